@@ -1,0 +1,265 @@
+//! The confusion matrix, and every score that follows from its counts alone.
+
+use std::fmt;
+
+use crate::error::MetricError;
+use crate::scores::{Scores, ratio};
+
+/// Counts of (target, prediction) pairs over a fixed number of classes, built row by row.
+///
+/// Averages run over **all** classes, seen or not, as scikit-learn's do with
+/// `labels=range(n), zero_division=0`: a class that no row has counts as 0 in the macro average.
+/// Without any row every score is 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfusionMatrix {
+    classes: usize,
+    /// `[classes, classes]`, row = target, column = prediction.
+    counts: Vec<u64>,
+}
+
+impl ConfusionMatrix {
+    /// An empty matrix over the classes `0..classes`.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            classes,
+            counts: vec![0; classes * classes],
+        }
+    }
+
+    /// Counts one row.
+    ///
+    /// # Errors
+    /// [`MetricError::ClassOutOfRange`] where a class is not below the number of classes.
+    pub fn update(&mut self, target: usize, prediction: usize) -> Result<(), MetricError> {
+        let classes = self.classes;
+        for class in [target, prediction] {
+            if class >= classes {
+                return Err(MetricError::ClassOutOfRange { class, classes });
+            }
+        }
+        self.counts[target * classes + prediction] += 1;
+        Ok(())
+    }
+
+    /// Adds the counts of another matrix, such as another thread's.
+    ///
+    /// # Errors
+    /// [`MetricError::ClassCount`] where the numbers of classes differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MetricError> {
+        if self.classes != other.classes {
+            return Err(MetricError::ClassCount {
+                expected: self.classes,
+                found: other.classes,
+            });
+        }
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        Ok(())
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Number of rows counted.
+    pub fn rows(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// How often a row of class `target` was predicted as `prediction`; 0 outside the matrix.
+    pub fn count(&self, target: usize, prediction: usize) -> u64 {
+        if target < self.classes && prediction < self.classes {
+            self.counts[target * self.classes + prediction]
+        } else {
+            0
+        }
+    }
+
+    /// The counts as rows (targets) of columns (predictions).
+    pub fn to_rows(&self) -> Vec<Vec<u64>> {
+        (0..self.classes)
+            .map(|target| self.counts[target * self.classes..][..self.classes].to_vec())
+            .collect()
+    }
+
+    /// Number of rows whose target is `class`.
+    pub fn support(&self, class: usize) -> u64 {
+        (0..self.classes)
+            .map(|prediction| self.count(class, prediction))
+            .sum()
+    }
+
+    /// Number of rows predicted as `class`.
+    pub fn predicted(&self, class: usize) -> u64 {
+        (0..self.classes)
+            .map(|target| self.count(target, class))
+            .sum()
+    }
+
+    /// Share of rows on the diagonal; 0 without rows.
+    pub fn accuracy(&self) -> f64 {
+        let right: u64 = (0..self.classes)
+            .map(|class| self.count(class, class))
+            .sum();
+        ratio(right as f64, self.rows() as f64)
+    }
+
+    /// Precision, recall, F1 and support of one class.
+    pub fn class_scores(&self, class: usize) -> Scores {
+        Scores::from_counts(
+            self.count(class, class),
+            self.support(class),
+            self.predicted(class),
+        )
+    }
+
+    /// The scores of every class, in class order.
+    pub fn per_class(&self) -> Vec<Scores> {
+        (0..self.classes)
+            .map(|class| self.class_scores(class))
+            .collect()
+    }
+
+    /// Unweighted mean over all classes.
+    pub fn macro_average(&self) -> Scores {
+        Scores::average(&self.per_class(), |_| 1.0)
+    }
+
+    /// Mean over all classes weighted by support.
+    pub fn weighted_average(&self) -> Scores {
+        Scores::average(&self.per_class(), |scores| scores.support as f64)
+    }
+
+    /// Scores of the summed counts; over all classes each of them equals the accuracy.
+    pub fn micro_average(&self) -> Scores {
+        self.micro_average_of(0..self.classes)
+    }
+
+    /// Micro average over some classes only.
+    pub(crate) fn micro_average_of(&self, labels: impl IntoIterator<Item = usize>) -> Scores {
+        let (mut hits, mut targets, mut predictions) = (0, 0, 0);
+        for class in labels {
+            hits += self.count(class, class);
+            targets += self.support(class);
+            predictions += self.predicted(class);
+        }
+        Scores::from_counts(hits, targets, predictions)
+    }
+
+    /// The matrix with class names, to print as a table.
+    ///
+    /// # Errors
+    /// [`MetricError::NameCount`] where the number of names is not the number of classes.
+    pub fn named<'a>(
+        &'a self,
+        names: &'a [String],
+    ) -> Result<NamedConfusionMatrix<'a>, MetricError> {
+        if names.len() != self.classes {
+            return Err(MetricError::NameCount {
+                expected: self.classes,
+                found: names.len(),
+            });
+        }
+        Ok(NamedConfusionMatrix {
+            matrix: self,
+            names,
+        })
+    }
+}
+
+/// Prints a confusion matrix as a table: one line per target, one column per prediction.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedConfusionMatrix<'a> {
+    matrix: &'a ConfusionMatrix,
+    names: &'a [String],
+}
+
+impl fmt::Display for NamedConfusionMatrix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const CORNER: &str = "target \\ predicted";
+        let length = |text: &str| text.chars().count();
+        let first = self
+            .names
+            .iter()
+            .map(|name| length(name))
+            .fold(length(CORNER), usize::max);
+        let widths: Vec<usize> = (0..self.names.len())
+            .map(|prediction| {
+                (0..self.names.len())
+                    .map(|target| self.matrix.count(target, prediction).to_string().len())
+                    .fold(length(&self.names[prediction]), usize::max)
+            })
+            .collect();
+        write!(f, "{CORNER:<first$}")?;
+        for (name, width) in self.names.iter().zip(&widths) {
+            write!(f, "  {name:>width$}")?;
+        }
+        writeln!(f)?;
+        for (target, name) in self.names.iter().enumerate() {
+            write!(f, "{name:<first$}")?;
+            for (prediction, width) in widths.iter().enumerate() {
+                let count = self.matrix.count(target, prediction);
+                write!(f, "  {count:>width$}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_lines_up_for_names_and_counts_of_any_width() {
+        let mut matrix = ConfusionMatrix::new(3);
+        for (target, prediction, times) in [(0, 0, 12345), (0, 1, 2), (1, 2, 7), (2, 2, 10)] {
+            for _ in 0..times {
+                matrix.update(target, prediction).unwrap();
+            }
+        }
+        let names = ["né", "a rather long class name", "x"].map(String::from);
+        let text = matrix.named(&names).unwrap().to_string();
+        assert_eq!(
+            text,
+            "target \\ predicted           né  a rather long class name   x\n\
+             né                        12345                         2   0\n\
+             a rather long class name      0                         0   7\n\
+             x                             0                         0  10\n"
+        );
+    }
+
+    #[test]
+    fn classes_outside_the_matrix_are_refused() {
+        let mut matrix = ConfusionMatrix::new(2);
+        let error = matrix.update(0, 2).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "class 2 is out of range: the metric was made for 2 classes (0 to 1)"
+        );
+        assert_eq!(matrix.rows(), 0);
+        assert!(matrix.merge(&ConfusionMatrix::new(3)).is_err());
+        assert!(matrix.named(&["one".to_string()]).is_err());
+    }
+
+    #[test]
+    fn merging_is_counting_both() {
+        let (mut left, mut right, mut both) = (
+            ConfusionMatrix::new(3),
+            ConfusionMatrix::new(3),
+            ConfusionMatrix::new(3),
+        );
+        for row in 0..50_usize {
+            let (target, prediction) = (row % 3, row * 7 % 5 % 3);
+            let part = if row % 2 == 0 { &mut left } else { &mut right };
+            part.update(target, prediction).unwrap();
+            both.update(target, prediction).unwrap();
+        }
+        left.merge(&right).unwrap();
+        assert_eq!(left, both);
+        assert_eq!(left.rows(), 50);
+    }
+}
