@@ -1,0 +1,111 @@
+//! What a column can be used for, whatever Arrow type carries it.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+
+use crate::{Error, Result};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Float,
+    Bool,
+    List,
+    Null,
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn of(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => Kind::Float,
+            DataType::Boolean => Kind::Bool,
+            DataType::Null => Kind::Null,
+            DataType::List(_)
+            | DataType::LargeList(_)
+            | DataType::ListView(_)
+            | DataType::LargeListView(_)
+            | DataType::FixedSizeList(_, _) => Kind::List,
+            DataType::Dictionary(_, values) => Kind::of(values),
+            other if other.is_integer() => Kind::Integer,
+            _ => Kind::Other,
+        }
+    }
+}
+
+/// A type as people who use `datasets` write it.
+pub(crate) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
+        DataType::Boolean => "bool".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "binary".to_owned(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            format!("list of {}", type_name(item.data_type()))
+        }
+        DataType::Dictionary(_, values) => format!("dictionary of {}", type_name(values)),
+        DataType::Struct(_) => "struct".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
+/// `name (type), …` of every column, for messages.
+pub(crate) fn describe(schema: &Schema) -> String {
+    let column = |f: &Arc<Field>| format!("{} ({})", f.name(), type_name(f.data_type()));
+    crate::error::listed(&schema.fields().iter().map(column).collect::<Vec<_>>(), 30)
+}
+
+/// Strings of a column in any of Arrow's string types.
+pub(crate) enum TextArray {
+    Utf8(StringArray),
+    Large(LargeStringArray),
+    View(StringViewArray),
+}
+
+impl TextArray {
+    pub(crate) fn new(array: &ArrayRef, column: &str) -> Result<Self> {
+        let array = match array.data_type() {
+            DataType::Dictionary(_, values) if Kind::of(values) == Kind::Text => {
+                cast_to(array, values, column)?
+            }
+            // A column of nulls only has no type of its own.
+            DataType::Null => cast_to(array, &DataType::Utf8, column)?,
+            _ => Arc::clone(array),
+        };
+        let any = array.as_any();
+        if let Some(array) = any.downcast_ref::<StringArray>() {
+            Ok(TextArray::Utf8(array.clone()))
+        } else if let Some(array) = any.downcast_ref::<LargeStringArray>() {
+            Ok(TextArray::Large(array.clone()))
+        } else if let Some(array) = any.downcast_ref::<StringViewArray>() {
+            Ok(TextArray::View(array.clone()))
+        } else {
+            Err(Error::ColumnType {
+                column: column.to_owned(),
+                role: "text".to_owned(),
+                expected: "strings".to_owned(),
+                found: type_name(array.data_type()),
+            })
+        }
+    }
+
+    /// The string at `index`, `None` for null.
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
+        match self {
+            TextArray::Utf8(a) => (!a.is_null(index)).then(|| a.value(index)),
+            TextArray::Large(a) => (!a.is_null(index)).then(|| a.value(index)),
+            TextArray::View(a) => (!a.is_null(index)).then(|| a.value(index)),
+        }
+    }
+}
+
+pub(crate) fn cast_to(array: &ArrayRef, to: &DataType, column: &str) -> Result<ArrayRef> {
+    cast(array, to).map_err(|e| Error::Arrow {
+        context: format!("reading column `{column}`"),
+        message: e.to_string(),
+    })
+}

@@ -1,0 +1,200 @@
+use arrow::datatypes::Schema;
+
+use crate::column::{Kind, describe, type_name};
+use crate::{Error, Result, Split};
+
+/// Which columns hold the text (one, or two for pairs) and the label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// One column, or two for pairs of sentences.
+    pub text: Vec<String>,
+    /// The label column, if there is one.
+    pub label: Option<String>,
+}
+
+/// Text columns by convention, in order of preference; the names that GLUE, SuperGLUE and most
+/// single-sentence sets use.
+const TEXT: [&[&str]; 9] = [
+    &["text"],
+    &["sentence"],
+    &["sentence1", "sentence2"],
+    &["premise", "hypothesis"],
+    &["question1", "question2"],
+    &["question", "sentence"],
+    &["question", "passage"],
+    &["question", "answer"],
+    &["query", "passage"],
+];
+/// Names that mean the text only when no other of them is there.
+const LOOSE_TEXT: [&str; 8] =
+    ["content", "review", "comment", "tweet", "body", "document", "utterance", "message"];
+const LABEL: [&str; 2] = ["label", "labels"];
+const LOOSE_LABEL: [&str; 4] = ["class", "target", "category", "sentiment"];
+
+impl Columns {
+    /// Finds the columns by flag, else by convention.
+    ///
+    /// Text: `text`, `sentence`, `sentence1` + `sentence2`, `premise` + `hypothesis`,
+    /// `question1` + `question2`, `question` + `sentence`/`passage`/`answer`, `query` + `passage`;
+    /// else the only one of `content`, `review`, `comment`, `tweet`, `body`, `document`, `utterance`,
+    /// `message`. Label: `label`, `labels`; else the only one of `class`, `target`, `category`,
+    /// `sentiment`. Upper and lower case count as the same where no name fits exactly.
+    ///
+    /// With `require_label` false a missing label column is fine, and [`Columns::label`] is `None`.
+    ///
+    /// # Errors
+    /// A flag that names no column, no or several candidates, a text column without strings, a label
+    /// column with a list per row. Messages list the columns with their types.
+    pub fn resolve(
+        split: &Split,
+        text_flags: &[String],
+        label_flag: Option<&str>,
+        require_label: bool,
+    ) -> Result<Self> {
+        let schema = split.schema();
+        if text_flags.len() > 2 {
+            return Err(Error::Columns {
+                message: format!(
+                    "{} text columns were named ({}); a row has one text or a pair of texts",
+                    text_flags.len(),
+                    text_flags.join(", ")
+                ),
+            });
+        }
+        let text = match text_flags {
+            [] => conventional_text(schema)?,
+            flags => flags.iter().map(|f| named(schema, f)).collect::<Result<_>>()?,
+        };
+        for column in &text {
+            let data_type = data_type(schema, column)?;
+            if !is_text(data_type) {
+                return Err(Error::ColumnType {
+                    column: column.clone(),
+                    role: "the text".to_owned(),
+                    expected: "strings".to_owned(),
+                    found: type_name(data_type),
+                });
+            }
+        }
+        let label = match label_flag {
+            Some(flag) => Some(named(schema, flag)?),
+            None => conventional_label(schema, &text, require_label)?,
+        };
+        if let Some(label) = &label {
+            if text.contains(label) {
+                let message = format!("column `{label}` cannot be text and label at once");
+                return Err(Error::Columns { message });
+            }
+            if require_label || label_flag.is_some() {
+                check_label_type(schema, label)?;
+            }
+        }
+        if let [first, second] = &text[..]
+            && first == second
+        {
+            let message = format!("column `{first}` was named twice as text");
+            return Err(Error::Columns { message });
+        }
+        Ok(Self { text, label })
+    }
+
+    /// True when each row is a pair of texts.
+    pub fn is_pair(&self) -> bool {
+        self.text.len() == 2
+    }
+
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        self.text.iter().map(String::as_str).collect()
+    }
+
+    /// The label column, or an error that lists the columns.
+    pub(crate) fn required_label(&self, split: &Split) -> Result<&str> {
+        self.label.as_deref().ok_or_else(|| no_label(split.schema()))
+    }
+}
+
+fn is_text(data_type: &arrow::datatypes::DataType) -> bool {
+    matches!(Kind::of(data_type), Kind::Text | Kind::Null)
+}
+
+fn data_type<'a>(schema: &'a Schema, column: &str) -> Result<&'a arrow::datatypes::DataType> {
+    schema.field_with_name(column).map(|f| f.data_type()).map_err(|_| unknown(schema, column))
+}
+
+fn unknown(schema: &Schema, column: &str) -> Error {
+    Error::UnknownColumn { column: column.to_owned(), available: describe(schema) }
+}
+
+fn named(schema: &Schema, flag: &str) -> Result<String> {
+    find(schema, flag).ok_or_else(|| unknown(schema, flag))
+}
+
+/// A column of this name; else the only one that differs in case alone.
+fn find(schema: &Schema, name: &str) -> Option<String> {
+    if schema.field_with_name(name).is_ok() {
+        return Some(name.to_owned());
+    }
+    let mut same = schema.fields().iter().filter(|f| f.name().eq_ignore_ascii_case(name));
+    match (same.next(), same.next()) {
+        (Some(field), None) => Some(field.name().clone()),
+        _ => None,
+    }
+}
+
+fn conventional_text(schema: &Schema) -> Result<Vec<String>> {
+    let text = |name: &str| {
+        find(schema, name)
+            .filter(|c| schema.field_with_name(c).is_ok_and(|f| is_text(f.data_type())))
+    };
+    for names in TEXT {
+        if let Some(columns) = names.iter().map(|name| text(name)).collect() {
+            return Ok(columns);
+        }
+    }
+    let candidates: Vec<_> = LOOSE_TEXT.iter().filter_map(|name| text(name)).collect();
+    match candidates.len() {
+        1 => Ok(candidates),
+        0 => Err(Error::NoTextColumn {
+            expected: "text, sentence, or the pair sentence1 and sentence2".to_owned(),
+            available: describe(schema),
+        }),
+        _ => Err(Error::AmbiguousColumn { role: "text", candidates: candidates.join(", ") }),
+    }
+}
+
+fn conventional_label(schema: &Schema, text: &[String], required: bool) -> Result<Option<String>> {
+    let free = |name: &&str| find(schema, name).filter(|column| !text.contains(column));
+    if let Some(column) = LABEL.iter().find_map(free) {
+        return Ok(Some(column));
+    }
+    let mut candidates: Vec<_> = LOOSE_LABEL.iter().filter_map(free).collect();
+    match candidates.len() {
+        1 => Ok(candidates.pop()),
+        _ if !required => Ok(None),
+        0 => Err(no_label(schema)),
+        _ => Err(Error::AmbiguousColumn { role: "label", candidates: candidates.join(", ") }),
+    }
+}
+
+fn no_label(schema: &Schema) -> Error {
+    Error::NoLabelColumn {
+        expected: "label, labels, class or target".to_owned(),
+        available: describe(schema),
+    }
+}
+
+fn check_label_type(schema: &Schema, label: &str) -> Result<()> {
+    let data_type = data_type(schema, label)?;
+    match Kind::of(data_type) {
+        Kind::List => {
+            Err(Error::MultiLabel { column: label.to_owned(), found: type_name(data_type) })
+        }
+        Kind::Other => Err(Error::ColumnType {
+            column: label.to_owned(),
+            role: "the label".to_owned(),
+            expected: "integers, strings, booleans or floating-point numbers".to_owned(),
+            found: type_name(data_type),
+        }),
+        _ => Ok(()),
+    }
+}

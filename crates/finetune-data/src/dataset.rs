@@ -1,0 +1,164 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::column::{Kind, describe};
+use crate::discover::{canonical_split, discover};
+use crate::row_set::RowSet;
+use crate::source::SourceFile;
+use crate::split::{Part, Split};
+use crate::split_expr;
+use crate::{Error, Result};
+
+/// Files with rows, grouped into splits. Opening lists the files; their contents are looked at when a
+/// split is asked for.
+///
+/// ```no_run
+/// # fn main() -> finetune_data::Result<()> {
+/// let dataset = finetune_data::Dataset::open("reviews/")?;
+/// let train = dataset.split("train[:90%]")?;
+/// println!("{} of {} splits: {} rows", train.name(), dataset.split_names().len(), train.len());
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    path: String,
+    splits: Vec<(String, Arc<Series>)>,
+}
+
+/// The files of one split, in order.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) files: Vec<Arc<SourceFile>>,
+}
+
+impl Series {
+    /// First row of each file in the series, and the total.
+    pub(crate) fn starts(&self) -> Result<Vec<u64>> {
+        let mut starts = vec![0];
+        let mut total = 0u64;
+        for file in &self.files {
+            total = total.saturating_add(file.info()?.rows);
+            starts.push(total);
+        }
+        Ok(starts)
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.starts()?.last().copied().unwrap_or(0))
+    }
+}
+
+impl Dataset {
+    /// Opens one of
+    ///
+    /// * a file (`reviews.csv`), which becomes the split `train`;
+    /// * a directory with a file per split (`train.parquet`, `validation.csv`, `test.jsonl`, with the
+    ///   aliases `valid`, `val`, `dev`, `eval`, …) or shards (`train-00000-of-00002.parquet`), also in
+    ///   a folder `data` or in one folder per split, as the hub and `save_to_disk` lay them out;
+    /// * a glob (`reviews/*.parquet`).
+    ///
+    /// Formats by extension: Parquet, Arrow IPC (`.arrow`, `.feather`, `.ipc`; file or stream), CSV
+    /// and TSV with a header, JSON lines (`.jsonl`, `.ndjson`, `.json`), and text (`.txt`, one row
+    /// per line).
+    ///
+    /// # Errors
+    /// Nothing there, an unknown extension, a file of zero bytes, or two files for one split.
+    pub fn open(path: impl AsRef<str>) -> Result<Self> {
+        let path = path.as_ref();
+        let mut splits = Vec::new();
+        for (name, files) in discover(path)? {
+            let files =
+                files.iter().map(|f| SourceFile::open(f).map(Arc::new)).collect::<Result<_>>()?;
+            splits.push((name, Arc::new(Series { files })));
+        }
+        Ok(Self { path: path.to_owned(), splits })
+    }
+
+    /// Opens a single file as the split `train`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_file(path: &Path) -> Result<Self> {
+        let files = vec![Arc::new(SourceFile::open(path)?)];
+        let splits = vec![("train".to_owned(), Arc::new(Series { files }))];
+        Ok(Self { path: path.display().to_string(), splits })
+    }
+
+    /// The path this was opened with.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Names of the splits: train, validation and test first, others by name.
+    pub fn split_names(&self) -> Vec<&str> {
+        self.splits.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Is there a split of this name (or alias)?
+    pub fn has_split(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The rows that a split expression selects, as in `datasets`: `train`, `train[:1%]`,
+    /// `train[100:200]`, `train[-10%:]`, `train[:10%]+test`, `train[:33%](pct1_dropremainder)`.
+    /// Percentages round to the closest row. Unlike `datasets`, mixing rows and percent in one slice
+    /// and selecting nothing are errors.
+    ///
+    /// # Errors
+    /// A malformed expression, an unknown split (the message lists the splits), an expression that
+    /// selects nothing, or a file that cannot be read.
+    pub fn split(&self, expression: &str) -> Result<Split> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut detail = Vec::new();
+        for term in split_expr::parse(expression)? {
+            let (name, series) = self.find(&term.split).ok_or_else(|| Error::UnknownSplit {
+                name: term.split.clone(),
+                available: self.split_names().join(", "),
+            })?;
+            let first = parts.first().map_or(&series.files[0], |part| &part.series.files[0]);
+            for file in &series.files {
+                same_columns(first, file)?;
+            }
+            let len = series.len()?;
+            detail.push(format!("`{name}` has {len} rows"));
+            let rows = term.rows(len, expression)?;
+            if !rows.is_empty() {
+                let rows = RowSet::Range(rows);
+                parts.push(Part { series: Arc::clone(series), rows });
+            }
+        }
+        if parts.is_empty() {
+            let detail = detail.join(", ");
+            return Err(Error::EmptySplit { expression: expression.to_owned(), detail });
+        }
+        Split::new(expression.trim().to_owned(), parts)
+    }
+
+    fn find(&self, name: &str) -> Option<(&str, &Arc<Series>)> {
+        let exact = |wanted: &str| {
+            self.splits.iter().find(|(split, _)| split == wanted).map(|(n, s)| (n.as_str(), s))
+        };
+        exact(name).or_else(|| exact(canonical_split(name)?))
+    }
+}
+
+/// Files read together need the same column names, and the same kind of content in each.
+fn same_columns(first: &SourceFile, file: &SourceFile) -> Result<()> {
+    let (expected, found) = (&first.info()?.schema, &file.info()?.schema);
+    let compatible = expected.fields().len() == found.fields().len()
+        && expected.fields().iter().all(|field| {
+            found.field_with_name(field.name()).is_ok_and(|other| {
+                let (a, b) = (Kind::of(field.data_type()), Kind::of(other.data_type()));
+                a == b || a == Kind::Null || b == Kind::Null
+            })
+        });
+    if compatible {
+        return Ok(());
+    }
+    Err(Error::SchemaMismatch {
+        path: file.path.to_path_buf(),
+        first: first.path.to_path_buf(),
+        expected: describe(expected),
+        found: describe(found),
+    })
+}

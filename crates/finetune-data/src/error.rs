@@ -1,0 +1,437 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The result of every fallible function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Where a row stands: its file, its number in the file, and for text formats its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Arc<Path>,
+    /// Row in this file, counted from 0 as in `datasets` (`dataset[row]`).
+    pub row: u64,
+    /// Line in the file, counted from 1, where the format has lines (CSV, JSON lines, text).
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, row {}", self.file.display(), self.row)?;
+        match self.line {
+            Some(line) => write!(f, " (line {line})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that can go wrong between a file and a batch. Rows count from 0, lines from 1.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No file, directory or match at this path.
+    #[error("{}: no such file or directory{hint}", path.display())]
+    NotFound {
+        /// The path asked for.
+        path: PathBuf,
+        /// Neighbours with a similar name, or empty.
+        hint: String,
+    },
+    /// The operating system refused.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// A directory without a file in a known format.
+    #[error(
+        "{}: no data file here; expected {expected}, named train, validation or test",
+        path.display()
+    )]
+    NoDataFiles {
+        /// The directory or glob.
+        path: PathBuf,
+        /// The known extensions.
+        expected: String,
+    },
+    /// A glob that cannot be parsed.
+    #[error("the pattern {pattern:?} is not a valid glob: {message}")]
+    Glob {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An extension that no reader claims.
+    #[error("{}: unknown format; expected one of {expected}", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// The known extensions.
+        expected: String,
+    },
+    /// A format that this build left out.
+    #[error("{}: this build cannot read {format} files; enable the Cargo feature `{feature}` of finetune-data", path.display())]
+    FormatDisabled {
+        /// The file.
+        path: PathBuf,
+        /// Name of the format.
+        format: &'static str,
+        /// The Cargo feature.
+        feature: &'static str,
+    },
+    /// Two files claim the same split and are not shards of one another.
+    #[error(
+        "several files could be the split `{split}`: {files}; keep one, or name the file or a glob of shards"
+    )]
+    AmbiguousSplit {
+        /// The split.
+        split: String,
+        /// The files.
+        files: String,
+    },
+    /// A file of zero bytes.
+    #[error("{}: the file is empty", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is damaged or not in the format its name says.
+    #[error("{}: not a readable {format} file: {message}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Name of the format.
+        format: &'static str,
+        /// The reader's complaint, with a hint where there is one.
+        message: String,
+    },
+    /// A line of a text format that cannot be read.
+    #[error("{}, line {line}: {message}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// What was expected and what was found.
+        message: String,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("{place}: {what} is not valid UTF-8; convert the file to UTF-8")]
+    Utf8 {
+        /// Where.
+        place: Place,
+        /// The column, or the part of the file.
+        what: String,
+    },
+    /// Shards of one split with different columns.
+    #[error(
+        "{} has the columns {found}, but {} has {expected}; files of one split need the same columns",
+        path.display(),
+        first.display()
+    )]
+    SchemaMismatch {
+        /// The file that differs.
+        path: PathBuf,
+        /// The file it was compared with.
+        first: PathBuf,
+        /// Columns of the first file.
+        expected: String,
+        /// Columns of the file that differs.
+        found: String,
+    },
+    /// A split expression that cannot be parsed.
+    #[error(
+        "split expression {expression:?}: {message}; examples: train, train[:1%], train[100:200], train[-10%:], train[:10%]+test"
+    )]
+    SplitSyntax {
+        /// The expression.
+        expression: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A split that the data set does not have.
+    #[error("there is no split `{name}`; the splits here are {available}")]
+    UnknownSplit {
+        /// The name asked for.
+        name: String,
+        /// The splits that exist.
+        available: String,
+    },
+    /// A split expression without a single row.
+    #[error("the split {expression:?} selects nothing: {detail}")]
+    EmptySplit {
+        /// The expression.
+        expression: String,
+        /// Row counts.
+        detail: String,
+    },
+    /// A column named by flag that does not exist.
+    #[error("there is no column `{column}`; the columns are {available}")]
+    UnknownColumn {
+        /// The name asked for.
+        column: String,
+        /// Columns with their types.
+        available: String,
+    },
+    /// No convention names the text column.
+    #[error(
+        "cannot tell which column holds the text (expected {expected}); name it with --text-column; the columns are {available}"
+    )]
+    NoTextColumn {
+        /// The conventional names.
+        expected: String,
+        /// Columns with their types.
+        available: String,
+    },
+    /// No convention names the label column.
+    #[error(
+        "cannot tell which column holds the label (expected {expected}); name it with --label-column; the columns are {available}"
+    )]
+    NoLabelColumn {
+        /// The conventional names.
+        expected: String,
+        /// Columns with their types.
+        available: String,
+    },
+    /// Several columns fit the convention equally well.
+    #[error("{candidates} could all be the {role} column; name one with --{role}-column")]
+    AmbiguousColumn {
+        /// `text` or `label`.
+        role: &'static str,
+        /// The columns.
+        candidates: String,
+    },
+    /// A column of a type that cannot serve.
+    #[error("column `{column}` has type {found}, but {role} needs {expected}")]
+    ColumnType {
+        /// The column.
+        column: String,
+        /// What it is needed for.
+        role: String,
+        /// Types that can serve.
+        expected: String,
+        /// The type it has.
+        found: String,
+    },
+    /// A wrong set of column flags.
+    #[error("{message}")]
+    Columns {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A label column with a list per row.
+    #[error(
+        "label column `{column}` holds a list per row ({found}): multi-label classification is not supported yet; choose a column with one label per row"
+    )]
+    MultiLabel {
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A null where a text is needed.
+    #[error(
+        "{place}: column `{column}` is null; every row needs a text (write an empty string if that is meant)"
+    )]
+    NullText {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+    },
+    /// A null where a label is needed.
+    #[error("{place}: column `{column}` is null; every row needs a label")]
+    NullLabel {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+    },
+    /// A label that is not in the class list.
+    #[error(
+        "{place}: label {found:?} in column `{column}` is not one of the {count} classes ({classes})"
+    )]
+    UnknownLabel {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        found: String,
+        /// Number of classes.
+        count: usize,
+        /// The classes, shortened.
+        classes: String,
+    },
+    /// A class index beyond the class list.
+    #[error(
+        "{place}: class index {found} in column `{column}` is outside 0..{count}: the column has {count} classes ({classes})"
+    )]
+    ClassIndex {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The index.
+        found: i128,
+        /// Number of classes.
+        count: usize,
+        /// The classes, shortened.
+        classes: String,
+    },
+    /// `-1`, by which `datasets` marks rows without a label.
+    #[error(
+        "{place}: label -1 in column `{column}` marks a row without a label (as in hidden test sets); choose a split with labels"
+    )]
+    Unlabelled {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+    },
+    /// Fractional labels where classes are meant.
+    #[error(
+        "{place}: label {found} in column `{column}` is a floating-point number, but classes are meant; use integer or string labels, or train a regression"
+    )]
+    FloatLabel {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        found: String,
+    },
+    /// A label that is not a finite number, for regression.
+    #[error("{place}: label {found:?} in column `{column}` is not a finite number, which regression needs")]
+    NotANumber {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        found: String,
+    },
+    /// Integer labels that are not `0, 1, .., n-1` and have no names.
+    #[error(
+        "the labels in column `{column}` are the integers {found}, which are not 0 to n-1; if each is a class, list them: --labels {found}"
+    )]
+    IntegerLabels {
+        /// The column.
+        column: String,
+        /// The integers, comma-separated.
+        found: String,
+    },
+    /// Too few or too many classes, or a class named twice.
+    #[error("{message}")]
+    Classes {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A class that evaluation would meet and training never saw.
+    #[error(
+        "class `{class}` has {count} rows in {other} but none in the training data; training cannot learn it: use more rows, another seed, or a stratified split"
+    )]
+    ClassNotInTraining {
+        /// The class.
+        class: String,
+        /// Rows of this class in the other split.
+        count: u64,
+        /// Name of the other split.
+        other: String,
+    },
+    /// A stratified split that cannot be made.
+    #[error("{message}")]
+    Stratify {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// tokenizer.json cannot be read.
+    #[error("{origin}: not a usable tokenizer.json: {message}")]
+    Tokenizer {
+        /// The file, or `tokenizer` when it came from memory.
+        origin: String,
+        /// The reader's complaint.
+        message: String,
+    },
+    /// A text that the tokenizer refuses.
+    #[error("{place}: the tokenizer failed: {message}")]
+    Tokenize {
+        /// Where.
+        place: String,
+        /// The tokenizer's complaint.
+        message: String,
+    },
+    /// A maximum length that leaves no room for text.
+    #[error(
+        "a maximum length of {max_length} leaves no room for text: the tokenizer adds {added} special tokens; use at least {}",
+        added + texts
+    )]
+    MaxLength {
+        /// The length asked for.
+        max_length: usize,
+        /// Special tokens added to every row.
+        added: usize,
+        /// Texts per row.
+        texts: usize,
+    },
+    /// The token cache could not be read back.
+    #[error("{}: the token cache is damaged: {message}; delete it and run again", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        message: String,
+    },
+    /// A row number outside the tokenized data set.
+    #[error("row {row} was asked for, but there are {len} rows")]
+    RowOutOfRange {
+        /// The row asked for.
+        row: u64,
+        /// Number of rows.
+        len: u64,
+    },
+    /// A batch too large for 32-bit offsets.
+    #[error("a batch of {tokens} tokens is too large; use a smaller batch")]
+    BatchTooLarge {
+        /// Tokens in the batch.
+        tokens: u64,
+    },
+    /// A sampler option without meaning.
+    #[error("{message}")]
+    Sampler {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The progress callback asked to stop.
+    #[error("stopped on request; nothing was kept")]
+    Stopped,
+    /// A record batch that Arrow refuses.
+    #[error("{context}: {message}")]
+    Arrow {
+        /// What was being done.
+        context: String,
+        /// Arrow's complaint.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {
+        Error::Io { path: path.to_path_buf(), action, source }
+    }
+}
+
+/// `a, b, c, …` of at most `limit` names, for messages.
+pub(crate) fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
+    let mut out = names.iter().take(limit).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > limit {
+        out.push_str(&format!(", … {} more", names.len() - limit));
+    }
+    out
+}

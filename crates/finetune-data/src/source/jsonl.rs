@@ -1,0 +1,369 @@
+//! JSON lines: one object per line. The type of a column is inferred over the whole file.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::BufReader;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+    StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::lines::Lines;
+use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch};
+use crate::{Error, Result};
+
+/// More keys than this in one file means that keys are data.
+const MAX_COLUMNS: usize = 4096;
+
+/// Key of the field metadata that says why a column cannot be read.
+pub(crate) const UNREADABLE: &str = "finetune:unreadable";
+
+pub(super) fn info(path: &Path) -> Result<FileInfo> {
+    let mut lines = Lines::open(path)?;
+    let mut columns: Vec<(String, Type)> = Vec::new();
+    let mut index: HashMap<String, usize> = HashMap::new();
+    let mut rows = 0;
+    while lines.read()? {
+        if is_blank(&lines) {
+            continue;
+        }
+        let mut new = None;
+        parse(&lines, rows, |key, value| {
+            let position = match index.get(key.as_ref()) {
+                Some(&position) => position,
+                None => {
+                    index.insert(key.to_string(), columns.len());
+                    columns.push((key.to_string(), Type::Null));
+                    new = Some(columns.len());
+                    columns.len() - 1
+                }
+            };
+            let kind = &mut columns[position].1;
+            *kind = std::mem::replace(kind, Type::Null).join(Type::of(&value), lines.number);
+        })?;
+        if new.is_some_and(|count| count > MAX_COLUMNS) {
+            let message = format!("more than {MAX_COLUMNS} different keys; are the keys data?");
+            return Err(lines.error(message));
+        }
+        rows += 1;
+    }
+    let fields: Vec<_> = columns.into_iter().map(|(name, kind)| kind.field(&name)).collect();
+    Ok(FileInfo { schema: Arc::new(Schema::new(fields)), rows })
+}
+
+pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
+    for field in &fields {
+        if let Some(reason) = field.metadata().get(UNREADABLE) {
+            return Err(Error::Corrupt {
+                path: path.to_path_buf(),
+                format: "JSON lines",
+                message: format!("column `{}`: {reason}", field.name()),
+            });
+        }
+    }
+    let columns = fields.iter().enumerate().map(|(i, f)| (f.name().clone(), i)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let lines = Lines::open(path)?;
+    Ok(Box::new(Batches { lines, schema, columns, row: 0, rows, done: false }))
+}
+
+struct Batches {
+    lines: Lines<BufReader<File>>,
+    schema: SchemaRef,
+    columns: HashMap<String, usize>,
+    row: u64,
+    rows: Range<u64>,
+    done: bool,
+}
+
+impl Batches {
+    fn batch(&mut self) -> Result<Option<RawBatch>> {
+        let mut builders: Vec<_> =
+            self.schema.fields().iter().map(|f| Builder::new(f.data_type())).collect();
+        let first_row = self.row.max(self.rows.start);
+        let (mut numbers, mut bytes) = (Vec::new(), 0);
+        while self.row < self.rows.end && numbers.len() < BATCH_ROWS && bytes < BATCH_BYTES {
+            if !self.lines.read()? {
+                break;
+            }
+            if is_blank(&self.lines) {
+                continue;
+            }
+            if self.row >= self.rows.start {
+                bytes += self.lines.bytes.len();
+                // A key given twice counts once, and its last value wins, as in most readers.
+                let mut values: Vec<Value<'_>> = builders.iter().map(|_| Value::Null).collect();
+                parse(&self.lines, self.row, |key, value| {
+                    if let Some(&column) = self.columns.get(key.as_ref()) {
+                        values[column] = value;
+                    }
+                })?;
+                for (builder, value) in builders.iter_mut().zip(values) {
+                    builder.push(value);
+                }
+                numbers.push(self.lines.number);
+            }
+            self.row += 1;
+        }
+        if numbers.is_empty() {
+            return Ok(None);
+        }
+        let arrays = builders.into_iter().map(Builder::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(numbers.len()));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+            .map_err(|e| self.lines.error(e.to_string()))?;
+        Ok(Some(RawBatch { batch, first_row, lines: Some(numbers) }))
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<RawBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let item = self.batch().transpose();
+        self.done = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
+
+fn is_blank<R: std::io::BufRead>(lines: &Lines<R>) -> bool {
+    lines.content().iter().all(u8::is_ascii_whitespace)
+}
+
+/// Parses the current line, handing each key and value to `each`.
+fn parse<'a, R: std::io::BufRead>(
+    lines: &'a Lines<R>,
+    row: u64,
+    each: impl FnMut(Cow<'a, str>, Value<'a>),
+) -> Result<()> {
+    let text = lines.text(row)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Object(each)).and_then(|()| json.end()).map_err(|e| {
+        let hint = match text.trim_start().as_bytes() {
+            [b'[', ..] => "; the file looks like a JSON array: write one object per line instead",
+            _ if text.trim() == "{" => "; an object must stand on one line",
+            _ => "",
+        };
+        // The position that serde_json appends counts lines from this one.
+        let message = e.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        lines.error(format!(
+            "expected a JSON object with named values: {message} (column {}){hint}",
+            e.column()
+        ))
+    })
+}
+
+/// A JSON value as far as columns are concerned.
+enum Value<'a> {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(Cow<'a, str>),
+    List,
+    Object,
+}
+
+struct Object<F>(F);
+
+impl<'de, F: FnMut(Cow<'de, str>, Value<'de>)> Visitor<'de> for Object<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = map.next_key()? {
+            (self.0)(key, map.next_value()?);
+        }
+        Ok(())
+    }
+}
+
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Text(text) => Ok(Key(text)),
+            _ => Err(serde::de::Error::custom("a key must be a string")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Value::Integer(value))
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Integer))
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Value::Float(value))
+    }
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(value)))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(value.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::List)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Object)
+    }
+}
+
+/// The type of a column so far.
+#[derive(Debug, PartialEq)]
+enum Type {
+    Null,
+    Bool,
+    Integer,
+    Float,
+    Text,
+    List,
+    Object,
+    Mixed(String),
+}
+
+impl Type {
+    fn of(value: &Value<'_>) -> Self {
+        match value {
+            Value::Null => Type::Null,
+            Value::Bool(_) => Type::Bool,
+            Value::Integer(_) => Type::Integer,
+            Value::Float(_) => Type::Float,
+            Value::Text(_) => Type::Text,
+            Value::List => Type::List,
+            Value::Object => Type::Object,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Type::Null | Type::Mixed(_) => "null",
+            Type::Bool => "bool",
+            Type::Integer => "integer",
+            Type::Float => "number",
+            Type::Text => "string",
+            Type::List => "list",
+            Type::Object => "object",
+        }
+    }
+
+    fn join(self, other: Type, line: u64) -> Self {
+        match (self, other) {
+            (a, b) if a == b => a,
+            (a @ Type::Mixed(_), _) => a,
+            (a, Type::Null) => a,
+            (Type::Null, b) => b,
+            (Type::Integer, Type::Float) | (Type::Float, Type::Integer) => Type::Float,
+            (a, b) => Type::Mixed(format!(
+                "line {line} has a value of type {}, the lines before of type {}",
+                b.name(),
+                a.name()
+            )),
+        }
+    }
+
+    fn field(self, name: &str) -> Field {
+        let unreadable = |data_type, reason: String| {
+            Field::new(name, data_type, true)
+                .with_metadata(HashMap::from([(UNREADABLE.to_owned(), reason)]))
+        };
+        match self {
+            Type::Null => Field::new(name, DataType::Utf8, true),
+            Type::Bool => Field::new(name, DataType::Boolean, true),
+            Type::Integer => Field::new(name, DataType::Int64, true),
+            Type::Float => Field::new(name, DataType::Float64, true),
+            Type::Text => Field::new(name, DataType::Utf8, true),
+            Type::List => unreadable(
+                DataType::new_list(DataType::Null, true),
+                "lists in JSON lines are not read".to_owned(),
+            ),
+            Type::Object => unreadable(
+                DataType::Struct(Fields::empty()),
+                "nested objects in JSON lines are not read".to_owned(),
+            ),
+            Type::Mixed(reason) => unreadable(DataType::Null, reason),
+        }
+    }
+}
+
+enum Builder {
+    Bool(BooleanBuilder),
+    Integer(Int64Builder),
+    Float(Float64Builder),
+    Text(StringBuilder),
+}
+
+impl Builder {
+    fn new(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Boolean => Builder::Bool(BooleanBuilder::new()),
+            DataType::Int64 => Builder::Integer(Int64Builder::new()),
+            DataType::Float64 => Builder::Float(Float64Builder::new()),
+            _ => Builder::Text(StringBuilder::new()),
+        }
+    }
+
+    /// Appends a value of the inferred type; anything else (the file changed meanwhile) is null.
+    fn push(&mut self, value: Value<'_>) {
+        match (self, value) {
+            (Builder::Bool(b), Value::Bool(value)) => b.append_value(value),
+            (Builder::Integer(b), Value::Integer(value)) => b.append_value(value),
+            (Builder::Float(b), Value::Float(value)) => b.append_value(value),
+            (Builder::Float(b), Value::Integer(value)) => b.append_value(value as f64),
+            (Builder::Text(b), Value::Text(value)) => b.append_value(value),
+            (Builder::Bool(b), _) => b.append_null(),
+            (Builder::Integer(b), _) => b.append_null(),
+            (Builder::Float(b), _) => b.append_null(),
+            (Builder::Text(b), _) => b.append_null(),
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Builder::Bool(mut b) => Arc::new(b.finish()),
+            Builder::Integer(mut b) => Arc::new(b.finish()),
+            Builder::Float(mut b) => Arc::new(b.finish()),
+            Builder::Text(mut b) => Arc::new(b.finish()),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
+use sha2::{Digest as _, Sha256};
+
+use crate::column::describe;
+use crate::dataset::Series;
+use crate::error::Place;
+use crate::permutation::Permutation;
+use crate::row_set::RowSet;
+use crate::source::{RawBatch, jsonl_unreadable};
+use crate::{Error, Result};
+
+/// Rows selected from the files of a data set, in the order of the files. Cheap to clone: it holds
+/// the files and which rows, not the rows.
+#[derive(Clone, Debug)]
+pub struct Split {
+    name: String,
+    parts: Arc<[Part]>,
+    schema: SchemaRef,
+    len: u64,
+}
+
+/// A selection from one series of files. A sum of split expressions has several.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) series: Arc<Series>,
+    pub(crate) rows: RowSet,
+}
+
+/// A record batch of selected rows, and where each of them comes from.
+#[derive(Clone, Debug)]
+pub struct RowBatch {
+    /// The rows.
+    pub batch: RecordBatch,
+    file: Arc<Path>,
+    file_index: u32,
+    rows: Vec<u64>,
+    lines: Option<Vec<u64>>,
+}
+
+impl RowBatch {
+    /// Where row `index` of this batch stands; `None` beyond the batch.
+    pub fn place(&self, index: usize) -> Option<Place> {
+        let row = *self.rows.get(index)?;
+        let line = self.lines.as_ref().and_then(|lines| lines.get(index).copied());
+        Some(Place { file: self.file.clone(), row, line })
+    }
+
+    /// [`place`](Self::place) for an index known to be in the batch.
+    pub(crate) fn at(&self, index: usize) -> Place {
+        self.place(index).unwrap_or_else(|| Place { file: self.file.clone(), row: 0, line: None })
+    }
+
+    /// Number of the file among [`Split::files`], and the row in it.
+    pub(crate) fn source(&self, index: usize) -> (u32, u64) {
+        (self.file_index, self.rows.get(index).copied().unwrap_or_default())
+    }
+}
+
+impl Split {
+    pub(crate) fn new(name: String, parts: Vec<Part>) -> Result<Self> {
+        let schema = match parts.first().and_then(|part| part.series.files.first()) {
+            Some(file) => file.info()?.schema.clone(),
+            None => Arc::new(arrow::datatypes::Schema::empty()),
+        };
+        let len = parts.iter().map(|part| part.rows.len()).sum();
+        Ok(Self { name, parts: parts.into(), schema, len })
+    }
+
+    /// The split expression, with what was done to it since: `train[:10%]`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of selected rows.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// True when nothing is selected.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Columns and metadata (of the first file).
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The files that rows may come from, in order.
+    pub fn files(&self) -> Vec<Arc<Path>> {
+        let files = self.parts.iter().flat_map(|part| &part.series.files);
+        files.map(|file| file.path.clone()).collect()
+    }
+
+    /// `n` rows chosen at random, all orders of draws equally likely; 0 means all rows. It is the set
+    /// that `shuffle(seed).select(range(n))` would give, kept in the order of the files: the sampler
+    /// does the shuffling. Memory: one bit per row.
+    ///
+    /// # Errors
+    /// None in practice; see [`Permutation::new`].
+    pub fn shuffle_take(&self, seed: u64, n: u64) -> Result<Self> {
+        if n == 0 || n >= self.len {
+            return Ok(self.clone());
+        }
+        let permutation = Permutation::new(self.len, seed, SHUFFLE_TAKE)?;
+        let mut rank = 0;
+        let split = self.filter(|| {
+            let keep = permutation.get(rank) < n;
+            rank += 1;
+            Ok::<_, Infallible>(keep)
+        });
+        match split {
+            Ok(split) => Ok(split.named(format!("{}, {n} random rows", self.name))),
+            Err(never) => match never {},
+        }
+    }
+
+    /// The first `n` rows; 0 means all rows.
+    pub fn take(&self, n: u64) -> Self {
+        if n == 0 || n >= self.len {
+            return self.clone();
+        }
+        let mut rank = 0;
+        let split = self.filter(|| {
+            rank += 1;
+            Ok::<_, Infallible>(rank <= n)
+        });
+        match split {
+            Ok(split) => split.named(format!("{}, first {n} rows", self.name)),
+            Err(never) => match never {},
+        }
+    }
+
+    /// The rows for which `keep` says yes. It is called once per row, in order.
+    pub(crate) fn filter<E>(&self, mut keep: impl FnMut() -> Result<bool, E>) -> Result<Self, E> {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in self.parts.iter() {
+            let rows = part.rows.filter(&mut keep)?;
+            parts.push(Part { series: Arc::clone(&part.series), rows });
+        }
+        let len = parts.iter().map(|part| part.rows.len()).sum();
+        Ok(Self { name: self.name.clone(), parts: parts.into(), schema: self.schema.clone(), len })
+    }
+
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Streams the selected rows. Columns that cannot be read (nested JSON) are left out.
+    ///
+    /// # Errors
+    /// Each batch can fail as the file is read.
+    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+        let fields = self.schema.fields().iter();
+        let names: Vec<_> =
+            fields.filter(|f| !jsonl_unreadable(f)).map(|f| f.name().as_str()).collect();
+        Ok(self.read(&names)?.map(|item| item.map(|rows| rows.batch)))
+    }
+
+    /// Streams these columns of the selected rows, in this order, at most 1024 rows at a time.
+    ///
+    /// # Errors
+    /// An unknown column; each batch can fail as the file is read.
+    pub fn read(
+        &self,
+        columns: &[&str],
+    ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
+        if let Some(column) = columns.iter().find(|c| self.schema.field_with_name(c).is_err()) {
+            let available = describe(&self.schema);
+            return Err(Error::UnknownColumn { column: (*column).to_owned(), available });
+        }
+        let columns: Arc<[String]> = columns.iter().map(|c| (*c).to_owned()).collect();
+        let mut file_index = 0u32;
+        let mut sources = Vec::new();
+        for part in self.parts.iter() {
+            let starts = part.series.starts()?;
+            for (file, range) in part.series.files.iter().zip(starts.windows(2)) {
+                let hull = part.rows.hull();
+                let (from, to) = (hull.start.max(range[0]), hull.end.min(range[1]));
+                if from < to {
+                    let rows = part.rows.clone();
+                    sources.push((Arc::clone(file), file_index, rows, range[0], from..to));
+                }
+                file_index += 1;
+            }
+        }
+        Ok(sources.into_iter().flat_map(move |(file, file_index, rows, start, range)| {
+            let open = || {
+                let schema = &file.info()?.schema;
+                let mut indices = Vec::with_capacity(columns.len());
+                for column in columns.iter() {
+                    indices.push(schema.index_of(column).map_err(|_| Error::UnknownColumn {
+                        column: column.clone(),
+                        available: describe(schema),
+                    })?);
+                }
+                file.read(&indices, range.start - start..range.end - start)
+            };
+            let (batches, failed) = match open() {
+                Ok(batches) => (Some(batches), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            let path = file.path.clone();
+            let selected = batches.into_iter().flatten().filter_map(move |item| {
+                item.and_then(|raw| select(raw, &rows, start, &path, file_index)).transpose()
+            });
+            failed.into_iter().chain(selected)
+        }))
+    }
+
+    /// SHA-256 over the bytes of the files and which rows are selected.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn content_hash(&self) -> Result<[u8; 32]> {
+        let mut hasher = Sha256::new();
+        for part in self.parts.iter() {
+            hasher.update((part.series.files.len() as u64).to_le_bytes());
+            for file in &part.series.files {
+                hasher.update(file.content_hash()?);
+                // The same bytes read as another format are other rows.
+                hasher.update([file.format as u8]);
+            }
+            part.rows.hash(&mut hasher);
+        }
+        Ok(hasher.finalize().into())
+    }
+}
+
+/// Stream of the permutation behind [`Split::shuffle_take`].
+const SHUFFLE_TAKE: u64 = 0x7461_6b65;
+
+/// Keeps the selected rows of a batch; `None` when there are none.
+fn select(
+    raw: RawBatch,
+    rows: &RowSet,
+    file_start: u64,
+    path: &Arc<Path>,
+    file_index: u32,
+) -> Result<Option<RowBatch>> {
+    let RawBatch { mut batch, first_row, mut lines } = raw;
+    let all = first_row..first_row + batch.num_rows() as u64;
+    let mask: Vec<bool> = all.clone().map(|row| rows.contains(file_start + row)).collect();
+    let mut numbers: Vec<u64> = all.collect();
+    if mask.contains(&false) {
+        let mut kept = mask.iter();
+        numbers.retain(|_| kept.next() == Some(&true));
+        if let Some(lines) = &mut lines {
+            let mut kept = mask.iter();
+            lines.retain(|_| kept.next() == Some(&true));
+        }
+        batch = filter_record_batch(&batch, &BooleanArray::from(mask)).map_err(|e| {
+            Error::Arrow { context: format!("selecting rows of {}", path.display()), message: e.to_string() }
+        })?;
+    }
+    if numbers.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(RowBatch { batch, file: path.clone(), file_index, rows: numbers, lines }))
+}
