@@ -1,0 +1,187 @@
+//! The Hugging Face cache: `models--organisation--name/{blobs,refs,snapshots}`.
+//!
+//! A blob is a file named by its checksum, a snapshot a folder of links to blobs named by its
+//! commit, a ref a file that holds the commit of a branch. Python's libraries read what is written
+//! here, and the other way round.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use hf_hub::{Cache, CacheRepo, Repo};
+
+use crate::checksum::Checksum;
+use crate::error::{HubError, IoContext};
+use crate::files::{self, WEIGHTS};
+
+/// One model's part of the cache.
+#[derive(Debug)]
+pub(crate) struct ModelCache {
+    repo: CacheRepo,
+    /// `models--organisation--name`.
+    root: PathBuf,
+}
+
+/// What the cache has of a revision.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Cached {
+    /// Every needed file.
+    Complete {
+        /// The snapshot's folder.
+        dir: PathBuf,
+        /// The snapshot's name.
+        commit: String,
+    },
+    /// A snapshot without the files named.
+    Partial(Vec<&'static str>),
+    /// Nothing.
+    Absent,
+}
+
+impl ModelCache {
+    pub(crate) fn new(cache: &Path, name: &str) -> Self {
+        let repo = Repo::model(name.to_string());
+        let root = cache.join(repo.folder_name());
+        Self {
+            repo: Cache::new(cache.to_path_buf()).repo(repo),
+            root,
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the content of this checksum is kept.
+    pub(crate) fn blob(&self, checksum: &Checksum) -> PathBuf {
+        self.repo.blob_path(checksum.hex())
+    }
+
+    pub(crate) fn snapshot(&self, commit: &str) -> PathBuf {
+        self.repo.pointer_path(commit)
+    }
+
+    /// The snapshot of a branch, tag or commit.
+    pub(crate) fn find(&self, revision: &str) -> Cached {
+        let commit = match fs::read_to_string(self.root.join("refs").join(revision)) {
+            Ok(commit) => commit.trim().to_string(),
+            Err(_) => revision.to_string(),
+        };
+        let dir = self.snapshot(&commit);
+        if !is_file_name(&commit) || !dir.is_dir() {
+            return Cached::Absent;
+        }
+        let missing = files::missing_in(&dir);
+        if missing.is_empty() {
+            Cached::Complete { dir, commit }
+        } else {
+            Cached::Partial(missing)
+        }
+    }
+
+    /// Makes the snapshot `commit` of links to `blobs` (file name, checksum), and points the
+    /// branch or tag `revision` at it. A snapshot that is new appears in one step.
+    pub(crate) fn install(
+        &self,
+        commit: &str,
+        revision: &str,
+        blobs: &[(String, Checksum)],
+    ) -> Result<PathBuf, HubError> {
+        let snapshot = self.snapshot(commit);
+        if snapshot.is_dir() {
+            self.link_all(&snapshot, blobs)?;
+        } else {
+            let beside = self.snapshot(&format!("{commit}.incomplete"));
+            if beside.is_dir() {
+                fs::remove_dir_all(&beside).context("remove", &beside)?;
+            }
+            self.link_all(&beside, blobs)?;
+            match fs::rename(&beside, &snapshot) {
+                // Another process was faster.
+                Err(_) if snapshot.is_dir() => {
+                    self.link_all(&snapshot, blobs)?;
+                    fs::remove_dir_all(&beside).context("remove", &beside)?;
+                }
+                renamed => renamed.context("create", &snapshot)?,
+            }
+        }
+        if revision != commit {
+            self.write_ref(revision, commit)?;
+        }
+        Ok(snapshot)
+    }
+
+    fn link_all(&self, snapshot: &Path, blobs: &[(String, Checksum)]) -> Result<(), HubError> {
+        fs::create_dir_all(snapshot).context("create", snapshot)?;
+        for (file, checksum) in blobs {
+            let link = snapshot.join(file);
+            // `exists` follows the link: one that dangles is made anew.
+            if link.exists() {
+                continue;
+            }
+            if let Some(parent) = link.parent() {
+                fs::create_dir_all(parent).context("create", parent)?;
+            }
+            let depth = Path::new(file).components().count() + 1;
+            let mut target: PathBuf = std::iter::repeat_n("..", depth).collect();
+            target.extend(["blobs", checksum.hex()]);
+            let _ = fs::remove_file(&link);
+            link_file(&target, &self.blob(checksum), &link).context("create", &link)?;
+        }
+        Ok(())
+    }
+
+    fn write_ref(&self, revision: &str, commit: &str) -> Result<(), HubError> {
+        let path = self.root.join("refs").join(revision);
+        let beside = self
+            .root
+            .join("refs")
+            .join(format!("{revision}.incomplete"));
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).context("create", parent)?;
+        }
+        let write = || -> io::Result<()> {
+            let mut file = fs::File::create(&beside)?;
+            file.write_all(commit.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)
+        };
+        write().context("write", &path)
+    }
+
+    /// Removes the folders that a refused download leaves empty.
+    pub(crate) fn remove_empty_folders(&self) {
+        for folder in ["blobs", "snapshots", "refs", ""] {
+            // Fails on a folder with content, as it should.
+            let _ = fs::remove_dir(self.root.join(folder));
+        }
+    }
+}
+
+/// The checksum by which the cache names the weights of a snapshot; `None` where the snapshot has
+/// a plain file, as on systems without links.
+pub(crate) fn named_checksum(snapshot: &Path) -> Option<Checksum> {
+    let target = fs::read_link(snapshot.join(WEIGHTS)).ok()?;
+    let name = target.file_name()?.to_str()?;
+    (target.parent()?.file_name()? == "blobs").then(|| Checksum::parse(name))?
+}
+
+/// Whether a name from outside is a plain file name, so that it cannot lead to another folder.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+#[cfg(unix)]
+fn link_file(relative: &Path, _blob: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(relative, link)
+}
+
+/// Without the right to make links the snapshot gets the file itself, as in huggingface_hub.
+#[cfg(not(unix))]
+fn link_file(_relative: &Path, blob: &Path, link: &Path) -> io::Result<()> {
+    fs::hard_link(blob, link).or_else(|_| fs::copy(blob, link).map(|_| ()))
+}

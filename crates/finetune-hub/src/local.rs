@@ -1,0 +1,44 @@
+//! The first route: a directory that the user names.
+
+use std::fs;
+use std::path::Path;
+
+use crate::checksum::{Checksum, sha256};
+use crate::error::{HubError, IoContext};
+use crate::files::{self, ModelFiles, Source, WEIGHTS};
+
+/// Checks a directory and hashes its weights. Where `model.safetensors.sha256` lies beside them (as
+/// `sha256sum` writes it), they must match it.
+pub(crate) fn open(name: &str, dir: &Path) -> Result<ModelFiles, HubError> {
+    let place = format!("the model directory {}", dir.display());
+    files::check_complete(&place, |file| dir.join(file).is_file())?;
+    let weights = dir.join(WEIGHTS);
+    let weights_sha256 = sha256(&weights).context("read", &weights)?;
+    let listed = dir.join(format!("{WEIGHTS}.sha256"));
+    if listed.is_file() {
+        let text = fs::read_to_string(&listed).context("read", &listed)?;
+        let expected = text.split_whitespace().next().and_then(Checksum::parse);
+        let found = Checksum::Sha256(weights_sha256.clone());
+        if expected.as_ref() != Some(&found) {
+            let expected = match expected {
+                Some(checksum) => checksum.to_string(),
+                None => "a SHA-256 of 64 hex digits".to_string(),
+            };
+            return Err(HubError::WrongChecksum {
+                file: weights.display().to_string(),
+                expected: format!("{expected} (from {})", listed.display()),
+                found: found.to_string(),
+                advice: "Copy the weights again, or remove the .sha256 file if it is out of date"
+                    .to_string(),
+            });
+        }
+    }
+    Ok(ModelFiles {
+        name: name.to_string(),
+        dir: dir.to_path_buf(),
+        source: Source::Local,
+        revision: None,
+        weights,
+        weights_sha256,
+    })
+}
