@@ -1,0 +1,93 @@
+//! Building the `finetune` binary and running it.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::workspace;
+
+/// Build the release binary with these Cargo features, and give its path. Cargo's own progress is
+/// on standard error.
+///
+/// # Errors
+/// When the build fails.
+pub fn build(features: &[&str]) -> Result<PathBuf> {
+    let mut command = workspace::cargo();
+    command.args(["build", "--release", "-p", "finetune", "--bin", "finetune"]);
+    if !features.is_empty() {
+        command.arg("--features").arg(features.join(","));
+    }
+    // Cargo itself says where the binary is, whatever target directory and target are set.
+    command.arg("--message-format=json-render-diagnostics");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let mut executable = None;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.context("cannot read what cargo writes")?;
+            executable = executable_in(&line).or(executable);
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        bail!("the build failed ({status}); its messages are above");
+    }
+    executable.context("cargo built no binary `finetune`")
+}
+
+/// The binary that one of cargo's JSON messages announces.
+fn executable_in(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == "finetune";
+    ours.then(|| message["executable"].as_str().map(PathBuf::from))?
+}
+
+/// Run the binary on this terminal and wait for it. Ctrl-C is the binary's to handle: it reaches
+/// both processes, and this one goes on waiting.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run<S: AsRef<OsStr>>(binary: &Path, args: &[S]) -> Result<ExitStatus> {
+    ctrlc::set_handler(|| {}).context("cannot ignore Ctrl-C")?;
+    Command::new(binary)
+        .args(args)
+        .status()
+        .with_context(|| format!("cannot start {}", binary.display()))
+}
+
+/// The exit code that a shell would show for this status.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        if let Some(signal) = status.signal() {
+            return u8::try_from(128 + signal).unwrap_or(1);
+        }
+    }
+    status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_the_binary_is_read_from_cargos_messages() {
+        let line = r#"{"reason":"compiler-artifact","target":{"name":"finetune","kind":["bin"]},"executable":"/t/release/finetune"}"#;
+        assert_eq!(executable_in(line), Some(PathBuf::from("/t/release/finetune")));
+        let library = line.replace("\"/t/release/finetune\"", "null");
+        assert_eq!(executable_in(&library), None);
+        assert_eq!(executable_in(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(executable_in("not JSON"), None);
+    }
+}

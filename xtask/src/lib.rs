@@ -1,0 +1,10 @@
+//! Automation of the workspace, run as `cargo xtask COMMAND`. The tests use parts of it as a
+//! library: data sets, toy data and the DistilBERT checkpoint made from MiniLM.
+
+pub mod binary;
+pub mod datasets;
+pub mod fixtures;
+pub mod python;
+pub mod table;
+pub mod train;
+pub mod workspace;
