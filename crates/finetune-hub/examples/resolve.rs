@@ -4,12 +4,22 @@
 //! cargo run -p finetune-hub --example resolve -- sentence-transformers/all-MiniLM-L6-v2
 //! ```
 
-use std::error::Error;
+use std::process::ExitCode;
 use std::time::Instant;
 
-use finetune_hub::{DEFAULT_MODEL, Hub, Progress};
+use finetune_hub::{DEFAULT_MODEL, Hub, HubError, Progress};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match resolve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn resolve() -> Result<(), HubError> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments
         .next()

@@ -165,6 +165,9 @@ impl Client {
             .timeout_connect(Some(self.connect_timeout))
             .timeout_per_read(Some(self.read_timeout))
             .timeout_per_write(Some(self.read_timeout));
+        if is_this_machine(url) {
+            config = config.proxy(None);
+        }
         if let Some(tls) = &self.tls {
             config = config.tls_config(tls.clone());
         }
@@ -239,6 +242,14 @@ fn repo(name: &str, revision: &str) -> Repo {
         hf_hub::RepoType::Model,
         revision.to_string(),
     )
+}
+
+/// Whether an address is on this machine, which no proxy can reach.
+fn is_this_machine(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.as_ref()
+        .and_then(Uri::host)
+        .is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"))
 }
 
 /// Errors of a connection that never came about.

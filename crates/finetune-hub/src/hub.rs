@@ -130,7 +130,7 @@ impl Hub {
         if let Cached::Complete { dir, commit } = found {
             return snapshot_files(&name, Source::Cache, dir, commit);
         }
-        let refused = match self.from_hub(&cache, &name, revision, report) {
+        let refused = match self.download(&cache, &name, revision, report) {
             Ok(commit) => {
                 return snapshot_files(&name, Source::Hub, cache.snapshot(&commit), commit);
             }
@@ -170,7 +170,7 @@ impl Hub {
         }
     }
 
-    fn from_hub(
+    fn download(
         &self,
         cache: &ModelCache,
         name: &str,
