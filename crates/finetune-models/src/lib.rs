@@ -1,1 +1,21 @@
-//! ...
+#![doc = include_str!("../README.md")]
+
+mod classifier;
+mod config;
+mod error;
+pub mod family;
+mod load;
+mod modules;
+mod names;
+mod safetensors_file;
+mod save;
+
+pub use classifier::SequenceClassifier;
+pub use config::{ModelConfig, Outputs};
+pub use error::ModelError;
+pub use family::Family;
+pub use load::LoadReport;
+pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm, Linear};
+pub use names::{Parameter, Part, parameters};
+pub use safetensors_file::SafetensorsFile;
+pub use save::{TOKENIZER_FILES, to_file_layout};

@@ -1,0 +1,64 @@
+//! Activation functions, by the names that `config.json` uses.
+
+use burn::{backend::Backend, backend::tensor::FloatTensor};
+
+/// An element-wise activation function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x`
+    Identity,
+    /// `x · Φ(x)` with the exact error function (`gelu`).
+    Gelu,
+    /// GELU's tanh approximation (`gelu_new`, `gelu_pytorch_tanh`).
+    GeluTanh,
+    /// `max(x, 0)` (`relu`).
+    Relu,
+    /// `x · sigmoid(x)` (`silu`, `swish`).
+    Silu,
+    /// `tanh(x)` (`tanh`).
+    Tanh,
+}
+
+impl Activation {
+    /// The names that [`Activation::from_name`] knows.
+    pub const NAMES: [&'static str; 7] = [
+        "gelu",
+        "gelu_new",
+        "gelu_pytorch_tanh",
+        "relu",
+        "silu",
+        "swish",
+        "tanh",
+    ];
+
+    /// The activation that transformers calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "gelu" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" => Self::GeluTanh,
+            "relu" => Self::Relu,
+            "silu" | "swish" => Self::Silu,
+            "tanh" => Self::Tanh,
+            _ => return None,
+        })
+    }
+
+    /// Applies the function, made of differentiable primitives.
+    pub(crate) fn apply<B: Backend>(self, x: FloatTensor<B>) -> FloatTensor<B> {
+        match self {
+            Self::Identity => x,
+            Self::Gelu => B::gelu(x),
+            Self::GeluTanh => {
+                let cube = B::float_mul(x.clone(), B::float_mul(x.clone(), x.clone()));
+                let inner = B::float_add(x.clone(), B::float_mul_scalar(cube, 0.044715.into()));
+                let scale = (2.0 / std::f64::consts::PI).sqrt();
+                let tanh = B::float_tanh(B::float_mul_scalar(inner, scale.into()));
+                let half = B::float_mul_scalar(x, 0.5.into());
+                B::float_mul(half, B::float_add_scalar(tanh, 1.0.into()))
+            }
+            Self::Relu => B::relu(x),
+            Self::Silu => B::float_mul(x.clone(), B::sigmoid(x)),
+            Self::Tanh => B::float_tanh(x),
+        }
+    }
+}

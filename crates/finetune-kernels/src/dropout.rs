@@ -1,0 +1,134 @@
+//! Dropout without state: whether an element is kept is a function of where and when it is.
+
+use rayon::prelude::*;
+
+use crate::random::philox4x32_10;
+
+/// The dropout of one training step. Every [`Dropout`] made from it is a pure function of
+/// (seed, step, site, element), so a resumed run draws the same masks with no generator to save,
+/// and a backward pass can draw a mask again instead of keeping it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropoutSource(Option<(u64, u32)>);
+
+impl DropoutSource {
+    /// No dropout at all: evaluation and prediction.
+    pub const OFF: Self = Self(None);
+
+    /// Dropout of training step `step` (counting every forward pass) in the run seeded `seed`.
+    pub fn at(seed: u64, step: u32) -> Self {
+        Self(Some((seed, step)))
+    }
+
+    /// The dropout with `probability` at one place of the model. Two places of a model must not
+    /// share a `site`.
+    pub fn site(self, site: u32, probability: f64) -> Dropout {
+        match self.0 {
+            Some((seed, step)) if probability > 0.0 => Dropout {
+                probability,
+                seed,
+                step,
+                site,
+            },
+            _ => Dropout::NONE,
+        }
+    }
+}
+
+/// Dropout at one place of the model, at one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    probability: f64,
+    seed: u64,
+    step: u32,
+    site: u32,
+}
+
+impl Dropout {
+    /// Keeps everything.
+    pub const NONE: Self = Self {
+        probability: 0.0,
+        seed: 0,
+        step: 0,
+        site: 0,
+    };
+
+    /// Whether nothing is dropped.
+    pub fn is_none(&self) -> bool {
+        self.probability <= 0.0
+    }
+
+    /// What kept elements are multiplied with, `1 / (1 - probability)`.
+    pub fn scale(&self) -> f32 {
+        (1.0 / (1.0 - self.probability)) as f32
+    }
+
+    /// Four neighbouring elements at once: bits `4·block .. 4·block + 4` of this place's stream.
+    fn block(&self, block: u64) -> [u32; 4] {
+        let counter = [block as u32, (block >> 32) as u32, self.step, self.site];
+        philox4x32_10(counter, [self.seed as u32, (self.seed >> 32) as u32])
+    }
+
+    /// An element is dropped when its 32 random bits are below this.
+    fn threshold(&self) -> u32 {
+        (self.probability * f64::from(u32::MAX)) as u32
+    }
+
+    /// Factors (0 or [`scale`](Self::scale)) of elements `0..len`.
+    pub fn factors(&self, len: usize) -> Vec<f32> {
+        const CHUNK: usize = 4096;
+        let mut factors = vec![0.0; len];
+        factors
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .for_each(|(chunk, factors)| self.fill((chunk * CHUNK) as u64, factors));
+        factors
+    }
+
+    /// Factors of the elements that start at `first`, a multiple of 4.
+    pub fn fill(&self, first: u64, factors: &mut [f32]) {
+        debug_assert!(first.is_multiple_of(4));
+        let (threshold, scale) = (self.threshold(), self.scale());
+        for (index, quad) in factors.chunks_mut(4).enumerate() {
+            let bits = self.block(first / 4 + index as u64);
+            for (factor, bits) in quad.iter_mut().zip(bits) {
+                *factor = if bits >= threshold { scale } else { 0.0 };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_the_stated_share_and_keeps_the_mean() {
+        let factors = DropoutSource::at(7, 3).site(2, 0.1).factors(1_000_000);
+        let dropped = factors.iter().filter(|&&factor| factor == 0.0).count();
+        assert!((dropped as f64 / 1e6 - 0.1).abs() < 2e-3, "{dropped}");
+        let mean = factors.iter().map(|&factor| f64::from(factor)).sum::<f64>() / 1e6;
+        assert!((mean - 1.0).abs() < 2e-3, "{mean}");
+    }
+
+    #[test]
+    fn any_part_can_be_drawn_alone() {
+        let dropout = DropoutSource::at(1, 2).site(3, 0.3);
+        let whole = dropout.factors(10_001);
+        let mut part = vec![0.0; 501];
+        dropout.fill(8_000, &mut part);
+        assert_eq!(part, whole[8_000..8_501]);
+    }
+
+    #[test]
+    fn seeds_steps_and_sites_differ() {
+        let base = DropoutSource::at(1, 2).site(3, 0.5).factors(256);
+        for other in [
+            DropoutSource::at(2, 2).site(3, 0.5),
+            DropoutSource::at(1, 3).site(3, 0.5),
+            DropoutSource::at(1, 2).site(4, 0.5),
+        ] {
+            assert_ne!(base, other.factors(256));
+        }
+        assert!(DropoutSource::OFF.site(1, 0.5).is_none());
+    }
+}

@@ -1,0 +1,142 @@
+//! The operations on Burn's tensors: what the models call.
+
+use std::sync::Arc;
+
+use burn::{
+    Tensor,
+    backend::{Dispatch, DispatchTensor},
+    tensor::TensorData,
+};
+
+use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable};
+
+/// Scale, shift and epsilon of a layer norm.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    /// Scale, `[hidden]`.
+    pub gamma: Tensor<1>,
+    /// Shift, `[hidden]`.
+    pub beta: Tensor<1>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+/// The tables of an embedding.
+#[derive(Clone, Debug)]
+pub struct EmbeddingTables {
+    /// `[vocab_size, hidden]`
+    pub word: Tensor<2>,
+    /// `[max_position_embeddings, hidden]`
+    pub position: Tensor<2>,
+    /// `[type_vocab_size, hidden]`, absent in DistilBERT.
+    pub token_type: Option<Tensor<2>>,
+}
+
+/// `activation(x · weight + bias)`: `[tokens, in]`, `[in, out]`, `[out]` to `[tokens, out]`.
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+) -> Tensor<2> {
+    float(Dispatch::linear(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        activation,
+    ))
+}
+
+/// Multi-head self-attention inside each sequence; query, key, value and result are
+/// `[tokens, hidden]`, `hidden` a multiple of `heads`.
+pub fn attention(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    offsets: &Offsets,
+    heads: usize,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::attention(
+        query.into_dispatch(),
+        key.into_dispatch(),
+        value.into_dispatch(),
+        offsets.clone(),
+        heads,
+        dropout,
+    ))
+}
+
+/// `norm(dropout(x) + residual)`, all `[tokens, hidden]`.
+pub fn dropout_residual_norm(
+    x: Tensor<2>,
+    residual: Tensor<2>,
+    norm: Norm,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::dropout_residual_norm(
+        x.into_dispatch(),
+        residual.into_dispatch(),
+        norm.gamma.into_dispatch(),
+        norm.beta.into_dispatch(),
+        norm.epsilon,
+        dropout,
+    ))
+}
+
+/// `dropout(norm(word + position + token type))`, `[tokens, hidden]`.
+pub fn embedding_norm(
+    tables: EmbeddingTables,
+    norm: Norm,
+    tokens: &PackedTokens,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::embedding_norm(
+        tables.word.into_dispatch(),
+        tables.position.into_dispatch(),
+        match tables.token_type {
+            Some(table) => TokenTypeTable::Table(table.into_dispatch()),
+            None => TokenTypeTable::Absent,
+        },
+        norm.gamma.into_dispatch(),
+        norm.beta.into_dispatch(),
+        tokens.clone(),
+        norm.epsilon,
+        dropout,
+    ))
+}
+
+/// Inverted dropout.
+pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
+    if dropout.is_none() {
+        return x;
+    }
+    float(Dispatch::dropout(x.into_dispatch(), dropout))
+}
+
+/// Cross-entropy of `[batch, classes]` logits against class indices, summed over the batch and
+/// divided by `denominator` (the number of samples of the whole optimizer step): `[1]`.
+pub fn softmax_cross_entropy(
+    logits: Tensor<2>,
+    targets: Arc<[u32]>,
+    denominator: f64,
+) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::softmax_cross_entropy(
+        logits.into_dispatch(),
+        targets,
+        denominator,
+    ))
+}
+
+/// Squared error of `[batch, 1]` predictions against values, summed and divided by `denominator`:
+/// `[1]`.
+pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
+    let data = TensorData::new(targets.to_vec(), [targets.len(), 1]);
+    let targets = Tensor::<2>::from_data(data, &predictions.device().inner());
+    let error = predictions - targets;
+    (error.clone() * error).sum() / denominator
+}
+
+fn float(tensor: DispatchTensor) -> Tensor<2> {
+    Tensor::from_dispatch(tensor)
+}

@@ -1,0 +1,115 @@
+//! The boundary between the models and the hardware.
+//!
+//! Each operation of the encoder is a method with a portable body made of differentiable
+//! primitives. A backend that can do better overrides the method for itself and, with a backward
+//! pass of its own, for `Autodiff`; nothing above this file changes.
+
+use std::sync::Arc;
+
+use burn::backend::{
+    Autodiff, Backend, ExtensionType, autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension, tensor::FloatTensor,
+};
+
+use crate::{Activation, Dropout, Offsets, PackedTokens, portable};
+
+/// The token type table of an embedding, which DistilBERT does not have.
+#[derive(Clone, Debug, ExtensionType)]
+pub enum TokenTypeTable<B: Backend> {
+    /// No token types.
+    Absent,
+    /// One row per token type, `[type_vocab_size, hidden]`.
+    Table(FloatTensor<B>),
+}
+
+/// The operations of a transformer encoder on packed tokens. `tokens` is the number of tokens of
+/// all sequences together; no argument has padding.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cuda"),
+    Autodiff
+)]
+pub trait EncoderOps: Backend {
+    /// `activation(x · weight + bias)`: `[tokens, in]`, `[in, out]`, `[out]` to `[tokens, out]`.
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        portable::linear::<Self>(x, weight, bias, activation)
+    }
+
+    /// Multi-head self-attention inside each sequence, `softmax(q · kᵀ / √d) · v` with dropout on
+    /// the probabilities; all tensors `[tokens, heads · d]`.
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        offsets: Offsets,
+        heads: usize,
+        dropout: Dropout,
+    ) -> FloatTensor<Self> {
+        portable::attention::<Self>(query, key, value, &offsets, heads, dropout)
+    }
+
+    /// `norm(dropout(x) + residual)`: the end of each half of an encoder layer; `[tokens, hidden]`,
+    /// `gamma` and `beta` `[hidden]`.
+    fn dropout_residual_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> FloatTensor<Self> {
+        let sum = Self::float_add(portable::dropout::<Self>(x, dropout), residual);
+        portable::layer_norm::<Self>(sum, gamma, beta, epsilon)
+    }
+
+    /// `dropout(norm(word[ids] + position[positions] + token_type[type_ids]))`, `[tokens, hidden]`.
+    #[allow(clippy::too_many_arguments)]
+    fn embedding_norm(
+        word: FloatTensor<Self>,
+        position: FloatTensor<Self>,
+        #[extension_type] token_type: TokenTypeTable<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        tokens: PackedTokens,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> FloatTensor<Self> {
+        let sum = portable::embedding_sum::<Self>(word, position, token_type, &tokens);
+        let norm = portable::layer_norm::<Self>(sum, gamma, beta, epsilon);
+        portable::dropout::<Self>(norm, dropout)
+    }
+
+    /// Inverted dropout of `[rows, columns]`.
+    fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        portable::dropout::<Self>(x, dropout)
+    }
+
+    /// Sum of `-log softmax(logits)[target]` over the rows, divided by `denominator`:
+    /// `[batch, classes]` to `[1]`.
+    fn softmax_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: Arc<[u32]>,
+        denominator: f64,
+    ) -> FloatTensor<Self> {
+        portable::softmax_cross_entropy::<Self>(logits, &targets, denominator)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl EncoderOps for burn::backend::Flex {}
+
+#[cfg(feature = "ndarray")]
+#[allow(deprecated)] // Burn prefers flex, as we do; ndarray stays as the second CPU backend.
+impl EncoderOps for burn::backend::NdArray {}
+
+#[cfg(feature = "cuda")]
+impl EncoderOps for burn::backend::Cuda {}
+
+/// The portable bodies are differentiable, so automatic differentiation needs nothing more.
+impl<B: Backend, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {}

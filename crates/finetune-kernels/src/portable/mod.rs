@@ -1,0 +1,38 @@
+//! Bodies made of differentiable primitives alone: right on every backend, and the reference that
+//! faster bodies are checked against.
+
+mod attention;
+mod embedding;
+mod linear;
+mod loss;
+mod norm;
+
+pub(crate) use attention::attention;
+pub(crate) use embedding::embedding_sum;
+pub(crate) use linear::linear;
+pub(crate) use loss::softmax_cross_entropy;
+pub(crate) use norm::{dropout, layer_norm};
+
+use burn::{
+    backend::{Backend, TensorMetadata, tensor::FloatTensor, tensor::IntTensor},
+    tensor::{Shape, TensorData},
+};
+
+/// A constant float tensor on the device of `like`.
+fn constant<B: Backend>(
+    values: Vec<f32>,
+    shape: impl Into<Shape>,
+    like: &FloatTensor<B>,
+) -> FloatTensor<B> {
+    B::float_from_data(TensorData::new(values, shape.into()), &like.device())
+}
+
+/// Row numbers as an integer tensor on the device of `like`.
+fn indices<B: Backend>(
+    rows: impl ExactSizeIterator<Item = u32>,
+    like: &FloatTensor<B>,
+) -> IntTensor<B> {
+    let len = rows.len();
+    let rows: Vec<i32> = rows.map(|row| row as i32).collect();
+    B::int_from_data(TensorData::new(rows, [len]), &like.device())
+}

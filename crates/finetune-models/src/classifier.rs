@@ -1,0 +1,149 @@
+//! The model: an encoder on packed tokens with a classification head.
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleVisitor, Param},
+};
+use finetune_kernels::{DropoutSource, PackedTokens};
+
+use crate::{
+    ModelConfig, ModelError,
+    modules::{Embeddings, EncoderLayer, Head, Values},
+};
+
+/// An encoder with a head that gives one logit per class, or one number.
+#[derive(Module, Debug)]
+pub struct SequenceClassifier {
+    /// Embeddings.
+    pub embeddings: Embeddings,
+    /// Encoder layers, first to last.
+    pub layers: Vec<EncoderLayer>,
+    /// Classification head.
+    pub head: Head,
+    #[module(skip)]
+    config: ModelConfig,
+}
+
+impl SequenceClassifier {
+    pub(crate) fn new(values: &mut dyn Values, config: ModelConfig) -> Result<Self, ModelError> {
+        Ok(Self {
+            embeddings: Embeddings::new(values, &config)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|layer| EncoderLayer::new(values, &config, layer))
+                .collect::<Result<_, _>>()?,
+            head: Head::new(values, &config)?,
+            config,
+        })
+    }
+
+    /// The configuration that the model was built from.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Hidden states of the last layer, `[tokens, hidden]`.
+    pub fn encode(
+        &self,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, ModelError> {
+        self.check(tokens)?;
+        let embedded = self
+            .embeddings
+            .forward(tokens, dropout.site(0, self.config.dropout));
+        let layers = self.layers.iter().zip(0..);
+        Ok(layers.fold(embedded, |hidden, (layer, number)| {
+            let first_site = 1 + number * EncoderLayer::SITES;
+            layer.forward(hidden, &tokens.offsets, dropout, first_site)
+        }))
+    }
+
+    /// Logits (or the one predicted number) of each sequence, `[batch, outputs]`.
+    pub fn forward(
+        &self,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, ModelError> {
+        let hidden = self.encode(tokens, dropout)?;
+        let site = 1 + self.layers.len() as u32 * EncoderLayer::SITES;
+        Ok(self.head.forward(hidden, &tokens.offsets, dropout, site))
+    }
+
+    /// Refuses a batch that would read outside the embedding tables.
+    fn check(&self, tokens: &PackedTokens) -> Result<(), ModelError> {
+        let config = &self.config;
+        let count = tokens.offsets.num_tokens();
+        let lengths = [
+            ("ids", &tokens.ids),
+            ("positions", &tokens.positions),
+            ("type_ids", &tokens.type_ids),
+        ];
+        for (name, values) in lengths {
+            if values.len() != count {
+                return Err(ModelError::Input(format!(
+                    "the batch has {} {name} for {count} tokens",
+                    values.len()
+                )));
+            }
+        }
+        if tokens.offsets.batch_size() == 0 || tokens.offsets.ranges().any(|rows| rows.is_empty()) {
+            return Err(ModelError::Input(
+                "the batch has no sequences, or one without tokens".into(),
+            ));
+        }
+        let limits = [
+            ("token id", &tokens.ids, config.vocab_size, "vocab_size"),
+            (
+                "position",
+                &tokens.positions,
+                config.max_position_embeddings,
+                "max_position_embeddings",
+            ),
+            (
+                "token type",
+                &tokens.type_ids,
+                config.type_vocab_size,
+                "type_vocab_size",
+            ),
+        ];
+        for (what, values, limit, key) in limits {
+            if limit == 0 {
+                continue; // DistilBERT has no token types and ignores them, as transformers does.
+            }
+            if let Some(value) = values.iter().find(|&&value| value as usize >= limit) {
+                return Err(ModelError::Input(format!(
+                    "{what} {value} in the batch, but the model's {key} is {limit}; the tokenizer does not fit the model, or the text is too long"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every float tensor with its path, flattened; without autodiff.
+    pub(crate) fn tensors(&self) -> Vec<(String, Tensor<1>)> {
+        struct Collector {
+            path: Vec<String>,
+            tensors: Vec<(String, Tensor<1>)>,
+        }
+        impl ModuleVisitor for Collector {
+            fn enter_module(&mut self, name: &str, _container_type: &str) {
+                self.path.push(name.into());
+            }
+            fn exit_module(&mut self, _name: &str, _container_type: &str) {
+                self.path.pop();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let tensor = param.val().inner();
+                let length = tensor.shape().num_elements();
+                self.tensors
+                    .push((self.path.join("."), tensor.reshape([length])));
+            }
+        }
+        let mut collector = Collector {
+            path: Vec::new(),
+            tensors: Vec::new(),
+        };
+        self.visit(&mut collector);
+        collector.tensors
+    }
+}

@@ -1,0 +1,337 @@
+//! `config.json`: read strictly where it decides the computation, kept whole for writing back.
+
+use std::path::Path;
+
+use finetune_kernels::Activation;
+use serde_json::{Map, Value, json};
+
+use crate::{Family, ModelError, family::FAMILIES};
+
+/// The configuration of a sequence classifier.
+#[derive(Clone, Debug)]
+pub struct ModelConfig {
+    /// The family's table.
+    pub family: &'static Family,
+    /// Rows of the word embedding.
+    pub vocab_size: usize,
+    /// Width of the hidden states.
+    pub hidden_size: usize,
+    /// Number of encoder layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layer.
+    pub intermediate_size: usize,
+    /// Longest sequence, in tokens.
+    pub max_position_embeddings: usize,
+    /// Rows of the token type embedding; 0 where the family has none.
+    pub type_vocab_size: usize,
+    /// Activation of the feed-forward layer.
+    pub activation: Activation,
+    /// Dropout of embeddings and layers.
+    pub dropout: f64,
+    /// Dropout of the attention probabilities.
+    pub attention_dropout: f64,
+    /// Dropout before the classifier.
+    pub classifier_dropout: f64,
+    /// Epsilon of the layer norms.
+    pub norm_epsilon: f64,
+    /// Standard deviation of fresh weights.
+    pub initializer_range: f64,
+    /// What the classifier's outputs mean.
+    pub outputs: Outputs,
+    /// The whole object, unknown keys included.
+    raw: Map<String, Value>,
+}
+
+/// What the classifier's outputs mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// One logit per class; the classes' names in order (`id2label`).
+    Classes(Vec<String>),
+    /// One number (`problem_type` "regression").
+    Regression,
+}
+
+impl Outputs {
+    /// Number of outputs of the classifier.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(names) => names.len(),
+            Self::Regression => 1,
+        }
+    }
+
+    /// Never: a classifier has outputs.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl ModelConfig {
+    /// Reads `config.json` of a model directory.
+    pub fn from_directory(directory: &Path) -> Result<Self, ModelError> {
+        let path = directory.join("config.json");
+        if !path.exists() {
+            return Err(ModelError::MissingFile {
+                directory: directory.into(),
+                file: "config.json",
+            });
+        }
+        let text = std::fs::read_to_string(&path).map_err(ModelError::read(&path))?;
+        Self::parse(&text, &path)
+    }
+
+    /// Parses the text of a `config.json`; `path` is for messages.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let raw: Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| ModelError::ConfigSyntax {
+                path: path.into(),
+                reason: error.to_string(),
+            })?;
+        let reader = Reader { raw: &raw, path };
+        let family = reader.family()?;
+        reader.refuse_other_architectures()?;
+        let keys = &family.keys;
+
+        let dropout = reader.probability(keys.dropout, 0.1)?;
+        let config = Self {
+            family,
+            vocab_size: reader.size("vocab_size")?,
+            hidden_size: reader.size(keys.hidden_size)?,
+            num_hidden_layers: reader.size(keys.layers)?,
+            num_attention_heads: reader.size(keys.heads)?,
+            intermediate_size: reader.size(keys.intermediate_size)?,
+            max_position_embeddings: reader.size("max_position_embeddings")?,
+            type_vocab_size: match family.token_types {
+                true => reader.size("type_vocab_size")?,
+                false => 0,
+            },
+            activation: reader.activation(keys.activation)?,
+            dropout,
+            attention_dropout: reader.probability(keys.attention_dropout, 0.1)?,
+            classifier_dropout: reader.probability(
+                keys.classifier_dropout,
+                keys.classifier_dropout_default.unwrap_or(dropout),
+            )?,
+            norm_epsilon: match keys.norm_epsilon {
+                Some(key) => reader.positive(key, family.norm_epsilon)?,
+                None => family.norm_epsilon,
+            },
+            initializer_range: reader.positive("initializer_range", 0.02)?,
+            outputs: reader.outputs()?,
+            raw: Map::new(),
+        };
+        if !config
+            .hidden_size
+            .is_multiple_of(config.num_attention_heads)
+        {
+            return Err(reader.error(
+                keys.heads,
+                format!(
+                    "{} heads do not divide {} = {}",
+                    config.num_attention_heads, keys.hidden_size, config.hidden_size
+                ),
+            ));
+        }
+        Ok(Self { raw, ..config })
+    }
+
+    /// The same encoder with other outputs.
+    pub fn with_outputs(self, outputs: Outputs) -> Self {
+        Self { outputs, ..self }
+    }
+
+    /// The text of `config.json` for a saved classifier: every key that was read, with the
+    /// architecture, the labels and the problem type of this model.
+    pub fn to_json(&self) -> String {
+        let mut raw = self.raw.clone();
+        raw.insert("architectures".into(), json!([self.family.architecture]));
+        raw.insert("model_type".into(), json!(self.family.model_type));
+        raw.insert("dtype".into(), json!("float32"));
+        raw.remove("torch_dtype");
+        raw.remove("num_labels");
+        let (names, problem_type) = match &self.outputs {
+            Outputs::Classes(names) => (names.clone(), "single_label_classification"),
+            Outputs::Regression => (vec!["LABEL_0".into()], "regression"),
+        };
+        let id2label: Map<_, _> = names
+            .iter()
+            .enumerate()
+            .map(|(id, name)| (id.to_string(), json!(name)))
+            .collect();
+        let label2id: Map<_, _> = names
+            .iter()
+            .enumerate()
+            .map(|(id, name)| (name.clone(), json!(id)))
+            .collect();
+        raw.insert("id2label".into(), id2label.into());
+        raw.insert("label2id".into(), label2id.into());
+        raw.insert("problem_type".into(), json!(problem_type));
+        format!("{:#}\n", Value::Object(raw))
+    }
+}
+
+/// Reads keys, and names them in errors.
+struct Reader<'a> {
+    raw: &'a Map<String, Value>,
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    fn error(&self, key: &str, problem: impl Into<String>) -> ModelError {
+        ModelError::Config {
+            path: self.path.into(),
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The value of a key; null counts as absent, as in transformers.
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.raw.get(key).filter(|value| !value.is_null())
+    }
+
+    fn family(&self) -> Result<&'static Family, ModelError> {
+        let known = || {
+            let names: Vec<_> = FAMILIES.iter().map(|family| family.model_type).collect();
+            names.join(", ")
+        };
+        match self.get("model_type") {
+            None => Err(self.error(
+                "model_type",
+                format!("missing; expected one of {}", known()),
+            )),
+            Some(value) => value
+                .as_str()
+                .and_then(Family::from_model_type)
+                .ok_or_else(|| {
+                    self.error(
+                        "model_type",
+                        format!("{value} is not supported; expected one of {}", known()),
+                    )
+                }),
+        }
+    }
+
+    /// Refuses settings under which this encoder would compute something else.
+    fn refuse_other_architectures(&self) -> Result<(), ModelError> {
+        if let Some(kind) = self.get("position_embedding_type")
+            && kind != "absolute"
+        {
+            let problem = format!("{kind} is not supported; expected \"absolute\"");
+            return Err(self.error("position_embedding_type", problem));
+        }
+        for key in ["is_decoder", "add_cross_attention", "sinusoidal_pos_embds"] {
+            if self.get(key).is_some_and(|value| value != &json!(false)) {
+                return Err(self.error(key, "only false is supported"));
+            }
+        }
+        if let Some(Value::Object(pruned)) = self.get("pruned_heads")
+            && !pruned.is_empty()
+        {
+            return Err(self.error("pruned_heads", "pruned attention heads are not supported"));
+        }
+        Ok(())
+    }
+
+    fn size(&self, key: &str) -> Result<usize, ModelError> {
+        match self.get(key) {
+            None => Err(self.error(key, "missing; expected a positive whole number")),
+            // Larger than any real model; keeps products of two sizes far from overflow.
+            Some(value) => match value.as_u64() {
+                Some(size @ 1..=0x1000_0000) => Ok(size as usize),
+                _ => Err(self.error(
+                    key,
+                    format!("{value} is not a whole number from 1 to 268435456"),
+                )),
+            },
+        }
+    }
+
+    fn positive(&self, key: &str, default: f64) -> Result<f64, ModelError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => value
+                .as_f64()
+                .filter(|number| *number > 0.0)
+                .ok_or_else(|| self.error(key, format!("{value} is not a positive number"))),
+        }
+    }
+
+    fn probability(&self, key: &str, default: f64) -> Result<f64, ModelError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => value
+                .as_f64()
+                .filter(|number| (0.0..1.0).contains(number))
+                .ok_or_else(|| self.error(key, format!("{value} is not in [0, 1)"))),
+        }
+    }
+
+    fn activation(&self, key: &str) -> Result<Activation, ModelError> {
+        let known = Activation::NAMES.join(", ");
+        match self.get(key) {
+            None => Err(self.error(key, format!("missing; expected one of {known}"))),
+            Some(value) => value
+                .as_str()
+                .and_then(Activation::from_name)
+                .ok_or_else(|| {
+                    self.error(
+                        key,
+                        format!("{value} is not supported; expected one of {known}"),
+                    )
+                }),
+        }
+    }
+
+    /// As transformers: `id2label`, else `num_labels`, else two labels.
+    fn outputs(&self) -> Result<Outputs, ModelError> {
+        let names = match self.get("id2label") {
+            Some(Value::Object(map)) if !map.is_empty() => self.label_names(map)?,
+            Some(value) => {
+                let problem = format!("{value} is not an object from class number to name");
+                return Err(self.error("id2label", problem));
+            }
+            None => {
+                let count = match self.get("num_labels") {
+                    Some(_) => self.size("num_labels")?,
+                    None => 2,
+                };
+                (0..count).map(|id| format!("LABEL_{id}")).collect()
+            }
+        };
+        match self.get("problem_type").map(Value::as_str) {
+            Some(Some("regression")) if names.len() == 1 => Ok(Outputs::Regression),
+            Some(Some("regression")) => {
+                let problem = format!("\"regression\" with {} outputs; expected 1", names.len());
+                Err(self.error("problem_type", problem))
+            }
+            Some(Some("single_label_classification")) => Ok(Outputs::Classes(names)),
+            None if names.len() == 1 => Ok(Outputs::Regression),
+            None => Ok(Outputs::Classes(names)),
+            Some(other) => Err(self.error(
+                "problem_type",
+                format!(
+                    "\"{}\" is not supported; expected \"single_label_classification\" or \"regression\"",
+                    other.unwrap_or("?")
+                ),
+            )),
+        }
+    }
+
+    fn label_names(&self, map: &Map<String, Value>) -> Result<Vec<String>, ModelError> {
+        (0..map.len())
+            .map(|id| {
+                let name = map.get(&id.to_string()).and_then(Value::as_str);
+                name.map(str::to_string).ok_or_else(|| {
+                    let problem = format!(
+                        "expected a name for each of the classes 0 to {}, found none for {id}",
+                        map.len() - 1
+                    );
+                    self.error("id2label", problem)
+                })
+            })
+            .collect()
+    }
+}

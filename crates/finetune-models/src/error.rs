@@ -1,0 +1,101 @@
+//! What can go wrong with a model's files, said so that the reader can act.
+
+use std::path::{Path, PathBuf};
+
+/// An error in a model directory.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The directory lacks a file that every model has.
+    #[error(
+        "{directory} is not a model directory: it has no {file}; expected config.json and model.safetensors as transformers' save_pretrained writes them"
+    )]
+    MissingFile {
+        /// The directory.
+        directory: PathBuf,
+        /// The absent file.
+        file: &'static str,
+    },
+    /// `config.json` is not a JSON object.
+    #[error("{path} is not a JSON object: {reason}")]
+    ConfigSyntax {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// A key of `config.json` is absent or has a value that cannot be used.
+    #[error("{path}: key \"{key}\": {problem}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What was found and what is expected.
+        problem: String,
+    },
+    /// The weights file is damaged or hostile.
+    #[error("{path} is not a valid safetensors file: {problem}; fetch or save it again")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The weights do not fit the configuration.
+    #[error("the weights in {path} do not fit config.json beside it:\n{}", .problems.join("\n"))]
+    Mismatch {
+        /// The weights file.
+        path: PathBuf,
+        /// One line per weight: its name, the shape found and the shape expected.
+        problems: Vec<String>,
+    },
+    /// Weights of the encoder are absent.
+    #[error(
+        "{path} lacks weights that a {model_type} encoder needs:\n  {}\nIt holds: {}", .missing.join("\n  "), .found
+    )]
+    MissingWeights {
+        /// The weights file.
+        path: PathBuf,
+        /// The family's name.
+        model_type: &'static str,
+        /// The absent weights, by transformers' names.
+        missing: Vec<String>,
+        /// Some names that the file does hold.
+        found: String,
+    },
+    /// A batch does not fit the model.
+    #[error("{0}")]
+    Input(String),
+}
+
+impl ModelError {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Read {
+            path: path.into(),
+            source,
+        }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Write {
+            path: path.into(),
+            source,
+        }
+    }
+}

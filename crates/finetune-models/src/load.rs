@@ -1,0 +1,218 @@
+//! From a model directory to a model.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::Device;
+use finetune_kernels::random;
+
+use crate::{
+    ModelConfig, ModelError, Outputs, Parameter, Part, SafetensorsFile, SequenceClassifier,
+    modules::Values, parameters,
+};
+
+/// What a directory did not hold as the model has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// The weights file.
+    pub weights: PathBuf,
+    /// Weights that were drawn at random, by transformers' names: a new head.
+    pub fresh: Vec<String>,
+    /// Weights of the file that the model has no use for.
+    pub unexpected: Vec<String>,
+}
+
+impl SequenceClassifier {
+    /// Loads a directory with `config.json` and `model.safetensors`, as transformers writes them
+    /// (f32, f16 or bf16; with or without the family's prefix; `gamma` and `beta` too).
+    ///
+    /// With `outputs`, the classifier is made for them: kept when the directory's own classifier
+    /// has the same, else drawn from a normal distribution by `seed`. A missing encoder weight is
+    /// an error; a missing head is drawn anew and reported.
+    pub fn load(
+        directory: &Path,
+        outputs: Option<Outputs>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), ModelError> {
+        let config = ModelConfig::from_directory(directory)?;
+        let keep_classifier = outputs
+            .as_ref()
+            .is_none_or(|wanted| *wanted == config.outputs);
+        let config = match outputs {
+            Some(outputs) => config.with_outputs(outputs),
+            None => config,
+        };
+        let path = directory.join("model.safetensors");
+        if !path.exists() {
+            return Err(ModelError::MissingFile {
+                directory: directory.into(),
+                file: "model.safetensors",
+            });
+        }
+        let file = SafetensorsFile::open(&path)?;
+        let plan = LoadPlan::new(&config, &file, keep_classifier)?;
+        let report = LoadReport {
+            weights: path,
+            fresh: plan.fresh.clone(),
+            unexpected: plan.unexpected.clone(),
+        };
+        let mut values = FileValues {
+            file,
+            sources: plan.sources,
+            seed,
+            initializer_range: config.initializer_range,
+            device,
+        };
+        Ok((Self::new(&mut values, config)?, report))
+    }
+}
+
+/// Where each parameter comes from.
+struct LoadPlan {
+    /// By our path: the parameter, and its name in the file unless it is drawn anew.
+    sources: BTreeMap<String, (Parameter, Option<String>)>,
+    fresh: Vec<String>,
+    unexpected: Vec<String>,
+}
+
+impl LoadPlan {
+    fn new(
+        config: &ModelConfig,
+        file: &SafetensorsFile,
+        keep_classifier: bool,
+    ) -> Result<Self, ModelError> {
+        let family = config.family;
+        let mut left: BTreeSet<String> = file.names().into_iter().collect();
+        let (mut sources, mut fresh) = (BTreeMap::new(), Vec::new());
+        let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
+        for parameter in parameters(config) {
+            let found = old_names(&parameter, family.prefix)
+                .into_iter()
+                .find(|name| left.remove(name))
+                .filter(|_| parameter.part != Part::Classifier || keep_classifier);
+            match &found {
+                Some(name) => {
+                    let shape = file.shape(name).unwrap_or_default();
+                    if shape != parameter.shape {
+                        mismatched.push(format!(
+                            "  {name}: the file has {shape:?}, config.json means {:?}",
+                            parameter.shape
+                        ));
+                    }
+                }
+                None if parameter.part == Part::Encoder => missing.push(parameter.name.clone()),
+                None => fresh.push(parameter.name.clone()),
+            }
+            sources.insert(parameter.path.clone(), (parameter, found));
+        }
+        if !missing.is_empty() {
+            let mut found: Vec<_> = file.names();
+            found.truncate(5);
+            return Err(ModelError::MissingWeights {
+                path: file.path().into(),
+                model_type: family.model_type,
+                missing,
+                found: found.join(", "),
+            });
+        }
+        if !mismatched.is_empty() {
+            return Err(ModelError::Mismatch {
+                path: file.path().into(),
+                problems: mismatched,
+            });
+        }
+        let is_ignored = |name: &String| {
+            let full = format!("{}{name}", family.prefix);
+            let ignored = &mut family.ignored.iter();
+            ignored.any(|start| name.starts_with(start) || full.starts_with(start))
+        };
+        let unexpected = left.into_iter().filter(|name| !is_ignored(name)).collect();
+        Ok(Self {
+            sources,
+            fresh,
+            unexpected,
+        })
+    }
+}
+
+/// The names under which a file may hold a parameter: transformers' name, without the family's
+/// prefix (a bare encoder), and with the norms' old names.
+fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
+    let name = &parameter.name;
+    let mut names = vec![name.clone()];
+    names.extend(name.strip_prefix(prefix).map(str::to_string));
+    for (new, old, path_end) in [(".weight", ".gamma", ".gamma"), (".bias", ".beta", ".beta")] {
+        if parameter.path.ends_with(path_end) {
+            let renamed: Vec<_> = names
+                .iter()
+                .filter_map(|name| Some(format!("{}{old}", name.strip_suffix(new)?)))
+                .collect();
+            names.extend(renamed);
+        }
+    }
+    names
+}
+
+/// Values from the file, or drawn.
+struct FileValues<'a> {
+    file: SafetensorsFile,
+    sources: BTreeMap<String, (Parameter, Option<String>)>,
+    seed: u64,
+    initializer_range: f64,
+    device: &'a Device,
+}
+
+impl Values for FileValues<'_> {
+    fn device(&self) -> &Device {
+        self.device
+    }
+
+    fn take(&mut self, path: &str) -> Result<(Vec<f32>, Vec<usize>), ModelError> {
+        let Some((parameter, source)) = self.sources.remove(path) else {
+            return Err(ModelError::Input(format!("no parameter {path}")));
+        };
+        let values = match source {
+            Some(name) => self.file.read_f32(&name)?,
+            None => fresh(&parameter, self.seed, self.initializer_range),
+        };
+        match parameter.shape[..] {
+            [out, input] if parameter.transposed => {
+                Ok((transpose(&values, out, input), vec![input, out]))
+            }
+            _ => Ok((values, parameter.shape)),
+        }
+    }
+}
+
+/// transformers' initialisation of a head: weights normal, biases zero.
+fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
+    let length = parameter.num_elements();
+    let stream = match parameter.part {
+        Part::Encoder => 0,
+        Part::HeadDense => 1,
+        Part::Classifier => 2,
+    };
+    match parameter.shape.len() {
+        1 => vec![0.0; length],
+        _ => random::normal(seed, stream, length, initializer_range),
+    }
+}
+
+/// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
+pub(crate) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    const BLOCK: usize = 32;
+    let mut transposed = vec![0.0; values.len()];
+    for row_start in (0..rows).step_by(BLOCK) {
+        for column_start in (0..columns).step_by(BLOCK) {
+            for row in row_start..(row_start + BLOCK).min(rows) {
+                for column in column_start..(column_start + BLOCK).min(columns) {
+                    transposed[column * rows + row] = values[row * columns + column];
+                }
+            }
+        }
+    }
+    transposed
+}

@@ -1,0 +1,272 @@
+//! The building blocks, each a Burn module around one operation of `finetune-kernels`.
+
+use burn::{
+    Tensor,
+    module::{Module, Param},
+    tensor::{Device, Int, TensorData},
+};
+use finetune_kernels::{
+    Activation, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens, attention, dropout,
+    dropout_residual_norm, embedding_norm, linear,
+};
+
+use crate::{ModelConfig, ModelError};
+
+/// Where modules get their initial values: `(path, rows, columns)` to a row-major `[rows, columns]`
+/// buffer (`rows` is 1 for vectors). The path is that of [`Parameter`](crate::Parameter).
+pub(crate) trait Values {
+    fn take(&mut self, path: &str) -> Result<(Vec<f32>, Vec<usize>), ModelError>;
+    fn device(&self) -> &Device;
+
+    fn matrix(&mut self, path: &str) -> Result<Param<Tensor<2>>, ModelError> {
+        let (values, shape) = self.take(path)?;
+        Ok(Param::from_tensor(Tensor::from_data(
+            TensorData::new(values, shape),
+            self.device(),
+        )))
+    }
+
+    fn vector(&mut self, path: &str) -> Result<Param<Tensor<1>>, ModelError> {
+        let (values, shape) = self.take(path)?;
+        Ok(Param::from_tensor(Tensor::from_data(
+            TensorData::new(values, shape),
+            self.device(),
+        )))
+    }
+}
+
+/// `x · weight + bias`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    fn new(values: &mut dyn Values, path: &str) -> Result<Self, ModelError> {
+        Ok(Self {
+            weight: values.matrix(&format!("{path}.weight"))?,
+            bias: values.vector(&format!("{path}.bias"))?,
+        })
+    }
+
+    /// `[tokens, in]` to `[tokens, out]`.
+    pub fn forward(&self, x: Tensor<2>, activation: Activation) -> Tensor<2> {
+        linear(x, self.weight.val(), self.bias.val(), activation)
+    }
+}
+
+/// Scale and shift of a layer norm.
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    /// `[hidden]`
+    pub gamma: Param<Tensor<1>>,
+    /// `[hidden]`
+    pub beta: Param<Tensor<1>>,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    fn new(values: &mut dyn Values, path: &str, epsilon: f64) -> Result<Self, ModelError> {
+        Ok(Self {
+            gamma: values.vector(&format!("{path}.gamma"))?,
+            beta: values.vector(&format!("{path}.beta"))?,
+            epsilon,
+        })
+    }
+
+    fn val(&self) -> Norm {
+        Norm {
+            gamma: self.gamma.val(),
+            beta: self.beta.val(),
+            epsilon: self.epsilon,
+        }
+    }
+}
+
+/// Word, position and token type embeddings, summed and normalised.
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    /// `[vocab_size, hidden]`
+    pub word: Param<Tensor<2>>,
+    /// `[max_position_embeddings, hidden]`
+    pub position: Param<Tensor<2>>,
+    /// `[type_vocab_size, hidden]`, absent in DistilBERT.
+    pub token_type: Option<Param<Tensor<2>>>,
+    /// Norm of the sum.
+    pub norm: LayerNorm,
+}
+
+impl Embeddings {
+    pub(crate) fn new(values: &mut dyn Values, config: &ModelConfig) -> Result<Self, ModelError> {
+        Ok(Self {
+            word: values.matrix("embeddings.word")?,
+            position: values.matrix("embeddings.position")?,
+            token_type: match config.family.token_types {
+                true => Some(values.matrix("embeddings.token_type")?),
+                false => None,
+            },
+            norm: LayerNorm::new(values, "embeddings.norm", config.norm_epsilon)?,
+        })
+    }
+
+    /// `[tokens, hidden]`
+    pub(crate) fn forward(
+        &self,
+        tokens: &PackedTokens,
+        dropout: finetune_kernels::Dropout,
+    ) -> Tensor<2> {
+        let tables = EmbeddingTables {
+            word: self.word.val(),
+            position: self.position.val(),
+            token_type: self.token_type.as_ref().map(Param::val),
+        };
+        embedding_norm(tables, self.norm.val(), tokens, dropout)
+    }
+}
+
+/// One encoder layer: attention, then feed-forward, each with a residual and a norm after it.
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    /// Projection to the queries.
+    pub query: Linear,
+    /// Projection to the keys.
+    pub key: Linear,
+    /// Projection to the values.
+    pub value: Linear,
+    /// Projection of the heads' outputs.
+    pub output: Linear,
+    /// Norm after attention.
+    pub attention_norm: LayerNorm,
+    /// Feed-forward, `hidden` to `intermediate_size`.
+    pub up: Linear,
+    /// Feed-forward, back to `hidden`.
+    pub down: Linear,
+    /// Norm after feed-forward.
+    pub output_norm: LayerNorm,
+    #[module(skip)]
+    shape: LayerShape,
+}
+
+/// What a layer needs of the configuration.
+#[derive(Clone, Copy, Debug)]
+struct LayerShape {
+    heads: usize,
+    activation: Activation,
+    dropout: f64,
+    attention_dropout: f64,
+    attention_output_dropout: f64,
+}
+
+impl EncoderLayer {
+    pub(crate) fn new(
+        values: &mut dyn Values,
+        config: &ModelConfig,
+        layer: usize,
+    ) -> Result<Self, ModelError> {
+        let path = |stem: &str| format!("layers.{layer}.{stem}");
+        let epsilon = config.norm_epsilon;
+        Ok(Self {
+            query: Linear::new(values, &path("query"))?,
+            key: Linear::new(values, &path("key"))?,
+            value: Linear::new(values, &path("value"))?,
+            output: Linear::new(values, &path("output"))?,
+            attention_norm: LayerNorm::new(values, &path("attention_norm"), epsilon)?,
+            up: Linear::new(values, &path("up"))?,
+            down: Linear::new(values, &path("down"))?,
+            output_norm: LayerNorm::new(values, &path("output_norm"), epsilon)?,
+            shape: LayerShape {
+                heads: config.num_attention_heads,
+                activation: config.activation,
+                dropout: config.dropout,
+                attention_dropout: config.attention_dropout,
+                attention_output_dropout: match config.family.attention_output_dropout {
+                    true => config.dropout,
+                    false => 0.0,
+                },
+            },
+        })
+    }
+
+    /// Number of dropout sites of a layer.
+    pub(crate) const SITES: u32 = 3;
+
+    /// `[tokens, hidden]` to `[tokens, hidden]`; uses the dropout sites `first_site ..
+    /// first_site + SITES`.
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor<2>,
+        offsets: &Offsets,
+        source: DropoutSource,
+        first_site: u32,
+    ) -> Tensor<2> {
+        let shape = &self.shape;
+        let project = |linear: &Linear| linear.forward(hidden.clone(), Activation::Identity);
+        let context = attention(
+            project(&self.query),
+            project(&self.key),
+            project(&self.value),
+            offsets,
+            shape.heads,
+            source.site(first_site, shape.attention_dropout),
+        );
+        let attended = dropout_residual_norm(
+            self.output.forward(context, Activation::Identity),
+            hidden,
+            self.attention_norm.val(),
+            source.site(first_site + 1, shape.attention_output_dropout),
+        );
+        let inner = self.up.forward(attended.clone(), shape.activation);
+        dropout_residual_norm(
+            self.down.forward(inner, Activation::Identity),
+            attended,
+            self.output_norm.val(),
+            source.site(first_site + 2, shape.dropout),
+        )
+    }
+}
+
+/// The classification head on the first token: linear, activation, dropout, linear. BERT's pooler
+/// and DistilBERT's pre_classifier are the first linear layer.
+#[derive(Module, Debug)]
+pub struct Head {
+    /// `hidden` to `hidden`
+    pub dense: Linear,
+    /// `hidden` to the outputs
+    pub classifier: Linear,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl Head {
+    pub(crate) fn new(values: &mut dyn Values, config: &ModelConfig) -> Result<Self, ModelError> {
+        Ok(Self {
+            dense: Linear::new(values, "head.dense")?,
+            classifier: Linear::new(values, "head.classifier")?,
+            activation: config.family.head_activation,
+            dropout: config.classifier_dropout,
+        })
+    }
+
+    /// `[tokens, hidden]` to `[batch, outputs]`.
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor<2>,
+        offsets: &Offsets,
+        source: DropoutSource,
+        site: u32,
+    ) -> Tensor<2> {
+        let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
+        let shape = [rows.len()];
+        let rows =
+            Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());
+        let pooled = self.dense.forward(hidden.select(0, rows), self.activation);
+        let pooled = dropout(pooled, source.site(site, self.dropout));
+        self.classifier.forward(pooled, Activation::Identity)
+    }
+}

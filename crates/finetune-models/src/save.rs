@@ -1,0 +1,137 @@
+//! From a model to a directory that transformers opens.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs::{self, File},
+    path::Path,
+};
+
+use burn::Tensor;
+use safetensors::{Dtype, View};
+
+use crate::{ModelError, Parameter, SequenceClassifier, load::transpose, parameters};
+
+/// Files of a tokenizer that are copied beside the weights where they exist.
+pub const TOKENIZER_FILES: [&str; 6] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "merges.txt",
+    "added_tokens.json",
+];
+
+impl SequenceClassifier {
+    /// Writes `config.json`, `model.safetensors` and the tokenizer's files of `tokenizer_from` to
+    /// `directory`, which must not exist: everything is written beside it and renamed at the end,
+    /// so that the directory is whole or absent.
+    pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+        let parent = directory.parent().filter(|path| path != &Path::new(""));
+        let parent = parent.unwrap_or(Path::new("."));
+        let partial = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempdir_in(parent)
+            .map_err(ModelError::write(parent))?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = partial.path().join(name);
+            fs::write(&path, bytes)
+                .and_then(|()| File::open(&path)?.sync_all())
+                .map_err(ModelError::write(&directory.join(name)))
+        };
+        write("config.json", self.config().to_json().as_bytes())?;
+        for name in TOKENIZER_FILES {
+            let source = tokenizer_from.join(name);
+            if source.exists() {
+                write(name, &fs::read(&source).map_err(ModelError::read(&source))?)?;
+            }
+        }
+        self.save_weights(&partial.path().join("model.safetensors"))?;
+        // `tempdir` makes a private directory; a result is an ordinary one.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))
+                .map_err(ModelError::write(directory))?;
+        }
+        let partial = partial.keep();
+        fs::rename(&partial, directory).map_err(|error| {
+            let _ = fs::remove_dir_all(&partial);
+            ModelError::write(directory)(error)
+        })
+    }
+
+    /// Writes all parameters under transformers' names, as f32, and syncs the file.
+    pub fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
+        let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+        let tensors = self
+            .named_tensors()
+            .into_iter()
+            .map(|(parameter, tensor)| (parameter.name.clone(), Weight { parameter, tensor }));
+        safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|error| {
+            ModelError::Write {
+                path: path.into(),
+                source: match error {
+                    safetensors::SafeTensorError::IoError(error) => error,
+                    other => std::io::Error::other(other.to_string()),
+                },
+            }
+        })?;
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(ModelError::write(path))
+    }
+
+    /// All parameters with their description, flattened as the module holds them.
+    pub fn named_tensors(&self) -> Vec<(Parameter, Tensor<1>)> {
+        let mut tensors: HashMap<_, _> = self.tensors().into_iter().collect();
+        parameters(self.config())
+            .into_iter()
+            .filter_map(|parameter| {
+                let tensor = tensors.remove(&parameter.path)?;
+                Some((parameter, tensor))
+            })
+            .collect()
+    }
+}
+
+/// A parameter on its way to the file; fetched from the device when its turn comes.
+struct Weight {
+    parameter: Parameter,
+    tensor: Tensor<1>,
+}
+
+/// Values of a parameter in the file's layout.
+pub fn to_file_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
+    match parameter.shape[..] {
+        [out, input] if parameter.transposed => transpose(&values, input, out),
+        _ => values,
+    }
+}
+
+impl View for Weight {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.parameter.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = self.tensor.clone().into_data().iter::<f32>().collect();
+        let values = to_file_layout(&self.parameter, values);
+        let bytes: Vec<u8> = match cfg!(target_endian = "little") {
+            true => bytemuck::cast_slice(&values).to_vec(),
+            false => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        };
+        Cow::Owned(bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.parameter.num_elements() * size_of::<f32>()
+    }
+}

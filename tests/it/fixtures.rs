@@ -1,0 +1,92 @@
+//! Reads the committed fixtures that PyTorch and transformers made.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use burn::tensor::Device;
+use finetune_kernels::{Offsets, PackedTokens};
+use finetune_models::SafetensorsFile;
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .into()
+}
+
+pub fn path(name: &str) -> PathBuf {
+    root().join("tests/fixtures").join(name)
+}
+
+/// The devices that parity is tested on.
+pub fn devices() -> Vec<Device> {
+    let names: &[&str] = match cfg!(feature = "ndarray") {
+        true => &["flex", "ndarray"],
+        false => &["flex"],
+    };
+    let device = |name| finetune_train::device(name).unwrap();
+    names.iter().copied().map(device).collect()
+}
+
+/// `fixtures.json`.
+pub fn manifest() -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(path("fixtures.json")).unwrap()).unwrap()
+}
+
+pub struct Fixture(SafetensorsFile);
+
+impl Fixture {
+    pub fn open(name: &str) -> Self {
+        Self(SafetensorsFile::open(&path(name)).unwrap())
+    }
+
+    pub fn floats(&mut self, name: &str) -> Vec<f32> {
+        self.0.read_f32(name).unwrap()
+    }
+
+    pub fn integers(&mut self, name: &str) -> Vec<u32> {
+        self.0
+            .read_i32(name)
+            .unwrap()
+            .into_iter()
+            .map(|value| value as u32)
+            .collect()
+    }
+
+    pub fn doubles(&mut self, name: &str) -> Vec<f64> {
+        self.0.read_f64(name).unwrap()
+    }
+
+    /// The batch whose tensors begin with `prefix`.
+    pub fn tokens(&mut self, prefix: &str) -> PackedTokens {
+        let mut read = |name: &str| Arc::from(self.integers(&format!("{prefix}{name}")));
+        let (ids, positions, type_ids) = (read("ids"), read("positions"), read("type_ids"));
+        PackedTokens {
+            ids,
+            positions,
+            type_ids,
+            offsets: Offsets::new(self.integers(&format!("{prefix}offsets"))).unwrap(),
+        }
+    }
+}
+
+/// The largest absolute difference of two equally long lists.
+pub fn largest_difference(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let differences = a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs()));
+    differences.fold(0.0, |largest, difference| {
+        assert!(difference.is_finite());
+        largest.max(difference)
+    })
+}
+
+/// The norm of `a - b` over the norm of `b`.
+pub fn relative_norm(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    difference / norm(&mut b.iter().copied().map(f64::from))
+}
