@@ -26,8 +26,16 @@ const TEXT: [&[&str]; 9] = [
     &["query", "passage"],
 ];
 /// Names that mean the text only when no other of them is there.
-const LOOSE_TEXT: [&str; 8] =
-    ["content", "review", "comment", "tweet", "body", "document", "utterance", "message"];
+const LOOSE_TEXT: [&str; 8] = [
+    "content",
+    "review",
+    "comment",
+    "tweet",
+    "body",
+    "document",
+    "utterance",
+    "message",
+];
 const LABEL: [&str; 2] = ["label", "labels"];
 const LOOSE_LABEL: [&str; 4] = ["class", "target", "category", "sentiment"];
 
@@ -63,7 +71,10 @@ impl Columns {
         }
         let text = match text_flags {
             [] => conventional_text(schema)?,
-            flags => flags.iter().map(|f| named(schema, f)).collect::<Result<_>>()?,
+            flags => flags
+                .iter()
+                .map(|f| named(schema, f))
+                .collect::<Result<_>>()?,
         };
         for column in &text {
             let data_type = data_type(schema, column)?;
@@ -109,7 +120,9 @@ impl Columns {
 
     /// The label column, or an error that lists the columns.
     pub(crate) fn required_label(&self, split: &Split) -> Result<&str> {
-        self.label.as_deref().ok_or_else(|| no_label(split.schema()))
+        self.label
+            .as_deref()
+            .ok_or_else(|| no_label(split.schema()))
     }
 }
 
@@ -118,11 +131,17 @@ fn is_text(data_type: &arrow::datatypes::DataType) -> bool {
 }
 
 fn data_type<'a>(schema: &'a Schema, column: &str) -> Result<&'a arrow::datatypes::DataType> {
-    schema.field_with_name(column).map(|f| f.data_type()).map_err(|_| unknown(schema, column))
+    schema
+        .field_with_name(column)
+        .map(|f| f.data_type())
+        .map_err(|_| unknown(schema, column))
 }
 
 fn unknown(schema: &Schema, column: &str) -> Error {
-    Error::UnknownColumn { column: column.to_owned(), available: describe(schema) }
+    Error::UnknownColumn {
+        column: column.to_owned(),
+        available: describe(schema),
+    }
 }
 
 fn named(schema: &Schema, flag: &str) -> Result<String> {
@@ -134,7 +153,10 @@ fn find(schema: &Schema, name: &str) -> Option<String> {
     if schema.field_with_name(name).is_ok() {
         return Some(name.to_owned());
     }
-    let mut same = schema.fields().iter().filter(|f| f.name().eq_ignore_ascii_case(name));
+    let mut same = schema
+        .fields()
+        .iter()
+        .filter(|f| f.name().eq_ignore_ascii_case(name));
     match (same.next(), same.next()) {
         (Some(field), None) => Some(field.name().clone()),
         _ => None,
@@ -143,8 +165,11 @@ fn find(schema: &Schema, name: &str) -> Option<String> {
 
 fn conventional_text(schema: &Schema) -> Result<Vec<String>> {
     let text = |name: &str| {
-        find(schema, name)
-            .filter(|c| schema.field_with_name(c).is_ok_and(|f| is_text(f.data_type())))
+        find(schema, name).filter(|c| {
+            schema
+                .field_with_name(c)
+                .is_ok_and(|f| is_text(f.data_type()))
+        })
     };
     for names in TEXT {
         if let Some(columns) = names.iter().map(|name| text(name)).collect() {
@@ -158,7 +183,10 @@ fn conventional_text(schema: &Schema) -> Result<Vec<String>> {
             expected: "text, sentence, or the pair sentence1 and sentence2".to_owned(),
             available: describe(schema),
         }),
-        _ => Err(Error::AmbiguousColumn { role: "text", candidates: candidates.join(", ") }),
+        _ => Err(Error::AmbiguousColumn {
+            role: "text",
+            candidates: candidates.join(", "),
+        }),
     }
 }
 
@@ -172,7 +200,10 @@ fn conventional_label(schema: &Schema, text: &[String], required: bool) -> Resul
         1 => Ok(candidates.pop()),
         _ if !required => Ok(None),
         0 => Err(no_label(schema)),
-        _ => Err(Error::AmbiguousColumn { role: "label", candidates: candidates.join(", ") }),
+        _ => Err(Error::AmbiguousColumn {
+            role: "label",
+            candidates: candidates.join(", "),
+        }),
     }
 }
 
@@ -186,9 +217,10 @@ fn no_label(schema: &Schema) -> Error {
 fn check_label_type(schema: &Schema, label: &str) -> Result<()> {
     let data_type = data_type(schema, label)?;
     match Kind::of(data_type) {
-        Kind::List => {
-            Err(Error::MultiLabel { column: label.to_owned(), found: type_name(data_type) })
-        }
+        Kind::List => Err(Error::MultiLabel {
+            column: label.to_owned(),
+            found: type_name(data_type),
+        }),
         Kind::Other => Err(Error::ColumnType {
             column: label.to_owned(),
             role: "the label".to_owned(),

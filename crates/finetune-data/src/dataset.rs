@@ -67,11 +67,16 @@ impl Dataset {
         let path = path.as_ref();
         let mut splits = Vec::new();
         for (name, files) in discover(path)? {
-            let files =
-                files.iter().map(|f| SourceFile::open(f).map(Arc::new)).collect::<Result<_>>()?;
+            let files = files
+                .iter()
+                .map(|f| SourceFile::open(f).map(Arc::new))
+                .collect::<Result<_>>()?;
             splits.push((name, Arc::new(Series { files })));
         }
-        Ok(Self { path: path.to_owned(), splits })
+        Ok(Self {
+            path: path.to_owned(),
+            splits,
+        })
     }
 
     /// Opens a single file as the split `train`.
@@ -81,7 +86,10 @@ impl Dataset {
     pub fn open_file(path: &Path) -> Result<Self> {
         let files = vec![Arc::new(SourceFile::open(path)?)];
         let splits = vec![("train".to_owned(), Arc::new(Series { files }))];
-        Ok(Self { path: path.display().to_string(), splits })
+        Ok(Self {
+            path: path.display().to_string(),
+            splits,
+        })
     }
 
     /// The path this was opened with.
@@ -115,7 +123,9 @@ impl Dataset {
                 name: term.split.clone(),
                 available: self.split_names().join(", "),
             })?;
-            let first = parts.first().map_or(&series.files[0], |part| &part.series.files[0]);
+            let first = parts
+                .first()
+                .map_or(&series.files[0], |part| &part.series.files[0]);
             for file in &series.files {
                 same_columns(first, file)?;
             }
@@ -124,19 +134,28 @@ impl Dataset {
             let rows = term.rows(len, expression)?;
             if !rows.is_empty() {
                 let rows = RowSet::Range(rows);
-                parts.push(Part { series: Arc::clone(series), rows });
+                parts.push(Part {
+                    series: Arc::clone(series),
+                    rows,
+                });
             }
         }
         if parts.is_empty() {
             let detail = detail.join(", ");
-            return Err(Error::EmptySplit { expression: expression.to_owned(), detail });
+            return Err(Error::EmptySplit {
+                expression: expression.to_owned(),
+                detail,
+            });
         }
         Split::new(expression.trim().to_owned(), parts)
     }
 
     fn find(&self, name: &str) -> Option<(&str, &Arc<Series>)> {
         let exact = |wanted: &str| {
-            self.splits.iter().find(|(split, _)| split == wanted).map(|(n, s)| (n.as_str(), s))
+            self.splits
+                .iter()
+                .find(|(split, _)| split == wanted)
+                .map(|(n, s)| (n.as_str(), s))
         };
         exact(name).or_else(|| exact(canonical_split(name)?))
     }

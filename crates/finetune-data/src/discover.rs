@@ -22,7 +22,10 @@ pub(crate) fn discover(path: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
         }
         return group(files, Shards::AsGiven);
     }
-    Err(Error::NotFound { path: as_path.to_path_buf(), hint: hint(as_path) })
+    Err(Error::NotFound {
+        path: as_path.to_path_buf(),
+        hint: hint(as_path),
+    })
 }
 
 /// The canonical name of a split: `train`, `validation`, `test`, with the aliases of `datasets`.
@@ -36,17 +39,22 @@ pub(crate) fn canonical_split(name: &str) -> Option<&'static str> {
 }
 
 fn no_data_files(path: &Path) -> Error {
-    Error::NoDataFiles { path: path.to_path_buf(), expected: Format::EXTENSIONS.to_owned() }
+    Error::NoDataFiles {
+        path: path.to_path_buf(),
+        expected: Format::EXTENSIONS.to_owned(),
+    }
 }
 
 fn expand(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern)
-        .map_err(|e| Error::Glob { pattern: pattern.to_owned(), message: e.to_string() })?;
+    let paths = glob::glob(pattern).map_err(|e| Error::Glob {
+        pattern: pattern.to_owned(),
+        message: e.to_string(),
+    })?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|e| {
             let failed = e.path().to_path_buf();
-            Error::io(&failed, "read", e.into_error())
+            Error::io(&failed, "read", e.into())
         })?;
         if is_data_file(&path) {
             files.push(path);
@@ -67,8 +75,13 @@ fn directory(path: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
     }
     let mut splits = Vec::new();
     for folder in folders {
-        let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        let Some(split) = canonical_split(name) else { continue };
+        let name = folder
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
+        let Some(split) = canonical_split(name) else {
+            continue;
+        };
         let (mut files, _) = list(&folder)?;
         files.sort_by_cached_key(|file| natural(file));
         if !files.is_empty() {
@@ -99,11 +112,25 @@ fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 fn is_data_file(path: &Path) -> bool {
     // Files that `datasets` writes beside the data.
     const METADATA: [&str; 6] = [
-        "config.json", "dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json", "requirements.txt",
+        "config.json",
+        "dataset_dict.json",
+        "dataset_info.json",
+        "dataset_infos.json",
+        "state.json",
+        "requirements.txt",
     ];
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let readme = Path::new(name).file_stem().is_some_and(|s| s.eq_ignore_ascii_case("readme") || s.eq_ignore_ascii_case("license"));
-    !name.starts_with('.') && !METADATA.contains(&name) && !readme && Format::of(path).is_some() && path.is_file()
+    let name = path
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
+    let readme = Path::new(name)
+        .file_stem()
+        .is_some_and(|s| s.eq_ignore_ascii_case("readme") || s.eq_ignore_ascii_case("license"));
+    !name.starts_with('.')
+        && !METADATA.contains(&name)
+        && !readme
+        && Format::of(path).is_some()
+        && path.is_file()
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -116,11 +143,16 @@ enum Shards {
 
 fn group(mut files: Vec<PathBuf>, shards: Shards) -> Result<Vec<(String, Vec<PathBuf>)>> {
     files.sort_by_cached_key(|file| natural(file));
-    let named = files.iter().any(|file| split_in_name(&stem(file)).is_some());
+    let named = files
+        .iter()
+        .any(|file| split_in_name(&stem(file)).is_some());
     let mut series: BTreeMap<(String, Option<&str>), Vec<PathBuf>> = BTreeMap::new();
     for file in files {
         let base = shard(&stem(&file)).0;
-        let extension = file.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let extension = file
+            .extension()
+            .and_then(|e| e.to_str())
+            .map(str::to_ascii_lowercase);
         // CSV and Parquet of one name are two versions of the data, not two shards.
         let format = extension.as_deref().map(|e| match e {
             "feather" | "ipc" => "arrow",
@@ -139,11 +171,15 @@ fn group(mut files: Vec<PathBuf>, shards: Shards) -> Result<Vec<(String, Vec<Pat
     }
     let mut splits = Vec::new();
     let one_series = series.len() == 1;
-    let has_test = series.keys().any(|(base, _)| base.eq_ignore_ascii_case("test"));
+    let has_test = series
+        .keys()
+        .any(|(base, _)| base.eq_ignore_ascii_case("test"));
     for ((base, _), files) in series {
         let split = match split_in_name(&base) {
             // `datasets` reads `eval` as test; beside a real test file it can only mean validation.
-            Some("test") if has_test && base.to_ascii_lowercase().starts_with("eval") => "validation".to_owned(),
+            Some("test") if has_test && base.to_ascii_lowercase().starts_with("eval") => {
+                "validation".to_owned()
+            }
             Some(split) => split.to_owned(),
             None if one_series || (!named && shards == Shards::AsGiven) => "train".to_owned(),
             None => base,
@@ -160,22 +196,31 @@ fn group(mut files: Vec<PathBuf>, shards: Shards) -> Result<Vec<(String, Vec<Pat
     Ok(ordered(splits))
 }
 
-fn add(
-    splits: &mut Vec<(String, Vec<PathBuf>)>,
-    split: String,
-    files: Vec<PathBuf>,
-) -> Result<()> {
+fn add(splits: &mut Vec<(String, Vec<PathBuf>)>, split: String, files: Vec<PathBuf>) -> Result<()> {
     if let Some((_, others)) = splits.iter().find(|(name, _)| *name == split) {
         let name = |f: &PathBuf| f.display().to_string();
-        let files: Vec<_> = others.iter().take(2).chain(files.iter().take(2)).map(name).collect();
-        return Err(Error::AmbiguousSplit { split, files: files.join(", ") });
+        let files: Vec<_> = others
+            .iter()
+            .take(2)
+            .chain(files.iter().take(2))
+            .map(name)
+            .collect();
+        return Err(Error::AmbiguousSplit {
+            split,
+            files: files.join(", "),
+        });
     }
     splits.push((split, files));
     Ok(())
 }
 
 fn ordered(mut splits: Vec<(String, Vec<PathBuf>)>) -> Vec<(String, Vec<PathBuf>)> {
-    let rank = |name: &str| ["train", "validation", "test"].iter().position(|n| *n == name).unwrap_or(3);
+    let rank = |name: &str| {
+        ["train", "validation", "test"]
+            .iter()
+            .position(|n| *n == name)
+            .unwrap_or(3)
+    };
     splits.sort_by(|(a, _), (b, _)| (rank(a), a).cmp(&(rank(b), b)));
     splits
 }
@@ -199,12 +244,17 @@ fn complete(files: &[PathBuf]) -> Result<()> {
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned()
+    path.file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The one split whose name stands as a word in a file name: `my-train-v2` is train.
 fn split_in_name(stem: &str) -> Option<&'static str> {
-    let words = stem.split(|c: char| !c.is_alphabetic()).filter_map(canonical_split);
+    let words = stem
+        .split(|c: char| !c.is_alphabetic())
+        .filter_map(canonical_split);
     let mut found = None;
     for split in words {
         if found.is_some_and(|other| other != split) {
@@ -228,14 +278,21 @@ fn shard(stem: &str) -> (String, Option<u64>) {
     }
     let base = stem.trim_end_matches(|c: char| c.is_ascii_digit());
     let trimmed = base.trim_end_matches(['-', '_', '.']);
-    let base = if base.len() == stem.len() { stem } else { trimmed };
+    let base = if base.len() == stem.len() {
+        stem
+    } else {
+        trimmed
+    };
     (base.to_owned(), None)
 }
 
 /// Sort key in which shard 10 follows shard 9.
 fn natural(path: &Path) -> (String, Vec<u64>) {
     let name = path.to_string_lossy();
-    let numbers = name.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+    let numbers = name
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|n| n.parse().ok())
+        .collect();
     (name.replace(|c: char| c.is_ascii_digit(), ""), numbers)
 }
 
@@ -248,7 +305,10 @@ fn hint(path: &Path) -> String {
     if !parent.is_dir() {
         return format!("; the directory {} does not exist either", parent.display());
     }
-    let wanted = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let wanted = path
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
     let mut near: Vec<(f64, String)> = std::fs::read_dir(parent)
         .into_iter()
         .flatten()
@@ -258,7 +318,11 @@ fn hint(path: &Path) -> String {
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let names: Vec<_> = near.into_iter().take(3).map(|(_, name)| name).collect();
-    if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(" or ")) }
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; did you mean {}?", names.join(" or "))
+    }
 }
 
 #[cfg(test)]
@@ -269,21 +333,39 @@ mod tests {
         let files = names.iter().map(PathBuf::from).collect();
         let name = |p: PathBuf| p.to_string_lossy().into_owned();
         let groups = group(files, shards)?.into_iter();
-        Ok(groups.map(|(s, f)| (s, f.into_iter().map(name).collect())).collect())
+        Ok(groups
+            .map(|(s, f)| (s, f.into_iter().map(name).collect()))
+            .collect())
     }
 
     fn names(names: &[&str], shards: Shards) -> Vec<String> {
-        splits(names, shards).unwrap().into_iter().map(|(split, _)| split).collect()
+        splits(names, shards)
+            .unwrap()
+            .into_iter()
+            .map(|(split, _)| split)
+            .collect()
     }
 
     #[test]
     fn aliases_and_order() {
         let dir = Shards::Complete;
-        assert_eq!(names(&["test.csv", "dev.csv", "train.csv"], dir), ["train", "validation", "test"]);
-        assert_eq!(names(&["eval.csv", "test.csv", "train.csv"], dir), ["train", "validation", "test"]);
+        assert_eq!(
+            names(&["test.csv", "dev.csv", "train.csv"], dir),
+            ["train", "validation", "test"]
+        );
+        assert_eq!(
+            names(&["eval.csv", "test.csv", "train.csv"], dir),
+            ["train", "validation", "test"]
+        );
         assert_eq!(names(&["eval.csv", "train.csv"], dir), ["train", "test"]);
-        assert_eq!(names(&["my-train-v2.csv", "x_valid.csv"], dir), ["train", "validation"]);
-        assert_eq!(names(&["train.csv", "unsupervised.csv"], dir), ["train", "unsupervised"]);
+        assert_eq!(
+            names(&["my-train-v2.csv", "x_valid.csv"], dir),
+            ["train", "validation"]
+        );
+        assert_eq!(
+            names(&["train.csv", "unsupervised.csv"], dir),
+            ["train", "unsupervised"]
+        );
         assert_eq!(names(&["reviews.csv"], dir), ["train"]);
         assert_eq!(names(&["a.csv", "b.csv"], dir), ["a", "b"]);
         assert_eq!(names(&["a.csv", "b.csv"], Shards::AsGiven), ["train"]);
@@ -291,19 +373,32 @@ mod tests {
 
     #[test]
     fn shards_in_order_and_complete() {
-        let found = splits(&["t/train-10.csv", "t/train-9.csv", "t/test.csv"], Shards::Complete).unwrap();
+        let found = splits(
+            &["t/train-10.csv", "t/train-9.csv", "t/test.csv"],
+            Shards::Complete,
+        )
+        .unwrap();
         assert_eq!(found[0].1, ["t/train-9.csv", "t/train-10.csv"]);
-        let two = ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"];
+        let two = [
+            "train-00000-of-00002.parquet",
+            "train-00001-of-00002.parquet",
+        ];
         assert_eq!(splits(&two, Shards::Complete).unwrap()[0].1.len(), 2);
         let error = splits(&two[..1], Shards::Complete).unwrap_err().to_string();
         assert!(error.contains("promises 2 shards, but 1"), "{error}");
         assert_eq!(names(&two[..1], Shards::AsGiven), ["train"]);
-        assert_eq!(names(&["0000.parquet", "0001.parquet"], Shards::Complete), ["train"]);
+        assert_eq!(
+            names(&["0000.parquet", "0001.parquet"], Shards::Complete),
+            ["train"]
+        );
     }
 
     #[test]
     fn two_candidates_for_one_split() {
-        for pair in [["train.csv", "train.parquet"], ["dev.csv", "validation.csv"]] {
+        for pair in [
+            ["train.csv", "train.parquet"],
+            ["dev.csv", "validation.csv"],
+        ] {
             let error = splits(&pair, Shards::Complete).unwrap_err();
             assert!(matches!(error, Error::AmbiguousSplit { .. }), "{error}");
         }

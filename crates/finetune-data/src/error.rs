@@ -254,9 +254,7 @@ pub enum Error {
         column: String,
     },
     /// A label that is not in the class list.
-    #[error(
-        "{place}: label {found:?} in column `{column}` is not one of the {count} classes ({classes})"
-    )]
+    #[error("{place}: label {found:?} in column `{column}` is not one of the {classes}")]
     UnknownLabel {
         /// Where.
         place: Place,
@@ -264,9 +262,7 @@ pub enum Error {
         column: String,
         /// The label.
         found: String,
-        /// Number of classes.
-        count: usize,
-        /// The classes, shortened.
+        /// `2 classes (a, b)`, shortened.
         classes: String,
     },
     /// A class index beyond the class list.
@@ -279,7 +275,7 @@ pub enum Error {
         /// The column.
         column: String,
         /// The index.
-        found: i128,
+        found: i64,
         /// Number of classes.
         count: usize,
         /// The classes, shortened.
@@ -308,7 +304,9 @@ pub enum Error {
         found: String,
     },
     /// A label that is not a finite number, for regression.
-    #[error("{place}: label {found:?} in column `{column}` is not a finite number, which regression needs")]
+    #[error(
+        "{place}: label {found:?} in column `{column}` is not a finite number, which regression needs"
+    )]
     NotANumber {
         /// Where.
         place: Place,
@@ -423,13 +421,22 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {
-        Error::Io { path: path.to_path_buf(), action, source }
+        Error::Io {
+            path: path.to_path_buf(),
+            action,
+            source,
+        }
     }
 }
 
 /// `a, b, c, …` of at most `limit` names, for messages.
 pub(crate) fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
-    let mut out = names.iter().take(limit).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let mut out = names
+        .iter()
+        .take(limit)
+        .map(AsRef::as_ref)
+        .collect::<Vec<_>>()
+        .join(", ");
     if names.len() > limit {
         out.push_str(&format!(", … {} more", names.len() - limit));
     }

@@ -1,18 +1,44 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod column;
 mod columns;
 mod dataset;
 mod discover;
 mod error;
+mod hf_metadata;
+mod label_array;
+mod label_decoder;
+mod labels;
+#[cfg(feature = "parquet")]
+mod parquet_sink;
 mod permutation;
+mod positioned;
 mod row_set;
+mod sampler;
 mod source;
 mod split;
 mod split_expr;
+mod stratify;
+mod texts;
+mod token_cache;
+mod tokenized;
+mod tokenizer;
 
+/// The Arrow version of this crate's record batches.
+pub use arrow;
+
+pub use batch::{BatchLabels, PackedBatch};
 pub use columns::Columns;
 pub use dataset::Dataset;
 pub use error::{Error, Place, Result};
+pub use label_decoder::{Label, LabelDecoder};
+pub use labels::{LabelSchema, check_classes_in_training};
+#[cfg(feature = "parquet")]
+pub use parquet_sink::{ParquetSink, write_parquet};
 pub use permutation::Permutation;
+pub use sampler::{BatchSize, Batches, PaddingReport, Sampler, SamplerOptions};
 pub use split::{RowBatch, Split};
+pub use texts::{TextRow, text_lines};
+pub use tokenized::{BuildReport, CacheSource, LengthSummary, TokenizeOptions, TokenizedDataset};
+pub use tokenizer::{Encoded, TextEncoder, TextTokenizer};

@@ -9,7 +9,11 @@ use sha2::{Digest as _, Sha256};
 pub(crate) enum RowSet {
     Range(Range<u64>),
     /// Bit `i` stands for row `start + i`; 5 million rows take 625 kB.
-    Bits { start: u64, words: Arc<[u64]>, count: u64 },
+    Bits {
+        start: u64,
+        words: Arc<[u64]>,
+        count: u64,
+    },
 }
 
 impl RowSet {
@@ -44,16 +48,17 @@ impl RowSet {
             RowSet::Range(range) => range.contains(&row),
             RowSet::Bits { start, words, .. } => row
                 .checked_sub(*start)
-                .and_then(|i| words.get((i / 64) as usize).map(|word| word >> (i % 64) & 1 == 1))
+                .and_then(|i| {
+                    words
+                        .get((i / 64) as usize)
+                        .map(|word| word >> (i % 64) & 1 == 1)
+                })
                 .unwrap_or(false),
         }
     }
 
     /// The rows for which `keep` says yes; it is called once per selected row, in order.
-    pub(crate) fn filter<E>(
-        &self,
-        mut keep: impl FnMut() -> Result<bool, E>,
-    ) -> Result<RowSet, E> {
+    pub(crate) fn filter<E>(&self, mut keep: impl FnMut() -> Result<bool, E>) -> Result<RowSet, E> {
         let hull = self.hull();
         let mut words = vec![0u64; (hull.end - hull.start).div_ceil(64) as usize];
         let mut count = 0;
@@ -64,7 +69,11 @@ impl RowSet {
                 count += 1;
             }
         }
-        Ok(RowSet::Bits { start: hull.start, words: words.into(), count })
+        Ok(RowSet::Bits {
+            start: hull.start,
+            words: words.into(),
+            count,
+        })
     }
 
     pub(crate) fn hash(&self, hasher: &mut Sha256) {
@@ -78,7 +87,9 @@ impl RowSet {
                 hasher.update([1]);
                 hasher.update(start.to_le_bytes());
                 hasher.update((words.len() as u64).to_le_bytes());
-                words.iter().for_each(|word| hasher.update(word.to_le_bytes()));
+                words
+                    .iter()
+                    .for_each(|word| hasher.update(word.to_le_bytes()));
             }
         }
     }

@@ -47,18 +47,32 @@ impl RowBatch {
     /// Where row `index` of this batch stands; `None` beyond the batch.
     pub fn place(&self, index: usize) -> Option<Place> {
         let row = *self.rows.get(index)?;
-        let line = self.lines.as_ref().and_then(|lines| lines.get(index).copied());
-        Some(Place { file: self.file.clone(), row, line })
+        let line = self
+            .lines
+            .as_ref()
+            .and_then(|lines| lines.get(index).copied());
+        Some(Place {
+            file: self.file.clone(),
+            row,
+            line,
+        })
     }
 
     /// [`place`](Self::place) for an index known to be in the batch.
     pub(crate) fn at(&self, index: usize) -> Place {
-        self.place(index).unwrap_or_else(|| Place { file: self.file.clone(), row: 0, line: None })
+        self.place(index).unwrap_or_else(|| Place {
+            file: self.file.clone(),
+            row: 0,
+            line: None,
+        })
     }
 
     /// Number of the file among [`Split::files`], and the row in it.
     pub(crate) fn source(&self, index: usize) -> (u32, u64) {
-        (self.file_index, self.rows.get(index).copied().unwrap_or_default())
+        (
+            self.file_index,
+            self.rows.get(index).copied().unwrap_or_default(),
+        )
     }
 }
 
@@ -69,7 +83,12 @@ impl Split {
             None => Arc::new(arrow::datatypes::Schema::empty()),
         };
         let len = parts.iter().map(|part| part.rows.len()).sum();
-        Ok(Self { name, parts: parts.into(), schema, len })
+        Ok(Self {
+            name,
+            parts: parts.into(),
+            schema,
+            len,
+        })
     }
 
     /// The split expression, with what was done to it since: `train[:10%]`.
@@ -142,10 +161,18 @@ impl Split {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in self.parts.iter() {
             let rows = part.rows.filter(&mut keep)?;
-            parts.push(Part { series: Arc::clone(&part.series), rows });
+            parts.push(Part {
+                series: Arc::clone(&part.series),
+                rows,
+            });
         }
         let len = parts.iter().map(|part| part.rows.len()).sum();
-        Ok(Self { name: self.name.clone(), parts: parts.into(), schema: self.schema.clone(), len })
+        Ok(Self {
+            name: self.name.clone(),
+            parts: parts.into(),
+            schema: self.schema.clone(),
+            len,
+        })
     }
 
     pub(crate) fn named(mut self, name: String) -> Self {
@@ -159,8 +186,10 @@ impl Split {
     /// Each batch can fail as the file is read.
     pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let fields = self.schema.fields().iter();
-        let names: Vec<_> =
-            fields.filter(|f| !jsonl_unreadable(f)).map(|f| f.name().as_str()).collect();
+        let names: Vec<_> = fields
+            .filter(|f| !jsonl_unreadable(f))
+            .map(|f| f.name().as_str())
+            .collect();
         Ok(self.read(&names)?.map(|item| item.map(|rows| rows.batch)))
     }
 
@@ -172,9 +201,15 @@ impl Split {
         &self,
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
-        if let Some(column) = columns.iter().find(|c| self.schema.field_with_name(c).is_err()) {
+        if let Some(column) = columns
+            .iter()
+            .find(|c| self.schema.field_with_name(c).is_err())
+        {
             let available = describe(&self.schema);
-            return Err(Error::UnknownColumn { column: (*column).to_owned(), available });
+            return Err(Error::UnknownColumn {
+                column: (*column).to_owned(),
+                available,
+            });
         }
         let columns: Arc<[String]> = columns.iter().map(|c| (*c).to_owned()).collect();
         let mut file_index = 0u32;
@@ -191,28 +226,33 @@ impl Split {
                 file_index += 1;
             }
         }
-        Ok(sources.into_iter().flat_map(move |(file, file_index, rows, start, range)| {
-            let open = || {
-                let schema = &file.info()?.schema;
-                let mut indices = Vec::with_capacity(columns.len());
-                for column in columns.iter() {
-                    indices.push(schema.index_of(column).map_err(|_| Error::UnknownColumn {
-                        column: column.clone(),
-                        available: describe(schema),
-                    })?);
-                }
-                file.read(&indices, range.start - start..range.end - start)
-            };
-            let (batches, failed) = match open() {
-                Ok(batches) => (Some(batches), None),
-                Err(error) => (None, Some(Err(error))),
-            };
-            let path = file.path.clone();
-            let selected = batches.into_iter().flatten().filter_map(move |item| {
-                item.and_then(|raw| select(raw, &rows, start, &path, file_index)).transpose()
-            });
-            failed.into_iter().chain(selected)
-        }))
+        Ok(sources
+            .into_iter()
+            .flat_map(move |(file, file_index, rows, start, range)| {
+                let open = || {
+                    let schema = &file.info()?.schema;
+                    let mut indices = Vec::with_capacity(columns.len());
+                    for column in columns.iter() {
+                        indices.push(schema.index_of(column).map_err(|_| {
+                            Error::UnknownColumn {
+                                column: column.clone(),
+                                available: describe(schema),
+                            }
+                        })?);
+                    }
+                    file.read(&indices, range.start - start..range.end - start)
+                };
+                let (batches, failed) = match open() {
+                    Ok(batches) => (Some(batches), None),
+                    Err(error) => (None, Some(Err(error))),
+                };
+                let path = file.path.clone();
+                let selected = batches.into_iter().flatten().filter_map(move |item| {
+                    item.and_then(|raw| select(raw, &rows, start, &path, file_index))
+                        .transpose()
+                });
+                failed.into_iter().chain(selected)
+            }))
     }
 
     /// SHA-256 over the bytes of the files and which rows are selected.
@@ -245,9 +285,16 @@ fn select(
     path: &Arc<Path>,
     file_index: u32,
 ) -> Result<Option<RowBatch>> {
-    let RawBatch { mut batch, first_row, mut lines } = raw;
+    let RawBatch {
+        mut batch,
+        first_row,
+        mut lines,
+    } = raw;
     let all = first_row..first_row + batch.num_rows() as u64;
-    let mask: Vec<bool> = all.clone().map(|row| rows.contains(file_start + row)).collect();
+    let mask: Vec<bool> = all
+        .clone()
+        .map(|row| rows.contains(file_start + row))
+        .collect();
     let mut numbers: Vec<u64> = all.collect();
     if mask.contains(&false) {
         let mut kept = mask.iter();
@@ -256,12 +303,20 @@ fn select(
             let mut kept = mask.iter();
             lines.retain(|_| kept.next() == Some(&true));
         }
-        batch = filter_record_batch(&batch, &BooleanArray::from(mask)).map_err(|e| {
-            Error::Arrow { context: format!("selecting rows of {}", path.display()), message: e.to_string() }
-        })?;
+        batch =
+            filter_record_batch(&batch, &BooleanArray::from(mask)).map_err(|e| Error::Arrow {
+                context: format!("selecting rows of {}", path.display()),
+                message: e.to_string(),
+            })?;
     }
     if numbers.is_empty() {
         return Ok(None);
     }
-    Ok(Some(RowBatch { batch, file: path.clone(), file_index, rows: numbers, lines }))
+    Ok(Some(RowBatch {
+        batch,
+        file: path.clone(),
+        file_index,
+        rows: numbers,
+        lines,
+    }))
 }

@@ -24,11 +24,17 @@ enum Unit {
 
 /// Parses `term + term + …`.
 pub(crate) fn parse(expression: &str) -> Result<Vec<Term>> {
-    expression.split('+').map(|term| parse_term(term.trim(), expression)).collect()
+    expression
+        .split('+')
+        .map(|term| parse_term(term.trim(), expression))
+        .collect()
 }
 
 fn parse_term(term: &str, expression: &str) -> Result<Term> {
-    let error = |message: String| Error::SplitSyntax { expression: expression.to_owned(), message };
+    let error = |message: String| Error::SplitSyntax {
+        expression: expression.to_owned(),
+        message,
+    };
     let (term, rounding) = match term.strip_suffix(')').and_then(|t| t.split_once('(')) {
         Some((term, rounding)) => (term, Some(rounding)),
         None => (term, None),
@@ -36,7 +42,9 @@ fn parse_term(term: &str, expression: &str) -> Result<Term> {
     let (split, slice) = match term.split_once('[') {
         None => (term, None),
         Some((split, rest)) => {
-            let slice = rest.strip_suffix(']').ok_or_else(|| error("`]` is missing".to_owned()))?;
+            let slice = rest
+                .strip_suffix(']')
+                .ok_or_else(|| error("`]` is missing".to_owned()))?;
             (split, Some(slice))
         }
     };
@@ -61,15 +69,29 @@ fn parse_term(term: &str, expression: &str) -> Result<Term> {
             Ok(Some((value, number.len() != text.len())))
         };
         let (start, end) = (boundary(start)?, boundary(end)?);
-        let percent = [start, end].into_iter().flatten().any(|(_, percent)| percent);
+        let percent = [start, end]
+            .into_iter()
+            .flatten()
+            .any(|(_, percent)| percent);
         // `datasets` reads [10%:20] as [10%:20%]; too easy to get wrong.
-        if percent && [start, end].into_iter().flatten().any(|(_, percent)| !percent) {
-            return Err(error("use percent on both sides of the colon or on none".to_owned()));
+        if percent
+            && [start, end]
+                .into_iter()
+                .flatten()
+                .any(|(_, percent)| !percent)
+        {
+            return Err(error(
+                "use percent on both sides of the colon or on none".to_owned(),
+            ));
         }
         (from, to) = (start.map(|b| b.0), end.map(|b| b.0));
         if percent {
             unit = Unit::Percent;
-            if from.into_iter().chain(to).any(|p| !(-100..=100).contains(&p)) {
+            if from
+                .into_iter()
+                .chain(to)
+                .any(|p| !(-100..=100).contains(&p))
+            {
                 return Err(error("percentages lie between -100 and 100".to_owned()));
             }
         }
@@ -78,11 +100,18 @@ fn parse_term(term: &str, expression: &str) -> Result<Term> {
         (None, _) | (Some("closest"), Unit::Percent) => {}
         (Some("pct1_dropremainder"), Unit::Percent) => unit = Unit::WholePercent,
         (Some(_), Unit::Percent) => {
-            return Err(error("the rounding is (closest) or (pct1_dropremainder)".to_owned()));
+            return Err(error(
+                "the rounding is (closest) or (pct1_dropremainder)".to_owned(),
+            ));
         }
         (Some(_), _) => return Err(error("only percentages take a rounding".to_owned())),
     }
-    Ok(Term { split: split.to_owned(), from, to, unit })
+    Ok(Term {
+        split: split.to_owned(),
+        from,
+        to,
+        unit,
+    })
 }
 
 impl Term {
@@ -91,7 +120,10 @@ impl Term {
         if self.unit == Unit::WholePercent && len < 100 {
             return Err(Error::SplitSyntax {
                 expression: expression.to_owned(),
-                message: format!("(pct1_dropremainder) needs 100 rows, `{}` has {len}", self.split),
+                message: format!(
+                    "(pct1_dropremainder) needs 100 rows, `{}` has {len}",
+                    self.split
+                ),
             });
         }
         let len_signed = i128::from(len);
@@ -104,7 +136,11 @@ impl Term {
                 }
                 Unit::WholePercent => i128::from(boundary) * (len_signed / 100),
             };
-            let rows = if rows < 0 { (rows + len_signed).max(0) } else { rows };
+            let rows = if rows < 0 {
+                (rows + len_signed).max(0)
+            } else {
+                rows
+            };
             rows.min(len_signed) as u64
         };
         let start = self.from.map_or(0, absolute);
@@ -150,8 +186,19 @@ mod tests {
     #[test]
     fn refused() {
         for expression in [
-            "", "train[", "train[5]", "train[a:b]", "train[:101%]", "train[10%:20]", "train[:1.5%]", "tr ain",
-            "train+", "[:10]", "train[:10](closest)", "train[:1%](floor)", "train[::2]",
+            "",
+            "train[",
+            "train[5]",
+            "train[a:b]",
+            "train[:101%]",
+            "train[10%:20]",
+            "train[:1.5%]",
+            "tr ain",
+            "train+",
+            "[:10]",
+            "train[:10](closest)",
+            "train[:1%](floor)",
+            "train[::2]",
         ] {
             assert!(parse(expression).is_err(), "{expression}");
         }

@@ -19,13 +19,19 @@ use crate::{Error, Result};
 
 pub(super) fn info(path: &Path, delimiter: u8) -> Result<FileInfo> {
     let mut reader = Reader::open(path, delimiter)?;
-    let fields: Vec<_> =
-        reader.header.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+    let fields: Vec<_> = reader
+        .header
+        .iter()
+        .map(|name| Field::new(name, DataType::Utf8, true))
+        .collect();
     let mut rows = 0;
     while reader.next(rows)? {
         rows += 1;
     }
-    Ok(FileInfo { schema: Arc::new(Schema::new(fields)), rows })
+    Ok(FileInfo {
+        schema: Arc::new(Schema::new(fields)),
+        rows,
+    })
 }
 
 pub(super) fn read(
@@ -37,7 +43,14 @@ pub(super) fn read(
 ) -> Result<BatchIter> {
     let reader = Reader::open(path, delimiter)?;
     let schema = Arc::new(Schema::new(fields));
-    Ok(Box::new(Batches { reader, schema, columns: columns.to_vec(), row: 0, rows, done: false }))
+    Ok(Box::new(Batches {
+        reader,
+        schema,
+        columns: columns.to_vec(),
+        row: 0,
+        rows,
+        done: false,
+    }))
 }
 
 struct Batches {
@@ -62,7 +75,10 @@ impl Batches {
                 break;
             }
             for (builder, &column) in builders.iter_mut().zip(&self.columns) {
-                let value = self.reader.record.field(column, self.row, &self.reader.header)?;
+                let value = self
+                    .reader
+                    .record
+                    .field(column, self.row, &self.reader.header)?;
                 bytes += value.map_or(0, str::len);
                 builder.append_option(value);
             }
@@ -72,11 +88,18 @@ impl Batches {
         if lines.is_empty() {
             return Ok(None);
         }
-        let arrays = builders.into_iter().map(|mut b| Arc::new(b.finish()) as ArrayRef).collect();
+        let arrays = builders
+            .into_iter()
+            .map(|mut b| Arc::new(b.finish()) as ArrayRef)
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(lines.len()));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
             .map_err(|e| self.reader.record.lines.error(e.to_string()))?;
-        Ok(Some(RawBatch { batch, first_row, lines: Some(lines) }))
+        Ok(Some(RawBatch {
+            batch,
+            first_row,
+            lines: Some(lines),
+        }))
     }
 }
 
@@ -103,12 +126,16 @@ impl Reader {
     fn open(path: &Path, delimiter: u8) -> Result<Self> {
         let mut record = Record::new(Lines::open(path)?, delimiter);
         if !record.read()? {
-            return Err(Error::EmptyFile { path: path.to_path_buf() });
+            return Err(Error::EmptyFile {
+                path: path.to_path_buf(),
+            });
         }
         let mut header = Vec::new();
         for index in 0..record.ends.len() {
             let name = std::str::from_utf8(record.bytes(index)).map_err(|_| {
-                record.lines.error(format!("the name of column {} is not UTF-8", index + 1))
+                record
+                    .lines
+                    .error(format!("the name of column {} is not UTF-8", index + 1))
             })?;
             if header.iter().any(|other| other == name) {
                 let message = format!("the header names the column {name:?} twice");
@@ -128,7 +155,11 @@ impl Reader {
         if found != expected {
             let (short, delimiter) = (
                 if found < expected { "short" } else { "long" },
-                if self.record.delimiter == b'\t' { "tab" } else { "comma" },
+                if self.record.delimiter == b'\t' {
+                    "tab"
+                } else {
+                    "comma"
+                },
             );
             return Err(Error::Line {
                 path: self.record.lines.path().to_path_buf(),
@@ -159,7 +190,14 @@ struct Record<R> {
 
 impl<R: std::io::BufRead> Record<R> {
     fn new(lines: Lines<R>, delimiter: u8) -> Self {
-        Self { lines, delimiter, data: Vec::new(), ends: Vec::new(), quoted: Vec::new(), line: 0 }
+        Self {
+            lines,
+            delimiter,
+            data: Vec::new(),
+            ends: Vec::new(),
+            quoted: Vec::new(),
+            line: 0,
+        }
     }
 
     /// Reads the next record, skipping blank lines; false at the end of the file.
@@ -202,7 +240,11 @@ impl<R: std::io::BufRead> Record<R> {
     fn quoted_field(&mut self, mut position: usize) -> Result<Option<usize>> {
         let opened = self.lines.number;
         let error = |line, path: &Path, message| {
-            Err(Error::Line { path: path.to_path_buf(), line, message })
+            Err(Error::Line {
+                path: path.to_path_buf(),
+                line,
+                message,
+            })
         };
         loop {
             let rest = &self.lines.bytes[position..];
@@ -226,8 +268,10 @@ impl<R: std::io::BufRead> Record<R> {
                 Some(&byte) if byte == self.delimiter => return Ok(Some(position + 1)),
                 _ if trim_line_ending(rest).is_empty() => return Ok(None),
                 _ => {
-                    let after: String =
-                        String::from_utf8_lossy(trim_line_ending(rest)).chars().take(20).collect();
+                    let after: String = String::from_utf8_lossy(trim_line_ending(rest))
+                        .chars()
+                        .take(20)
+                        .collect();
                     let message = format!(
                         "broken quote: the quoted field that opens on line {opened} closes at column {position} \
                          and is followed by {after:?} instead of a delimiter; write a quote inside a quoted field twice (\"\")"
@@ -286,7 +330,12 @@ mod tests {
     #[test]
     fn fields_quotes_and_line_endings() {
         let text = "\u{feff}a,b\r\n\r\n1,\"x, \"\"y\"\"\nz\"\n,\n\"\",it's \"q\"";
-        let expected = [["a", "b"], ["1", "x, \"y\"\nz"], ["", ""], ["", "it's \"q\""]];
+        let expected = [
+            ["a", "b"],
+            ["1", "x, \"y\"\nz"],
+            ["", ""],
+            ["", "it's \"q\""],
+        ];
         assert_eq!(records(text, b',').unwrap(), expected);
         assert_eq!(records("a,b\tc\n", b'\t').unwrap(), [["a,b", "c"]]);
     }
@@ -300,7 +349,10 @@ mod tests {
         );
         assert!(message("a,b\n\"x\"y,2\n").starts_with("x.csv, line 2: broken quote"));
         let two = message("a,b\n1,\"open\n2,\"closed\"\n");
-        assert!(two.contains("line 3") && two.contains("opens on line 2"), "{two}");
+        assert!(
+            two.contains("line 3") && two.contains("opens on line 2"),
+            "{two}"
+        );
     }
 
     proptest! {

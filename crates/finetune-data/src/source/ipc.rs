@@ -51,24 +51,29 @@ pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<B
         next_row += batch.num_rows() as u64;
         let start = rows.start.clamp(first_row, next_row);
         let end = rows.end.clamp(start, next_row);
-        Ok((start, batch.slice((start - first_row) as usize, (end - start) as usize)))
+        Ok((
+            start,
+            batch.slice((start - first_row) as usize, (end - start) as usize),
+        ))
     });
     // Written batches can be huge; slices of them cost nothing and keep what follows small.
-    Ok(Box::new(selected.flat_map(|item| -> Box<dyn Iterator<Item = _> + Send> {
-        match item {
-            Err(e) => Box::new(std::iter::once(Err(e))),
-            Ok((start, batch)) => {
-                Box::new((0..batch.num_rows()).step_by(BATCH_ROWS).map(move |offset| {
-                    let rows = BATCH_ROWS.min(batch.num_rows() - offset);
-                    Ok(RawBatch {
-                        batch: batch.slice(offset, rows),
-                        first_row: start + offset as u64,
-                        lines: None,
-                    })
-                }))
+    Ok(Box::new(selected.flat_map(
+        |item| -> Box<dyn Iterator<Item = _> + Send> {
+            match item {
+                Err(e) => Box::new(std::iter::once(Err(e))),
+                Ok((start, batch)) => Box::new((0..batch.num_rows()).step_by(BATCH_ROWS).map(
+                    move |offset| {
+                        let rows = BATCH_ROWS.min(batch.num_rows() - offset);
+                        Ok(RawBatch {
+                            batch: batch.slice(offset, rows),
+                            first_row: start + offset as u64,
+                            lines: None,
+                        })
+                    },
+                )),
             }
-        }
-    })))
+        },
+    )))
 }
 
 fn corrupt(path: &Path, error: &ArrowError) -> Error {

@@ -55,8 +55,14 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
         }
         rows += 1;
     }
-    let fields: Vec<_> = columns.into_iter().map(|(name, kind)| kind.field(&name)).collect();
-    Ok(FileInfo { schema: Arc::new(Schema::new(fields)), rows })
+    let fields: Vec<_> = columns
+        .into_iter()
+        .map(|(name, kind)| kind.field(&name))
+        .collect();
+    Ok(FileInfo {
+        schema: Arc::new(Schema::new(fields)),
+        rows,
+    })
 }
 
 pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
@@ -69,10 +75,21 @@ pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Resu
             });
         }
     }
-    let columns = fields.iter().enumerate().map(|(i, f)| (f.name().clone(), i)).collect();
+    let columns = fields
+        .iter()
+        .enumerate()
+        .map(|(i, f)| (f.name().clone(), i))
+        .collect();
     let schema = Arc::new(Schema::new(fields));
     let lines = Lines::open(path)?;
-    Ok(Box::new(Batches { lines, schema, columns, row: 0, rows, done: false }))
+    Ok(Box::new(Batches {
+        lines,
+        schema,
+        columns,
+        row: 0,
+        rows,
+        done: false,
+    }))
 }
 
 struct Batches {
@@ -86,8 +103,12 @@ struct Batches {
 
 impl Batches {
     fn batch(&mut self) -> Result<Option<RawBatch>> {
-        let mut builders: Vec<_> =
-            self.schema.fields().iter().map(|f| Builder::new(f.data_type())).collect();
+        let mut builders: Vec<_> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| Builder::new(f.data_type()))
+            .collect();
         let first_row = self.row.max(self.rows.start);
         let (mut numbers, mut bytes) = (Vec::new(), 0);
         while self.row < self.rows.end && numbers.len() < BATCH_ROWS && bytes < BATCH_BYTES {
@@ -120,7 +141,11 @@ impl Batches {
         let options = RecordBatchOptions::new().with_row_count(Some(numbers.len()));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
             .map_err(|e| self.lines.error(e.to_string()))?;
-        Ok(Some(RawBatch { batch, first_row, lines: Some(numbers) }))
+        Ok(Some(RawBatch {
+            batch,
+            first_row,
+            lines: Some(numbers),
+        }))
     }
 }
 
@@ -149,20 +174,24 @@ fn parse<'a, R: std::io::BufRead>(
 ) -> Result<()> {
     let text = lines.text(row)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Object(each)).and_then(|()| json.end()).map_err(|e| {
-        let hint = match text.trim_start().as_bytes() {
-            [b'[', ..] => "; the file looks like a JSON array: write one object per line instead",
-            _ if text.trim() == "{" => "; an object must stand on one line",
-            _ => "",
-        };
-        // The position that serde_json appends counts lines from this one.
-        let message = e.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        lines.error(format!(
-            "expected a JSON object with named values: {message} (column {}){hint}",
-            e.column()
-        ))
-    })
+    json.deserialize_map(Object(each))
+        .and_then(|()| json.end())
+        .map_err(|e| {
+            let hint = match text.trim_start().as_bytes() {
+                [b'[', ..] => {
+                    "; the file looks like a JSON array: write one object per line instead"
+                }
+                _ if text.trim() == "{" => "; an object must stand on one line",
+                _ => "",
+            };
+            // The position that serde_json appends counts lines from this one.
+            let message = e.to_string();
+            let message = message.split(" at line ").next().unwrap_or_default();
+            lines.error(format!(
+                "expected a JSON object with named values: {message} (column {}){hint}",
+                e.column()
+            ))
+        })
 }
 
 /// A JSON value as far as columns are concerned.

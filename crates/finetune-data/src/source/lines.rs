@@ -31,7 +31,12 @@ impl Lines<BufReader<File>> {
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(input: R, path: &Path) -> Self {
-        Self { input, path: path.into(), number: 0, bytes: Vec::new() }
+        Self {
+            input,
+            path: path.into(),
+            number: 0,
+            bytes: Vec::new(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -69,13 +74,21 @@ impl<R: BufRead> Lines<R> {
     /// The line without its ending, as text. `row` is for the message.
     pub(crate) fn text(&self, row: u64) -> Result<&str> {
         std::str::from_utf8(self.content()).map_err(|e| Error::Utf8 {
-            place: Place { file: self.path.clone(), row, line: Some(self.number) },
+            place: Place {
+                file: self.path.clone(),
+                row,
+                line: Some(self.number),
+            },
             what: format!("byte {} of the line", e.valid_up_to() + 1),
         })
     }
 
     pub(crate) fn error(&self, message: String) -> Error {
-        Error::Line { path: self.path.to_path_buf(), line: self.number, message }
+        Error::Line {
+            path: self.path.to_path_buf(),
+            line: self.number,
+            message,
+        }
     }
 }
 

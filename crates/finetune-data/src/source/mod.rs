@@ -93,9 +93,16 @@ impl SourceFile {
         })?;
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, "read", e))?;
         if metadata.len() == 0 {
-            return Err(Error::EmptyFile { path: path.to_path_buf() });
+            return Err(Error::EmptyFile {
+                path: path.to_path_buf(),
+            });
         }
-        Ok(Self { path: path.into(), format, info: OnceLock::new(), hash: OnceLock::new() })
+        Ok(Self {
+            path: path.into(),
+            format,
+            info: OnceLock::new(),
+            hash: OnceLock::new(),
+        })
     }
 
     /// Columns and row count. Line-based formats are checked from end to end here.
@@ -123,8 +130,10 @@ impl SourceFile {
     /// Streams `rows` of the columns with these indices, in the order of the indices.
     pub(crate) fn read(&self, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
         let info = self.info()?;
-        let fields: Vec<FieldRef> =
-            columns.iter().map(|&c| Arc::clone(&info.schema.fields()[c])).collect();
+        let fields: Vec<FieldRef> = columns
+            .iter()
+            .map(|&c| Arc::clone(&info.schema.fields()[c]))
+            .collect();
         match self.format {
             #[cfg(feature = "parquet")]
             Format::Parquet => parquet::read(&self.path, columns, rows),
@@ -163,14 +172,22 @@ impl SourceFile {
 
     #[cfg(not(all(feature = "parquet", feature = "ipc")))]
     fn disabled(&self, format: &'static str, feature: &'static str) -> Error {
-        Error::FormatDisabled { path: self.path.to_path_buf(), format, feature }
+        Error::FormatDisabled {
+            path: self.path.to_path_buf(),
+            format,
+            feature,
+        }
     }
 }
 
 /// A place in a file without lines.
 #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
-    Place { file: path.into(), row, line }
+    Place {
+        file: path.into(),
+        row,
+        line,
+    }
 }
 
 /// Is this a column that the JSON lines reader cannot give (nested, or of mixed types)?

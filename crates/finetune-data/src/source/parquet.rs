@@ -24,7 +24,10 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
     let builder = open(path)?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows())
         .map_err(|_| corrupt(path, &"negative number of rows"))?;
-    Ok(FileInfo { schema: builder.schema().clone(), rows })
+    Ok(FileInfo {
+        schema: builder.schema().clone(),
+        rows,
+    })
 }
 
 pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
@@ -54,7 +57,10 @@ pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<B
     // The mask keeps the order of the file; put the columns into the order asked for.
     let mut sorted = columns.to_vec();
     sorted.sort_unstable();
-    let order = columns.iter().filter_map(|c| sorted.binary_search(c).ok()).collect();
+    let order = columns
+        .iter()
+        .filter_map(|c| sorted.binary_search(c).ok())
+        .collect();
     Ok(Box::new(Batches {
         reader,
         path: path.to_path_buf(),
@@ -91,7 +97,11 @@ impl Batches {
         let first_row = self.next_row;
         self.next_row += batch.num_rows() as u64;
         Some(match batch.project(&self.order) {
-            Ok(batch) => Ok(RawBatch { batch, first_row, lines: None }),
+            Ok(batch) => Ok(RawBatch {
+                batch,
+                first_row,
+                lines: None,
+            }),
             Err(error) => Err(corrupt(&self.path, &error)),
         })
     }
@@ -138,7 +148,10 @@ fn find_invalid_utf8(
                     continue;
                 }
                 let reader = group_reader.get_column_reader(index)?;
-                if let Some(row) = first_invalid(get_typed_column_reader::<ByteArrayType>(reader), column.max_def_level())? {
+                if let Some(row) = first_invalid(
+                    get_typed_column_reader::<ByteArrayType>(reader),
+                    column.max_def_level(),
+                )? {
                     return Ok(Some(Error::Utf8 {
                         place: place(path, group_start + row, None),
                         what: format!("column `{}`", column.name()),
@@ -167,7 +180,11 @@ fn first_invalid(
         for index in 0..records {
             // A level below the maximum is a null, which has no value.
             let present = max_level == 0 || levels.get(index) == Some(&max_level);
-            if present && values.next().is_some_and(|v| std::str::from_utf8(v.data()).is_err()) {
+            if present
+                && values
+                    .next()
+                    .is_some_and(|v| std::str::from_utf8(v.data()).is_err())
+            {
                 return Ok(Some(row));
             }
             row += 1;

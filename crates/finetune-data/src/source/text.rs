@@ -26,7 +26,12 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
 
 pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
     let schema = Arc::new(Schema::new(fields));
-    Ok(Box::new(Batches { lines: Lines::open(path)?, schema, rows, done: false }))
+    Ok(Box::new(Batches {
+        lines: Lines::open(path)?,
+        schema,
+        rows,
+        done: false,
+    }))
 }
 
 struct Batches {
@@ -55,12 +60,21 @@ impl Batches {
             return Ok(None);
         }
         let column = Arc::new(builder.finish()) as ArrayRef;
-        let columns = self.schema.fields().iter().map(|_| Arc::clone(&column)).collect();
+        let columns = self
+            .schema
+            .fields()
+            .iter()
+            .map(|_| Arc::clone(&column))
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .map_err(|e| self.lines.error(e.to_string()))?;
         let lines = Some((first_row + 1..=first_row + count as u64).collect());
-        Ok(Some(RawBatch { batch, first_row, lines }))
+        Ok(Some(RawBatch {
+            batch,
+            first_row,
+            lines,
+        }))
     }
 }
 

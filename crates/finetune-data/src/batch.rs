@@ -1,0 +1,90 @@
+/// Rows joined end to end, without padding.
+///
+/// Row `i` of the batch owns the tokens `offsets[i]..offsets[i + 1]` of `ids`, `type_ids` and
+/// `positions`, which all have the same length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackedBatch {
+    /// Token ids, `[tokens]`.
+    pub ids: Vec<u32>,
+    /// 0 for the first text of a pair and its special tokens, 1 for the second, `[tokens]`.
+    pub type_ids: Vec<u32>,
+    /// Position of each token in its own row, from 0, `[tokens]`.
+    pub positions: Vec<u32>,
+    /// Cumulative lengths, `[batch + 1]`; the first is 0, the last the number of tokens.
+    pub offsets: Vec<u32>,
+    /// Row numbers in the tokenized data set, `[batch]`.
+    pub rows: Vec<u64>,
+    /// One label per row, where the data has labels.
+    pub labels: BatchLabels,
+}
+
+/// Labels of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchLabels {
+    /// Unlabelled rows.
+    None,
+    /// Class indices, `[batch]`.
+    Classes(Vec<u32>),
+    /// Values to regress to, `[batch]`.
+    Values(Vec<f32>),
+}
+
+impl PackedBatch {
+    pub(crate) fn new(labels: BatchLabels) -> Self {
+        Self {
+            ids: Vec::new(),
+            type_ids: Vec::new(),
+            positions: Vec::new(),
+            offsets: vec![0],
+            rows: Vec::new(),
+            labels,
+        }
+    }
+
+    /// Appends a row whose ids and type ids were appended already.
+    pub(crate) fn close_row(&mut self, row: u64) -> crate::Result<()> {
+        let start = self.positions.len();
+        let end = u32::try_from(self.ids.len()).map_err(|_| crate::Error::BatchTooLarge {
+            tokens: self.ids.len() as u64,
+        })?;
+        self.positions.extend(0..end - start as u32);
+        self.offsets.push(end);
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Number of tokens in all rows.
+    pub fn num_tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Number of rows.
+    pub fn batch_size(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Tokens of each row.
+    pub fn lengths(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.offsets
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]) as usize)
+    }
+
+    /// Tokens of the longest row.
+    pub fn max_len(&self) -> usize {
+        self.lengths().max().unwrap_or(0)
+    }
+
+    /// Tokens that a padded batch `[batch, max_len]` would have had.
+    pub fn padded_tokens(&self) -> usize {
+        self.batch_size() * self.max_len()
+    }
+
+    /// Share of a padded batch `[batch, max_len]` that would have been padding, from 0 to 1.
+    pub fn padding_avoided(&self) -> f64 {
+        match self.padded_tokens() {
+            0 => 0.0,
+            padded => 1.0 - self.num_tokens() as f64 / padded as f64,
+        }
+    }
+}

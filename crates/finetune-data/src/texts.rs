@@ -1,0 +1,97 @@
+//! Texts alone, for prediction.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use crate::column::TextArray;
+use crate::source::lines::Lines;
+use crate::{Columns, Error, Place, Result, Split};
+
+/// One row's text or pair of texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextRow {
+    /// Where it stands.
+    pub place: Place,
+    /// The text, or the first of a pair.
+    pub first: String,
+    /// The second text of a pair.
+    pub second: Option<String>,
+}
+
+impl Split {
+    /// Streams the texts of the rows, without tokenizing or caching them.
+    ///
+    /// # Errors
+    /// Unknown columns; each row can fail when it is null or the file cannot be read.
+    pub fn texts(
+        &self,
+        columns: &Columns,
+    ) -> Result<impl Iterator<Item = Result<TextRow>> + Send + use<>> {
+        let names: Vec<String> = columns.text.clone();
+        let batches = self.read(&columns.texts())?;
+        Ok(batches.flat_map(move |rows| {
+            let texts = rows.and_then(|rows| {
+                let column = |index: usize| {
+                    let name = &names[index];
+                    let texts = TextArray::new(rows.batch.column(index), name)?;
+                    let text = |i| {
+                        let null = || Error::NullText {
+                            place: rows.at(i),
+                            column: name.clone(),
+                        };
+                        texts.get(i).map(str::to_owned).ok_or_else(null)
+                    };
+                    Ok((0..rows.batch.num_rows())
+                        .map(text)
+                        .collect::<Vec<Result<String>>>())
+                };
+                let first = column(0)?;
+                let mut second = match names.len() {
+                    2 => Some(column(1)?.into_iter()),
+                    _ => None,
+                };
+                let row = |(i, first): (usize, Result<String>)| {
+                    let second = second.as_mut().and_then(Iterator::next).transpose()?;
+                    Ok(TextRow {
+                        place: rows.at(i),
+                        first: first?,
+                        second,
+                    })
+                };
+                Ok(first.into_iter().enumerate().map(row).collect::<Vec<_>>())
+            });
+            texts.unwrap_or_else(|error| vec![Err(error)])
+        }))
+    }
+}
+
+/// Lines of any input, such as standard input, one text each; `name` is for messages. An empty line
+/// is an empty text, so that results line up with the input.
+pub fn text_lines<R: BufRead>(
+    input: R,
+    name: &str,
+) -> impl Iterator<Item = Result<TextRow>> + use<R> {
+    let mut lines = Lines::new(input, Path::new(name));
+    let mut done = false;
+    std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let row = lines.number;
+        let item = match lines.read() {
+            Ok(false) => None,
+            Ok(true) => Some(lines.text(row).map(|text| TextRow {
+                place: Place {
+                    file: lines.path().into(),
+                    row,
+                    line: Some(row + 1),
+                },
+                first: text.to_owned(),
+                second: None,
+            })),
+            Err(error) => Some(Err(error)),
+        };
+        done = !matches!(item, Some(Ok(_)));
+        item
+    })
+}

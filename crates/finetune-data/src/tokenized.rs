@@ -1,0 +1,512 @@
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::batch::{BatchLabels, PackedBatch};
+use crate::column::TextArray;
+use crate::error::Place;
+use crate::token_cache::{Cache, CacheWriter, LabelKind, Layout, PARTIAL, VERSION};
+use crate::tokenizer::{Encoded, TextEncoder, TextTokenizer};
+use crate::{Columns, Error, Label, LabelDecoder, LabelSchema, Result, RowBatch, Split};
+
+/// Rows that one task encodes: small enough that a thousand rows keep many cores busy.
+const TASK_ROWS: usize = 128;
+
+/// How to tokenize.
+#[derive(Clone, Debug)]
+pub struct TokenizeOptions<'a> {
+    /// Longest row in tokens, special tokens included; longer ones are cut, the longer text of a
+    /// pair first.
+    pub max_length: usize,
+    /// Where to keep the result for the next time. `None`: in a temporary file, gone at the end.
+    pub cache_dir: Option<&'a Path>,
+}
+
+/// A split as token ids, in a file on disk: memory does not grow with the number of rows. Cheap to
+/// clone; clones share the file and can be read from several threads.
+#[derive(Clone, Debug)]
+pub struct TokenizedDataset {
+    cache: Arc<Cache>,
+    files: Arc<[Arc<Path>]>,
+    max_length: usize,
+    build: BuildReport,
+}
+
+/// How a tokenized data set came about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildReport {
+    /// Where it came from.
+    pub source: CacheSource,
+    /// Time it took, hashing the files included.
+    pub elapsed: Duration,
+    /// Rows per second of that time.
+    pub rows_per_second: f64,
+}
+
+/// Where a tokenized data set came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheSource {
+    /// Found in the cache directory and verified.
+    Cached,
+    /// Tokenized now.
+    Tokenized,
+    /// Tokenized now, because the cached file was damaged; says how.
+    Rebuilt(String),
+}
+
+/// Row lengths in tokens, special tokens included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LengthSummary {
+    /// Shortest row.
+    pub min: usize,
+    /// Longest row.
+    pub max: usize,
+    /// Mean length.
+    pub mean: f64,
+    /// Median.
+    pub p50: usize,
+    /// 95 % of the rows are at most this long.
+    pub p95: usize,
+    /// 99 % of the rows are at most this long.
+    pub p99: usize,
+}
+
+impl TokenizedDataset {
+    /// Tokenizes a split on all cores, or finds the result of an earlier time in the cache.
+    ///
+    /// The cache key covers the bytes of the files, the selected rows, columns, labels, tokenizer
+    /// and maximum length. `labels` is `None` for rows without labels. `progress(done, total)` is
+    /// called as rows are written, and stops the work when it says `Break`.
+    ///
+    /// # Errors
+    /// Files that cannot be read, null texts, labels that cannot be decoded (each with its row), a
+    /// cache directory that cannot be written, [`Error::Stopped`].
+    pub fn build(
+        split: &Split,
+        columns: &Columns,
+        labels: Option<&LabelSchema>,
+        tokenizer: &TextTokenizer,
+        options: &TokenizeOptions<'_>,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let started = Instant::now();
+        let encoder = tokenizer.encoder(options.max_length, columns.is_pair())?;
+        let decoder = match labels {
+            Some(schema) => Some(LabelDecoder::new(schema, split, columns)?),
+            None => None,
+        };
+        let mut key = [0; 32];
+        let mut source = CacheSource::Tokenized;
+        let mut place = None;
+        if let Some(directory) = options.cache_dir {
+            std::fs::create_dir_all(directory).map_err(|e| Error::io(directory, "create", e))?;
+            key = cache_key(split, columns, labels, tokenizer, options.max_length)?;
+            let name: String = key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            let path = directory.join(name + ".tokens");
+            if path.exists() {
+                match Cache::open(&path, key) {
+                    Ok(cache) => {
+                        let found = CacheSource::Cached;
+                        return Ok(Self::new(cache, split, options, found, started));
+                    }
+                    Err(why) => source = CacheSource::Rebuilt(why),
+                }
+            }
+            remove_leftovers(directory);
+            place = Some(path);
+        }
+        let layout = Layout {
+            wide: tokenizer.vocab_size() > 1 << 16,
+            pairs: columns.is_pair(),
+            labels: match labels {
+                None => LabelKind::None,
+                Some(LabelSchema::Classes(_)) => LabelKind::Classes,
+                Some(LabelSchema::Regression) => LabelKind::Values,
+            },
+        };
+        let directory = options
+            .cache_dir
+            .map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let classes = labels.map_or(0, |schema| schema.class_names().len());
+        let mut writer = CacheWriter::create(&directory, layout, classes)?;
+        let mut done = 0;
+        encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
+            for row in &rows {
+                writer.push(&row.encoded, row.source, row.label)?;
+            }
+            done += rows.len() as u64;
+            match progress(done, split.len()) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Stopped),
+            }
+        })?;
+        let cache = writer.finish(key, place.as_deref())?;
+        Ok(Self::new(cache, split, options, source, started))
+    }
+
+    fn new(
+        cache: Cache,
+        split: &Split,
+        options: &TokenizeOptions<'_>,
+        source: CacheSource,
+        started: Instant,
+    ) -> Self {
+        let elapsed = started.elapsed();
+        let rows_per_second = cache.rows() as f64 / elapsed.as_secs_f64().max(1e-9);
+        Self {
+            cache: Arc::new(cache),
+            files: split.files().into(),
+            max_length: options.max_length,
+            build: BuildReport {
+                source,
+                elapsed,
+                rows_per_second,
+            },
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> u64 {
+        self.cache.rows()
+    }
+
+    /// True when there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tokens of all rows together, special tokens included.
+    pub fn total_tokens(&self) -> u64 {
+        self.cache.tokens()
+    }
+
+    /// The maximum length rows were cut at.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// Rows that were cut at the maximum length.
+    pub fn truncated_rows(&self) -> u64 {
+        self.cache.summary.truncated
+    }
+
+    /// Rows of each class, in the order of the class list; empty without classes.
+    pub fn class_counts(&self) -> &[u64] {
+        &self.cache.summary.class_counts
+    }
+
+    /// How it came about, and how fast.
+    pub fn build_report(&self) -> &BuildReport {
+        &self.build
+    }
+
+    /// The cache file (of a data set without a cache directory: a name that is gone already).
+    pub fn path(&self) -> &Path {
+        self.cache.path()
+    }
+
+    /// Row lengths in tokens.
+    pub fn lengths(&self) -> LengthSummary {
+        let counts = &self.cache.summary.lengths;
+        let rows = self.len();
+        let quantile = |share: f64| {
+            let wanted = (share * rows as f64).ceil() as u64;
+            let mut seen = 0;
+            let reached = |&count: &u64| {
+                seen += count;
+                seen >= wanted.max(1)
+            };
+            counts.iter().position(reached).unwrap_or(0)
+        };
+        LengthSummary {
+            min: counts.iter().position(|&count| count > 0).unwrap_or(0),
+            max: counts.iter().rposition(|&count| count > 0).unwrap_or(0),
+            mean: if rows == 0 {
+                0.0
+            } else {
+                self.total_tokens() as f64 / rows as f64
+            },
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+        }
+    }
+
+    /// Tokens of one row.
+    ///
+    /// # Errors
+    /// A row out of range, or a cache file that went bad.
+    pub fn row_len(&self, row: u64) -> Result<u32> {
+        Ok(self.cache.entries(row, 1)?[0].len)
+    }
+
+    /// Tokens of the rows `row..row + count`.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len).
+    pub fn row_lens(&self, row: u64, count: usize) -> Result<Vec<u32>> {
+        Ok(self
+            .cache
+            .entries(row, count)?
+            .iter()
+            .map(|entry| entry.len)
+            .collect())
+    }
+
+    /// The label of one row, if the data has labels.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len).
+    pub fn label(&self, row: u64) -> Result<Option<Label>> {
+        Ok(self.cache.label(&self.cache.entries(row, 1)?[0]))
+    }
+
+    /// File and row in the file that a row comes from.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len).
+    pub fn source(&self, row: u64) -> Result<Place> {
+        let entry = self.cache.entries(row, 1)?[0];
+        match self.files.get(entry.source_file as usize) {
+            Some(file) => Ok(Place {
+                file: file.clone(),
+                row: entry.source_row,
+                line: None,
+            }),
+            None => Err(Error::RowOutOfRange {
+                row,
+                len: self.len(),
+            }),
+        }
+    }
+
+    /// Joins rows into a batch, in the order given.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len); more than 2^32 tokens.
+    pub fn batch(&self, rows: &[u64]) -> Result<PackedBatch> {
+        let mut batch = PackedBatch::new(match self.cache.labels() {
+            LabelKind::None => BatchLabels::None,
+            LabelKind::Classes => BatchLabels::Classes(Vec::with_capacity(rows.len())),
+            LabelKind::Values => BatchLabels::Values(Vec::with_capacity(rows.len())),
+        });
+        let mut scratch = Vec::new();
+        for &row in rows {
+            let entry = self.cache.entries(row, 1)?[0];
+            self.cache
+                .tokens_of(&entry, &mut scratch, &mut batch.ids, &mut batch.type_ids)?;
+            batch.close_row(row)?;
+            match (&mut batch.labels, self.cache.label(&entry)) {
+                (BatchLabels::Classes(labels), Some(Label::Class(class))) => labels.push(class),
+                (BatchLabels::Values(labels), Some(Label::Value(value))) => labels.push(value),
+                _ => {}
+            }
+        }
+        Ok(batch)
+    }
+}
+
+impl Split {
+    /// Tokenizes the split with conventional columns and inferred labels (none if there is no label
+    /// column), without a cache: the short way for scripts.
+    ///
+    /// # Errors
+    /// As [`Columns::resolve`], [`LabelSchema::infer`] and [`TokenizedDataset::build`].
+    pub fn tokenize(
+        &self,
+        tokenizer: &TextTokenizer,
+        max_length: usize,
+    ) -> Result<TokenizedDataset> {
+        let columns = Columns::resolve(self, &[], None, false)?;
+        let labels = match columns.label {
+            Some(_) => Some(LabelSchema::infer(&[self], &columns, None, None)?),
+            None => None,
+        };
+        let options = TokenizeOptions {
+            max_length,
+            cache_dir: None,
+        };
+        let go_on = |_, _| ControlFlow::Continue(());
+        TokenizedDataset::build(self, &columns, labels.as_ref(), tokenizer, &options, go_on)
+    }
+}
+
+fn cache_key(
+    split: &Split,
+    columns: &Columns,
+    labels: Option<&LabelSchema>,
+    tokenizer: &TextTokenizer,
+    max_length: usize,
+) -> Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    hasher.update(VERSION.to_le_bytes());
+    hasher.update(split.content_hash()?);
+    hasher.update(tokenizer.hash());
+    hasher.update((max_length as u64).to_le_bytes());
+    // The debug form of names quotes and escapes them, so no two of these texts run together.
+    hasher.update(format!(
+        "{:?} {:?} {labels:?}",
+        columns.text,
+        labels.and(columns.label.as_ref())
+    ));
+    Ok(hasher.finalize().into())
+}
+
+/// Removes what killed processes left half-written, once it is a day old.
+fn remove_leftovers(directory: &Path) {
+    let old = |path: &Path| -> Option<bool> {
+        let name = path.file_name()?.to_str()?;
+        let modified = path.metadata().ok()?.modified().ok()?;
+        let age = SystemTime::now().duration_since(modified).ok()?;
+        Some(name.starts_with(PARTIAL) && name.ends_with(".partial") && age.as_secs() > 86_400)
+    };
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if old(&entry.path()) == Some(true) {
+            // Housekeeping only; whoever cannot delete it loses nothing but space.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+struct EncodedRow {
+    encoded: Encoded,
+    source: (u32, u64),
+    label: Option<Label>,
+}
+
+/// A record batch with its texts and labels taken out, shared by the tasks that encode parts of it.
+struct Prepared {
+    rows: RowBatch,
+    first: TextArray,
+    second: Option<TextArray>,
+    labels: Option<Vec<Label>>,
+}
+
+/// Encodes all rows on the threads of rayon, with a bounded number of tasks in flight, and hands
+/// them to `write` in order.
+fn encode_all(
+    split: &Split,
+    columns: &Columns,
+    decoder: Option<&LabelDecoder>,
+    encoder: &TextEncoder,
+    mut write: impl FnMut(Vec<EncodedRow>) -> Result<()>,
+) -> Result<()> {
+    let mut names = columns.texts();
+    names.extend(decoder.map(LabelDecoder::column));
+    let mut tasks = split.read(&names)?.flat_map(|rows| {
+        let prepared = rows.and_then(|rows| Prepared::new(rows, columns, decoder));
+        let (prepared, error) = match prepared {
+            Ok(prepared) => (Some(Arc::new(prepared)), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let parts = prepared.into_iter().flat_map(|prepared| {
+            let rows = prepared.rows.batch.num_rows();
+            (0..rows)
+                .step_by(TASK_ROWS)
+                .map(move |start| Ok((Arc::clone(&prepared), start..rows.min(start + TASK_ROWS))))
+        });
+        parts.chain(error)
+    });
+    // A caller that is itself a worker of rayon would wait for tasks that wait for it.
+    if rayon::current_thread_index().is_some() {
+        return tasks.try_for_each(|task| {
+            let (prepared, range) = task?;
+            write(prepared.encode(range, columns, encoder)?)
+        });
+    }
+    let window = 4 * rayon::current_num_threads();
+    rayon::in_place_scope(|scope| {
+        let mut in_flight: VecDeque<mpsc::Receiver<Result<Vec<EncodedRow>>>> = VecDeque::new();
+        loop {
+            while in_flight.len() < window {
+                let Some(task) = tasks.next() else { break };
+                let (send, receive) = mpsc::sync_channel(1);
+                match task {
+                    Err(error) => drop(send.send(Err(error))),
+                    Ok((prepared, range)) => scope.spawn(move |_| {
+                        // Nobody listens any more after an error; then the result is not needed.
+                        let _ = send.send(prepared.encode(range, columns, encoder));
+                    }),
+                }
+                in_flight.push_back(receive);
+            }
+            let Some(next) = in_flight.pop_front() else {
+                return Ok(());
+            };
+            let rows = next.recv().map_err(|_| Error::Tokenize {
+                place: split.name().to_owned(),
+                message: "a worker thread stopped".to_owned(),
+            })?;
+            write(rows?)?;
+        }
+    })
+}
+
+impl Prepared {
+    fn new(rows: RowBatch, columns: &Columns, decoder: Option<&LabelDecoder>) -> Result<Self> {
+        let text = |index: usize| TextArray::new(rows.batch.column(index), &columns.text[index]);
+        let first = text(0)?;
+        let second = if columns.is_pair() {
+            Some(text(1)?)
+        } else {
+            None
+        };
+        let labels = match decoder {
+            Some(decoder) => Some(decoder.decode(&rows)?),
+            None => None,
+        };
+        Ok(Self {
+            rows,
+            first,
+            second,
+            labels,
+        })
+    }
+
+    fn encode(
+        &self,
+        range: std::ops::Range<usize>,
+        columns: &Columns,
+        encoder: &TextEncoder,
+    ) -> Result<Vec<EncodedRow>> {
+        let null = |index, column: &str| Error::NullText {
+            place: self.rows.at(index),
+            column: column.to_owned(),
+        };
+        range
+            .map(|index| {
+                let first = self
+                    .first
+                    .get(index)
+                    .ok_or_else(|| null(index, &columns.text[0]))?;
+                let second = match &self.second {
+                    None => None,
+                    Some(texts) => Some(
+                        texts
+                            .get(index)
+                            .ok_or_else(|| null(index, &columns.text[1]))?,
+                    ),
+                };
+                let encoded = encoder.encode(first, second).map_err(|error| match error {
+                    Error::Tokenize { message, .. } => Error::Tokenize {
+                        place: self.rows.at(index).to_string(),
+                        message,
+                    },
+                    other => other,
+                })?;
+                Ok(EncodedRow {
+                    encoded,
+                    source: self.rows.source(index),
+                    label: self
+                        .labels
+                        .as_ref()
+                        .and_then(|labels| labels.get(index).copied()),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,14 @@
+//! Integration tests: files in, batches out.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bad_input;
+mod cache;
+mod common;
+mod formats;
+mod labels;
+#[cfg(target_os = "linux")]
+mod memory;
+mod real_data;
+mod sampler;
+mod splits;
+mod tokenization;

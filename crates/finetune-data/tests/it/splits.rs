@@ -1,0 +1,188 @@
+//! Directories, split expressions, sub-samples and stratified splits.
+
+use std::collections::HashSet;
+
+use finetune_data::{Columns, Dataset, LabelSchema, Split};
+use proptest::prelude::*;
+
+use crate::common::{assert_has, folder, message, path, texts};
+
+fn rows(range: std::ops::Range<u32>) -> String {
+    range.map(|i| format!("r{i}\n")).collect()
+}
+
+#[test]
+fn directory_with_a_file_per_split() {
+    let folder = folder(&[
+        ("train-00000-of-00002.txt", &rows(0..6)),
+        ("train-00001-of-00002.txt", &rows(6..10)),
+        ("dev.txt", &rows(20..23)),
+        ("test.csv", "text\nx\n"),
+        ("README.md", "#"),
+        ("dataset_info.json", "{}"),
+        (".hidden.csv", ""),
+    ]);
+    let dataset = Dataset::open(folder.path().to_str().unwrap()).unwrap();
+    assert_eq!(dataset.split_names(), ["train", "validation", "test"]);
+    assert!(dataset.has_split("val") && !dataset.has_split("unsupervised"));
+    let take = |expression: &str| texts(&dataset.split(expression).unwrap());
+    assert_eq!(take("train").len(), 10);
+    assert_eq!(take("train[5:7]"), ["r5", "r6"]);
+    assert_eq!(take("train[-20%:]+validation[:1]"), ["r8", "r9", "r20"]);
+    assert_eq!(take("train[-1:]+train[:2]"), ["r9", "r0", "r1"]);
+    assert_eq!(take("dev"), ["r20", "r21", "r22"]);
+    assert_has(
+        &message(dataset.split("holdout")),
+        &["no split `holdout`", "train, validation, test"],
+    );
+    assert_has(
+        &message(dataset.split("train[:1%]")),
+        &["\"train[:1%]\" selects nothing", "`train` has 10 rows"],
+    );
+    assert_has(
+        &message(dataset.split("train[5]")),
+        &["expected from:to", "examples: train"],
+    );
+}
+
+#[test]
+fn layouts_of_the_hub() {
+    let data = folder(&[
+        ("data/train-00000-of-00001-abc.txt", "a\n"),
+        ("data/test-00000-of-00001.txt", "b\n"),
+    ]);
+    let dataset = Dataset::open(data.path().to_str().unwrap()).unwrap();
+    assert_eq!(dataset.split_names(), ["train", "test"]);
+    let folders = folder(&[
+        ("train/0000.txt", "a\n"),
+        ("train/0001.txt", "b\n"),
+        ("validation/0000.txt", "c\n"),
+    ]);
+    let dataset = Dataset::open(folders.path().to_str().unwrap()).unwrap();
+    assert_eq!(dataset.split_names(), ["train", "validation"]);
+    assert_eq!(texts(&dataset.split("train").unwrap()), ["a", "b"]);
+    let dataset = Dataset::open(path(&folders, "train/*.txt")).unwrap();
+    assert_eq!(texts(&dataset.split("train").unwrap()), ["a", "b"]);
+}
+
+#[test]
+fn shards_with_other_columns() {
+    let folder = folder(&[
+        ("a-0.csv", "text,label\nx,1\n"),
+        ("a-1.csv", "text,stars\nx,1\n"),
+    ]);
+    let dataset = Dataset::open(path(&folder, "*.csv")).unwrap();
+    assert_has(
+        &message(dataset.split("train")),
+        &[
+            "a-1.csv has the columns text (string), stars (string)",
+            "a-0.csv has text (string), label",
+        ],
+    );
+}
+
+fn numbered(n: u32) -> (tempfile::TempDir, Split) {
+    let folder = folder(&[("x.txt", &rows(0..n))]);
+    let split = Dataset::open(path(&folder, "x.txt"))
+        .unwrap()
+        .split("train")
+        .unwrap();
+    (folder, split)
+}
+
+#[test]
+fn random_rows() {
+    let (_folder, split) = numbered(200);
+    let chosen = texts(&split.shuffle_take(1, 50).unwrap());
+    assert_eq!(chosen, texts(&split.shuffle_take(1, 50).unwrap()));
+    assert_ne!(chosen, texts(&split.shuffle_take(2, 50).unwrap()));
+    assert_eq!(chosen.iter().collect::<HashSet<_>>().len(), 50);
+    assert_eq!(split.shuffle_take(1, 0).unwrap().len(), 200);
+    assert_eq!(split.shuffle_take(1, 500).unwrap().len(), 200);
+    // A smaller draw of the same seed is part of the larger one.
+    let fewer = texts(&split.shuffle_take(1, 20).unwrap());
+    assert!(fewer.iter().all(|row| chosen.contains(row)));
+    assert_eq!(texts(&split.take(3)), ["r0", "r1", "r2"]);
+    // Each row is drawn about equally often: 50 of 200 in 400 draws, 100 ± 8.7.
+    let mut counts = [0u32; 200];
+    for seed in 0..400 {
+        for row in texts(&split.shuffle_take(seed, 50).unwrap()) {
+            counts[row[1..].parse::<usize>().unwrap()] += 1;
+        }
+    }
+    assert!(counts.iter().all(|c| (60..140).contains(c)), "{counts:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Draws of draws, over sums of slices with overlap, stay within the selection and keep its order.
+    #[test]
+    fn draws_of_sums(a in 0u64..60, b in 0u64..60, n in 1u64..40, m in 1u64..20, seed: u64) {
+        let (_folder, _) = numbered(0);
+        let folder = folder(&[("x.txt", &rows(0..60))]);
+        let dataset = Dataset::open(path(&folder, "x.txt")).unwrap();
+        let expression = format!("train[{a}:]+train[:{b}]");
+        let expected: Vec<String> = (a..60).chain(0..b).map(|i| format!("r{i}")).collect();
+        let split = dataset.split(&expression).unwrap();
+        prop_assert_eq!(&texts(&split), &expected);
+        let drawn = split.shuffle_take(seed, n).unwrap();
+        prop_assert_eq!(drawn.len(), n.min(expected.len() as u64));
+        let mut rest = expected.iter();
+        for row in texts(&drawn) {
+            prop_assert!(rest.any(|r| *r == row), "order");
+        }
+        let again = drawn.shuffle_take(seed ^ 1, m).unwrap();
+        prop_assert_eq!(texts(&again).len() as u64, m.min(drawn.len()));
+    }
+}
+
+#[test]
+fn stratified() {
+    let labels = ["a"; 60]
+        .into_iter()
+        .chain(["b"; 30])
+        .chain(["c"; 9])
+        .chain(["d"]);
+    let mut csv = "text,label\n".to_owned();
+    for (i, label) in labels.enumerate() {
+        csv += &format!("r{},{label}\n", (i * 37) % 100);
+    }
+    let folder = folder(&[("x.csv", &csv)]);
+    let all = Dataset::open(path(&folder, "x.csv"))
+        .unwrap()
+        .split("train")
+        .unwrap();
+    let columns = Columns::resolve(&all, &[], None, true).unwrap();
+    let schema = LabelSchema::infer(&[&all], &columns, None, None).unwrap();
+    let (train, validation) = all
+        .stratified_split(&columns, Some(&schema), 0.1, 5)
+        .unwrap();
+    let counts = |split: &Split| {
+        crate::common::build(split, Some(&schema), 8, None)
+            .unwrap()
+            .class_counts()
+            .to_vec()
+    };
+    assert_eq!(counts(&validation), [6, 3, 1, 0]);
+    assert_eq!(counts(&train), [54, 27, 8, 1]);
+    let both: HashSet<_> = texts(&train)
+        .into_iter()
+        .chain(texts(&validation))
+        .collect();
+    assert_eq!(both.len(), 100);
+    let (_, other) = all
+        .stratified_split(&columns, Some(&schema), 0.1, 6)
+        .unwrap();
+    assert_ne!(texts(&other), texts(&validation));
+    // Without labels: at random, as many.
+    let (train, validation) = all.stratified_split(&columns, None, 0.25, 5).unwrap();
+    assert_eq!((train.len(), validation.len()), (75, 25));
+    assert_has(
+        &message(all.stratified_split(&columns, None, 1.5, 5)),
+        &["between 0 and 1"],
+    );
+    assert_has(
+        &message(all.take(1).stratified_split(&columns, None, 0.5, 5)),
+        &["has 1 row"],
+    );
+}
