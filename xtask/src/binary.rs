@@ -84,10 +84,16 @@ mod tests {
     #[test]
     fn the_path_of_the_binary_is_read_from_cargos_messages() {
         let line = r#"{"reason":"compiler-artifact","target":{"name":"finetune","kind":["bin"]},"executable":"/t/release/finetune"}"#;
-        assert_eq!(executable_in(line), Some(PathBuf::from("/t/release/finetune")));
+        assert_eq!(
+            executable_in(line),
+            Some(PathBuf::from("/t/release/finetune"))
+        );
         let library = line.replace("\"/t/release/finetune\"", "null");
         assert_eq!(executable_in(&library), None);
-        assert_eq!(executable_in(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(
+            executable_in(r#"{"reason":"build-finished","success":true}"#),
+            None
+        );
         assert_eq!(executable_in("not JSON"), None);
     }
 }

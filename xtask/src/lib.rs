@@ -2,8 +2,10 @@
 //! library: data sets, toy data and the DistilBERT checkpoint made from MiniLM.
 
 pub mod binary;
+pub mod checks;
 pub mod datasets;
 pub mod fixtures;
+pub mod parity;
 pub mod python;
 pub mod table;
 pub mod train;

@@ -1,11 +1,13 @@
 //! `cargo xtask COMMAND`: everything that one does in this workspace besides editing.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
-use xtask::workspace;
+use xtask::{binary, checks, fixtures, parity, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -22,7 +24,49 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Train: `finetune train ARGS…`, with data set and binary built first
+    ///
+    /// All arguments are the binary's; `--help` shows them. `--dataset` also takes the name of a
+    /// folder in `datasets/` (default: movie_reviews), and `--device cuda` or `ndarray` builds with
+    /// that Cargo feature.
+    #[command(disable_help_flag = true)]
+    Train {
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGS"
+        )]
+        args: Vec<OsString>,
+    },
+    /// Check format, lints and documentation, and run all tests
+    Test {
+        /// Type-check the CUDA build too (always done in CI)
+        #[arg(long)]
+        cuda: bool,
+        /// Run only tests whose name has one of these, and no other checks
+        filter: Vec<String>,
+    },
     Datasets(DatasetsArgs),
+    /// Get what the tests need: the default data set, the base model and what is made from it
+    Prepare,
+    /// Make the models that tests need and that are too large to commit
+    Fixtures {
+        /// Write `tests/fixtures` again too, with this Python (see its requirements.txt)
+        #[arg(long)]
+        python: Option<PathBuf>,
+        /// Name or directory of the base model
+        #[arg(long)]
+        model: Option<String>,
+    },
+    /// Compare with transformers on this machine; installs it (about 6 GB) on first use
+    Parity {
+        /// Virtual environment to use, or to make [default: one in the user's cache]
+        #[arg(long, value_name = "DIR")]
+        venv: Option<PathBuf>,
+        /// Name or directory of the base model
+        #[arg(long)]
+        model: Option<String>,
+    },
 }
 
 /// Build data sets from their recipes (those that are built already are left alone)
@@ -48,8 +92,17 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Datasets(args) => datasets(&args).map(|()| ExitCode::SUCCESS),
-    }
+        Command::Train { args } => {
+            let status = train::train(&args)?;
+            return Ok(ExitCode::from(binary::exit_code(status)));
+        }
+        Command::Test { cuda, filter } => checks::test(&filter, cuda),
+        Command::Datasets(args) => datasets(&args),
+        Command::Prepare => checks::prepare(),
+        Command::Fixtures { python, model } => make_fixtures(python, model.as_deref()),
+        Command::Parity { venv, model } => parity::parity(venv, model.as_deref()),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn datasets(args: &DatasetsArgs) -> Result<()> {
@@ -63,6 +116,24 @@ fn datasets(args: &DatasetsArgs) -> Result<()> {
         let state = if built.fresh { "built" } else { "up to date" };
         println!("{name}: {state}, {}", workspace::display(&built.folder));
         println!("{}", built.stamp.table());
+    }
+    Ok(())
+}
+
+fn make_fixtures(python: Option<PathBuf>, model: Option<&str>) -> Result<()> {
+    let base = fixtures::base_model(model)?;
+    println!(
+        "base model {}: {}",
+        base.name,
+        workspace::display(&base.dir)
+    );
+    let distilbert = fixtures::distilminilm(&base)?;
+    println!(
+        "the same as DistilBERT: {}",
+        workspace::display(&distilbert)
+    );
+    if let Some(python) = python {
+        parity::remake_fixtures(&python, &base.dir)?;
     }
     Ok(())
 }

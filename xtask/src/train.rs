@@ -33,7 +33,12 @@ pub fn train(args: &[OsString]) -> Result<ExitStatus> {
     }
     let features: Vec<&str> = DEVICE_FEATURES
         .into_iter()
-        .filter(|feature| request.device.as_deref().is_some_and(|device| device.starts_with(feature)))
+        .filter(|feature| {
+            request
+                .device
+                .as_deref()
+                .is_some_and(|device| device.starts_with(feature))
+        })
         .collect();
     let binary = binary::build(&features)?;
     args.insert(0, "train".into());
@@ -84,8 +89,12 @@ impl Request {
         let path = here.join(asked);
         let names = catalog.names()?;
         let is_asked = |name: &String| {
-            let folder = catalog.locate(name).and_then(|path| Ok(path.canonicalize()?));
-            let same_folder = path.canonicalize().is_ok_and(|path| folder.is_ok_and(|folder| folder == path));
+            let folder = catalog
+                .locate(name)
+                .and_then(|path| Ok(path.canonicalize()?));
+            let same_folder = path
+                .canonicalize()
+                .is_ok_and(|path| folder.is_ok_and(|folder| folder == path));
             // Something of that name in the current folder is what the user means.
             same_folder || (name == asked && !path.exists())
         };
@@ -100,7 +109,10 @@ fn flag(args: &[OsString], name: &str) -> Option<String> {
     while let Some(arg) = args.next() {
         if arg == name {
             value = args.next().map(|next| next.into_owned());
-        } else if let Some(given) = arg.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+        } else if let Some(given) = arg
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
             value = Some(given.to_owned());
         }
     }
@@ -172,13 +184,19 @@ mod tests {
 
     #[test]
     fn the_folder_replaces_the_name() {
-        let args = with_dataset(&words("--dataset a --epochs 1 --dataset=b --json"), "F".as_ref());
+        let args = with_dataset(
+            &words("--dataset a --epochs 1 --dataset=b --json"),
+            "F".as_ref(),
+        );
         assert_eq!(args, words("--epochs 1 --json --dataset F"));
     }
 
     #[test]
     fn the_last_flag_counts() {
-        assert_eq!(flag(&words("--device cpu --device=cuda:1"), "--device").unwrap(), "cuda:1");
+        assert_eq!(
+            flag(&words("--device cpu --device=cuda:1"), "--device").unwrap(),
+            "cuda:1"
+        );
         assert_eq!(flag(&words("--devices cpu"), "--device"), None);
     }
 }
