@@ -289,6 +289,14 @@ fn a_server_without_ranges_sends_all_again() {
 }
 
 #[test]
+fn a_part_that_was_not_asked_for_is_not_appended() {
+    let hub = FakeHub::start();
+    hub.fault(WEIGHTS, Fault::Cut(100_000));
+    hub.fault(WEIGHTS, Fault::WrongRange);
+    check_downloaded(&resolve(&hub).unwrap());
+}
+
+#[test]
 fn wrong_content_is_refused_and_nothing_is_left() {
     let hub = FakeHub::start();
     let mut damaged = weights();

@@ -28,6 +28,8 @@ pub enum Fault {
     Silence(usize),
     /// The range is ignored: 200 and everything.
     IgnoreRange,
+    /// 206, but from the start of the file.
+    WrongRange,
     /// This content instead.
     Content(Vec<u8>),
 }
@@ -339,6 +341,11 @@ fn send(
                 .split_once('-')
                 .unwrap();
             let start: usize = start.parse().unwrap();
+            let start = if matches!(fault, Some(Fault::WrongRange)) {
+                0
+            } else {
+                start
+            };
             if start >= total {
                 return head(416, &format!("Content-Range: bytes */{total}\r\n"), 0);
             }
