@@ -15,5 +15,5 @@ pub const TRAJECTORY_LOSS: f64 = 1e-5;
 pub const TRAJECTORY_WEIGHT: f64 = 1e-5;
 /// MiniLM's last hidden state, absolute.
 pub const MINILM_HIDDEN: f64 = 1e-4;
-/// Activation functions, absolute.
-pub const ACTIVATION: f64 = 1e-6;
+/// Activation functions and their derivatives for inputs of the size of 8, absolute.
+pub const ACTIVATION: f64 = 2e-6;

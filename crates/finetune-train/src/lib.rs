@@ -1,1 +1,31 @@
-//! ...
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod best;
+mod classifier;
+mod device;
+mod engine;
+mod error;
+mod evaluate;
+mod event;
+mod gradients;
+mod optimizer;
+mod plan;
+mod run_directory;
+mod schedule;
+mod strategy;
+
+pub use batch::{batch_loss, packed_tokens};
+pub use best::{BestEvaluation, BestModel};
+pub use classifier::{Classifier, Prediction};
+pub use device::{DEVICE_NAMES, DeviceError, device};
+pub use engine::{Outcome, TrainData, train};
+pub use error::TrainError;
+pub use evaluate::{Accumulator, Evaluation, evaluate};
+pub use event::{Event, Observer, Observers};
+pub use gradients::{ParameterGradients, clip_factor};
+pub use optimizer::{AdamW, AdamWConfig};
+pub use plan::TrainPlan;
+pub use run_directory::{EventLog, RunDirectory, write_json};
+pub use schedule::Schedule;
+pub use strategy::Strategy;

@@ -1,0 +1,136 @@
+//! The result of a run, for predicting.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use finetune_data::{TextEncoder, TextTokenizer};
+use finetune_kernels::DropoutSource;
+use finetune_metrics::{argmax, softmax};
+use finetune_models::{ModelError, Outputs, SequenceClassifier};
+use serde::Serialize;
+
+use crate::{TrainError, packed_tokens};
+
+/// A saved model with its tokenizer.
+#[derive(Debug)]
+pub struct Classifier {
+    model: SequenceClassifier,
+    tokenizer: TextTokenizer,
+}
+
+/// What a model says about one text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Name of the likeliest class; empty for regression.
+    pub label: String,
+    /// Its probability; for regression the predicted value.
+    pub confidence: f32,
+    /// Probability of each class, in class order; empty for regression.
+    pub probabilities: Vec<f32>,
+    /// The model's outputs, `[outputs]`.
+    pub logits: Vec<f32>,
+}
+
+impl Classifier {
+    /// Loads a saved model directory. One without a classifier is an error: its predictions would
+    /// be random.
+    pub fn load(directory: &Path, device: &Device) -> Result<Self, TrainError> {
+        let (model, report) = SequenceClassifier::load(directory, None, 0, device)?;
+        if !report.fresh.is_empty() {
+            return Err(TrainError::Plan(format!(
+                "{} holds an encoder without a trained classifier (no {}); train one first with `finetune train --model {}`",
+                directory.display(),
+                report.fresh.join(", "),
+                directory.display(),
+            )));
+        }
+        let path = directory.join("tokenizer.json");
+        if !path.exists() {
+            return Err(ModelError::MissingFile {
+                directory: directory.into(),
+                file: "tokenizer.json",
+            }
+            .into());
+        }
+        Ok(Self {
+            model,
+            tokenizer: TextTokenizer::from_file(&path)?,
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &SequenceClassifier {
+        &self.model
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &TextTokenizer {
+        &self.tokenizer
+    }
+
+    /// What the outputs mean.
+    pub fn outputs(&self) -> &Outputs {
+        &self.model.config().outputs
+    }
+
+    /// Predicts one batch of texts, cut at the model's longest sequence.
+    pub fn predict<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Prediction>, TrainError> {
+        let rows: Vec<_> = texts
+            .iter()
+            .map(|text| (text.as_ref(), None::<&str>))
+            .collect();
+        let max_length = self.model.config().max_position_embeddings;
+        self.predict_rows(&rows, &self.encoder(max_length, false)?)
+    }
+
+    /// An encoder for [`predict_rows`](Self::predict_rows): of texts or of pairs, cut at
+    /// `max_length` tokens or the model's longest sequence.
+    pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, TrainError> {
+        let longest = self.model.config().max_position_embeddings;
+        Ok(self.tokenizer.encoder(max_length.min(longest), pairs)?)
+    }
+
+    /// Predicts one batch of texts or pairs of texts.
+    pub fn predict_rows<A, B>(
+        &self,
+        rows: &[(A, Option<B>)],
+        encoder: &TextEncoder,
+    ) -> Result<Vec<Prediction>, TrainError>
+    where
+        A: AsRef<str> + Sync,
+        B: AsRef<str> + Sync,
+    {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = encoder.encode_batch(rows)?;
+        let logits = self
+            .model
+            .forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
+        let width = logits.dims()[1];
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let predictions = logits.chunks(width).map(|row| self.prediction(row));
+        Ok(predictions.collect())
+    }
+
+    fn prediction(&self, logits: &[f32]) -> Prediction {
+        match self.outputs() {
+            Outputs::Regression => Prediction {
+                label: String::new(),
+                confidence: logits[0],
+                probabilities: Vec::new(),
+                logits: logits.to_vec(),
+            },
+            Outputs::Classes(names) => {
+                let probabilities = softmax(logits);
+                let class = argmax(logits).unwrap_or(0);
+                Prediction {
+                    label: names[class].clone(),
+                    confidence: probabilities[class],
+                    probabilities,
+                    logits: logits.to_vec(),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `--device`: a name to a Burn device, or a clear no.
+
+use burn::tensor::Device;
+
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No device has this name.
+    #[error("unknown device \"{name}\"; expected one of: {valid}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// Names that exist.
+        valid: String,
+    },
+    /// The build leaves the device's backend out.
+    #[error(
+        "device \"{name}\" is not in this build; rebuild with `cargo build --release -p finetune --features {feature}`, or use --device cpu"
+    )]
+    NotBuilt {
+        /// The name asked for.
+        name: String,
+        /// The Cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The machine has no such device.
+    #[error("device \"{name}\": {found}; use --device cpu, or check the driver")]
+    Absent {
+        /// The name asked for.
+        name: String,
+        /// What the machine has.
+        found: String,
+    },
+}
+
+/// Names that [`device`] takes.
+pub const DEVICE_NAMES: &str =
+    "auto, cpu (the same as flex), ndarray, cuda, cuda:N (the N-th GPU, from 0)";
+
+/// The device called `name`, without autodiff. `auto` is a GPU if the build and the machine have
+/// one, else the CPU.
+pub fn device(name: &str) -> Result<Device, DeviceError> {
+    match name {
+        "auto" => match cuda(name, 0) {
+            Ok(device) => Ok(device),
+            Err(_) => flex(name),
+        },
+        "cpu" | "flex" => flex(name),
+        "ndarray" => ndarray(name),
+        "cuda" => cuda(name, 0),
+        _ => match name.strip_prefix("cuda:").map(str::parse) {
+            Some(Ok(index)) => cuda(name, index),
+            _ => Err(DeviceError::Unknown {
+                name: name.into(),
+                valid: DEVICE_NAMES.into(),
+            }),
+        },
+    }
+}
+
+#[cfg(feature = "flex")]
+fn flex(_name: &str) -> Result<Device, DeviceError> {
+    Ok(Device::flex())
+}
+
+#[cfg(not(feature = "flex"))]
+fn flex(name: &str) -> Result<Device, DeviceError> {
+    not_built(name, "flex")
+}
+
+#[cfg(feature = "ndarray")]
+#[allow(deprecated)] // Burn prefers flex, as we do; ndarray stays as the second CPU backend.
+fn ndarray(_name: &str) -> Result<Device, DeviceError> {
+    Ok(Device::ndarray())
+}
+
+#[cfg(not(feature = "ndarray"))]
+fn ndarray(name: &str) -> Result<Device, DeviceError> {
+    not_built(name, "ndarray")
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(name: &str, index: usize) -> Result<Device, DeviceError> {
+    use burn::tensor::DeviceType;
+    // The driver's library may be absent altogether, which the runtime reports by unwinding.
+    let found = std::panic::catch_unwind(|| Device::enumerate(DeviceType::Cuda).len()).unwrap_or(0);
+    if index < found {
+        return Ok(Device::cuda(index));
+    }
+    let found = match found {
+        0 => "this machine has no CUDA device".to_string(),
+        count => format!("this machine has {count} CUDA device(s), numbered from 0"),
+    };
+    Err(DeviceError::Absent {
+        name: name.into(),
+        found,
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(name: &str, _index: usize) -> Result<Device, DeviceError> {
+    not_built(name, "cuda")
+}
+
+#[cfg(not(all(feature = "flex", feature = "ndarray", feature = "cuda")))]
+fn not_built(name: &str, feature: &'static str) -> Result<Device, DeviceError> {
+    Err(DeviceError::NotBuilt {
+        name: name.into(),
+        feature,
+    })
+}

@@ -1,0 +1,66 @@
+//! What can stop a training run.
+
+use std::path::{Path, PathBuf};
+
+/// An error of the training engine.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] finetune_data::Error),
+    /// The model or its files.
+    #[error(transparent)]
+    Model(#[from] finetune_models::ModelError),
+    /// A metric.
+    #[error(transparent)]
+    Metric(#[from] finetune_metrics::MetricError),
+    /// A setting that cannot be.
+    #[error("{0}")]
+    Plan(String),
+    /// The run directory cannot be made.
+    #[error("cannot use {path} as the run directory: {problem}; choose another with --output")]
+    RunDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// A file of the run cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The loss or the gradient is no longer a number.
+    #[error(
+        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Nothing after the last evaluation was saved"
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// The loss of the batch.
+        loss: f64,
+        /// The global gradient norm.
+        gradient_norm: f64,
+        /// The learning rate of the step.
+        learning_rate: f64,
+        /// Where the batch's rows come from.
+        rows: String,
+    },
+}
+
+impl TrainError {
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Write {
+            path: path.into(),
+            source,
+        }
+    }
+
+    /// Whether the user can mend it by other input, as against a failure of the run.
+    pub fn is_user_error(&self) -> bool {
+        !matches!(self, Self::Write { .. } | Self::NotFinite { .. })
+    }
+}

@@ -1,0 +1,126 @@
+//! A model on labelled rows: metrics, streamed.
+
+use burn::module::Module;
+use finetune_data::{BatchLabels, BatchSize, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_kernels::DropoutSource;
+use finetune_metrics::{
+    ClassificationAccumulator, ClassificationSummary, Metric, RegressionAccumulator,
+    RegressionSummary,
+};
+use finetune_models::{Outputs, SequenceClassifier};
+use serde::Serialize;
+
+use crate::{Event, Observers, TrainError, packed_tokens};
+
+/// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
+/// order, and similar lengths are cheaper.
+const LENGTH_BUCKETS: usize = 64;
+
+/// The metrics of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Evaluation {
+    /// Of a classifier.
+    Classification(Box<ClassificationSummary>),
+    /// Of a regression model.
+    Regression(RegressionSummary),
+}
+
+impl Evaluation {
+    /// The value of a metric, if the task has it.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        match self {
+            Self::Classification(summary) => summary.get(metric),
+            Self::Regression(summary) => summary.get(metric),
+        }
+    }
+}
+
+/// An evaluation with what tables are made of.
+#[derive(Clone, Debug)]
+pub enum Accumulator {
+    /// Of a classifier.
+    Classification(ClassificationAccumulator),
+    /// Of a regression model.
+    Regression(RegressionAccumulator),
+}
+
+impl Accumulator {
+    /// The metrics so far.
+    pub fn evaluation(&self) -> Evaluation {
+        match self {
+            Self::Classification(all) => Evaluation::Classification(Box::new(all.summary())),
+            Self::Regression(all) => Evaluation::Regression(all.summary()),
+        }
+    }
+}
+
+/// Evaluates `model` on all rows of `data`, `batch_size` at a time, and tells observers how far it
+/// is. `split` is for them.
+pub fn evaluate(
+    model: &SequenceClassifier,
+    data: &TokenizedDataset,
+    split: &'static str,
+    batch_size: usize,
+    observers: &mut Observers<'_>,
+) -> Result<Accumulator, TrainError> {
+    let model = model.valid();
+    let mut accumulator = match &model.config().outputs {
+        Outputs::Classes(names) => {
+            Accumulator::Classification(ClassificationAccumulator::new(names.clone()))
+        }
+        Outputs::Regression => Accumulator::Regression(RegressionAccumulator::new()),
+    };
+    let sampler = Sampler::new(
+        data,
+        SamplerOptions {
+            batch: BatchSize::Rows(batch_size),
+            seed: 0,
+            shuffle: false,
+            length_buckets: Some(LENGTH_BUCKETS),
+        },
+    )?;
+    observers.emit(&Event::Evaluating {
+        split,
+        rows: data.len(),
+    })?;
+    let mut rows = 0;
+    for batch in sampler.epoch(0)? {
+        let batch = data.batch(&batch?)?;
+        let logits = model.forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
+        let width = logits.dims()[1];
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        match (&mut accumulator, &batch.labels) {
+            (Accumulator::Classification(all), BatchLabels::Classes(targets)) => {
+                for (row, &target) in logits.chunks(width).zip(targets) {
+                    all.update(row, target as usize, cross_entropy(row, target))?;
+                }
+            }
+            (Accumulator::Regression(all), BatchLabels::Values(targets)) => {
+                for (prediction, target) in logits.iter().zip(targets) {
+                    let error = f64::from(*prediction) - f64::from(*target);
+                    all.update(*prediction, *target, error * error);
+                }
+            }
+            _ => {
+                return Err(TrainError::Plan(format!(
+                    "the labels of the {split} rows do not fit the model: one has classes, the other numbers"
+                )));
+            }
+        }
+        rows += batch.batch_size() as u64;
+        observers.emit(&Event::EvaluationProgress { rows })?;
+    }
+    Ok(accumulator)
+}
+
+/// `-log softmax(row)[target]`, in f64 and without overflow.
+fn cross_entropy(row: &[f32], target: u32) -> f64 {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let shifted = |logit: f32| f64::from(logit) - f64::from(largest);
+    let sum: f64 = row.iter().map(|&logit| shifted(logit).exp()).sum();
+    sum.ln()
+        - row
+            .get(target as usize)
+            .map_or(0.0, |&logit| shifted(logit))
+}

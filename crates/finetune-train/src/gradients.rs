@@ -1,0 +1,81 @@
+//! Gradients of one step, by parameter.
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleVisitor, Param},
+    tensor::Gradients,
+};
+use finetune_models::SequenceClassifier;
+
+/// The gradients of a model's parameters, flattened, in the order of the module tree.
+#[derive(Debug)]
+pub struct ParameterGradients {
+    gradients: Vec<(String, Tensor<1>)>,
+}
+
+impl ParameterGradients {
+    /// Runs the backward pass of `loss` (`[1]`) and takes the gradients of `model`.
+    pub fn backward(loss: &Tensor<1>, model: &SequenceClassifier) -> Self {
+        struct Collector {
+            path: Vec<String>,
+            graph: Gradients,
+            gradients: Vec<(String, Tensor<1>)>,
+        }
+        impl ModuleVisitor for Collector {
+            fn enter_module(&mut self, name: &str, _container_type: &str) {
+                self.path.push(name.into());
+            }
+            fn exit_module(&mut self, _name: &str, _container_type: &str) {
+                self.path.pop();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = param.val().grad_remove(&mut self.graph) {
+                    let length = gradient.shape().num_elements();
+                    self.gradients
+                        .push((self.path.join("."), gradient.reshape([length])));
+                }
+            }
+        }
+        let mut collector = Collector {
+            path: Vec::new(),
+            graph: loss.backward(),
+            gradients: Vec::new(),
+        };
+        model.visit(&mut collector);
+        Self {
+            gradients: collector.gradients,
+        }
+    }
+
+    /// The L2 norm of all gradients together (what `torch.nn.utils.clip_grad_norm_` returns).
+    /// Summed over tensors in f64, read from the device once.
+    pub fn global_norm(&self) -> f64 {
+        let squares: Vec<_> = self
+            .gradients
+            .iter()
+            .map(|(_, gradient)| (gradient.clone() * gradient.clone()).sum())
+            .collect();
+        if squares.is_empty() {
+            return 0.0;
+        }
+        let squares = Tensor::cat(squares, 0).into_data();
+        squares.iter::<f64>().sum::<f64>().sqrt()
+    }
+
+    /// Each gradient with its parameter's path, as the module holds it (linear weights
+    /// `[in, out]`).
+    pub fn iter(&self) -> impl Iterator<Item = &(String, Tensor<1>)> {
+        self.gradients.iter()
+    }
+
+    /// The gradients, by path.
+    pub(crate) fn into_inner(self) -> Vec<(String, Tensor<1>)> {
+        self.gradients
+    }
+}
+
+/// What gradients of norm `norm` are multiplied with so that none is above `max_norm`, as torch
+/// does it.
+pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    (max_norm / (norm + 1e-6)).min(1.0)
+}

@@ -1,0 +1,152 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::train_options::TrainOptions;
+
+/// Fine-tunes pretrained text encoders (BERT, DistilBERT) on labelled texts.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trains a classifier or a regression model, evaluates it and saves it
+    Train(Box<TrainArguments>),
+    /// Evaluates a saved model on labelled rows
+    Evaluate(EvaluateArguments),
+    /// Predicts the labels of texts
+    Predict(PredictArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// TOML file with options: the names below with underscores; flags win over it
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub options: TrainOptions,
+
+    /// Print one JSON object with the results on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The columns of a data set.
+#[derive(Debug, Args)]
+pub struct ColumnArguments {
+    /// Text column; twice (or a,b) for pairs [default: by convention: text, sentence, …]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub text_column: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// Saved model: a directory, or a name on the hub
+    #[arg(long)]
+    pub model: String,
+
+    /// Revision on the hub: a branch, tag or commit
+    #[arg(long)]
+    pub revision: Option<String>,
+
+    /// File, directory with one file per split, or glob of shards
+    #[arg(long)]
+    pub dataset: String,
+
+    /// Split expression, such as test or train[:10%] [default: test, else validation, else all]
+    #[arg(long)]
+    pub split: Option<String>,
+
+    #[command(flatten)]
+    pub columns: ColumnArguments,
+
+    /// Label column [default: label or labels]
+    #[arg(long, value_name = "COLUMN")]
+    pub label_column: Option<String>,
+
+    /// Number of rows, drawn at random; 0 = all
+    #[arg(long, default_value_t = 0, value_name = "ROWS")]
+    pub eval_rows: u64,
+
+    /// Rows per batch
+    #[arg(long, default_value_t = 32)]
+    pub batch_size: usize,
+
+    /// Longest row in tokens; longer ones are cut [default: 256, or the model's longest]
+    #[arg(long)]
+    pub max_length: Option<usize>,
+
+    /// Seed of the rows drawn
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+
+    /// auto, cpu, ndarray, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+
+    /// Print one JSON object with the metrics on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// Texts; none: one text per line of standard input
+    pub texts: Vec<String>,
+
+    /// Saved model: a directory, or a name on the hub
+    #[arg(long)]
+    pub model: String,
+
+    /// Revision on the hub: a branch, tag or commit
+    #[arg(long)]
+    pub revision: Option<String>,
+
+    /// File of texts instead: Parquet, Arrow, CSV, JSON lines, or .txt with one text per line
+    #[arg(long, conflicts_with = "texts")]
+    pub file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub columns: ColumnArguments,
+
+    /// How to print the predictions
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+
+    /// Short for --format json-lines
+    #[arg(long, visible_alias = "json-lines", conflicts_with = "format")]
+    pub json: bool,
+
+    /// File to write to instead of standard output; must not exist
+    #[arg(long, required_if_eq("format", "parquet"))]
+    pub output: Option<PathBuf>,
+
+    /// Rows per batch
+    #[arg(long, default_value_t = 32)]
+    pub batch_size: usize,
+
+    /// Longest text in tokens; longer ones are cut [default: 256, or the model's longest]
+    #[arg(long)]
+    pub max_length: Option<usize>,
+
+    /// auto, cpu, ndarray, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+/// A form of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns
+    Table,
+    /// One JSON object per line
+    JsonLines,
+    /// A Parquet file (needs --output)
+    Parquet,
+}

@@ -1,0 +1,68 @@
+//! Tokenizing with progress.
+
+use std::ops::ControlFlow;
+
+use finetune_data::{
+    CacheSource, Columns, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
+};
+
+use crate::{
+    error::Failure,
+    interrupt, paths,
+    progress::{ROWS, bar, count},
+};
+
+/// Tokenizes a split, or finds its tokens in the cache.
+pub fn tokenize(
+    split: &Split,
+    columns: &Columns,
+    labels: &LabelSchema,
+    tokenizer: &TextTokenizer,
+    max_length: usize,
+) -> Result<TokenizedDataset, Failure> {
+    let bar = bar(split.len(), ROWS);
+    bar.set_message(format!("tokenizing {}", split.name()));
+    let cache = paths::token_cache();
+    let options = TokenizeOptions {
+        max_length,
+        cache_dir: cache.as_deref(),
+    };
+    let tokenized = TokenizedDataset::build(
+        split,
+        columns,
+        Some(labels),
+        tokenizer,
+        &options,
+        |done, _| {
+            bar.set_position(done);
+            match interrupt::requested() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    );
+    bar.finish_and_clear();
+    let tokenized = tokenized?;
+    if let CacheSource::Rebuilt(reason) = &tokenized.build_report().source {
+        eprintln!(
+            "note: the cached tokens of {} were damaged ({reason}) and were made again",
+            split.name()
+        );
+    }
+    Ok(tokenized)
+}
+
+/// One line about tokenized rows.
+pub fn describe(data: &TokenizedDataset) -> String {
+    let lengths = data.lengths();
+    let cut = match data.truncated_rows() {
+        0 => "none cut".to_string(),
+        rows => format!("{} rows cut at {}", count(rows), data.max_length()),
+    };
+    format!(
+        "{} rows, {:.1} tokens on average, longest {}, {cut}",
+        count(data.len()),
+        lengths.mean,
+        lengths.max
+    )
+}

@@ -1,0 +1,25 @@
+//! Ctrl-C: the first asks the run to end after its step, the second ends the program.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Failure;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Exit code of a program ended by SIGINT.
+pub const EXIT_CODE: u8 = 130;
+
+/// Begins to listen.
+pub fn listen() -> Result<(), Failure> {
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(EXIT_CODE.into());
+        }
+    })
+    .map_err(|error| Failure::Internal(format!("cannot listen for Ctrl-C: {error}")))
+}
+
+/// Whether Ctrl-C was pressed.
+pub fn requested() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}

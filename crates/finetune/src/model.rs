@@ -1,0 +1,45 @@
+//! From a model's name to its files, with progress.
+
+use finetune_hub::{Hub, ModelFiles, Progress, Source};
+use indicatif::ProgressBar;
+
+use crate::{
+    error::Failure,
+    progress::{DOWNLOAD, bar},
+};
+
+/// Resolves a name; downloads show their progress.
+pub fn resolve(name: &str, revision: Option<&str>) -> Result<ModelFiles, Failure> {
+    let mut current: Option<(String, ProgressBar)> = None;
+    let files = Hub::from_env().resolve(name, revision, &mut |progress| match progress {
+        Progress::Bytes { file, done, total } => {
+            if current.as_ref().is_none_or(|(name, _)| *name != file) {
+                let bar = bar(total.unwrap_or(0), DOWNLOAD);
+                bar.set_message(file.clone());
+                // Speed and ETA count from where a resumed download goes on.
+                bar.set_position(done);
+                bar.reset_eta();
+                current = Some((file, bar));
+            }
+            if let Some((_, bar)) = &current {
+                bar.set_position(done);
+            }
+        }
+        Progress::Note(note) => eprintln!("{note}"),
+        _ => {}
+    });
+    if let Some((_, bar)) = current {
+        bar.finish_and_clear();
+    }
+    Ok(files?)
+}
+
+/// Where a model's files came from, in words.
+pub fn describe(source: Source) -> &'static str {
+    match source {
+        Source::Local => "a directory",
+        Source::Cache => "from the cache",
+        Source::Hub => "downloaded from the hub",
+        Source::PackageIndex => "from its Python package",
+    }
+}

@@ -1,0 +1,39 @@
+//! Where files go when no flag says so.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// Folder of the token caches: `$FINETUNE_CACHE`, else `finetune` in the user's cache folder.
+pub fn token_cache() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let base = set("FINETUNE_CACHE").map(PathBuf::from).or_else(|| {
+        set("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(env::home_dir()?.join(".cache")))
+            .map(|cache| cache.join("finetune"))
+    });
+    base.map(|base| base.join("tokens"))
+}
+
+/// The first free of `runs/DATASET-1`, `runs/DATASET-2`, ….
+pub fn default_run(dataset: &str) -> PathBuf {
+    let stem = Path::new(dataset).file_stem();
+    let stem: String = stem
+        .map(|stem| stem.to_string_lossy())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "-_.".contains(*c))
+        .collect();
+    let name = if stem.is_empty() { "run" } else { &stem };
+    let free = |number: &u32| !Path::new("runs").join(format!("{name}-{number}")).exists();
+    let number = (1..).find(free).unwrap_or(u32::MAX);
+    Path::new("runs").join(format!("{name}-{number}"))
+}
+
+/// How the user called this program, for lines to type next.
+pub fn program() -> String {
+    let name = env::args_os().next().unwrap_or_else(|| "finetune".into());
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,167 @@
+//! Progress on standard error: bars on a terminal, a few lines elsewhere.
+
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
+use finetune_train::{Evaluation, Event, Observer, TrainError};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar of `total` units, drawn only on a terminal.
+pub fn bar(total: u64, template: &'static str) -> ProgressBar {
+    let bar = match stderr().is_terminal() {
+        true => ProgressBar::new(total),
+        false => ProgressBar::hidden(),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸─"));
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// Template of a download.
+pub const DOWNLOAD: &str = "  {msg:24} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
+/// Template of tokenizing.
+pub const ROWS: &str = "  {msg:24} {bar:30} {human_pos}/{human_len} rows {per_sec} ETA {eta}";
+const STEPS: &str = "  training {bar:30} {pos}/{len} {msg} ETA {eta}";
+const EVALUATION: &str = "  {msg} {bar:30} {human_pos}/{human_len} rows ETA {eta}";
+
+/// Shows a run as it goes.
+#[derive(Default)]
+pub struct ProgressView {
+    training: Option<ProgressBar>,
+    evaluation: Option<ProgressBar>,
+    /// Mean of the losses since the last line, and their number.
+    losses: (f64, u64),
+    /// Rows and seconds since the last line.
+    speed: (usize, f64),
+    total_steps: u64,
+}
+
+impl ProgressView {
+    /// A line above the bars.
+    fn line(&self, text: &str) {
+        match &self.training {
+            Some(bar) if !bar.is_hidden() => bar.println(text),
+            _ => eprintln!("{text}"),
+        }
+    }
+
+    /// Mean loss and samples per second since the last call.
+    fn take_means(&mut self) -> (f64, f64) {
+        let (losses, count) = std::mem::take(&mut self.losses);
+        let (rows, seconds) = std::mem::take(&mut self.speed);
+        let speed = rows as f64 / seconds.max(f64::MIN_POSITIVE);
+        (losses / count.max(1) as f64, speed)
+    }
+}
+
+impl Observer for ProgressView {
+    fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
+        match event {
+            Event::Started {
+                train_rows,
+                validation_rows,
+                steps_per_epoch,
+                total_steps,
+                warmup_steps,
+                parameters,
+                trainable_parameters,
+                padding_avoided,
+                ..
+            } => {
+                self.total_steps = *total_steps;
+                self.line(&format!(
+                    "train   {total_steps} steps ({steps_per_epoch} an epoch, {warmup_steps} of warm-up) on {train_rows} rows, {validation_rows} for validation"
+                ));
+                self.line(&format!(
+                    "        {} of {} parameters trained; packing avoids {:.1} % padding",
+                    count(*trainable_parameters),
+                    count(*parameters),
+                    100.0 * padding_avoided
+                ));
+                self.training = Some(bar(*total_steps, STEPS));
+            }
+            Event::Step {
+                step,
+                loss,
+                rows,
+                seconds,
+                ..
+            } => {
+                self.losses.0 += loss;
+                self.losses.1 += 1;
+                self.speed.0 += rows;
+                self.speed.1 += seconds;
+                let mean = self.losses.0 / self.losses.1 as f64;
+                let speed = self.speed.0 as f64 / self.speed.1.max(f64::MIN_POSITIVE);
+                match &self.training {
+                    Some(bar) if !bar.is_hidden() => {
+                        bar.set_position(*step);
+                        bar.set_message(format!("loss {mean:.4}  {speed:.1} samples/s"));
+                    }
+                    // Without a terminal, about ten lines in all.
+                    _ if step % (self.total_steps / 10).max(1) == 0 => eprintln!(
+                        "step {step}/{}  loss {mean:.4}  {speed:.1} samples/s",
+                        self.total_steps
+                    ),
+                    _ => {}
+                }
+            }
+            Event::Evaluating { split, rows } => {
+                let bar = bar(*rows, EVALUATION);
+                bar.set_message(split.to_string());
+                self.evaluation = Some(bar);
+            }
+            Event::EvaluationProgress { rows } => {
+                if let Some(bar) = &self.evaluation {
+                    bar.set_position(*rows);
+                }
+            }
+            Event::Evaluated {
+                split,
+                epoch,
+                metrics,
+                best,
+                ..
+            } => {
+                if let Some(bar) = self.evaluation.take() {
+                    bar.finish_and_clear();
+                }
+                let (loss, speed) = self.take_means();
+                let best = if *best { "  * best so far, saved" } else { "" };
+                self.line(&format!(
+                    "epoch {epoch:<5.2} loss {loss:.4}  {split} {}  {speed:.1} samples/s{best}",
+                    headline(metrics)
+                ));
+            }
+            Event::Finished { .. } => {
+                if let Some(bar) = self.training.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The metrics that fit on a line.
+pub fn headline(metrics: &Evaluation) -> String {
+    match metrics {
+        Evaluation::Classification(summary) => format!(
+            "loss {:.4}  accuracy {:.4}  F1 macro {:.4}",
+            summary.loss, summary.accuracy, summary.f1_macro
+        ),
+        Evaluation::Regression(summary) => format!(
+            "mse {:.4}  mae {:.4}  pearson {:.4}",
+            summary.mse, summary.mae, summary.pearson
+        ),
+    }
+}
+
+/// A number with commas between the thousands.
+pub fn count(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}
