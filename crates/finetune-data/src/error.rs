@@ -386,6 +386,18 @@ pub enum Error {
         /// What does not fit.
         message: String,
     },
+    /// Fewer or more rows than the first look at the files promised.
+    #[error(
+        "`{name}` gave {found} rows where {expected} were expected; did a file change meanwhile?"
+    )]
+    RowCount {
+        /// The split.
+        name: String,
+        /// Rows expected.
+        expected: u64,
+        /// Rows read.
+        found: u64,
+    },
     /// A row number outside the tokenized data set.
     #[error("row {row} was asked for, but there are {len} rows")]
     RowOutOfRange {

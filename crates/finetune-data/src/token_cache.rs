@@ -100,10 +100,13 @@ impl Header {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
+    fn decode(bytes: &[u8; HEADER as usize]) -> Result<Self, &'static str> {
         let u64_at = |at: usize| read_u64(&bytes[at..]);
-        if bytes.len() < HEADER_HASHED || bytes[..8] != MAGIC[..] {
+        if bytes[..8] != MAGIC[..] {
             return Err("not a token cache");
+        }
+        if bytes[HEADER_HASHED + 32..].iter().any(|&byte| byte != 0) {
+            return Err("bytes where there should be none");
         }
         if bytes[8..12] != VERSION.to_le_bytes() {
             return Err("written by another version");

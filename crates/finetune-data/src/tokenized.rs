@@ -144,6 +144,13 @@ impl TokenizedDataset {
                 ControlFlow::Break(()) => Err(Error::Stopped),
             }
         })?;
+        if done != split.len() {
+            return Err(Error::RowCount {
+                name: split.name().to_owned(),
+                expected: split.len(),
+                found: done,
+            });
+        }
         let cache = writer.finish(key, place.as_deref())?;
         Ok(Self::new(cache, split, options, source, started))
     }

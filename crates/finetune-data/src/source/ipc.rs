@@ -9,44 +9,171 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
+use arrow::ipc::{root_as_footer, root_as_message};
 
-use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch};
+use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded};
+use crate::positioned::read_exact_at;
 use crate::{Error, Result};
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
+const FORMAT: &str = "Arrow IPC";
 
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// Schema and batches; a damaged batch is the last item.
 fn open(path: &Path, projection: Option<Vec<usize>>) -> Result<(SchemaRef, Batches)> {
+    let (schema, mut batches) = guarded(path, FORMAT, || unguarded(path, projection))?;
+    let path = path.to_path_buf();
+    let mut done = false;
+    let batches = std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let next = || batches.next().transpose().map_err(|e| damaged(&path, &e));
+        let item = guarded(&path, FORMAT, next).transpose();
+        done = !matches!(item, Some(Ok(_)));
+        item
+    });
+    Ok((schema, Box::new(batches)))
+}
+
+type Unguarded = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
+
+fn unguarded(path: &Path, projection: Option<Vec<usize>>) -> Result<(SchemaRef, Unguarded)> {
     let mut file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
     let mut magic = [0; 6];
     let is_file = file.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
     file.rewind().map_err(|e| Error::io(path, "read", e))?;
     let input = BufReader::with_capacity(1 << 18, file);
     if is_file {
-        let reader = FileReader::try_new(input, projection).map_err(|e| corrupt(path, &e))?;
+        let reader = FileReader::try_new(input, projection).map_err(|e| damaged(path, &e))?;
         Ok((reader.schema(), Box::new(reader)))
     } else {
-        let reader = StreamReader::try_new(input, projection).map_err(|e| corrupt(path, &e))?;
+        let reader = StreamReader::try_new(input, projection).map_err(|e| damaged(path, &e))?;
         Ok((reader.schema(), Box::new(reader)))
     }
 }
 
 pub(super) fn info(path: &Path) -> Result<FileInfo> {
+    let rows = guarded(path, FORMAT, || walk(path))?;
     let (schema, _) = open(path, None)?;
-    // Without columns the batches carry their row counts alone.
-    let (_, batches) = open(path, Some(Vec::new()))?;
-    let mut rows = 0;
-    for batch in batches {
-        rows += batch.map_err(|e| corrupt(path, &e))?.num_rows() as u64;
-    }
     Ok(FileInfo { schema, rows })
+}
+
+/// Counts rows from the headers of the messages, without their bodies, and checks that every message
+/// lies within the file: the readers allocate what a header says before they read.
+fn walk(path: &Path) -> Result<u64> {
+    let error = |e| Error::io(path, "read", e);
+    let file = File::open(path).map_err(error)?;
+    let len = file.metadata().map_err(error)?.len();
+    let mut head = [0; 8];
+    read_at(&file, path, &mut head, 0)?;
+    if &head[..6] == b"ARROW1" {
+        return walk_file(path, &file, len);
+    }
+    let (mut at, mut rows) = (0, 0);
+    while at < len {
+        let mut word = [0; 4];
+        read_at(&file, path, &mut word, at)?;
+        at += 4;
+        if word == [0xff; 4] {
+            read_at(&file, path, &mut word, at)?;
+            at += 4;
+        }
+        let size = u32::from_le_bytes(word);
+        if size == 0 {
+            return Ok(rows);
+        }
+        let (count, body) = message(path, &file, at, size.into(), len)?;
+        rows += count;
+        at = at + u64::from(size) + body;
+    }
+    Ok(rows)
+}
+
+fn walk_file(path: &Path, file: &File, len: u64) -> Result<u64> {
+    let beyond = || damaged(path, &"a part of it lies beyond the end of the file");
+    let mut tail = [0; 10];
+    read_at(
+        file,
+        path,
+        &mut tail,
+        len.checked_sub(10).ok_or_else(beyond)?,
+    )?;
+    if &tail[4..] != b"ARROW1" {
+        return Err(damaged(path, &"the end mark is missing"));
+    }
+    let size = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    let start = (len - 10).checked_sub(size).ok_or_else(beyond)?;
+    let mut footer = vec![0; size as usize];
+    read_at(file, path, &mut footer, start)?;
+    let footer = root_as_footer(&footer).map_err(|e| damaged(path, &e))?;
+    let mut rows = 0;
+    for (blocks, are_rows) in [
+        (footer.dictionaries(), false),
+        (footer.recordBatches(), true),
+    ] {
+        for block in blocks.iter().flatten() {
+            let part = |value: i64| u64::try_from(value).map_err(|_| beyond());
+            let (offset, body) = (part(block.offset())?, part(block.bodyLength())?);
+            let header = part(block.metaDataLength().into())?;
+            let end = offset
+                .checked_add(header)
+                .and_then(|end| end.checked_add(body));
+            if end.is_none_or(|end| end > len) {
+                return Err(beyond());
+            }
+            // The header starts with its size, behind a continuation mark in all but old files.
+            let mut head = [0; 8];
+            read_at(file, path, &mut head, offset)?;
+            let skip = if head[..4] == [0xff; 4] { 8 } else { 4 };
+            let size = header.checked_sub(skip).ok_or_else(beyond)?;
+            let (count, _) = message(path, file, offset + skip, size, len)?;
+            rows += if are_rows { count } else { 0 };
+        }
+    }
+    Ok(rows)
+}
+
+/// Rows (of a record batch) and body length of the message whose header lies at `at`.
+fn message(path: &Path, file: &File, at: u64, size: u64, len: u64) -> Result<(u64, u64)> {
+    let beyond = || damaged(path, &"a part of it lies beyond the end of the file");
+    if at.checked_add(size).is_none_or(|end| end > len) {
+        return Err(beyond());
+    }
+    let mut header = vec![0; size as usize];
+    read_at(file, path, &mut header, at)?;
+    let message = root_as_message(&header).map_err(|e| damaged(path, &e))?;
+    let body = u64::try_from(message.bodyLength()).map_err(|_| beyond())?;
+    if (at + size).checked_add(body).is_none_or(|end| end > len) {
+        return Err(beyond());
+    }
+    let rows = message
+        .header_as_record_batch()
+        .map_or(0, |batch| batch.length());
+    let rows = u64::try_from(rows).map_err(|_| damaged(path, &"a negative number of rows"))?;
+    Ok((rows, body))
+}
+
+fn read_at(file: &File, path: &Path, buffer: &mut [u8], offset: u64) -> Result<()> {
+    read_exact_at(file, buffer, offset).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => damaged(path, &"it ends too early"),
+        _ => Error::io(path, "read", e),
+    })
+}
+
+fn damaged(path: &Path, message: &dyn std::fmt::Display) -> Error {
+    Error::Corrupt {
+        path: path.to_path_buf(),
+        format: FORMAT,
+        message: format!("{message}; the file may be cut short or damaged"),
+    }
 }
 
 pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
     let (_, batches) = open(path, Some(columns.to_vec()))?;
-    let path = path.to_path_buf();
     let mut next_row = 0;
     let selected = batches.map(move |batch| {
-        let batch = batch.map_err(|e| corrupt(&path, &e))?;
+        let batch = batch?;
         let first_row = next_row;
         next_row += batch.num_rows() as u64;
         let start = rows.start.clamp(first_row, next_row);
@@ -74,12 +201,4 @@ pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<B
             }
         },
     )))
-}
-
-fn corrupt(path: &Path, error: &ArrowError) -> Error {
-    Error::Corrupt {
-        path: path.to_path_buf(),
-        format: "Arrow IPC",
-        message: format!("{error}; the file may be cut short or damaged"),
-    }
 }

@@ -194,3 +194,20 @@ pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
 pub(crate) fn jsonl_unreadable(field: &arrow::datatypes::Field) -> bool {
     field.metadata().contains_key(jsonl::UNREADABLE)
 }
+
+/// Runs a step of a binary reader. The Arrow and Parquet crates check what they read, but some damaged
+/// bytes still make them panic; that is a damaged file, not a broken program.
+#[cfg(any(feature = "parquet", feature = "ipc"))]
+pub(crate) fn guarded<T>(
+    path: &Path,
+    format: &'static str,
+    step: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).unwrap_or_else(|_| {
+        Err(Error::Corrupt {
+            path: path.to_path_buf(),
+            format,
+            message: "its contents contradict themselves; the file may be damaged".to_owned(),
+        })
+    })
+}

@@ -12,7 +12,7 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::reader::FileReader as _;
 use parquet::file::serialized_reader::SerializedFileReader;
 
-use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, place};
+use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded, place};
 use crate::{Error, Result};
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
@@ -20,8 +20,10 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| corrupt(path, &e))
 }
 
+const FORMAT: &str = "Parquet";
+
 pub(super) fn info(path: &Path) -> Result<FileInfo> {
-    let builder = open(path)?;
+    let builder = guarded(path, FORMAT, || open(path))?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows())
         .map_err(|_| corrupt(path, &"negative number of rows"))?;
     Ok(FileInfo {
@@ -31,6 +33,10 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
 }
 
 pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
+    guarded(path, FORMAT, || batches(path, columns, rows))
+}
+
+fn batches(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
     let builder = open(path)?;
     // Skip whole row groups, then rows within the first and last one.
     let (mut groups, mut first, mut before) = (Vec::new(), None, 0u64);
@@ -114,7 +120,8 @@ impl Iterator for Batches {
         if self.done {
             return None;
         }
-        let item = self.batch();
+        let path = self.path.clone();
+        let item = guarded(&path, FORMAT, || self.batch().transpose()).transpose();
         self.done = !matches!(item, Some(Ok(_)));
         item
     }
@@ -123,7 +130,7 @@ impl Iterator for Batches {
 fn corrupt(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Corrupt {
         path: path.to_path_buf(),
-        format: "Parquet",
+        format: FORMAT,
         message: format!("{error}; the file may be cut short or damaged"),
     }
 }

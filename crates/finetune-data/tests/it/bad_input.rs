@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use finetune_data::arrow::array::{ArrayRef, BinaryArray, Int64Array, StringArray};
 use finetune_data::arrow::datatypes::{DataType, Field, Schema};
-use finetune_data::arrow::ipc::writer::FileWriter;
+use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
 use finetune_data::{Columns, Dataset, LabelSchema};
 
 use crate::common::{
@@ -224,7 +224,7 @@ fn json_lines() {
     check(
         "x.jsonl",
         &format!("{{\"text\":{}1\n", "[".repeat(100_000)),
-        &["line 1", "recursion"],
+        &["line 1", "column 1000"],
     );
 }
 
@@ -300,7 +300,12 @@ fn damaged_binary_files_do_not_panic() {
     let mut writer = FileWriter::try_new(File::create(&arrow).unwrap(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
-    for file in [file, arrow] {
+    let stream = folder.path().join("x.arrow");
+    let mut writer =
+        StreamWriter::try_new(File::create(&stream).unwrap(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    for file in [file, arrow, stream] {
         let good = std::fs::read(&file).unwrap();
         let (mut errors, mut step) = (0, 0usize);
         for at in 0..good.len() {

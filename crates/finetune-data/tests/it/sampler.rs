@@ -47,9 +47,30 @@ fn golden() {
     let tokens = epoch(&data, options(BatchSize::Tokens(64), true, None), 1);
     assert_eq!(tokens, GOLDEN_TOKENS);
 }
-const GOLDEN_PLAIN: &[&[u64]] = &[];
-const GOLDEN_BUCKETS: &[&[u64]] = &[];
-const GOLDEN_TOKENS: &[&[u64]] = &[];
+const GOLDEN_PLAIN: &[&[u64]] = &[
+    &[9, 0, 4, 6, 18, 16, 8, 2],
+    &[14, 5, 15, 7, 12, 17, 19, 11],
+    &[3, 1, 13, 10],
+];
+const GOLDEN_BUCKETS: &[&[u64]] = &[
+    &[8, 7, 5, 3],
+    &[0, 18, 14, 9],
+    &[17, 15, 13, 12],
+    &[11, 6, 4, 1],
+    &[19, 16, 10, 2],
+];
+const GOLDEN_TOKENS: &[&[u64]] = &[
+    &[6, 15, 0],
+    &[5, 11],
+    &[10, 12],
+    &[2, 17],
+    &[13, 7],
+    &[1, 14],
+    &[4, 18],
+    &[8, 16],
+    &[3, 9],
+    &[19],
+];
 
 #[test]
 fn epochs_differ_and_repeat() {

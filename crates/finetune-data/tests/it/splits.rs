@@ -118,7 +118,6 @@ proptest! {
     /// Draws of draws, over sums of slices with overlap, stay within the selection and keep its order.
     #[test]
     fn draws_of_sums(a in 0u64..60, b in 0u64..60, n in 1u64..40, m in 1u64..20, seed: u64) {
-        let (_folder, _) = numbered(0);
         let folder = folder(&[("x.txt", &rows(0..60))]);
         let dataset = Dataset::open(path(&folder, "x.txt")).unwrap();
         let expression = format!("train[{a}:]+train[:{b}]");
