@@ -1,0 +1,214 @@
+//! The operations against plain loops in f64, and against themselves without packing.
+#![allow(clippy::unwrap_used)]
+
+use burn::{
+    Tensor,
+    tensor::{Device, Distribution, TensorData},
+};
+use finetune_kernels::{
+    Activation, AdamWStep, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens,
+    adamw_step, attention, dropout_residual_norm, embedding_norm, linear, softmax_cross_entropy,
+};
+use proptest::prelude::*;
+
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    tensor.clone().into_data().iter::<f64>().collect()
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+}
+
+fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
+            "element {index}: {found} instead of {expected}"
+        );
+    }
+}
+
+/// Attention of one head by the definition.
+fn attention_by_loops(
+    [q, k, v]: [&[f64]; 3],
+    offsets: &Offsets,
+    hidden: usize,
+    heads: usize,
+) -> Vec<f64> {
+    let size = hidden / heads;
+    let mut out = vec![0.0; q.len()];
+    for rows in offsets.ranges() {
+        for head in 0..heads {
+            let at = |x: &[f64], row: usize, i: usize| x[row * hidden + head * size + i];
+            for query in rows.clone() {
+                let score = |key| (0..size).map(|i| at(q, query, i) * at(k, key, i)).sum::<f64>();
+                let scores: Vec<f64> =
+                    rows.clone().map(|key| (score(key) / (size as f64).sqrt()).exp()).collect();
+                let sum: f64 = scores.iter().sum();
+                for i in 0..size {
+                    out[query * hidden + head * size + i] = rows
+                        .clone()
+                        .zip(&scores)
+                        .map(|(key, score)| score / sum * at(v, key, i))
+                        .sum();
+                }
+            }
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn attention_is_its_definition(
+        lengths in prop::collection::vec(1u32..24, 1..6),
+        heads in 1usize..4,
+    ) {
+        let offsets = Offsets::from_lengths(lengths);
+        let hidden = heads * 4;
+        let [q, k, v] = [(); 3].map(|()| random([offsets.num_tokens(), hidden]));
+        let expected =
+            attention_by_loops([&values(&q), &values(&k), &values(&v)], &offsets, hidden, heads);
+        let found = attention(q, k, v, &offsets, heads, Dropout::NONE);
+        assert_close(&values(&found), &expected, 1e-5);
+    }
+
+    /// Dropout masks and gradients of a sequence do not depend on what it is packed with, apart
+    /// from where its rows lie: the last sequence's padding changes, its values do not.
+    #[test]
+    fn attention_does_not_see_padding(first in 1u32..12, longer in 12u32..40) {
+        let device = Device::flex().autodiff();
+        let run = |last: u32| {
+            let offsets = Offsets::from_lengths([first, last]);
+            let rows = first as usize;
+            let numbers = |salt: usize| {
+                let value = |i: usize| ((i * 7 + salt * 13) % 23) as f32 / 23.0 - 0.5;
+                let all: Vec<f32> = (0..offsets.num_tokens() * 8).map(value).collect();
+                Tensor::<2>::from_data(
+                    TensorData::new(all, [offsets.num_tokens(), 8]),
+                    &device,
+                )
+            };
+            let (q, k, v) = (numbers(1).require_grad(), numbers(2).require_grad(), numbers(3));
+            let dropout = DropoutSource::at(5, 1).site(2, 0.3);
+            let out = attention(q.clone(), k.clone(), v, &offsets, 2, dropout).slice([0..rows]);
+            let gradients = (out.clone() * out.clone()).sum().backward();
+            let gradient = |x: Tensor<2>| values(&x.grad(&gradients).unwrap().slice([0..rows]));
+            (values(&out.inner()), gradient(q), gradient(k))
+        };
+        let (short, long) = (run(1), run(longer));
+        assert_close(&long.0, &short.0, 1e-5);
+        assert_close(&long.1, &short.1, 1e-5);
+        assert_close(&long.2, &short.2, 1e-5);
+    }
+
+    #[test]
+    fn norm_is_its_definition(rows in 1usize..9, hidden in 2usize..40) {
+        let [x, residual] = [(); 2].map(|()| random([rows, hidden]));
+        let (gamma, beta) = (random([hidden]), random([hidden]));
+        let (xs, rs, gs, bs) = (values(&x), values(&residual), values(&gamma), values(&beta));
+        let mut expected = Vec::new();
+        for row in 0..rows {
+            let sum: Vec<f64> = (0..hidden).map(|i| xs[row * hidden + i] + rs[row * hidden + i]).collect();
+            let mean = sum.iter().sum::<f64>() / hidden as f64;
+            let variance = sum.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / hidden as f64;
+            let scale = (variance + 1e-5).sqrt();
+            expected.extend((0..hidden).map(|i| (sum[i] - mean) / scale * gs[i] + bs[i]));
+        }
+        let norm = Norm { gamma, beta, epsilon: 1e-5 };
+        let found = dropout_residual_norm(x, residual, norm, Dropout::NONE);
+        assert_close(&values(&found), &expected, 1e-4);
+    }
+
+    #[test]
+    fn cross_entropy_is_its_definition(rows in 1usize..9, classes in 2usize..12) {
+        let logits = random([rows, classes]);
+        let targets: Vec<u32> = (0..rows).map(|row| (row * 5 % classes) as u32).collect();
+        let all = values(&logits);
+        let loss: f64 = (0..rows)
+            .map(|row| {
+                let row_logits = &all[row * classes..(row + 1) * classes];
+                let sum: f64 = row_logits.iter().map(|v| v.exp()).sum();
+                sum.ln() - row_logits[targets[row] as usize]
+            })
+            .sum();
+        let found = softmax_cross_entropy(logits, targets.into(), rows as f64);
+        assert_close(&values(&found), &[loss / rows as f64], 1e-5);
+    }
+}
+
+#[test]
+fn linear_adds_the_bias_before_the_activation() {
+    let device = Device::flex();
+    let x = Tensor::<2>::from_floats([[1.0, 2.0]], &device);
+    let weight = Tensor::<2>::from_floats([[1.0, -1.0, 0.0], [0.5, 0.0, -3.0]], &device);
+    let bias = Tensor::<1>::from_floats([0.5, 0.5, 7.0], &device);
+    let y = linear(x, weight, bias, Activation::Relu);
+    assert_eq!(values(&y), [2.5, 0.0, 1.0]);
+}
+
+#[test]
+fn embeddings_are_summed_by_token() {
+    let device = Device::flex();
+    let table = |rows: usize, base: f32| {
+        let all: Vec<f32> = (0..rows * 2).map(|i| base + (i * i) as f32).collect();
+        Tensor::<2>::from_data(TensorData::new(all, [rows, 2]), &device)
+    };
+    let tables = EmbeddingTables {
+        word: table(5, 0.0),
+        position: table(3, 100.0),
+        token_type: Some(table(2, 1000.0)),
+    };
+    let tokens = PackedTokens {
+        ids: [4, 0, 2].into(),
+        positions: [0, 1, 0].into(),
+        type_ids: [0, 1, 1].into(),
+        offsets: Offsets::from_lengths([2, 1]),
+    };
+    // Two columns: a norm maps each row to (-1, 1) or (1, -1), by which one is larger.
+    let norm = Norm {
+        gamma: Tensor::ones([2], &device),
+        beta: Tensor::zeros([2], &device),
+        epsilon: 1e-12,
+    };
+    let found = values(&embedding_norm(tables, norm, &tokens, Dropout::NONE));
+    assert_close(&found, &[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0], 1e-4);
+}
+
+/// Three steps of `torch.optim.AdamW` in its own formulas, in f64.
+#[test]
+fn adamw_is_torchs() {
+    let device = Device::flex();
+    let start = [0.5, -1.5, 2.0];
+    let mut parameter = Tensor::<1>::from_floats(start.map(|v| v as f32), &device);
+    let (mut m, mut v) = (parameter.zeros_like(), parameter.zeros_like());
+    let (mut p, mut first, mut second) = (start, [0.0f64; 3], [0.0f64; 3]);
+    for step in 1..=3u64 {
+        let gradient = [0.1 * step as f64, -0.7, 3.0];
+        let settings = AdamWStep {
+            learning_rate: 1e-2,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.1,
+            step,
+            gradient_scale: 0.5,
+        };
+        let tensor = Tensor::<1>::from_floats(gradient.map(|v| v as f32), &device);
+        (parameter, m, v) = adamw_step(parameter, tensor, m, v, settings);
+        for i in 0..3 {
+            let g = gradient[i] * 0.5;
+            p[i] *= 1.0 - 1e-2 * 0.1;
+            first[i] += (g - first[i]) * 0.1;
+            second[i] = second[i] * 0.999 + g * g * 0.001;
+            let denominator = second[i].sqrt() / (1.0 - 0.999f64.powi(step as i32)).sqrt() + 1e-8;
+            p[i] -= 1e-2 / (1.0 - 0.9f64.powi(step as i32)) * first[i] / denominator;
+        }
+    }
+    assert_close(&values(&parameter), &p, 1e-6);
+    assert_close(&values(&m), &first, 1e-6);
+    assert_close(&values(&v), &second, 1e-6);
+}

@@ -1,0 +1,90 @@
+//! A whole run with the library alone:
+//! `cargo run --release --example train_csv -- MODEL_DIR DATA.csv RUN_DIR`.
+
+use std::{env, error::Error, ops::ControlFlow, path::Path};
+
+use finetune_data::{
+    Columns, Dataset, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
+};
+use finetune_models::SequenceClassifier;
+use finetune_train::{
+    AdamWConfig, Event, Observer, Observers, RunDirectory, Strategy, TrainData, TrainError,
+    TrainPlan, device, train,
+};
+
+/// Prints each evaluation.
+struct Printer;
+
+impl Observer for Printer {
+    fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
+        if let Event::Evaluated { epoch, metrics, .. } = event {
+            println!("after epoch {epoch}: {metrics:?}");
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [model, data, run] = arguments.as_slice() else {
+        return Err("usage: train_csv MODEL_DIR DATA.csv RUN_DIR".into());
+    };
+    let base = Path::new(model);
+
+    let rows = Dataset::open(data)?.split("train")?;
+    let columns = Columns::resolve(&rows, &[], None, true)?;
+    let labels = LabelSchema::infer(&[&rows], &columns, None, None)?;
+    let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
+    let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
+    let options = TokenizeOptions {
+        max_length: 64,
+        cache_dir: None,
+    };
+    let tokenize = |split: &Split| {
+        let progress = |_, _| ControlFlow::Continue(());
+        TokenizedDataset::build(split, &columns, Some(&labels), &tokenizer, &options, progress)
+    };
+    let data = TrainData {
+        train: tokenize(&training)?,
+        validation: tokenize(&validation)?,
+    };
+
+    let plan = TrainPlan {
+        model: model.clone(),
+        model_sha256: String::new(),
+        dataset: arguments[1].clone(),
+        train_split: "train".into(),
+        validation_split: String::new(),
+        validation_fraction: 0.1,
+        test_split: String::new(),
+        text_column: columns.text.clone(),
+        label_column: columns.label.clone().unwrap_or_default(),
+        labels: labels.class_names().to_vec(),
+        strategy: Strategy::Full,
+        epochs: 1.0,
+        max_steps: 0,
+        train_rows: 0,
+        eval_rows: 0,
+        batch_size: 16,
+        eval_batch_size: 32,
+        learning_rate: 5e-5,
+        warmup_ratio: 0.1,
+        optimizer: AdamWConfig::default(),
+        max_grad_norm: 1.0,
+        max_length: 64,
+        length_buckets: 0,
+        seed: 42,
+        device: "cpu".into(),
+        metric_for_best_model: "loss".into(),
+        output: run.clone(),
+    };
+    plan.check()?;
+    let device = device(&plan.device)?;
+    let (model, _) = SequenceClassifier::load(base, Some(plan.outputs()), plan.seed, &device)?;
+    let mut run = RunDirectory::create(Path::new(run))?;
+    run.begin(&plan, base)?;
+    let mut observers = Observers::default().with(run.event_log()?).with(Printer);
+    let outcome = train(&plan, model, &data, &mut run, &mut observers, &|| false)?;
+    println!("{} steps, model in {}", outcome.steps, run.model().display());
+    Ok(())
+}
