@@ -6,6 +6,8 @@ mod columns;
 mod dataset;
 mod discover;
 mod error;
+#[cfg(feature = "parquet")]
+mod hf_features;
 mod hf_metadata;
 mod label_array;
 mod label_decoder;

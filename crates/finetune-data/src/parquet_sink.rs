@@ -9,7 +9,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use tempfile::NamedTempFile;
 
-use crate::{Error, Result, hf_metadata};
+use crate::{Error, Result, hf_features, hf_metadata};
 
 /// Writes a Parquet file that `datasets` opens with its features, class names included. The file is
 /// written beside its place and gets its name in [`finish`](Self::finish): an interrupted run leaves
@@ -35,7 +35,7 @@ impl ParquetSink {
         let mut metadata: HashMap<_, _> = schema.metadata().clone();
         metadata.insert(
             hf_metadata::KEY.to_owned(),
-            hf_metadata::features(schema, classes),
+            hf_features::features(schema, classes),
         );
         let schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
         let directory = match path.parent() {
@@ -50,6 +50,7 @@ impl ParquetSink {
         // The version of the library in the file would make the bytes depend on it.
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by("finetune".to_owned())
             .build();
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
@@ -97,6 +98,9 @@ impl ParquetSink {
         Ok(())
     }
 }
+
+/// Rows per row group, which the writer holds in memory until it is complete.
+const ROW_GROUP: usize = 1 << 17;
 
 /// Writes all batches into a Parquet file; see [`ParquetSink`].
 ///

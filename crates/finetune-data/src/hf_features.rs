@@ -1,0 +1,51 @@
+//! Writing the `huggingface` entry of Arrow schema metadata.
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use serde_json::{Value, json};
+
+/// The metadata that `datasets` writes for these columns, some of them with class names.
+pub(crate) fn features(schema: &Schema, classes: &[(String, Vec<String>)]) -> String {
+    let mut features = serde_json::Map::new();
+    for field in schema.fields() {
+        let names = classes.iter().find(|(column, _)| column == field.name());
+        let value = match names {
+            Some((_, names)) => json!({"names": names, "_type": "ClassLabel"}),
+            None => feature(field),
+        };
+        features.insert(field.name().clone(), value);
+    }
+    json!({"info": {"features": features}}).to_string()
+}
+
+fn feature(field: &Field) -> Value {
+    match field.data_type() {
+        DataType::List(item) | DataType::LargeList(item) => {
+            json!({"feature": feature(item), "_type": "List"})
+        }
+        DataType::Struct(fields) => {
+            let fields = fields.iter().map(|f| (f.name().clone(), feature(f)));
+            Value::Object(fields.collect())
+        }
+        other => json!({"dtype": dtype(other), "_type": "Value"}),
+    }
+}
+
+fn dtype(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 => "string".to_owned(),
+        DataType::LargeUtf8 => "large_string".to_owned(),
+        DataType::Utf8View => "string_view".to_owned(),
+        DataType::Boolean => "bool".to_owned(),
+        DataType::LargeBinary => "large_binary".to_owned(),
+        DataType::Timestamp(unit, _) => {
+            let unit = match unit {
+                TimeUnit::Second => "s",
+                TimeUnit::Millisecond => "ms",
+                TimeUnit::Microsecond => "us",
+                TimeUnit::Nanosecond => "ns",
+            };
+            format!("timestamp[{unit}]")
+        }
+        other => other.to_string().to_lowercase(),
+    }
+}
