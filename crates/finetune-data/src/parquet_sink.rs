@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -37,7 +37,11 @@ impl ParquetSink {
             hf_metadata::KEY.to_owned(),
             hf_features::features(schema, classes),
         );
-        let schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
+        // `datasets` takes a feature from the metadata only where the columns agree with its own, which
+        // are always nullable.
+        let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
+        let fields: Vec<Field> = schema.fields().iter().map(nullable).collect();
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

@@ -8,6 +8,7 @@ mod formats;
 mod labels;
 #[cfg(target_os = "linux")]
 mod memory;
+mod parquet_sink;
 mod real_data;
 mod sampler;
 mod splits;
