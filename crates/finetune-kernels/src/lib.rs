@@ -2,6 +2,8 @@
 
 mod activation;
 mod dropout;
+#[cfg(feature = "flex")]
+mod flex;
 mod functional;
 mod ops;
 mod optimizer;

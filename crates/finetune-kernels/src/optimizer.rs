@@ -52,43 +52,61 @@ pub trait OptimizerOps: Backend {
         moment_2: FloatTensor<Self>,
         step: AdamWStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let scaled = |tensor, factor: f64| Self::float_mul_scalar(tensor, factor.into());
-        let gradient = match step.gradient_scale {
-            1.0 => gradient,
-            scale => scaled(gradient, scale),
-        };
-        let decay = 1.0 - step.learning_rate * step.weight_decay;
-        let parameter = if decay == 1.0 {
-            parameter
-        } else {
-            scaled(parameter, decay)
-        };
-        let moment_1 = Self::float_add(
-            scaled(moment_1, step.beta_1),
-            scaled(gradient.clone(), 1.0 - step.beta_1),
-        );
-        let moment_2 = Self::float_add(
-            scaled(moment_2, step.beta_2),
-            scaled(
-                Self::float_mul(gradient.clone(), gradient),
-                1.0 - step.beta_2,
-            ),
-        );
-        let root = scaled(
-            Self::float_sqrt(moment_2.clone()),
-            step.bias_correction_2().sqrt().recip(),
-        );
-        let denominator = Self::float_add_scalar(root, step.epsilon.into());
-        let update = scaled(
-            Self::float_div(moment_1.clone(), denominator),
-            step.learning_rate / step.bias_correction_1(),
-        );
-        (Self::float_sub(parameter, update), moment_1, moment_2)
+        portable_adamw_step::<Self>(parameter, gradient, moment_1, moment_2, step)
     }
 }
 
+/// The portable body.
+pub(crate) fn portable_adamw_step<B: Backend>(
+    parameter: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    moment_1: FloatTensor<B>,
+    moment_2: FloatTensor<B>,
+    step: AdamWStep,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let scaled = |tensor, factor: f64| B::float_mul_scalar(tensor, factor.into());
+    let gradient = match step.gradient_scale {
+        1.0 => gradient,
+        scale => scaled(gradient, scale),
+    };
+    let decay = 1.0 - step.learning_rate * step.weight_decay;
+    let parameter = if decay == 1.0 {
+        parameter
+    } else {
+        scaled(parameter, decay)
+    };
+    let moment_1 = B::float_add(
+        scaled(moment_1, step.beta_1),
+        scaled(gradient.clone(), 1.0 - step.beta_1),
+    );
+    let moment_2 = B::float_add(
+        scaled(moment_2, step.beta_2),
+        scaled(B::float_mul(gradient.clone(), gradient), 1.0 - step.beta_2),
+    );
+    let root = scaled(
+        B::float_sqrt(moment_2.clone()),
+        step.bias_correction_2().sqrt().recip(),
+    );
+    let denominator = B::float_add_scalar(root, step.epsilon.into());
+    let update = scaled(
+        B::float_div(moment_1.clone(), denominator),
+        step.learning_rate / step.bias_correction_1(),
+    );
+    (B::float_sub(parameter, update), moment_1, moment_2)
+}
+
 #[cfg(feature = "flex")]
-impl OptimizerOps for burn::backend::Flex {}
+impl OptimizerOps for burn::backend::Flex {
+    fn adamw_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        crate::flex::adamw_step(parameter, gradient, moment_1, moment_2, step)
+    }
+}
 
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // See `EncoderOps`.

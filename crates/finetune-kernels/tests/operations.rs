@@ -42,9 +42,15 @@ fn attention_by_loops(
         for head in 0..heads {
             let at = |x: &[f64], row: usize, i: usize| x[row * hidden + head * size + i];
             for query in rows.clone() {
-                let score = |key| (0..size).map(|i| at(q, query, i) * at(k, key, i)).sum::<f64>();
-                let scores: Vec<f64> =
-                    rows.clone().map(|key| (score(key) / (size as f64).sqrt()).exp()).collect();
+                let score = |key| {
+                    (0..size)
+                        .map(|i| at(q, query, i) * at(k, key, i))
+                        .sum::<f64>()
+                };
+                let scores: Vec<f64> = rows
+                    .clone()
+                    .map(|key| (score(key) / (size as f64).sqrt()).exp())
+                    .collect();
                 let sum: f64 = scores.iter().sum();
                 for i in 0..size {
                     out[query * hidden + head * size + i] = rows
@@ -211,4 +217,41 @@ fn adamw_is_torchs() {
     assert_close(&values(&parameter), &p, 1e-6);
     assert_close(&values(&m), &first, 1e-6);
     assert_close(&values(&v), &second, 1e-6);
+}
+
+/// The CPU's body in one pass equals the portable one, which a tensor that is not contiguous takes.
+#[test]
+fn adamw_in_one_pass_is_the_portable_one() {
+    let shape = [130, 257];
+    let [parameter, gradient, m] = [(); 3].map(|()| random(shape));
+    let v = random(shape).abs();
+    let step = AdamWStep {
+        learning_rate: 3e-3,
+        beta_1: 0.9,
+        beta_2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        step: 7,
+        gradient_scale: 0.3,
+    };
+    let fast = adamw_step(
+        parameter.clone(),
+        gradient.clone(),
+        m.clone(),
+        v.clone(),
+        step,
+    );
+    let portable = adamw_step(
+        parameter.transpose(),
+        gradient.transpose(),
+        m.transpose(),
+        v.transpose(),
+        step,
+    );
+    for (fast, portable) in [fast.0, fast.1, fast.2]
+        .iter()
+        .zip([portable.0, portable.1, portable.2])
+    {
+        assert_close(&values(fast), &values(&portable.transpose()), 1e-6);
+    }
 }

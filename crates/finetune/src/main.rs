@@ -7,6 +7,7 @@ mod evaluate;
 mod interrupt;
 mod memory;
 mod model;
+mod panics;
 mod paths;
 mod predict;
 mod predictions;
@@ -26,6 +27,10 @@ use crate::args::{Arguments, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    panics::guard(program)
+}
+
+fn program() -> ExitCode {
     // Wrong arguments end here: clap explains them and exits with 2.
     let result = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),

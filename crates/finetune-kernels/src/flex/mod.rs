@@ -1,0 +1,5 @@
+//! Bodies for Burn's CPU backend that replace portable ones.
+
+mod adamw;
+
+pub(crate) use adamw::adamw_step;

@@ -1,0 +1,20 @@
+//! A bug ends the program with one line and exit code 1, not with a backtrace.
+
+use std::{panic, process::ExitCode};
+
+/// Readers that panic on some damaged files; `finetune-data` catches that and says what is wrong
+/// with the file, so the panic itself is not news.
+const CAUGHT: [&str; 2] = ["/arrow-", "/parquet-"];
+
+/// Runs the program.
+pub fn guard(program: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        if CAUGHT.iter().any(|library| place.contains(library)) {
+            return;
+        }
+        let message = info.payload_as_str().unwrap_or("no message");
+        eprintln!("internal error at {place}: {message}. This is a bug; please report it");
+    }));
+    panic::catch_unwind(program).unwrap_or(ExitCode::from(1))
+}
