@@ -17,9 +17,11 @@ use crate::workspace;
 /// When the build fails.
 pub fn build(features: &[&str]) -> Result<PathBuf> {
     let mut command = workspace::cargo();
-    command.args(["build", "--release", "-p", "finetune", "--bin", "finetune"]);
-    if !features.is_empty() {
-        command.arg("--features").arg(features.join(","));
+    // `--workspace` rather than `-p finetune`: Cargo unites the features of what is selected, and
+    // only with the same selection does `cargo test --workspace` find every dependency compiled.
+    command.args(["build", "--release", "--workspace", "--bin", "finetune"]);
+    for feature in features {
+        command.arg("--features").arg(format!("finetune/{feature}"));
     }
     // Cargo itself says where the binary is, whatever target directory and target are set.
     command.arg("--message-format=json-render-diagnostics");

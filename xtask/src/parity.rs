@@ -117,10 +117,8 @@ fn train_and_predict(binary: &Path, model: &Path, run: &Path) -> Result<(PathBuf
     let saved = run.join("model");
     let mut predict = Command::new(binary);
     predict.arg("predict").arg("--model").arg(&saved);
-    predict
-        .arg("--dataset")
-        .arg(data.join("test.csv"))
-        .arg("--json");
+    predict.arg("--file").arg(data.join("test.csv"));
+    predict.args(["--format", "json-lines"]);
     let lines = output_of(&mut predict)?;
     ensure!(!lines.is_empty(), "`finetune predict` wrote nothing");
     let predictions = run.join("predictions.jsonl");
