@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
+use crate::datasets::Catalog;
 use crate::datasets::text::sha256_hex;
 use crate::{binary, fixtures, python, workspace};
 
@@ -59,8 +60,35 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     let binary = binary::build(&[])?;
     let mut args: Vec<OsString> = Vec::new();
     let mut cases: Vec<OsString> = vec!["--cases".into()];
-    for (name, model) in [("bert", &base.dir), ("distilbert", &distilbert)] {
-        let (saved, predictions) = train_and_predict(&binary, model, &work.join(name))?;
+    let datasets = workspace::datasets();
+    let classes = (datasets.join("policy_stance"), "test.csv", &[][..]);
+    let numbers = (
+        Catalog::new(&datasets).build("toy", false)?.folder,
+        "test.parquet",
+        &["--problem-type", "regression", "--label-column", "rating"][..],
+    );
+    for (name, model, (data, test, options)) in [
+        ("bert", &base.dir, &classes),
+        ("distilbert", &distilbert, &classes),
+        ("regression", &base.dir, &numbers),
+    ] {
+        let run = work.join(name);
+        // A few real steps, so that head and encoder are no longer what they were.
+        let mut train = Command::new(&binary);
+        train.arg("train").arg("--model").arg(model);
+        train.arg("--dataset").arg(data).args(*options);
+        train
+            .args(["--max-steps", "12", "--json", "--output"])
+            .arg(&run);
+        output_of(&mut train)?;
+        let saved = run.join("model");
+        let mut predict = Command::new(&binary);
+        predict.arg("predict").arg("--model").arg(&saved);
+        predict.arg("--file").arg(data.join(test));
+        predict.args(["--format", "json-lines"]);
+        let predictions = run.join("predictions.jsonl");
+        fs::write(&predictions, output_of(&mut predict)?)
+            .with_context(|| format!("cannot write {}", predictions.display()))?;
         args.push(saved.into());
         cases.push(predictions.into());
     }
@@ -97,34 +125,6 @@ fn script(python: &Path, name: &str, args: &[&OsStr]) -> Result<()> {
         .chain(args.iter().copied())
         .collect();
     python::run(python, &args)
-}
-
-/// A few real steps, so that head and encoder are no longer what they were, then predictions.
-/// Gives the saved directory and the predictions as JSON lines.
-fn train_and_predict(binary: &Path, model: &Path, run: &Path) -> Result<(PathBuf, PathBuf)> {
-    let data = workspace::datasets().join("policy_stance");
-    let mut train = Command::new(binary);
-    train
-        .arg("train")
-        .arg("--model")
-        .arg(model)
-        .arg("--dataset")
-        .arg(&data);
-    train
-        .args(["--max-steps", "12", "--json", "--output"])
-        .arg(run);
-    output_of(&mut train)?;
-    let saved = run.join("model");
-    let mut predict = Command::new(binary);
-    predict.arg("predict").arg("--model").arg(&saved);
-    predict.arg("--file").arg(data.join("test.csv"));
-    predict.args(["--format", "json-lines"]);
-    let lines = output_of(&mut predict)?;
-    ensure!(!lines.is_empty(), "`finetune predict` wrote nothing");
-    let predictions = run.join("predictions.jsonl");
-    fs::write(&predictions, lines)
-        .with_context(|| format!("cannot write {}", predictions.display()))?;
-    Ok((saved, predictions))
 }
 
 /// Standard output; standard error goes to the terminal.
