@@ -1,6 +1,16 @@
 //! All tests across crates, in one binary so that they link once.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bad_data;
+mod bad_model;
+mod bad_option;
+mod command;
+mod evaluate;
 mod fixtures;
+mod interrupt;
+mod minilm;
 mod parity;
+mod predict;
+mod samples;
 mod tolerance;
+mod train;

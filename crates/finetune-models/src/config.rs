@@ -7,6 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{Family, ModelError, family::FAMILIES};
 
+/// Limits beyond any real model. They keep products of two sizes far from overflow, and what is made
+/// per layer or label, before the weights are looked at, small.
+const MAX_SIZE: u64 = 1 << 28;
+const MAX_LAYERS: u64 = 1000;
+const MAX_LABELS: u64 = 1_000_000;
+
 /// The configuration of a sequence classifier.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
@@ -99,7 +105,7 @@ impl ModelConfig {
             family,
             vocab_size: reader.size("vocab_size")?,
             hidden_size: reader.size(keys.hidden_size)?,
-            num_hidden_layers: reader.size(keys.layers)?,
+            num_hidden_layers: reader.size_up_to(keys.layers, MAX_LAYERS)?,
             num_attention_heads: reader.size(keys.heads)?,
             intermediate_size: reader.size(keys.intermediate_size)?,
             max_position_embeddings: reader.size("max_position_embeddings")?,
@@ -236,14 +242,17 @@ impl Reader<'_> {
     }
 
     fn size(&self, key: &str) -> Result<usize, ModelError> {
+        self.size_up_to(key, MAX_SIZE)
+    }
+
+    fn size_up_to(&self, key: &str, limit: u64) -> Result<usize, ModelError> {
         match self.get(key) {
             None => Err(self.error(key, "missing; expected a positive whole number")),
-            // Larger than any real model; keeps products of two sizes far from overflow.
             Some(value) => match value.as_u64() {
-                Some(size @ 1..=0x1000_0000) => Ok(size as usize),
+                Some(size) if (1..=limit).contains(&size) => Ok(size as usize),
                 _ => Err(self.error(
                     key,
-                    format!("{value} is not a whole number from 1 to 268435456"),
+                    format!("{value} is not a whole number from 1 to {limit}"),
                 )),
             },
         }
@@ -295,7 +304,7 @@ impl Reader<'_> {
             }
             None => {
                 let count = match self.get("num_labels") {
-                    Some(_) => self.size("num_labels")?,
+                    Some(_) => self.size_up_to("num_labels", MAX_LABELS)?,
                     None => 2,
                 };
                 (0..count).map(|id| format!("LABEL_{id}")).collect()

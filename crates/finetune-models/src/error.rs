@@ -58,7 +58,7 @@ pub enum ModelError {
         problem: String,
     },
     /// The weights do not fit the configuration.
-    #[error("the weights in {path} do not fit config.json beside it:\n{}", .problems.join("\n"))]
+    #[error("the weights in {path} do not fit config.json beside it:\n{}", lines(.problems))]
     Mismatch {
         /// The weights file.
         path: PathBuf,
@@ -67,7 +67,7 @@ pub enum ModelError {
     },
     /// Weights of the encoder are absent.
     #[error(
-        "{path} lacks weights that a {model_type} encoder needs:\n  {}\nIt holds: {}", .missing.join("\n  "), .found
+        "{path} lacks weights that a {model_type} encoder needs:\n{}\nIt holds: {}", lines(.missing), .found
     )]
     MissingWeights {
         /// The weights file.
@@ -82,6 +82,20 @@ pub enum ModelError {
     /// A batch does not fit the model.
     #[error("{0}")]
     Input(String),
+}
+
+/// One item per line, indented, and not more than a screen takes.
+fn lines(items: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut text: Vec<_> = items
+        .iter()
+        .take(SHOWN)
+        .map(|item| format!("  {item}"))
+        .collect();
+    if items.len() > SHOWN {
+        text.push(format!("  … and {} more", items.len() - SHOWN));
+    }
+    text.join("\n")
 }
 
 impl ModelError {

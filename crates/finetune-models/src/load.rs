@@ -98,7 +98,7 @@ impl LoadPlan {
                     let shape = file.shape(name).unwrap_or_default();
                     if shape != parameter.shape {
                         mismatched.push(format!(
-                            "  {name}: the file has {shape:?}, config.json means {:?}",
+                            "{name}: the file has {shape:?}, config.json means {:?}",
                             parameter.shape
                         ));
                     }

@@ -57,7 +57,7 @@ impl SafetensorsFile {
         let metadata: Metadata = serde_json::from_slice(&header)
             .map_err(|error| invalid(format!("bad header: {error}")))?;
         let data_start = 8 + header_length;
-        let expected = data_start + metadata.data_len() as u64;
+        let expected = data_start.saturating_add(metadata.data_len() as u64);
         if expected != length {
             return Err(invalid(format!(
                 "its header describes {expected} bytes, the file has {length} (cut short, or something appended)"

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use finetune_data::{TextEncoder, TextTokenizer};
 use finetune_kernels::DropoutSource;
 use finetune_metrics::{argmax, softmax};
-use finetune_models::{ModelError, Outputs, SequenceClassifier};
+use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
 use serde::Serialize;
 
 use crate::{TrainError, packed_tokens};
@@ -16,6 +16,28 @@ use crate::{TrainError, packed_tokens};
 pub struct Classifier {
     model: SequenceClassifier,
     tokenizer: TextTokenizer,
+}
+
+/// Loads `tokenizer.json` of a model directory. One with more tokens than the model has is an error.
+pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextTokenizer, TrainError> {
+    let path = directory.join("tokenizer.json");
+    if !path.exists() {
+        return Err(ModelError::MissingFile {
+            directory: directory.into(),
+            file: "tokenizer.json",
+        }
+        .into());
+    }
+    let tokenizer = TextTokenizer::from_file(&path)?;
+    if tokenizer.vocab_size() > config.vocab_size {
+        return Err(TrainError::Plan(format!(
+            "{} has {} tokens, but the vocab_size in config.json beside it is {}: they do not belong together",
+            path.display(),
+            tokenizer.vocab_size(),
+            config.vocab_size
+        )));
+    }
+    Ok(tokenizer)
 }
 
 /// What a model says about one text.
@@ -44,18 +66,8 @@ impl Classifier {
                 directory.display(),
             )));
         }
-        let path = directory.join("tokenizer.json");
-        if !path.exists() {
-            return Err(ModelError::MissingFile {
-                directory: directory.into(),
-                file: "tokenizer.json",
-            }
-            .into());
-        }
-        Ok(Self {
-            model,
-            tokenizer: TextTokenizer::from_file(&path)?,
-        })
+        let tokenizer = load_tokenizer(directory, model.config())?;
+        Ok(Self { model, tokenizer })
     }
 
     /// The model.

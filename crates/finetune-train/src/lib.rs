@@ -17,7 +17,7 @@ mod strategy;
 
 pub use batch::{batch_loss, packed_tokens};
 pub use best::{BestEvaluation, BestModel};
-pub use classifier::{Classifier, Prediction};
+pub use classifier::{Classifier, Prediction, load_tokenizer};
 pub use device::{DEVICE_NAMES, DeviceError, device};
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;

@@ -15,6 +15,8 @@ use crate::{Event, Observer, TrainError, TrainPlan};
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
+    /// Folders above it that were made for it, the innermost first.
+    made: Vec<PathBuf>,
     tokenizer_from: PathBuf,
     begun: bool,
 }
@@ -31,12 +33,27 @@ impl RunDirectory {
                 "it exists already, and nothing is overwritten".into(),
             ));
         }
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| refuse(error.to_string()))?;
+        let parents = path.ancestors().skip(1);
+        let parents = parents.filter(|parent| !parent.as_os_str().is_empty());
+        let (mut made, mut above) = (Vec::new(), None);
+        for parent in parents {
+            if parent.exists() {
+                above = Some(parent);
+                break;
+            }
+            made.push(parent.to_path_buf());
         }
-        fs::create_dir(path).map_err(|error| refuse(error.to_string()))?;
+        if let Some(file) = above.filter(|above| !above.is_dir()) {
+            return Err(refuse(format!("{} is not a directory", file.display())));
+        }
+        let created = fs::create_dir_all(path.parent().unwrap_or(path));
+        if let Err(error) = created.and_then(|()| fs::create_dir(path)) {
+            remove_empty(&made);
+            return Err(refuse(error.to_string()));
+        }
         Ok(Self {
             path: path.into(),
+            made,
             tokenizer_from: PathBuf::new(),
             begun: false,
         })
@@ -97,7 +114,15 @@ impl Drop for RunDirectory {
     fn drop(&mut self) {
         if !self.begun {
             let _ = fs::remove_dir_all(&self.path);
+            remove_empty(&self.made);
         }
+    }
+}
+
+/// Removes those folders that are empty, in this order.
+fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders {
+        let _ = fs::remove_dir(folder);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::train_options::TrainOptions;
 
@@ -12,6 +12,20 @@ use crate::train_options::TrainOptions;
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// Reads the command line, or explains it and ends the program, with 2 where it is wrong.
+    pub fn read() -> Self {
+        // A negative number is a value, so that what is wrong with it is said of its option.
+        let command = Self::command().mut_subcommands(|command| {
+            command.mut_args(|argument| {
+                let takes_values = argument.get_action().takes_values();
+                argument.allow_negative_numbers(takes_values)
+            })
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use finetune_train::TrainError;
 
+use crate::interrupt;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
@@ -11,6 +13,10 @@ pub enum Failure {
     User(String),
     /// The program or the machine failed: exit code 1.
     Internal(String),
+    /// Ctrl-C, and what of the work is kept: exit code 130.
+    Interrupted(String),
+    /// Whoever read standard output has seen enough and closed it, as `head` does: no failure.
+    OutputClosed,
 }
 
 impl Failure {
@@ -18,29 +24,40 @@ impl Failure {
         match self {
             Self::User(_) => ExitCode::from(2),
             Self::Internal(_) => ExitCode::from(1),
+            Self::Interrupted(_) => ExitCode::from(interrupt::EXIT_CODE),
+            Self::OutputClosed => ExitCode::SUCCESS,
         }
     }
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::User(message) | Self::Internal(message)) = self;
-        f.write_str(message)
+        match self {
+            Self::User(message) | Self::Internal(message) => write!(f, "error: {message}"),
+            Self::Interrupted(message) => f.write_str(message),
+            Self::OutputClosed => Ok(()),
+        }
     }
 }
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
-        match error.is_user_error() {
-            true => Self::User(error.to_string()),
-            false => Self::Internal(error.to_string()),
+        match error {
+            TrainError::Data(error) => error.into(),
+            error if error.is_user_error() => Self::User(error.to_string()),
+            error => Self::Internal(error.to_string()),
         }
     }
 }
 
 impl From<finetune_data::Error> for Failure {
     fn from(error: finetune_data::Error) -> Self {
-        Self::User(error.to_string())
+        match error {
+            finetune_data::Error::Stopped => {
+                Self::Interrupted("interrupted; nothing was kept".into())
+            }
+            error => Self::User(error.to_string()),
+        }
     }
 }
 

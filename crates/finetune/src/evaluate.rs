@@ -11,6 +11,7 @@ use crate::{
     data::{describe, tokenize},
     error::Failure,
     interrupt, model,
+    output::print,
     progress::{ProgressView, headline},
     summary,
 };
@@ -54,7 +55,9 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     let data = tokenize(&rows, &columns, &labels, classifier.tokenizer(), max_length)?;
     eprintln!("data    {split}: {}", describe(&data));
 
-    let mut observers = Observers::default().with(ProgressView::default());
+    let mut observers = Observers::default()
+        .with(interrupt::EndsEvaluation)
+        .with(ProgressView::default());
     let all = evaluate(
         classifier.model(),
         &data,
@@ -64,9 +67,9 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     )?;
     drop(observers);
     let metrics = all.evaluation();
-    match arguments.json {
-        true => println!("{}", summary::json(&metrics)),
-        false => println!("{}\n\n{}", headline(&metrics), summary::tables(&all)),
-    }
+    print(&match arguments.json {
+        true => format!("{}\n", summary::json(&metrics)),
+        false => format!("{}\n\n{}\n", headline(&metrics), summary::tables(&all)),
+    })?;
     Ok(ExitCode::SUCCESS)
 }

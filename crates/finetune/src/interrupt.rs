@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use finetune_train::{Event, Observer, TrainError};
+
 use crate::error::Failure;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -17,6 +19,18 @@ pub fn listen() -> Result<(), Failure> {
         }
     })
     .map_err(|error| Failure::Internal(format!("cannot listen for Ctrl-C: {error}")))
+}
+
+/// Ends an evaluation on Ctrl-C. Not for training, which ends by itself and keeps its model.
+pub struct EndsEvaluation;
+
+impl Observer for EndsEvaluation {
+    fn on_event(&mut self, _event: &Event) -> Result<(), TrainError> {
+        match requested() {
+            true => Err(finetune_data::Error::Stopped.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Whether Ctrl-C was pressed.

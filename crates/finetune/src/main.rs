@@ -7,6 +7,7 @@ mod evaluate;
 mod interrupt;
 mod memory;
 mod model;
+mod output;
 mod panics;
 mod paths;
 mod predict;
@@ -17,8 +18,6 @@ mod train;
 mod train_options;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::args::{Arguments, Command};
 
@@ -31,8 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn program() -> ExitCode {
-    // Wrong arguments end here: clap explains them and exits with 2.
-    let result = match Arguments::parse().command {
+    let result = match Arguments::read().command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
@@ -40,7 +38,10 @@ fn program() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            let message = error.to_string();
+            if !message.is_empty() {
+                eprintln!("{message}");
+            }
             error.exit_code()
         }
     }

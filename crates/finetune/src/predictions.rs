@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write, stdout},
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,7 +20,11 @@ use finetune_models::Outputs;
 use finetune_train::Prediction;
 use serde_json::{Map, json};
 
-use crate::{args::Format, error::Failure};
+use crate::{
+    args::Format,
+    error::Failure,
+    output::{cannot_write, print},
+};
 
 /// Width of the text column of a table.
 const TEXT_WIDTH: usize = 60;
@@ -49,7 +53,7 @@ enum Writer {
 
 /// Standard output, or a file written beside its place.
 enum Out {
-    Standard(BufWriter<std::io::Stdout>),
+    Standard,
     File {
         file: BufWriter<File>,
         partial: PathBuf,
@@ -155,7 +159,7 @@ impl Sink {
 impl Out {
     fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else {
-            return Ok(Self::Standard(BufWriter::new(stdout())));
+            return Ok(Self::Standard);
         };
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(".partial");
@@ -171,10 +175,7 @@ impl Out {
     fn write(&mut self, text: &str) -> Result<(), Failure> {
         match self {
             // Each batch is shown when it is done.
-            Self::Standard(out) => out
-                .write_all(text.as_bytes())
-                .and_then(|()| out.flush())
-                .map_err(|error| cannot_write(Path::new("standard output"), &error)),
+            Self::Standard => print(text),
             Self::File { file, path, .. } => file
                 .write_all(text.as_bytes())
                 .map_err(|error| cannot_write(path, &error)),
@@ -204,10 +205,6 @@ impl Drop for Out {
             let _ = std::fs::remove_file(partial);
         }
     }
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::User(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Both texts of a pair on one line.

@@ -11,7 +11,7 @@ use finetune_hub::{DEFAULT_MODEL, ModelFiles};
 use finetune_models::{ModelConfig, SequenceClassifier};
 use finetune_train::{
     AdamWConfig, Evaluation, Observers, Outcome, RunDirectory, Strategy, TrainData, TrainPlan,
-    device, evaluate, train,
+    device, evaluate, load_tokenizer, train,
 };
 use serde_json::json;
 
@@ -19,7 +19,9 @@ use crate::{
     args::TrainArguments,
     data::{describe, tokenize},
     error::Failure,
-    interrupt, memory, model, paths,
+    interrupt, memory, model,
+    output::print,
+    paths,
     progress::{ProgressView, count, headline},
     summary,
     train_options::{ProblemType, TrainOptions},
@@ -48,8 +50,8 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let name = options.model.as_deref().unwrap_or(DEFAULT_MODEL);
     let files = model::resolve(name, options.revision.as_deref())?;
     let config = ModelConfig::from_directory(&files.dir)?;
-    let tokenizer = TextTokenizer::from_file(files.tokenizer())?;
-    let max_length = max_length(options.max_length, &config, &tokenizer)?;
+    let tokenizer = load_tokenizer(&files.dir, &config)?;
+    let max_length = max_length(options.max_length, &config)?;
     let plan = plan(
         &options,
         &rows,
@@ -88,38 +90,37 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         &interrupt::requested,
     )?;
     if outcome.interrupted {
-        eprintln!("{}", interrupted_message(&outcome, &run));
-        return Ok(ExitCode::from(interrupt::EXIT_CODE));
+        return Err(Failure::Interrupted(interrupted_message(&outcome, &run)));
     }
 
     let test = match test {
         None => None,
         Some(rows) => {
             let (best, _) = SequenceClassifier::load(&run.model(), None, plan.seed, &device)?;
-            Some(evaluate(
-                &best,
-                &rows,
-                "test",
-                plan.eval_batch_size,
-                &mut observers,
-            )?)
+            let mut observers = observers.with(interrupt::EndsEvaluation);
+            let batch_size = plan.eval_batch_size;
+            let evaluated = evaluate(&best, &rows, "test", batch_size, &mut observers);
+            Some(evaluated.map_err(|error| match error.into() {
+                Failure::Interrupted(_) => Failure::Interrupted(format!(
+                    "interrupted while evaluating the test rows; training is complete, its best model is in {}",
+                    run.model().display()
+                )),
+                other => other,
+            })?)
         }
     };
     let test_metrics = test.as_ref().map(|all| all.evaluation());
     let results = results(&outcome, test_metrics.as_ref(), parameters, &run);
     finetune_train::write_json(&run.path().join("results.json"), &results)?;
     if arguments.json {
-        println!("{results}");
+        print(&format!("{results}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     if let (Some(all), Some(metrics)) = (&test, &test_metrics) {
-        println!(
-            "\ntest    {}\n\n{}",
-            headline(metrics),
-            summary::tables(all)
-        );
+        let (headline, tables) = (headline(metrics), summary::tables(all));
+        print(&format!("\ntest    {headline}\n\n{tables}\n"))?;
     }
-    print_next(&plan, &outcome, &run);
+    print(&next(&plan, &outcome, &run))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -251,19 +252,8 @@ impl Rows {
 }
 
 /// The longest row, within what the model takes.
-fn max_length(
-    wanted: Option<usize>,
-    config: &ModelConfig,
-    tokenizer: &TextTokenizer,
-) -> Result<usize, Failure> {
+fn max_length(wanted: Option<usize>, config: &ModelConfig) -> Result<usize, Failure> {
     let longest = config.max_position_embeddings;
-    if tokenizer.vocab_size() > config.vocab_size {
-        return Err(Failure::User(format!(
-            "tokenizer.json has {} tokens, but the model's vocab_size is {}: they do not belong together",
-            tokenizer.vocab_size(),
-            config.vocab_size
-        )));
-    }
     match wanted {
         Some(length) if length > longest => Err(Failure::User(format!(
             "--max-length {length} is more than the model takes: its max_position_embeddings is {longest}"
@@ -367,23 +357,20 @@ fn results(
     results
 }
 
-fn print_next(plan: &TrainPlan, outcome: &Outcome, run: &RunDirectory) {
+/// What was done, and what to type next.
+fn next(plan: &TrainPlan, outcome: &Outcome, run: &RunDirectory) -> String {
     let peak = memory::peak_bytes().map_or_else(String::new, |bytes| {
         format!(", {:.2} GB of memory at most", bytes as f64 / 1e9)
     });
     let model = run.model();
     let (model, program) = (model.display(), paths::program());
-    println!(
-        "trained {} steps in {:.0} s, {:.1} samples/s{peak}",
-        count(outcome.steps),
-        outcome.seconds,
-        outcome.samples_per_second
-    );
-    println!("saved   {model}");
-    println!("\nNext:");
-    println!("  {program} predict --model {model} \"a text of yours\"");
-    println!(
-        "  {program} evaluate --model {model} --dataset {}",
-        plan.dataset
-    );
+    let (steps, dataset) = (count(outcome.steps), &plan.dataset);
+    let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
+    format!(
+        "trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+         saved   {model}\n\n\
+         Next:\n  \
+         {program} predict --model {model} \"a text of yours\"\n  \
+         {program} evaluate --model {model} --dataset {dataset}\n"
+    )
 }

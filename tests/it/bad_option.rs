@@ -1,0 +1,210 @@
+//! Options with values that cannot be, and output directories that cannot be made.
+
+use std::fs;
+
+use crate::{
+    command::{Scratch, argument},
+    fixtures, samples,
+};
+
+#[track_caller]
+fn check(arguments: &[&str], words: &[&str]) {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.refuses_train(&[&["--dataset", "data"], arguments].concat(), words);
+}
+
+#[test]
+fn unknown_values_list_the_valid_ones() {
+    check(
+        &["--strategy", "lora"],
+        &["\"lora\"", "expected one of: full"],
+    );
+    check(
+        &["--device", "gpu"],
+        &["\"gpu\"", "auto, cpu", "ndarray", "cuda:N"],
+    );
+    check(&["--device", "cuda:x"], &["\"cuda:x\"", "cuda:N"]);
+    check(
+        &["--problem-type", "ranking"],
+        &["ranking", "--problem-type", "classification, regression"],
+    );
+    check(
+        &["--metric-for-best-model", "acuracy"],
+        &["acuracy", "accuracy", "f1_macro"],
+    );
+    check(&["--metric-for-best-model", "mse"], &["mse", "accuracy"]);
+    check(&["--epoch", "3"], &["--epoch", "--epochs"]);
+    check(&["--epochs", "three"], &["three", "--epochs"]);
+}
+
+#[test]
+fn devices_that_the_build_or_the_machine_lacks() {
+    check(&["--device", "cuda"], &["\"cuda\"", "use --device cpu"]);
+    check(&["--device", "cuda:7"], &["\"cuda:7\"", "use --device cpu"]);
+    if cfg!(not(feature = "ndarray")) {
+        check(
+            &["--device", "ndarray"],
+            &[
+                "\"ndarray\" is not in this build",
+                "--features ndarray",
+                "--device cpu",
+            ],
+        );
+    }
+}
+
+#[test]
+fn numbers_out_of_range() {
+    for (flag, value, words) in [
+        ("--epochs", "0", &["epochs is 0", "above 0"][..]),
+        ("--epochs", "inf", &["epochs is inf"]),
+        ("--learning-rate", "0", &["learning_rate is 0", "5e-5"]),
+        ("--learning-rate", "NaN", &["learning_rate is NaN"]),
+        ("--learning-rate", "-1", &["learning_rate is -1"]),
+        ("--warmup-ratio", "1.5", &["warmup_ratio is 1.5", "0 to 1"]),
+        ("--weight-decay", "-0.1", &["weight_decay is -0.1"]),
+        ("--adam-beta2", "1", &["betas are 0.9 and 1", "[0, 1)"]),
+        ("--max-grad-norm", "0", &["max_grad_norm is 0"]),
+        ("--batch-size", "0", &["batch size is 0"]),
+        ("--batch-size", "-1", &["-1", "--batch-size"]),
+        ("--validation-fraction", "1", &["validation_fraction is 1"]),
+        ("--max-length", "2", &["max_length is 2", "at least 3"]),
+        (
+            "--max-length",
+            "65",
+            &["--max-length 65", "max_position_embeddings is 64"],
+        ),
+    ] {
+        check(&[flag, value], words);
+    }
+}
+
+#[test]
+fn no_data_named() {
+    check_command(&["train", "--output", "run"], &["--dataset"]);
+    check_command(&["train", "absent.toml"], &["absent.toml"]);
+    check_command(&[], &["error"]);
+}
+
+#[track_caller]
+fn check_command(arguments: &[&str], words: &[&str]) {
+    let scratch = Scratch::new();
+    let run = scratch.run(arguments);
+    assert_eq!(run.code, Some(2), "{run}");
+    if !arguments.is_empty() {
+        run.refused(words);
+    }
+    scratch.unchanged_since(&Default::default());
+}
+
+#[test]
+fn configuration_files() {
+    for (text, words) in [
+        (
+            "learning_rat = 1",
+            &["run.toml", "learning_rat", "learning_rate"][..],
+        ),
+        ("epochs = \"three\"", &["run.toml", "epochs", "line 1"]),
+        ("epochs 3", &["run.toml", "line 1"]),
+        (
+            "problem_type = \"ranking\"",
+            &["run.toml", "ranking", "classification", "regression"],
+        ),
+        (
+            "device = \"gpu\"\ndataset = \"data\"",
+            &["\"gpu\"", "auto, cpu"],
+        ),
+    ] {
+        let scratch = Scratch::new();
+        samples::splits(&scratch, "csv");
+        scratch.write("run.toml", text);
+        scratch.refuses(&["train", "run.toml", "--output", "run"], words);
+    }
+}
+
+#[test]
+fn output_directory_that_exists() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write("run/notes.txt", "mine");
+    scratch.refuses_train(
+        &["--dataset", "data"],
+        &["run", "exists already", "--output"],
+    );
+    assert_eq!(scratch.read("run/notes.txt"), b"mine");
+
+    fs::remove_dir_all(scratch.path("run")).unwrap();
+    scratch.write("run", "a file");
+    scratch.refuses_train(
+        &["--dataset", "data"],
+        &["run", "exists already", "--output"],
+    );
+    assert_eq!(scratch.read("run"), b"a file");
+}
+
+#[test]
+fn output_directory_that_cannot_be_made() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let model = fixtures::path("tiny_bert");
+    let train = [
+        "train",
+        "--model",
+        argument(&model),
+        "--dataset",
+        "data",
+        "--output",
+    ];
+    scratch.write("file", "");
+    scratch.refuses(
+        &[&train[..], &["file/run"]].concat(),
+        &["file/run", "file is not a directory", "--output"],
+    );
+    scratch.refuses(&[&train[..], &[""]].concat(), &["--output"]);
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let closed = scratch.path("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
+        // Permissions do not bind root.
+        if fs::create_dir(closed.join("probe")).is_ok() {
+            fs::remove_dir(closed.join("probe")).unwrap();
+        } else {
+            scratch.refuses(
+                &[&train[..], &["closed/run"]].concat(),
+                &["closed/run", "ermission denied", "--output"],
+            );
+        }
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    #[cfg(target_os = "linux")]
+    scratch.refuses(
+        &[&train[..], &["/proc/finetune-run"]].concat(),
+        &["/proc/finetune-run", "--output"],
+    );
+}
+
+/// Folders made on the way to a run directory go too when the run is refused.
+#[test]
+fn refused_runs_leave_no_folders() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let model = fixtures::path("tiny_bert");
+    let train = [
+        "train",
+        "--model",
+        argument(&model),
+        "--dataset",
+        "data",
+        "--epochs",
+        "0",
+    ];
+    scratch.refuses(
+        &[&train[..], &["--output", "deep/down/run"]].concat(),
+        &["epochs is 0"],
+    );
+    scratch.refuses(&train, &["epochs is 0"]);
+}

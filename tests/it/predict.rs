@@ -1,0 +1,344 @@
+//! `finetune predict`: inputs and outputs.
+
+use finetune_data::{
+    Dataset,
+    arrow::{array::AsArray, datatypes::Float32Type},
+};
+use serde_json::Value;
+
+use crate::{
+    command::{Scratch, argument},
+    fixtures, tolerance,
+};
+
+const TEXTS: [&str; 3] = ["the film was great .", "a dull, slow plot", "warm"];
+
+fn predict(arguments: &[&str]) -> Vec<String> {
+    let model = fixtures::path("tiny_bert");
+    let fixed = ["predict", "--model", argument(&model)];
+    fixed
+        .iter()
+        .chain(arguments)
+        .map(|word| word.to_string())
+        .collect()
+}
+
+fn words(line: &[String]) -> Vec<&str> {
+    line.iter().map(String::as_str).collect()
+}
+
+fn number(value: &Value) -> f32 {
+    value.as_f64().unwrap() as f32
+}
+
+/// Texts with the logits that transformers gave them, through the tokenizer's files.
+#[test]
+fn logits_are_those_of_transformers() {
+    for model in ["tiny_bert", "tiny_distilbert", "tiny_bert_regression"] {
+        let directory = fixtures::path(model);
+        let text = std::fs::read_to_string(directory.join("texts.jsonl")).unwrap();
+        let expected: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let (pairs, singles): (Vec<_>, Vec<_>) = expected
+            .into_iter()
+            .partition(|row| row.get("text_pair").is_some());
+        let columns = ["--text-column", "text", "--text-column", "text_pair"];
+        for (rows, columns) in [(singles, &columns[..2]), (pairs, &columns[..])] {
+            let scratch = Scratch::new();
+            let lines = rows.iter().map(|row| format!("{row}\n"));
+            scratch.write("texts.jsonl", lines.collect::<String>());
+            let fixed = [
+                "predict",
+                "--model",
+                argument(&directory),
+                "--file",
+                "texts.jsonl",
+                "--json",
+                "--batch-size",
+                "3",
+            ];
+            let predictions = scratch
+                .run(&[&fixed, columns].concat())
+                .succeeded()
+                .json_lines();
+            assert_eq!(predictions.len(), rows.len());
+            for (prediction, row) in predictions.iter().zip(&rows) {
+                let logits = |value: &Value| -> Vec<f32> {
+                    value["logits"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(number)
+                        .collect()
+                };
+                let difference = fixtures::largest_difference(&logits(prediction), &logits(row));
+                assert!(difference < tolerance::LOGITS, "{row}: {difference}");
+                assert_eq!(prediction["text"], row["text"]);
+                assert_eq!(prediction.get("label"), row.get("label"));
+            }
+        }
+    }
+}
+
+/// Arguments, every kind of file, and standard input give the same.
+#[test]
+fn from_everywhere() {
+    let scratch = Scratch::new();
+    let lines = TEXTS.map(|text| format!("{text}\n")).concat();
+    scratch.write("texts.txt", &lines);
+    scratch.write(
+        "texts.csv",
+        TEXTS
+            .map(|text| format!("1,\"{text}\"\n"))
+            .concat()
+            .replacen("1,", "id,sentence\n1,", 1),
+    );
+    scratch.write(
+        "texts.jsonl",
+        TEXTS
+            .map(|text| format!("{{\"text\": \"{text}\"}}\n"))
+            .concat(),
+    );
+
+    let arguments = predict(&["--json"]);
+    let from_arguments = scratch
+        .run(&[&words(&arguments)[..], &TEXTS].concat())
+        .succeeded();
+    let predictions = from_arguments.json_lines();
+    assert_eq!(predictions.len(), 3);
+    for (prediction, text) in predictions.iter().zip(TEXTS) {
+        assert_eq!(prediction["text"], text);
+        let probabilities = prediction["probabilities"].as_object().unwrap();
+        assert_eq!(
+            probabilities.keys().collect::<Vec<_>>(),
+            ["negative", "neutral", "positive"]
+        );
+        let sum: f32 = probabilities.values().map(number).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+        let label = prediction["label"].as_str().unwrap();
+        assert_eq!(probabilities[label], prediction["confidence"]);
+        assert!(
+            probabilities
+                .values()
+                .all(|p| number(p) <= number(&prediction["confidence"]))
+        );
+    }
+    let from_input = scratch
+        .run_with_input(&words(&arguments), lines.as_bytes())
+        .succeeded();
+    assert_eq!(from_input.stdout, from_arguments.stdout);
+    for file in ["texts.txt", "texts.csv", "texts.jsonl"] {
+        let arguments = predict(&["--json", "--file", file]);
+        let from_file = scratch.run(&words(&arguments)).succeeded();
+        assert_eq!(from_file.stdout, from_arguments.stdout, "{file}");
+    }
+}
+
+/// Table, JSON lines and Parquet say the same; batch by batch, to standard output or a file.
+#[test]
+fn in_every_format() {
+    let scratch = Scratch::new();
+    let run = |arguments: &[&str]| {
+        let arguments = predict(arguments);
+        scratch
+            .run(&[&words(&arguments)[..], &TEXTS].concat())
+            .succeeded()
+    };
+    let lines = run(&["--format", "json-lines"]).json_lines();
+    let table = run(&[]);
+    let rows: Vec<&str> = table.stdout.lines().collect();
+    assert_eq!(rows.len(), 4, "{table}");
+    let head: Vec<_> = rows[0].split_whitespace().collect();
+    assert_eq!(
+        head,
+        [
+            "text",
+            "label",
+            "confidence",
+            "negative",
+            "neutral",
+            "positive"
+        ]
+    );
+    for ((row, line), text) in rows[1..].iter().zip(&lines).zip(TEXTS) {
+        let confidence = format!("{:.4}", number(&line["confidence"]));
+        for part in [text, line["label"].as_str().unwrap(), &confidence] {
+            assert!(row.contains(part), "no {part:?} in {row:?}");
+        }
+    }
+
+    let saved = run(&["--output", "table.txt", "--batch-size", "2"]);
+    assert_eq!(saved.stdout, "");
+    assert_eq!(scratch.read("table.txt"), table.stdout.as_bytes());
+    run(&["--json", "--output", "lines.jsonl", "--batch-size", "1"]);
+    assert_eq!(scratch.json_lines("lines.jsonl").len(), 3);
+    run(&[
+        "--format",
+        "parquet",
+        "--output",
+        "predictions.parquet",
+        "--batch-size",
+        "2",
+    ]);
+    let dataset = Dataset::open(argument(&scratch.path("predictions.parquet"))).unwrap();
+    let split = dataset.split("train").unwrap();
+    let names: Vec<_> = split
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "text",
+            "label",
+            "confidence",
+            "probability_negative",
+            "probability_neutral",
+            "probability_positive"
+        ]
+    );
+    let mut rows = Vec::new();
+    for batch in split.batches().unwrap() {
+        let batch = batch.unwrap();
+        let (texts, labels) = (
+            batch.column(0).as_string::<i32>(),
+            batch.column(1).as_string::<i32>(),
+        );
+        let confidences = batch.column(2).as_primitive::<Float32Type>();
+        rows.extend((0..batch.num_rows()).map(|row| {
+            (
+                texts.value(row).to_string(),
+                labels.value(row).to_string(),
+                confidences.value(row),
+            )
+        }));
+    }
+    assert_eq!(rows.len(), 3);
+    for ((text, label, confidence), line) in rows.iter().zip(&lines) {
+        assert_eq!(
+            (text.as_str(), label.as_str()),
+            (
+                line["text"].as_str().unwrap(),
+                line["label"].as_str().unwrap()
+            )
+        );
+        assert!((confidence - number(&line["confidence"])).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn an_empty_line_is_an_empty_text_and_no_line_is_nothing() {
+    let scratch = Scratch::new();
+    let arguments = predict(&["--json"]);
+    let run = scratch
+        .run_with_input(&words(&arguments), b"good\n\nbad")
+        .succeeded();
+    let texts: Vec<_> = run
+        .json_lines()
+        .iter()
+        .map(|line| line["text"].clone())
+        .collect();
+    assert_eq!(texts, ["good", "", "bad"]);
+    let run = scratch.run_with_input(&words(&arguments), b"").succeeded();
+    assert_eq!(run.stdout, "");
+}
+
+/// Texts longer than the model takes are cut; a smaller limit changes what is read.
+#[test]
+fn long_texts_are_cut() {
+    let scratch = Scratch::new();
+    let long = ["good "; 63].concat() + &"bad ".repeat(1000);
+    let cut = ["good "; 62].concat();
+    let logits = |text: &str, arguments: &[&str]| {
+        let arguments = predict(&[&["--json", text], arguments].concat());
+        scratch.run(&words(&arguments)).succeeded().json()["logits"].clone()
+    };
+    assert_eq!(logits(&long, &[]), logits(&cut, &[]));
+    assert_ne!(logits(&long, &["--max-length", "10"]), logits(&cut, &[]));
+}
+
+#[test]
+fn refuses_texts_that_cannot_be_read() {
+    let scratch = Scratch::new();
+    let model = fixtures::path("tiny_bert");
+    scratch.write(
+        "null.jsonl",
+        "{\"text\": \"a\"}\n".repeat(100) + "{\"text\": null}\n",
+    );
+    scratch.write("latin.csv", b"text\ngood\ncaf\xe9\n");
+    scratch.write("latin.txt", b"good\ncaf\xe9\n");
+    scratch.write("empty.jsonl", "");
+    scratch.write("numbers.csv", "id\n1\n");
+    scratch.write("there.jsonl", "{\"text\": \"a\"}\n");
+    for (arguments, words) in [
+        (
+            &["--file", "null.jsonl"][..],
+            &["null.jsonl, row 100 (line 101)", "`text` is null"][..],
+        ),
+        (
+            &["--file", "latin.csv"],
+            &["latin.csv, row 1 (line 3)", "UTF-8"],
+        ),
+        (
+            &["--file", "latin.txt"],
+            &["latin.txt, row 1 (line 2)", "UTF-8"],
+        ),
+        (&["--file", "empty.jsonl"], &["empty.jsonl", "empty"]),
+        (
+            &["--file", "numbers.csv"],
+            &["--text-column", "id (string)"],
+        ),
+        (&["--file", "absent.csv"], &["absent.csv", "no such file"]),
+        (&["--file", "absent.txt"], &["absent.txt"]),
+        (&["--file", "there.jsonl", "a text"], &["--file"]),
+        (
+            &["--format", "xml", "a"],
+            &["xml", "table, json-lines, parquet"],
+        ),
+        (&["--format", "parquet", "a"], &["--output"]),
+        (
+            &["--output", "there.jsonl", "a"],
+            &["there.jsonl exists already"],
+        ),
+        (&["--output", "nowhere/x.txt", "a"], &["nowhere/x.txt"]),
+        (
+            &["--format", "parquet", "--output", "nowhere/x.parquet", "a"],
+            &["nowhere"],
+        ),
+        (&["--batch-size", "0", "a"], &["--batch-size"]),
+        (&["--max-length", "2", "a"], &["maximum length of 2", "3"]),
+        (&["--device", "tpu", "a"], &["tpu", "auto, cpu"]),
+    ] {
+        // Whatever was written before the bad row must not look like a result.
+        let output: &[&str] =
+            match arguments.contains(&"--output") || arguments.contains(&"--format") {
+                true => &[],
+                false => &["--output", "predictions.jsonl"],
+            };
+        let fixed = ["predict", "--model", argument(&model)];
+        scratch.refuses(&[&fixed, arguments, output].concat(), words);
+    }
+    let parquet = [
+        "predict",
+        "--model",
+        argument(&model),
+        "--format",
+        "parquet",
+        "--output",
+        "p.parquet",
+        "--file",
+        "null.jsonl",
+    ];
+    scratch.refuses(&parquet, &["row 100"]);
+    scratch
+        .run_with_input(
+            &["predict", "--model", argument(&model), "--output", "p.txt"],
+            b"good\ncaf\xe9\n",
+        )
+        .refused(&["standard input, row 1 (line 2)", "UTF-8"]);
+    assert!(!scratch.path("p.txt").exists());
+}
