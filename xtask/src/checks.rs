@@ -49,11 +49,11 @@ pub fn test(filters: &[String], cuda: bool) -> Result<()> {
         ]);
         if let Err(error) = result {
             println!("\n{}", table::format(&rows));
-            return Err(error.context(format!(
-                "the step `{}` failed; run it alone with\n    {}",
+            bail!(
+                "the step `{}` failed: {error:#}\nRun it alone with\n    {}",
                 step.name,
                 step.line()
-            )));
+            );
         }
     }
     rows.push(vec![
