@@ -160,7 +160,7 @@ fn no_text_column() {
         &[("x.jsonl", b"{\"text\": 3, \"label\": \"a\"}\n")],
         "x.jsonl",
         &[],
-        &["column `text` has type"],
+        &["--text-column", "text (int64), label (string)"],
     );
 }
 
@@ -326,8 +326,8 @@ fn split_that_selects_nothing() {
             &["train[5:9]", "selects nothing"],
         ),
         (
-            ["--train-split", "training"],
-            &["training", "the splits here are train"],
+            ["--train-split", "holdout"],
+            &["holdout", "the splits here are train"],
         ),
         (
             ["--train-split", "train[a:b]"],
@@ -344,7 +344,11 @@ fn too_few_rows_for_a_validation_share() {
         &[("x.csv", b"text,label\na,b\nc,d\n")],
         "x.csv",
         &[],
-        &["validation"],
+        &[
+            "x.csv has no validation split",
+            "2 training rows",
+            "--validation-split",
+        ],
     );
 }
 

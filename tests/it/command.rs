@@ -199,8 +199,9 @@ impl Run {
         for word in words {
             assert!(self.stderr.contains(word), "no {word:?} in: {self}");
         }
-        assert!(!self.stderr.contains("panicked"), "{self}");
-        assert!(!self.stderr.contains("stack backtrace"), "{self}");
+        for word in ["panicked", "internal error", "stack backtrace"] {
+            assert!(!self.stderr.contains(word), "{self}");
+        }
         let errors = self.stderr.lines().filter(|line| line.starts_with("error"));
         assert_eq!(errors.count(), 1, "{self}");
     }

@@ -1,5 +1,7 @@
 //! `finetune predict`: inputs and outputs.
 
+use std::process::Stdio;
+
 use finetune_data::{
     Dataset,
     arrow::{array::AsArray, datatypes::Float32Type},
@@ -7,7 +9,7 @@ use finetune_data::{
 use serde_json::Value;
 
 use crate::{
-    command::{Scratch, argument},
+    command::{Run, Scratch, argument},
     fixtures, tolerance,
 };
 
@@ -247,6 +249,23 @@ fn an_empty_line_is_an_empty_text_and_no_line_is_nothing() {
     assert_eq!(run.stdout, "");
 }
 
+/// `predict … | head` is no mistake.
+#[test]
+fn standard_output_may_be_closed() {
+    let scratch = Scratch::new();
+    scratch.write("texts.txt", "good\n".repeat(20_000));
+    let arguments = predict(&["--json", "--file", "texts.txt"]);
+    let mut child = scratch
+        .command(&words(&arguments))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let run = Run::new(&words(&arguments), child.wait_with_output().unwrap()).succeeded();
+    assert_eq!(run.stderr, "");
+}
+
 /// Texts longer than the model takes are cut; a smaller limit changes what is read.
 #[test]
 fn long_texts_are_cut() {
@@ -292,7 +311,7 @@ fn refuses_texts_that_cannot_be_read() {
             &["--file", "numbers.csv"],
             &["--text-column", "id (string)"],
         ),
-        (&["--file", "absent.csv"], &["absent.csv", "no such file"]),
+        (&["--file", "absent.csv"], &["absent.csv", "o such file"]),
         (&["--file", "absent.txt"], &["absent.txt"]),
         (&["--file", "there.jsonl", "a text"], &["--file"]),
         (

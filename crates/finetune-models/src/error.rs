@@ -67,7 +67,7 @@ pub enum ModelError {
     },
     /// Weights of the encoder are absent.
     #[error(
-        "{path} lacks weights that a {model_type} encoder needs:\n{}\nIt holds: {}", lines(.missing), .found
+        "{path} lacks weights of the {model_type} encoder that config.json beside it describes:\n{}\nIt holds: {}", lines(.missing), .found
     )]
     MissingWeights {
         /// The weights file.

@@ -188,7 +188,15 @@ impl Rows {
             Some(validation) => (whole_train, validation),
             None => {
                 let fraction = options.validation_fraction.unwrap_or(0.1);
-                whole_train.stratified_split(&columns, Some(&labels), fraction, seed)?
+                let rows = whole_train.len();
+                let parts =
+                    whole_train.stratified_split(&columns, Some(&labels), fraction, seed)?;
+                if parts.1.is_empty() {
+                    return Err(Failure::User(format!(
+                        "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, is no row; use more rows, a larger --validation-fraction, or name rows with --validation-split"
+                    )));
+                }
+                parts
             }
         };
         Ok(Self {
