@@ -42,7 +42,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let tokenize = |split: &Split| {
         let progress = |_, _| ControlFlow::Continue(());
-        TokenizedDataset::build(split, &columns, Some(&labels), &tokenizer, &options, progress)
+        TokenizedDataset::build(
+            split,
+            &columns,
+            Some(&labels),
+            &tokenizer,
+            &options,
+            progress,
+        )
     };
     let data = TrainData {
         train: tokenize(&training)?,
@@ -85,6 +92,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     run.begin(&plan, base)?;
     let mut observers = Observers::default().with(run.event_log()?).with(Printer);
     let outcome = train(&plan, model, &data, &mut run, &mut observers, &|| false)?;
-    println!("{} steps, model in {}", outcome.steps, run.model().display());
+    println!(
+        "{} steps, model in {}",
+        outcome.steps,
+        run.model().display()
+    );
     Ok(())
 }

@@ -45,7 +45,7 @@ enum Writer {
     },
     JsonLines(Out),
     Parquet {
-        sink: ParquetSink,
+        sink: Box<ParquetSink>,
         schema: Schema,
         pairs: bool,
     },
@@ -85,7 +85,7 @@ impl Sink {
             (Format::Parquet, Some(path)) => {
                 let schema = schema(&names, regression, pairs);
                 Writer::Parquet {
-                    sink: ParquetSink::create(path, &schema, &[])?,
+                    sink: Box::new(ParquetSink::create(path, &schema, &[])?),
                     schema,
                     pairs,
                 }
