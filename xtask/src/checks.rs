@@ -23,15 +23,15 @@ struct Step {
 }
 
 /// Run all steps up to the first that fails, and print a table of what ran. With a filter only the
-/// tests that it names run, without the checks of style; `cuda` adds the check of the CUDA build,
-/// which CI always does.
+/// tests that it names run, without the checks of style; `backends` adds the parity tests on
+/// the ndarray backend and the check of the CUDA build, which CI always does.
 ///
 /// # Errors
 /// When a step fails; the message says how to run that step alone.
-pub fn test(filters: &[String], cuda: bool) -> Result<()> {
+pub fn test(filters: &[String], backends: bool) -> Result<()> {
     let in_ci =
         std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
-    let steps = steps(filters, cuda || in_ci);
+    let steps = steps(filters, backends || in_ci);
     if filters.is_empty() {
         ensure_components()?;
     }
@@ -87,7 +87,7 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
-fn steps(filters: &[String], cuda: bool) -> Vec<Step> {
+fn steps(filters: &[String], backends: bool) -> Vec<Step> {
     let cargo = |name, line: &str, environment| Step {
         name,
         action: Action::Cargo(
@@ -121,7 +121,12 @@ fn steps(filters: &[String], cuda: bool) -> Vec<Step> {
         build,
         cargo("test", "test --release --workspace", None),
     ];
-    if cuda {
+    if backends {
+        steps.push(cargo(
+            "ndarray",
+            "test --release --workspace --features finetune-tests/ndarray --test it parity",
+            None,
+        ));
         // Without it the build script of a dependency would download LLVM, which only linking needs.
         steps.push(cargo(
             "cuda",

@@ -27,7 +27,7 @@ enum Command {
     /// Train: `finetune train ARGS…`, with data set and binary built first
     ///
     /// All arguments are the binary's; `--help` shows them. `--dataset` also takes the name of a
-    /// folder in `datasets/` (default: movie_reviews), and `--device cuda` or `ndarray` builds with
+    /// folder in `datasets/` (default: movie_reviews), and `--device backends` or `ndarray` builds with
     /// that Cargo feature.
     #[command(disable_help_flag = true)]
     Train {
@@ -42,7 +42,7 @@ enum Command {
     Test {
         /// Type-check the CUDA build too (always done in CI)
         #[arg(long)]
-        cuda: bool,
+        backends: bool,
         /// Run only tests whose name has one of these, and no other checks
         filter: Vec<String>,
     },
@@ -96,7 +96,7 @@ fn run(command: Command) -> Result<ExitCode> {
             let status = train::train(&args)?;
             return Ok(ExitCode::from(binary::exit_code(status)));
         }
-        Command::Test { cuda, filter } => checks::test(&filter, cuda),
+        Command::Test { backends, filter } => checks::test(&filter, backends),
         Command::Datasets(args) => datasets(&args),
         Command::Prepare => checks::prepare(),
         Command::Fixtures { python, model } => make_fixtures(python, model.as_deref()),
