@@ -201,9 +201,9 @@ fn seconds(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn lines(filters: &[&str], cuda: bool) -> Vec<String> {
+    fn lines(filters: &[&str], backends: bool) -> Vec<String> {
         let filters: Vec<String> = filters.iter().map(|&word| word.to_owned()).collect();
-        steps(&filters, cuda).iter().map(Step::line).collect()
+        steps(&filters, backends).iter().map(Step::line).collect()
     }
 
     #[test]
@@ -217,6 +217,7 @@ mod tests {
                 "cargo xtask prepare",
                 "cargo build --release --workspace --bins",
                 "cargo test --release --workspace",
+                "cargo test --release --workspace --features finetune-tests/ndarray --test it parity",
                 "DOCS_RS=1 cargo check --release -p finetune --features cuda",
             ]
         );

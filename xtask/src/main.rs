@@ -27,7 +27,7 @@ enum Command {
     /// Train: `finetune train ARGS…`, with data set and binary built first
     ///
     /// All arguments are the binary's; `--help` shows them. `--dataset` also takes the name of a
-    /// folder in `datasets/` (default: movie_reviews), and `--device backends` or `ndarray` builds with
+    /// folder in `datasets/` (default: movie_reviews), and `--device cuda` or `ndarray` builds with
     /// that Cargo feature.
     #[command(disable_help_flag = true)]
     Train {
@@ -40,7 +40,7 @@ enum Command {
     },
     /// Check format, lints and documentation, and run all tests
     Test {
-        /// Type-check the CUDA build too (always done in CI)
+        /// Also run parity on the ndarray backend and type-check the CUDA build (always done in CI)
         #[arg(long)]
         backends: bool,
         /// Run only tests whose name has one of these, and no other checks
