@@ -41,10 +41,7 @@ pub const DEVICE_NAMES: &str =
 /// one, else the CPU.
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     match name {
-        "auto" => match cuda(name, 0) {
-            Ok(device) => Ok(device),
-            Err(_) => flex(name),
-        },
+        "auto" => device(&resolve_auto(name)),
         "cpu" | "flex" => flex(name),
         "ndarray" => ndarray(name),
         "cuda" => cuda(name, 0),
@@ -55,6 +52,15 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
                 valid: DEVICE_NAMES.into(),
             }),
         },
+    }
+}
+
+/// What `auto` means in this build on this machine; any other name is itself.
+pub fn resolve_auto(name: &str) -> String {
+    match name {
+        "auto" if cuda(name, 0).is_ok() => "cuda:0".into(),
+        "auto" => "cpu".into(),
+        _ => name.into(),
     }
 }
 

@@ -18,7 +18,7 @@ mod strategy;
 pub use batch::{batch_loss, packed_tokens};
 pub use best::{BestEvaluation, BestModel};
 pub use classifier::{Classifier, Prediction, load_tokenizer};
-pub use device::{DEVICE_NAMES, DeviceError, device};
+pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;
 pub use evaluate::{Accumulator, Evaluation, evaluate};

@@ -11,7 +11,7 @@ use finetune_hub::{DEFAULT_MODEL, ModelFiles};
 use finetune_models::{ModelConfig, SequenceClassifier};
 use finetune_train::{
     AdamWConfig, Evaluation, Observers, Outcome, RunDirectory, Strategy, TrainData, TrainPlan,
-    device, evaluate, load_tokenizer, train,
+    device, evaluate, load_tokenizer, resolve_auto, train,
 };
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
 
     // Whatever can be refused is refused before the first download.
-    let device_name = options.device.clone().unwrap_or_else(|| "auto".into());
+    let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
     let device = device(&device_name)?;
     let strategy = options.strategy.as_deref().unwrap_or("full");
     let strategy: Strategy = strategy.parse().map_err(Failure::User)?;
