@@ -5,7 +5,7 @@ use std::{fs, sync::Arc};
 use finetune_data::arrow::array::{ArrayRef, Int64Array};
 
 use crate::{
-    command::{Scratch, argument},
+    command::{Scratch, argument, split},
     samples,
 };
 
@@ -378,15 +378,7 @@ fn a_refused_file_can_be_mended() {
     let scratch = Scratch::new();
     let good = samples::csv(&samples::examples(40));
     scratch.write("x.csv", good.clone() + ",positive\n");
-    let arguments = [
-        "--dataset",
-        "x.csv",
-        "--validation-split",
-        "train",
-        "--max-steps",
-        "1",
-        "--json",
-    ];
+    let arguments = split("--dataset x.csv --validation-split train --max-steps 1 --json");
     scratch.refuses_train(&arguments, &["row 40"]);
     scratch.write("x.csv", good);
     let results = scratch.train(&arguments).succeeded().json();

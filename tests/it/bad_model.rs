@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::{command::Scratch, fixtures, samples};
+use crate::{
+    command::{Scratch, split},
+    fixtures, samples,
+};
 
 /// Damages a copy of `tiny_bert`; neither `train` nor `predict` may take it, and both say why.
 #[track_caller]
@@ -12,20 +15,9 @@ fn check(damage: impl FnOnce(&Path), words: &[&str]) {
     let scratch = Scratch::new();
     scratch.write("x.csv", samples::csv(&samples::examples(20)));
     damage(&scratch.copy_model("tiny_bert"));
-    let train = [
-        "train",
-        "--model",
-        "model",
-        "--dataset",
-        "x.csv",
-        "--output",
-        "run",
-    ];
+    let train = split("train --model model --dataset x.csv --output run");
     scratch.refuses(&train, words);
-    scratch.refuses(
-        &["predict", "--model", "model", "--output", "out.txt", "good"],
-        words,
-    );
+    scratch.refuses(&split("predict --model model --output out.txt good"), words);
 }
 
 #[track_caller]
@@ -360,7 +352,7 @@ fn encoder_without_a_classifier() {
     file.extend(data);
     fs::write(model.join("model.safetensors"), file).unwrap();
     scratch.refuses(
-        &["predict", "--model", "model", "--output", "out.txt", "good"],
+        &split("predict --model model --output out.txt good"),
         &[
             "without a trained classifier",
             "classifier.weight",
@@ -368,17 +360,7 @@ fn encoder_without_a_classifier() {
         ],
     );
     scratch.write("x.csv", samples::csv(&samples::examples(40)));
-    let train = [
-        "train",
-        "--model",
-        "model",
-        "--dataset",
-        "x.csv",
-        "--max-steps",
-        "1",
-        "--output",
-        "run",
-    ];
+    let train = split("train --model model --dataset x.csv --max-steps 1 --output run");
     let run = scratch.run(&train).succeeded();
     assert!(
         run.stderr

@@ -241,6 +241,11 @@ fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The arguments of a command line without quotes.
+pub fn split(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
 /// A path as an argument.
 pub fn argument(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -1,35 +1,23 @@
 //! `finetune evaluate` on models that `train` saved.
 
-use crate::{command::Scratch, fixtures, samples};
+use crate::{
+    command::{Scratch, split},
+    fixtures, samples,
+};
 
 fn check(extension: &str, arguments: &[&str]) {
     let scratch = Scratch::new();
     samples::splits(&scratch, extension);
-    let fixed = ["--dataset", "data", "--epochs", "2", "--json"];
+    let fixed = split("--dataset data --epochs 2 --json");
     let trained = scratch
-        .train(&[&fixed, arguments].concat())
+        .train(&[&fixed[..], arguments].concat())
         .succeeded()
         .json();
-    let evaluate = [
-        "evaluate",
-        "--model",
-        "run/model",
-        "--dataset",
-        "data",
-        "--json",
-    ];
+    let evaluate = split("evaluate --model run/model --dataset data --json");
     let evaluated = scratch.run(&evaluate).succeeded().json();
     assert_eq!(evaluated, trained["test"]);
 
-    let table = [
-        "evaluate",
-        "--model",
-        "run/model",
-        "--dataset",
-        "data",
-        "--split",
-        "validation",
-    ];
+    let table = split("evaluate --model run/model --dataset data --split validation");
     let run = scratch.run(&table).succeeded();
     let headline = match trained["validation"]["accuracy"].as_f64() {
         Some(accuracy) => format!("accuracy {accuracy:.4}"),
@@ -63,17 +51,10 @@ fn gives_the_test_metrics_of_a_regression() {
         );
     }
     let trained = scratch
-        .train(&["--dataset", ".", "--epochs", "1", "--json"])
+        .train(&split("--dataset . --epochs 1 --json"))
         .succeeded()
         .json();
-    let evaluate = [
-        "evaluate",
-        "--model",
-        "run/model",
-        "--dataset",
-        "test.parquet",
-        "--json",
-    ];
+    let evaluate = split("evaluate --model run/model --dataset test.parquet --json");
     assert_eq!(scratch.run(&evaluate).succeeded().json(), trained["test"]);
 }
 
@@ -157,6 +138,6 @@ fn refuses_rows_that_do_not_fit_the_model() {
         (&["--device", "gpu"], &["gpu", "auto, cpu"]),
         (&["--max-length", "1"], &["1"]),
     ] {
-        scratch.refuses(&[&fixed, arguments].concat(), words);
+        scratch.refuses(&[&fixed[..], arguments].concat(), words);
     }
 }

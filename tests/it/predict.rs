@@ -9,7 +9,7 @@ use finetune_data::{
 use serde_json::Value;
 
 use crate::{
-    command::{Run, Scratch, argument},
+    command::{Run, Scratch, argument, split},
     fixtures, tolerance,
 };
 
@@ -25,7 +25,7 @@ fn predict(arguments: &[&str]) -> Vec<String> {
         .collect()
 }
 
-fn words(line: &[String]) -> Vec<&str> {
+fn borrowed(line: &[String]) -> Vec<&str> {
     line.iter().map(String::as_str).collect()
 }
 
@@ -106,7 +106,7 @@ fn from_everywhere() {
 
     let arguments = predict(&["--json"]);
     let from_arguments = scratch
-        .run(&[&words(&arguments)[..], &TEXTS].concat())
+        .run(&[&borrowed(&arguments)[..], &TEXTS].concat())
         .succeeded();
     let predictions = from_arguments.json_lines();
     assert_eq!(predictions.len(), 3);
@@ -128,12 +128,12 @@ fn from_everywhere() {
         );
     }
     let from_input = scratch
-        .run_with_input(&words(&arguments), lines.as_bytes())
+        .run_with_input(&borrowed(&arguments), lines.as_bytes())
         .succeeded();
     assert_eq!(from_input.stdout, from_arguments.stdout);
     for file in ["texts.txt", "texts.csv", "texts.jsonl"] {
         let arguments = predict(&["--json", "--file", file]);
-        let from_file = scratch.run(&words(&arguments)).succeeded();
+        let from_file = scratch.run(&borrowed(&arguments)).succeeded();
         assert_eq!(from_file.stdout, from_arguments.stdout, "{file}");
     }
 }
@@ -145,7 +145,7 @@ fn in_every_format() {
     let run = |arguments: &[&str]| {
         let arguments = predict(arguments);
         scratch
-            .run(&[&words(&arguments)[..], &TEXTS].concat())
+            .run(&[&borrowed(&arguments)[..], &TEXTS].concat())
             .succeeded()
     };
     let lines = run(&["--format", "json-lines"]).json_lines();
@@ -174,16 +174,11 @@ fn in_every_format() {
     let saved = run(&["--output", "table.txt", "--batch-size", "2"]);
     assert_eq!(saved.stdout, "");
     assert_eq!(scratch.read("table.txt"), table.stdout.as_bytes());
-    run(&["--json", "--output", "lines.jsonl", "--batch-size", "1"]);
+    run(&split("--json --output lines.jsonl --batch-size 1"));
     assert_eq!(scratch.json_lines("lines.jsonl").len(), 3);
-    run(&[
-        "--format",
-        "parquet",
-        "--output",
-        "predictions.parquet",
-        "--batch-size",
-        "2",
-    ]);
+    run(&split(
+        "--format parquet --output predictions.parquet --batch-size 2",
+    ));
     let dataset = Dataset::open(argument(&scratch.path("predictions.parquet"))).unwrap();
     let split = dataset.split("train").unwrap();
     let names: Vec<_> = split
@@ -237,7 +232,7 @@ fn an_empty_line_is_an_empty_text_and_no_line_is_nothing() {
     let scratch = Scratch::new();
     let arguments = predict(&["--json"]);
     let run = scratch
-        .run_with_input(&words(&arguments), b"good\n\nbad")
+        .run_with_input(&borrowed(&arguments), b"good\n\nbad")
         .succeeded();
     let texts: Vec<_> = run
         .json_lines()
@@ -245,7 +240,9 @@ fn an_empty_line_is_an_empty_text_and_no_line_is_nothing() {
         .map(|line| line["text"].clone())
         .collect();
     assert_eq!(texts, ["good", "", "bad"]);
-    let run = scratch.run_with_input(&words(&arguments), b"").succeeded();
+    let run = scratch
+        .run_with_input(&borrowed(&arguments), b"")
+        .succeeded();
     assert_eq!(run.stdout, "");
 }
 
@@ -256,13 +253,13 @@ fn standard_output_may_be_closed() {
     scratch.write("texts.txt", "good\n".repeat(20_000));
     let arguments = predict(&["--json", "--file", "texts.txt"]);
     let mut child = scratch
-        .command(&words(&arguments))
+        .command(&borrowed(&arguments))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    let run = Run::new(&words(&arguments), child.wait_with_output().unwrap()).succeeded();
+    let run = Run::new(&borrowed(&arguments), child.wait_with_output().unwrap()).succeeded();
     assert_eq!(run.stderr, "");
 }
 
@@ -274,7 +271,7 @@ fn long_texts_are_cut() {
     let cut = ["good "; 62].concat();
     let logits = |text: &str, arguments: &[&str]| {
         let arguments = predict(&[&["--json", text], arguments].concat());
-        scratch.run(&words(&arguments)).succeeded().json()["logits"].clone()
+        scratch.run(&borrowed(&arguments)).succeeded().json()["logits"].clone()
     };
     assert_eq!(logits(&long, &[]), logits(&cut, &[]));
     assert_ne!(logits(&long, &["--max-length", "10"]), logits(&cut, &[]));

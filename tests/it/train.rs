@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Scratch, argument},
+    command::{Scratch, argument, split},
     fixtures, samples,
 };
 
@@ -40,7 +40,7 @@ fn every_format_gives_the_same_run() {
         let scratch = Scratch::new();
         samples::splits(&scratch, extension);
         let run = scratch
-            .train(&["--dataset", "data", "--epochs", "2", "--json"])
+            .train(&split("--dataset data --epochs 2 --json"))
             .succeeded();
         let mut results = run.json();
 
@@ -140,15 +140,9 @@ fn without_validation_rows_it_takes_a_share_of_the_training_rows() {
     let scratch = Scratch::new();
     samples::write(&scratch.path("reviews.csv"), &samples::examples(200));
     let run = scratch
-        .train(&[
-            "--dataset",
-            "reviews.csv",
-            "--validation-fraction",
-            "0.2",
-            "--max-steps",
-            "3",
-            "--json",
-        ])
+        .train(&split(
+            "--dataset reviews.csv --validation-fraction 0.2 --max-steps 3 --json",
+        ))
         .succeeded();
     let results = run.json();
     assert_eq!(results["validation"]["rows"], 40);
@@ -205,7 +199,7 @@ fn flags_win_over_the_configuration_file() {
     );
     scratch.write("run.toml", config);
     scratch
-        .run(&["train", "run.toml", "--batch-size", "4", "--output", "run"])
+        .run(&split("train run.toml --batch-size 4 --output run"))
         .succeeded();
     assert!(!scratch.path("from-file").exists());
     let plan = plan(&scratch);
@@ -259,14 +253,7 @@ fn pairs() {
         toml::Value::from(vec!["sentence1", "sentence2"])
     );
 
-    let arguments = [
-        "predict",
-        "--model",
-        "run/model",
-        "--file",
-        "pairs.jsonl",
-        "--json",
-    ];
+    let arguments = split("predict --model run/model --file pairs.jsonl --json");
     let predictions = scratch.run(&arguments).succeeded().json_lines();
     assert_eq!(predictions.len(), 120);
     assert_eq!(predictions[0]["text_pair"], samples::examples(31)[30].0);
@@ -286,19 +273,11 @@ fn regression() {
             "rated.csv",
             rows.fold("text,label\n".into(), |all: String, row| all + &row),
         );
-        let fixed = [
-            "--dataset",
-            "rated.csv",
-            "--test-split",
-            "train[:50]",
-            "--learning-rate",
-            "1e-2",
-            "--epochs",
-            "20",
-            "--json",
-        ];
+        let fixed = split(
+            "--dataset rated.csv --test-split train[:50] --learning-rate 1e-2 --epochs 20 --json",
+        );
         let results = scratch
-            .train(&[&fixed, arguments].concat())
+            .train(&[&fixed[..], arguments].concat())
             .succeeded()
             .json();
         // The labels' variance is what a constant would leave: 1 and 2.25.
@@ -338,20 +317,9 @@ fn learns() {
         let config = config.replace("_dropout_prob\": 0.0", "_dropout_prob\": 0.1");
         let config = config.replace("dropout\": 0.0", "dropout\": 0.1");
         fs::write(directory.join("config.json"), config).unwrap();
-        let arguments = [
-            "train",
-            "--model",
-            "model",
-            "--dataset",
-            "data",
-            "--learning-rate",
-            "1e-2",
-            "--epochs",
-            "20",
-            "--output",
-            "run",
-            "--json",
-        ];
+        let arguments = split(
+            "train --model model --dataset data --learning-rate 1e-2 --epochs 20 --output run --json",
+        );
         let results = scratch.run(&arguments).succeeded().json();
         let accuracy = results["test"]["accuracy"].as_f64().unwrap();
         assert!(accuracy >= 0.8, "{model}: {accuracy}");
@@ -363,30 +331,11 @@ fn learns() {
 fn trains_on_from_a_trained_model() {
     let scratch = Scratch::new();
     samples::splits(&scratch, "csv");
-    let first = [
-        "--dataset",
-        "data",
-        "--learning-rate",
-        "3e-3",
-        "--epochs",
-        "6",
-        "--json",
-    ];
+    let first = split("--dataset data --learning-rate 3e-3 --epochs 6 --json");
     scratch.train(&first).succeeded();
-    let second = [
-        "train",
-        "--model",
-        "run/model",
-        "--dataset",
-        "data",
-        "--learning-rate",
-        "1e-9",
-        "--max-steps",
-        "1",
-        "--output",
-        "again",
-        "--json",
-    ];
+    let second = split(
+        "train --model run/model --dataset data --learning-rate 1e-9 --max-steps 1 --output again --json",
+    );
     let again = scratch.run(&second).succeeded();
     assert!(!again.stderr.contains("new weights"), "{again}");
     assert_eq!(
@@ -450,14 +399,9 @@ fn the_same_command_gives_the_same_bits() {
 fn a_run_that_diverges_says_so() {
     let scratch = Scratch::new();
     samples::splits(&scratch, "csv");
-    let run = scratch.train(&[
-        "--dataset",
-        "data",
-        "--learning-rate",
-        "1e30",
-        "--warmup-ratio",
-        "0",
-    ]);
+    let run = scratch.train(&split(
+        "--dataset data --learning-rate 1e30 --warmup-ratio 0",
+    ));
     run.failed(
         1,
         &[
