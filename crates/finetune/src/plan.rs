@@ -1,0 +1,85 @@
+//! From options to the plan.
+
+use finetune_hub::{DEFAULT_MODEL, ModelFiles};
+use finetune_models::ModelConfig;
+use finetune_train::{AdamWConfig, RunDirectory, TrainPlan};
+
+use crate::{error::Failure, rows::Rows, train_options::TrainOptions};
+
+/// Longest row by default, in tokens.
+const MAX_LENGTH: usize = 256;
+
+/// The plan with every default filled in and checked, as far as it can be without the model's
+/// files; [`with_model`] does the rest.
+pub fn plan(
+    options: &TrainOptions,
+    rows: &Rows,
+    device: String,
+    run: &RunDirectory,
+) -> Result<TrainPlan, Failure> {
+    let strategy = options.strategy.as_deref().unwrap_or("full");
+    let labels = rows.labels.class_names().to_vec();
+    let metric = options.metric_for_best_model.clone();
+    let default_metric = if labels.is_empty() { "mse" } else { "accuracy" };
+    let plan = TrainPlan {
+        model: options
+            .model
+            .clone()
+            .unwrap_or_else(|| DEFAULT_MODEL.into()),
+        model_sha256: String::new(),
+        dataset: rows.dataset.clone(),
+        train_split: rows.train_name.clone(),
+        validation_split: rows.validation_name.clone(),
+        validation_fraction: options.validation_fraction.unwrap_or(0.1),
+        test_split: rows.test_name(),
+        text_column: rows.columns.text.clone(),
+        label_column: rows.columns.label.clone().unwrap_or_default(),
+        labels,
+        strategy: strategy.parse().map_err(Failure::User)?,
+        epochs: options.epochs.unwrap_or(3.0),
+        max_steps: options.max_steps.unwrap_or(0),
+        train_rows: options.train_rows.unwrap_or(1000),
+        eval_rows: options.eval_rows.unwrap_or(200),
+        batch_size: options.batch_size.unwrap_or(16),
+        eval_batch_size: options.eval_batch_size.unwrap_or(32),
+        learning_rate: options.learning_rate.unwrap_or(5e-5),
+        warmup_ratio: options.warmup_ratio.unwrap_or(0.1),
+        optimizer: AdamWConfig {
+            beta_1: options.adam_beta1.unwrap_or(0.9),
+            beta_2: options.adam_beta2.unwrap_or(0.999),
+            epsilon: options.adam_epsilon.unwrap_or(1e-8),
+            weight_decay: options.weight_decay.unwrap_or(0.01),
+        },
+        max_grad_norm: options.max_grad_norm.unwrap_or(1.0),
+        max_length: options.max_length.unwrap_or(MAX_LENGTH),
+        length_buckets: options.length_buckets.unwrap_or(0),
+        seed: options.seed.unwrap_or(42),
+        device,
+        metric_for_best_model: metric.unwrap_or_else(|| default_metric.into()),
+        output: run.path().display().to_string(),
+    };
+    plan.check()?;
+    Ok(plan)
+}
+
+/// The plan with what only the model's files tell.
+pub fn with_model(
+    mut plan: TrainPlan,
+    options: &TrainOptions,
+    files: &ModelFiles,
+    config: &ModelConfig,
+) -> Result<TrainPlan, Failure> {
+    let longest = config.max_position_embeddings;
+    plan.max_length = match options.max_length {
+        Some(length) if length > longest => {
+            return Err(Failure::User(format!(
+                "--max-length {length} is more than the model takes: its max_position_embeddings is {longest}"
+            )));
+        }
+        Some(length) => length,
+        None => longest.min(MAX_LENGTH),
+    };
+    plan.model_sha256.clone_from(&files.weights_sha256);
+    plan.check()?;
+    Ok(plan)
+}
