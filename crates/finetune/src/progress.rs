@@ -74,7 +74,12 @@ impl Observer for ProgressView {
             } => {
                 self.total_steps = *total_steps;
                 self.line(&format!(
-                    "train   {total_steps} steps ({steps_per_epoch} an epoch, {warmup_steps} of warm-up) on {train_rows} rows, {validation_rows} for validation"
+                    "train   {} steps ({} an epoch, {} of warm-up) on {} rows, {} for validation",
+                    count(*total_steps),
+                    count(*steps_per_epoch),
+                    count(*warmup_steps),
+                    count(*train_rows),
+                    count(*validation_rows)
                 ));
                 self.line(&format!(
                     "        {} of {} parameters trained; packing avoids {:.1} % padding",
