@@ -47,7 +47,12 @@ impl Activation {
     pub(crate) fn apply<B: Backend>(self, x: FloatTensor<B>) -> FloatTensor<B> {
         match self {
             Self::Identity => x,
-            Self::Gelu => B::gelu(x),
+            // Not `B::gelu`: its backward pass is an approximation on some backends.
+            Self::Gelu => {
+                let scaled = B::float_mul_scalar(x.clone(), std::f64::consts::FRAC_1_SQRT_2.into());
+                let doubled = B::float_add_scalar(B::float_erf(scaled), 1.0.into());
+                B::float_mul(B::float_mul_scalar(x, 0.5.into()), doubled)
+            }
             Self::GeluTanh => {
                 let cube = B::float_mul(x.clone(), B::float_mul(x.clone(), x.clone()));
                 let inner = B::float_add(x.clone(), B::float_mul_scalar(cube, 0.044715.into()));
