@@ -32,8 +32,11 @@ pub fn default_run(dataset: &str) -> PathBuf {
     Path::new("runs").join(format!("{name}-{number}"))
 }
 
-/// How the user called this program, for lines to type next.
+/// This program for lines to type next: as it was called, below the current folder by its relative
+/// path.
 pub fn program() -> String {
     let name = env::args_os().next().unwrap_or_else(|| "finetune".into());
-    name.to_string_lossy().into_owned()
+    let path = Path::new(&name);
+    let here = env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
