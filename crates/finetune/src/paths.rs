@@ -38,5 +38,8 @@ pub fn program() -> String {
     let name = env::args_os().next().unwrap_or_else(|| "finetune".into());
     let path = Path::new(&name);
     let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
