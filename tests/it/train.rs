@@ -320,7 +320,7 @@ fn learns() {
         let config = config.replace("dropout\": 0.0", "dropout\": 0.1");
         fs::write(directory.join("config.json"), config).unwrap();
         let arguments = split(
-            "train --model model --dataset data --learning-rate 1e-2 --epochs 20 --output run --json",
+            "train --model model --dataset data --learning-rate 3e-3 --epochs 20 --output run --json",
         );
         let results = scratch.run(&arguments).succeeded().json();
         let accuracy = results["test"]["accuracy"].as_f64().unwrap();
