@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use finetune_hub::ModelFiles;
 
 use crate::datasets::{Catalog, DEFAULT};
 use crate::{fixtures, table, workspace};
@@ -73,7 +74,16 @@ pub fn test(filters: &[String], backends: bool) -> Result<()> {
 pub fn prepare() -> Result<()> {
     let built = Catalog::new(workspace::datasets()).build(DEFAULT, false)?;
     println!("data set {DEFAULT}: {}", workspace::display(&built.folder));
-    let base = fixtures::base_model(None)?;
+    prepare_models(None).map(drop)
+}
+
+/// Fetch the base model (the default one, or the one named), make the DistilBERT of it, and say
+/// where both are.
+///
+/// # Errors
+/// When the model cannot be had or converted.
+pub fn prepare_models(model: Option<&str>) -> Result<ModelFiles> {
+    let base = fixtures::base_model(model)?;
     println!(
         "base model {}: {}",
         base.name,
@@ -84,7 +94,7 @@ pub fn prepare() -> Result<()> {
         "the same as DistilBERT: {}",
         workspace::display(&distilbert)
     );
-    Ok(())
+    Ok(base)
 }
 
 fn steps(filters: &[String], backends: bool) -> Vec<Step> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
-use xtask::{binary, checks, fixtures, parity, train, workspace};
+use xtask::{binary, checks, parity, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -121,17 +121,7 @@ fn datasets(args: &DatasetsArgs) -> Result<()> {
 }
 
 fn make_fixtures(python: Option<PathBuf>, model: Option<&str>) -> Result<()> {
-    let base = fixtures::base_model(model)?;
-    println!(
-        "base model {}: {}",
-        base.name,
-        workspace::display(&base.dir)
-    );
-    let distilbert = fixtures::distilminilm(&base)?;
-    println!(
-        "the same as DistilBERT: {}",
-        workspace::display(&distilbert)
-    );
+    let base = checks::prepare_models(model)?;
     if let Some(python) = python {
         parity::remake_fixtures(&python, &base.dir)?;
     }

@@ -144,8 +144,9 @@ fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
     let name = &parameter.name;
     let mut names = vec![name.clone()];
     names.extend(name.strip_prefix(prefix).map(str::to_string));
-    for (new, old, path_end) in [(".weight", ".gamma", ".gamma"), (".bias", ".beta", ".beta")] {
-        if parameter.path.ends_with(path_end) {
+    // Our paths have the old names.
+    for (new, old) in [(".weight", ".gamma"), (".bias", ".beta")] {
+        if parameter.path.ends_with(old) {
             let renamed: Vec<_> = names
                 .iter()
                 .filter_map(|name| Some(format!("{}{old}", name.strip_suffix(new)?)))
