@@ -1,22 +1,42 @@
-//! Streamed evaluation of a classifier: logits in, one summary out.
+//! Evaluation of a classifier: logits in, one summary out.
 
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-
+use crate::calibration::ReliabilityBin;
+use crate::classification_summary::ClassificationSummary;
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 use crate::mean::Mean;
-use crate::name::Metric;
+use crate::predictions::{Predictions, Targets};
+use crate::probability::{ProbabilityScores, reliability};
 use crate::report::ClassificationReport;
-use crate::scores::Scores;
-use crate::softmax::argmax;
+use crate::softmax::{SoftmaxRow, argmax};
 
 /// Takes a classifier's logits row by row and gives a [`ClassificationSummary`].
+///
+/// It keeps `4 · (classes + 1)` bytes a row (a growing vector may reserve twice that, see
+/// [`reserve`](Self::reserve)); [`summary`](Self::summary) sorts, in O(rows · log rows) per class,
+/// and needs 24 bytes a row more while it runs.
 #[derive(Clone, Debug)]
 pub struct ClassificationAccumulator {
     class_names: Vec<String>,
     matrix: ConfusionMatrix,
     loss: Mean,
+    /// `[rows, classes]`
+    logits: Vec<f32>,
+    /// `[rows]`
+    targets: Vec<u32>,
+}
+
+/// A row that the classifier got wrong.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct ConfidentError {
+    /// Index of the row in the order of the updates.
+    pub row: usize,
+    /// The class predicted.
+    pub predicted: usize,
+    /// The class that it is.
+    pub target: usize,
+    /// Probability of the predicted class.
+    pub confidence: f64,
 }
 
 impl ClassificationAccumulator {
@@ -26,16 +46,25 @@ impl ClassificationAccumulator {
             matrix: ConfusionMatrix::new(class_names.len()),
             class_names,
             loss: Mean::new(),
+            logits: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
-    /// Adds one row and returns its predicted class: the largest of `logits` (or of their softmax,
-    /// which orders them the same way), the lowest class on ties.
+    /// Makes room for exactly `rows` more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        let classes = self.matrix.classes();
+        self.logits.reserve_exact(rows.saturating_mul(classes));
+        self.targets.reserve_exact(rows);
+    }
+
+    /// Adds one row and returns its predicted class: the largest of `logits`, the lowest class on
+    /// ties.
     ///
-    /// `logits` is `[classes]`, `loss` that of this row.
+    /// `logits` is `[classes]`, before the softmax, `loss` that of this row.
     ///
     /// # Errors
-    /// Where the row's length is not the number of classes, a logit is NaN, or the target is
+    /// Where the row's length is not the number of classes, a logit is not finite, or the target is
     /// outside the classes; the row is then not counted.
     pub fn update(
         &mut self,
@@ -43,9 +72,7 @@ impl ClassificationAccumulator {
         target: usize,
         loss: f64,
     ) -> Result<usize, MetricError> {
-        if let Some(class) = logits.iter().position(|logit| logit.is_nan()) {
-            return Err(MetricError::NanLogit { class });
-        }
+        check_finite(logits)?;
         let prediction = match argmax(logits) {
             Some(prediction) if logits.len() == self.matrix.classes() => prediction,
             _ => {
@@ -57,6 +84,8 @@ impl ClassificationAccumulator {
         };
         self.matrix.update(target, prediction)?;
         self.loss.update(loss, 1.0);
+        self.logits.extend_from_slice(logits);
+        self.targets.push(target as u32);
         Ok(prediction)
     }
 
@@ -70,6 +99,12 @@ impl ClassificationAccumulator {
         &self.class_names
     }
 
+    /// All rows so far, for a [`CustomMetric`](crate::CustomMetric).
+    pub fn predictions(&self) -> Predictions<'_> {
+        let targets = Targets::Classes(&self.targets);
+        Predictions::from_parts(&self.logits, self.matrix.classes(), targets)
+    }
+
     /// scikit-learn's classification report over the rows so far, with four digits.
     pub fn report(&self) -> String {
         match ClassificationReport::new(&self.matrix, &self.class_names) {
@@ -79,104 +114,54 @@ impl ClassificationAccumulator {
         }
     }
 
+    /// 15 bins of equal width over the confidence (probability of the predicted class), from 0 to
+    /// 1: what a reliability diagram shows and `ece` averages.
+    pub fn reliability_bins(&self) -> Vec<ReliabilityBin> {
+        reliability(&self.predictions(), &self.targets).bins()
+    }
+
+    /// Whether each row was predicted right, in the order of the updates; what
+    /// [`mcnemar`](crate::mcnemar) compares.
+    pub fn correct(&self) -> Vec<bool> {
+        let rows = self.predictions().iter().zip(&self.targets);
+        rows.map(|(logits, &target)| argmax(logits) == Some(target as usize))
+            .collect()
+    }
+
+    /// The `count` wrong rows of the highest confidence, highest first, earlier rows first on ties.
+    pub fn most_confident_errors(&self, count: usize) -> Vec<ConfidentError> {
+        let rows = self.predictions().iter().zip(&self.targets).enumerate();
+        let mut errors: Vec<ConfidentError> = rows
+            .filter_map(|(row, (logits, &target))| {
+                let (predicted, target) = (argmax(logits)?, target as usize);
+                (predicted != target).then(|| ConfidentError {
+                    row,
+                    predicted,
+                    target,
+                    confidence: SoftmaxRow::new(logits).confidence(),
+                })
+            })
+            .collect();
+        // Stable, so rows of equal confidence stay in order.
+        errors.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        errors.truncate(count);
+        errors
+    }
+
     /// All metrics over the rows so far.
     pub fn summary(&self) -> ClassificationSummary {
-        let matrix = &self.matrix;
-        let (unweighted, weighted, micro) = (
-            matrix.macro_average(),
-            matrix.weighted_average(),
-            matrix.micro_average(),
-        );
-        ClassificationSummary {
-            rows: matrix.rows(),
-            loss: self.loss.mean(),
-            accuracy: matrix.accuracy(),
-            precision_macro: unweighted.precision,
-            recall_macro: unweighted.recall,
-            f1_macro: unweighted.f1,
-            precision_weighted: weighted.precision,
-            recall_weighted: weighted.recall,
-            f1_weighted: weighted.f1,
-            precision_micro: micro.precision,
-            recall_micro: micro.recall,
-            f1_micro: micro.f1,
-            per_class: PerClass(
-                self.class_names
-                    .iter()
-                    .cloned()
-                    .zip(matrix.per_class())
-                    .collect(),
-            ),
-            confusion_matrix: matrix.to_rows(),
-        }
+        let scores = ProbabilityScores::new(&self.predictions(), &self.targets);
+        ClassificationSummary::new(&self.class_names, &self.matrix, self.loss.mean(), &scores)
     }
 }
 
-/// The metrics of a classifier over a data set.
-///
-/// Without rows the loss is NaN (JSON: null) and every other score 0.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ClassificationSummary {
-    /// Number of rows.
-    pub rows: u64,
-    /// Mean loss over rows.
-    pub loss: f64,
-    /// Share of rows predicted right.
-    pub accuracy: f64,
-    /// Unweighted mean of the classes' precision.
-    pub precision_macro: f64,
-    /// Unweighted mean of the classes' recall (balanced accuracy where every class occurs).
-    pub recall_macro: f64,
-    /// Unweighted mean of the classes' F1.
-    pub f1_macro: f64,
-    /// Mean of the classes' precision weighted by support.
-    pub precision_weighted: f64,
-    /// Mean of the classes' recall weighted by support.
-    pub recall_weighted: f64,
-    /// Mean of the classes' F1 weighted by support.
-    pub f1_weighted: f64,
-    /// Precision of the summed counts.
-    pub precision_micro: f64,
-    /// Recall of the summed counts.
-    pub recall_micro: f64,
-    /// F1 of the summed counts.
-    pub f1_micro: f64,
-    /// Precision, recall, F1 and support of each class, by name.
-    pub per_class: PerClass,
-    /// `[classes, classes]` counts, row = target, column = prediction.
-    pub confusion_matrix: Vec<Vec<u64>>,
-}
-
-impl ClassificationSummary {
-    /// The value of a metric; `None` for a regression metric.
-    pub fn get(&self, metric: Metric) -> Option<f64> {
-        Some(match metric {
-            Metric::Loss => self.loss,
-            Metric::Accuracy => self.accuracy,
-            Metric::PrecisionMacro => self.precision_macro,
-            Metric::RecallMacro => self.recall_macro,
-            Metric::F1Macro => self.f1_macro,
-            Metric::PrecisionWeighted => self.precision_weighted,
-            Metric::RecallWeighted => self.recall_weighted,
-            Metric::F1Weighted => self.f1_weighted,
-            Metric::PrecisionMicro => self.precision_micro,
-            Metric::RecallMicro => self.recall_micro,
-            Metric::F1Micro => self.f1_micro,
-            Metric::Mse | Metric::Rmse | Metric::Mae | Metric::R2 | Metric::Pearson => return None,
-        })
-    }
-}
-
-/// Scores by class name, in class order; serializes as a map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PerClass(pub Vec<(String, Scores)>);
-
-impl Serialize for PerClass {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, scores) in &self.0 {
-            map.serialize_entry(name, scores)?;
-        }
-        map.end()
+/// Refuses logits from which no probabilities follow.
+pub(crate) fn check_finite(logits: &[f32]) -> Result<(), MetricError> {
+    match logits.iter().position(|logit| !logit.is_finite()) {
+        Some(class) => Err(MetricError::NonFiniteLogit {
+            class,
+            value: logits[class],
+        }),
+        None => Ok(()),
     }
 }

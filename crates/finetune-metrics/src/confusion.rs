@@ -77,6 +77,15 @@ impl ConfusionMatrix {
         }
     }
 
+    /// The counts, `[classes, classes]` flat.
+    pub(crate) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    pub(crate) fn counts_mut(&mut self) -> &mut [u64] {
+        &mut self.counts
+    }
+
     /// The counts as rows (targets) of columns (predictions).
     pub fn to_rows(&self) -> Vec<Vec<u64>> {
         (0..self.classes)
@@ -106,6 +115,48 @@ impl ConfusionMatrix {
         ratio(right as f64, self.rows() as f64)
     }
 
+    /// Mean recall of the classes that have rows (`balanced_accuracy_score`); NaN without rows.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let (mut classes, mut recall) = (0, 0.0);
+        for class in 0..self.classes {
+            let support = self.support(class);
+            if support > 0 {
+                classes += 1;
+                recall += self.count(class, class) as f64 / support as f64;
+            }
+        }
+        recall / f64::from(classes)
+    }
+
+    /// Matthews correlation coefficient for any number of classes (`matthews_corrcoef`; Gorodkin,
+    /// 2004), in [-1, 1]; 0 where targets or predictions are all of one class.
+    pub fn mcc(&self) -> f64 {
+        let rows = self.rows() as f64;
+        let (mut hits, mut both, mut targets, mut predictions) = (0.0, 0.0, 0.0, 0.0);
+        for class in 0..self.classes {
+            let (support, predicted) = (self.support(class) as f64, self.predicted(class) as f64);
+            hits += self.count(class, class) as f64;
+            both += support * predicted;
+            targets += support * support;
+            predictions += predicted * predicted;
+        }
+        let variances = (rows * rows - targets) * (rows * rows - predictions);
+        ratio(hits * rows - both, variances.sqrt())
+    }
+
+    /// Cohen's kappa, unweighted (`cohen_kappa_score`): agreement beyond chance, at most 1. NaN
+    /// where targets and predictions are all of one same class, or without rows.
+    pub fn cohen_kappa(&self) -> f64 {
+        let rows = self.rows() as f64;
+        let (mut hits, mut by_chance) = (0.0, 0.0);
+        for class in 0..self.classes {
+            hits += self.count(class, class) as f64;
+            by_chance += self.support(class) as f64 * self.predicted(class) as f64;
+        }
+        // 1 - observed disagreement / disagreement expected; 0 / 0 is NaN, as in scikit-learn.
+        1.0 - (rows - hits) / (rows - by_chance / rows)
+    }
+
     /// Precision, recall, F1 and support of one class.
     pub fn class_scores(&self, class: usize) -> Scores {
         Scores::from_counts(
@@ -124,12 +175,12 @@ impl ConfusionMatrix {
 
     /// Unweighted mean over all classes.
     pub fn macro_average(&self) -> Scores {
-        Scores::average(&self.per_class(), |_| 1.0)
+        Scores::macro_average(&self.per_class())
     }
 
     /// Mean over all classes weighted by support.
     pub fn weighted_average(&self) -> Scores {
-        Scores::average(&self.per_class(), |scores| scores.support as f64)
+        Scores::weighted_average(&self.per_class())
     }
 
     /// Scores of the summed counts; over all classes each of them equals the accuracy.

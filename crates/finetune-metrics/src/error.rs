@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::name::Metric;
+
 /// An input that a metric cannot take.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum MetricError {
@@ -21,13 +23,33 @@ pub enum MetricError {
         /// Length of the row.
         found: usize,
     },
-    /// A NaN among the logits, so that no prediction follows from them.
+    /// A row with another number of predictions or targets than the model has outputs.
+    #[error("a row has {found} {what}, but the model has {expected} outputs")]
+    OutputCount {
+        /// "predictions" or "targets".
+        what: &'static str,
+        /// Number of outputs.
+        expected: usize,
+        /// Length of the row.
+        found: usize,
+    },
+    /// A NaN or infinite logit, from which no probabilities follow.
     #[error(
-        "a row's logit for class {class} is NaN: the model diverged; try a lower learning rate or look for broken weights"
+        "a row's logit for class {class} is {value}: the model diverged; try a lower learning rate or look for broken weights"
     )]
-    NanLogit {
-        /// The class whose logit is NaN.
+    NonFiniteLogit {
+        /// The class whose logit it is.
         class: usize,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// A multi-label target that is neither 0 nor 1.
+    #[error("a row's target for class {class} is {value}: multi-label targets are 0 or 1")]
+    LabelNotBinary {
+        /// The class whose target it is.
+        class: usize,
+        /// The target found.
+        value: f32,
     },
     /// A number of names other than the number of classes.
     #[error("{found} class names given for {expected} classes")]
@@ -37,6 +59,22 @@ pub enum MetricError {
         /// Number of names.
         found: usize,
     },
+    /// A number of thresholds other than the number of classes.
+    #[error("{found} thresholds given for {expected} classes: give one per class")]
+    ThresholdCount {
+        /// Number of classes.
+        expected: usize,
+        /// Number of thresholds.
+        found: usize,
+    },
+    /// A threshold that no probability can be compared with.
+    #[error("the threshold of class {class} is {value}: a probability between 0 and 1 is needed")]
+    ThresholdRange {
+        /// The class whose threshold it is.
+        class: usize,
+        /// The threshold found.
+        value: f64,
+    },
     /// Two matrices over different numbers of classes cannot be merged.
     #[error("cannot merge a confusion matrix over {found} classes into one over {expected}")]
     ClassCount {
@@ -45,11 +83,48 @@ pub enum MetricError {
         /// Classes of the other matrix.
         found: usize,
     },
+    /// Logits or targets that are not `[rows, outputs]`.
+    #[error("{found} {what} do not fit {rows} rows of {outputs} outputs")]
+    Shape {
+        /// "logits" or "targets".
+        what: &'static str,
+        /// Number of rows.
+        rows: usize,
+        /// Values per row.
+        outputs: usize,
+        /// Values found.
+        found: usize,
+    },
+    /// Two models to compare that were not evaluated on the same rows.
+    #[error(
+        "model A was evaluated on {a} rows and model B on {b}: a paired test needs the same rows in the same order"
+    )]
+    PairedRows {
+        /// Rows of the first model.
+        a: usize,
+        /// Rows of the second model.
+        b: usize,
+    },
+    /// A bootstrap without resamples, or a confidence level outside (0, 1).
+    #[error(
+        "cannot bootstrap {resamples} resamples at confidence level {level}: at least 1 resample and a level between 0 and 1 are needed"
+    )]
+    BootstrapOptions {
+        /// Number of resamples asked for.
+        resamples: usize,
+        /// Confidence level asked for.
+        level: f64,
+    },
     /// A metric name that nobody knows, or that belongs to another task.
-    #[error("unknown metric \"{name}\"; valid names are: {valid}")]
+    #[error("unknown metric \"{name}\"; {}alid names are: {valid}", match nearest {
+        Some(nearest) => format!("did you mean {nearest}? V"),
+        None => "v".to_string(),
+    })]
     UnknownName {
         /// The name asked for.
         name: String,
+        /// The valid metric with the most similar name, if one is similar at all.
+        nearest: Option<Metric>,
         /// The valid names, comma-separated.
         valid: String,
     },

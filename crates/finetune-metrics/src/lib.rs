@@ -1,21 +1,42 @@
 #![doc = include_str!("../README.md")]
 
+mod bootstrap;
+mod calibration;
 mod classification;
+mod classification_summary;
 mod confusion;
 mod error;
+mod mcnemar;
 mod mean;
+mod multi_label;
+mod multi_label_summary;
 mod name;
+mod predictions;
+mod probability;
+mod rank_correlation;
+mod ranking;
 mod regression;
+mod regression_accumulator;
 mod report;
 mod scores;
 mod softmax;
+mod thresholds;
 
-pub use classification::{ClassificationAccumulator, ClassificationSummary, PerClass};
+pub use bootstrap::{Bootstrap, Interval};
+pub use calibration::ReliabilityBin;
+pub use classification::{ClassificationAccumulator, ConfidentError};
+pub use classification_summary::{ClassificationSummary, PerClass};
 pub use confusion::{ConfusionMatrix, NamedConfusionMatrix};
 pub use error::MetricError;
+pub use mcnemar::{McNemar, mcnemar};
 pub use mean::Mean;
-pub use name::{Metric, Task};
-pub use regression::{Regression, RegressionAccumulator, RegressionSummary};
+pub use multi_label::{DEFAULT_THRESHOLD, MultiLabelAccumulator};
+pub use multi_label_summary::MultiLabelSummary;
+pub use name::{Metric, Task, is_better};
+pub use predictions::{CustomMetric, Predictions, Targets};
+pub use regression::Regression;
+pub use regression_accumulator::{OutputScores, RegressionAccumulator, RegressionSummary};
 pub use report::ClassificationReport;
 pub use scores::Scores;
-pub use softmax::{argmax, softmax};
+pub use softmax::{argmax, sigmoid, softmax};
+pub use thresholds::BestThresholds;

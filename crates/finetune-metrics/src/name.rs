@@ -10,135 +10,183 @@ use crate::error::MetricError;
 pub enum Task {
     /// One class out of several.
     Classification,
-    /// One number.
+    /// Any number of classes, each present or not.
+    MultiLabel,
+    /// One or several numbers.
     Regression,
 }
 
-/// A metric that has one number, named as in `metric_for_best_model` of transformers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Metric {
-    /// `loss`: mean loss over rows.
-    Loss,
-    /// `accuracy`.
-    Accuracy,
-    /// `f1_macro`.
-    F1Macro,
-    /// `f1_weighted`.
-    F1Weighted,
-    /// `f1_micro`.
-    F1Micro,
-    /// `precision_macro`.
-    PrecisionMacro,
-    /// `precision_weighted`.
-    PrecisionWeighted,
-    /// `precision_micro`.
-    PrecisionMicro,
-    /// `recall_macro`.
-    RecallMacro,
-    /// `recall_weighted`.
-    RecallWeighted,
-    /// `recall_micro`.
-    RecallMicro,
-    /// `mse`: mean squared error.
-    Mse,
-    /// `rmse`: root mean squared error.
-    Rmse,
-    /// `mae`: mean absolute error.
-    Mae,
-    /// `r2`: coefficient of determination.
-    R2,
-    /// `pearson`: Pearson correlation.
-    Pearson,
+/// Names and properties of all metrics, one line each: variant, name, which direction is better,
+/// the tasks that have it.
+macro_rules! metrics {
+    ($($(#[$doc:meta])+ $metric:ident = $name:literal, $better:ident, [$($task:ident),+];)+) => {
+        /// A metric that has one number, named as in scikit-learn and in `metric_for_best_model` of
+        /// transformers.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Metric {
+            $($(#[$doc])+ #[doc = concat!("(`", $name, "`)")] $metric,)+
+        }
+
+        impl Metric {
+            /// Every metric, in the order in which they are listed to the user.
+            pub const ALL: &[Self] = &[$(Self::$metric,)+];
+
+            /// The metric's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$metric => $name,)+ }
+            }
+
+            const fn better(self) -> Better {
+                match self { $(Self::$metric => Better::$better,)+ }
+            }
+
+            const fn tasks(self) -> &'static [Task] {
+                match self { $(Self::$metric => &[$(Task::$task),+],)+ }
+            }
+        }
+    };
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Better {
+    Greater,
+    Smaller,
+}
+
+metrics! {
+    /// Mean loss over rows.
+    Loss = "loss", Smaller, [Classification, MultiLabel, Regression];
+    /// Share of rows predicted right.
+    Accuracy = "accuracy", Greater, [Classification];
+    /// Mean recall of the classes that occur.
+    BalancedAccuracy = "balanced_accuracy", Greater, [Classification];
+    /// Share of rows whose labels are all predicted right.
+    SubsetAccuracy = "subset_accuracy", Greater, [MultiLabel];
+    /// Share of single labels predicted wrong.
+    HammingLoss = "hamming_loss", Smaller, [MultiLabel];
+    /// Unweighted mean of the classes' F1.
+    F1Macro = "f1_macro", Greater, [Classification, MultiLabel];
+    /// Mean of the classes' F1 weighted by support.
+    F1Weighted = "f1_weighted", Greater, [Classification, MultiLabel];
+    /// F1 of the summed counts.
+    F1Micro = "f1_micro", Greater, [Classification, MultiLabel];
+    /// Mean of the rows' F1.
+    F1Samples = "f1_samples", Greater, [MultiLabel];
+    /// Unweighted mean of the classes' precision.
+    PrecisionMacro = "precision_macro", Greater, [Classification, MultiLabel];
+    /// Mean of the classes' precision weighted by support.
+    PrecisionWeighted = "precision_weighted", Greater, [Classification, MultiLabel];
+    /// Precision of the summed counts.
+    PrecisionMicro = "precision_micro", Greater, [Classification, MultiLabel];
+    /// Mean of the rows' precision.
+    PrecisionSamples = "precision_samples", Greater, [MultiLabel];
+    /// Unweighted mean of the classes' recall.
+    RecallMacro = "recall_macro", Greater, [Classification, MultiLabel];
+    /// Mean of the classes' recall weighted by support.
+    RecallWeighted = "recall_weighted", Greater, [Classification, MultiLabel];
+    /// Recall of the summed counts.
+    RecallMicro = "recall_micro", Greater, [Classification, MultiLabel];
+    /// Mean of the rows' recall.
+    RecallSamples = "recall_samples", Greater, [MultiLabel];
+    /// Matthews correlation coefficient.
+    Mcc = "mcc", Greater, [Classification];
+    /// Cohen's kappa.
+    CohenKappa = "cohen_kappa", Greater, [Classification];
+    /// Area under the ROC curve: of class 1 where there are two classes, else the mean over classes.
+    RocAuc = "roc_auc", Greater, [Classification, MultiLabel];
+    /// Average precision: of class 1 where there are two classes, else the mean over classes.
+    AveragePrecision = "average_precision", Greater, [Classification, MultiLabel];
+    /// Mean negative logarithm of the target's probability.
+    LogLoss = "log_loss", Smaller, [Classification];
+    /// Brier score.
+    Brier = "brier", Smaller, [Classification];
+    /// Expected calibration error over 15 bins.
+    Ece = "ece", Smaller, [Classification];
+    /// Share of rows whose target is among the 2 most probable classes.
+    Top2Accuracy = "top_2_accuracy", Greater, [Classification];
+    /// Share of rows whose target is among the 3 most probable classes.
+    Top3Accuracy = "top_3_accuracy", Greater, [Classification];
+    /// Share of rows whose target is among the 4 most probable classes.
+    Top4Accuracy = "top_4_accuracy", Greater, [Classification];
+    /// Share of rows whose target is among the 5 most probable classes.
+    Top5Accuracy = "top_5_accuracy", Greater, [Classification];
+    /// Mean squared error.
+    Mse = "mse", Smaller, [Regression];
+    /// Root mean squared error.
+    Rmse = "rmse", Smaller, [Regression];
+    /// Mean absolute error.
+    Mae = "mae", Smaller, [Regression];
+    /// Coefficient of determination.
+    R2 = "r2", Greater, [Regression];
+    /// Pearson correlation.
+    Pearson = "pearson", Greater, [Regression];
+    /// Spearman rank correlation.
+    Spearman = "spearman", Greater, [Regression];
 }
 
 impl Metric {
-    /// Every metric, in the order in which they are listed to the user.
-    pub const ALL: [Self; 16] = [
-        Self::Loss,
-        Self::Accuracy,
-        Self::F1Macro,
-        Self::F1Weighted,
-        Self::F1Micro,
-        Self::PrecisionMacro,
-        Self::PrecisionWeighted,
-        Self::PrecisionMicro,
-        Self::RecallMacro,
-        Self::RecallWeighted,
-        Self::RecallMicro,
-        Self::Mse,
-        Self::Rmse,
-        Self::Mae,
-        Self::R2,
-        Self::Pearson,
-    ];
-
-    /// The metric's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Loss => "loss",
-            Self::Accuracy => "accuracy",
-            Self::F1Macro => "f1_macro",
-            Self::F1Weighted => "f1_weighted",
-            Self::F1Micro => "f1_micro",
-            Self::PrecisionMacro => "precision_macro",
-            Self::PrecisionWeighted => "precision_weighted",
-            Self::PrecisionMicro => "precision_micro",
-            Self::RecallMacro => "recall_macro",
-            Self::RecallWeighted => "recall_weighted",
-            Self::RecallMicro => "recall_micro",
-            Self::Mse => "mse",
-            Self::Rmse => "rmse",
-            Self::Mae => "mae",
-            Self::R2 => "r2",
-            Self::Pearson => "pearson",
-        }
-    }
-
     /// Whether a larger value is a better model.
     pub fn greater_is_better(self) -> bool {
-        !matches!(self, Self::Loss | Self::Mse | Self::Rmse | Self::Mae)
+        self.better() == Better::Greater
     }
 
     /// Whether `value` is better than `best`. NaN is never better, and anything is better than NaN.
     pub fn is_better(self, value: f64, best: f64) -> bool {
-        if self.greater_is_better() {
-            value > best || (best.is_nan() && !value.is_nan())
-        } else {
-            value < best || (best.is_nan() && !value.is_nan())
-        }
+        is_better(self.greater_is_better(), value, best)
     }
 
     /// Whether a model of this task has the metric.
     pub fn applies_to(self, task: Task) -> bool {
-        let regression = matches!(
-            self,
-            Self::Mse | Self::Rmse | Self::Mae | Self::R2 | Self::Pearson
-        );
-        match task {
-            Task::Classification => !regression,
-            Task::Regression => regression || self == Self::Loss,
-        }
+        self.tasks().contains(&task)
+    }
+
+    /// The metrics of a task, in the order in which they are listed to the user.
+    pub fn of(task: Task) -> impl Iterator<Item = Self> {
+        let all = Self::ALL.iter().copied();
+        all.filter(move |metric| metric.applies_to(task))
     }
 
     /// The metric of this name that a model of `task` has, with or without transformers' prefix
     /// `eval_`.
     ///
     /// # Errors
-    /// [`MetricError::UnknownName`] listing the valid names of the task.
+    /// [`MetricError::UnknownName`] with the nearest and all valid names of the task.
     pub fn parse(name: &str, task: Task) -> Result<Self, MetricError> {
         Self::find(name, |metric| metric.applies_to(task))
     }
 
     fn find(name: &str, valid: impl Fn(&Self) -> bool) -> Result<Self, MetricError> {
         let bare = name.strip_prefix("eval_").unwrap_or(name);
-        let candidates = || Self::ALL.into_iter().filter(&valid);
-        candidates()
-            .find(|metric| metric.name() == bare)
-            .ok_or_else(|| MetricError::UnknownName {
-                name: name.to_string(),
-                valid: candidates().map(Self::name).collect::<Vec<_>>().join(", "),
-            })
+        let candidates = || Self::ALL.iter().copied().filter(&valid);
+        if let Some(metric) = candidates().find(|metric| metric.name() == bare) {
+            return Ok(metric);
+        }
+        let wanted = bare.to_lowercase().replace(['-', ' '], "_");
+        let near = candidates()
+            .map(|metric| (strsim::jaro_winkler(&wanted, metric.name()), metric))
+            .filter(|(similarity, _)| *similarity > 0.75)
+            // Of equally near ones the first listed.
+            .fold(None, |best: Option<(f64, Self)>, next| match best {
+                Some(best) if best.0 >= next.0 => Some(best),
+                _ => Some(next),
+            });
+        Err(MetricError::UnknownName {
+            name: name.to_string(),
+            nearest: near.map(|(_, metric)| metric),
+            valid: candidates().map(Self::name).collect::<Vec<_>>().join(", "),
+        })
     }
+}
+
+/// Whether `value` is better than `best`, also for a [`CustomMetric`](crate::CustomMetric). NaN is
+/// never better, and anything is better than NaN.
+pub fn is_better(greater_is_better: bool, value: f64, best: f64) -> bool {
+    let better = if greater_is_better {
+        value > best
+    } else {
+        value < best
+    };
+    better || (best.is_nan() && !value.is_nan())
 }
 
 impl FromStr for Metric {
@@ -161,27 +209,41 @@ mod tests {
 
     #[test]
     fn every_name_parses_to_its_metric() {
-        for metric in Metric::ALL {
+        for &metric in Metric::ALL {
             assert_eq!(metric.name().parse(), Ok(metric));
             assert_eq!(format!("eval_{metric}").parse(), Ok(metric));
         }
     }
 
     #[test]
-    fn an_unknown_name_lists_the_valid_ones_of_the_task() {
+    fn an_unknown_name_suggests_the_nearest_and_lists_the_valid_ones_of_the_task() {
         let error = Metric::parse("f1", Task::Regression).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown metric \"f1\"; valid names are: loss, mse, rmse, mae, r2, pearson"
+            "unknown metric \"f1\"; valid names are: loss, mse, rmse, mae, r2, pearson, spearman"
         );
+        for (name, task, nearest) in [
+            ("f1", Task::Classification, Metric::F1Macro),
+            ("eval_f1-marco", Task::MultiLabel, Metric::F1Macro),
+            ("ROC_AUC", Task::Classification, Metric::RocAuc),
+            ("acuracy", Task::Classification, Metric::Accuracy),
+            ("spearmanr", Task::Regression, Metric::Spearman),
+        ] {
+            let message = Metric::parse(name, task).unwrap_err().to_string();
+            let expected = format!("unknown metric \"{name}\"; did you mean {nearest}? Valid");
+            assert!(message.starts_with(&expected), "{message}");
+        }
         assert!(Metric::parse("mse", Task::Classification).is_err());
+        assert!(Metric::parse("accuracy", Task::MultiLabel).is_err());
         assert_eq!(Metric::parse("loss", Task::Regression), Ok(Metric::Loss));
     }
 
     #[test]
     fn better_follows_the_metric_and_never_nan() {
         assert!(Metric::Accuracy.is_better(0.6, 0.5));
-        assert!(Metric::Loss.is_better(0.5, 0.6));
+        for error in ["loss", "hamming_loss", "log_loss", "brier", "ece", "mse"] {
+            assert!(error.parse::<Metric>().unwrap().is_better(0.5, 0.6));
+        }
         assert!(!Metric::Loss.is_better(0.5, 0.5));
         assert!(!Metric::Loss.is_better(f64::NAN, 0.6));
         assert!(Metric::R2.is_better(-3.0, f64::NAN));

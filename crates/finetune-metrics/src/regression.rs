@@ -1,9 +1,6 @@
-//! Streamed metrics of a regressor.
-
-use serde::Serialize;
+//! Streamed metrics of one output of a regressor.
 
 use crate::mean::Mean;
-use crate::name::Metric;
 
 /// Streamed MSE, RMSE, MAE, R² and Pearson correlation, in one pass.
 ///
@@ -89,77 +86,5 @@ impl Regression {
         let correlation =
             self.comoment / (self.moment_target.sqrt() * self.moment_prediction.sqrt());
         correlation.clamp(-1.0, 1.0)
-    }
-}
-
-/// Takes a regressor's predictions and losses row by row and gives a [`RegressionSummary`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RegressionAccumulator {
-    regression: Regression,
-    loss: Mean,
-}
-
-impl RegressionAccumulator {
-    /// No rows yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds one row: the model's output, the target, and the row's loss.
-    pub fn update(&mut self, prediction: f32, target: f32, loss: f64) {
-        self.regression.update(target.into(), prediction.into());
-        self.loss.update(loss, 1.0);
-    }
-
-    /// The metrics so far.
-    pub fn regression(&self) -> &Regression {
-        &self.regression
-    }
-
-    /// All metrics over the rows so far.
-    pub fn summary(&self) -> RegressionSummary {
-        RegressionSummary {
-            rows: self.regression.rows(),
-            loss: self.loss.mean(),
-            mse: self.regression.mse(),
-            rmse: self.regression.rmse(),
-            mae: self.regression.mae(),
-            r2: self.regression.r2(),
-            pearson: self.regression.pearson(),
-        }
-    }
-}
-
-/// The metrics of a regressor over a data set; NaN (JSON: null) where undefined.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct RegressionSummary {
-    /// Number of rows.
-    pub rows: u64,
-    /// Mean loss over rows.
-    pub loss: f64,
-    /// Mean squared error.
-    pub mse: f64,
-    /// Root mean squared error.
-    pub rmse: f64,
-    /// Mean absolute error.
-    pub mae: f64,
-    /// Coefficient of determination.
-    pub r2: f64,
-    /// Pearson correlation.
-    pub pearson: f64,
-}
-
-impl RegressionSummary {
-    /// The value of a metric; `None` for a classification metric.
-    pub fn get(&self, metric: Metric) -> Option<f64> {
-        match metric {
-            Metric::Loss => Some(self.loss),
-            Metric::Mse => Some(self.mse),
-            Metric::Rmse => Some(self.rmse),
-            Metric::Mae => Some(self.mae),
-            Metric::R2 => Some(self.r2),
-            Metric::Pearson => Some(self.pearson),
-            _ => None,
-        }
     }
 }

@@ -69,55 +69,74 @@ impl<'a> ClassificationReport<'a> {
 
 impl fmt::Display for ClassificationReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.digits;
-        let width = self
-            .labels
-            .iter()
-            .map(|&label| self.names[label].chars().count())
-            .fold("weighted avg".len().max(digits), usize::max);
-        let row = |f: &mut fmt::Formatter<'_>, name: &str, scores: &Scores| {
-            let Scores {
-                precision,
-                recall,
-                f1,
-                support,
-            } = scores;
-            writeln!(
-                f,
-                "{name:>width$}  {precision:>9.digits$} {recall:>9.digits$} {f1:>9.digits$} {support:>9}"
-            )
-        };
-
-        let scores: Vec<Scores> = self
-            .labels
-            .iter()
+        let labels = self.labels.iter();
+        let scores: Vec<Scores> = labels
             .map(|&label| self.matrix.class_scores(label))
             .collect();
-        writeln!(
-            f,
-            "{:>width$}  {:>9} {:>9} {:>9} {:>9}\n",
-            "", "precision", "recall", "f1-score", "support"
-        )?;
-        for (&label, scores) in self.labels.iter().zip(&scores) {
-            row(f, self.names[label], scores)?;
-        }
-        writeln!(f)?;
+        let names: Vec<&str> = self.labels.iter().map(|&label| self.names[label]).collect();
         let micro = self.matrix.micro_average_of(self.labels.iter().copied());
-        if self.shows_every_class_that_occurs() {
-            let Scores { f1, support, .. } = micro;
-            writeln!(
-                f,
-                "{:>width$}  {:>9} {:>9} {f1:>9.digits$} {support:>9}",
-                "accuracy", "", ""
-            )?;
-        } else {
-            row(f, "micro avg", &micro)?;
-        }
-        row(f, "macro avg", &Scores::average(&scores, |_| 1.0))?;
-        row(
+        let overall = match self.shows_every_class_that_occurs() {
+            true => "accuracy",
+            false => "micro avg",
+        };
+        write_table(
             f,
-            "weighted avg",
-            &Scores::average(&scores, |scores| scores.support as f64),
+            self.digits,
+            &names,
+            &scores,
+            &[
+                (overall, micro),
+                ("macro avg", Scores::macro_average(&scores)),
+                ("weighted avg", Scores::weighted_average(&scores)),
+            ],
         )
     }
+}
+
+/// The table of scikit-learn's report: a line per class, then a line per average. `accuracy` is
+/// shown in the last column of scores alone.
+pub(crate) fn write_table(
+    f: &mut impl fmt::Write,
+    digits: usize,
+    names: &[&str],
+    scores: &[Scores],
+    averages: &[(&str, Scores)],
+) -> fmt::Result {
+    let lengths = names.iter().map(|name| name.chars().count());
+    let width = lengths.fold("weighted avg".len().max(digits), usize::max);
+    let line = |f: &mut dyn fmt::Write, name: &str, scores: &Scores| {
+        let Scores {
+            precision,
+            recall,
+            f1,
+            support,
+        } = scores;
+        writeln!(
+            f,
+            "{name:>width$}  {precision:>9.digits$} {recall:>9.digits$} {f1:>9.digits$} {support:>9}"
+        )
+    };
+    writeln!(
+        f,
+        "{:>width$}  {:>9} {:>9} {:>9} {:>9}\n",
+        "", "precision", "recall", "f1-score", "support"
+    )?;
+    for (name, scores) in names.iter().zip(scores) {
+        line(f, name, scores)?;
+    }
+    writeln!(f)?;
+    for (name, scores) in averages {
+        match *name {
+            "accuracy" => {
+                let Scores { f1, support, .. } = scores;
+                writeln!(
+                    f,
+                    "{name:>width$}  {:>9} {:>9} {f1:>9.digits$} {support:>9}",
+                    "", ""
+                )?;
+            }
+            _ => line(f, name, scores)?,
+        }
+    }
+    Ok(())
 }

@@ -29,8 +29,18 @@ impl Scores {
         }
     }
 
+    /// Unweighted mean.
+    pub(crate) fn macro_average(scores: &[Scores]) -> Self {
+        Self::average(scores, |_| 1.0)
+    }
+
+    /// Mean weighted by support.
+    pub(crate) fn weighted_average(scores: &[Scores]) -> Self {
+        Self::average(scores, |scores| scores.support as f64)
+    }
+
     /// Mean of `scores` weighted by `weight`; all zero where the weights sum to zero.
-    pub(crate) fn average(scores: &[Scores], weight: impl Fn(&Scores) -> f64) -> Self {
+    fn average(scores: &[Scores], weight: impl Fn(&Scores) -> f64) -> Self {
         let total: f64 = scores.iter().map(&weight).sum();
         let mean = |value: fn(&Scores) -> f64| {
             ratio(scores.iter().map(|s| weight(s) * value(s)).sum(), total)

@@ -16,16 +16,44 @@ pub fn argmax(row: &[f32]) -> Option<usize> {
 /// Softmax of one row of logits `[classes]`, computed in f64 relative to the largest logit, so
 /// that large logits do not overflow. The probabilities sum to 1 within f32.
 pub fn softmax(logits: &[f32]) -> Vec<f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> = logits
+    let row = SoftmaxRow::new(logits);
+    logits
         .iter()
-        .map(|&logit| f64::from(logit - largest).exp())
-        .collect();
-    let sum: f64 = exponentials.iter().sum();
-    exponentials
-        .iter()
-        .map(|exponential| (exponential / sum) as f32)
+        .map(|&logit| row.probability(logit) as f32)
         .collect()
+}
+
+/// `1 / (1 + exp(-logit))` in f64: the probability of one label of a multi-label classifier.
+pub fn sigmoid(logit: f32) -> f64 {
+    1.0 / (1.0 + (-f64::from(logit)).exp())
+}
+
+/// What turns a row's logits into probabilities one at a time, so that one class of all rows can
+/// be ranked without keeping every probability in f64.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SoftmaxRow {
+    largest: f64,
+    sum: f64,
+}
+
+impl SoftmaxRow {
+    pub(crate) fn new(logits: &[f32]) -> Self {
+        let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let sum = logits
+            .iter()
+            .map(|&logit| (f64::from(logit) - largest).exp())
+            .sum();
+        Self { largest, sum }
+    }
+
+    pub(crate) fn probability(&self, logit: f32) -> f64 {
+        (f64::from(logit) - self.largest).exp() / self.sum
+    }
+
+    /// Probability of the largest logit.
+    pub(crate) fn confidence(&self) -> f64 {
+        1.0 / self.sum
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +78,9 @@ mod tests {
         for (value, expected) in row.iter().zip([0.09003057, 0.24472847, 0.66524096]) {
             assert!((value - expected).abs() < 1e-7, "{value} {expected}");
         }
+        assert_eq!(
+            (sigmoid(-1e30), sigmoid(0.0), sigmoid(1e30)),
+            (0.0, 0.5, 1.0)
+        );
     }
 }

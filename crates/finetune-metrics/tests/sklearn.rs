@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use finetune_metrics::{
-    ClassificationAccumulator, ClassificationReport, Metric, Regression, RegressionAccumulator,
-    Task,
+    Bootstrap, ClassificationAccumulator, ClassificationReport, ConfusionMatrix, Metric,
+    MultiLabelAccumulator, Regression, RegressionAccumulator, Task, mcnemar,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Absolute for scores in [0, 1], relative for the rest.
@@ -14,8 +15,12 @@ fn fixtures() -> Value {
     serde_json::from_str(include_str!("fixtures/metrics.json")).unwrap()
 }
 
-fn strings(value: &Value) -> Vec<String> {
+fn parse<T: DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    parse(value)
 }
 
 fn check(case: &str, metric: &str, found: f64, expected: &Value) {
@@ -66,26 +71,49 @@ fn with_integer_support(report: &str) -> String {
 fn classification_metrics_are_scikit_learns() {
     let fixtures = fixtures();
     let cases = fixtures["classification"].as_array().unwrap();
-    assert_eq!(cases.len(), 10);
+    assert_eq!(cases.len(), 16);
     for case in cases {
         let name = case["name"].as_str().unwrap();
-        let summary = evaluate(case).summary();
-        for metric in Metric::ALL
-            .into_iter()
-            .filter(|m| m.applies_to(Task::Classification))
+        let evaluation = evaluate(case);
+        let summary = evaluation.summary();
+        for metric in Metric::of(Task::Classification) {
+            let expected = &case[metric.name()];
+            match summary.get(metric) {
+                Some(found) => check(name, metric.name(), found, expected),
+                // Top-k accuracy over no more than k classes.
+                None => assert!(metric.name().starts_with("top_") && expected.is_null()),
+            }
+        }
+        check(name, "confidence", summary.confidence, &case["confidence"]);
+        for (bin, expected) in evaluation
+            .reliability_bins()
+            .iter()
+            .zip(case["reliability"].as_array().unwrap())
         {
-            check(
-                name,
-                metric.name(),
-                summary.get(metric).unwrap(),
-                &case[metric.name()],
-            );
+            assert_eq!(bin.count, expected["count"], "{name}: {bin:?}");
+            check(name, "bin", bin.confidence, &expected["confidence"]);
+            check(name, "bin", bin.accuracy, &expected["accuracy"]);
+        }
+        let errors = evaluation.most_confident_errors(10);
+        let expected: Vec<(usize, f64)> = parse(&case["most_confident_errors"]);
+        assert_eq!(errors.len(), expected.len(), "{name}");
+        for (error, (row, confidence)) in errors.iter().zip(expected) {
+            assert_eq!(error.row, row, "{name}");
+            assert!((error.confidence - confidence).abs() < TOLERANCE);
+            assert_eq!(error.predicted as u64, case["predictions"][row]);
+            assert_eq!(error.target as u64, case["targets"][row]);
+            assert!(!evaluation.correct()[row]);
         }
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(json["confusion_matrix"], case["confusion_matrix"], "{name}");
         assert_eq!(
             json["rows"],
             case["targets"].as_array().unwrap().len(),
+            "{name}"
+        );
+        assert_eq!(
+            evaluation.correct().iter().filter(|&&hit| hit).count() as f64,
+            (summary.accuracy * summary.rows as f64).round(),
             "{name}"
         );
         let class_names = strings(&case["class_names"]);
@@ -151,64 +179,188 @@ fn regression_metrics_are_scikit_learns() {
 }
 
 #[test]
-fn without_rows_scores_are_zero_and_means_nan() {
-    let evaluation = ClassificationAccumulator::new(vec!["a".into(), "b".into()]);
-    let summary = evaluation.summary();
-    assert!(summary.loss.is_nan());
-    assert_eq!(
-        (summary.accuracy, summary.f1_macro, summary.f1_weighted),
-        (0.0, 0.0, 0.0)
-    );
-    assert!(evaluation.report().contains("accuracy"));
-    let json = serde_json::to_string(&summary).unwrap();
+fn regression_of_several_outputs_is_scikit_learns_uniform_average() {
+    let fixtures = fixtures();
+    let cases = fixtures["regression_outputs"].as_array().unwrap();
+    assert_eq!(cases.len(), 9);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let targets: Vec<Vec<f32>> = parse(&case["targets"]);
+        let predictions: Vec<Vec<f32>> = parse(&case["predictions"]);
+        let outputs = targets[0].len();
+        let mut evaluation = RegressionAccumulator::new(outputs);
+        for (targets, predictions) in targets.iter().zip(&predictions) {
+            evaluation.update(predictions, targets, 0.25).unwrap();
+        }
+        let summary = evaluation.summary();
+        assert_eq!((summary.rows, summary.loss), (targets.len() as u64, 0.25));
+        for metric in Metric::of(Task::Regression).filter(|&metric| metric != Metric::Loss) {
+            let found = summary.get(metric).unwrap();
+            check(name, metric.name(), found, &case[metric.name()]);
+        }
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json.get("per_output").is_some(), outputs > 1, "{name}");
+        for (output, scores) in summary.per_output.iter().enumerate() {
+            let expected = &case["per_output"][output];
+            check(name, "r2", scores.r2, &expected["r2"]);
+            check(name, "spearman", scores.spearman, &expected["spearman"]);
+        }
+        assert_eq!(evaluation.predictions().rows(), targets.len());
+    }
+}
+
+fn evaluate_labels(case: &Value) -> MultiLabelAccumulator {
+    let logits: Vec<Vec<f32>> = parse(&case["logits"]);
+    let targets: Vec<Vec<f32>> = parse(&case["targets"]);
+    let mut evaluation = MultiLabelAccumulator::new(strings(&case["class_names"]));
+    for (logits, targets) in logits.iter().zip(&targets) {
+        evaluation.update(logits, targets, 0.5).unwrap();
+    }
+    evaluation
+}
+
+#[test]
+fn multi_label_metrics_are_scikit_learns() {
+    let fixtures = fixtures();
+    let cases = fixtures["multi_label"].as_array().unwrap();
+    assert_eq!(cases.len(), 9);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let mut evaluation = evaluate_labels(case);
+        let thresholds: Vec<f64> = parse(&case["thresholds"]);
+        evaluation.set_thresholds(&thresholds).unwrap();
+        let summary = evaluation.summary();
+        for metric in Metric::of(Task::MultiLabel).filter(|&metric| metric != Metric::Loss) {
+            let found = summary.get(metric).unwrap();
+            check(name, metric.name(), found, &case[metric.name()]);
+        }
+        assert_eq!((summary.loss, summary.thresholds), (0.5, thresholds));
+        assert_eq!(
+            evaluation.report(),
+            with_integer_support(case["report"].as_str().unwrap()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn no_threshold_has_a_better_f1_than_the_best() {
+    for case in fixtures()["multi_label"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let mut evaluation = evaluate_labels(case);
+        let best = evaluation.best_thresholds();
+        for (found, expected) in best
+            .f1_per_class
+            .iter()
+            .zip(case["best_f1"].as_array().unwrap())
+        {
+            check(name, "best F1", *found, expected);
+        }
+        check(
+            name,
+            "best global F1",
+            best.f1_micro_global,
+            &case["best_global_f1"],
+        );
+        // The thresholds give what they promise.
+        evaluation.set_thresholds(&best.per_class).unwrap();
+        let summary = evaluation.summary();
+        for (class, (_, scores)) in summary.per_class.0.iter().enumerate() {
+            assert_eq!(scores.f1, best.f1_per_class[class], "{name}: class {class}");
+            // 0.5 stays where it is as good.
+            evaluation.set_thresholds(&[0.5; 5]).unwrap();
+            let at_half = evaluation.summary().per_class.0[class].1.f1;
+            assert_eq!(
+                at_half == scores.f1,
+                best.per_class[class] == 0.5,
+                "{name}: class {class}"
+            );
+        }
+        evaluation.set_thresholds(&[best.global; 5]).unwrap();
+        assert_eq!(
+            evaluation.summary().f1_micro,
+            best.f1_micro_global,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn mcnemars_test_is_statsmodels() {
+    let fixtures = fixtures();
+    let cases = fixtures["mcnemar"].as_array().unwrap();
+    assert_eq!(cases.len(), 9);
+    for case in cases {
+        let (only_a, only_b): (usize, usize) = (parse(&case[0]), parse(&case[1]));
+        // Some rows that both have right, some that neither has.
+        let rows = 0..only_a + only_b + 30;
+        let (a, b): (Vec<bool>, Vec<bool>) = rows
+            .map(|row| match row {
+                _ if row < only_a => (true, false),
+                _ if row < only_a + only_b => (false, true),
+                _ => (row % 3 == 0, row % 3 == 0),
+            })
+            .unzip();
+        let test = mcnemar(&a, &b).unwrap();
+        assert_eq!(
+            (test.only_a, test.only_b, test.both + test.neither),
+            (only_a as u64, only_b as u64, 30)
+        );
+        assert_eq!(test.exact, only_a + only_b < 25);
+        let name = format!("{only_a} against {only_b}");
+        check(&name, "statistic", test.statistic, &case[2]);
+        let expected = case[3].as_f64().unwrap();
+        assert!(
+            (test.p_value - expected).abs() <= TOLERANCE * expected,
+            "{name}: {test:?}"
+        );
+    }
+    let error = mcnemar(&[true], &[]).unwrap_err().to_string();
     assert!(
-        json.starts_with(r#"{"rows":0,"loss":null,"accuracy":0.0,"#),
-        "{json}"
+        error.starts_with("model A was evaluated on 1 rows and model B on 0"),
+        "{error}"
     );
-    assert_eq!(
-        ClassificationAccumulator::new(Vec::new())
-            .summary()
-            .accuracy,
-        0.0
-    );
-
-    let summary = RegressionAccumulator::new().summary();
-    for metric in Metric::ALL
-        .into_iter()
-        .filter(|m| m.applies_to(Task::Regression))
-    {
-        assert!(summary.get(metric).unwrap().is_nan(), "{metric}");
-    }
-    assert_eq!(summary.get(Metric::Accuracy), None);
 }
 
 #[test]
-fn rows_that_do_not_fit_are_refused_and_not_counted() {
-    let mut evaluation = ClassificationAccumulator::new(vec!["a".into(), "b".into()]);
-    let message = |result: Result<usize, _>| -> String {
-        let error: finetune_metrics::MetricError = result.unwrap_err();
-        error.to_string()
-    };
-    assert_eq!(
-        message(evaluation.update(&[1.0], 0, 0.0)),
-        "a row has 1 logits, but there are 2 classes"
-    );
-    assert!(message(evaluation.update(&[], 0, 0.0)).contains("0 logits"));
-    assert!(message(evaluation.update(&[1.0, 0.0], 2, 0.0)).contains("class 2 is out of range"));
-    assert!(message(evaluation.update(&[0.0, f32::NAN], 0, 0.0)).contains("class 1 is NaN"));
-    assert_eq!(evaluation.summary().rows, 0);
-    assert!(evaluation.summary().loss.is_nan());
-}
-
-#[test]
-fn predictions_in_f32_keep_their_summary() {
-    let mut evaluation = RegressionAccumulator::new();
-    for (prediction, target) in [(0.5_f32, 1.0_f32), (2.0, 2.0), (2.0, 3.5)] {
-        evaluation.update(prediction, target, f64::from((prediction - target).powi(2)));
+fn bootstrap_intervals_are_scipys_but_for_chance() {
+    let fixtures = fixtures();
+    let cases = fixtures["bootstrap"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let counts: Vec<Vec<u64>> = parse(&case["matrix"]);
+        let mut matrix = ConfusionMatrix::new(counts.len());
+        for (target, row) in counts.iter().enumerate() {
+            for (prediction, &count) in row.iter().enumerate() {
+                for _ in 0..count {
+                    matrix.update(target, prediction).unwrap();
+                }
+            }
+        }
+        let bootstrap = Bootstrap {
+            resamples: 5000,
+            ..Bootstrap::default()
+        };
+        let scores: [(&str, fn(&ConfusionMatrix) -> f64); 2] = [
+            ("accuracy", ConfusionMatrix::accuracy),
+            ("f1_macro", |matrix| matrix.macro_average().f1),
+        ];
+        for (name, score) in scores {
+            let interval = bootstrap.interval(&matrix, score).unwrap();
+            let (low, high): (f64, f64) = parse(&case[name]);
+            // The ends of 5000 resamples scatter by about a twentieth of the interval's width.
+            let scatter = 0.1 * (high - low);
+            assert!((interval.low - low).abs() < scatter, "{name}: {interval:?}");
+            assert!(
+                (interval.high - high).abs() < scatter,
+                "{name}: {interval:?}"
+            );
+            assert_eq!(bootstrap.interval(&matrix, score).unwrap(), interval);
+            let other = Bootstrap {
+                seed: 1,
+                ..bootstrap
+            };
+            assert_ne!(other.interval(&matrix, score).unwrap(), interval);
+        }
     }
-    let summary = evaluation.summary();
-    assert_eq!(summary.rows, 3);
-    assert_eq!(summary.loss, summary.mse);
-    assert!((summary.mse - 2.5 / 3.0).abs() < 1e-15);
-    assert!((summary.mae - 2.0 / 3.0).abs() < 1e-15);
 }

@@ -1,0 +1,214 @@
+//! All metrics of a multi-label classifier, to be written as JSON.
+
+use serde::Serialize;
+
+use crate::classification_summary::PerClass;
+use crate::name::Metric;
+use crate::ranking::RankingMean;
+use crate::scores::{Scores, ratio};
+
+/// The metrics of a multi-label classifier over a data set.
+///
+/// NaN (JSON: null) is what is undefined: without rows every score but those of counts, which are
+/// 0; `roc_auc` where a class has no rows or all of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MultiLabelSummary {
+    /// Number of rows.
+    pub rows: u64,
+    /// Mean loss over rows.
+    pub loss: f64,
+    /// Share of rows whose labels are all right (`accuracy_score`).
+    pub subset_accuracy: f64,
+    /// Share of single labels that are wrong (`hamming_loss`).
+    pub hamming_loss: f64,
+    /// Unweighted mean of the classes' precision.
+    pub precision_macro: f64,
+    /// Unweighted mean of the classes' recall.
+    pub recall_macro: f64,
+    /// Unweighted mean of the classes' F1.
+    pub f1_macro: f64,
+    /// Mean of the classes' precision weighted by support.
+    pub precision_weighted: f64,
+    /// Mean of the classes' recall weighted by support.
+    pub recall_weighted: f64,
+    /// Mean of the classes' F1 weighted by support.
+    pub f1_weighted: f64,
+    /// Precision of the summed counts.
+    pub precision_micro: f64,
+    /// Recall of the summed counts.
+    pub recall_micro: f64,
+    /// F1 of the summed counts.
+    pub f1_micro: f64,
+    /// Mean of the rows' precision; 0 for a row without predicted labels.
+    pub precision_samples: f64,
+    /// Mean of the rows' recall; 0 for a row without labels.
+    pub recall_samples: f64,
+    /// Mean of the rows' F1; 0 for a row without labels and predicted labels.
+    pub f1_samples: f64,
+    /// Unweighted mean of the classes' area under the ROC curve (`roc_auc_score`).
+    pub roc_auc: f64,
+    /// Unweighted mean of the classes' average precision (`average_precision_score`).
+    pub average_precision: f64,
+    /// The probability from which each class counts as predicted.
+    pub thresholds: Vec<f64>,
+    /// Precision, recall, F1 and support of each class, by name.
+    pub per_class: PerClass,
+}
+
+impl MultiLabelSummary {
+    pub(crate) fn new(
+        class_names: &[String],
+        thresholds: &[f64],
+        loss: f64,
+        counts: &LabelCounts,
+        rankings: &RankingMean,
+    ) -> Self {
+        let (unweighted, weighted) = (counts.macro_average(), counts.weighted_average());
+        let (micro, samples) = (counts.micro_average(), counts.samples_average());
+        Self {
+            rows: counts.rows,
+            loss,
+            subset_accuracy: ratio(counts.exact as f64, counts.rows as f64),
+            hamming_loss: counts.wrong as f64 / (counts.rows as f64 * class_names.len() as f64),
+            precision_macro: unweighted.precision,
+            recall_macro: unweighted.recall,
+            f1_macro: unweighted.f1,
+            precision_weighted: weighted.precision,
+            recall_weighted: weighted.recall,
+            f1_weighted: weighted.f1,
+            precision_micro: micro.precision,
+            recall_micro: micro.recall,
+            f1_micro: micro.f1,
+            precision_samples: samples.precision,
+            recall_samples: samples.recall,
+            f1_samples: samples.f1,
+            roc_auc: rankings.roc_auc(),
+            average_precision: rankings.average_precision(),
+            thresholds: thresholds.to_vec(),
+            per_class: PerClass::new(class_names, counts.per_class.clone()),
+        }
+    }
+
+    /// The value of a metric; `None` for one of another task.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        Some(match metric {
+            Metric::Loss => self.loss,
+            Metric::SubsetAccuracy => self.subset_accuracy,
+            Metric::HammingLoss => self.hamming_loss,
+            Metric::PrecisionMacro => self.precision_macro,
+            Metric::RecallMacro => self.recall_macro,
+            Metric::F1Macro => self.f1_macro,
+            Metric::PrecisionWeighted => self.precision_weighted,
+            Metric::RecallWeighted => self.recall_weighted,
+            Metric::F1Weighted => self.f1_weighted,
+            Metric::PrecisionMicro => self.precision_micro,
+            Metric::RecallMicro => self.recall_micro,
+            Metric::F1Micro => self.f1_micro,
+            Metric::PrecisionSamples => self.precision_samples,
+            Metric::RecallSamples => self.recall_samples,
+            Metric::F1Samples => self.f1_samples,
+            Metric::RocAuc => self.roc_auc,
+            Metric::AveragePrecision => self.average_precision,
+            _ => return None,
+        })
+    }
+}
+
+/// Hits, targets and predictions of every class, and the rows' own scores.
+#[derive(Debug)]
+pub(crate) struct LabelCounts {
+    rows: u64,
+    exact: u64,
+    wrong: u64,
+    classes: Vec<Counts>,
+    samples: Scores,
+    /// Filled by [`finish`](Self::finish).
+    per_class: Vec<Scores>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    hits: u64,
+    targets: u64,
+    predictions: u64,
+}
+
+impl Counts {
+    fn add(&mut self, predicted: bool, target: bool) {
+        self.hits += u64::from(predicted && target);
+        self.targets += u64::from(target);
+        self.predictions += u64::from(predicted);
+    }
+
+    fn scores(&self) -> Scores {
+        Scores::from_counts(self.hits, self.targets, self.predictions)
+    }
+}
+
+impl LabelCounts {
+    pub(crate) fn new(classes: usize) -> Self {
+        Self {
+            rows: 0,
+            exact: 0,
+            wrong: 0,
+            classes: vec![Counts::default(); classes],
+            samples: Scores::default(),
+            per_class: Vec::new(),
+        }
+    }
+
+    /// Adds a row of (predicted, target) pairs.
+    pub(crate) fn update(&mut self, row: impl Iterator<Item = (bool, bool)>) {
+        let (mut own, mut wrong) = (Counts::default(), 0);
+        for (class, (predicted, target)) in self.classes.iter_mut().zip(row) {
+            class.add(predicted, target);
+            own.add(predicted, target);
+            wrong += u64::from(predicted != target);
+        }
+        self.rows += 1;
+        self.wrong += wrong;
+        self.exact += u64::from(wrong == 0);
+        let own = own.scores();
+        self.samples.precision += own.precision;
+        self.samples.recall += own.recall;
+        self.samples.f1 += own.f1;
+        self.samples.support += own.support;
+    }
+
+    pub(crate) fn finish(mut self) -> Self {
+        self.per_class = self.classes.iter().map(Counts::scores).collect();
+        self
+    }
+
+    pub(crate) fn per_class(&self) -> &[Scores] {
+        &self.per_class
+    }
+
+    pub(crate) fn macro_average(&self) -> Scores {
+        Scores::macro_average(&self.per_class)
+    }
+
+    pub(crate) fn weighted_average(&self) -> Scores {
+        Scores::weighted_average(&self.per_class)
+    }
+
+    pub(crate) fn micro_average(&self) -> Scores {
+        let sum = |count: fn(&Counts) -> u64| self.classes.iter().map(count).sum();
+        Counts {
+            hits: sum(|c| c.hits),
+            targets: sum(|c| c.targets),
+            predictions: sum(|c| c.predictions),
+        }
+        .scores()
+    }
+
+    pub(crate) fn samples_average(&self) -> Scores {
+        let rows = self.rows as f64;
+        Scores {
+            precision: ratio(self.samples.precision, rows),
+            recall: ratio(self.samples.recall, rows),
+            f1: ratio(self.samples.f1, rows),
+            support: self.samples.support,
+        }
+    }
+}

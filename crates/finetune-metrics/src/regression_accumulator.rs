@@ -1,0 +1,183 @@
+//! Evaluation of a regressor of one or several outputs: predictions in, one summary out.
+
+use serde::Serialize;
+
+use crate::error::MetricError;
+use crate::mean::Mean;
+use crate::name::Metric;
+use crate::predictions::{Predictions, Targets};
+use crate::rank_correlation::spearman;
+use crate::regression::Regression;
+
+/// Takes a regressor's predictions and losses row by row and gives a [`RegressionSummary`].
+///
+/// It keeps `8 · outputs` bytes a row; [`summary`](Self::summary) sorts, in O(rows · log rows) per
+/// output, and needs 32 bytes a row more while it runs.
+#[derive(Clone, Debug)]
+pub struct RegressionAccumulator {
+    outputs: Vec<Regression>,
+    loss: Mean,
+    rows: u64,
+    /// `[rows, outputs]` each.
+    predictions: Vec<f32>,
+    targets: Vec<f32>,
+}
+
+impl RegressionAccumulator {
+    /// No rows yet, for a model of this many outputs.
+    pub fn new(outputs: usize) -> Self {
+        Self {
+            outputs: vec![Regression::new(); outputs],
+            loss: Mean::new(),
+            rows: 0,
+            predictions: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// Makes room for exactly `rows` more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        let values = rows.saturating_mul(self.outputs.len());
+        self.predictions.reserve_exact(values);
+        self.targets.reserve_exact(values);
+    }
+
+    /// Adds one row: the model's outputs and their targets, `[outputs]` each, and the row's loss.
+    ///
+    /// # Errors
+    /// [`MetricError::OutputCount`] where a length is not the number of outputs; the row is then not
+    /// counted. A NaN or infinity is counted, and shows in the metrics.
+    pub fn update(
+        &mut self,
+        predictions: &[f32],
+        targets: &[f32],
+        loss: f64,
+    ) -> Result<(), MetricError> {
+        let expected = self.outputs.len();
+        for (what, row) in [("predictions", predictions), ("targets", targets)] {
+            if row.len() != expected {
+                return Err(MetricError::OutputCount {
+                    what,
+                    expected,
+                    found: row.len(),
+                });
+            }
+        }
+        for (output, (&prediction, &target)) in
+            self.outputs.iter_mut().zip(predictions.iter().zip(targets))
+        {
+            output.update(target.into(), prediction.into());
+        }
+        self.rows += 1;
+        self.loss.update(loss, 1.0);
+        self.predictions.extend_from_slice(predictions);
+        self.targets.extend_from_slice(targets);
+        Ok(())
+    }
+
+    /// The streamed metrics of each output so far, `[outputs]`.
+    pub fn outputs(&self) -> &[Regression] {
+        &self.outputs
+    }
+
+    /// All rows so far, for a [`CustomMetric`](crate::CustomMetric).
+    pub fn predictions(&self) -> Predictions<'_> {
+        let targets = Targets::Values(&self.targets);
+        Predictions::from_parts(&self.predictions, self.outputs.len(), targets)
+    }
+
+    /// All metrics over the rows so far.
+    pub fn summary(&self) -> RegressionSummary {
+        let width = self.outputs.len();
+        let per_output: Vec<OutputScores> = (0..width)
+            .map(|output| {
+                let column = |values: &'_ [f32]| -> Vec<f32> {
+                    values.iter().skip(output).step_by(width).copied().collect()
+                };
+                let regression = &self.outputs[output];
+                OutputScores {
+                    mse: regression.mse(),
+                    rmse: regression.rmse(),
+                    mae: regression.mae(),
+                    r2: regression.r2(),
+                    pearson: regression.pearson(),
+                    spearman: spearman(&column(&self.targets), &column(&self.predictions)),
+                }
+            })
+            .collect();
+        let mean = |score: fn(&OutputScores) -> f64| {
+            per_output.iter().map(score).sum::<f64>() / width as f64
+        };
+        RegressionSummary {
+            rows: self.rows,
+            loss: self.loss.mean(),
+            mse: mean(|scores| scores.mse),
+            rmse: mean(|scores| scores.rmse),
+            mae: mean(|scores| scores.mae),
+            r2: mean(|scores| scores.r2),
+            pearson: mean(|scores| scores.pearson),
+            spearman: mean(|scores| scores.spearman),
+            per_output: if width > 1 { per_output } else { Vec::new() },
+        }
+    }
+}
+
+/// The metrics of a regressor over a data set; NaN (JSON: null) where undefined.
+///
+/// Of several outputs each metric is the unweighted mean over the outputs, as scikit-learn's
+/// `multioutput="uniform_average"`: NaN where it is undefined for one of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegressionSummary {
+    /// Number of rows.
+    pub rows: u64,
+    /// Mean loss over rows.
+    pub loss: f64,
+    /// Mean squared error.
+    pub mse: f64,
+    /// Root mean squared error; of several outputs the mean of the roots.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Coefficient of determination.
+    pub r2: f64,
+    /// Pearson correlation.
+    pub pearson: f64,
+    /// Spearman rank correlation.
+    pub spearman: f64,
+    /// Each output's metrics; empty (and not serialized) for a model of one output.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub per_output: Vec<OutputScores>,
+}
+
+/// The metrics of one output of several.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OutputScores {
+    /// Mean squared error.
+    pub mse: f64,
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// Coefficient of determination.
+    pub r2: f64,
+    /// Pearson correlation.
+    pub pearson: f64,
+    /// Spearman rank correlation.
+    pub spearman: f64,
+}
+
+impl RegressionSummary {
+    /// The value of a metric; `None` for one of another task.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Loss => Some(self.loss),
+            Metric::Mse => Some(self.mse),
+            Metric::Rmse => Some(self.rmse),
+            Metric::Mae => Some(self.mae),
+            Metric::R2 => Some(self.r2),
+            Metric::Pearson => Some(self.pearson),
+            Metric::Spearman => Some(self.spearman),
+            _ => None,
+        }
+    }
+}

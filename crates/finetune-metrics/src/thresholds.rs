@@ -1,0 +1,76 @@
+//! From which probability on a label should count as predicted.
+
+use serde::Serialize;
+
+use crate::multi_label::DEFAULT_THRESHOLD;
+use crate::ranking::Ranking;
+
+/// The thresholds that give the best F1 on a data set.
+///
+/// For each class every cut between two neighbouring probabilities is tried, in one pass over the
+/// sorted rows. The threshold is the middle of the best cut's gap (of the lowest probability and 0
+/// where all rows are predicted), so that it does not depend on the last bits of a probability. Of
+/// equally good cuts the one nearest 0.5 is taken, and 0.5 itself where it is as good as any: also
+/// for a class without positive rows. Choose them on validation rows, never on test rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BestThresholds {
+    /// One threshold per class, `[classes]`: together they maximise the macro F1.
+    pub per_class: Vec<f64>,
+    /// Each class's F1 at its threshold.
+    pub f1_per_class: Vec<f64>,
+    /// The one threshold for all classes that maximises the micro F1.
+    pub global: f64,
+    /// The micro F1 at the one threshold.
+    pub f1_micro_global: f64,
+}
+
+impl BestThresholds {
+    /// `classes` ranks each class's rows, `all` every label of every row.
+    pub(crate) fn new(classes: impl Iterator<Item = Ranking>, all: Ranking) -> Self {
+        let (global, f1_micro_global) = best_threshold(&all);
+        drop(all);
+        let (per_class, f1_per_class) = classes.map(|ranking| best_threshold(&ranking)).unzip();
+        Self {
+            per_class,
+            f1_per_class,
+            global,
+            f1_micro_global,
+        }
+    }
+}
+
+/// The threshold of the best F1, and that F1.
+fn best_threshold(ranking: &Ranking) -> (f64, f64) {
+    let targets = ranking.positives();
+    let f1 = |hits: u64, predictions: u64| match targets + predictions {
+        0 => 0.0,
+        sum => 2.0 * hits as f64 / sum as f64,
+    };
+    // The cut that 0.5 makes comes first, so that only a better one replaces it.
+    let (mut hits, mut predictions) = (0, 0);
+    for step in ranking
+        .steps()
+        .take_while(|step| step.score >= DEFAULT_THRESHOLD)
+    {
+        hits += step.positives;
+        predictions += step.positives + step.negatives;
+    }
+    let mut best = (DEFAULT_THRESHOLD, f1(hits, predictions));
+
+    let (mut hits, mut predictions) = (0, 0);
+    let mut steps = ranking.steps().peekable();
+    while let Some(step) = steps.next() {
+        hits += step.positives;
+        predictions += step.positives + step.negatives;
+        let below = steps.peek().map_or(0.0, |next| next.score);
+        let middle = below + (step.score - below) / 2.0;
+        // Neighbouring floats have no middle; the upper one separates them.
+        let threshold = if middle > below { middle } else { step.score };
+        let score = f1(hits, predictions);
+        let nearer = (threshold - DEFAULT_THRESHOLD).abs() < (best.0 - DEFAULT_THRESHOLD).abs();
+        if score > best.1 || (score == best.1 && nearer) {
+            best = (threshold, score);
+        }
+    }
+    best
+}
