@@ -67,3 +67,19 @@ impl Reliability {
         gaps / rows as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confidence_on_an_edge_belongs_to_the_bin_below() {
+        for bin in 1..=RELIABILITY_BINS {
+            let mut reliability = Reliability::default();
+            let edge = bin as f64 / RELIABILITY_BINS as f64;
+            reliability.update(edge, true);
+            let bins = reliability.bins();
+            assert_eq!((bins[bin - 1].count, bins[bin - 1].upper), (1, edge));
+        }
+    }
+}

@@ -2,13 +2,14 @@
 
 use crate::calibration::ReliabilityBin;
 use crate::classification_summary::ClassificationSummary;
+use crate::confident_errors::{ConfidentError, most_confident_errors};
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 use crate::mean::Mean;
 use crate::predictions::{Predictions, Targets};
 use crate::probability::{ProbabilityScores, reliability};
 use crate::report::ClassificationReport;
-use crate::softmax::{SoftmaxRow, argmax};
+use crate::softmax::argmax;
 
 /// Takes a classifier's logits row by row and gives a [`ClassificationSummary`].
 ///
@@ -24,19 +25,6 @@ pub struct ClassificationAccumulator {
     logits: Vec<f32>,
     /// `[rows]`
     targets: Vec<u32>,
-}
-
-/// A row that the classifier got wrong.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct ConfidentError {
-    /// Index of the row in the order of the updates.
-    pub row: usize,
-    /// The class predicted.
-    pub predicted: usize,
-    /// The class that it is.
-    pub target: usize,
-    /// Probability of the predicted class.
-    pub confidence: f64,
 }
 
 impl ClassificationAccumulator {
@@ -130,22 +118,7 @@ impl ClassificationAccumulator {
 
     /// The `count` wrong rows of the highest confidence, highest first, earlier rows first on ties.
     pub fn most_confident_errors(&self, count: usize) -> Vec<ConfidentError> {
-        let rows = self.predictions().iter().zip(&self.targets).enumerate();
-        let mut errors: Vec<ConfidentError> = rows
-            .filter_map(|(row, (logits, &target))| {
-                let (predicted, target) = (argmax(logits)?, target as usize);
-                (predicted != target).then(|| ConfidentError {
-                    row,
-                    predicted,
-                    target,
-                    confidence: SoftmaxRow::new(logits).confidence(),
-                })
-            })
-            .collect();
-        // Stable, so rows of equal confidence stay in order.
-        errors.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-        errors.truncate(count);
-        errors
+        most_confident_errors(&self.predictions(), &self.targets, count)
     }
 
     /// All metrics over the rows so far.

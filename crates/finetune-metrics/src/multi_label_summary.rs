@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::classification_summary::PerClass;
+use crate::label_counts::LabelCounts;
 use crate::name::Metric;
 use crate::ranking::RankingMean;
-use crate::scores::{Scores, ratio};
+use crate::scores::ratio;
 
 /// The metrics of a multi-label classifier over a data set.
 ///
@@ -85,7 +86,7 @@ impl MultiLabelSummary {
             roc_auc: rankings.roc_auc(),
             average_precision: rankings.average_precision(),
             thresholds: thresholds.to_vec(),
-            per_class: PerClass::new(class_names, counts.per_class.clone()),
+            per_class: PerClass::new(class_names, counts.per_class().to_vec()),
         }
     }
 
@@ -111,104 +112,5 @@ impl MultiLabelSummary {
             Metric::AveragePrecision => self.average_precision,
             _ => return None,
         })
-    }
-}
-
-/// Hits, targets and predictions of every class, and the rows' own scores.
-#[derive(Debug)]
-pub(crate) struct LabelCounts {
-    rows: u64,
-    exact: u64,
-    wrong: u64,
-    classes: Vec<Counts>,
-    samples: Scores,
-    /// Filled by [`finish`](Self::finish).
-    per_class: Vec<Scores>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    hits: u64,
-    targets: u64,
-    predictions: u64,
-}
-
-impl Counts {
-    fn add(&mut self, predicted: bool, target: bool) {
-        self.hits += u64::from(predicted && target);
-        self.targets += u64::from(target);
-        self.predictions += u64::from(predicted);
-    }
-
-    fn scores(&self) -> Scores {
-        Scores::from_counts(self.hits, self.targets, self.predictions)
-    }
-}
-
-impl LabelCounts {
-    pub(crate) fn new(classes: usize) -> Self {
-        Self {
-            rows: 0,
-            exact: 0,
-            wrong: 0,
-            classes: vec![Counts::default(); classes],
-            samples: Scores::default(),
-            per_class: Vec::new(),
-        }
-    }
-
-    /// Adds a row of (predicted, target) pairs.
-    pub(crate) fn update(&mut self, row: impl Iterator<Item = (bool, bool)>) {
-        let (mut own, mut wrong) = (Counts::default(), 0);
-        for (class, (predicted, target)) in self.classes.iter_mut().zip(row) {
-            class.add(predicted, target);
-            own.add(predicted, target);
-            wrong += u64::from(predicted != target);
-        }
-        self.rows += 1;
-        self.wrong += wrong;
-        self.exact += u64::from(wrong == 0);
-        let own = own.scores();
-        self.samples.precision += own.precision;
-        self.samples.recall += own.recall;
-        self.samples.f1 += own.f1;
-        self.samples.support += own.support;
-    }
-
-    pub(crate) fn finish(mut self) -> Self {
-        self.per_class = self.classes.iter().map(Counts::scores).collect();
-        self
-    }
-
-    pub(crate) fn per_class(&self) -> &[Scores] {
-        &self.per_class
-    }
-
-    pub(crate) fn macro_average(&self) -> Scores {
-        Scores::macro_average(&self.per_class)
-    }
-
-    pub(crate) fn weighted_average(&self) -> Scores {
-        Scores::weighted_average(&self.per_class)
-    }
-
-    pub(crate) fn micro_average(&self) -> Scores {
-        let sum = |count: fn(&Counts) -> u64| self.classes.iter().map(count).sum();
-        Counts {
-            hits: sum(|c| c.hits),
-            targets: sum(|c| c.targets),
-            predictions: sum(|c| c.predictions),
-        }
-        .scores()
-    }
-
-    pub(crate) fn samples_average(&self) -> Scores {
-        let rows = self.rows as f64;
-        Scores {
-            precision: ratio(self.samples.precision, rows),
-            recall: ratio(self.samples.recall, rows),
-            f1: ratio(self.samples.f1, rows),
-            support: self.samples.support,
-        }
     }
 }

@@ -322,6 +322,8 @@ fn mcnemars_test_is_statsmodels() {
     );
 }
 
+type Score = fn(&ConfusionMatrix) -> f64;
+
 #[test]
 fn bootstrap_intervals_are_scipys_but_for_chance() {
     let fixtures = fixtures();
@@ -341,9 +343,10 @@ fn bootstrap_intervals_are_scipys_but_for_chance() {
             resamples: 5000,
             ..Bootstrap::default()
         };
-        let scores: [(&str, fn(&ConfusionMatrix) -> f64); 2] = [
+        let f1_macro = |matrix: &ConfusionMatrix| matrix.macro_average().f1;
+        let scores: [(&str, Score); 2] = [
             ("accuracy", ConfusionMatrix::accuracy),
-            ("f1_macro", |matrix| matrix.macro_average().f1),
+            ("f1_macro", f1_macro),
         ];
         for (name, score) in scores {
             let interval = bootstrap.interval(&matrix, score).unwrap();

@@ -1,0 +1,52 @@
+//! The rows that a classifier was most sure of, and wrong: often wrong labels.
+
+use serde::Serialize;
+
+use crate::predictions::Predictions;
+use crate::softmax::{SoftmaxRow, argmax};
+
+/// A row that the classifier got wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ConfidentError {
+    /// Index of the row in the order of the updates.
+    pub row: usize,
+    /// The class predicted.
+    pub predicted: usize,
+    /// The class that it is.
+    pub target: usize,
+    /// Probability of the predicted class.
+    pub confidence: f64,
+}
+
+/// The `count` errors of the highest confidence, earlier rows first on ties, in memory for
+/// `2 · count` of them.
+pub(crate) fn most_confident_errors(
+    predictions: &Predictions<'_>,
+    targets: &[u32],
+    count: usize,
+) -> Vec<ConfidentError> {
+    let enough = count.saturating_mul(2).max(64);
+    let mut errors = Vec::new();
+    for (row, (logits, &target)) in predictions.iter().zip(targets).enumerate() {
+        let (predicted, target) = (argmax(logits).unwrap_or(0), target as usize);
+        if predicted != target {
+            errors.push(ConfidentError {
+                row,
+                predicted,
+                target,
+                confidence: SoftmaxRow::new(logits).confidence(),
+            });
+            if errors.len() == enough {
+                keep_most_confident(&mut errors, count);
+            }
+        }
+    }
+    keep_most_confident(&mut errors, count);
+    errors
+}
+
+/// The sort is stable, so rows of equal confidence stay in order.
+fn keep_most_confident(errors: &mut Vec<ConfidentError>, count: usize) {
+    errors.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    errors.truncate(count);
+}
