@@ -74,3 +74,41 @@ fn best_threshold(ranking: &Ranking) -> (f64, f64) {
     }
     best
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(rows: &[(f64, bool)]) -> (f64, f64) {
+        best_threshold(&Ranking::new(rows.iter().copied()))
+    }
+
+    #[test]
+    fn of_equally_good_cuts_the_one_nearest_to_a_half_is_taken() {
+        // One of two found without a false alarm is as good as both with two: F1 2/3.
+        let high = [
+            (0.9, true),
+            (0.8, false),
+            (0.7, false),
+            (0.625, true),
+            (0.5625, false),
+        ];
+        assert_eq!(best(&high), (0.59375, 2.0 / 3.0));
+        let low = [(0.375, true), (0.25, false), (0.2, false), (0.1, true)];
+        assert_eq!(best(&low), (0.3125, 2.0 / 3.0));
+    }
+
+    #[test]
+    fn a_half_stays_where_nothing_is_better() {
+        assert_eq!(best(&[(0.75, true), (0.25, false)]), (0.5, 1.0));
+        assert_eq!(best(&[(0.9, true), (0.8, true), (0.1, false)]), (0.5, 1.0));
+        assert_eq!(best(&[(0.9, false), (0.1, false)]), (0.5, 0.0));
+    }
+
+    #[test]
+    fn neighbouring_floats_and_saturated_probabilities_are_still_separated() {
+        let above = 0.25_f64.next_up();
+        assert_eq!(best(&[(above, true), (0.25, false)]), (above, 1.0));
+        assert_eq!(best(&[(0.0, true)]), (0.0, 1.0));
+    }
+}
