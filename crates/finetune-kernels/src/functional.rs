@@ -47,6 +47,14 @@ pub fn linear(
     ))
 }
 
+/// An activation function, element by element.
+pub fn activate(x: Tensor<2>, activation: Activation) -> Tensor<2> {
+    match activation {
+        Activation::Identity => x,
+        activation => float(Dispatch::activate(x.into_dispatch(), activation)),
+    }
+}
+
 /// Multi-head self-attention inside each sequence; query, key, value and result are
 /// `[tokens, hidden]`, `hidden` a multiple of `heads`.
 pub fn attention(

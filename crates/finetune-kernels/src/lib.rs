@@ -14,7 +14,7 @@ pub mod random;
 pub use activation::Activation;
 pub use dropout::{Dropout, DropoutSource};
 pub use functional::{
-    EmbeddingTables, Norm, attention, dropout, dropout_residual_norm, embedding_norm, linear,
+    EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm, linear,
     mean_squared_error, softmax_cross_entropy,
 };
 pub use ops::{EncoderOps, TokenTypeTable};

@@ -41,6 +41,12 @@ pub trait EncoderOps: Backend {
         portable::linear::<Self>(x, weight, bias, activation)
     }
 
+    /// An activation function alone: where something is added between a linear layer and its
+    /// activation.
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        activation.apply::<Self>(x)
+    }
+
     /// Multi-head self-attention inside each sequence, `softmax(q · kᵀ / √d) · v` with dropout on
     /// the probabilities; all tensors `[tokens, heads · d]`.
     fn attention(

@@ -26,20 +26,37 @@ pub(crate) fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4
 /// `len` draws from a normal distribution with mean 0, as a pure function of (seed, stream):
 /// fresh weights. Box-Muller on pairs of uniform numbers.
 pub fn normal(seed: u64, stream: u32, len: usize, standard_deviation: f64) -> Vec<f32> {
+    draw(seed, stream, len, |bits| {
+        let pair = |first: u32, second: u32| {
+            let radius = (-2.0 * unit(first).ln()).sqrt();
+            let (sine, cosine) = (std::f64::consts::TAU * unit(second)).sin_cos();
+            [radius * cosine, radius * sine]
+        };
+        let ([a, b], [c, d]) = (pair(bits[0], bits[1]), pair(bits[2], bits[3]));
+        [a, b, c, d].map(|value| (standard_deviation * value) as f32)
+    })
+}
+
+/// `len` draws from a uniform distribution over `low..=high`, as a pure function of (seed, stream).
+pub fn uniform(seed: u64, stream: u32, len: usize, low: f64, high: f64) -> Vec<f32> {
+    draw(seed, stream, len, |bits| {
+        bits.map(|bits| (low + (high - low) * unit(bits)) as f32)
+    })
+}
+
+/// In (0, 1], so that a logarithm is finite.
+fn unit(bits: u32) -> f64 {
+    (f64::from(bits) + 1.0) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Four values at a time from four random words.
+fn draw(seed: u64, stream: u32, len: usize, four: impl Fn([u32; 4]) -> [f32; 4]) -> Vec<f32> {
     let key = [seed as u32, (seed >> 32) as u32];
-    // In (0, 1], so that the logarithm is finite.
-    let uniform = |bits: u32| (f64::from(bits) + 1.0) / (f64::from(u32::MAX) + 1.0);
     let mut values = Vec::with_capacity(len + 3);
     for block in 0..len.div_ceil(4) as u64 {
         // Dropout's counters end in (step, site): this marks another kind of use.
         let counter = [block as u32, (block >> 32) as u32, u32::MAX, stream];
-        let bits = philox4x32_10(counter, key);
-        for pair in [[bits[0], bits[1]], [bits[2], bits[3]]] {
-            let radius = (-2.0 * uniform(pair[0]).ln()).sqrt();
-            let (sine, cosine) = (std::f64::consts::TAU * uniform(pair[1])).sin_cos();
-            values.push((standard_deviation * radius * cosine) as f32);
-            values.push((standard_deviation * radius * sine) as f32);
-        }
+        values.extend(four(philox4x32_10(counter, key)));
     }
     values.truncate(len);
     values

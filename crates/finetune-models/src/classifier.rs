@@ -4,11 +4,11 @@ use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param},
 };
-use finetune_kernels::{DropoutSource, PackedTokens};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 
 use crate::{
     ModelConfig, ModelError,
-    modules::{Embeddings, EncoderLayer, Head, Values},
+    modules::{Embeddings, EncoderLayer, Head, Values, first_tokens},
 };
 
 /// An encoder with a head that gives one logit per class, or one number.
@@ -47,26 +47,65 @@ impl SequenceClassifier {
         tokens: &PackedTokens,
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, ModelError> {
-        self.check(tokens)?;
-        let embedded = self
-            .embeddings
-            .forward(tokens, dropout.site(0, self.config.dropout));
-        let layers = self.layers.iter().zip(0..);
-        Ok(layers.fold(embedded, |hidden, (layer, number)| {
-            let first_site = 1 + number * EncoderLayer::SITES;
-            layer.forward(hidden, &tokens.offsets, dropout, first_site)
-        }))
+        self.hidden_states(tokens, self.layers.len(), dropout)
     }
 
-    /// Logits (or the one predicted number) of each sequence, `[batch, outputs]`.
+    /// Logits (or the predicted numbers) of each sequence, `[batch, outputs]`.
     pub fn forward(
         &self,
         tokens: &PackedTokens,
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, ModelError> {
-        let hidden = self.encode(tokens, dropout)?;
+        let embedded = self.hidden_states(tokens, 0, dropout)?;
+        Ok(self.forward_from(embedded, 0, &tokens.offsets, dropout))
+    }
+
+    /// What enters layer `layer`: the embeddings for 0, the encoder's result for the number of
+    /// layers. `[tokens, hidden]`.
+    pub fn hidden_states(
+        &self,
+        tokens: &PackedTokens,
+        layer: usize,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, ModelError> {
+        self.check(tokens)?;
+        let embedded = self
+            .embeddings
+            .forward(tokens, dropout.site(0, self.config.dropout));
+        Ok(self.run_layers(embedded, 0..layer, &tokens.offsets, dropout))
+    }
+
+    /// The rest of [`forward`](Self::forward) on what enters layer `layer`: `[tokens, hidden]` to
+    /// `[batch, outputs]`.
+    pub fn forward_from(
+        &self,
+        hidden: Tensor<2>,
+        layer: usize,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        let hidden = self.run_layers(hidden, layer..self.layers.len(), offsets, dropout);
+        self.forward_head(first_tokens(hidden, offsets), dropout)
+    }
+
+    /// The head alone, on the encoder's result for the first tokens: `[batch, hidden]` to
+    /// `[batch, outputs]`.
+    pub fn forward_head(&self, first: Tensor<2>, dropout: DropoutSource) -> Tensor<2> {
         let site = 1 + self.layers.len() as u32 * EncoderLayer::SITES;
-        Ok(self.head.forward(hidden, &tokens.offsets, dropout, site))
+        self.head.forward(first, dropout, site)
+    }
+
+    fn run_layers(
+        &self,
+        hidden: Tensor<2>,
+        layers: std::ops::Range<usize>,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        layers.fold(hidden, |hidden, number| {
+            let first_site = 1 + number as u32 * EncoderLayer::SITES;
+            self.layers[number].forward(hidden, offsets, dropout, first_site)
+        })
     }
 
     /// Refuses a batch that would read outside the embedding tables.

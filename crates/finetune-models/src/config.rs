@@ -50,27 +50,47 @@ pub struct ModelConfig {
     raw: Map<String, Value>,
 }
 
-/// What the classifier's outputs mean.
+/// What the classifier's outputs mean; the names in order (`id2label`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outputs {
-    /// One logit per class; the classes' names in order (`id2label`).
+    /// One logit per class, of which one is right (`single_label_classification`).
     Classes(Vec<String>),
-    /// One number (`problem_type` "regression").
-    Regression,
+    /// One logit per class, of which any number is right (`multi_label_classification`).
+    MultiLabel(Vec<String>),
+    /// Numbers (`regression`).
+    Regression(Vec<String>),
 }
 
 impl Outputs {
+    /// Names of the outputs, in order.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Classes(names) | Self::MultiLabel(names) | Self::Regression(names) => names,
+        }
+    }
+
     /// Number of outputs of the classifier.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Classes(names) => names.len(),
-            Self::Regression => 1,
-        }
+        self.names().len()
     }
 
     /// Never: a classifier has outputs.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.names().is_empty()
+    }
+
+    /// transformers' `problem_type`.
+    pub fn problem_type(&self) -> &'static str {
+        match self {
+            Self::Classes(_) => "single_label_classification",
+            Self::MultiLabel(_) => "multi_label_classification",
+            Self::Regression(_) => "regression",
+        }
+    }
+
+    /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
+    pub fn default_names(count: usize) -> Vec<String> {
+        (0..count).map(|id| format!("LABEL_{id}")).collect()
     }
 }
 
@@ -157,10 +177,7 @@ impl ModelConfig {
         raw.insert("dtype".into(), json!("float32"));
         raw.remove("torch_dtype");
         raw.remove("num_labels");
-        let (names, problem_type) = match &self.outputs {
-            Outputs::Classes(names) => (names.clone(), "single_label_classification"),
-            Outputs::Regression => (vec!["LABEL_0".into()], "regression"),
-        };
+        let names = self.outputs.names();
         let id2label: Map<_, _> = names
             .iter()
             .enumerate()
@@ -173,7 +190,7 @@ impl ModelConfig {
             .collect();
         raw.insert("id2label".into(), id2label.into());
         raw.insert("label2id".into(), label2id.into());
-        raw.insert("problem_type".into(), json!(problem_type));
+        raw.insert("problem_type".into(), json!(self.outputs.problem_type()));
         format!("{:#}\n", Value::Object(raw))
     }
 }
@@ -307,22 +324,19 @@ impl Reader<'_> {
                     Some(_) => self.size_up_to("num_labels", MAX_LABELS)?,
                     None => 2,
                 };
-                (0..count).map(|id| format!("LABEL_{id}")).collect()
+                Outputs::default_names(count)
             }
         };
         match self.get("problem_type").map(Value::as_str) {
-            Some(Some("regression")) if names.len() == 1 => Ok(Outputs::Regression),
-            Some(Some("regression")) => {
-                let problem = format!("\"regression\" with {} outputs; expected 1", names.len());
-                Err(self.error("problem_type", problem))
-            }
+            Some(Some("regression")) => Ok(Outputs::Regression(names)),
+            Some(Some("multi_label_classification")) => Ok(Outputs::MultiLabel(names)),
             Some(Some("single_label_classification")) => Ok(Outputs::Classes(names)),
-            None if names.len() == 1 => Ok(Outputs::Regression),
+            None if names.len() == 1 => Ok(Outputs::Regression(names)),
             None => Ok(Outputs::Classes(names)),
             Some(other) => Err(self.error(
                 "problem_type",
                 format!(
-                    "\"{}\" is not supported; expected \"single_label_classification\" or \"regression\"",
+                    "\"{}\" is not supported; expected \"single_label_classification\", \"multi_label_classification\" or \"regression\"",
                     other.unwrap_or("?")
                 ),
             )),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adaptable;
 mod classifier;
 mod config;
 mod error;
@@ -10,12 +11,13 @@ mod names;
 mod safetensors_file;
 mod save;
 
+pub use adaptable::modules;
 pub use classifier::SequenceClassifier;
 pub use config::{ModelConfig, Outputs};
 pub use error::ModelError;
 pub use family::Family;
 pub use load::LoadReport;
-pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm, Linear};
+pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm};
 pub use names::{Parameter, Part, parameters};
 pub use safetensors_file::SafetensorsFile;
 pub use save::{TOKENIZER_FILES, to_file_layout};

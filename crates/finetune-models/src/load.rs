@@ -7,6 +7,7 @@ use std::{
 
 use burn::tensor::Device;
 use finetune_kernels::random;
+use finetune_peft::transpose;
 
 use crate::{
     ModelConfig, ModelError, Outputs, Parameter, Part, SafetensorsFile, SequenceClassifier,
@@ -200,20 +201,4 @@ fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
         1 => vec![0.0; length],
         _ => random::normal(seed, stream, length, initializer_range),
     }
-}
-
-/// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
-pub(crate) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    const BLOCK: usize = 32;
-    let mut transposed = vec![0.0; values.len()];
-    for row_start in (0..rows).step_by(BLOCK) {
-        for column_start in (0..columns).step_by(BLOCK) {
-            for row in row_start..(row_start + BLOCK).min(rows) {
-                for column in column_start..(column_start + BLOCK).min(columns) {
-                    transposed[column * rows + row] = values[row * columns + column];
-                }
-            }
-        }
-    }
-    transposed
 }

@@ -7,8 +7,9 @@ use burn::{
 };
 use finetune_kernels::{
     Activation, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens, attention, dropout,
-    dropout_residual_norm, embedding_norm, linear,
+    dropout_residual_norm, embedding_norm,
 };
+use finetune_peft::Linear;
 
 use crate::{ModelConfig, ModelError};
 
@@ -33,28 +34,12 @@ pub(crate) trait Values {
             self.device(),
         )))
     }
-}
 
-/// `x · weight + bias`.
-#[derive(Module, Debug)]
-pub struct Linear {
-    /// `[in, out]`
-    pub weight: Param<Tensor<2>>,
-    /// `[out]`
-    pub bias: Param<Tensor<1>>,
-}
-
-impl Linear {
-    fn new(values: &mut dyn Values, path: &str) -> Result<Self, ModelError> {
-        Ok(Self {
-            weight: values.matrix(&format!("{path}.weight"))?,
-            bias: values.vector(&format!("{path}.bias"))?,
-        })
-    }
-
-    /// `[tokens, in]` to `[tokens, out]`.
-    pub fn forward(&self, x: Tensor<2>, activation: Activation) -> Tensor<2> {
-        linear(x, self.weight.val(), self.bias.val(), activation)
+    fn linear(&mut self, path: &str) -> Result<Linear, ModelError> {
+        Ok(Linear::new(
+            self.matrix(&format!("{path}.weight"))?,
+            self.vector(&format!("{path}.bias"))?,
+        ))
     }
 }
 
@@ -170,13 +155,13 @@ impl EncoderLayer {
         let path = |stem: &str| format!("layers.{layer}.{stem}");
         let epsilon = config.norm_epsilon;
         Ok(Self {
-            query: Linear::new(values, &path("query"))?,
-            key: Linear::new(values, &path("key"))?,
-            value: Linear::new(values, &path("value"))?,
-            output: Linear::new(values, &path("output"))?,
+            query: values.linear(&path("query"))?,
+            key: values.linear(&path("key"))?,
+            value: values.linear(&path("value"))?,
+            output: values.linear(&path("output"))?,
             attention_norm: LayerNorm::new(values, &path("attention_norm"), epsilon)?,
-            up: Linear::new(values, &path("up"))?,
-            down: Linear::new(values, &path("down"))?,
+            up: values.linear(&path("up"))?,
+            down: values.linear(&path("down"))?,
             output_norm: LayerNorm::new(values, &path("output_norm"), epsilon)?,
             shape: LayerShape {
                 heads: config.num_attention_heads,
@@ -204,7 +189,8 @@ impl EncoderLayer {
         first_site: u32,
     ) -> Tensor<2> {
         let shape = &self.shape;
-        let project = |linear: &Linear| linear.forward(hidden.clone(), Activation::Identity);
+        let project =
+            |linear: &Linear| linear.forward(hidden.clone(), Activation::Identity, source);
         let context = attention(
             project(&self.query),
             project(&self.key),
@@ -214,14 +200,14 @@ impl EncoderLayer {
             source.site(first_site, shape.attention_dropout),
         );
         let attended = dropout_residual_norm(
-            self.output.forward(context, Activation::Identity),
+            self.output.forward(context, Activation::Identity, source),
             hidden,
             self.attention_norm.val(),
             source.site(first_site + 1, shape.attention_output_dropout),
         );
-        let inner = self.up.forward(attended.clone(), shape.activation);
+        let inner = self.up.forward(attended.clone(), shape.activation, source);
         dropout_residual_norm(
-            self.down.forward(inner, Activation::Identity),
+            self.down.forward(inner, Activation::Identity, source),
             attended,
             self.output_norm.val(),
             source.site(first_site + 2, shape.dropout),
@@ -246,27 +232,26 @@ pub struct Head {
 impl Head {
     pub(crate) fn new(values: &mut dyn Values, config: &ModelConfig) -> Result<Self, ModelError> {
         Ok(Self {
-            dense: Linear::new(values, "head.dense")?,
-            classifier: Linear::new(values, "head.classifier")?,
+            dense: values.linear("head.dense")?,
+            classifier: values.linear("head.classifier")?,
             activation: config.family.head_activation,
             dropout: config.classifier_dropout,
         })
     }
 
-    /// `[tokens, hidden]` to `[batch, outputs]`.
-    pub(crate) fn forward(
-        &self,
-        hidden: Tensor<2>,
-        offsets: &Offsets,
-        source: DropoutSource,
-        site: u32,
-    ) -> Tensor<2> {
-        let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
-        let shape = [rows.len()];
-        let rows =
-            Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());
-        let pooled = self.dense.forward(hidden.select(0, rows), self.activation);
+    /// First tokens of the sequences, `[batch, hidden]`, to `[batch, outputs]`.
+    pub(crate) fn forward(&self, first: Tensor<2>, source: DropoutSource, site: u32) -> Tensor<2> {
+        let pooled = self.dense.forward(first, self.activation, source);
         let pooled = dropout(pooled, source.site(site, self.dropout));
-        self.classifier.forward(pooled, Activation::Identity)
+        self.classifier
+            .forward(pooled, Activation::Identity, source)
     }
+}
+
+/// The first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
+pub(crate) fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
+    let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
+    let shape = [rows.len()];
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());
+    hidden.select(0, rows)
 }

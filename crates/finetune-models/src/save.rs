@@ -10,7 +10,9 @@ use std::{
 use burn::Tensor;
 use safetensors::{Dtype, View};
 
-use crate::{ModelError, Parameter, SequenceClassifier, load::transpose, parameters};
+use finetune_peft::transpose;
+
+use crate::{ModelError, Parameter, SequenceClassifier, parameters};
 
 /// Files of a tokenizer that are copied beside the weights where they exist.
 pub const TOKENIZER_FILES: [&str; 6] = [

@@ -1,0 +1,177 @@
+//! `adapter_config.json`, read and written.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::{Ia3Config, LoraConfig, PeftError};
+
+/// An adapter's configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeftConfig {
+    /// `peft_type` LORA.
+    Lora(LoraConfig),
+    /// `peft_type` IA3.
+    Ia3(Ia3Config),
+}
+
+/// A configuration as it stands in a file, with what the file says of the base model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterFile {
+    /// The adapter.
+    pub config: PeftConfig,
+    /// Name or directory of the model that it belongs to.
+    pub base_model: String,
+    /// Revision of that.
+    pub revision: Option<String>,
+}
+
+/// Keys that say something about the file and nothing about the computation.
+const INFORMATION: [&str; 9] = [
+    "auto_mapping",
+    "base_model_name_or_path",
+    "ensure_weight_tying",
+    "inference_mode",
+    "megatron_core",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+];
+
+impl AdapterFile {
+    /// Reads `adapter_config.json` of an adapter's directory.
+    pub fn read(directory: &Path) -> Result<Self, PeftError> {
+        let path = directory.join("adapter_config.json");
+        let text = std::fs::read_to_string(&path).map_err(PeftError::file("read", &path))?;
+        Self::parse(&text).map_err(|error| PeftError::ConfigFile {
+            path,
+            problem: error.to_string(),
+        })
+    }
+
+    /// Parses the text of an `adapter_config.json`. Keys that would change the computation and are
+    /// not supported are errors, unless they have a value that means nothing.
+    pub fn parse(text: &str) -> Result<Self, PeftError> {
+        let all: Map<String, Value> = serde_json::from_str(text)
+            .map_err(|error| PeftError::config("adapter_config.json", error.to_string()))?;
+        let text = |key: &str| all.get(key).and_then(Value::as_str).map(str::to_string);
+        let kind = text("peft_type").unwrap_or_default();
+        let keys: &[&str] = match kind.as_str() {
+            "LORA" => &LoraConfig::KEYS,
+            "IA3" => &Ia3Config::KEYS,
+            other => {
+                return Err(PeftError::config(
+                    "peft_type",
+                    format!("\"{other}\" is not supported; expected one of LORA, IA3"),
+                ));
+            }
+        };
+        match all.get("task_type") {
+            None | Some(Value::Null) => {}
+            Some(task) if task == "SEQ_CLS" => {}
+            Some(task) => {
+                return Err(PeftError::config(
+                    "task_type",
+                    format!("{task} is not supported; expected \"SEQ_CLS\""),
+                ));
+            }
+        }
+        let mut own = Map::new();
+        for (key, value) in &all {
+            let nothing = match value {
+                Value::Null | Value::Bool(false) => true,
+                Value::String(text) => text.is_empty(),
+                Value::Array(items) => items.is_empty(),
+                Value::Object(map) => map.is_empty(),
+                _ => false,
+            };
+            let information =
+                INFORMATION.contains(&key.as_str()) || key == "task_type" || key == "init_ia3_weights";
+            if keys.contains(&key.as_str()) {
+                // JSON's null is TOML's absence.
+                if !value.is_null() {
+                    own.insert(key.clone(), value.clone());
+                }
+            } else if !nothing && !information {
+                return Err(PeftError::config(
+                    key,
+                    format!("{value} is not supported: it would change what the adapter computes"),
+                ));
+            }
+        }
+        let own = Value::Object(own);
+        let wrong = |error: serde_json::Error| PeftError::config(&kind, error.to_string());
+        Ok(Self {
+            config: match kind.as_str() {
+                "LORA" => PeftConfig::Lora(serde_json::from_value(own).map_err(wrong)?),
+                _ => PeftConfig::Ia3(serde_json::from_value(own).map_err(wrong)?),
+            },
+            base_model: text("base_model_name_or_path").unwrap_or_default(),
+            revision: text("revision"),
+        })
+    }
+
+    /// The text of an `adapter_config.json` that peft reads. Patterns and lists are written as they
+    /// are; whatever peft chooses by the model's family should be filled in before.
+    pub fn to_json(&self) -> String {
+        let own = match &self.config {
+            PeftConfig::Lora(config) => serde_json::to_value(config),
+            PeftConfig::Ia3(config) => serde_json::to_value(config),
+        };
+        let mut all = match own {
+            Ok(Value::Object(map)) => map,
+            _ => Map::new(),
+        };
+        // Python writes whole alphas as integers.
+        if let Some(alpha) = all.get("lora_alpha").and_then(Value::as_f64)
+            && alpha.fract() == 0.0
+        {
+            all.insert("lora_alpha".into(), json!(alpha as i64));
+        }
+        let kind = match &self.config {
+            PeftConfig::Lora(_) => "LORA",
+            PeftConfig::Ia3(_) => {
+                all.insert("init_ia3_weights".into(), json!(true));
+                "IA3"
+            }
+        };
+        all.insert("peft_type".into(), json!(kind));
+        all.insert("task_type".into(), json!("SEQ_CLS"));
+        all.insert("inference_mode".into(), json!(true));
+        all.insert("fan_in_fan_out".into(), json!(false));
+        all.insert("base_model_name_or_path".into(), json!(self.base_model));
+        all.insert("revision".into(), json!(self.revision));
+        all.sort_keys();
+        format!("{:#}\n", Value::Object(all))
+    }
+}
+
+impl PeftConfig {
+    /// Fills in what peft chooses by the model's family, so that the file says it.
+    pub fn resolved(mut self, model_type: &str) -> Self {
+        let names = |names: [&str; 2]| names.map(String::from).to_vec();
+        match &mut self {
+            Self::Lora(config) => {
+                let targets = match model_type {
+                    "distilbert" => names(["q_lin", "v_lin"]),
+                    _ => names(["query", "value"]),
+                };
+                config
+                    .target_modules
+                    .get_or_insert(crate::Targets::Names(targets));
+            }
+            Self::Ia3(config) => {
+                let targets = match model_type {
+                    "distilbert" => ["k_lin", "v_lin", "ffn.lin2"],
+                    _ => ["key", "value", "output.dense"],
+                };
+                let list =
+                    |names: &[&str]| crate::Targets::Names(names.iter().map(|&n| n.into()).collect());
+                config.target_modules.get_or_insert(list(&targets));
+                config.feedforward_modules.get_or_insert(list(&targets[2..]));
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,126 @@
+//! What can be wrong with an adapter.
+
+use std::path::{Path, PathBuf};
+
+/// An error of an adapter's configuration or files.
+#[derive(Debug, thiserror::Error)]
+pub enum PeftError {
+    /// A key of the configuration has a value that cannot be used.
+    #[error("{key}: {problem}")]
+    Config {
+        /// The key, by peft's name.
+        key: String,
+        /// What was found and what is expected.
+        problem: String,
+    },
+    /// `target_modules` names nothing in the model.
+    #[error(
+        "target_modules {targets} matches no linear layer of this {model_type} model; the nearest names are {near}"
+    )]
+    NoTarget {
+        /// What was asked for.
+        targets: String,
+        /// The family's name.
+        model_type: String,
+        /// Names that exist.
+        near: String,
+    },
+    /// `target_modules` names a module that takes no adapter.
+    #[error(
+        "target_modules {targets} matches {module}, which is not a linear layer; name linear layers only, or leave it out with exclude_modules"
+    )]
+    NotLinear {
+        /// What was asked for.
+        targets: String,
+        /// The module.
+        module: String,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// "read" or "write".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// `adapter_config.json` is not one.
+    #[error("{path}: {problem}")]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// `adapter_model.safetensors` is damaged.
+    #[error("{path} is not a valid safetensors file: {problem}; fetch or save it again")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The adapter belongs to another model.
+    #[error(
+        "the adapter {path} does not fit this {model_type} model; it was made for {base}:\n{}", lines(.problems)
+    )]
+    OtherBase {
+        /// The adapter's directory.
+        path: PathBuf,
+        /// The family's name.
+        model_type: String,
+        /// `base_model_name_or_path` of the adapter.
+        base: String,
+        /// One line per weight: its name, what was found and what is expected.
+        problems: Vec<String>,
+    },
+    /// No adapter has this name.
+    #[error("the model has no adapter \"{name}\"; it has: {found}")]
+    UnknownAdapter {
+        /// The name asked for.
+        name: String,
+        /// The names that exist.
+        found: String,
+    },
+    /// Merging gave weights that are not numbers.
+    #[error("merging the adapter gives a weight of {module} that is not finite; the adapter or the model is damaged")]
+    NotFinite {
+        /// The module.
+        module: String,
+    },
+}
+
+impl PeftError {
+    pub(crate) fn config(key: &str, problem: impl Into<String>) -> Self {
+        Self::Config {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn file<'a>(
+        action: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + 'a {
+        move |source| Self::File {
+            action,
+            path: path.into(),
+            source,
+        }
+    }
+}
+
+/// One item per line, indented, and not more than a screen takes.
+fn lines(items: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut text: Vec<_> = items
+        .iter()
+        .take(SHOWN)
+        .map(|item| format!("  {item}"))
+        .collect();
+    if items.len() > SHOWN {
+        text.push(format!("  … and {} more", items.len() - SHOWN));
+    }
+    text.join("\n")
+}

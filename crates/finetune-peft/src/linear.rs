@@ -1,0 +1,118 @@
+//! The linear layer that takes adapters.
+
+use burn::{
+    Tensor,
+    module::{Module, Param},
+};
+use finetune_kernels::{Activation, DropoutSource, activate, linear};
+
+use crate::adapter::{Adapter, AdapterKind};
+
+/// `activation(x · weight + bias)` with any number of named adapters, of which at most one is
+/// active. Without an active one it is a plain linear layer and costs nothing more.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[in, out]`
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`
+    pub bias: Param<Tensor<1>>,
+    /// The adapters, in the order in which they were attached.
+    pub adapters: Vec<Adapter>,
+    #[module(skip)]
+    active: Option<usize>,
+    /// Dropout site of this layer's adapters, unique in the model.
+    #[module(skip)]
+    site: u32,
+}
+
+/// Where the dropout sites of adapters begin, beyond those of any model's own layers.
+const FIRST_SITE: u32 = 1 << 20;
+
+impl Linear {
+    /// A layer of these weights.
+    pub fn new(weight: Param<Tensor<2>>, bias: Param<Tensor<1>>) -> Self {
+        Self {
+            weight,
+            bias,
+            adapters: Vec::new(),
+            active: None,
+            site: FIRST_SITE,
+        }
+    }
+
+    /// Width of the input.
+    pub fn in_features(&self) -> usize {
+        self.weight.shape()[0]
+    }
+
+    /// Width of the output.
+    pub fn out_features(&self) -> usize {
+        self.weight.shape()[1]
+    }
+
+    /// The adapter of this name.
+    pub fn adapter(&self, name: &str) -> Option<&Adapter> {
+        self.adapters.iter().find(|adapter| adapter.name() == name)
+    }
+
+    /// The adapter in use.
+    pub fn active(&self) -> Option<&Adapter> {
+        self.active.and_then(|index| self.adapters.get(index))
+    }
+
+    /// Uses the adapter of this name, or none: where the layer has no such adapter, or `name` is
+    /// `None`.
+    pub fn activate(&mut self, name: Option<&str>) {
+        self.active = name.and_then(|name| {
+            let mut adapters = self.adapters.iter();
+            adapters.position(|adapter| adapter.name() == name)
+        });
+    }
+
+    /// Adds an adapter, or replaces the one of the same name. `number` is the layer's number in the
+    /// model, from which the adapter's dropout follows.
+    pub(crate) fn attach(&mut self, adapter: Adapter, number: usize) {
+        self.site = FIRST_SITE + number as u32;
+        match self
+            .adapters
+            .iter()
+            .position(|other| other.name() == adapter.name())
+        {
+            Some(index) => self.adapters[index] = adapter,
+            None => self.adapters.push(adapter),
+        }
+    }
+
+    /// Removes the adapter of this name and returns it.
+    pub(crate) fn detach(&mut self, name: &str) -> Option<Adapter> {
+        let index = self
+            .adapters
+            .iter()
+            .position(|adapter| adapter.name() == name)?;
+        let active = self.active().map(|adapter| adapter.name().to_string());
+        let adapter = self.adapters.remove(index);
+        self.activate(active.as_deref());
+        Some(adapter)
+    }
+
+    /// `[tokens, in]` to `[tokens, out]`. `dropout` reaches the adapter only.
+    pub fn forward(
+        &self,
+        x: Tensor<2>,
+        activation: Activation,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        match self.active().map(|adapter| &adapter.kind) {
+            None => linear(x, weight, bias, activation),
+            Some(AdapterKind::Copy(copy)) => {
+                linear(x, copy.weight.val(), copy.bias.val(), activation)
+            }
+            Some(AdapterKind::Lora(lora)) => {
+                let dropout = dropout.site(self.site, lora.dropout());
+                activate(lora.forward(x, weight, bias, dropout), activation)
+            }
+            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Low-rank adaptation of a linear layer.
+
+use burn::{
+    Tensor,
+    module::{Module, Param},
+};
+use finetune_kernels::{Activation, Dropout, dropout, linear};
+
+/// `x · W + bias + scaling · dropout(x) · A · B`; with a magnitude, DoRA. The two thin products
+/// are the whole backward pass: no gradient of the weight's shape is ever formed.
+#[derive(Module, Debug)]
+pub struct Lora {
+    /// `[in, r]`; peft's `lora_A` is the transpose.
+    pub a: Param<Tensor<2>>,
+    /// `[r, out]`; peft's `lora_B` is the transpose.
+    pub b: Param<Tensor<2>>,
+    /// DoRA's length of each output's weights, `[out]`.
+    pub magnitude: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    scaling: f64,
+    #[module(skip)]
+    dropout: f64,
+    /// PiSSA: the values of `a` and `b` that were taken out of the weight.
+    #[module(skip)]
+    initial: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+impl Lora {
+    /// An adapter with factor `scaling` (`lora_alpha / r`, or `lora_alpha / √r`) and dropout of its
+    /// input.
+    pub fn new(
+        a: Param<Tensor<2>>,
+        b: Param<Tensor<2>>,
+        magnitude: Option<Param<Tensor<1>>>,
+        scaling: f64,
+        dropout: f64,
+    ) -> Self {
+        Self {
+            a,
+            b,
+            magnitude,
+            scaling,
+            dropout,
+            initial: None,
+        }
+    }
+
+    /// Remembers that `a · b · scaling` was taken out of the weight (PiSSA).
+    pub(crate) fn with_initial(mut self) -> Self {
+        self.initial = Some((self.a.val().inner(), self.b.val().inner()));
+        self
+    }
+
+    /// What was taken out of the weight at the start, if anything: `[in, r]` and `[r, out]`.
+    pub(crate) fn initial(&self) -> Option<&(Tensor<2>, Tensor<2>)> {
+        self.initial.as_ref()
+    }
+
+    /// Rank.
+    pub fn rank(&self) -> usize {
+        self.a.shape()[1]
+    }
+
+    /// Factor of the product.
+    pub fn scaling(&self) -> f64 {
+        self.scaling
+    }
+
+    /// Probability with which an input feature is dropped.
+    pub fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
+    /// What this adapter makes of the weight, `[in, out]`: for merging.
+    pub fn merged(&self, weight: Tensor<2>) -> Tensor<2> {
+        let (a, b) = (self.a.val(), self.b.val());
+        let merged = weight.clone() + a.clone().matmul(b.clone()) * self.scaling;
+        match &self.magnitude {
+            None => merged,
+            Some(magnitude) => {
+                let factor = magnitude.val() / norms(weight, a, b, self.scaling);
+                merged * factor.unsqueeze::<2>()
+            }
+        }
+    }
+
+    /// `[tokens, in]` to `[tokens, out]`, before the activation.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        weight: Tensor<2>,
+        bias: Tensor<1>,
+        drop: Dropout,
+    ) -> Tensor<2> {
+        let dropped = dropout(x.clone(), drop);
+        let product = dropped
+            .clone()
+            .matmul(self.a.val())
+            .matmul(self.b.val())
+            * self.scaling;
+        let Some(magnitude) = &self.magnitude else {
+            return linear(x, weight, bias, Activation::Identity) + product;
+        };
+        // The norm is a constant of the step (section 4.3 of the paper, and peft).
+        let (a, b) = (self.a.val().detach(), self.b.val().detach());
+        let norms = norms(weight.clone(), a, b, self.scaling);
+        let factor = (magnitude.val() / norms).unsqueeze::<2>();
+        if drop.is_none() {
+            let base = x.matmul(weight);
+            return (base + product) * factor + bias.unsqueeze::<2>();
+        }
+        // With dropout peft keeps the plain output and adds what the dropped input changes.
+        let base = linear(x, weight.clone(), bias, Activation::Identity);
+        let changed = dropped.matmul(weight);
+        base + changed * (factor.clone() - 1.0) + product * factor
+    }
+}
+
+/// Length of each output's weights in `weight + scaling · a · b`: `[out]`. Without the sum itself:
+/// `|w + d|² = |w|² + 2 w·d + |d|²`, where the last two need thin products only.
+pub(crate) fn norms(weight: Tensor<2>, a: Tensor<2>, b: Tensor<2>, scaling: f64) -> Tensor<1> {
+    let columns = |tensor: Tensor<2>| tensor.sum_dim(0).squeeze_dim::<1>(0);
+    let own = columns(weight.clone() * weight.clone());
+    let across = columns(a.clone().transpose().matmul(weight) * b.clone());
+    let gram = a.clone().transpose().matmul(a);
+    let delta = columns(gram.matmul(b.clone()) * b);
+    (own + across * (2.0 * scaling) + delta * (scaling * scaling)).sqrt()
+}

@@ -1,0 +1,213 @@
+//! LoRA's settings, with peft's names and meaning.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PeftError, matching::Targets};
+
+/// peft's `LoraConfig` (0.21), as a TOML table and as `adapter_config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraConfig {
+    /// Rank of the update.
+    pub r: usize,
+    /// The update is scaled by `lora_alpha / r`.
+    pub lora_alpha: f64,
+    /// Probability with which an input feature of the update is dropped.
+    pub lora_dropout: f64,
+    /// The linear layers that get an update; absent: peft's choice for the model's family.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_modules: Option<Targets>,
+    /// Layers that get none, though they are targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_modules: Option<Targets>,
+    /// Which biases are trained.
+    pub bias: Bias,
+    /// Scale by `lora_alpha / √r` (Kalajdzievski 2023).
+    pub use_rslora: bool,
+    /// Learn the length of each output's weights apart from their direction (Liu et al. 2024).
+    pub use_dora: bool,
+    /// Modules that are trained whole and saved with the adapter, matched by the end of their
+    /// names. A sequence classifier's `classifier` and `score` always are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modules_to_save: Option<Vec<String>>,
+    /// Numbers of the layers that get an update; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers_to_transform: Option<OneOrMany<usize>>,
+    /// Name of the list that `layers_to_transform` counts in, such as `layer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers_pattern: Option<OneOrMany<String>>,
+    /// Other ranks for some layers: regular expression at the end of the name → `r`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// Other alphas for some layers: regular expression at the end of the name → `lora_alpha`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alpha_pattern: BTreeMap<String, f64>,
+    /// How the update begins.
+    pub init_lora_weights: Init,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self {
+            r: 8,
+            lora_alpha: 8.0,
+            lora_dropout: 0.0,
+            target_modules: None,
+            exclude_modules: None,
+            bias: Bias::None,
+            use_rslora: false,
+            use_dora: false,
+            modules_to_save: None,
+            layers_to_transform: None,
+            layers_pattern: None,
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+            init_lora_weights: Init::KaimingUniform,
+        }
+    }
+}
+
+impl LoraConfig {
+    /// The keys of the TOML table.
+    pub const KEYS: [&str; 14] = [
+        "r",
+        "lora_alpha",
+        "lora_dropout",
+        "target_modules",
+        "exclude_modules",
+        "bias",
+        "use_rslora",
+        "use_dora",
+        "modules_to_save",
+        "layers_to_transform",
+        "layers_pattern",
+        "rank_pattern",
+        "alpha_pattern",
+        "init_lora_weights",
+    ];
+
+    /// Rank `r` and factor `lora_alpha`, else peft's defaults.
+    pub fn new(r: usize, lora_alpha: f64) -> Self {
+        Self {
+            r,
+            lora_alpha,
+            ..Self::default()
+        }
+    }
+
+    /// The same for the layers of these names.
+    pub fn targets<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            target_modules: Some(Targets::Names(names.into_iter().map(Into::into).collect())),
+            ..self
+        }
+    }
+
+    /// Refuses values that no model can use.
+    pub fn check(&self) -> Result<(), PeftError> {
+        let ranks = self.rank_pattern.values().chain([&self.r]);
+        if let Some(rank) = ranks.into_iter().find(|&&rank| rank == 0) {
+            return Err(PeftError::config(
+                "r",
+                format!("{rank} is no rank; expected at least 1, such as 8"),
+            ));
+        }
+        let mut alphas = self.alpha_pattern.values().chain([&self.lora_alpha]);
+        if let Some(alpha) = alphas.find(|&&alpha| !(alpha > 0.0 && alpha.is_finite())) {
+            return Err(PeftError::config(
+                "lora_alpha",
+                format!("{alpha} is not a number above 0"),
+            ));
+        }
+        if !(0.0..1.0).contains(&self.lora_dropout) {
+            return Err(PeftError::config(
+                "lora_dropout",
+                format!("{} is not in [0, 1)", self.lora_dropout),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Which biases are trained and saved beside the adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bias {
+    /// None.
+    #[default]
+    None,
+    /// All of the model, norms included.
+    All,
+    /// Those of layers with an update.
+    LoraOnly,
+}
+
+/// One value or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+}
+
+/// Initial values of the update: peft's `init_lora_weights`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "InitValue", into = "InitValue")]
+pub enum Init {
+    /// `A` Kaiming-uniform, `B` zero (`true`).
+    #[default]
+    KaimingUniform,
+    /// `A` normal, `B` zero (`"gaussian"`).
+    Gaussian,
+    /// The weight's largest singular values, which are taken out of it (`"pissa"`).
+    Pissa,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum InitValue {
+    Flag(bool),
+    Name(String),
+}
+
+impl TryFrom<InitValue> for Init {
+    type Error = String;
+
+    fn try_from(value: InitValue) -> Result<Self, String> {
+        match value {
+            InitValue::Flag(true) => Ok(Self::KaimingUniform),
+            InitValue::Name(name) if name == "gaussian" => Ok(Self::Gaussian),
+            InitValue::Name(name) if name == "pissa" => Ok(Self::Pissa),
+            InitValue::Flag(false) => Err(
+                "init_lora_weights = false is not supported; expected true, \"gaussian\" or \"pissa\"".into(),
+            ),
+            InitValue::Name(name) => Err(format!(
+                "init_lora_weights = \"{name}\" is not supported; expected true, \"gaussian\" or \"pissa\""
+            )),
+        }
+    }
+}
+
+impl From<Init> for InitValue {
+    fn from(init: Init) -> Self {
+        match init {
+            Init::KaimingUniform => Self::Flag(true),
+            Init::Gaussian => Self::Name("gaussian".into()),
+            Init::Pissa => Self::Name("pissa".into()),
+        }
+    }
+}

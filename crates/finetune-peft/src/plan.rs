@@ -1,0 +1,437 @@
+//! From a configuration and a model's description to what becomes of each module.
+
+use crate::{
+    Bias, Ia3Config, LoraConfig, PeftConfig, PeftError,
+    matching::{Targets, end_match, ends_with_part, layer_number, nearest},
+};
+
+/// A module of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleInfo {
+    /// transformers' dotted name, such as `bert.encoder.layer.0.attention.self.query`.
+    pub name: String,
+    /// What it is.
+    pub kind: ModuleKind,
+}
+
+/// What a module is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleKind {
+    /// A linear layer.
+    Linear {
+        /// Width of the input.
+        in_features: usize,
+        /// Width of the output.
+        out_features: usize,
+        /// Whether it adds a bias.
+        bias: bool,
+    },
+    /// A norm or an embedding.
+    Other {
+        /// Last part of each parameter's name, and its shape.
+        parameters: Vec<(String, Vec<usize>)>,
+    },
+}
+
+impl ModuleInfo {
+    /// Number of elements of its parameters.
+    pub fn num_elements(&self) -> u64 {
+        match &self.kind {
+            ModuleKind::Linear {
+                in_features,
+                out_features,
+                bias,
+            } => (in_features * out_features + if *bias { *out_features } else { 0 }) as u64,
+            ModuleKind::Other { parameters } => parameters
+                .iter()
+                .map(|(_, shape)| shape.iter().product::<usize>() as u64)
+                .sum(),
+        }
+    }
+
+    /// Full name and length of its bias, if it has one.
+    fn bias(&self) -> Option<(String, u64)> {
+        let length = match &self.kind {
+            ModuleKind::Linear {
+                out_features, bias, ..
+            } => bias.then_some(*out_features as u64),
+            ModuleKind::Other { parameters } => parameters
+                .iter()
+                .find(|(name, _)| name == "bias")
+                .map(|(_, shape)| shape.iter().product::<usize>() as u64),
+        }?;
+        Some((format!("{}.bias", self.name), length))
+    }
+}
+
+/// What becomes of a model's modules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdapterPlan {
+    /// The linear layers that get an adapter, in the model's order.
+    pub adapted: Vec<AdaptedModule>,
+    /// Names of the linear layers that are trained whole, as copies: peft's `modules_to_save`.
+    pub saved: Vec<String>,
+    /// Full names of biases of the base model that are trained and saved.
+    pub biases: Vec<String>,
+    /// Elements that are trained.
+    pub trainable: u64,
+    /// Elements of the model with adapters and copies.
+    pub all: u64,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// A linear layer with an adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdaptedModule {
+    /// Its name.
+    pub name: String,
+    /// Width of the input.
+    pub in_features: usize,
+    /// Width of the output.
+    pub out_features: usize,
+    /// The adapter.
+    pub kind: AdaptedKind,
+}
+
+/// The adapter of one layer, resolved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AdaptedKind {
+    /// A low-rank update.
+    Lora {
+        /// Rank.
+        r: usize,
+        /// `lora_alpha / r` or `lora_alpha / √r`.
+        scaling: f64,
+        /// Whether there is a magnitude.
+        dora: bool,
+    },
+    /// Factors.
+    Ia3 {
+        /// Whether the input is scaled.
+        feedforward: bool,
+    },
+}
+
+impl AdaptedModule {
+    fn num_elements(&self) -> u64 {
+        let (inputs, outputs) = (self.in_features, self.out_features);
+        (match self.kind {
+            AdaptedKind::Lora { r, dora, .. } => {
+                r * (inputs + outputs) + if dora { outputs } else { 0 }
+            }
+            AdaptedKind::Ia3 { feedforward: true } => inputs,
+            AdaptedKind::Ia3 { feedforward: false } => outputs,
+        }) as u64
+    }
+}
+
+/// Heads of sequence classifiers, which peft always saves with an adapter.
+const HEADS: [&str; 2] = ["classifier", "score"];
+
+impl PeftConfig {
+    /// Matches the configuration against the modules of a model of family `model_type`.
+    pub fn plan(
+        &self,
+        model_type: &str,
+        modules: &[ModuleInfo],
+    ) -> Result<AdapterPlan, PeftError> {
+        let saved = self.saved(modules)?;
+        let mut plan = match self {
+            Self::Lora(config) => lora(config, model_type, modules, &saved)?,
+            Self::Ia3(config) => ia3(config, model_type, modules, &saved)?,
+        };
+        let total: u64 = modules.iter().map(ModuleInfo::num_elements).sum();
+        let adapters: u64 = plan.adapted.iter().map(AdaptedModule::num_elements).sum();
+        let copies: u64 = modules
+            .iter()
+            .filter(|module| saved.contains(&module.name))
+            .map(ModuleInfo::num_elements)
+            .sum();
+        let biases: u64 = modules
+            .iter()
+            .filter_map(ModuleInfo::bias)
+            .filter(|(name, _)| plan.biases.contains(name))
+            .map(|(_, length)| length)
+            .sum();
+        plan.saved = saved;
+        plan.all = total + adapters + copies;
+        plan.trainable = adapters + copies + biases;
+        Ok(plan)
+    }
+
+    /// Modules that are trained whole: by the end of their names, as peft matches them, so that
+    /// `classifier` means DistilBERT's `pre_classifier` too.
+    fn saved(&self, modules: &[ModuleInfo]) -> Result<Vec<String>, PeftError> {
+        let own = match self {
+            Self::Lora(config) => config.modules_to_save.as_deref(),
+            Self::Ia3(config) => config.modules_to_save.as_deref(),
+        }
+        .unwrap_or_default();
+        for end in own {
+            let Some(module) = modules.iter().find(|module| module.name.ends_with(end)) else {
+                let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+                return Err(PeftError::config(
+                    "modules_to_save",
+                    format!(
+                        "\"{end}\" matches no module; the nearest names are {}",
+                        nearest(&[end], &names)
+                    ),
+                ));
+            };
+            if !matches!(module.kind, ModuleKind::Linear { .. }) {
+                return Err(PeftError::config(
+                    "modules_to_save",
+                    format!("{} is not a linear layer", module.name),
+                ));
+            }
+        }
+        let is_saved = |module: &&ModuleInfo| {
+            let linear = matches!(module.kind, ModuleKind::Linear { .. });
+            let mut ends = own.iter().map(String::as_str).chain(HEADS);
+            linear && ends.any(|end| module.name.ends_with(end))
+        };
+        Ok(modules
+            .iter()
+            .filter(is_saved)
+            .map(|module| module.name.clone())
+            .collect())
+    }
+}
+
+fn lora(
+    config: &LoraConfig,
+    model_type: &str,
+    modules: &[ModuleInfo],
+    saved: &[String],
+) -> Result<AdapterPlan, PeftError> {
+    config.check()?;
+    let default = match model_type {
+        "distilbert" => ["q_lin", "v_lin"],
+        _ => ["query", "value"],
+    };
+    let targets = config
+        .target_modules
+        .clone()
+        .unwrap_or_else(|| Targets::Names(default.map(String::from).to_vec()));
+    let numbers = config.layers_to_transform.as_ref();
+    let numbers = numbers.map_or(&[][..], |numbers| numbers.as_slice());
+    let lists = config.layers_pattern.as_ref();
+    let lists = lists.map_or(&[][..], |lists| lists.as_slice());
+    if !numbers.is_empty() && matches!(targets, Targets::Pattern(_)) {
+        return Err(PeftError::config(
+            "layers_to_transform",
+            "works only with a list of names as target_modules; put the layers' numbers into the pattern",
+        ));
+    }
+    let found = select(&targets, config.exclude_modules.as_ref(), model_type, modules, saved)?;
+    let layers: Vec<_> = found
+        .iter()
+        .filter_map(|module| layer_number(&module.name, lists))
+        .collect();
+    if let Some(number) = numbers.iter().find(|number| !layers.contains(number)) {
+        return Err(PeftError::config(
+            "layers_to_transform",
+            format!(
+                "the targets have no layer {number}; they are in the layers {}",
+                match (layers.iter().min(), layers.iter().max()) {
+                    (Some(first), Some(last)) => format!("{first} to {last}"),
+                    _ => "of no list".into(),
+                }
+            ),
+        ));
+    }
+    let mut plan = AdapterPlan::default();
+    let patterns = |keys: Vec<&String>, key: &str| {
+        keys.into_iter()
+            .map(|pattern| Ok((end_match(pattern, key)?, pattern.clone())))
+            .collect::<Result<Vec<_>, PeftError>>()
+    };
+    let ranks = patterns(config.rank_pattern.keys().collect(), "rank_pattern")?;
+    let alphas = patterns(config.alpha_pattern.keys().collect(), "alpha_pattern")?;
+    let of = |patterns: &[(fancy_regex::Regex, String)], name: &str| {
+        let mut patterns = patterns.iter();
+        let found = patterns.find(|(regex, _)| regex.is_match(name).unwrap_or(false));
+        found.map(|(_, pattern)| pattern.clone())
+    };
+    let mut used = Vec::new();
+    for module in found {
+        let ModuleKind::Linear {
+            in_features,
+            out_features,
+            ..
+        } = module.kind
+        else {
+            continue;
+        };
+        let number = layer_number(&module.name, lists);
+        if !numbers.is_empty() && !number.is_some_and(|number| numbers.contains(&number)) {
+            continue;
+        }
+        let (rank, alpha) = (of(&ranks, &module.name), of(&alphas, &module.name));
+        let r = rank.as_ref().map_or(config.r, |key| config.rank_pattern[key]);
+        let lora_alpha = alpha.as_ref();
+        let lora_alpha = lora_alpha.map_or(config.lora_alpha, |key| config.alpha_pattern[key]);
+        used.extend(rank.into_iter().chain(alpha));
+        let limit = in_features.min(out_features);
+        if r > limit {
+            return Err(PeftError::config(
+                "r",
+                format!(
+                    "{r} is above what {} has, {in_features} inputs and {out_features} outputs; expected at most {limit}",
+                    module.name
+                ),
+            ));
+        }
+        let scaling = match config.use_rslora {
+            true => lora_alpha / (r as f64).sqrt(),
+            false => lora_alpha / r as f64,
+        };
+        plan.adapted.push(AdaptedModule {
+            name: module.name.clone(),
+            in_features,
+            out_features,
+            kind: AdaptedKind::Lora {
+                r,
+                scaling,
+                dora: config.use_dora,
+            },
+        });
+    }
+    let keys = config.rank_pattern.keys().chain(config.alpha_pattern.keys());
+    plan.notes = keys
+        .filter(|key| !used.contains(key))
+        .map(|key| format!("the pattern \"{key}\" matches no adapted layer"))
+        .collect();
+    plan.biases = match config.bias {
+        Bias::None => Vec::new(),
+        Bias::All => modules
+            .iter()
+            .filter(|module| !saved.contains(&module.name))
+            .filter_map(|module| Some(module.bias()?.0))
+            .collect(),
+        Bias::LoraOnly => {
+            let adapted = |name: &str| plan.adapted.iter().any(|module| module.name == name);
+            let modules = modules.iter().filter(|module| adapted(&module.name));
+            modules.filter_map(|module| Some(module.bias()?.0)).collect()
+        }
+    };
+    Ok(plan)
+}
+
+fn ia3(
+    config: &Ia3Config,
+    model_type: &str,
+    modules: &[ModuleInfo],
+    saved: &[String],
+) -> Result<AdapterPlan, PeftError> {
+    let default = match model_type {
+        "distilbert" => ["k_lin", "v_lin", "ffn.lin2"],
+        _ => ["key", "value", "output.dense"],
+    };
+    let names = |names: &[&str]| Targets::Names(names.iter().map(|&name| name.into()).collect());
+    let targets = config.target_modules.clone();
+    let targets = targets.unwrap_or_else(|| names(&default));
+    let feedforward = config.feedforward_modules.clone();
+    let feedforward = feedforward.unwrap_or_else(|| names(&default[2..]));
+    let feedforward = feedforward.matcher("feedforward_modules")?;
+    let found = select(&targets, config.exclude_modules.as_ref(), model_type, modules, saved)?;
+    let adapted = found.into_iter().filter_map(|module| match module.kind {
+        ModuleKind::Linear {
+            in_features,
+            out_features,
+            ..
+        } => Some(AdaptedModule {
+            name: module.name.clone(),
+            in_features,
+            out_features,
+            kind: AdaptedKind::Ia3 {
+                feedforward: feedforward.matches(&module.name),
+            },
+        }),
+        ModuleKind::Other { .. } => None,
+    });
+    Ok(AdapterPlan {
+        adapted: adapted.collect(),
+        ..AdapterPlan::default()
+    })
+}
+
+/// The linear layers that are meant, without those that are trained whole.
+fn select<'a>(
+    targets: &Targets,
+    exclude: Option<&Targets>,
+    model_type: &str,
+    modules: &'a [ModuleInfo],
+    saved: &[String],
+) -> Result<Vec<&'a ModuleInfo>, PeftError> {
+    let exclude = exclude
+        .map(|targets| targets.matcher("exclude_modules"))
+        .transpose()?;
+    let all_linear = targets.is_all_linear();
+    let matcher = match all_linear {
+        true => None,
+        false => Some(targets.matcher("target_modules")?),
+    };
+    let linear = |module: &ModuleInfo| matches!(module.kind, ModuleKind::Linear { .. });
+    let mut found = Vec::new();
+    for module in modules {
+        let out = exclude.as_ref().is_some_and(|out| out.matches(&module.name));
+        let wanted = match &matcher {
+            Some(matcher) => matcher.matches(&module.name),
+            None => linear(module),
+        };
+        // A module under a saved one is none of ours either, as in peft.
+        let whole = saved.iter().any(|name| ends_with_part(&module.name, name));
+        if out || !wanted || whole {
+            continue;
+        }
+        if !linear(module) {
+            return Err(PeftError::NotLinear {
+                targets: targets.to_string(),
+                module: module.name.clone(),
+            });
+        }
+        found.push(module);
+    }
+    if found.is_empty() {
+        let names: Vec<_> = modules
+            .iter()
+            .filter(|module| linear(module) && !saved.contains(&module.name))
+            .map(|module| module.name.as_str())
+            .collect();
+        let wanted = match targets {
+            Targets::Pattern(pattern) => vec![pattern.as_str()],
+            Targets::Names(names) => names.iter().map(String::as_str).collect(),
+        };
+        return Err(PeftError::NoTarget {
+            targets: targets.to_string(),
+            model_type: model_type.into(),
+            near: nearest(&wanted, &names),
+        });
+    }
+    Ok(found)
+}
+
+/// The line that peft's `print_trainable_parameters` prints.
+pub fn trainable_line(trainable: u64, all: u64) -> String {
+    let share = 100.0 * trainable as f64 / all.max(1) as f64;
+    format!(
+        "trainable params: {} || all params: {} || trainable%: {share:.4}",
+        thousands(trainable),
+        thousands(all)
+    )
+}
+
+/// With commas between the thousands.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
