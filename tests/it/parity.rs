@@ -39,7 +39,8 @@ fn loss(model: &SequenceClassifier, fixture: &mut Fixture, prefix: &str) -> Tens
         Outputs::Classes(_) => {
             softmax_cross_entropy(logits, fixture.integers(&labels).into(), rows)
         }
-        Outputs::Regression => mean_squared_error(logits, &fixture.floats(&labels), rows),
+        Outputs::MultiLabel(_) => unreachable!("no multi-label fixture"),
+        Outputs::Regression(_) => mean_squared_error(logits, &fixture.floats(&labels), rows),
     }
 }
 

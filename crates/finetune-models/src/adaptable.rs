@@ -83,6 +83,19 @@ impl EncoderLayer {
         ]
     }
 
+    fn biases(&self) -> [(&'static str, &Param<Tensor<1>>); 8] {
+        [
+            ("layers.{}.query", &self.query.bias),
+            ("layers.{}.key", &self.key.bias),
+            ("layers.{}.value", &self.value.bias),
+            ("layers.{}.output", &self.output.bias),
+            ("layers.{}.attention_norm", &self.attention_norm.beta),
+            ("layers.{}.up", &self.up.bias),
+            ("layers.{}.down", &self.down.bias),
+            ("layers.{}.output_norm", &self.output_norm.beta),
+        ]
+    }
+
     fn biases_mut(&mut self) -> [(&'static str, &mut Param<Tensor<1>>); 8] {
         [
             ("layers.{}.query", &mut self.query.bias),
@@ -134,6 +147,20 @@ impl Adaptable for SequenceClassifier {
         linears.push(("head.classifier", 0, &mut self.head.classifier));
         let named = |(path, number, linear)| (name_of(family, path, number), linear);
         linears.into_iter().map(named).collect()
+    }
+
+    fn biases(&self) -> Vec<(String, &Param<Tensor<1>>)> {
+        let family = self.config().family;
+        let bias = |path: &str, number| format!("{}.bias", name_of(family, path, number));
+        let mut biases = vec![(bias("embeddings.norm", 0), &self.embeddings.norm.beta)];
+        for (number, layer) in self.layers.iter().enumerate() {
+            for (path, parameter) in layer.biases() {
+                biases.push((bias(path, number), parameter));
+            }
+        }
+        biases.push((bias("head.dense", 0), &self.head.dense.bias));
+        biases.push((bias("head.classifier", 0), &self.head.classifier.bias));
+        biases
     }
 
     fn biases_mut(&mut self) -> Vec<(String, &mut Param<Tensor<1>>)> {

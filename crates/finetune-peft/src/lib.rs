@@ -1,1 +1,36 @@
-//! LoRA.
+#![doc = include_str!("../README.md")]
+
+mod adaptable;
+mod adapter;
+mod attach;
+mod config;
+mod error;
+mod files;
+mod ia3_config;
+mod init;
+mod linear;
+mod lora;
+mod lora_config;
+mod matching;
+mod merge;
+mod named_tensor;
+mod pissa;
+mod plan;
+mod weights_file;
+
+pub use adaptable::Adaptable;
+pub use adapter::{Adapter, AdapterKind, Ia3, LinearCopy};
+pub use attach::{adapter_names, attach, set_active, train_adapter};
+pub use config::{AdapterFile, PeftConfig};
+pub use error::PeftError;
+pub use files::{adapter_tensors, load_adapter, load_adapter_weights, save_adapter};
+pub use ia3_config::Ia3Config;
+pub use linear::Linear;
+pub use lora::Lora;
+pub use lora_config::{Bias, Init, LoraConfig, OneOrMany};
+pub use matching::Targets;
+pub use merge::merge;
+pub use named_tensor::{NamedTensor, transpose};
+pub use plan::{
+    AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, trainable_line,
+};

@@ -81,6 +81,29 @@ pub struct AdapterPlan {
     pub notes: Vec<String>,
 }
 
+impl AdapterPlan {
+    /// Refuses ranks above what a layer's weight can have. Not for saved adapters: PiSSA's have
+    /// twice the rank that was trained.
+    pub fn check_ranks(&self) -> Result<(), PeftError> {
+        for module in &self.adapted {
+            let (inputs, outputs) = (module.in_features, module.out_features);
+            let limit = inputs.min(outputs);
+            if let AdaptedKind::Lora { r, .. } = module.kind
+                && r > limit
+            {
+                return Err(PeftError::config(
+                    "r",
+                    format!(
+                        "{r} is above what {} has, {inputs} inputs and {outputs} outputs; expected at most {limit}",
+                        module.name
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A linear layer with an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdaptedModule {
@@ -273,16 +296,6 @@ fn lora(
         let lora_alpha = alpha.as_ref();
         let lora_alpha = lora_alpha.map_or(config.lora_alpha, |key| config.alpha_pattern[key]);
         used.extend(rank.into_iter().chain(alpha));
-        let limit = in_features.min(out_features);
-        if r > limit {
-            return Err(PeftError::config(
-                "r",
-                format!(
-                    "{r} is above what {} has, {in_features} inputs and {out_features} outputs; expected at most {limit}",
-                    module.name
-                ),
-            ));
-        }
         let scaling = match config.use_rslora {
             true => lora_alpha / (r as f64).sqrt(),
             false => lora_alpha / r as f64,

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use finetune_data::{TextEncoder, TextTokenizer};
 use finetune_kernels::DropoutSource;
-use finetune_metrics::{argmax, softmax};
+use finetune_metrics::{argmax, sigmoid, softmax};
 use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
 use serde::Serialize;
 
@@ -45,7 +45,10 @@ pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextToke
 pub struct Prediction {
     /// Name of the likeliest class; empty for regression.
     pub label: String,
-    /// Its probability; for regression the predicted value.
+    /// Names of the classes that are at least as likely as not; of a multi-label model only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// Probability of `label`; for regression the (first) predicted value.
     pub confidence: f32,
     /// Probability of each class, in class order; empty for regression.
     pub probabilities: Vec<f32>,
@@ -127,8 +130,9 @@ impl Classifier {
 
     fn prediction(&self, logits: &[f32]) -> Prediction {
         match self.outputs() {
-            Outputs::Regression => Prediction {
+            Outputs::Regression(_) => Prediction {
                 label: String::new(),
+                labels: None,
                 confidence: logits[0],
                 probabilities: Vec::new(),
                 logits: logits.to_vec(),
@@ -138,6 +142,20 @@ impl Classifier {
                 let class = argmax(logits).unwrap_or(0);
                 Prediction {
                     label: names[class].clone(),
+                    labels: None,
+                    confidence: probabilities[class],
+                    probabilities,
+                    logits: logits.to_vec(),
+                }
+            }
+            Outputs::MultiLabel(names) => {
+                let probabilities: Vec<f32> = logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
+                let class = argmax(logits).unwrap_or(0);
+                let likely = names.iter().zip(&probabilities);
+                let likely = likely.filter(|(_, probability)| **probability >= 0.5);
+                Prediction {
+                    label: names[class].clone(),
+                    labels: Some(likely.map(|(name, _)| name.clone()).collect()),
                     confidence: probabilities[class],
                     probabilities,
                     logits: logits.to_vec(),

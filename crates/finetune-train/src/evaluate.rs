@@ -4,8 +4,8 @@ use burn::module::Module;
 use finetune_data::{BatchLabels, BatchSize, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_metrics::{
-    ClassificationAccumulator, ClassificationSummary, Metric, RegressionAccumulator,
-    RegressionSummary,
+    ClassificationAccumulator, ClassificationSummary, Metric, MultiLabelAccumulator,
+    MultiLabelSummary, RegressionAccumulator, RegressionSummary,
 };
 use finetune_models::{Outputs, SequenceClassifier};
 use serde::Serialize;
@@ -22,6 +22,8 @@ const LENGTH_BUCKETS: usize = 64;
 pub enum Evaluation {
     /// Of a classifier.
     Classification(Box<ClassificationSummary>),
+    /// Of a multi-label classifier.
+    MultiLabel(Box<MultiLabelSummary>),
     /// Of a regression model.
     Regression(RegressionSummary),
 }
@@ -31,6 +33,7 @@ impl Evaluation {
     pub fn get(&self, metric: Metric) -> Option<f64> {
         match self {
             Self::Classification(summary) => summary.get(metric),
+            Self::MultiLabel(summary) => summary.get(metric),
             Self::Regression(summary) => summary.get(metric),
         }
     }
@@ -41,6 +44,8 @@ impl Evaluation {
 pub enum Accumulator {
     /// Of a classifier.
     Classification(ClassificationAccumulator),
+    /// Of a multi-label classifier.
+    MultiLabel(MultiLabelAccumulator),
     /// Of a regression model.
     Regression(RegressionAccumulator),
 }
@@ -50,6 +55,7 @@ impl Accumulator {
     pub fn evaluation(&self) -> Evaluation {
         match self {
             Self::Classification(all) => Evaluation::Classification(Box::new(all.summary())),
+            Self::MultiLabel(all) => Evaluation::MultiLabel(Box::new(all.summary())),
             Self::Regression(all) => Evaluation::Regression(all.summary()),
         }
     }
@@ -69,7 +75,12 @@ pub fn evaluate(
         Outputs::Classes(names) => {
             Accumulator::Classification(ClassificationAccumulator::new(names.clone()))
         }
-        Outputs::Regression => Accumulator::Regression(RegressionAccumulator::new()),
+        Outputs::MultiLabel(names) => {
+            Accumulator::MultiLabel(MultiLabelAccumulator::new(names.clone()))
+        }
+        Outputs::Regression(names) => {
+            Accumulator::Regression(RegressionAccumulator::new(names.len()))
+        }
     };
     let sampler = Sampler::new(
         data,
@@ -97,9 +108,8 @@ pub fn evaluate(
                 }
             }
             (Accumulator::Regression(all), BatchLabels::Values(targets)) => {
-                for (prediction, target) in logits.iter().zip(targets) {
-                    let error = f64::from(*prediction) - f64::from(*target);
-                    all.update(*prediction, *target, error * error);
+                for (prediction, target) in logits.chunks(width).zip(targets.chunks(width)) {
+                    all.update(prediction, target, squared_error(prediction, target))?;
                 }
             }
             _ => {
@@ -123,4 +133,11 @@ fn cross_entropy(row: &[f32], target: u32) -> f64 {
         - row
             .get(target as usize)
             .map_or(0.0, |&logit| shifted(logit))
+}
+
+/// Mean squared error of one row's outputs.
+fn squared_error(predictions: &[f32], targets: &[f32]) -> f64 {
+    let pairs = predictions.iter().zip(targets);
+    let errors = pairs.map(|(&prediction, &target)| f64::from(prediction) - f64::from(target));
+    errors.map(|error| error * error).sum::<f64>() / predictions.len().max(1) as f64
 }

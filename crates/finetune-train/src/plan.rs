@@ -71,7 +71,7 @@ impl TrainPlan {
     /// What the model predicts.
     pub fn outputs(&self) -> Outputs {
         match self.labels.is_empty() {
-            true => Outputs::Regression,
+            true => Outputs::Regression(Outputs::default_names(1)),
             false => Outputs::Classes(self.labels.clone()),
         }
     }

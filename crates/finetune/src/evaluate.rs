@@ -47,7 +47,10 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
         Outputs::Classes(names) => {
             LabelSchema::infer(&[&rows], &columns, Some(names), Some(false))?
         }
-        Outputs::Regression => LabelSchema::infer(&[&rows], &columns, None, Some(true))?,
+        Outputs::MultiLabel(_) => {
+            return Err(Failure::User("multi-label evaluation is not supported yet".into()));
+        }
+        Outputs::Regression(_) => LabelSchema::infer(&[&rows], &columns, None, Some(true))?,
     };
     let rows = rows.shuffle_take(arguments.seed, arguments.eval_rows)?;
     let longest = classifier.model().config().max_position_embeddings;

@@ -78,8 +78,8 @@ impl Sink {
             )));
         }
         let (names, regression) = match outputs {
-            Outputs::Classes(names) => (names.clone(), false),
-            Outputs::Regression => (Vec::new(), true),
+            Outputs::Classes(names) | Outputs::MultiLabel(names) => (names.clone(), false),
+            Outputs::Regression(_) => (Vec::new(), true),
         };
         let writer = match (format, path) {
             (Format::Parquet, Some(path)) => {

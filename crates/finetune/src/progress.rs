@@ -159,6 +159,10 @@ pub fn headline(metrics: &Evaluation) -> String {
             "loss {:.4}  accuracy {:.4}  F1 macro {:.4}",
             summary.loss, summary.accuracy, summary.f1_macro
         ),
+        Evaluation::MultiLabel(summary) => format!(
+            "loss {:.4}  F1 micro {:.4}  F1 macro {:.4}",
+            summary.loss, summary.f1_micro, summary.f1_macro
+        ),
         Evaluation::Regression(summary) => format!(
             "mse {:.4}  mae {:.4}  pearson {:.4}",
             summary.mse, summary.mae, summary.pearson

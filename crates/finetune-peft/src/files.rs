@@ -1,0 +1,335 @@
+//! Adapter directories: `adapter_config.json` and `adapter_model.safetensors`, as peft reads and
+//! writes them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    path::Path,
+};
+
+use burn::{Tensor, module::Param, tensor::Device};
+
+use crate::{
+    Adaptable, AdaptedKind, AdaptedModule, Adapter, AdapterFile, AdapterKind, AdapterPlan, Ia3,
+    Init, LinearCopy, Lora, NamedTensor, PeftConfig, PeftError,
+    attach::set_active,
+    init::tensor,
+    pissa, transpose,
+    weights_file::{self, FileTensor},
+};
+
+/// Where the values are in an adapter's directory.
+const WEIGHTS: &str = "adapter_model.safetensors";
+
+/// The tensors of the adapter called `name`, under peft's names and in its layout. With PiSSA they
+/// are the update of the untouched base model, of twice the rank.
+pub fn adapter_tensors<M: Adaptable>(
+    model: &M,
+    name: &str,
+    config: &PeftConfig,
+) -> Result<Vec<NamedTensor>, PeftError> {
+    let plan = config.plan(model.model_type(), &model.modules())?;
+    let mut tensors = Vec::new();
+    for (module, linear) in model.linears() {
+        let Some(adapter) = linear.adapter(name) else {
+            continue;
+        };
+        let full = |leaf: &str| format!("base_model.model.{module}.{leaf}");
+        match &adapter.kind {
+            AdapterKind::Lora(lora) => {
+                let (a, b) = factors(lora);
+                tensors.push(NamedTensor::transposed(full("lora_A.weight"), a));
+                tensors.push(NamedTensor::transposed(full("lora_B.weight"), b));
+                if let Some(magnitude) = &lora.magnitude {
+                    let length = vec![linear.out_features()];
+                    let name = full("lora_magnitude_vector");
+                    tensors.push(NamedTensor::vector(name, magnitude.val(), length));
+                }
+            }
+            AdapterKind::Ia3(ia3) => {
+                let shape = match ia3.is_feedforward() {
+                    true => vec![1, linear.in_features()],
+                    false => vec![linear.out_features(), 1],
+                };
+                tensors.push(NamedTensor::vector(full("ia3_l"), ia3.scale.val(), shape));
+            }
+            AdapterKind::Copy(copy) => {
+                let length = vec![linear.out_features()];
+                tensors.push(NamedTensor::transposed(full("weight"), copy.weight.val()));
+                tensors.push(NamedTensor::vector(full("bias"), copy.bias.val(), length));
+            }
+        }
+    }
+    for (bias, value) in model.biases() {
+        if plan.biases.contains(&bias) {
+            let module = bias.strip_suffix(".bias").unwrap_or(&bias);
+            let adapted = plan.adapted.iter().any(|adapted| adapted.name == module);
+            let wrapper = if adapted { ".base_layer" } else { "" };
+            let name = format!("base_model.model.{module}{wrapper}.bias");
+            let length = value.shape().dims::<1>().to_vec();
+            tensors.push(NamedTensor::vector(name, value.val(), length));
+        }
+    }
+    Ok(tensors)
+}
+
+/// `A` and `B` for the untouched base weight.
+fn factors(lora: &Lora) -> (Tensor<2>, Tensor<2>) {
+    let (a, b) = (lora.a.val().inner(), lora.b.val().inner());
+    match lora.initial() {
+        None => (a, b),
+        Some((a0, b0)) => (
+            Tensor::cat(vec![a, a0.clone()], 1),
+            Tensor::cat(vec![b, b0.clone().neg()], 0),
+        ),
+    }
+}
+
+/// Writes the adapter called `name` to `directory`, which exists; both files are synced. `file` is
+/// its configuration, as it was attached.
+pub fn save_adapter<M: Adaptable>(
+    model: &M,
+    name: &str,
+    file: &AdapterFile,
+    directory: &Path,
+) -> Result<(), PeftError> {
+    let tensors = adapter_tensors(model, name, &file.config)?;
+    let file = AdapterFile {
+        config: file.config.clone().resolved(model.model_type()),
+        ..file.clone()
+    };
+    let path = directory.join("adapter_config.json");
+    fs::write(&path, pissa::converted(&file).to_json())
+        .and_then(|()| File::open(&path)?.sync_all())
+        .map_err(PeftError::file("write", &path))?;
+    let path = directory.join(WEIGHTS);
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let views = tensors.iter().map(|tensor| (&tensor.name, tensor));
+    safetensors::serialize_to_file(views, Some(metadata), &path)
+        .map_err(|error| match error {
+            safetensors::SafeTensorError::IoError(error) => error,
+            other => std::io::Error::other(other.to_string()),
+        })
+        .and_then(|()| File::open(&path)?.sync_all())
+        .map_err(PeftError::file("write", &path))
+}
+
+/// Opens an adapter's directory, attaches it as `name` and makes it the active one.
+pub fn load_adapter<M: Adaptable>(
+    model: &mut M,
+    name: &str,
+    directory: &Path,
+    device: &Device,
+) -> Result<(AdapterFile, AdapterPlan), PeftError> {
+    let file = AdapterFile::read(directory)?;
+    let plan = file.config.plan(model.model_type(), &model.modules())?;
+    let mut values = Values::open(directory, &file, model.model_type())?;
+    let dropout = match &file.config {
+        PeftConfig::Lora(config) => config.lora_dropout,
+        PeftConfig::Ia3(_) => 0.0,
+    };
+    let mut adapters = Vec::new();
+    for (module, linear) in model.linears() {
+        let [inputs, outputs] = [linear.in_features(), linear.out_features()];
+        let adapted = plan.adapted.iter().find(|adapted| adapted.name == module);
+        adapters.push(if plan.saved.contains(&module) {
+            let weight = values.matrix(&format!("{module}.weight"), [inputs, outputs], device);
+            let bias = values.vector(&format!("{module}.bias"), &[outputs], device);
+            weight
+                .zip(bias)
+                .map(|(weight, bias)| AdapterKind::Copy(LinearCopy { weight, bias }))
+        } else if let Some(adapted) = adapted {
+            values.adapter(adapted, dropout, device)
+        } else {
+            None
+        });
+    }
+    let biases = values.biases(&*model, &plan, device);
+    values.finish(directory)?;
+
+    for (number, ((_, linear), kind)) in model.linears_mut().into_iter().zip(adapters).enumerate() {
+        if let Some(kind) = kind {
+            linear.attach(Adapter::new(name, kind), number);
+        }
+    }
+    set_biases(model, biases);
+    set_active(model, Some(name))?;
+    Ok((file, plan))
+}
+
+/// Gives the adapter called `name`, which was attached as `config` says, the values of a directory
+/// that [`save_adapter`] wrote: to go on with training. With PiSSA the initial values must be those
+/// of the same seed and base model.
+pub fn load_adapter_weights<M: Adaptable>(
+    model: &mut M,
+    name: &str,
+    config: &PeftConfig,
+    directory: &Path,
+    device: &Device,
+) -> Result<(), PeftError> {
+    let pissa = matches!(config, PeftConfig::Lora(config) if config.init_lora_weights == Init::Pissa);
+    if !pissa {
+        load_adapter(model, name, directory, device)?;
+        return Ok(());
+    }
+    // The file's first columns and rows are the trained factors, the others the initial ones.
+    let initial: Vec<_> = model
+        .linears()
+        .into_iter()
+        .map(|(_, linear)| match linear.adapter(name).map(|adapter| &adapter.kind) {
+            Some(AdapterKind::Lora(lora)) => Some(lora.clone()),
+            _ => None,
+        })
+        .collect();
+    load_adapter(model, name, directory, device)?;
+    for (number, ((_, linear), initial)) in model.linears_mut().into_iter().zip(initial).enumerate() {
+        let Some(mut lora) = initial else { continue };
+        let Some(Adapter {
+            kind: AdapterKind::Lora(loaded),
+            ..
+        }) = linear.detach(name)
+        else {
+            continue;
+        };
+        let rank = lora.rank();
+        lora.a = Param::from_tensor(loaded.a.val().narrow(1, 0, rank));
+        lora.b = Param::from_tensor(loaded.b.val().narrow(0, 0, rank));
+        lora.magnitude = loaded.magnitude;
+        linear.attach(Adapter::new(name, AdapterKind::Lora(lora)), number);
+    }
+    set_active(model, Some(name))
+}
+
+fn set_biases<M: Adaptable>(model: &mut M, mut values: BTreeMap<String, Param<Tensor<1>>>) {
+    for (name, bias) in model.biases_mut() {
+        if let Some(value) = values.remove(&name) {
+            *bias = value;
+        }
+    }
+}
+
+/// The file's tensors while they find their places.
+struct Values {
+    left: BTreeMap<String, FileTensor>,
+    problems: Vec<String>,
+    base: String,
+    model_type: String,
+}
+
+impl Values {
+    fn open(directory: &Path, file: &AdapterFile, model_type: &str) -> Result<Self, PeftError> {
+        Ok(Self {
+            left: weights_file::read(&directory.join(WEIGHTS))?,
+            problems: Vec::new(),
+            base: match file.base_model.is_empty() {
+                true => "a model that it does not name".into(),
+                false => file.base_model.clone(),
+            },
+            model_type: model_type.into(),
+        })
+    }
+
+    /// A tensor of this shape in the file; a problem is noted and makes `None`.
+    fn take(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+        match self.left.remove(name) {
+            None => {
+                self.problems.push(format!("{name}: missing"));
+                None
+            }
+            Some((found, _)) if found != shape => {
+                self.problems.push(format!(
+                    "{name}: the adapter has {found:?}, the model needs {shape:?}"
+                ));
+                None
+            }
+            Some((_, values)) => Some(values),
+        }
+    }
+
+    /// `[in, out]` here, `[out, in]` in the file.
+    fn matrix(
+        &mut self,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        device: &Device,
+    ) -> Option<Param<Tensor<2>>> {
+        let values = self.take(name, &[outputs, inputs])?;
+        let values = transpose(&values, outputs, inputs);
+        Some(Param::from_tensor(tensor(values, [inputs, outputs], device)))
+    }
+
+    fn vector(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        device: &Device,
+    ) -> Option<Param<Tensor<1>>> {
+        let values = self.take(name, shape)?;
+        let length = values.len();
+        Some(Param::from_tensor(tensor(values, [length], device)))
+    }
+
+    fn adapter(
+        &mut self,
+        module: &AdaptedModule,
+        dropout: f64,
+        device: &Device,
+    ) -> Option<AdapterKind> {
+        let (inputs, outputs) = (module.in_features, module.out_features);
+        let full = |leaf: &str| format!("{}.{leaf}", module.name);
+        match module.kind {
+            AdaptedKind::Lora { r, scaling, dora } => {
+                let a = self.matrix(&full("lora_A.weight"), [inputs, r], device);
+                let b = self.matrix(&full("lora_B.weight"), [r, outputs], device);
+                let magnitude = match dora {
+                    false => None,
+                    true => Some(self.vector(&full("lora_magnitude_vector"), &[outputs], device)?),
+                };
+                let (a, b) = a.zip(b)?;
+                Some(AdapterKind::Lora(Lora::new(a, b, magnitude, scaling, dropout)))
+            }
+            AdaptedKind::Ia3 { feedforward } => {
+                let shape = if feedforward { [1, inputs] } else { [outputs, 1] };
+                let scale = self.vector(&full("ia3_l"), &shape, device)?;
+                Some(AdapterKind::Ia3(Ia3::new(scale, feedforward)))
+            }
+        }
+    }
+
+    /// The base model's biases that the adapter brings.
+    fn biases<M: Adaptable>(
+        &mut self,
+        model: &M,
+        plan: &AdapterPlan,
+        device: &Device,
+    ) -> BTreeMap<String, Param<Tensor<1>>> {
+        let mut biases = BTreeMap::new();
+        for (name, bias) in model.biases() {
+            if plan.biases.contains(&name) {
+                let length = bias.shape().dims::<1>();
+                if let Some(value) = self.vector(&name, &length, device) {
+                    biases.insert(name, value);
+                }
+            }
+        }
+        biases
+    }
+
+    /// An error unless every tensor found its place.
+    fn finish(self, directory: &Path) -> Result<(), PeftError> {
+        let mut problems = self.problems;
+        let left = self.left.into_iter();
+        problems.extend(left.map(|(name, (shape, _))| {
+            format!("{name}: the adapter has it ({shape:?}), the model has no place for it")
+        }));
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(PeftError::OtherBase {
+                path: directory.into(),
+                model_type: self.model_type,
+                base: self.base,
+                problems,
+            }),
+        }
+    }
+}
