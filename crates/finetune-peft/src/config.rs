@@ -86,8 +86,9 @@ impl AdapterFile {
                 Value::Object(map) => map.is_empty(),
                 _ => false,
             };
-            let information =
-                INFORMATION.contains(&key.as_str()) || key == "task_type" || key == "init_ia3_weights";
+            let information = INFORMATION.contains(&key.as_str())
+                || key == "task_type"
+                || key == "init_ia3_weights";
             if keys.contains(&key.as_str()) {
                 // JSON's null is TOML's absence.
                 if !value.is_null() {
@@ -166,10 +167,13 @@ impl PeftConfig {
                     "distilbert" => ["k_lin", "v_lin", "ffn.lin2"],
                     _ => ["key", "value", "output.dense"],
                 };
-                let list =
-                    |names: &[&str]| crate::Targets::Names(names.iter().map(|&n| n.into()).collect());
+                let list = |names: &[&str]| {
+                    crate::Targets::Names(names.iter().map(|&n| n.into()).collect())
+                };
                 config.target_modules.get_or_insert(list(&targets));
-                config.feedforward_modules.get_or_insert(list(&targets[2..]));
+                config
+                    .feedforward_modules
+                    .get_or_insert(list(&targets[2..]));
             }
         }
         self

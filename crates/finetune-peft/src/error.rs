@@ -84,7 +84,9 @@ pub enum PeftError {
         found: String,
     },
     /// Merging gave weights that are not numbers.
-    #[error("merging the adapter gives a weight of {module} that is not finite; the adapter or the model is damaged")]
+    #[error(
+        "merging the adapter gives a weight of {module} that is not finite; the adapter or the model is damaged"
+    )]
     NotFinite {
         /// The module.
         module: String,

@@ -167,7 +167,8 @@ pub fn load_adapter_weights<M: Adaptable>(
     directory: &Path,
     device: &Device,
 ) -> Result<(), PeftError> {
-    let pissa = matches!(config, PeftConfig::Lora(config) if config.init_lora_weights == Init::Pissa);
+    let pissa =
+        matches!(config, PeftConfig::Lora(config) if config.init_lora_weights == Init::Pissa);
     if !pissa {
         load_adapter(model, name, directory, device)?;
         return Ok(());
@@ -176,13 +177,16 @@ pub fn load_adapter_weights<M: Adaptable>(
     let initial: Vec<_> = model
         .linears()
         .into_iter()
-        .map(|(_, linear)| match linear.adapter(name).map(|adapter| &adapter.kind) {
-            Some(AdapterKind::Lora(lora)) => Some(lora.clone()),
-            _ => None,
-        })
+        .map(
+            |(_, linear)| match linear.adapter(name).map(|adapter| &adapter.kind) {
+                Some(AdapterKind::Lora(lora)) => Some(lora.clone()),
+                _ => None,
+            },
+        )
         .collect();
     load_adapter(model, name, directory, device)?;
-    for (number, ((_, linear), initial)) in model.linears_mut().into_iter().zip(initial).enumerate() {
+    for (number, ((_, linear), initial)) in model.linears_mut().into_iter().zip(initial).enumerate()
+    {
         let Some(mut lora) = initial else { continue };
         let Some(Adapter {
             kind: AdapterKind::Lora(loaded),
@@ -255,15 +259,14 @@ impl Values {
     ) -> Option<Param<Tensor<2>>> {
         let values = self.take(name, &[outputs, inputs])?;
         let values = transpose(&values, outputs, inputs);
-        Some(Param::from_tensor(tensor(values, [inputs, outputs], device)))
+        Some(Param::from_tensor(tensor(
+            values,
+            [inputs, outputs],
+            device,
+        )))
     }
 
-    fn vector(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        device: &Device,
-    ) -> Option<Param<Tensor<1>>> {
+    fn vector(&mut self, name: &str, shape: &[usize], device: &Device) -> Option<Param<Tensor<1>>> {
         let values = self.take(name, shape)?;
         let length = values.len();
         Some(Param::from_tensor(tensor(values, [length], device)))
@@ -283,13 +286,21 @@ impl Values {
                 let b = self.matrix(&full("lora_B.weight"), [r, outputs], device);
                 let magnitude = match dora {
                     false => None,
-                    true => Some(self.vector(&full("lora_magnitude_vector"), &[outputs], device)?),
+                    true => {
+                        Some(self.vector(&full("lora_magnitude_vector"), &[outputs], device)?)
+                    }
                 };
                 let (a, b) = a.zip(b)?;
-                Some(AdapterKind::Lora(Lora::new(a, b, magnitude, scaling, dropout)))
+                Some(AdapterKind::Lora(Lora::new(
+                    a, b, magnitude, scaling, dropout,
+                )))
             }
             AdaptedKind::Ia3 { feedforward } => {
-                let shape = if feedforward { [1, inputs] } else { [outputs, 1] };
+                let shape = if feedforward {
+                    [1, inputs]
+                } else {
+                    [outputs, 1]
+                };
                 let scale = self.vector(&full("ia3_l"), &shape, device)?;
                 Some(AdapterKind::Ia3(Ia3::new(scale, feedforward)))
             }

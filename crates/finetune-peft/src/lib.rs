@@ -31,6 +31,4 @@ pub use lora_config::{Bias, Init, LoraConfig, OneOrMany};
 pub use matching::Targets;
 pub use merge::merge;
 pub use named_tensor::{NamedTensor, transpose};
-pub use plan::{
-    AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, trainable_line,
-};
+pub use plan::{AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, trainable_line};

@@ -93,11 +93,7 @@ impl Lora {
         drop: Dropout,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
-        let product = dropped
-            .clone()
-            .matmul(self.a.val())
-            .matmul(self.b.val())
-            * self.scaling;
+        let product = dropped.clone().matmul(self.a.val()).matmul(self.b.val()) * self.scaling;
         let Some(magnitude) = &self.magnitude else {
             return linear(x, weight, bias, Activation::Identity) + product;
         };

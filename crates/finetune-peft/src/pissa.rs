@@ -24,7 +24,10 @@ pub(crate) fn converted(file: &AdapterFile) -> AdapterFile {
         ..config.clone()
     };
     config.rank_pattern.values_mut().for_each(|rank| *rank *= 2);
-    config.alpha_pattern.values_mut().for_each(|alpha| *alpha *= factor);
+    config
+        .alpha_pattern
+        .values_mut()
+        .for_each(|alpha| *alpha *= factor);
     AdapterFile {
         config: PeftConfig::Lora(config),
         ..file.clone()

@@ -154,11 +154,7 @@ const HEADS: [&str; 2] = ["classifier", "score"];
 
 impl PeftConfig {
     /// Matches the configuration against the modules of a model of family `model_type`.
-    pub fn plan(
-        &self,
-        model_type: &str,
-        modules: &[ModuleInfo],
-    ) -> Result<AdapterPlan, PeftError> {
+    pub fn plan(&self, model_type: &str, modules: &[ModuleInfo]) -> Result<AdapterPlan, PeftError> {
         let saved = self.saved(modules)?;
         let mut plan = match self {
             Self::Lora(config) => lora(config, model_type, modules, &saved)?,
@@ -247,7 +243,13 @@ fn lora(
             "works only with a list of names as target_modules; put the layers' numbers into the pattern",
         ));
     }
-    let found = select(&targets, config.exclude_modules.as_ref(), model_type, modules, saved)?;
+    let found = select(
+        &targets,
+        config.exclude_modules.as_ref(),
+        model_type,
+        modules,
+        saved,
+    )?;
     let layers: Vec<_> = found
         .iter()
         .filter_map(|module| layer_number(&module.name, lists))
@@ -292,7 +294,9 @@ fn lora(
             continue;
         }
         let (rank, alpha) = (of(&ranks, &module.name), of(&alphas, &module.name));
-        let r = rank.as_ref().map_or(config.r, |key| config.rank_pattern[key]);
+        let r = rank
+            .as_ref()
+            .map_or(config.r, |key| config.rank_pattern[key]);
         let lora_alpha = alpha.as_ref();
         let lora_alpha = lora_alpha.map_or(config.lora_alpha, |key| config.alpha_pattern[key]);
         used.extend(rank.into_iter().chain(alpha));
@@ -311,7 +315,10 @@ fn lora(
             },
         });
     }
-    let keys = config.rank_pattern.keys().chain(config.alpha_pattern.keys());
+    let keys = config
+        .rank_pattern
+        .keys()
+        .chain(config.alpha_pattern.keys());
     plan.notes = keys
         .filter(|key| !used.contains(key))
         .map(|key| format!("the pattern \"{key}\" matches no adapted layer"))
@@ -326,7 +333,9 @@ fn lora(
         Bias::LoraOnly => {
             let adapted = |name: &str| plan.adapted.iter().any(|module| module.name == name);
             let modules = modules.iter().filter(|module| adapted(&module.name));
-            modules.filter_map(|module| Some(module.bias()?.0)).collect()
+            modules
+                .filter_map(|module| Some(module.bias()?.0))
+                .collect()
         }
     };
     Ok(plan)
@@ -348,7 +357,13 @@ fn ia3(
     let feedforward = config.feedforward_modules.clone();
     let feedforward = feedforward.unwrap_or_else(|| names(&default[2..]));
     let feedforward = feedforward.matcher("feedforward_modules")?;
-    let found = select(&targets, config.exclude_modules.as_ref(), model_type, modules, saved)?;
+    let found = select(
+        &targets,
+        config.exclude_modules.as_ref(),
+        model_type,
+        modules,
+        saved,
+    )?;
     let adapted = found.into_iter().filter_map(|module| match module.kind {
         ModuleKind::Linear {
             in_features,
@@ -389,7 +404,9 @@ fn select<'a>(
     let linear = |module: &ModuleInfo| matches!(module.kind, ModuleKind::Linear { .. });
     let mut found = Vec::new();
     for module in modules {
-        let out = exclude.as_ref().is_some_and(|out| out.matches(&module.name));
+        let out = exclude
+            .as_ref()
+            .is_some_and(|out| out.matches(&module.name));
         let wanted = match &matcher {
             Some(matcher) => matcher.matches(&module.name),
             None => linear(module),

@@ -28,10 +28,19 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, FileTensor>, PeftErro
         let values: Vec<f32> = match view.dtype() {
             Dtype::F32 => {
                 let (quads, _) = view.data().as_chunks::<4>();
-                quads.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+                quads
+                    .iter()
+                    .map(|bytes| f32::from_le_bytes(*bytes))
+                    .collect()
             }
-            Dtype::F16 => pairs.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
-            Dtype::BF16 => pairs.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+            Dtype::F16 => pairs
+                .iter()
+                .map(|bytes| f16::from_le_bytes(*bytes).to_f32())
+                .collect(),
+            Dtype::BF16 => pairs
+                .iter()
+                .map(|bytes| bf16::from_le_bytes(*bytes).to_f32())
+                .collect(),
             other => {
                 return Err(invalid(format!(
                     "tensor {name} is {other:?}; expected F32, F16 or BF16"
@@ -69,8 +78,17 @@ mod tests {
             of("base_model.model.distilbert.transformer.layer.0.attention.q_lin.lora_A.weight"),
             "distilbert.transformer.layer.0.attention.q_lin.lora_A.weight"
         );
-        assert_eq!(of("base_model.model.classifier.modules_to_save.bias"), "classifier.bias");
-        assert_eq!(of("base_model.model.a.query.base_layer.bias"), "a.query.bias");
-        assert_eq!(own_name("base_model.model.classifier.original_module.bias"), None);
+        assert_eq!(
+            of("base_model.model.classifier.modules_to_save.bias"),
+            "classifier.bias"
+        );
+        assert_eq!(
+            of("base_model.model.a.query.base_layer.bias"),
+            "a.query.bias"
+        );
+        assert_eq!(
+            own_name("base_model.model.classifier.original_module.bias"),
+            None
+        );
     }
 }

@@ -149,7 +149,8 @@ impl Classifier {
                 }
             }
             Outputs::MultiLabel(names) => {
-                let probabilities: Vec<f32> = logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
+                let probabilities: Vec<f32> =
+                    logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
                 let class = argmax(logits).unwrap_or(0);
                 let likely = names.iter().zip(&probabilities);
                 let likely = likely.filter(|(_, probability)| **probability >= 0.5);

@@ -48,7 +48,9 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
             LabelSchema::infer(&[&rows], &columns, Some(names), Some(false))?
         }
         Outputs::MultiLabel(_) => {
-            return Err(Failure::User("multi-label evaluation is not supported yet".into()));
+            return Err(Failure::User(
+                "multi-label evaluation is not supported yet".into(),
+            ));
         }
         Outputs::Regression(_) => LabelSchema::infer(&[&rows], &columns, None, Some(true))?,
     };
