@@ -1,0 +1,143 @@
+//! `best.json`: which step has the best checkpoint.
+//!
+//! It is written just before the checkpoint gets its name, and keeps the best one until then: as long
+//! as the new one is not there, that counts. So there is no moment to be killed at that loses the best
+//! checkpoint or leaves a new best one unmarked.
+
+use std::fs;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::directory::CheckpointDirectory;
+use crate::durable::{replace_file, sync_directory};
+use crate::error::{CheckpointError, IoContext};
+
+const BEST: &str = "best.json";
+
+#[derive(Serialize, Deserialize)]
+struct Best {
+    step: u64,
+    /// The best step if there is no checkpoint of `step`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<u64>,
+}
+
+impl Best {
+    fn in_force(&self, directory: &CheckpointDirectory) -> Option<u64> {
+        let exists = |step: &u64| directory.path_of(*step).is_dir();
+        Some(self.step)
+            .filter(exists)
+            .or(self.previous.filter(exists))
+    }
+}
+
+/// The best step among those that have a checkpoint.
+pub(crate) fn read(directory: &CheckpointDirectory) -> Result<Option<u64>, CheckpointError> {
+    Ok(load(directory)?.and_then(|best| best.in_force(directory)))
+}
+
+/// Makes `step` the best as soon as its checkpoint exists.
+pub(crate) fn write(directory: &CheckpointDirectory, step: u64) -> Result<(), CheckpointError> {
+    // A damaged record is no reason to keep a new one from replacing it.
+    let previous = read(directory)
+        .unwrap_or(None)
+        .filter(|previous| *previous != step);
+    store(directory, &Best { step, previous })
+}
+
+/// Forgets a step that was to be the best and whose checkpoint was never finished.
+pub(crate) fn settle(directory: &CheckpointDirectory) -> Result<(), CheckpointError> {
+    let Some(best) = load(directory)? else {
+        return Ok(());
+    };
+    match best.in_force(directory) {
+        Some(step) if step == best.step => Ok(()),
+        Some(step) => store(
+            directory,
+            &Best {
+                step,
+                previous: None,
+            },
+        ),
+        None => {
+            let path = directory.path().join(BEST);
+            fs::remove_file(&path).context("remove", &path)?;
+            sync_directory(directory.path())
+        }
+    }
+}
+
+fn store(directory: &CheckpointDirectory, best: &Best) -> Result<(), CheckpointError> {
+    let path = directory.path().join(BEST);
+    let text = serde_json::to_string(best)
+        .map_err(io::Error::from)
+        .context("write", &path)?;
+    replace_file(directory.path(), BEST, (text + "\n").as_bytes())
+}
+
+fn load(directory: &CheckpointDirectory) -> Result<Option<Best>, CheckpointError> {
+    let path = directory.path().join(BEST);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.context("read", &path)?,
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(best) => Ok(Some(best)),
+        Err(error) => Err(CheckpointError::Damaged {
+            path,
+            reason: format!("expected {{\"step\": …}}: {error}"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory_of(steps: &[u64]) -> (tempfile::TempDir, CheckpointDirectory) {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = CheckpointDirectory::new(folder.path());
+        for step in steps {
+            fs::create_dir(directory.path_of(*step)).unwrap();
+        }
+        (folder, directory)
+    }
+
+    #[test]
+    fn the_previous_best_counts_until_the_new_checkpoint_is_there() {
+        let (_folder, directory) = directory_of(&[1]);
+        write(&directory, 1).unwrap();
+        write(&directory, 2).unwrap();
+        assert_eq!(read(&directory).unwrap(), Some(1));
+        fs::create_dir(directory.path_of(2)).unwrap();
+        assert_eq!(read(&directory).unwrap(), Some(2));
+    }
+
+    #[test]
+    fn a_best_that_was_never_finished_is_forgotten() {
+        let (_folder, directory) = directory_of(&[1]);
+        write(&directory, 1).unwrap();
+        write(&directory, 2).unwrap();
+        settle(&directory).unwrap();
+        fs::create_dir(directory.path_of(2)).unwrap();
+        assert_eq!(read(&directory).unwrap(), Some(1));
+
+        let (_folder, directory) = directory_of(&[]);
+        write(&directory, 2).unwrap();
+        settle(&directory).unwrap();
+        assert!(!directory.path().join(BEST).exists());
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error_that_a_new_best_mends() {
+        let (_folder, directory) = directory_of(&[1]);
+        fs::write(directory.path().join(BEST), "{").unwrap();
+        assert!(matches!(
+            read(&directory),
+            Err(CheckpointError::Damaged { .. })
+        ));
+        write(&directory, 1).unwrap();
+        assert_eq!(read(&directory).unwrap(), Some(1));
+    }
+}

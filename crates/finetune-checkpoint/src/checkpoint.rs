@@ -1,0 +1,128 @@
+//! One checkpoint on disk, verified.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::directory::step_of;
+use crate::error::{CheckpointError, IoContext};
+use crate::hashing::sha256_of_file;
+use crate::manifest::{FileEntry, MANIFEST, Manifest};
+
+/// A checkpoint whose every file had the right length and SHA-256 when it was opened.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    manifest: Manifest,
+    bytes: u64,
+}
+
+impl Checkpoint {
+    /// Reads the manifest and all files of the checkpoint, and verifies them.
+    ///
+    /// # Errors
+    ///
+    /// A manifest that is missing, damaged or of a newer format; a file that is missing, unreadable,
+    /// or not what it was.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
+        let path = path.into();
+        let manifest = Manifest::read(&path)?;
+        let manifest_path = path.join(MANIFEST);
+        if let Some(step) = step_of(&path).filter(|step| *step != manifest.step) {
+            return Err(CheckpointError::Damaged {
+                path: manifest_path,
+                reason: format!("expected step {step}, found step {}", manifest.step),
+            });
+        }
+        let mut bytes = manifest_path
+            .metadata()
+            .context("read", &manifest_path)?
+            .len();
+        for (name, entry) in &manifest.files {
+            verify(&path.join(name), entry)?;
+            bytes += entry.bytes;
+        }
+        Ok(Self {
+            path,
+            manifest,
+            bytes,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The step it was saved at.
+    pub fn step(&self) -> u64 {
+        self.manifest.step
+    }
+
+    /// The metadata it was saved with.
+    pub fn metadata(&self) -> &Value {
+        &self.manifest.metadata
+    }
+
+    /// Bytes of all its files and its manifest.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Names of its files, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.manifest.files.keys().map(String::as_str)
+    }
+
+    /// Where the file of this name is.
+    ///
+    /// # Errors
+    ///
+    /// The checkpoint has no file of that name.
+    pub fn file(&self, name: &str) -> Result<PathBuf, CheckpointError> {
+        if self.manifest.files.contains_key(name) {
+            return Ok(self.path.join(name));
+        }
+        Err(CheckpointError::NoSuchFile {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            present: self.names().map(str::to_owned).collect(),
+        })
+    }
+}
+
+fn verify(path: &Path, expected: &FileEntry) -> Result<(), CheckpointError> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(CheckpointError::MissingFile {
+                path: path.to_path_buf(),
+            });
+        }
+        other => other.context("read", path)?,
+    };
+    // A pipe in the place of a file would keep us waiting for ever.
+    if !found.is_file() {
+        return Err(CheckpointError::Damaged {
+            path: path.to_path_buf(),
+            reason: "it is not a file".to_owned(),
+        });
+    }
+    if found.len() != expected.bytes {
+        return Err(CheckpointError::WrongLength {
+            path: path.to_path_buf(),
+            expected: expected.bytes,
+            found: found.len(),
+        });
+    }
+    let sha256 = sha256_of_file(path).context("read", path)?;
+    if sha256 != expected.sha256 {
+        return Err(CheckpointError::WrongChecksum {
+            path: path.to_path_buf(),
+            expected: expected.sha256.clone(),
+            found: sha256,
+        });
+    }
+    Ok(())
+}

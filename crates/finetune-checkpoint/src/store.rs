@@ -1,0 +1,333 @@
+//! The one writer of a directory of checkpoints.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::best;
+use crate::checkpoint::Checkpoint;
+use crate::content::Content;
+use crate::directory::{CheckpointDirectory, Found, PARTIAL, REMOVED, step_name};
+use crate::durable::sync_directory;
+use crate::error::{CheckpointError, IoContext};
+use crate::lock::lock;
+use crate::manifest::Manifest;
+use crate::partial::PartialCheckpoint;
+use crate::retention::{Kept, Retention};
+use crate::saved::{Note, Saved};
+use crate::space::free_bytes;
+
+/// A directory of checkpoints, to save to. Only one store at a time has a directory, in this and all
+/// other processes.
+#[derive(Debug)]
+pub struct CheckpointStore {
+    directory: CheckpointDirectory,
+    retention: Retention,
+    _lock: File,
+}
+
+impl CheckpointStore {
+    /// Creates the directory if need be, takes its lock, and removes what killed saves and removals
+    /// have left.
+    ///
+    /// # Errors
+    ///
+    /// Another store has the directory, or it cannot be created, read or cleaned.
+    pub fn open(path: impl Into<PathBuf>, retention: Retention) -> Result<Self, CheckpointError> {
+        let directory = CheckpointDirectory::new(path);
+        let path = directory.path();
+        fs::create_dir_all(path).context("create", path)?;
+        // A relative path of one part has the empty path as its parent.
+        if let Some(parent) = path.parent().filter(|path| !path.as_os_str().is_empty()) {
+            sync_directory(parent)?;
+        }
+        let lock = lock(path)?;
+        remove_leftovers(path)?;
+        match best::settle(&directory) {
+            // Whoever asks for the best hears of it; training can go on without.
+            Ok(()) | Err(CheckpointError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self {
+            directory,
+            retention,
+            _lock: lock,
+        })
+    }
+
+    /// The directory, for reading.
+    pub fn directory(&self) -> &CheckpointDirectory {
+        &self.directory
+    }
+
+    /// As [`CheckpointDirectory::steps`].
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn steps(&self) -> Result<Vec<u64>, CheckpointError> {
+        self.directory.steps()
+    }
+
+    /// As [`CheckpointDirectory::best`].
+    ///
+    /// # Errors
+    ///
+    /// `best.json` cannot be read or is damaged.
+    pub fn best(&self) -> Result<Option<u64>, CheckpointError> {
+        self.directory.best()
+    }
+
+    /// As [`CheckpointDirectory::newest_valid`].
+    ///
+    /// # Errors
+    ///
+    /// All checkpoints are damaged, or the newest was written by a newer version.
+    pub fn newest_valid(&self) -> Result<Option<Found>, CheckpointError> {
+        self.directory.newest_valid()
+    }
+
+    /// Saves a checkpoint, marks it as the best if it is, and removes those that are no longer
+    /// needed.
+    ///
+    /// If there is a valid checkpoint of the step, that is left as it is: a run that goes on from an
+    /// earlier one reaches the step with the same bits. A damaged one is replaced.
+    ///
+    /// # Errors
+    ///
+    /// A file's name is refused, a file cannot be written, the disk is full, or the step has a
+    /// checkpoint of a newer version. Nothing is left of the new checkpoint then, and nothing of the
+    /// earlier ones has changed. What fails after the checkpoint is safe is a [`Note`] instead.
+    pub fn save(
+        &mut self,
+        step: u64,
+        content: Content,
+        best: bool,
+    ) -> Result<Saved, CheckpointError> {
+        let started = Instant::now();
+        content.check_names()?;
+        let path = self.directory.path_of(step);
+        let (bytes, already_there) = match self.existing(&path)? {
+            Some(bytes) => {
+                if best {
+                    best::write(&self.directory, step)?;
+                }
+                (bytes, true)
+            }
+            None => (self.write(step, &path, content, best)?, false),
+        };
+        let (removed, notes) = self.retain(step, bytes);
+        Ok(Saved {
+            step,
+            path,
+            bytes,
+            seconds: started.elapsed().as_secs_f64(),
+            already_there,
+            removed,
+            notes,
+        })
+    }
+
+    /// Bytes of the checkpoint at `path` if there is one that verifies.
+    fn existing(&self, path: &Path) -> Result<Option<u64>, CheckpointError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        match Checkpoint::open(path) {
+            Ok(checkpoint) => Ok(Some(checkpoint.bytes())),
+            Err(error @ CheckpointError::NewerFormat { .. }) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn write(
+        &self,
+        step: u64,
+        path: &Path,
+        content: Content,
+        best: bool,
+    ) -> Result<u64, CheckpointError> {
+        let needed = content.size_hint();
+        self.try_write(step, path, content, best).map_err(|error| {
+            // The error at hand says more than one of this would, which opening repeats anyway.
+            let _ = best::settle(&self.directory);
+            match error {
+                CheckpointError::Io { source, .. } if is_no_space(&source) => {
+                    CheckpointError::NoSpace {
+                        path: path.to_path_buf(),
+                        needed,
+                        free: free_bytes(self.directory.path()),
+                        whole: self.whole_steps(),
+                        source,
+                    }
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn try_write(
+        &self,
+        step: u64,
+        path: &Path,
+        content: Content,
+        best: bool,
+    ) -> Result<u64, CheckpointError> {
+        let partial = PartialCheckpoint::create(&self.directory, step)?;
+        let mut bytes = 0;
+        let mut entries = BTreeMap::new();
+        for mut file in content.files {
+            let entry = partial.write(file.as_mut())?;
+            bytes += entry.bytes;
+            entries.insert(file.name().to_owned(), entry);
+        }
+        bytes += partial.seal(&Manifest::new(step, entries, content.metadata))?;
+        if best {
+            best::write(&self.directory, step)?;
+        }
+        if path.exists() {
+            self.set_aside(step)?;
+        }
+        partial.publish(path)?;
+        sync_directory(self.directory.path())?;
+        // The damaged checkpoint that this one replaces, if any; else opening removes it.
+        let _ = fs::remove_dir_all(self.aside(step));
+        Ok(bytes)
+    }
+
+    /// Removes what the retention does not keep; what goes wrong is told, not fatal.
+    fn retain(&self, saved: u64, bytes: u64) -> (Vec<u64>, Vec<Note>) {
+        let mut notes = Vec::new();
+        let mut removed = Vec::new();
+        match self.choose(saved) {
+            Ok((surplus, kept)) => {
+                removed = self.remove(&surplus, &mut notes);
+                let total = kept.iter().map(|one| one.bytes).sum();
+                match self.retention.byte_budget {
+                    Some(budget) if bytes > budget => {
+                        notes.push(Note::LargerThanBudget { bytes, budget });
+                    }
+                    Some(budget) if total > budget => notes.push(Note::OverBudget {
+                        bytes: total,
+                        budget,
+                    }),
+                    _ => {}
+                }
+            }
+            Err(error) => notes.push(Note::NotRemoved {
+                path: self.directory.path().to_path_buf(),
+                reason: error.to_string(),
+            }),
+        }
+        (removed, notes)
+    }
+
+    fn choose(&self, saved: u64) -> Result<(Vec<Kept>, Vec<Kept>), CheckpointError> {
+        let mut checkpoints = Vec::new();
+        for step in self.steps()? {
+            let path = self.directory.path_of(step);
+            let bytes = bytes_of(&path).context("read", &path)?;
+            checkpoints.push(Kept { step, bytes });
+        }
+        Ok(self.retention.split(&checkpoints, saved, self.best()?))
+    }
+
+    /// Takes the checkpoints' names away, for good, and only then their files, so that no half of one
+    /// is ever taken for a checkpoint.
+    fn remove(&self, checkpoints: &[Kept], notes: &mut Vec<Note>) -> Vec<u64> {
+        let mut removed = Vec::new();
+        for Kept { step, .. } in checkpoints {
+            match self.set_aside(*step) {
+                Ok(()) => removed.push(*step),
+                Err(error) => notes.push(not_removed(self.directory.path_of(*step), &error)),
+            }
+        }
+        if removed.is_empty() {
+            return removed;
+        }
+        if let Err(error) = sync_directory(self.directory.path()) {
+            notes.push(not_removed(self.directory.path().to_path_buf(), &error));
+            return removed;
+        }
+        for step in &removed {
+            let path = self.aside(*step);
+            if let Err(error) = fs::remove_dir_all(&path).context("remove", &path) {
+                notes.push(not_removed(path, &error));
+            }
+        }
+        removed
+    }
+
+    fn aside(&self, step: u64) -> PathBuf {
+        let name = format!("{REMOVED}{}", step_name(step));
+        self.directory.path().join(name)
+    }
+
+    fn set_aside(&self, step: u64) -> Result<(), CheckpointError> {
+        let aside = self.aside(step);
+        // One whose removal failed before.
+        if aside.exists() {
+            fs::remove_dir_all(&aside).context("remove", &aside)?;
+        }
+        let path = self.directory.path_of(step);
+        fs::rename(&path, &aside).context("remove", &path)
+    }
+
+    /// Steps of the checkpoints that verify.
+    fn whole_steps(&self) -> Vec<u64> {
+        let steps = self.steps().unwrap_or_default();
+        let is_whole = |step: &u64| Checkpoint::open(self.directory.path_of(*step)).is_ok();
+        steps.into_iter().filter(is_whole).collect()
+    }
+}
+
+fn not_removed(path: PathBuf, error: &CheckpointError) -> Note {
+    Note::NotRemoved {
+        path,
+        reason: error.to_string(),
+    }
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn remove_leftovers(directory: &Path) -> Result<(), CheckpointError> {
+    for entry in fs::read_dir(directory).context("read", directory)? {
+        let entry = entry.context("read", directory)?;
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        if !bytes.starts_with(PARTIAL.as_bytes()) && !bytes.starts_with(REMOVED.as_bytes()) {
+            continue;
+        }
+        let path = entry.path();
+        let kind = entry.file_type().context("read", &path)?;
+        let removed = if kind.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.context("remove", &path)?;
+    }
+    Ok(())
+}
+
+/// Bytes of all files in a directory, whatever a manifest says.
+fn bytes_of(directory: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() {
+            bytes_of(&entry.path())?
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,118 @@
+//! Which checkpoints are there after many saves.
+
+use std::fs;
+
+use finetune_checkpoint::{CheckpointStore, Note, Retention};
+
+use crate::support::{content, entries, keep_last, store};
+
+/// Saves steps 1 to `last` and returns what each removed.
+fn save(store: &mut CheckpointStore, last: u64, best: &[u64]) -> Vec<Vec<u64>> {
+    (1..=last)
+        .map(|step| {
+            let best = best.contains(&step);
+            let saved = store.save(step, content(step, 1000), best).unwrap();
+            assert!(saved.notes.is_empty(), "{:?}", saved.notes);
+            saved.removed
+        })
+        .collect()
+}
+
+#[test]
+fn the_best_is_kept_though_it_is_the_oldest() {
+    let (_folder, mut store) = store(keep_last(2));
+    let removed = save(&mut store, 5, &[1]);
+    assert_eq!(removed, [vec![], vec![], vec![], vec![2], vec![3]]);
+    assert_eq!(
+        entries(store.directory().path()),
+        ["best.json", "step-000001", "step-000004", "step-000005"]
+    );
+    // A new best frees the old one.
+    let saved = store.save(6, content(6, 1000), true).unwrap();
+    assert_eq!(saved.removed, [1, 4]);
+    assert_eq!(store.best().unwrap(), Some(6));
+    assert_eq!(store.steps().unwrap(), [5, 6]);
+}
+
+#[test]
+fn the_best_within_the_newest_is_not_counted_twice() {
+    let (_folder, mut store) = store(keep_last(2));
+    save(&mut store, 5, &[2, 4]);
+    assert_eq!(store.steps().unwrap(), [4, 5]);
+}
+
+#[test]
+fn without_a_best_only_the_newest_stay() {
+    let (_folder, mut store) = store(keep_last(0));
+    save(&mut store, 4, &[]);
+    assert_eq!(store.steps().unwrap(), [4]);
+    assert_eq!(store.best().unwrap(), None);
+}
+
+#[test]
+fn the_budget_removes_the_oldest_but_the_best() {
+    let (_folder, mut unlimited) = store(keep_last(9));
+    let one = unlimited.save(1, content(1, 1000), false).unwrap().bytes;
+    // Three and a half: manifests differ by some digits.
+    let (_folder, mut store) = store(Retention {
+        keep_last: 9,
+        byte_budget: Some(one * 7 / 2),
+    });
+    let removed = save(&mut store, 6, &[2]);
+    assert_eq!(removed, [vec![], vec![], vec![], vec![1], vec![3], vec![4]]);
+    assert_eq!(store.steps().unwrap(), [2, 5, 6]);
+}
+
+#[test]
+fn a_checkpoint_above_the_budget_is_kept_with_a_note() {
+    let (_folder, mut store) = store(Retention {
+        keep_last: 9,
+        byte_budget: Some(1500),
+    });
+    let first = store.save(1, content(1, 1000), true).unwrap();
+    let bytes = first.bytes;
+    let note = Note::LargerThanBudget {
+        bytes,
+        budget: 1500,
+    };
+    assert_eq!(first.notes, std::slice::from_ref(&note));
+    assert!(
+        note.to_string()
+            .contains("more than the budget of 1.5 kB for all")
+    );
+    let second = store.save(2, content(2, 1000), false).unwrap();
+    assert!(matches!(second.notes[..], [Note::LargerThanBudget { .. }]));
+    let third = store.save(3, content(3, 1000), false).unwrap();
+    assert_eq!(third.removed, [2]);
+    assert_eq!(store.steps().unwrap(), [1, 3]);
+}
+
+#[test]
+fn newest_and_best_above_the_budget_are_kept_with_a_note() {
+    let (_folder, mut store) = store(Retention {
+        keep_last: 9,
+        byte_budget: Some(3500),
+    });
+    let first = store.save(1, content(1, 1000), true).unwrap();
+    assert!(first.notes.is_empty());
+    let second = store.save(2, content(2, 1000), false).unwrap();
+    let bytes = first.bytes + second.bytes;
+    let budget = 3500;
+    assert_eq!(second.notes, [Note::OverBudget { bytes, budget }]);
+    assert_eq!(store.steps().unwrap(), [1, 2]);
+}
+
+#[test]
+fn nothing_is_removed_while_nobody_knows_the_best() {
+    let (_folder, mut store) = store(keep_last(1));
+    store.save(1, content(1, 1000), true).unwrap();
+    fs::write(store.directory().path().join("best.json"), "{\"st").unwrap();
+    let saved = store.save(2, content(2, 1000), false).unwrap();
+    assert!(saved.removed.is_empty());
+    let [note @ Note::NotRemoved { .. }] = &saved.notes[..] else {
+        panic!("{:?}", saved.notes)
+    };
+    assert!(note.to_string().contains("best.json is damaged"), "{note}");
+    let saved = store.save(3, content(3, 1000), true).unwrap();
+    assert_eq!(saved.removed, [1, 2]);
+}

@@ -1,0 +1,95 @@
+//! Reads an event file from its start.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use prost::Message;
+
+use crate::error::TensorboardError;
+use crate::event::{Event, SummaryValue};
+use crate::proto::{self, What};
+use crate::record::RecordReader;
+use crate::tensor;
+
+/// The events of a file, in its order, checksums verified.
+///
+/// After an error it ends. [`TensorboardError::Truncated`] is what the file of a killed run, or of
+/// one that is writing right now, may end with; what came before is whole.
+#[derive(Debug)]
+pub struct EventReader {
+    records: RecordReader,
+    /// The plugin of each tag so far.
+    plugins: HashMap<String, String>,
+    failed: bool,
+}
+
+impl EventReader {
+    /// Opens an event file, ours or of TensorBoard, TensorFlow or PyTorch.
+    ///
+    /// # Errors
+    /// [`TensorboardError::Io`] if it cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, TensorboardError> {
+        Ok(Self {
+            records: RecordReader::open(path.as_ref().to_path_buf())?,
+            plugins: HashMap::new(),
+            failed: false,
+        })
+    }
+
+    /// The plugin of each tag read so far.
+    pub(crate) fn into_plugins(self) -> HashMap<String, String> {
+        self.plugins
+    }
+
+    fn read(&mut self) -> Result<Option<Event>, TensorboardError> {
+        let start = self.records.position();
+        let Some(data) = self.records.next()? else {
+            return Ok(None);
+        };
+        let event = proto::Event::decode(data).map_err(|error| {
+            self.records
+                .damaged(start, format!("holds no event: {error}"))
+        })?;
+        let (file_version, values) = match event.what {
+            Some(What::FileVersion(version)) => (Some(version), Vec::new()),
+            Some(What::Summary(summary)) => (None, summary.value),
+            None => (None, Vec::new()),
+        };
+        Ok(Some(Event {
+            wall_time: event.wall_time,
+            step: event.step,
+            end: self.records.position(),
+            file_version,
+            values: values.into_iter().map(|value| self.value(value)).collect(),
+        }))
+    }
+
+    fn value(&mut self, value: proto::Value) -> SummaryValue {
+        let named = value.metadata.and_then(|metadata| metadata.plugin_data);
+        if let Some(named) = named
+            && !self.plugins.contains_key(&value.tag)
+        {
+            self.plugins.insert(value.tag.clone(), named.plugin_name);
+        }
+        let plugin = self.plugins.get(&value.tag).cloned();
+        let is_scalar = plugin.as_deref().is_none_or(|plugin| plugin == "scalars");
+        SummaryValue {
+            tag: value.tag,
+            plugin,
+            scalar: value.data.filter(|_| is_scalar).and_then(tensor::scalar_of),
+        }
+    }
+}
+
+impl Iterator for EventReader {
+    type Item = Result<Event, TensorboardError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let event = self.read();
+        self.failed = event.is_err();
+        event.transpose()
+    }
+}
