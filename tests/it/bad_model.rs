@@ -274,8 +274,12 @@ fn config_with_a_key_that_cannot_be() {
         ),
         (
             "problem_type",
-            json!("multi_label_classification"),
-            &["\"problem_type\"", "multi_label", "regression"],
+            json!("multiple_choice"),
+            &[
+                "\"problem_type\"",
+                "\"multiple_choice\"",
+                "multi_label_classification",
+            ],
         ),
     ] {
         check_config(|config| config[key] = value, words);
