@@ -17,8 +17,8 @@ fn check(arguments: &[&str], words: &[&str]) {
 #[test]
 fn unknown_values_list_the_valid_ones() {
     check(
-        &["--strategy", "lora"],
-        &["\"lora\"", "expected one of: full"],
+        &["--strategy", "lorax"],
+        &["\"lorax\"", "expected one of: full"],
     );
     check(
         &["--device", "gpu"],

@@ -12,5 +12,6 @@ mod minilm;
 mod parity;
 mod predict;
 mod samples;
+mod strategies;
 mod tolerance;
 mod train;

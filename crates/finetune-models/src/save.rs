@@ -35,19 +35,7 @@ impl SequenceClassifier {
             .prefix(".partial-")
             .tempdir_in(parent)
             .map_err(ModelError::write(parent))?;
-        let write = |name: &str, bytes: &[u8]| {
-            let path = partial.path().join(name);
-            fs::write(&path, bytes)
-                .and_then(|()| File::open(&path)?.sync_all())
-                .map_err(ModelError::write(&directory.join(name)))
-        };
-        write("config.json", self.config().to_json().as_bytes())?;
-        for name in TOKENIZER_FILES {
-            let source = tokenizer_from.join(name);
-            if source.exists() {
-                write(name, &fs::read(&source).map_err(ModelError::read(&source))?)?;
-            }
-        }
+        self.save_settings(partial.path(), tokenizer_from)?;
         self.save_weights(&partial.path().join("model.safetensors"))?;
         // `tempdir` makes a private directory; a result is an ordinary one.
         #[cfg(unix)]
@@ -61,6 +49,25 @@ impl SequenceClassifier {
             let _ = fs::remove_dir_all(&partial);
             ModelError::write(directory)(error)
         })
+    }
+
+    /// Writes `config.json` and the tokenizer's files of `tokenizer_from` to `directory`, which
+    /// exists, and syncs them.
+    pub fn save_settings(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+        let write = |name: &str, bytes: &[u8]| {
+            let path = directory.join(name);
+            fs::write(&path, bytes)
+                .and_then(|()| File::open(&path)?.sync_all())
+                .map_err(ModelError::write(&path))
+        };
+        write("config.json", self.config().to_json().as_bytes())?;
+        for name in TOKENIZER_FILES {
+            let source = tokenizer_from.join(name);
+            if source.exists() {
+                write(name, &fs::read(&source).map_err(ModelError::read(&source))?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes all parameters under transformers' names, as f32, and syncs the file.

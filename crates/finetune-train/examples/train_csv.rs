@@ -6,10 +6,9 @@ use std::{env, error::Error, ops::ControlFlow, path::Path};
 use finetune_data::{
     Columns, Dataset, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
 };
-use finetune_models::SequenceClassifier;
 use finetune_train::{
     AdamWConfig, Event, Observer, Observers, RunDirectory, Strategy, TrainData, TrainError,
-    TrainPlan, device, train,
+    TrainPlan, device, prepare, train,
 };
 
 /// Prints each evaluation.
@@ -68,6 +67,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         label_column: columns.label.clone().unwrap_or_default(),
         labels: labels.class_names().to_vec(),
         strategy: Strategy::Full,
+        adapter: String::new(),
+        frozen_dropout: false,
         epochs: 1.0,
         max_steps: 0,
         train_rows: 0,
@@ -84,10 +85,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         device: "cpu".into(),
         metric_for_best_model: "loss".into(),
         output: run.clone(),
+        lora: None,
+        ia3: None,
     };
     plan.check()?;
     let device = device(&plan.device)?;
-    let (model, _) = SequenceClassifier::load(base, Some(plan.outputs()), plan.seed, &device)?;
+    let model = prepare(&plan, base, &device)?;
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;
     let mut observers = Observers::default().with(run.event_log()?).with(Printer);

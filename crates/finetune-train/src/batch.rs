@@ -7,7 +7,7 @@ use finetune_kernels::{
 };
 use finetune_models::SequenceClassifier;
 
-use crate::TrainError;
+use crate::{TrainError, TrainPlan, lowest_trained_layer};
 
 /// The tokens of a batch as the model takes them.
 pub fn packed_tokens(batch: &PackedBatch) -> Result<PackedTokens, TrainError> {
@@ -21,21 +21,50 @@ pub fn packed_tokens(batch: &PackedBatch) -> Result<PackedTokens, TrainError> {
     })
 }
 
-/// Mean loss of a batch, `[1]`: cross-entropy for classes, squared error for values.
-pub fn batch_loss(
-    model: &SequenceClassifier,
-    batch: &PackedBatch,
-    dropout: DropoutSource,
-) -> Result<Tensor<1>, TrainError> {
-    let logits = model.forward(&packed_tokens(batch)?, dropout)?;
-    let rows = batch.batch_size() as f64;
-    match &batch.labels {
-        BatchLabels::Classes(targets) => Ok(softmax_cross_entropy(
-            logits,
-            targets.as_slice().into(),
-            rows,
-        )),
-        BatchLabels::Values(targets) => Ok(mean_squared_error(logits, targets, rows)),
-        BatchLabels::None => Err(TrainError::Plan("the training rows have no labels".into())),
+/// How the loss of a batch is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchLoss {
+    /// Layers from the embeddings on that run without dropout: nothing in or below them is trained.
+    pub frozen_layers: usize,
+}
+
+impl BatchLoss {
+    /// By a plan, for a model in training. A frozen prefix runs without dropout unless the plan
+    /// says otherwise: noise in features that nothing adapts to only blurs them, and the head
+    /// then learns from the features that prediction gives it.
+    pub fn new(plan: &TrainPlan, model: &SequenceClassifier) -> Self {
+        Self {
+            frozen_layers: match plan.frozen_dropout {
+                true => 0,
+                false => lowest_trained_layer(model),
+            },
+        }
+    }
+
+    /// Mean loss of a batch, `[1]`: cross-entropy for classes, squared error for values.
+    pub fn of(
+        &self,
+        model: &SequenceClassifier,
+        batch: &PackedBatch,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<1>, TrainError> {
+        let tokens = packed_tokens(batch)?;
+        let logits = match self.frozen_layers {
+            0 => model.forward(&tokens, dropout)?,
+            layers => {
+                let hidden = model.hidden_states(&tokens, layers, DropoutSource::OFF)?;
+                model.forward_from(hidden, layers, &tokens.offsets, dropout)
+            }
+        };
+        let rows = batch.batch_size() as f64;
+        match &batch.labels {
+            BatchLabels::Classes(targets) => Ok(softmax_cross_entropy(
+                logits,
+                targets.as_slice().into(),
+                rows,
+            )),
+            BatchLabels::Values(targets) => Ok(mean_squared_error(logits, targets, rows)),
+            BatchLabels::None => Err(TrainError::Plan("the training rows have no labels".into())),
+        }
     }
 }

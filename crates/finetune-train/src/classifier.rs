@@ -7,9 +7,10 @@ use finetune_data::{TextEncoder, TextTokenizer};
 use finetune_kernels::DropoutSource;
 use finetune_metrics::{argmax, sigmoid, softmax};
 use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
+use finetune_peft::{AdapterFile, load_adapter};
 use serde::Serialize;
 
-use crate::{TrainError, packed_tokens};
+use crate::{ADAPTER, TrainError, packed_tokens};
 
 /// A saved model with its tokenizer.
 #[derive(Debug)]
@@ -57,9 +58,20 @@ pub struct Prediction {
 }
 
 impl Classifier {
-    /// Loads a saved model directory. One without a classifier is an error: its predictions would
+    /// Loads a saved model directory, or an adapter's whose base model is a directory. One without a classifier is an error: its predictions would
     /// be random.
     pub fn load(directory: &Path, device: &Device) -> Result<Self, TrainError> {
+        if directory.join("adapter_config.json").exists() {
+            let base = AdapterFile::read(directory)?.base_model;
+            let path = Path::new(&base);
+            return match path.is_dir() {
+                true => Self::load_adapter(path, directory, device),
+                false => Err(TrainError::Plan(format!(
+                    "{} is an adapter of \"{base}\", which is not a directory here; get that model and give both to Classifier::load_adapter",
+                    directory.display()
+                ))),
+            };
+        }
         let (model, report) = SequenceClassifier::load(directory, None, 0, device)?;
         if !report.fresh.is_empty() {
             return Err(TrainError::Plan(format!(
@@ -73,9 +85,31 @@ impl Classifier {
         Ok(Self { model, tokenizer })
     }
 
+    /// Loads an adapter's directory onto its base model, both given.
+    pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, TrainError> {
+        // The adapter's own config.json says what the outputs are; peft writes none.
+        let outputs = match adapter.join("config.json").exists() {
+            true => Some(ModelConfig::from_directory(adapter)?.outputs),
+            false => None,
+        };
+        let (mut model, _) = SequenceClassifier::load(base, outputs, 0, device)?;
+        load_adapter(&mut model, ADAPTER, adapter, device)?;
+        let tokenizer_from = match adapter.join("tokenizer.json").exists() {
+            true => adapter,
+            false => base,
+        };
+        let tokenizer = load_tokenizer(tokenizer_from, model.config())?;
+        Ok(Self { model, tokenizer })
+    }
+
     /// The model.
     pub fn model(&self) -> &SequenceClassifier {
         &self.model
+    }
+
+    /// Folds the adapter that [`load_adapter`](Self::load_adapter) put on into the weights.
+    pub fn merge_adapter(&mut self) -> Result<(), TrainError> {
+        Ok(finetune_peft::merge(&mut self.model, ADAPTER)?)
     }
 
     /// The tokenizer.

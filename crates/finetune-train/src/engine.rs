@@ -5,11 +5,10 @@ use std::time::Instant;
 use burn::module::Module;
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::DropoutSource;
-use finetune_models::SequenceClassifier;
 
 use crate::{
-    AdamW, BestEvaluation, BestModel, Event, Observers, ParameterGradients, RunDirectory, Schedule,
-    TrainError, TrainPlan, batch_loss, clip_factor, evaluate,
+    AdamW, BatchLoss, BestEvaluation, BestModel, Event, Observers, ParameterGradients, Prepared,
+    RunDirectory, Schedule, TrainError, TrainPlan, clip_factor, evaluate,
 };
 
 /// What a run trains on.
@@ -39,11 +38,11 @@ pub struct Outcome {
     pub best: Option<BestEvaluation>,
 }
 
-/// Trains `model` by `plan` and leaves the best model in `run`. `interrupted` is asked after each
+/// Trains a prepared model by `plan` and leaves the best model in `run`. `interrupted` is asked after each
 /// step; a yes ends the run with what it has.
 pub fn train(
     plan: &TrainPlan,
-    model: SequenceClassifier,
+    prepared: Prepared,
     data: &TrainData,
     run: &mut RunDirectory,
     observers: &mut Observers<'_>,
@@ -53,12 +52,15 @@ pub fn train(
     let per_epoch = sampler.num_batches(0)?;
     let total = plan.total_steps(per_epoch);
     let schedule = Schedule::linear(plan.learning_rate, plan.warmup_ratio, total);
-    let mut model = model.train();
+    let counts = (prepared.trainable, prepared.all);
+    let adapter = prepared.adapter;
+    let mut model = prepared.model.train();
+    let batch_loss = BatchLoss::new(plan, &model);
     let mut optimizer = AdamW::new(plan.optimizer, &model);
     let mut best = BestModel::new(plan.metric()?);
     let mut progress = Progress::default();
     observers.emit(&started(
-        &model, data, &sampler, per_epoch, total, &schedule,
+        counts, data, &sampler, per_epoch, total, &schedule,
     )?)?;
 
     for epoch in 0.. {
@@ -67,7 +69,7 @@ pub fn train(
             let batch = data.train.batch(&rows?)?;
             let step = progress.steps;
             let dropout = DropoutSource::at(plan.seed, step as u32);
-            let loss = batch_loss(&model, &batch, dropout)?;
+            let loss = batch_loss.of(&model, &batch, dropout)?;
             let gradients = ParameterGradients::backward(&loss, &model);
             let norm = gradients.global_norm();
             let rate = schedule.at(step);
@@ -107,7 +109,7 @@ pub fn train(
         let metrics = metrics.evaluation();
         let improved = best.improves(&metrics, progress.steps);
         if improved {
-            run.save_model(&model)?;
+            run.save_model(&model, adapter.as_ref())?;
         }
         observers.emit(&Event::Evaluated {
             split: "validation",
@@ -122,7 +124,7 @@ pub fn train(
         }
     }
     if best.get().is_none() {
-        run.save_model(&model)?;
+        run.save_model(&model, adapter.as_ref())?;
     }
     let outcome = progress.outcome(total, best.get());
     observers.emit(&Event::Finished {
@@ -150,14 +152,13 @@ fn sampler(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Sampler, TrainEr
 }
 
 fn started(
-    model: &SequenceClassifier,
+    (trainable_parameters, parameters): (u64, u64),
     data: &TrainData,
     sampler: &Sampler,
     steps_per_epoch: u64,
     total_steps: u64,
     schedule: &Schedule,
 ) -> Result<Event, TrainError> {
-    let parameters = model.num_params() as u64;
     Ok(Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         train_rows: data.train.len(),
@@ -166,7 +167,7 @@ fn started(
         total_steps,
         warmup_steps: schedule.warmup_steps(),
         parameters,
-        trainable_parameters: parameters,
+        trainable_parameters,
         padding_avoided: sampler.padding(0)?.avoided(),
     })
 }

@@ -11,6 +11,9 @@ pub enum TrainError {
     /// The model or its files.
     #[error(transparent)]
     Model(#[from] finetune_models::ModelError),
+    /// An adapter or its files.
+    #[error(transparent)]
+    Peft(#[from] finetune_peft::PeftError),
     /// A metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),

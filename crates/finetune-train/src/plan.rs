@@ -2,6 +2,7 @@
 
 use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
+use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{AdamWConfig, Strategy, TrainError};
@@ -33,6 +34,13 @@ pub struct TrainPlan {
     pub labels: Vec<String>,
     /// What is trained.
     pub strategy: Strategy,
+    /// Directory of an adapter that the run goes on with; empty: a fresh one.
+    #[serde(default)]
+    pub adapter: String,
+    /// Dropout in layers below the lowest trained one, as transformers has it. Off, they are a
+    /// fixed function of the text: the head learns from what prediction will see.
+    #[serde(default)]
+    pub frozen_dropout: bool,
     /// Passes over the training rows; need not be whole.
     pub epochs: f64,
     /// Number of steps; 0: as many as `epochs` take.
@@ -65,6 +73,12 @@ pub struct TrainPlan {
     pub metric_for_best_model: String,
     /// The run directory.
     pub output: String,
+    /// LoRA's settings, with peft's names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    /// IA³'s settings, with peft's names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ia3: Option<Ia3Config>,
 }
 
 impl TrainPlan {
@@ -143,6 +157,33 @@ impl TrainPlan {
         refuse(
             !(fraction > 0.0 && fraction < 1.0),
             format!("validation_fraction is {fraction}; expected a share between 0 and 1"),
+        )?;
+        let tables = [
+            ("lora", self.lora.is_some(), Strategy::Lora),
+            ("ia3", self.ia3.is_some(), Strategy::Ia3),
+        ];
+        for (table, given, strategy) in tables {
+            refuse(
+                given && self.strategy != strategy,
+                format!(
+                    "{table} has settings, but the strategy is {}; add --strategy {strategy}, or leave them out",
+                    self.strategy
+                ),
+            )?;
+        }
+        if let Some(lora) = &self.lora {
+            lora.check()?;
+        }
+        refuse(
+            !self.adapter.is_empty() && !self.strategy.is_adapter(),
+            format!(
+                "there is an adapter to go on with, but the strategy is {}; expected lora or ia3",
+                self.strategy
+            ),
+        )?;
+        refuse(
+            !self.adapter.is_empty() && (self.lora.is_some() || self.ia3.is_some()),
+            "an adapter to go on with brings its own settings; leave lora and ia3 out".into(),
         )?;
         refuse(
             self.max_length < 3,

@@ -7,8 +7,9 @@ use std::{
 };
 
 use finetune_models::SequenceClassifier;
+use finetune_peft::AdapterFile;
 
-use crate::{Event, Observer, TrainError, TrainPlan};
+use crate::{ADAPTER, Event, Observer, TrainError, TrainPlan};
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
 /// removed, so that a run that never began leaves nothing.
@@ -81,10 +82,17 @@ impl RunDirectory {
         self.path.join("model")
     }
 
-    /// Saves a model as `model/`. The first time the directory appears whole; afterwards only the
-    /// weights are replaced, by a rename.
-    pub fn save_model(&self, model: &SequenceClassifier) -> Result<(), TrainError> {
+    /// Saves a model, or with `adapter` its adapter alone, as `model/`. The first time the directory
+    /// appears whole; afterwards only the weights are replaced, by a rename.
+    pub fn save_model(
+        &self,
+        model: &SequenceClassifier,
+        adapter: Option<&AdapterFile>,
+    ) -> Result<(), TrainError> {
         let directory = self.model();
+        if let Some(adapter) = adapter {
+            return self.save_adapter(model, adapter, &directory);
+        }
         if !directory.exists() {
             return Ok(model.save(&directory, &self.tokenizer_from)?);
         }
@@ -97,6 +105,28 @@ impl RunDirectory {
             let _ = fs::remove_file(&partial);
         }
         renamed
+    }
+
+    /// The adapter, the configuration with the labels and the tokenizer: beside its place, then
+    /// renamed; afterwards the weights alone.
+    fn save_adapter(
+        &self,
+        model: &SequenceClassifier,
+        adapter: &AdapterFile,
+        directory: &Path,
+    ) -> Result<(), TrainError> {
+        let partial = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempdir_in(&self.path)
+            .map_err(TrainError::write(&self.path))?;
+        finetune_peft::save_adapter(model, ADAPTER, adapter, partial.path())?;
+        if directory.exists() {
+            let weights = directory.join("adapter_model.safetensors");
+            return fs::rename(partial.path().join("adapter_model.safetensors"), &weights)
+                .map_err(TrainError::write(&weights));
+        }
+        model.save_settings(partial.path(), &self.tokenizer_from)?;
+        publish(partial, directory).map_err(TrainError::write(directory))
     }
 
     /// An observer that writes `events.jsonl`.
@@ -117,6 +147,18 @@ impl Drop for RunDirectory {
             remove_empty(&self.made);
         }
     }
+}
+
+/// Gives a private temporary directory its name and an ordinary one's permissions.
+fn publish(partial: tempfile::TempDir, directory: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))?;
+    }
+    fs::rename(partial.path(), directory)?;
+    let _ = partial.keep();
+    Ok(())
 }
 
 /// Removes those folders that are empty, in this order.

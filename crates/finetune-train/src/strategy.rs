@@ -1,22 +1,69 @@
-//! Which parameters are trained.
+//! Which parameters are trained, as the user says it.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// What of the model is trained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What of the model is trained. As text: `full`, `head`, `last:2`, `layers:3,5`, `params:REGEX`,
+/// `bitfit`, `lora`, `ia3`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Strategy {
     /// Everything.
     #[default]
     Full,
+    /// The classifier and the linear layer below it (BERT's pooler, DistilBERT's pre_classifier).
+    Head,
+    /// The head and the last so many encoder layers.
+    Last(usize),
+    /// The head and the encoder layers of these numbers, from 0.
+    Layers(Vec<usize>),
+    /// The parameters whose transformers' name this regular expression finds something in.
+    Params(String),
+    /// All biases, and the head (Ben Zaken et al. 2022).
+    BitFit,
+    /// A LoRA adapter, and the head that is saved with it.
+    Lora,
+    /// An (IA)³ adapter, and the head that is saved with it.
+    Ia3,
+}
+
+/// How strategies are written, for messages and help.
+pub const STRATEGIES: &str = "full, head, last:N, layers:N,N,…, params:REGEX, bitfit, lora, ia3";
+
+impl Strategy {
+    /// Whether the result is an adapter beside the base model.
+    pub fn is_adapter(&self) -> bool {
+        matches!(self, Self::Lora | Self::Ia3)
+    }
+
+    /// The learning rate where none is given: the fewer parameters, the larger, as their authors
+    /// recommend.
+    pub fn default_learning_rate(&self) -> f64 {
+        match self {
+            Self::Full => 5e-5,
+            Self::Last(_) | Self::Layers(_) | Self::Params(_) => 1e-4,
+            Self::Lora => 5e-4,
+            Self::Head | Self::BitFit => 1e-3,
+            Self::Ia3 => 3e-3,
+        }
+    }
 }
 
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("full"),
+            Self::Head => f.write_str("head"),
+            Self::Last(count) => write!(f, "last:{count}"),
+            Self::Layers(numbers) => {
+                let numbers: Vec<_> = numbers.iter().map(usize::to_string).collect();
+                write!(f, "layers:{}", numbers.join(","))
+            }
+            Self::Params(pattern) => write!(f, "params:{pattern}"),
+            Self::BitFit => f.write_str("bitfit"),
+            Self::Lora => f.write_str("lora"),
+            Self::Ia3 => f.write_str("ia3"),
         }
     }
 }
@@ -24,12 +71,76 @@ impl fmt::Display for Strategy {
 impl FromStr for Strategy {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "full" => Ok(Self::Full),
-            _ => Err(format!(
-                "unknown strategy \"{name}\"; expected one of: full"
-            )),
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |number: &str| {
+            let number = number.trim();
+            number.parse::<usize>().map_err(|_| {
+                format!("strategy \"{text}\": \"{number}\" is not a number of layers or of a layer")
+            })
+        };
+        match text.split_once(':') {
+            None => match text {
+                "full" => Ok(Self::Full),
+                "head" => Ok(Self::Head),
+                "bitfit" => Ok(Self::BitFit),
+                "lora" => Ok(Self::Lora),
+                "ia3" => Ok(Self::Ia3),
+                _ => Err(unknown(text)),
+            },
+            Some(("last", count)) => Ok(Self::Last(number(count)?)),
+            Some(("layers", numbers)) => {
+                let numbers = numbers.split(',').map(number);
+                Ok(Self::Layers(numbers.collect::<Result<_, _>>()?))
+            }
+            Some(("params", pattern)) => Ok(Self::Params(pattern.into())),
+            Some(_) => Err(unknown(text)),
         }
+    }
+}
+
+fn unknown(text: &str) -> String {
+    format!("unknown strategy \"{text}\"; expected one of: {STRATEGIES}")
+}
+
+impl TryFrom<String> for Strategy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Strategy> for String {
+    fn from(strategy: Strategy) -> Self {
+        strategy.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        for text in [
+            "full",
+            "head",
+            "last:2",
+            "layers:3,5",
+            "params:attention\\..*:?",
+            "bitfit",
+            "lora",
+            "ia3",
+        ] {
+            assert_eq!(text.parse::<Strategy>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let error = "lats:2".parse::<Strategy>().unwrap_err();
+        assert!(error.contains("last:N"), "{error}");
+        let error = "layers:1,x".parse::<Strategy>().unwrap_err();
+        assert!(error.contains("\"x\""), "{error}");
     }
 }

@@ -36,6 +36,10 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Predicts the labels of texts
     Predict(PredictArguments),
+    /// Shows a model's modules, what each strategy trains, and the memory that it takes
+    Inspect(InspectArguments),
+    /// Folds an adapter into its base model and saves the result
+    Merge(MergeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -46,9 +50,57 @@ pub struct TrainArguments {
     #[command(flatten)]
     pub options: TrainOptions,
 
+    /// Sets a key of the plan to a TOML value, such as lora.r=16; over the file, under other flags
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// List the names of what is trained
+    #[arg(long)]
+    pub list_trainable: bool,
+
     /// Print one JSON object with the results on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// Model directory, or a config.json; weights are not needed
+    pub model: PathBuf,
+
+    /// Number of labels, or their names a,b,c [default: as in config.json]
+    #[arg(long)]
+    pub labels: Option<String>,
+
+    /// What is trained: full, head, last:N, layers:N,N, params:REGEX, bitfit, lora, ia3 [default: all that need no number]
+    #[arg(long)]
+    pub strategy: Option<String>,
+
+    /// Sets a key of the plan to a TOML value, such as lora.r=16
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// List the names of what is trained
+    #[arg(long)]
+    pub list_trainable: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// Adapter directory
+    pub adapter: PathBuf,
+
+    /// Directory to write the merged model to; must not exist
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+
+    /// Base model: a directory, or a name on the hub [default: as the adapter says]
+    #[arg(long)]
+    pub model: Option<String>,
+
+    /// auto, cpu, ndarray, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
 }
 
 /// The columns of a data set.

@@ -67,6 +67,12 @@ impl From<finetune_models::ModelError> for Failure {
     }
 }
 
+impl From<finetune_peft::PeftError> for Failure {
+    fn from(error: finetune_peft::PeftError) -> Self {
+        Self::User(error.to_string())
+    }
+}
+
 impl From<finetune_hub::HubError> for Failure {
     fn from(error: finetune_hub::HubError) -> Self {
         Self::User(error.to_string())

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use finetune_data::{Columns, Dataset, LabelSchema};
 use finetune_models::Outputs;
-use finetune_train::{Classifier, Observers, device, evaluate};
+use finetune_train::{Observers, device, evaluate};
 
 use crate::{
     args::EvaluateArguments,
@@ -41,8 +41,8 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
         true,
     )?;
 
-    let files = model::resolve(&arguments.model, arguments.revision.as_deref())?;
-    let classifier = Classifier::load(&files.dir, &device)?;
+    let revision = arguments.revision.as_deref();
+    let classifier = model::classifier(&arguments.model, revision, None, &device)?;
     let labels = match classifier.outputs() {
         Outputs::Classes(names) => {
             LabelSchema::infer(&[&rows], &columns, Some(names), Some(false))?

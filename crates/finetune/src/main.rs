@@ -4,8 +4,11 @@ mod args;
 mod data;
 mod error;
 mod evaluate;
+mod inspect;
 mod interrupt;
 mod memory;
+mod memory_estimate;
+mod merge;
 mod model;
 mod output;
 mod panics;
@@ -15,6 +18,7 @@ mod predict;
 mod predictions;
 mod progress;
 mod rows;
+mod settings;
 mod summary;
 mod train;
 mod train_options;
@@ -36,6 +40,8 @@ fn program() -> ExitCode {
         Command::Train(arguments) => train::run(*arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -1,6 +1,11 @@
 //! From a model's name to its files, with progress.
 
+use std::path::Path;
+
+use burn::tensor::Device;
 use finetune_hub::{Hub, ModelFiles, Progress, Source};
+use finetune_peft::AdapterFile;
+use finetune_train::Classifier;
 use indicatif::ProgressBar;
 
 use crate::{
@@ -32,6 +37,29 @@ pub fn resolve(name: &str, revision: Option<&str>) -> Result<ModelFiles, Failure
         bar.finish_and_clear();
     }
     Ok(files?)
+}
+
+/// Loads a saved model, or an adapter with the base model that it names, or the one given.
+pub fn classifier(
+    name: &str,
+    revision: Option<&str>,
+    base: Option<&str>,
+    device: &Device,
+) -> Result<Classifier, Failure> {
+    let directory = Path::new(name);
+    if !directory.join("adapter_config.json").exists() {
+        let files = resolve(name, revision)?;
+        return Ok(Classifier::load(&files.dir, device)?);
+    }
+    let adapter = AdapterFile::read(directory)?;
+    let base = base.unwrap_or(&adapter.base_model);
+    if base.is_empty() {
+        return Err(Failure::User(format!(
+            "{name}/adapter_config.json does not name its base model (base_model_name_or_path)"
+        )));
+    }
+    let files = resolve(base, revision.or(adapter.revision.as_deref()))?;
+    Ok(Classifier::load_adapter(&files.dir, directory, device)?)
 }
 
 /// Where a model's files came from, in words.

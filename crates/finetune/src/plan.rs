@@ -1,8 +1,11 @@
 //! From options to the plan.
 
+use std::path::Path;
+
 use finetune_hub::{DEFAULT_MODEL, ModelFiles};
-use finetune_models::ModelConfig;
-use finetune_train::{AdamWConfig, RunDirectory, TrainPlan};
+use finetune_models::{ModelConfig, modules};
+use finetune_peft::{AdapterFile, PeftConfig};
+use finetune_train::{AdamWConfig, RunDirectory, Strategy, TrainPlan, Trainable};
 
 use crate::{error::Failure, rows::Rows, train_options::TrainOptions};
 
@@ -17,7 +20,7 @@ pub fn plan(
     device: String,
     run: &RunDirectory,
 ) -> Result<TrainPlan, Failure> {
-    let strategy = options.strategy.as_deref().unwrap_or("full");
+    let (strategy, adapter_base) = strategy(options)?;
     let labels = rows.labels.class_names().to_vec();
     let metric = options.metric_for_best_model.clone();
     let default_metric = if labels.is_empty() { "mse" } else { "accuracy" };
@@ -25,6 +28,7 @@ pub fn plan(
         model: options
             .model
             .clone()
+            .or(adapter_base)
             .unwrap_or_else(|| DEFAULT_MODEL.into()),
         model_sha256: String::new(),
         dataset: rows.dataset.clone(),
@@ -35,14 +39,18 @@ pub fn plan(
         text_column: rows.columns.text.clone(),
         label_column: rows.columns.label.clone().unwrap_or_default(),
         labels,
-        strategy: strategy.parse().map_err(Failure::User)?,
+        adapter: options.adapter.clone().unwrap_or_default(),
+        frozen_dropout: options.frozen_dropout.unwrap_or(false),
         epochs: options.epochs.unwrap_or(3.0),
         max_steps: options.max_steps.unwrap_or(0),
         train_rows: options.train_rows.unwrap_or(1000),
         eval_rows: options.eval_rows.unwrap_or(200),
         batch_size: options.batch_size.unwrap_or(16),
         eval_batch_size: options.eval_batch_size.unwrap_or(32),
-        learning_rate: options.learning_rate.unwrap_or(5e-5),
+        learning_rate: options
+            .learning_rate
+            .unwrap_or(strategy.default_learning_rate()),
+        strategy,
         warmup_ratio: options.warmup_ratio.unwrap_or(0.1),
         optimizer: AdamWConfig {
             beta_1: options.adam_beta1.unwrap_or(0.9),
@@ -57,9 +65,31 @@ pub fn plan(
         device,
         metric_for_best_model: metric.unwrap_or_else(|| default_metric.into()),
         output: run.path().display().to_string(),
+        lora: options.lora.clone(),
+        ia3: options.ia3.clone(),
     };
     plan.check()?;
     Ok(plan)
+}
+
+/// What is trained, and the base model of the adapter that the run goes on with.
+fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<String>), Failure> {
+    let named = options.strategy.as_deref().map(str::parse::<Strategy>);
+    let named = named.transpose().map_err(Failure::User)?;
+    let Some(directory) = &options.adapter else {
+        return Ok((named.unwrap_or_default(), None));
+    };
+    let file = AdapterFile::read(Path::new(directory))?;
+    let own = match file.config {
+        PeftConfig::Lora(_) => Strategy::Lora,
+        PeftConfig::Ia3(_) => Strategy::Ia3,
+    };
+    match named {
+        Some(named) if named != own => Err(Failure::User(format!(
+            "{directory} is an adapter of strategy {own}, but --strategy says {named}; leave it out"
+        ))),
+        _ => Ok((own, Some(file.base_model).filter(|base| !base.is_empty()))),
+    }
 }
 
 /// The plan with what only the model's files tell.
@@ -79,6 +109,17 @@ pub fn with_model(
         Some(length) => length,
         None => longest.min(MAX_LENGTH),
     };
+    if plan.strategy.is_adapter() && plan.adapter.is_empty() {
+        match plan.peft_config().resolved(config.family.model_type) {
+            PeftConfig::Lora(lora) => plan.lora = Some(lora),
+            PeftConfig::Ia3(ia3) => plan.ia3 = Some(ia3),
+        }
+        plan.peft_config()
+            .plan(config.family.model_type, &modules(config))?
+            .check_ranks()?;
+    } else if !plan.strategy.is_adapter() {
+        Trainable::new(&plan.strategy, config)?;
+    }
     plan.model_sha256.clone_from(&files.weights_sha256);
     plan.check()?;
     Ok(plan)

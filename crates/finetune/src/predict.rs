@@ -6,7 +6,7 @@ use std::{
 };
 
 use finetune_data::{Columns, Dataset, TextRow, text_lines};
-use finetune_train::{Classifier, device};
+use finetune_train::device;
 
 use crate::{
     args::{Format, PredictArguments},
@@ -25,8 +25,8 @@ pub fn run(arguments: &PredictArguments) -> Result<ExitCode, Failure> {
         ));
     }
     let (rows, pairs) = texts(arguments)?;
-    let files = model::resolve(&arguments.model, arguments.revision.as_deref())?;
-    let classifier = Classifier::load(&files.dir, &device)?;
+    let revision = arguments.revision.as_deref();
+    let classifier = model::classifier(&arguments.model, revision, None, &device)?;
     let encoder = classifier.encoder(arguments.max_length.unwrap_or(256), pairs)?;
     let format = match arguments.json {
         true => Format::JsonLines,

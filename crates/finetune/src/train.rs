@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use burn::module::Module;
-use finetune_models::{ModelConfig, SequenceClassifier};
+use finetune_models::ModelConfig;
 use finetune_train::{
-    Evaluation, Observers, Outcome, RunDirectory, TrainPlan, device, evaluate, load_tokenizer,
-    resolve_auto, train,
+    Classifier, Evaluation, Observers, Outcome, RunDirectory, TrainPlan, device, evaluate,
+    load_tokenizer, prepare, resolve_auto, train,
 };
 use serde_json::json;
 
@@ -20,15 +19,11 @@ use crate::{
     plan::{plan, with_model},
     progress::{ProgressView, count, headline},
     rows::Rows,
-    summary,
-    train_options::TrainOptions,
+    settings, summary,
 };
 
 pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
-    let file = match &arguments.config {
-        Some(path) => TrainOptions::from_file(path)?,
-        None => TrainOptions::default(),
-    };
+    let file = settings::read(arguments.config.as_deref(), &arguments.set)?;
     let options = arguments.options.over(file);
     interrupt::listen()?;
 
@@ -49,8 +44,8 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     let plan = with_model(plan, &options, &files, &config)?;
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
-    let (model, loaded) =
-        SequenceClassifier::load(&files.dir, Some(plan.outputs()), plan.seed, &device)?;
+    let prepared = prepare(&plan, &files.dir, &device)?;
+    let loaded = &prepared.report;
     eprintln!("model   {} ({})", files.name, model::describe(files.source));
     if !loaded.fresh.is_empty() {
         eprintln!("        new weights: {}", loaded.fresh.join(", "));
@@ -60,7 +55,14 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     }
     eprintln!("data    {}: {}", rows.dataset, rows.describe_labels());
     eprintln!("        train {}", describe(&data.train));
-    let parameters = model.num_params();
+    for note in &prepared.notes {
+        eprintln!("note: {note}");
+    }
+    eprintln!("{}", prepared.trainable_line());
+    if arguments.list_trainable {
+        eprintln!("  {}", prepared.names.join("\n  "));
+    }
+    let parameters = (prepared.trainable, prepared.all);
 
     run.begin(&plan, &files.dir)?;
     let mut observers = Observers::default()
@@ -68,7 +70,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         .with(ProgressView::default());
     let outcome = train(
         &plan,
-        model,
+        prepared,
         &data,
         &mut run,
         &mut observers,
@@ -81,10 +83,14 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let test = match test {
         None => None,
         Some(rows) => {
-            let (best, _) = SequenceClassifier::load(&run.model(), None, plan.seed, &device)?;
+            let kept = run.model();
+            let best = match plan.strategy.is_adapter() {
+                true => Classifier::load_adapter(&files.dir, &kept, &device)?,
+                false => Classifier::load(&kept, &device)?,
+            };
             let mut observers = observers.with(interrupt::EndsEvaluation);
             let batch_size = plan.eval_batch_size;
-            let evaluated = evaluate(&best, &rows, "test", batch_size, &mut observers);
+            let evaluated = evaluate(best.model(), &rows, "test", batch_size, &mut observers);
             Some(evaluated.map_err(|error| match error.into() {
                 Failure::Interrupted(_) => Failure::Interrupted(format!(
                     "interrupted while evaluating the test rows; training is complete, its best model is in {}",
@@ -128,7 +134,7 @@ fn interrupted_message(outcome: &Outcome, run: &RunDirectory) -> String {
 fn results(
     outcome: &Outcome,
     test: Option<&Evaluation>,
-    parameters: usize,
+    (trainable, all): (u64, u64),
     run: &RunDirectory,
 ) -> serde_json::Value {
     let mut results = json!({
@@ -145,7 +151,7 @@ fn results(
         results["test"] = summary::json(test);
     }
     results["peak_memory_bytes"] = json!(memory::peak_bytes());
-    results["parameters"] = json!({"total": parameters, "trainable": parameters});
+    results["parameters"] = json!({"total": all, "trainable": trainable});
     results["output"] = json!(run.path().display().to_string());
     results
 }

@@ -1,11 +1,10 @@
 //! The options of `train`, from flags or a TOML file: unset is unset, defaults come later.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Deserializer};
-
-use crate::error::Failure;
 
 /// Options as given. In TOML the same names with underscores.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -57,12 +56,29 @@ pub struct TrainOptions {
     #[arg(long, value_name = "TYPE")]
     pub problem_type: Option<ProblemType>,
 
-    /// What is trained: full (everything) [default: full]
+    /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, bitfit, lora or ia3; lora.r and so on with --set [default: full]
     #[arg(long)]
     pub strategy: Option<String>,
 
+    /// Adapter directory to go on with
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<String>,
+
+    /// Dropout below the lowest trained layer too, as transformers has it [default: false]
+    #[arg(long, value_name = "BOOL")]
+    pub frozen_dropout: Option<bool>,
+
+    /// LoRA's settings, with peft's names.
+    #[arg(skip)]
+    pub lora: Option<LoraConfig>,
+
+    /// IA³'s settings, with peft's names.
+    #[arg(skip)]
+    pub ia3: Option<Ia3Config>,
+
     /// Passes over the training rows [default: 3]
     #[arg(long)]
+    #[serde(alias = "num_train_epochs")]
     pub epochs: Option<f64>,
 
     /// Number of steps instead of epochs; 0 = by epochs [default: 0]
@@ -79,13 +95,15 @@ pub struct TrainOptions {
 
     /// Rows per step [default: 16]
     #[arg(long, value_name = "ROWS")]
+    #[serde(alias = "per_device_train_batch_size")]
     pub batch_size: Option<usize>,
 
     /// Rows per batch of evaluation [default: 32]
     #[arg(long, value_name = "ROWS")]
+    #[serde(alias = "per_device_eval_batch_size")]
     pub eval_batch_size: Option<usize>,
 
-    /// Peak learning rate [default: 5e-5]
+    /// Peak learning rate [default: by strategy: full 5e-5, last, layers and params 1e-4, lora 5e-4, head and bitfit 1e-3, ia3 3e-3]
     #[arg(long)]
     pub learning_rate: Option<f64>,
 
@@ -135,6 +153,7 @@ pub struct TrainOptions {
 
     /// Run directory, must not exist [default: runs/DATASET-N]
     #[arg(long, value_name = "DIR")]
+    #[serde(alias = "output_dir")]
     pub output: Option<PathBuf>,
 }
 
@@ -151,13 +170,6 @@ pub enum ProblemType {
 }
 
 impl TrainOptions {
-    /// Reads a TOML file.
-    pub fn from_file(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
-        toml::from_str(&text).map_err(|error| Failure::User(format!("{}: {error}", path.display())))
-    }
-
     /// These options where they are set, else those of `file`.
     pub fn over(self, file: Self) -> Self {
         let either = |mine: Vec<String>, theirs| if mine.is_empty() { theirs } else { mine };
@@ -174,6 +186,10 @@ impl TrainOptions {
             labels: either(self.labels, file.labels),
             problem_type: self.problem_type.or(file.problem_type),
             strategy: self.strategy.or(file.strategy),
+            adapter: self.adapter.or(file.adapter),
+            frozen_dropout: self.frozen_dropout.or(file.frozen_dropout),
+            lora: self.lora.or(file.lora),
+            ia3: self.ia3.or(file.ia3),
             epochs: self.epochs.or(file.epochs),
             max_steps: self.max_steps.or(file.max_steps),
             train_rows: self.train_rows.or(file.train_rows),

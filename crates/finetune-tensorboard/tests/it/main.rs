@@ -1,5 +1,7 @@
 //! Event files written, compared with tensorboard's own, cut, damaged, continued and read.
 
+#![allow(clippy::unwrap_used, clippy::approx_constant)]
+
 mod golden;
 mod hparams;
 mod reader;

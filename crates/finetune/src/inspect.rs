@@ -1,0 +1,210 @@
+//! `finetune inspect`: what a `config.json` says, without weights.
+
+use std::{fmt::Write, path::Path, process::ExitCode};
+
+use finetune_models::{ModelConfig, Outputs, modules, parameters};
+use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, PeftConfig, trainable_line};
+use finetune_train::{Strategy, Trainable};
+
+use crate::{
+    args::InspectArguments,
+    error::Failure,
+    memory_estimate::{BATCH, training_bytes},
+    output::print,
+    progress::count,
+    settings,
+    train_options::TrainOptions,
+};
+
+/// Shown where no strategy is named.
+const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
+
+pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
+    let options = settings::read(None, &arguments.set)?;
+    let config = config(&arguments.model, arguments.labels.as_deref())?;
+    let named = arguments
+        .strategy
+        .as_deref()
+        .or(options.strategy.as_deref());
+    let mut text = header(&config);
+    match named {
+        Some(name) => {
+            let share = Share::new(name, &options, &config)?;
+            writeln!(text, "\nstrategy {name}").ok();
+            writeln!(text, "{}", trainable_line(share.trainable, share.all)).ok();
+            writeln!(text, "memory to train: {}", share.memory(&config)).ok();
+            for note in &share.notes {
+                writeln!(text, "note: {note}").ok();
+            }
+            if arguments.list_trainable {
+                writeln!(text, "  {}", share.names.join("\n  ")).ok();
+            }
+        }
+        None => {
+            text += &tree(&modules(&config));
+            text += "\nstrategy        trainable        all params  trainable%  memory to train\n";
+            for name in SHOWN {
+                // A model of one layer has no last two.
+                let Ok(share) = Share::new(name, &options, &config) else {
+                    continue;
+                };
+                let percent = 100.0 * share.trainable as f64 / share.all.max(1) as f64;
+                let (trainable, all) = (count(share.trainable), count(share.all));
+                let memory = share.memory(&config);
+                writeln!(
+                    text,
+                    "{name:8} {trainable:>16} {all:>17} {percent:>11.4}  {memory:>15}"
+                )
+                .ok();
+            }
+        }
+    }
+    let (rows, length) = BATCH;
+    writeln!(
+        text,
+        "\nMemory is an estimate for AdamW in f32 and batches of {rows} rows of {length} tokens."
+    )
+    .ok();
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
+    let config = match path.is_file() {
+        true => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::User(format!("cannot read {}: {error}", path.display()))
+            })?;
+            ModelConfig::parse(&text, path)?
+        }
+        false => ModelConfig::from_directory(path)?,
+    };
+    let Some(labels) = labels else {
+        return Ok(config);
+    };
+    let names = match labels.parse::<usize>() {
+        Ok(0) => return Err(Failure::User("--labels is 0; expected at least 1".into())),
+        Ok(number) => Outputs::default_names(number),
+        Err(_) => labels.split(',').map(|name| name.trim().into()).collect(),
+    };
+    Ok(config.with_outputs(Outputs::Classes(names)))
+}
+
+fn header(config: &ModelConfig) -> String {
+    let all: usize = parameters(config).iter().map(|p| p.num_elements()).sum();
+    format!(
+        "{}: {} layers, hidden size {}, {} heads, {} tokens at most, {} labels\n{} parameters\n",
+        config.family.model_type,
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.num_attention_heads,
+        config.max_position_embeddings,
+        config.outputs.len(),
+        count(all as u64)
+    )
+}
+
+/// The modules with their shapes; of layers that are the same, the first.
+fn tree(modules: &[ModuleInfo]) -> String {
+    let mut text = String::from("\n");
+    let width = modules.iter().map(|module| module.name.len()).max();
+    let width = width.unwrap_or(0);
+    let mut layers = 0;
+    for module in modules {
+        let number = module
+            .name
+            .split('.')
+            .find_map(|part| part.parse::<usize>().ok());
+        if let Some(number) = number
+            && number > 0
+        {
+            layers = layers.max(number);
+            continue;
+        }
+        if layers > 0 {
+            writeln!(text, "  … layers 1 to {layers} are the same").ok();
+            layers = 0;
+        }
+        let shape = match &module.kind {
+            ModuleKind::Linear {
+                in_features,
+                out_features,
+                ..
+            } => format!("linear {in_features} -> {out_features}"),
+            ModuleKind::Other { parameters } => {
+                let shapes = parameters
+                    .iter()
+                    .map(|(name, shape)| format!("{name} {shape:?}"));
+                shapes.collect::<Vec<_>>().join(", ")
+            }
+        };
+        let elements = count(module.num_elements());
+        writeln!(text, "  {:width$}  {elements:>12}  {shape}", module.name).ok();
+    }
+    text
+}
+
+/// What a strategy trains.
+struct Share {
+    trainable: u64,
+    all: u64,
+    names: Vec<String>,
+    notes: Vec<String>,
+    lowest_layer: usize,
+}
+
+impl Share {
+    fn new(strategy: &str, options: &TrainOptions, config: &ModelConfig) -> Result<Self, Failure> {
+        let strategy: Strategy = strategy.parse().map_err(Failure::User)?;
+        let adapter = match strategy {
+            Strategy::Lora => Some(PeftConfig::Lora(options.lora.clone().unwrap_or_default())),
+            Strategy::Ia3 => Some(PeftConfig::Ia3(options.ia3.clone().unwrap_or_default())),
+            _ => None,
+        };
+        match adapter {
+            Some(adapter) => {
+                let plan = adapter.plan(config.family.model_type, &modules(config))?;
+                plan.check_ranks()?;
+                Ok(Self::of_adapter(plan))
+            }
+            None => {
+                let trained = Trainable::new(&strategy, config)?;
+                let names: Vec<_> = trained.parameters.into_iter().map(|p| p.name).collect();
+                Ok(Self {
+                    lowest_layer: lowest_layer(&names),
+                    trainable: trained.trainable,
+                    all: trained.all,
+                    names,
+                    notes: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn of_adapter(plan: AdapterPlan) -> Self {
+        let adapted = plan.adapted.into_iter().map(|module| module.name);
+        let names: Vec<_> = adapted.chain(plan.saved).chain(plan.biases).collect();
+        Self {
+            lowest_layer: lowest_layer(&names),
+            trainable: plan.trainable,
+            all: plan.all,
+            names,
+            notes: plan.notes,
+        }
+    }
+
+    fn memory(&self, config: &ModelConfig) -> String {
+        let bytes = training_bytes(config, self.all, self.trainable, self.lowest_layer);
+        format!("{:.2} GB", bytes as f64 / 1e9)
+    }
+}
+
+/// Number of the lowest layer among these modules or parameters; 0 with the embeddings, beyond all
+/// layers with the head alone.
+fn lowest_layer(names: &[String]) -> usize {
+    let number = |name: &String| match name.contains("embeddings") {
+        true => Some(0),
+        false => name.split('.').find_map(|part| part.parse().ok()),
+    };
+    names.iter().filter_map(number).min().unwrap_or(usize::MAX)
+}

@@ -1,0 +1,118 @@
+//! Options from a TOML file and from `--set`, merged key by key.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::{error::Failure, train_options::TrainOptions};
+
+/// The options of a file, if there is one, with the keys of `--set` over them.
+pub fn read(file: Option<&Path>, set: &[String]) -> Result<TrainOptions, Failure> {
+    let mut table = match file {
+        Some(path) => from_file(path)?,
+        None => Table::new(),
+    };
+    for assignment in set {
+        let assigned = assignment_table(assignment)?;
+        // Alone first, so that what is wrong is said of it.
+        options(assigned.clone())
+            .map_err(|problem| Failure::User(format!("--set {assignment}: {problem}")))?;
+        merge(&mut table, assigned);
+    }
+    options(table).map_err(Failure::User)
+}
+
+fn from_file(path: &Path) -> Result<Table, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
+    let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
+    // As options first: their errors show the line.
+    toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
+    toml::from_str(&text).map_err(|error| problem(error.to_string()))
+}
+
+fn options(table: Table) -> Result<TrainOptions, String> {
+    table.try_into().map_err(|error| explain(&error))
+}
+
+/// The error, with the nearest key where one is misspelt.
+fn explain(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let nearest = match quoted.split_first() {
+        Some((wrong, valid)) if text.contains("unknown field") => valid
+            .iter()
+            .map(|name| (strsim::jaro_winkler(wrong, name), name))
+            .filter(|(score, _)| *score > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0)),
+        _ => None,
+    };
+    match nearest {
+        Some((_, name)) => format!("{}\ndid you mean {name}?", text.trim_end()),
+        None => text,
+    }
+}
+
+/// `a.b=value` as nested tables. What is not a TOML value is a string, so that names need no
+/// quotes.
+fn assignment_table(assignment: &str) -> Result<Table, Failure> {
+    let Some((key, value)) = assignment.split_once('=') else {
+        return Err(Failure::User(format!(
+            "--set {assignment}: expected KEY=VALUE, such as lora.r=16"
+        )));
+    };
+    let parsed = toml::from_str::<Table>(&format!("value = {value}"));
+    let value = parsed.ok().and_then(|mut table| table.remove("value"));
+    let value = value.unwrap_or_else(|| Value::String(assignment[key.len() + 1..].into()));
+    let mut parts = key.trim().rsplit('.');
+    let last = parts.next().unwrap_or_default();
+    let leaf = Table::from_iter([(last.to_string(), value)]);
+    Ok(parts.fold(leaf, |table, part| {
+        Table::from_iter([(part.to_string(), Value::Table(table))])
+    }))
+}
+
+/// `over`'s keys win, table by table.
+fn merge(table: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(assignments: &[&str]) -> Result<TrainOptions, String> {
+        let set: Vec<_> = assignments.iter().map(|text| text.to_string()).collect();
+        read(None, &set).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn dotted_keys_reach_nested_tables() {
+        let options = set(&[
+            "lora.r=4",
+            "lora.target_modules=[\"query\"]",
+            "strategy=lora",
+        ])
+        .unwrap();
+        let lora = options.lora.unwrap();
+        assert_eq!(lora.r, 4);
+        assert_eq!(lora.target_modules.unwrap().to_string(), "[\"query\"]");
+        assert_eq!(options.strategy.as_deref(), Some("lora"));
+    }
+
+    #[test]
+    fn a_misspelt_key_gets_the_nearest() {
+        let error = set(&["learning_rat=1.0"]).unwrap_err();
+        assert!(error.contains("did you mean learning_rate?"), "{error}");
+        let error = set(&["lora.lora_alpa=1"]).unwrap_err();
+        assert!(error.contains("did you mean lora_alpha?"), "{error}");
+        assert!(set(&["epochs"]).unwrap_err().contains("KEY=VALUE"));
+    }
+}
