@@ -10,6 +10,7 @@ mod fixtures;
 mod interrupt;
 mod minilm;
 mod parity;
+mod peft;
 mod predict;
 mod samples;
 mod strategies;

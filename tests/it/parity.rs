@@ -124,7 +124,7 @@ fn check_trajectory(name: &str) {
             fixture.doubles("learning_rates"),
         );
         let schedule = finetune_train::Schedule::linear(1e-3, 0.2, 10);
-        let mut optimizer = AdamW::new(AdamWConfig::default(), &model);
+        let mut optimizer = AdamW::new(AdamWConfig::default());
         for step in 0..10 {
             let loss = loss(&model, &mut fixture, &format!("step{step}."));
             let difference = largest_difference(&values(loss.clone()), &losses[step..step + 1]);

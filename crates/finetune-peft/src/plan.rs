@@ -188,6 +188,10 @@ impl PeftConfig {
         }
         .unwrap_or_default();
         for end in own {
+            // peft writes both heads' names into every file, whichever the model has.
+            if HEADS.contains(&end.as_str()) {
+                continue;
+            }
             let Some(module) = modules.iter().find(|module| module.name.ends_with(end)) else {
                 let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
                 return Err(PeftError::config(

@@ -56,7 +56,7 @@ pub fn train(
     let adapter = prepared.adapter;
     let mut model = prepared.model.train();
     let batch_loss = BatchLoss::new(plan, &model);
-    let mut optimizer = AdamW::new(plan.optimizer, &model);
+    let mut optimizer = AdamW::new(plan.optimizer);
     let mut best = BestModel::new(plan.metric()?);
     let mut progress = Progress::default();
     observers.emit(&started(

@@ -1,13 +1,13 @@
 //! AdamW over a model's parameters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use burn::{
     Tensor,
     module::{Module, ModuleMapper, Param},
 };
 use finetune_kernels::{AdamWStep, adamw_step};
-use finetune_models::{SequenceClassifier, parameters};
+use finetune_models::SequenceClassifier;
 use serde::{Deserialize, Serialize};
 
 use crate::ParameterGradients;
@@ -41,24 +41,16 @@ impl Default for AdamWConfig {
 #[derive(Debug)]
 pub struct AdamW {
     config: AdamWConfig,
-    /// Paths of the parameters that decay.
-    decaying: BTreeSet<String>,
     /// First and second moment by path, flattened; absent until a first gradient.
     moments: BTreeMap<String, (Tensor<1>, Tensor<1>)>,
     step: u64,
 }
 
 impl AdamW {
-    /// An optimizer for `model` with moments of zero.
-    pub fn new(config: AdamWConfig, model: &SequenceClassifier) -> Self {
-        let decaying = parameters(model.config())
-            .into_iter()
-            .filter(|parameter| parameter.decays)
-            .map(|parameter| parameter.path)
-            .collect();
+    /// An optimizer with moments of zero.
+    pub fn new(config: AdamWConfig) -> Self {
         Self {
             config,
-            decaying,
             moments: BTreeMap::new(),
             step: 0,
         }
@@ -91,6 +83,12 @@ impl AdamW {
         };
         model.map(&mut update)
     }
+}
+
+/// Whether weight decay applies to the parameter at this path: not to biases and norms, as in
+/// transformers' Trainer; to adapters too.
+fn decays(path: &str) -> bool {
+    !path.ends_with(".bias") && !path.contains("norm.")
 }
 
 /// Walks the model and replaces each parameter.
@@ -126,7 +124,7 @@ impl ModuleMapper for Update<'_> {
             .remove(&path)
             .unwrap_or_else(|| (parameter.zeros_like(), parameter.zeros_like()));
         let mut step = self.step;
-        if !self.optimizer.decaying.contains(&path) {
+        if !decays(&path) {
             step.weight_decay = 0.0;
         }
         let (parameter, moment_1, moment_2) =
