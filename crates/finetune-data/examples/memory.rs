@@ -40,7 +40,7 @@ fn main() -> Result<(), Failure> {
     );
 
     let split = Dataset::open_file(&path)?.split("train")?;
-    let columns = Columns::resolve(&split, &[], None, true)?;
+    let columns = Columns::resolve(&split, &[], &[], true)?;
     let labels = LabelSchema::infer(&[&split], &columns, None, None)?;
     let tokenizer = TextTokenizer::from_bytes(word_tokenizer().as_bytes())?;
     let options = TokenizeOptions {

@@ -333,15 +333,16 @@ fn damaged_binary_files_do_not_panic() {
 
 #[test]
 fn columns() {
-    let resolve = |header: &str, text: &[&str], label: Option<&str>, required: bool| {
+    let resolve = |header: &str, text: &[&str], label: &[&str], required: bool| {
         let values = vec!["x"; header.split(',').count()].join(",");
         let (_folder, split) = open("x.csv", &format!("{header}\n{values}\n"));
         let text: Vec<String> = text.iter().map(|t| (*t).to_owned()).collect();
-        Columns::resolve(&split.unwrap(), &text, label, required)
+        let label: Vec<String> = label.iter().map(|l| (*l).to_owned()).collect();
+        Columns::resolve(&split.unwrap(), &text, &label, required)
     };
     let found = |header: &str| {
-        let columns = resolve(header, &[], None, false).unwrap();
-        (columns.text.join("+"), columns.label.unwrap_or_default())
+        let columns = resolve(header, &[], &[], false).unwrap();
+        (columns.text.join("+"), columns.label.join("+"))
     };
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     assert_eq!(found("text,label"), pair("text", "label"));
@@ -363,39 +364,45 @@ fn columns() {
     assert_eq!(found("text"), pair("text", ""));
     let error = |header, text: &[&str], label| message(resolve(header, text, label, true));
     assert_has(
-        &error("content,review,label", &[], None),
+        &error("content,review,label", &[], &[]),
         &["content, review", "--text-column"],
     );
     assert_has(
-        &error("text,class,target", &[], None),
+        &error("text,class,target", &[], &[]),
         &["class, target", "--label-column"],
     );
     assert_has(
-        &error("text,stars", &[], None),
+        &error("text,stars", &[], &[]),
         &["label, labels, class or target", "text (string), stars"],
     );
     assert_has(
-        &error("text,label", &["txt"], None),
+        &error("text,label", &["txt"], &[]),
         &["no column `txt`", "text (string), label (string)"],
     );
     assert_has(
-        &error("text,label", &[], Some("stars")),
+        &error("text,label", &[], &["stars"]),
         &["no column `stars`"],
     );
     assert_has(
-        &error("text,label", &["text"], Some("text")),
+        &error("text,label", &["text"], &["text"]),
         &["text and label at once"],
     );
-    assert_has(&error("text,label", &["text", "text"], None), &["twice"]);
+    assert_has(&error("text,label", &["text", "text"], &[]), &["twice"]);
     assert_has(
-        &error("a,b,c,label", &["a", "b", "c"], None),
+        &error("a,b,c,label", &["a", "b", "c"], &[]),
         &["3 text columns"],
     );
+    assert_has(
+        &error("text,x,y", &[], &["x", "y", "x"]),
+        &["`x` was named twice as label"],
+    );
+    let several = resolve("text,x,Y", &[], &["x", "y"], true).unwrap();
+    assert_eq!(several.label, ["x", "Y"]);
     // A number is no text.
     let (_folder, split) = open("x.jsonl", "{\"text\":5,\"label\":1}\n");
     let split = split.unwrap();
     assert_has(
-        &message(Columns::resolve(&split, &["text".to_owned()], None, true)),
+        &message(Columns::resolve(&split, &["text".to_owned()], &[], true)),
         &["column `text` has type int64, but the text needs strings"],
     );
     let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
@@ -403,7 +410,7 @@ fn columns() {
     let labels = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
     let (_folder, split) = open("x.csv", "text\nx\n");
     let split = split.unwrap();
-    let columns = Columns::resolve(&split, &[], None, false).unwrap();
+    let columns = Columns::resolve(&split, &[], &[], false).unwrap();
     let error = LabelSchema::infer(&[&split], &columns, None, None);
     assert_has(&message(error), &["which column holds the label"]);
     assert!(build(&split, None, 8, None).is_ok() && labels.num_labels() == 2);
