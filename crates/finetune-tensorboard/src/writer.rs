@@ -77,8 +77,7 @@ impl EventWriter {
     /// when a checkpoint was taken; what was written later is cut off. Everything before is read
     /// first and its checksums verified. Nothing is cut off where this fails.
     ///
-    /// A TensorBoard that shows the file meanwhile has to be started anew: it remembers where it
-    /// was, in the part cut off.
+    /// A TensorBoard that had read further has to be started anew: it waits at its old place.
     ///
     /// [`position`]: Self::position
     ///

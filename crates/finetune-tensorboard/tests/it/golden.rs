@@ -23,7 +23,7 @@ fn every_kind_of_event_has_tensorboards_bytes() {
         ("packed".to_string(), true.into()),
     ];
     writer.hparams(&params, &["validation/f1"]).unwrap();
-    writer.scalar("loss/train", 1, 0.6931).unwrap();
+    writer.scalar("loss/train", 1, 0.4271).unwrap();
     writer.scalar("loss/train", 2, -1e-12).unwrap();
     writer.scalar("loss/train", 300, f32::NAN).unwrap();
     writer.text("notes", 300, "**größer** als `0.5`").unwrap();
@@ -72,7 +72,7 @@ fn tensorboards_file_is_read() {
         .collect();
     assert_eq!(
         scalars[..2],
-        [(1, "loss/train", 0.6931), (2, "loss/train", -1e-12)]
+        [(1, "loss/train", 0.4271), (2, "loss/train", -1e-12)]
     );
     assert!(scalars[2].2.is_nan() && scalars.len() == 3);
     let plugins = |tag| {

@@ -63,7 +63,8 @@ fn only_the_end_of_an_event_will_do() {
         .unwrap()
         .map(|event| event.unwrap().end)
         .collect();
-    for position in 0..=GOLDEN.len() as u64 {
+    let others = (0..GOLDEN.len() as u64).step_by(11);
+    for position in others.chain(ends.iter().copied()) {
         let result = EventWriter::append_at(&path, position);
         if ends.contains(&position) {
             assert_eq!(result.unwrap().position(), position);
