@@ -1,6 +1,5 @@
 //! Event files written, compared with tensorboard's own, cut, damaged, continued and read.
 #![allow(clippy::unwrap_used, clippy::panic)]
-#![allow(clippy::unwrap_used, clippy::approx_constant)]
 
 mod golden;
 mod hparams;
