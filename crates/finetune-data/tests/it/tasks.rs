@@ -192,8 +192,8 @@ fn names_in_the_metadata() {
     let place = folder.path().join("ours.parquet");
     let names = vec![("labels".to_owned(), strings(&["joy", "anger", "fear"]))];
     write_parquet(&place, &batch.schema(), &names, [Ok(batch.clone())]).unwrap();
-    let ours = Dataset::open_file(&place).unwrap().split("train");
-    let found = run(ours.clone(), Told::default()).unwrap();
+    let ours = Dataset::open_file(&place).unwrap().split("train").unwrap();
+    let found = run(Ok(ours.clone()), Told::default()).unwrap();
     assert_eq!(found, (multi(&["joy", "anger", "fear"]), marks(3, &MARKS)));
     // A model with its classes in another order.
     let told = Told {
@@ -204,13 +204,13 @@ fn names_in_the_metadata() {
         .chunks(3)
         .flat_map(|row| [row[2], row[1], row[0]])
         .collect();
-    assert_eq!(run(ours.clone(), told).unwrap().1, marks(3, &reversed));
+    assert_eq!(run(Ok(ours.clone()), told).unwrap().1, marks(3, &reversed));
     let told = Told {
         names: Some(&["a", "b"]),
         ..Told::default()
     };
     assert_has(
-        &message(run(ours, told)),
+        &message(run(Ok(ours), told)),
         &["3 classes joy, anger, fear", "2 class names"],
     );
 }
@@ -422,14 +422,14 @@ fn a_column_per_number() {
         ("valence", Arc::new(Float32Array::from(vec![0.5, -2.0]))),
         ("arousal", Arc::new(Int64Array::from(vec![1, 30]))),
     ]);
-    let split = write(&folder, "x.feather", &batch);
-    assert_eq!(run(split.clone(), told).unwrap(), expected);
+    let split = write(&folder, "x.feather", &batch).unwrap();
+    assert_eq!(run(Ok(split.clone()), told).unwrap(), expected);
     let swapped = Told {
         names: Some(&["arousal", "valence"]),
         ..told
     };
     assert_eq!(
-        run(split, swapped).unwrap().1,
+        run(Ok(split), swapped).unwrap().1,
         numbers(2, &[1., 0.5, 30., -2.])
     );
     // Ratings are neither, until the user says so.
