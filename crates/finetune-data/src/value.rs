@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
@@ -89,11 +91,23 @@ const SHOWN_CHARS: usize = 80;
 
 impl<'de> Deserialize<'de> for Value<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        ValueVisitor { in_list: false }.deserialize(deserializer)
     }
 }
 
-struct ValueVisitor;
+/// The contents of lists in lists are skipped, however deep they are: nothing here reads them.
+#[derive(Clone, Copy)]
+struct ValueVisitor {
+    in_list: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for ValueVisitor {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
 impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value<'de>;
@@ -124,7 +138,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
+        if self.in_list {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Value::List(items));
+        }
+        while let Some(item) = seq.next_element_seed(ValueVisitor { in_list: true })? {
             items.push(item);
         }
         Ok(Value::List(items))
