@@ -28,10 +28,6 @@ pub(crate) struct EncodedRows {
 }
 
 impl EncodedRows {
-    pub(crate) fn len(&self) -> usize {
-        self.encoded.len()
-    }
-
     /// Each row with its index in the record batch, for [`source`](Self::source) and
     /// [`labels`](Self::labels).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Encoded)> {

@@ -75,59 +75,66 @@ impl LabelDecoder {
             arrays.push(LabelArray::new(array, column)?);
         }
         let labels = &arrays[0];
-        let cell = |index, column: usize| Cell {
+        let cell = |index| Cell {
             rows,
             index,
-            column: &self.columns[column],
+            column: &self.columns[0],
         };
-        match &self.target {
+        Ok(match &self.target {
             Target::Class(classes) => {
-                let class = |i| classes.class(&labels.get(i), &cell(i, 0));
+                let class = |i| classes.class(&labels.get(i), &cell(i));
                 let classes = (0..rows.batch.num_rows()).map(class);
-                Ok(BatchLabels::Classes(classes.collect::<Result<_>>()?))
+                BatchLabels::Classes(classes.collect::<Result<_>>()?)
             }
             Target::ClassList(classes) => {
                 let is_mask = labels.is_list_of_numbers();
                 let width = classes.len();
                 let values = matrix(rows, width, |i, marks| {
-                    classes.mark(&labels.get(i), is_mask, &cell(i, 0), marks)
+                    classes.mark(&labels.get(i), is_mask, &cell(i), marks)
                 })?;
-                Ok(BatchLabels::MultiLabel { width, values })
+                BatchLabels::MultiLabel { width, values }
             }
-            Target::ClassColumns(outputs) => {
-                let width = outputs.len();
-                let values = matrix(rows, width, |i, marks| {
-                    let indicator = |column: usize, label: &Value<'_>| {
-                        let cell = cell(i, column);
-                        label
-                            .indicator()
-                            .ok_or_else(|| cell.not_an_indicator(label))
-                    };
-                    scatter(&arrays, outputs, i, marks, indicator)
-                })?;
-                Ok(BatchLabels::MultiLabel { width, values })
+            Target::ClassColumns(outputs) => BatchLabels::MultiLabel {
+                width: outputs.len(),
+                values: self.columns_matrix(rows, &arrays, outputs, |value, cell| {
+                    let indicator = value.indicator();
+                    indicator.ok_or_else(|| cell.not_an_indicator(value))
+                })?,
+            },
+            Target::Values(width) => BatchLabels::Values {
+                width: *width,
+                values: matrix(rows, *width, |i, values| {
+                    numbers(&labels.get(i), &cell(i), values)
+                })?,
+            },
+            Target::ValueColumns(outputs) => BatchLabels::Values {
+                width: outputs.len(),
+                values: self.columns_matrix(rows, &arrays, outputs, |value, cell| {
+                    value.number().ok_or_else(|| cell.not_a_number(value))
+                })?,
+            },
+        })
+    }
+
+    /// A matrix whose outputs stand in a column each, each value read by `read`.
+    fn columns_matrix(
+        &self,
+        rows: &RowBatch,
+        arrays: &[LabelArray],
+        outputs: &[usize],
+        read: impl Fn(&Value<'_>, &Cell<'_>) -> Result<f32>,
+    ) -> Result<Vec<f32>> {
+        matrix(rows, outputs.len(), |index, values| {
+            for ((array, column), &output) in arrays.iter().zip(&self.columns).zip(outputs) {
+                let cell = Cell {
+                    rows,
+                    index,
+                    column,
+                };
+                values[output] = read(&array.get(index), &cell)?;
             }
-            Target::Values(width) => {
-                let values = matrix(rows, *width, |i, values| {
-                    numbers(&labels.get(i), &cell(i, 0), values)
-                })?;
-                Ok(BatchLabels::Values {
-                    width: *width,
-                    values,
-                })
-            }
-            Target::ValueColumns(outputs) => {
-                let width = outputs.len();
-                let values = matrix(rows, width, |i, values| {
-                    let number = |column: usize, label: &Value<'_>| {
-                        let cell = cell(i, column);
-                        label.number().ok_or_else(|| cell.not_a_number(label))
-                    };
-                    scatter(&arrays, outputs, i, values, number)
-                })?;
-                Ok(BatchLabels::Values { width, values })
-            }
-        }
+            Ok(())
+        })
     }
 }
 
@@ -142,20 +149,6 @@ fn matrix(
         fill(index, row)?;
     }
     Ok(values)
-}
-
-/// One row whose outputs stand in a column each.
-fn scatter(
-    arrays: &[LabelArray],
-    outputs: &[usize],
-    index: usize,
-    row: &mut [f32],
-    value: impl Fn(usize, &Value<'_>) -> Result<f32>,
-) -> Result<()> {
-    for (column, (array, &output)) in arrays.iter().zip(outputs).enumerate() {
-        row[output] = value(column, &array.get(index))?;
-    }
-    Ok(())
 }
 
 /// One row of numbers from one column: a number, or a list of as many numbers as there are outputs.

@@ -122,22 +122,20 @@ impl TokenizedDataset {
             .cache_dir
             .map_or_else(std::env::temp_dir, Path::to_path_buf);
         let mut writer = CacheWriter::create(&directory, layout)?;
-        let mut done = 0;
         encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
             for (index, encoded) in rows.iter() {
                 writer.push(encoded, rows.source(index), rows.labels(), index)?;
             }
-            done += rows.len() as u64;
-            match progress(done, split.len()) {
+            match progress(writer.rows(), split.len()) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Stopped),
             }
         })?;
-        if done != split.len() {
+        if writer.rows() != split.len() {
             return Err(Error::RowCount {
                 name: split.name().to_owned(),
                 expected: split.len(),
-                found: done,
+                found: writer.rows(),
             });
         }
         // The debug form of names quotes and escapes them, so no two lists of names look alike.
@@ -286,7 +284,7 @@ impl TokenizedDataset {
     }
 
     /// The original texts of rows, in the order given, each with its place. This reads the files of
-    /// the split again, once, whatever the number of rows.
+    /// the split again as they are now, once, whatever the number of rows.
     ///
     /// # Errors
     /// A row out of range; a file that cannot be read or has fewer rows than it had.

@@ -110,6 +110,11 @@ impl CacheWriter {
         Ok(())
     }
 
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Completes the file, syncs it, and gives it its name; without one it lives until it is closed.
     /// `options` says how the rows were made, for the fingerprint.
     pub(crate) fn finish(
@@ -142,21 +147,7 @@ impl CacheWriter {
             .output
             .into_inner()
             .map_err(|e| error(e.into_error()))?;
-        let (file, path) = match place {
-            Some(place) => {
-                file.as_file().sync_all().map_err(error)?;
-                let file = file
-                    .persist(place)
-                    .map_err(|e| Error::io(place, "write", e.error))?;
-                sync_directory(place);
-                (file, place.to_path_buf())
-            }
-            // Keeping the handle and dropping the name leaves a file that vanishes when closed.
-            None => {
-                let path = file.path().to_path_buf();
-                (file.reopen().map_err(error)?, path)
-            }
-        };
+        let (file, path) = keep(file, place).map_err(error)?;
         Ok(Cache::new(file, path, header, self.summary))
     }
 
@@ -196,6 +187,19 @@ impl CacheWriter {
 
 /// Prefix of files on their way, which a killed process leaves behind.
 pub(crate) const PARTIAL: &str = ".tokens-";
+
+/// Syncs the file and gives it its name. Without a name the open file is all there is of it, and it
+/// vanishes when it is closed.
+fn keep(file: NamedTempFile, place: Option<&Path>) -> std::io::Result<(File, PathBuf)> {
+    let Some(place) = place else {
+        let path = file.path().to_path_buf();
+        return Ok((file.reopen()?, path));
+    };
+    file.as_file().sync_all()?;
+    let file = file.persist(place).map_err(|e| e.error)?;
+    sync_directory(place);
+    Ok((file, place.to_path_buf()))
+}
 
 /// After a rename the directory entry needs a sync of its own where the system has that.
 fn sync_directory(file: &Path) {

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use finetune_data::arrow::array::{ArrayRef, BinaryArray, Int64Array, StringArray};
-use finetune_data::arrow::datatypes::{DataType, Field, Schema};
+use finetune_data::arrow::array::{ArrayRef, BinaryArray, Int64Array, ListArray, StringArray};
+use finetune_data::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
-use finetune_data::{Columns, Dataset, LabelSchema};
+use finetune_data::{Columns, Dataset, LabelDecoder, LabelSchema, write_parquet};
 
 use crate::common::{
     assert_has, build, everything, folder, message, open, parquet, path, record_batch, tokenizer,
@@ -286,16 +286,22 @@ fn damaged_binary_files_do_not_panic() {
     let texts: Vec<String> = (0..200).map(|i| format!("text {}", i % 13)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let labels: Vec<_> = (0..200).map(|i| Some(i % 2)).collect();
+    let lists = (0..200).map(|i| Some((0..i % 3).map(Some)));
+    let batch = record_batch(vec![
+        ("text", Arc::new(StringArray::from(texts)) as ArrayRef),
+        ("label", Arc::new(Int64Array::from(labels))),
+        (
+            "tags",
+            Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(lists)),
+        ),
+    ]);
     let file = folder.path().join("x.parquet");
-    parquet(&file, &texts, &labels, &["a", "b"]);
-    let batch = Dataset::open_file(&file)
-        .unwrap()
-        .split("train")
-        .unwrap()
-        .batches()
-        .unwrap()
-        .next();
-    let batch = batch.unwrap().unwrap();
+    write_parquet(&file, &batch.schema(), &[], [Ok(batch.clone())]).unwrap();
+    let schema = LabelSchema::MultiLabel(vec!["a".to_owned(), "b".to_owned()]);
+    let columns = Columns {
+        text: vec!["text".to_owned()],
+        label: vec!["tags".to_owned()],
+    };
     let arrow = folder.path().join("x.ipc");
     let mut writer = FileWriter::try_new(File::create(&arrow).unwrap(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
@@ -319,7 +325,9 @@ fn damaged_binary_files_do_not_panic() {
                 std::fs::write(&file, &bytes).unwrap();
                 let run = || {
                     let split = Dataset::open_file(&file)?.split("train")?;
-                    split.batches()?.try_for_each(|batch| batch.map(drop))
+                    let decoder = LabelDecoder::new(&schema, &split, &columns)?;
+                    let mut rows = split.read(&["text", "label", "tags"])?;
+                    rows.try_for_each(|rows| decoder.decode(&rows?).map(drop))
                 };
                 let outcome = std::panic::catch_unwind(run);
                 let outcome =
