@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use burn::tensor::Device;
+use burn::{Tensor, tensor::Device};
 use finetune_kernels::{Offsets, PackedTokens};
 use finetune_models::SafetensorsFile;
 
@@ -71,6 +71,11 @@ impl Fixture {
             offsets: Offsets::new(self.integers(&format!("{prefix}offsets"))).unwrap(),
         }
     }
+}
+
+/// The values of a tensor, row-major.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
 }
 
 /// The largest absolute difference of two equally long lists.

@@ -14,13 +14,9 @@ use finetune_models::{Outputs, SequenceClassifier, to_file_layout};
 use finetune_train::{AdamW, AdamWConfig, ParameterGradients, clip_factor};
 
 use crate::{
-    fixtures::{self, Fixture, devices, largest_difference, relative_norm},
+    fixtures::{self, Fixture, devices, largest_difference, relative_norm, values},
     tolerance,
 };
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
 
 fn load(directory: &Path, device: &Device) -> SequenceClassifier {
     let (model, report) = SequenceClassifier::load(directory, None, 0, device).unwrap();

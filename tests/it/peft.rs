@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::{Tensor, module::Module, tensor::Device};
+use burn::{module::Module, tensor::Device};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, softmax_cross_entropy};
 use finetune_models::SequenceClassifier;
 use finetune_peft::{
@@ -12,7 +12,7 @@ use finetune_peft::{
 use finetune_train::{AdamW, AdamWConfig, ParameterGradients};
 use serde_json::Value;
 
-use crate::fixtures::{devices, largest_difference, path};
+use crate::fixtures::{devices, largest_difference, path, values};
 
 /// Of logits and of trained values, as the project promises.
 const TOLERANCE: f64 = 1e-5;
@@ -53,10 +53,6 @@ fn base(case: &Value, device: &Device) -> SequenceClassifier {
 
 fn logits(model: &SequenceClassifier, tokens: &PackedTokens) -> Vec<f32> {
     values(model.forward(tokens, DropoutSource::OFF).unwrap())
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 /// The tensors of an adapter by name.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use finetune_peft::lines;
+
 /// An error in a model directory.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -82,20 +84,6 @@ pub enum ModelError {
     /// A batch does not fit the model.
     #[error("{0}")]
     Input(String),
-}
-
-/// One item per line, indented, and not more than a screen takes.
-fn lines(items: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let mut text: Vec<_> = items
-        .iter()
-        .take(SHOWN)
-        .map(|item| format!("  {item}"))
-        .collect();
-    if items.len() > SHOWN {
-        text.push(format!("  … and {} more", items.len() - SHOWN));
-    }
-    text.join("\n")
 }
 
 impl ModelError {

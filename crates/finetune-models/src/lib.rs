@@ -20,4 +20,4 @@ pub use load::LoadReport;
 pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm};
 pub use names::{Parameter, Part, parameters};
 pub use safetensors_file::SafetensorsFile;
-pub use save::{TOKENIZER_FILES, to_file_layout};
+pub use save::{TOKENIZER_FILES, to_file_layout, write_directory};

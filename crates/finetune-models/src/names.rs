@@ -24,8 +24,6 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Whether the file holds the transpose of what the module holds.
     pub transposed: bool,
-    /// Whether weight decay applies: not to biases and norms, as in transformers' Trainer.
-    pub decays: bool,
     /// Part of the model.
     pub part: Part,
 }
@@ -77,7 +75,6 @@ fn expand(config: &ModelConfig, path: &str, name: &str) -> Vec<Parameter> {
         };
         Parameter {
             transposed: path.ends_with(".weight"),
-            decays: !path.ends_with(".bias") && !path.contains("norm."),
             path,
             name,
             shape,

@@ -1,16 +1,13 @@
 //! From a model to a directory that transformers opens.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     fs::{self, File},
     path::Path,
 };
 
 use burn::Tensor;
-use safetensors::{Dtype, View};
-
-use finetune_peft::transpose;
+use finetune_peft::{NamedTensor, transpose, write_tensors};
 
 use crate::{ModelError, Parameter, SequenceClassifier, parameters};
 
@@ -29,25 +26,9 @@ impl SequenceClassifier {
     /// `directory`, which must not exist: everything is written beside it and renamed at the end,
     /// so that the directory is whole or absent.
     pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
-        let parent = directory.parent().filter(|path| path != &Path::new(""));
-        let parent = parent.unwrap_or(Path::new("."));
-        let partial = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempdir_in(parent)
-            .map_err(ModelError::write(parent))?;
-        self.save_settings(partial.path(), tokenizer_from)?;
-        self.save_weights(&partial.path().join("model.safetensors"))?;
-        // `tempdir` makes a private directory; a result is an ordinary one.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))
-                .map_err(ModelError::write(directory))?;
-        }
-        let partial = partial.keep();
-        fs::rename(&partial, directory).map_err(|error| {
-            let _ = fs::remove_dir_all(&partial);
-            ModelError::write(directory)(error)
+        write_directory(directory, |partial| {
+            self.save_settings(partial, tokenizer_from)?;
+            self.save_weights(&partial.join("model.safetensors"))
         })
     }
 
@@ -72,23 +53,16 @@ impl SequenceClassifier {
 
     /// Writes all parameters under transformers' names, as f32, and syncs the file.
     pub fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
-        let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-        let tensors = self
-            .named_tensors()
-            .into_iter()
-            .map(|(parameter, tensor)| (parameter.name.clone(), Weight { parameter, tensor }));
-        safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|error| {
-            ModelError::Write {
-                path: path.into(),
-                source: match error {
-                    safetensors::SafeTensorError::IoError(error) => error,
-                    other => std::io::Error::other(other.to_string()),
-                },
-            }
-        })?;
-        File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(ModelError::write(path))
+        let tensors = self.named_tensors().into_iter();
+        let tensors: Vec<_> = tensors
+            .map(|(parameter, tensor)| NamedTensor {
+                name: parameter.name,
+                shape: parameter.shape,
+                transposed: parameter.transposed,
+                tensor,
+            })
+            .collect();
+        write_tensors(path, &tensors).map_err(ModelError::write(path))
     }
 
     /// All parameters with their description, flattened as the module holds them.
@@ -104,10 +78,31 @@ impl SequenceClassifier {
     }
 }
 
-/// A parameter on its way to the file; fetched from the device when its turn comes.
-struct Weight {
-    parameter: Parameter,
-    tensor: Tensor<1>,
+/// Makes a directory with what `fill` writes: beside its place, then renamed, so that it is whole or
+/// absent.
+pub fn write_directory<E: From<ModelError>>(
+    directory: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let parent = directory.parent().filter(|path| path != &Path::new(""));
+    let parent = parent.unwrap_or(Path::new("."));
+    let partial = tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempdir_in(parent)
+        .map_err(ModelError::write(parent))?;
+    fill(partial.path())?;
+    // `tempdir` makes a private directory; a result is an ordinary one.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))
+            .map_err(ModelError::write(directory))?;
+    }
+    let partial = partial.keep();
+    fs::rename(&partial, directory).map_err(|error| {
+        let _ = fs::remove_dir_all(&partial);
+        ModelError::write(directory)(error).into()
+    })
 }
 
 /// Values of a parameter in the file's layout.
@@ -115,32 +110,5 @@ pub fn to_file_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
     match parameter.shape[..] {
         [out, input] if parameter.transposed => transpose(&values, input, out),
         _ => values,
-    }
-}
-
-impl View for Weight {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.parameter.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.tensor.clone().into_data().iter::<f32>().collect();
-        let values = to_file_layout(&self.parameter, values);
-        let bytes: Vec<u8> = match cfg!(target_endian = "little") {
-            true => bytemuck::cast_slice(&values).to_vec(),
-            false => values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        };
-        Cow::Owned(bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.parameter.num_elements() * size_of::<f32>()
     }
 }

@@ -113,8 +113,8 @@ impl PeftError {
     }
 }
 
-/// One item per line, indented, and not more than a screen takes.
-fn lines(items: &[String]) -> String {
+/// One item per line, indented, and not more than a screen takes: for errors, here and of models.
+pub fn lines(items: &[String]) -> String {
     const SHOWN: usize = 10;
     let mut text: Vec<_> = items
         .iter()

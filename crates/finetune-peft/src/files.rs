@@ -2,7 +2,7 @@
 //! writes them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs::{self, File},
     path::Path,
 };
@@ -11,11 +11,12 @@ use burn::{Tensor, module::Param, tensor::Device};
 
 use crate::{
     Adaptable, AdaptedKind, AdaptedModule, Adapter, AdapterFile, AdapterKind, AdapterPlan, Ia3,
-    Init, LinearCopy, Lora, NamedTensor, PeftConfig, PeftError,
+    LinearCopy, Lora, NamedTensor, PeftConfig, PeftError,
     attach::set_active,
     init::tensor,
     pissa, transpose,
     weights_file::{self, FileTensor},
+    write_tensors,
 };
 
 /// Where the values are in an adapter's directory.
@@ -103,15 +104,7 @@ pub fn save_adapter<M: Adaptable>(
         .and_then(|()| File::open(&path)?.sync_all())
         .map_err(PeftError::file("write", &path))?;
     let path = directory.join(WEIGHTS);
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let views = tensors.iter().map(|tensor| (&tensor.name, tensor));
-    safetensors::serialize_to_file(views, Some(metadata), &path)
-        .map_err(|error| match error {
-            safetensors::SafeTensorError::IoError(error) => error,
-            other => std::io::Error::other(other.to_string()),
-        })
-        .and_then(|()| File::open(&path)?.sync_all())
-        .map_err(PeftError::file("write", &path))
+    write_tensors(&path, &tensors).map_err(PeftError::file("write", &path))
 }
 
 /// Opens an adapter's directory, attaches it as `name` and makes it the active one.
@@ -155,53 +148,6 @@ pub fn load_adapter<M: Adaptable>(
     set_biases(model, biases);
     set_active(model, Some(name))?;
     Ok((file, plan))
-}
-
-/// Gives the adapter called `name`, which was attached as `config` says, the values of a directory
-/// that [`save_adapter`] wrote: to go on with training. With PiSSA the initial values must be those
-/// of the same seed and base model.
-pub fn load_adapter_weights<M: Adaptable>(
-    model: &mut M,
-    name: &str,
-    config: &PeftConfig,
-    directory: &Path,
-    device: &Device,
-) -> Result<(), PeftError> {
-    let pissa =
-        matches!(config, PeftConfig::Lora(config) if config.init_lora_weights == Init::Pissa);
-    if !pissa {
-        load_adapter(model, name, directory, device)?;
-        return Ok(());
-    }
-    // The file's first columns and rows are the trained factors, the others the initial ones.
-    let initial: Vec<_> = model
-        .linears()
-        .into_iter()
-        .map(
-            |(_, linear)| match linear.adapter(name).map(|adapter| &adapter.kind) {
-                Some(AdapterKind::Lora(lora)) => Some(lora.clone()),
-                _ => None,
-            },
-        )
-        .collect();
-    load_adapter(model, name, directory, device)?;
-    for (number, ((_, linear), initial)) in model.linears_mut().into_iter().zip(initial).enumerate()
-    {
-        let Some(mut lora) = initial else { continue };
-        let Some(Adapter {
-            kind: AdapterKind::Lora(loaded),
-            ..
-        }) = linear.detach(name)
-        else {
-            continue;
-        };
-        let rank = lora.rank();
-        lora.a = Param::from_tensor(loaded.a.val().narrow(1, 0, rank));
-        lora.b = Param::from_tensor(loaded.b.val().narrow(0, 0, rank));
-        lora.magnitude = loaded.magnitude;
-        linear.attach(Adapter::new(name, AdapterKind::Lora(lora)), number);
-    }
-    set_active(model, Some(name))
 }
 
 fn set_biases<M: Adaptable>(model: &mut M, mut values: BTreeMap<String, Param<Tensor<1>>>) {

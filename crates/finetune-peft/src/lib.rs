@@ -23,12 +23,14 @@ pub use adapter::{Adapter, AdapterKind, Ia3, LinearCopy};
 pub use attach::{adapter_names, attach, set_active, train_adapter};
 pub use config::{AdapterFile, PeftConfig};
 pub use error::PeftError;
-pub use files::{adapter_tensors, load_adapter, load_adapter_weights, save_adapter};
+#[doc(hidden)]
+pub use error::lines;
+pub use files::{adapter_tensors, load_adapter, save_adapter};
 pub use ia3_config::Ia3Config;
 pub use linear::Linear;
 pub use lora::Lora;
 pub use lora_config::{Bias, Init, LoraConfig, OneOrMany};
 pub use matching::Targets;
 pub use merge::merge;
-pub use named_tensor::{NamedTensor, transpose};
+pub use named_tensor::{NamedTensor, transpose, write_tensors};
 pub use plan::{AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, trainable_line};

@@ -1,9 +1,9 @@
 //! A tensor on its way to a safetensors file.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap, fs::File, io, path::Path};
 
 use burn::Tensor;
-use safetensors::{Dtype, View};
+use safetensors::{Dtype, SafeTensorError, View};
 
 /// A tensor under the name and in the layout of the Python tools. Holding one costs nothing: its
 /// values are fetched from the device when they are written.
@@ -61,13 +61,28 @@ impl View for &NamedTensor {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let bytes = self.values().into_iter().flat_map(f32::to_le_bytes);
-        Cow::Owned(bytes.collect())
+        let values = self.values();
+        Cow::Owned(match cfg!(target_endian = "little") {
+            true => bytemuck::cast_slice(&values).to_vec(),
+            false => values.into_iter().flat_map(f32::to_le_bytes).collect(),
+        })
     }
 
     fn data_len(&self) -> usize {
         self.shape.iter().product::<usize>() * size_of::<f32>()
     }
+}
+
+/// Writes a safetensors file as the Python tools do, in f32, and syncs it. One tensor at a time is
+/// fetched from the device.
+pub fn write_tensors(path: &Path, tensors: &[NamedTensor]) -> io::Result<()> {
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let views = tensors.iter().map(|tensor| (&tensor.name, tensor));
+    safetensors::serialize_to_file(views, Some(metadata), path).map_err(|error| match error {
+        SafeTensorError::IoError(error) => error,
+        other => io::Error::other(other.to_string()),
+    })?;
+    File::open(path)?.sync_all()
 }
 
 /// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.

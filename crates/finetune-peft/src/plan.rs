@@ -149,6 +149,9 @@ impl AdaptedModule {
     }
 }
 
+/// What a configuration without targets means; a resolved one has some.
+static NO_TARGETS: Targets = Targets::Names(Vec::new());
+
 /// Heads of sequence classifiers, which peft always saves with an adapter.
 const HEADS: [&str; 2] = ["classifier", "score"];
 
@@ -156,7 +159,7 @@ impl PeftConfig {
     /// Matches the configuration against the modules of a model of family `model_type`.
     pub fn plan(&self, model_type: &str, modules: &[ModuleInfo]) -> Result<AdapterPlan, PeftError> {
         let saved = self.saved(modules)?;
-        let mut plan = match self {
+        let mut plan = match &self.clone().resolved(model_type) {
             Self::Lora(config) => lora(config, model_type, modules, &saved)?,
             Self::Ia3(config) => ia3(config, model_type, modules, &saved)?,
         };
@@ -229,14 +232,7 @@ fn lora(
     saved: &[String],
 ) -> Result<AdapterPlan, PeftError> {
     config.check()?;
-    let default = match model_type {
-        "distilbert" => ["q_lin", "v_lin"],
-        _ => ["query", "value"],
-    };
-    let targets = config
-        .target_modules
-        .clone()
-        .unwrap_or_else(|| Targets::Names(default.map(String::from).to_vec()));
+    let targets = config.target_modules.as_ref().unwrap_or(&NO_TARGETS);
     let numbers = config.layers_to_transform.as_ref();
     let numbers = numbers.map_or(&[][..], |numbers| numbers.as_slice());
     let lists = config.layers_pattern.as_ref();
@@ -248,7 +244,7 @@ fn lora(
         ));
     }
     let found = select(
-        &targets,
+        targets,
         config.exclude_modules.as_ref(),
         model_type,
         modules,
@@ -351,18 +347,11 @@ fn ia3(
     modules: &[ModuleInfo],
     saved: &[String],
 ) -> Result<AdapterPlan, PeftError> {
-    let default = match model_type {
-        "distilbert" => ["k_lin", "v_lin", "ffn.lin2"],
-        _ => ["key", "value", "output.dense"],
-    };
-    let names = |names: &[&str]| Targets::Names(names.iter().map(|&name| name.into()).collect());
-    let targets = config.target_modules.clone();
-    let targets = targets.unwrap_or_else(|| names(&default));
-    let feedforward = config.feedforward_modules.clone();
-    let feedforward = feedforward.unwrap_or_else(|| names(&default[2..]));
+    let targets = config.target_modules.as_ref().unwrap_or(&NO_TARGETS);
+    let feedforward = config.feedforward_modules.as_ref().unwrap_or(&NO_TARGETS);
     let feedforward = feedforward.matcher("feedforward_modules")?;
     let found = select(
-        &targets,
+        targets,
         config.exclude_modules.as_ref(),
         model_type,
         modules,

@@ -58,8 +58,8 @@ pub struct Prediction {
 }
 
 impl Classifier {
-    /// Loads a saved model directory, or an adapter's whose base model is a directory. One without a classifier is an error: its predictions would
-    /// be random.
+    /// Loads a saved model directory, or an adapter's whose base model is a directory. One without a
+    /// classifier is an error: its predictions would be random.
     pub fn load(directory: &Path, device: &Device) -> Result<Self, TrainError> {
         if directory.join("adapter_config.json").exists() {
             let base = AdapterFile::read(directory)?.base_model;

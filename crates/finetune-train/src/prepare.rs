@@ -4,11 +4,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use finetune_models::{LoadReport, SequenceClassifier};
-use finetune_peft::{
-    Adaptable, AdapterFile, PeftConfig, attach, load_adapter, train_adapter, trainable_line,
-};
+use finetune_peft::{AdapterFile, PeftConfig, attach, load_adapter, train_adapter, trainable_line};
 
-use crate::{Strategy, TrainError, TrainPlan, Trainable};
+use crate::{TrainError, TrainPlan, Trainable};
 
 /// Name of the adapter that a run trains.
 pub const ADAPTER: &str = "default";
@@ -48,7 +46,7 @@ pub fn prepare(
 ) -> Result<Prepared, TrainError> {
     let (mut model, report) =
         SequenceClassifier::load(directory, Some(plan.outputs()), plan.seed, device)?;
-    if !plan.strategy.is_adapter() {
+    let Some(config) = plan.peft_config() else {
         let trainable = Trainable::new(&plan.strategy, model.config())?;
         let mut notes = Vec::new();
         let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
@@ -66,12 +64,11 @@ pub fn prepare(
             names: trainable.parameters.into_iter().map(|p| p.name).collect(),
             notes,
         });
-    }
+    };
     let (file, adapted) = match plan.adapter.is_empty() {
         false => load_adapter(&mut model, ADAPTER, Path::new(&plan.adapter), device)?,
         true => {
-            let config = with_fresh_modules(plan.peft_config(), &report.fresh);
-            let config = config.resolved(model.model_type());
+            let config = with_fresh_modules(config, &report.fresh);
             let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;
             let base_model = match std::fs::canonicalize(&plan.model) {
                 Ok(path) => path.display().to_string(),
@@ -121,11 +118,8 @@ fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
 }
 
 impl TrainPlan {
-    /// The adapter that the strategy asks for, with peft's defaults where the plan says nothing.
-    pub fn peft_config(&self) -> PeftConfig {
-        match self.strategy {
-            Strategy::Ia3 => PeftConfig::Ia3(self.ia3.clone().unwrap_or_default()),
-            _ => PeftConfig::Lora(self.lora.clone().unwrap_or_default()),
-        }
+    /// The adapter that the strategy trains, if it trains one.
+    pub fn peft_config(&self) -> Option<PeftConfig> {
+        self.strategy.adapter(self.lora.as_ref(), self.ia3.as_ref())
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use finetune_models::SequenceClassifier;
+use finetune_models::{SequenceClassifier, write_directory};
 use finetune_peft::AdapterFile;
 
 use crate::{ADAPTER, Event, Observer, TrainError, TrainPlan};
@@ -115,18 +115,20 @@ impl RunDirectory {
         adapter: &AdapterFile,
         directory: &Path,
     ) -> Result<(), TrainError> {
+        if !directory.exists() {
+            return write_directory(directory, |partial| {
+                finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?;
+                Ok(model.save_settings(partial, &self.tokenizer_from)?)
+            });
+        }
         let partial = tempfile::Builder::new()
             .prefix(".partial-")
             .tempdir_in(&self.path)
             .map_err(TrainError::write(&self.path))?;
         finetune_peft::save_adapter(model, ADAPTER, adapter, partial.path())?;
-        if directory.exists() {
-            let weights = directory.join("adapter_model.safetensors");
-            return fs::rename(partial.path().join("adapter_model.safetensors"), &weights)
-                .map_err(TrainError::write(&weights));
-        }
-        model.save_settings(partial.path(), &self.tokenizer_from)?;
-        publish(partial, directory).map_err(TrainError::write(directory))
+        let weights = directory.join("adapter_model.safetensors");
+        fs::rename(partial.path().join("adapter_model.safetensors"), &weights)
+            .map_err(TrainError::write(&weights))
     }
 
     /// An observer that writes `events.jsonl`.
@@ -147,18 +149,6 @@ impl Drop for RunDirectory {
             remove_empty(&self.made);
         }
     }
-}
-
-/// Gives a private temporary directory its name and an ordinary one's permissions.
-fn publish(partial: tempfile::TempDir, directory: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))?;
-    }
-    fs::rename(partial.path(), directory)?;
-    let _ = partial.keep();
-    Ok(())
 }
 
 /// Removes those folders that are empty, in this order.

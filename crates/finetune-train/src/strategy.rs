@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use finetune_peft::{Ia3Config, LoraConfig, PeftConfig};
 use serde::{Deserialize, Serialize};
 
 /// What of the model is trained. As text: `full`, `head`, `last:2`, `layers:3,5`, `params:REGEX`,
@@ -32,6 +33,19 @@ pub enum Strategy {
 pub const STRATEGIES: &str = "full, head, last:N, layers:N,N,…, params:REGEX, bitfit, lora, ia3";
 
 impl Strategy {
+    /// The adapter that is trained, if one is, with peft's defaults where nothing is said.
+    pub fn adapter(
+        &self,
+        lora: Option<&LoraConfig>,
+        ia3: Option<&Ia3Config>,
+    ) -> Option<PeftConfig> {
+        match self {
+            Self::Lora => Some(PeftConfig::Lora(lora.cloned().unwrap_or_default())),
+            Self::Ia3 => Some(PeftConfig::Ia3(ia3.cloned().unwrap_or_default())),
+            _ => None,
+        }
+    }
+
     /// Whether the result is an adapter beside the base model.
     pub fn is_adapter(&self) -> bool {
         matches!(self, Self::Lora | Self::Ia3)

@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path, process::ExitCode};
 
 use finetune_models::{ModelConfig, Outputs, modules, parameters};
-use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, PeftConfig, trainable_line};
+use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, trainable_line};
 use finetune_train::{Strategy, Trainable};
 
 use crate::{
@@ -156,12 +156,7 @@ struct Share {
 impl Share {
     fn new(strategy: &str, options: &TrainOptions, config: &ModelConfig) -> Result<Self, Failure> {
         let strategy: Strategy = strategy.parse().map_err(Failure::User)?;
-        let adapter = match strategy {
-            Strategy::Lora => Some(PeftConfig::Lora(options.lora.clone().unwrap_or_default())),
-            Strategy::Ia3 => Some(PeftConfig::Ia3(options.ia3.clone().unwrap_or_default())),
-            _ => None,
-        };
-        match adapter {
+        match strategy.adapter(options.lora.as_ref(), options.ia3.as_ref()) {
             Some(adapter) => {
                 let plan = adapter.plan(config.family.model_type, &modules(config))?;
                 plan.check_ranks()?;

@@ -1,6 +1,6 @@
 //! `finetune merge`.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use finetune_peft::AdapterFile;
 use finetune_train::device;
@@ -18,7 +18,7 @@ const SAMPLES: [&str; 4] = [
 pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let device = device(&arguments.device)?;
     let directory = arguments.adapter.display().to_string();
-    AdapterFile::read(&arguments.adapter)?;
+    let file = AdapterFile::read(&arguments.adapter)?;
     if arguments.output.exists() {
         return Err(Failure::User(format!(
             "{} exists already, and nothing is overwritten; choose another --output",
@@ -39,11 +39,13 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let tokenizer_from = match arguments.adapter.join("tokenizer.json").exists() {
         true => arguments.adapter.clone(),
         false => {
-            let file = AdapterFile::read(&arguments.adapter)?;
-            model::resolve(base.unwrap_or(&file.base_model), None)?.dir
+            let base = base.unwrap_or(&file.base_model);
+            model::resolve(base, file.revision.as_deref())?.dir
         }
     };
-    save(&classifier, &arguments.output, &tokenizer_from)?;
+    classifier
+        .model()
+        .save(&arguments.output, &tokenizer_from)?;
     let (output, program) = (arguments.output.display(), paths::program());
     print(&format!(
         "merged  {directory} into its base model, in f32; all weights are finite\n\
@@ -53,12 +55,4 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         SAMPLES.len()
     ))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn save(
-    classifier: &finetune_train::Classifier,
-    output: &Path,
-    tokenizer_from: &Path,
-) -> Result<(), Failure> {
-    Ok(classifier.model().save(output, tokenizer_from)?)
 }

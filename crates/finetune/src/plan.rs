@@ -109,16 +109,18 @@ pub fn with_model(
         Some(length) => length,
         None => longest.min(MAX_LENGTH),
     };
-    if plan.strategy.is_adapter() && plan.adapter.is_empty() {
-        match plan.peft_config().resolved(config.family.model_type) {
-            PeftConfig::Lora(lora) => plan.lora = Some(lora),
-            PeftConfig::Ia3(ia3) => plan.ia3 = Some(ia3),
+    let family = config.family.model_type;
+    match plan.peft_config().map(|adapter| adapter.resolved(family)) {
+        None => drop(Trainable::new(&plan.strategy, config)?),
+        // An adapter to go on with is checked when it is read.
+        Some(_) if !plan.adapter.is_empty() => {}
+        Some(adapter) => {
+            adapter.plan(family, &modules(config))?.check_ranks()?;
+            match adapter {
+                PeftConfig::Lora(lora) => plan.lora = Some(lora),
+                PeftConfig::Ia3(ia3) => plan.ia3 = Some(ia3),
+            }
         }
-        plan.peft_config()
-            .plan(config.family.model_type, &modules(config))?
-            .check_ranks()?;
-    } else if !plan.strategy.is_adapter() {
-        Trainable::new(&plan.strategy, config)?;
     }
     plan.model_sha256.clone_from(&files.weights_sha256);
     plan.check()?;
