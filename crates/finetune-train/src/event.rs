@@ -1,6 +1,9 @@
 //! What happens in a run. The engine emits events and knows none of their observers.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{Evaluation, TrainError};
 
@@ -30,24 +33,45 @@ pub enum Event {
         /// Share of the first epoch's tokens that would have been padding.
         padding_avoided: f64,
     },
-    /// An optimizer step is done.
+    /// An optimizer step is done; for showing progress.
+    Progress {
+        /// Steps done, from 1.
+        step: u64,
+        /// Mean loss of the step's rows.
+        loss: f64,
+        /// Rows of the step.
+        rows: u64,
+        /// Time that the step took.
+        seconds: f64,
+    },
+    /// What the log has of the optimizer steps since the last such event: one step where
+    /// `logging_steps` is 1.
     Step {
         /// Steps done, from 1.
         step: u64,
         /// Epochs done, with the fraction of the current one.
         epoch: f64,
-        /// Mean loss of the batch.
+        /// Mean of the steps' losses.
         loss: f64,
-        /// Learning rate of the step.
+        /// Learning rate of the last step.
         learning_rate: f64,
-        /// Global gradient norm before clipping.
+        /// Global gradient norm of the last step, before clipping.
         grad_norm: f64,
-        /// Rows of the batch.
-        rows: usize,
-        /// Tokens of the batch.
-        tokens: usize,
-        /// Time that the step took.
+        /// Rows of the steps.
+        rows: u64,
+        /// Tokens of the steps.
+        tokens: u64,
+        /// Time that the steps took.
         seconds: f64,
+    },
+    /// More parameters are trained from here on (strategy `gradual`).
+    Unfrozen {
+        /// Steps done.
+        step: u64,
+        /// The lowest encoder layer that is trained now.
+        lowest_layer: usize,
+        /// Parameters that are trained now.
+        trainable_parameters: u64,
     },
     /// An evaluation begins.
     Evaluating {
@@ -71,10 +95,22 @@ pub enum Event {
         epoch: f64,
         /// The metrics.
         metrics: Evaluation,
-        /// Whether the model is the best so far, and was therefore saved.
+        /// Whether the model is the best so far.
         best: bool,
         /// Time that it took.
         seconds: f64,
+    },
+    /// A checkpoint is taken: its content is fixed, and is written while training goes on.
+    Checkpoint {
+        /// Steps done.
+        step: u64,
+        /// Whether it holds the best model so far.
+        best: bool,
+    },
+    /// Something that a user should know and that belongs into no log.
+    Note {
+        /// The text.
+        message: String,
     },
     /// Training is over.
     Finished {
@@ -82,8 +118,8 @@ pub enum Event {
         step: u64,
         /// Mean loss of all steps.
         loss: f64,
-        /// Whether it was interrupted before its last step.
-        interrupted: bool,
+        /// Why it is over.
+        reason: StopReason,
         /// Step of the model that was kept.
         best_step: u64,
         /// Time of all steps, without evaluations.
@@ -91,12 +127,29 @@ pub enum Event {
     },
 }
 
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// All steps of the plan are done.
+    Completed,
+    /// The metric got no better for as many evaluations as the plan allows.
+    EarlyStopping,
+    /// An observer asked for it, for this reason.
+    Observer(String),
+    /// It was interrupted, and can be resumed.
+    Interrupted,
+}
+
 impl Event {
     /// Whether the event is only for showing progress, and belongs into no log.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Evaluating { .. } | Self::EvaluationProgress { .. }
+            Self::Evaluating { .. }
+                | Self::EvaluationProgress { .. }
+                | Self::Progress { .. }
+                | Self::Note { .. }
         )
     }
 }
@@ -105,6 +158,19 @@ impl Event {
 pub trait Observer {
     /// Called for each event, in order. An error stops the run.
     fn on_event(&mut self, event: &Event) -> Result<(), TrainError>;
+
+    /// A reason to end the run after the current step, as a run that is complete: it evaluates,
+    /// keeps its best model, and cannot be resumed.
+    fn stop(&self) -> Option<String> {
+        None
+    }
+
+    /// What this observer needs to go on after a checkpoint as if nothing had happened, under a
+    /// name of its own: the length of a file, say. Called after the checkpoint's event; what was
+    /// written until here must be on the disk when it returns.
+    fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
+        Ok(None)
+    }
 }
 
 /// All observers of a run.
@@ -123,5 +189,21 @@ impl<'a> Observers<'a> {
         self.0
             .iter_mut()
             .try_for_each(|observer| observer.on_event(event))
+    }
+
+    /// The first reason of an observer to end the run.
+    pub fn stop(&self) -> Option<String> {
+        self.0.iter().find_map(|observer| observer.stop())
+    }
+
+    /// What the observers need to go on from here, by name.
+    pub fn checkpoint(&mut self) -> Result<BTreeMap<String, Value>, TrainError> {
+        let mut states = BTreeMap::new();
+        for observer in &mut self.0 {
+            if let Some((name, state)) = observer.checkpoint()? {
+                states.insert(name.to_string(), state);
+            }
+        }
+        Ok(states)
     }
 }
