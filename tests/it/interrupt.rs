@@ -43,7 +43,7 @@ fn check_kept(scratch: &Scratch, run: &Run, words: &[&str]) {
     }
     assert!(!run.stderr.contains("internal error"), "{run}");
     let events = scratch.json_lines("run/events.jsonl");
-    assert_eq!(events.last().unwrap()["interrupted"], true, "{run}");
+    assert_eq!(events.last().unwrap()["reason"], "interrupted", "{run}");
     let predict = [
         "predict",
         "--model",

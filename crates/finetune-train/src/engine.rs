@@ -8,7 +8,7 @@ use finetune_kernels::DropoutSource;
 
 use crate::{
     AdamW, BatchLoss, BestEvaluation, BestModel, Event, Observers, ParameterGradients, Prepared,
-    RunDirectory, Schedule, TrainError, TrainPlan, clip_factor, evaluate,
+    RunDirectory, Schedule, StopReason, TrainError, TrainPlan, clip_factor, evaluate,
 };
 
 /// What a run trains on.
@@ -87,8 +87,8 @@ pub fn train(
                 loss,
                 learning_rate: rate,
                 grad_norm: norm,
-                rows: batch.batch_size(),
-                tokens: batch.num_tokens(),
+                rows: batch.batch_size() as u64,
+                tokens: batch.num_tokens() as u64,
                 seconds: started.elapsed().as_secs_f64(),
             })?;
             if progress.steps == total || interrupted() {
@@ -130,7 +130,10 @@ pub fn train(
     observers.emit(&Event::Finished {
         step: outcome.steps,
         loss: outcome.loss,
-        interrupted: outcome.interrupted,
+        reason: match outcome.interrupted {
+            true => StopReason::Interrupted,
+            false => StopReason::Completed,
+        },
         best_step: outcome
             .best
             .as_ref()

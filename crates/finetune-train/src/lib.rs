@@ -24,7 +24,7 @@ pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;
 pub use evaluate::{Accumulator, Evaluation, evaluate};
-pub use event::{Event, Observer, Observers};
+pub use event::{Event, Observer, Observers, StopReason};
 pub use gradients::{ParameterGradients, clip_factor};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use plan::TrainPlan;

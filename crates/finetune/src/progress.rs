@@ -36,7 +36,7 @@ pub struct ProgressView {
     /// Mean of the losses since the last line, and their number.
     losses: (f64, u64),
     /// Rows and seconds since the last line.
-    speed: (usize, f64),
+    speed: (u64, f64),
     total_steps: u64,
 }
 
@@ -142,11 +142,13 @@ impl Observer for ProgressView {
                     headline(metrics)
                 ));
             }
+            Event::Note { message } => self.line(&format!("note: {message}")),
             Event::Finished { .. } => {
                 if let Some(bar) = self.training.take() {
                     bar.finish_and_clear();
                 }
             }
+            Event::Progress { .. } | Event::Unfrozen { .. } | Event::Checkpoint { .. } => {}
         }
         Ok(())
     }
