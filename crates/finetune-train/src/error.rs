@@ -17,6 +17,12 @@ pub enum TrainError {
     /// A metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] finetune_checkpoint::CheckpointError),
+    /// An observer wanted the run, or an evaluation, to be left.
+    #[error("interrupted")]
+    Interrupted,
     /// A setting that cannot be.
     #[error("{0}")]
     Plan(String),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Evaluation, TrainError};
@@ -128,7 +128,7 @@ pub enum Event {
 }
 
 /// Why a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// All steps of the plan are done.
@@ -165,6 +165,12 @@ pub trait Observer {
         None
     }
 
+    /// Whether the run is to be left as soon as possible, to be resumed later. Asked after each
+    /// step and each batch of an evaluation.
+    fn interrupted(&self) -> bool {
+        false
+    }
+
     /// What this observer needs to go on after a checkpoint as if nothing had happened, under a
     /// name of its own: the length of a file, say. Called after the checkpoint's event; what was
     /// written until here must be on the disk when it returns.
@@ -194,6 +200,11 @@ impl<'a> Observers<'a> {
     /// The first reason of an observer to end the run.
     pub fn stop(&self) -> Option<String> {
         self.0.iter().find_map(|observer| observer.stop())
+    }
+
+    /// Whether one of them wants the run to be left.
+    pub fn interrupted(&self) -> bool {
+        self.0.iter().any(|observer| observer.interrupted())
     }
 
     /// What the observers need to go on from here, by name.
