@@ -5,13 +5,12 @@ use std::time::Instant;
 use burn::module::Module;
 use finetune_data::TokenizedDataset;
 use finetune_kernels::DropoutSource;
-use finetune_models::SequenceClassifier;
 use serde_json::Value;
 
 use crate::{
     AfterStep, BatchLoss, BestEvaluation, Checkpoints, Ema, Event, LastStep, Observers, Optimizer,
     ParameterGradients, RunDirectory, Schedule, Start, Steps, StopReason, TrainError, TrainPlan,
-    TrainState, Unfreezing, clip_factor, finite::finite, lowest_trained_layer,
+    TrainState, Unfreezing, clip_factor, finite::finite,
 };
 
 /// What a run trains on.
@@ -102,7 +101,7 @@ pub fn train(
         if unfreezing.changes_at(step) {
             model = unfreezing.apply(model, step)?;
             loss = BatchLoss::new(plan, &model);
-            observers.emit(&unfrozen(&model, step))?;
+            observers.emit(&Unfreezing::event(&model, step))?;
         }
         let batches = batches?.iter().map(|rows| data.train.batch(rows));
         let batches = batches.collect::<Result<Vec<_>, _>>()?;

@@ -34,6 +34,14 @@ pub enum TrainError {
         /// Why not.
         problem: String,
     },
+    /// A directory is not that of a run.
+    #[error("{} is not the directory of a run: {problem}; expected what `finetune train` wrote", path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A file of the run cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -44,7 +52,7 @@ pub enum TrainError {
     },
     /// The loss or the gradient is no longer a number.
     #[error(
-        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Nothing after the last evaluation was saved"
+        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Earlier checkpoints are whole"
     )]
     NotFinite {
         /// The step, from 1.
@@ -70,6 +78,14 @@ impl TrainError {
 
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Write { .. } | Self::NotFinite { .. })
+        use finetune_checkpoint::CheckpointError::{Io, NoSpace, Panicked, WriterEnded};
+        match self {
+            Self::Checkpoint(error) => !matches!(
+                error,
+                Io { .. } | NoSpace { .. } | Panicked { .. } | WriterEnded
+            ),
+            Self::Write { .. } | Self::NotFinite { .. } | Self::Interrupted => false,
+            _ => true,
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! Which part of the model is trained at a step: all that the strategy names from the start, or for
 //! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
 
+use burn::{
+    Tensor,
+    module::{Module, ModuleVisitor, Param},
+};
 use finetune_models::{ModelConfig, SequenceClassifier};
 
-use crate::{Strategy, TrainError, TrainPlan, Trainable};
+use crate::{Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer};
 
 /// When layers are unfrozen.
 #[derive(Clone, Debug)]
@@ -48,6 +52,27 @@ impl Unfreezing {
         match self.at(step) {
             None => Ok(model),
             Some(strategy) => Ok(Trainable::new(&strategy, model.config())?.apply(model)),
+        }
+    }
+
+    /// The event of a change at `step`.
+    pub fn event(model: &SequenceClassifier, step: u64) -> Event {
+        #[derive(Default)]
+        struct Trained(u64);
+        impl ModuleVisitor for Trained {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let tensor = param.val();
+                if tensor.is_require_grad() {
+                    self.0 += tensor.shape().num_elements() as u64;
+                }
+            }
+        }
+        let mut trained = Trained::default();
+        model.visit(&mut trained);
+        Event::Unfrozen {
+            step,
+            lowest_layer: lowest_trained_layer(model),
+            trainable_parameters: trained.0,
         }
     }
 }
