@@ -89,6 +89,11 @@ pub fn train(
             padding_avoided: steps.sampler().padding(0)?.avoided(),
         })?;
         after.before_the_first(&model, &mut state, observers)?;
+    } else {
+        observers.emit(&Event::Resumed {
+            step: state.step,
+            total_steps: steps.total,
+        })?;
     }
 
     // What was interrupted or killed after its last step has only to be finished.

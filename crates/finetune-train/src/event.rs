@@ -33,6 +33,13 @@ pub enum Event {
         /// Share of the first epoch's tokens that would have been padding.
         padding_avoided: f64,
     },
+    /// The run goes on from a checkpoint.
+    Resumed {
+        /// Steps done.
+        step: u64,
+        /// Optimizer steps of the run.
+        total_steps: u64,
+    },
     /// An optimizer step is done; for showing progress.
     Progress {
         /// Steps done, from 1.
@@ -148,6 +155,7 @@ impl Event {
             self,
             Self::Evaluating { .. }
                 | Self::EvaluationProgress { .. }
+                | Self::Resumed { .. }
                 | Self::Progress { .. }
                 | Self::Note { .. }
         )

@@ -5,7 +5,7 @@ use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{IntervalStrategy, OptimizerConfig, ScheduleConfig, Strategy, TrainError};
+use crate::{FeatureLimits, IntervalStrategy, OptimizerConfig, ParameterGroups, ScheduleConfig, Strategy, TrainError};
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
 /// and weights gives the same bits.
@@ -124,6 +124,8 @@ pub struct TrainPlan {
     pub early_stopping_patience: u64,
     /// An improvement must be larger than this to count for early stopping.
     pub early_stopping_threshold: f64,
+    /// How much of what frozen layers compute is kept.
+    pub feature_cache: FeatureLimits,
     /// The run directory.
     pub output: String,
     /// LoRA's settings, with peft's names.
@@ -162,6 +164,26 @@ impl TrainPlan {
             _ if self.strategy == Strategy::Features => 0,
             0 => ((self.epochs * per_epoch as f64).ceil() as u64).max(1),
             steps => steps,
+        }
+    }
+
+    /// Takes the batch size that `saved` found to fit, where both leave it to be found.
+    pub fn keep_batch_size_of(&mut self, saved: &Self) {
+        let rows = |plan: &Self| plan.batch_size * plan.gradient_accumulation_steps;
+        let both = self.auto_find_batch_size && saved.auto_find_batch_size;
+        if both && rows(self) == rows(saved) {
+            self.batch_size = saved.batch_size;
+            self.gradient_accumulation_steps = saved.gradient_accumulation_steps;
+        }
+    }
+
+    /// Settings of the parameters by their place in the model.
+    pub fn parameter_groups(&self, num_layers: usize) -> ParameterGroups {
+        ParameterGroups {
+            weight_decay: self.weight_decay,
+            layerwise_lr_decay: self.layerwise_lr_decay,
+            head_lr_scale: self.head_learning_rate / self.learning_rate,
+            num_layers,
         }
     }
 }

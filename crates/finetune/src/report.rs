@@ -29,8 +29,10 @@ impl Report {
                 "seconds": outcome.seconds,
                 "samples_per_second": outcome.samples_per_second,
                 "steps": outcome.steps,
+                "stopped": outcome.reason,
             },
-            "validation": outcome.best.as_ref().map(|best| summary::json(&best.evaluation)),
+            "before": outcome.before,
+            "validation": outcome.best.as_ref().map(|best| &best.evaluation).or(outcome.last.as_ref()),
             "best_step": outcome.best.as_ref().map(|best| best.step),
         });
         if let Some(test) = &self.test {
@@ -64,20 +66,5 @@ impl Report {
              {program} predict --model {model} \"a text of yours\"\n  \
              {program} evaluate --model {model} --dataset {dataset}\n"
         )
-    }
-
-    /// What is kept of a run that was interrupted.
-    pub fn interrupted(&self, run: &RunDirectory) -> String {
-        let (steps, model) = (self.outcome.steps, run.model());
-        let model = model.display();
-        match &self.outcome.best {
-            Some(best) => format!(
-                "interrupted after step {steps}; kept in {model}: the best model so far, of step {}",
-                best.step
-            ),
-            None => format!(
-                "interrupted after step {steps}, before the first evaluation; kept in {model}: the model as it was then"
-            ),
-        }
     }
 }
