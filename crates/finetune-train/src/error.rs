@@ -36,6 +36,24 @@ pub enum TrainError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Features of frozen layers cannot be kept on disk.
+    #[error(
+        "cannot keep the features of the frozen layers in a temporary file in {directory}: {source}; free space there, or have them computed each time with --set feature_cache.disk_bytes=0"
+    )]
+    FeatureDisk {
+        /// The file's directory.
+        directory: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Features of frozen layers do not fit into memory.
+    #[error(
+        "the features of the frozen layers need {bytes} bytes of memory, which this machine does not give; lower --set feature_cache.memory_bytes"
+    )]
+    FeatureMemory {
+        /// Bytes needed.
+        bytes: u64,
+    },
     /// The loss or the gradient is no longer a number.
     #[error(
         "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Nothing after the last evaluation was saved"
@@ -64,6 +82,12 @@ impl TrainError {
 
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Write { .. } | Self::NotFinite { .. })
+        !matches!(
+            self,
+            Self::Write { .. }
+                | Self::FeatureDisk { .. }
+                | Self::FeatureMemory { .. }
+                | Self::NotFinite { .. }
+        )
     }
 }
