@@ -50,6 +50,24 @@ pub enum TrainError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Features of frozen layers cannot be kept on disk.
+    #[error(
+        "cannot keep the features of the frozen layers in a temporary file in {directory}: {source}; free space there, or have them computed each time with --set feature_cache.disk_bytes=0"
+    )]
+    FeatureDisk {
+        /// The file's directory.
+        directory: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Features of frozen layers do not fit into memory.
+    #[error(
+        "the features of the frozen layers need {bytes} bytes of memory, which this machine does not give; lower --set feature_cache.memory_bytes"
+    )]
+    FeatureMemory {
+        /// Bytes needed.
+        bytes: u64,
+    },
     /// The loss or the gradient is no longer a number.
     #[error(
         "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Earlier checkpoints are whole"
@@ -84,7 +102,11 @@ impl TrainError {
                 error,
                 Io { .. } | NoSpace { .. } | Panicked { .. } | WriterEnded
             ),
-            Self::Write { .. } | Self::NotFinite { .. } | Self::Interrupted => false,
+            Self::Write { .. }
+            | Self::FeatureDisk { .. }
+            | Self::FeatureMemory { .. }
+            | Self::NotFinite { .. }
+            | Self::Interrupted => false,
             _ => true,
         }
     }
