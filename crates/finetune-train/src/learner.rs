@@ -37,16 +37,25 @@ impl Learner {
 
     /// One optimizer step. The gradients are multiplied with `gradient_scale` first.
     pub fn step(
-        mut self,
+        self,
         gradients: ParameterGradients,
         learning_rate: f64,
         momentum: Option<f64>,
         gradient_scale: f64,
     ) -> Self {
-        let Self { model, optimizer, ema } = &mut self;
-        *model = optimizer.step(model.clone(), gradients, learning_rate, momentum, gradient_scale);
-        ema.update(model);
-        self
+        let Self {
+            model,
+            mut optimizer,
+            mut ema,
+        } = self;
+        // The model is given away: what nobody else holds is changed in place.
+        let model = optimizer.step(model, gradients, learning_rate, momentum, gradient_scale);
+        ema.update(&model);
+        Self {
+            model,
+            optimizer,
+            ema,
+        }
     }
 
     /// The model that is evaluated and saved: the moving average, where there is one.
