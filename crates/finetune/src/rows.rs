@@ -6,11 +6,7 @@ use finetune_data::{
 };
 use finetune_train::TrainData;
 
-use crate::{
-    data::tokenize,
-    error::Failure,
-    train_options::{ProblemType, TrainOptions},
-};
+use crate::{data::tokenize, error::Failure, train_options::TrainOptions};
 
 /// The rows of a run, their columns and labels.
 pub struct Rows {
@@ -45,7 +41,7 @@ impl Rows {
         let columns = Columns::resolve(
             &whole_train,
             &options.text_column,
-            options.label_column.as_deref(),
+            &options.label_column,
             true,
         )?;
         let test_name = match &options.test_split {
@@ -71,11 +67,8 @@ impl Rows {
             .chain([test.as_ref().map(|(split, _)| split)])
             .flatten()
             .collect();
-        let regression = options
-            .problem_type
-            .map(|kind| kind == ProblemType::Regression);
         let names = Some(options.labels.as_slice()).filter(|names| !names.is_empty());
-        let labels = LabelSchema::infer(&splits, &columns, names, regression)?;
+        let labels = LabelSchema::infer(&splits, &columns, names, options.problem_type)?;
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
@@ -119,18 +112,30 @@ impl Rows {
             Some((split, _)) => Some(tokens(split)?),
             None => None,
         };
-        let names = self.labels.class_names();
-        let training = data.train.class_counts();
-        check_classes_in_training(
-            names,
-            training,
-            data.validation.class_counts(),
-            "validation",
-        )?;
+        self.check_classes(&data.train, &data.validation, "validation")?;
         if let Some(test) = &test {
-            check_classes_in_training(names, training, test.class_counts(), "test")?;
+            self.check_classes(&data.train, test, "test")?;
         }
         Ok((data, test))
+    }
+
+    /// Training needs rows of every class that is evaluated. Of many labels per row some are so rare
+    /// that a draw of the rows misses them, so there it is only said.
+    fn check_classes(
+        &self,
+        training: &TokenizedDataset,
+        other: &TokenizedDataset,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let (Some(training), Some(other)) = (training.class_counts(), other.class_counts()) else {
+            return Ok(());
+        };
+        let checked = check_classes_in_training(self.labels.class_names(), &training, &other, name);
+        match (checked, &self.labels) {
+            (Err(error), LabelSchema::MultiLabel(_)) => eprintln!("note: {error}"),
+            (checked, _) => checked?,
+        }
+        Ok(())
     }
 
     /// Split expression of the test rows; empty: none.
@@ -141,12 +146,15 @@ impl Rows {
 
     /// What the labels are, in words.
     pub fn describe_labels(&self) -> String {
+        let names = self.labels.names();
+        let named = |what: &str| match names.len() {
+            ..=12 => format!("{what} {}", names.join(", ")),
+            count => format!("{count} {what}"),
+        };
         match &self.labels {
-            LabelSchema::Regression => "labels are numbers".into(),
-            LabelSchema::Classes(names) if names.len() <= 12 => {
-                format!("classes {}", names.join(", "))
-            }
-            LabelSchema::Classes(names) => format!("{} classes", names.len()),
+            LabelSchema::Classes(_) => named("classes"),
+            LabelSchema::MultiLabel(_) => format!("any number of the {}", named("labels")),
+            LabelSchema::Regression(_) => named("numbers"),
         }
     }
 }
