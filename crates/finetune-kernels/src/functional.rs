@@ -152,9 +152,9 @@ pub fn binary_cross_entropy_with_logits(
     denominator: f64,
 ) -> Tensor<1> {
     let targets = like(&logits, targets);
-    // max(x, 0) - x · y + log(1 + exp(-|x|)), which overflows nowhere.
-    let softplus = logits.clone().abs().neg().exp().log1p();
-    let loss = activation::relu(logits.clone()) - logits * targets + softplus;
+    // -y · log σ(x) - (1 - y) · log σ(-x), of which the second logarithm is log σ(x) - x.
+    let log_sigmoid = activation::log_sigmoid(logits.clone());
+    let loss = logits * (targets.neg() + 1.0) - log_sigmoid;
     loss.sum() / denominator
 }
 
