@@ -1,6 +1,6 @@
 //! The training loop.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use burn::module::Module;
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
@@ -106,7 +106,7 @@ pub fn train(
             plan.eval_batch_size,
             observers,
         )?;
-        let metrics = metrics.evaluation();
+        let (metrics, predictions) = (metrics.evaluation(), Arc::new(metrics));
         let improved = best.improves(&metrics, progress.steps);
         if improved {
             run.save_model(&model, adapter.as_ref())?;
@@ -116,6 +116,7 @@ pub fn train(
             step: progress.steps,
             epoch: progress.steps as f64 / per_epoch as f64,
             metrics,
+            predictions,
             best: improved,
             seconds: started.elapsed().as_secs_f64(),
         })?;

@@ -17,6 +17,10 @@ pub enum TrainError {
     /// A metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
+    /// TensorBoard's event file.
+    #[cfg(feature = "tensorboard")]
+    #[error(transparent)]
+    Tensorboard(#[from] finetune_tensorboard::TensorboardError),
     /// A setting that cannot be.
     #[error("{0}")]
     Plan(String),
@@ -64,6 +68,11 @@ impl TrainError {
 
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
-        !matches!(self, Self::Write { .. } | Self::NotFinite { .. })
+        match self {
+            Self::Write { .. } | Self::NotFinite { .. } => false,
+            #[cfg(feature = "tensorboard")]
+            Self::Tensorboard(_) => false,
+            _ => true,
+        }
     }
 }

@@ -12,9 +12,12 @@ mod gradients;
 mod optimizer;
 mod plan;
 mod prepare;
+mod report_to;
 mod run_directory;
 mod schedule;
 mod strategy;
+#[cfg(feature = "tensorboard")]
+mod tensorboard_log;
 mod trainable;
 
 pub use batch::{BatchLoss, packed_tokens};
@@ -29,7 +32,10 @@ pub use gradients::{ParameterGradients, clip_factor};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use plan::TrainPlan;
 pub use prepare::{ADAPTER, Prepared, prepare};
+pub use report_to::ReportTo;
 pub use run_directory::{EventLog, RunDirectory, write_json};
 pub use schedule::Schedule;
 pub use strategy::{STRATEGIES, Strategy};
+#[cfg(feature = "tensorboard")]
+pub use tensorboard_log::TensorboardLog;
 pub use trainable::{Trainable, lowest_trained_layer};

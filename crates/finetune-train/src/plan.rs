@@ -5,7 +5,7 @@ use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamWConfig, Strategy, TrainError};
+use crate::{AdamWConfig, ReportTo, Strategy, TrainError};
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
 /// and weights gives the same bits.
@@ -74,6 +74,9 @@ pub struct TrainPlan {
     pub device: String,
     /// The metric on the validation rows by which the best model is kept.
     pub metric_for_best_model: String,
+    /// Where the run is reported to.
+    #[serde(default)]
+    pub report_to: ReportTo,
     /// The run directory.
     pub output: String,
     /// LoRA's settings, with peft's names.

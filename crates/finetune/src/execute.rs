@@ -72,6 +72,10 @@ pub fn execute(
     let mut observers = Observers::default()
         .with(run.event_log()?)
         .with(ProgressView::default());
+    if plan.report_to == ReportTo::Tensorboard {
+        let directory = run.path().join("tensorboard");
+        observers = observers.with(TensorboardLog::create(&directory, plan)?);
+    }
     let outcome = train(
         plan,
         prepared,
@@ -89,7 +93,8 @@ pub fn execute(
         return Err(Failure::Interrupted(report.interrupted(run)));
     }
     if let Some(rows) = &test {
-        report.test = Some(evaluate_test(plan, &files, rows, &device, run, observers)?);
+        let evaluated = evaluate_test(plan, &files, rows, &device, run, &mut observers)?;
+        report.test = Some(evaluated);
     }
     let results = run.path().join("results.json");
     finetune_train::write_json(&results, &report.json(run))?;

@@ -65,6 +65,7 @@ pub fn plan(
         seed: options.seed.unwrap_or(42),
         device,
         metric_for_best_model: metric.unwrap_or_else(|| default_metric.into()),
+        report_to: options.report_to.map(Into::into).unwrap_or_default(),
         output: run.path().display().to_string(),
         lora: options.lora.clone(),
         ia3: options.ia3.clone(),

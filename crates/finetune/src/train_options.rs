@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use finetune_peft::{Ia3Config, LoraConfig};
+use finetune_train::ReportTo;
 use serde::{Deserialize, Deserializer};
 
 /// Options as given. In TOML the same names with underscores.
@@ -151,6 +152,10 @@ pub struct TrainOptions {
     #[arg(long, value_name = "METRIC")]
     pub metric_for_best_model: Option<String>,
 
+    /// Where the run is shown: tensorboard (files in its directory) or none [default: tensorboard]
+    #[arg(long, value_name = "WHERE")]
+    pub report_to: Option<Reporter>,
+
     /// Run directory, must not exist [default: runs/DATASET-N]
     #[arg(long, value_name = "DIR")]
     #[serde(alias = "output_dir")]
@@ -167,6 +172,25 @@ pub enum ProblemType {
     Classification,
     /// One number per row.
     Regression,
+}
+
+/// [`ReportTo`] for the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Reporter {
+    /// Event files.
+    Tensorboard,
+    /// Nothing.
+    None,
+}
+
+impl From<Reporter> for ReportTo {
+    fn from(reporter: Reporter) -> Self {
+        match reporter {
+            Reporter::Tensorboard => Self::Tensorboard,
+            Reporter::None => Self::None,
+        }
+    }
 }
 
 impl TrainOptions {
@@ -208,6 +232,7 @@ impl TrainOptions {
             seed: self.seed.or(file.seed),
             device: self.device.or(file.device),
             metric_for_best_model: self.metric_for_best_model.or(file.metric_for_best_model),
+            report_to: self.report_to.or(file.report_to),
             output: self.output.or(file.output),
         }
     }
