@@ -6,6 +6,7 @@ mod bad_model;
 mod bad_option;
 mod command;
 mod evaluate;
+mod features;
 mod fixtures;
 mod interrupt;
 mod minilm;

@@ -7,18 +7,22 @@ use finetune_kernels::{
 };
 use finetune_models::SequenceClassifier;
 
-use crate::{TrainError, TrainPlan, lowest_trained_layer};
+use crate::{TrainError, TrainPlan, forward, lowest_trained_layer};
 
 /// The tokens of a batch as the model takes them.
 pub fn packed_tokens(batch: &PackedBatch) -> Result<PackedTokens, TrainError> {
-    let offsets = Offsets::new(batch.offsets.clone())
-        .ok_or_else(|| TrainError::Plan("the batch's offsets do not grow from 0".into()))?;
     Ok(PackedTokens {
         ids: batch.ids.as_slice().into(),
         positions: batch.positions.as_slice().into(),
         type_ids: batch.type_ids.as_slice().into(),
-        offsets,
+        offsets: offsets(batch)?,
     })
+}
+
+/// The bounds of a batch's sequences.
+pub(crate) fn offsets(batch: &PackedBatch) -> Result<Offsets, TrainError> {
+    Offsets::new(batch.offsets.clone())
+        .ok_or_else(|| TrainError::Plan("the batch's offsets do not grow from 0".into()))
 }
 
 /// How the loss of a batch is computed.
@@ -48,14 +52,7 @@ impl BatchLoss {
         batch: &PackedBatch,
         dropout: DropoutSource,
     ) -> Result<Tensor<1>, TrainError> {
-        let tokens = packed_tokens(batch)?;
-        let logits = match self.frozen_layers {
-            0 => model.forward(&tokens, dropout)?,
-            layers => {
-                let hidden = model.hidden_states(&tokens, layers, DropoutSource::OFF)?;
-                model.forward_from(hidden, layers, &tokens.offsets, dropout)
-            }
-        };
+        let logits = forward(model, batch, self.frozen_layers, None, dropout)?;
         let rows = batch.batch_size() as f64;
         match &batch.labels {
             BatchLabels::Classes(targets) => Ok(softmax_cross_entropy(

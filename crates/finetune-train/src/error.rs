@@ -17,6 +17,12 @@ pub enum TrainError {
     /// A metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] finetune_checkpoint::CheckpointError),
+    /// An observer wanted the run, or an evaluation, to be left.
+    #[error("interrupted")]
+    Interrupted,
     /// TensorBoard's event file.
     #[cfg(feature = "tensorboard")]
     #[error(transparent)]
@@ -32,6 +38,14 @@ pub enum TrainError {
         /// Why not.
         problem: String,
     },
+    /// A directory is not that of a run.
+    #[error("{} is not the directory of a run: {problem}; expected what `finetune train` wrote", path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A file of the run cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -40,9 +54,27 @@ pub enum TrainError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Features of frozen layers cannot be kept on disk.
+    #[error(
+        "cannot keep the features of the frozen layers in a temporary file in {directory}: {source}; free space there, or have them computed each time with --set feature_cache.disk_bytes=0"
+    )]
+    FeatureDisk {
+        /// The file's directory.
+        directory: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Features of frozen layers do not fit into memory.
+    #[error(
+        "the features of the frozen layers need {bytes} bytes of memory, which this machine does not give; lower --set feature_cache.memory_bytes"
+    )]
+    FeatureMemory {
+        /// Bytes needed.
+        bytes: u64,
+    },
     /// The loss or the gradient is no longer a number.
     #[error(
-        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Nothing after the last evaluation was saved"
+        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Earlier checkpoints are whole"
     )]
     NotFinite {
         /// The step, from 1.
@@ -68,10 +100,19 @@ impl TrainError {
 
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
+        use finetune_checkpoint::CheckpointError::{Io, NoSpace, Panicked, WriterEnded};
         match self {
-            Self::Write { .. } | Self::NotFinite { .. } => false,
+            Self::Checkpoint(error) => !matches!(
+                error,
+                Io { .. } | NoSpace { .. } | Panicked { .. } | WriterEnded
+            ),
             #[cfg(feature = "tensorboard")]
             Self::Tensorboard(_) => false,
+            Self::Write { .. }
+            | Self::FeatureDisk { .. }
+            | Self::FeatureMemory { .. }
+            | Self::NotFinite { .. }
+            | Self::Interrupted => false,
             _ => true,
         }
     }

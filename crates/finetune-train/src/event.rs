@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Accumulator, Evaluation, TrainError};
@@ -32,6 +32,13 @@ pub enum Event {
         trainable_parameters: u64,
         /// Share of the first epoch's tokens that would have been padding.
         padding_avoided: f64,
+    },
+    /// The run goes on from a checkpoint.
+    Resumed {
+        /// Steps done.
+        step: u64,
+        /// Optimizer steps of the run.
+        total_steps: u64,
     },
     /// An optimizer step is done; for showing progress.
     Progress {
@@ -131,7 +138,7 @@ pub enum Event {
 }
 
 /// Why a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// All steps of the plan are done.
@@ -151,6 +158,7 @@ impl Event {
             self,
             Self::Evaluating { .. }
                 | Self::EvaluationProgress { .. }
+                | Self::Resumed { .. }
                 | Self::Progress { .. }
                 | Self::Note { .. }
         )
@@ -166,6 +174,12 @@ pub trait Observer {
     /// keeps its best model, and cannot be resumed.
     fn stop(&self) -> Option<String> {
         None
+    }
+
+    /// Whether the run is to be left as soon as possible, to be resumed later. Asked after each
+    /// step and each batch of an evaluation.
+    fn interrupted(&self) -> bool {
+        false
     }
 
     /// What this observer needs to go on after a checkpoint as if nothing had happened, under a
@@ -197,6 +211,11 @@ impl<'a> Observers<'a> {
     /// The first reason of an observer to end the run.
     pub fn stop(&self) -> Option<String> {
         self.0.iter().find_map(|observer| observer.stop())
+    }
+
+    /// Whether one of them wants the run to be left.
+    pub fn interrupted(&self) -> bool {
+        self.0.iter().any(|observer| observer.interrupted())
     }
 
     /// What the observers need to go on from here, by name.

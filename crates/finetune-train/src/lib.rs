@@ -1,41 +1,63 @@
 #![doc = include_str!("../README.md")]
 
+mod after_step;
 mod batch;
 mod best;
+mod cadence;
+mod checkpoints;
 mod classifier;
 mod device;
+mod early_stopping;
 mod engine;
 mod error;
 mod evaluate;
 mod event;
+mod features;
+mod finite;
 mod gradients;
 mod optimizer;
 mod plan;
+mod plan_check;
+mod plan_difference;
 mod prepare;
 mod report_to;
 mod run_directory;
 mod schedule;
+mod start;
+mod state;
+mod steps;
 mod strategy;
 #[cfg(feature = "tensorboard")]
 mod tensorboard_log;
 mod trainable;
+mod unfreezing;
 
 pub use batch::{BatchLoss, packed_tokens};
-pub use best::{BestEvaluation, BestModel};
+pub use best::BestEvaluation;
+pub use cadence::{IntervalStrategy, Moment};
 pub use classifier::{Classifier, Prediction, load_tokenizer};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
+pub use early_stopping::EarlyStopping;
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;
 pub use evaluate::{Accumulator, Evaluation, evaluate};
 pub use event::{Event, Observer, Observers, StopReason};
+pub use features::{FeatureLimits, FeatureReport, FeatureStore, forward};
 pub use gradients::{ParameterGradients, clip_factor};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use plan::TrainPlan;
+pub use plan_difference::Difference;
 pub use prepare::{ADAPTER, Prepared, prepare};
 pub use report_to::ReportTo;
 pub use run_directory::{EventLog, RunDirectory, write_json};
 pub use schedule::Schedule;
+pub use start::Start;
+pub use state::{LastStep, STATE_VERSION, Sums, TrainState};
+pub use steps::Steps;
 pub use strategy::{STRATEGIES, Strategy};
+pub(crate) use after_step::AfterStep;
+pub(crate) use checkpoints::{Checkpoints, Snapshot};
 #[cfg(feature = "tensorboard")]
 pub use tensorboard_log::TensorboardLog;
 pub use trainable::{Trainable, lowest_trained_layer};
+pub use unfreezing::Unfreezing;

@@ -13,9 +13,6 @@ use crate::{Accumulator, Evaluation, Event, Observer, StopReason, TrainError, Tr
 /// More classes than this, and no curves are drawn: nobody looks at so many.
 const MOST_CURVES: usize = 20;
 
-/// Name of the observer's state in a checkpoint.
-const STATE: &str = "tensorboard";
-
 /// An observer that writes a TensorBoard event file: `train/loss`, `train/learning_rate`,
 /// `train/grad_norm`, `train/epoch` and `train/samples_per_second` by step; every metric of an
 /// evaluation as `eval/METRIC` (validation rows) or `SPLIT/METRIC` (others), and a precision-recall
@@ -26,6 +23,9 @@ pub struct TensorboardLog {
 }
 
 impl TensorboardLog {
+    /// Name of its state in a checkpoint.
+    pub const NAME: &str = "tensorboard";
+
     /// Begins a file in `directory`, which is made where it is missing.
     ///
     /// # Errors
@@ -60,7 +60,8 @@ impl TensorboardLog {
         let (Some(file), Some(position)) = (state["file"].as_str(), state["position"].as_u64())
         else {
             return Err(TrainError::Plan(format!(
-                "the checkpoint's state of {STATE} is {state}; expected the name of a file and a position"
+                "the checkpoint's state of {} is {state}; expected the name of a file and a position",
+                Self::NAME
             )));
         };
         let writer = EventWriter::append_at(directory.join(file), position)?;
@@ -174,7 +175,7 @@ impl Observer for TensorboardLog {
         let file = self.writer.path().file_name();
         let file = file.map(|name| name.to_string_lossy()).unwrap_or_default();
         let state = json!({"file": file, "position": self.writer.position()});
-        Ok(Some((STATE, state)))
+        Ok(Some((Self::NAME, state)))
     }
 }
 

@@ -61,7 +61,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     eprintln!("data    {split}: {}", describe(&data));
 
     let mut observers = Observers::default()
-        .with(interrupt::EndsEvaluation)
+        .with(interrupt::OnSignal)
         .with(ProgressView::default());
     let all = evaluate(
         classifier.model(),

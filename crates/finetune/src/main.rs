@@ -7,6 +7,7 @@ mod evaluate;
 mod execute;
 mod inspect;
 mod interrupt;
+mod intervals;
 mod memory;
 mod memory_estimate;
 mod merge;
@@ -19,6 +20,7 @@ mod predict;
 mod predictions;
 mod progress;
 mod report;
+mod resume;
 mod rows;
 mod settings;
 mod summary;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
 fn program() -> ExitCode {
     let result = match Arguments::read().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Resume(arguments) => resume::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

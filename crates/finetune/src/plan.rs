@@ -5,9 +5,19 @@ use std::path::Path;
 use finetune_hub::{DEFAULT_MODEL, ModelFiles};
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
-use finetune_train::{AdamWConfig, RunDirectory, Strategy, TrainPlan, Trainable};
+use finetune_train::{
+    OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable,
+    balanced_weights,
+};
 
-use crate::{error::Failure, rows::Rows, train_options::TrainOptions};
+use crate::{
+    error::Failure,
+    execute::Loaded,
+    intervals::Intervals,
+    rows::Rows,
+    settings,
+    train_options::{ClassWeights, TrainOptions},
+};
 
 /// Longest row by default, in tokens.
 const MAX_LENGTH: usize = 256;
@@ -18,12 +28,16 @@ pub fn plan(
     options: &TrainOptions,
     rows: &Rows,
     device: String,
-    run: &RunDirectory,
+    output: &Path,
 ) -> Result<TrainPlan, Failure> {
     let (strategy, adapter_base) = strategy(options)?;
     let labels = rows.labels.class_names().to_vec();
     let metric = options.metric_for_best_model.clone();
     let default_metric = if labels.is_empty() { "mse" } else { "accuracy" };
+    let learning_rate = options
+        .learning_rate
+        .unwrap_or(strategy.default_learning_rate());
+    let intervals = Intervals::new(options, &strategy)?;
     let plan = TrainPlan {
         model: options
             .model
@@ -33,6 +47,7 @@ pub fn plan(
         revision: options.revision.clone().unwrap_or_default(),
         model_sha256: String::new(),
         dataset: rows.dataset.clone(),
+        dataset_fingerprints: Vec::new(),
         train_split: rows.train_name.clone(),
         validation_split: rows.validation_name.clone(),
         validation_fraction: options.validation_fraction.unwrap_or(0.1),
@@ -42,36 +57,84 @@ pub fn plan(
         labels,
         adapter: options.adapter.clone().unwrap_or_default(),
         frozen_dropout: options.frozen_dropout.unwrap_or(false),
+        unfreeze_every: options.unfreeze_every.unwrap_or(0.5),
         epochs: options.epochs.unwrap_or(3.0),
         max_steps: options.max_steps.unwrap_or(0),
         train_rows: options.train_rows.unwrap_or(1000),
         eval_rows: options.eval_rows.unwrap_or(200),
         batch_size: options.batch_size.unwrap_or(16),
+        gradient_accumulation_steps: options.gradient_accumulation_steps.unwrap_or(1),
+        auto_find_batch_size: options.auto_find_batch_size.unwrap_or(false),
         eval_batch_size: options.eval_batch_size.unwrap_or(32),
-        learning_rate: options
-            .learning_rate
-            .unwrap_or(strategy.default_learning_rate()),
+        learning_rate,
+        head_learning_rate: options.head_learning_rate.unwrap_or(learning_rate),
+        layerwise_lr_decay: options.layerwise_lr_decay.unwrap_or(1.0),
         strategy,
         warmup_ratio: options.warmup_ratio.unwrap_or(0.1),
-        optimizer: AdamWConfig {
-            beta_1: options.adam_beta1.unwrap_or(0.9),
-            beta_2: options.adam_beta2.unwrap_or(0.999),
-            epsilon: options.adam_epsilon.unwrap_or(1e-8),
-            weight_decay: options.weight_decay.unwrap_or(0.01),
-        },
+        warmup_steps: options.warmup_steps.unwrap_or(0),
+        schedule: schedule(options)?,
+        optimizer: optimizer(options)?,
+        weight_decay: options.weight_decay.unwrap_or(0.01),
         max_grad_norm: options.max_grad_norm.unwrap_or(1.0),
+        label_smoothing_factor: options.label_smoothing_factor.unwrap_or(0.0),
+        class_weights: Vec::new(),
+        ema_decay: options.ema_decay.unwrap_or(0.0),
         max_length: options.max_length.unwrap_or(MAX_LENGTH),
         length_buckets: options.length_buckets.unwrap_or(0),
         seed: options.seed.unwrap_or(42),
         device,
+        eval_strategy: intervals.eval.0,
+        eval_steps: intervals.eval.1,
+        eval_on_start: options.eval_on_start.unwrap_or(true),
+        save_strategy: intervals.save.0,
+        save_steps: intervals.save.1,
+        save_total_limit: options.save_total_limit.unwrap_or(2),
+        save_bytes_limit: options.save_bytes_limit.unwrap_or(0),
+        logging_strategy: intervals.logging.0,
+        logging_steps: intervals.logging.1,
+        load_best_model_at_end: intervals.load_best,
         metric_for_best_model: metric.unwrap_or_else(|| default_metric.into()),
-        report_to: options.report_to.map(Into::into).unwrap_or_default(),
-        output: run.path().display().to_string(),
+        early_stopping_patience: options.early_stopping_patience.unwrap_or(0),
+        early_stopping_threshold: options.early_stopping_threshold.unwrap_or(0.0),
+        feature_cache: options.feature_cache.unwrap_or_default(),
+        report_to: options.report_to.unwrap_or_default(),
+        output: output.display().to_string(),
         lora: options.lora.clone(),
         ia3: options.ia3.clone(),
     };
     plan.check()?;
     Ok(plan)
+}
+
+/// The schedule by its type and its settings.
+fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
+    let mut table = options.lr_scheduler_kwargs.clone().unwrap_or_default();
+    if let Some(kind) = &options.lr_scheduler_type {
+        table.insert("lr_scheduler_type".into(), kind.clone().into());
+    }
+    settings::from_table(table, "lr_scheduler_kwargs")
+}
+
+/// The optimizer by its name and its settings.
+fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
+    let mut table = options.optim_args.clone().unwrap_or_default();
+    let name = options.optim.clone().unwrap_or_else(|| "adamw".into());
+    table.insert("optim".into(), name.clone().into());
+    let adam = [
+        ("adam_beta1", "beta_1", options.adam_beta1),
+        ("adam_beta2", "beta_2", options.adam_beta2),
+        ("adam_epsilon", "epsilon", options.adam_epsilon),
+    ];
+    for (flag, key, value) in adam {
+        let Some(value) = value else { continue };
+        if !name.starts_with("adam") {
+            return Err(Failure::User(format!(
+                "{flag} is for adamw and adam, but optim is {name}; its own settings are optim_args.*"
+            )));
+        }
+        table.insert(key.into(), value.into());
+    }
+    settings::from_table(table, "optim_args")
 }
 
 /// What is trained, and the base model of the adapter that the run goes on with.
@@ -125,6 +188,22 @@ pub fn with_model(
         }
     }
     plan.model_sha256.clone_from(&files.weights_sha256);
+    plan.check()?;
+    Ok(plan)
+}
+
+/// The plan with what only the tokenized rows tell.
+pub fn with_data(
+    mut plan: TrainPlan,
+    options: &TrainOptions,
+    loaded: &Loaded,
+) -> Result<TrainPlan, Failure> {
+    plan.dataset_fingerprints = loaded.fingerprints();
+    plan.class_weights = match &options.class_weights {
+        None => Vec::new(),
+        Some(ClassWeights::Given(weights)) => weights.clone(),
+        Some(ClassWeights::Balanced) => balanced_weights(loaded.data.train.class_counts()),
+    };
     plan.check()?;
     Ok(plan)
 }

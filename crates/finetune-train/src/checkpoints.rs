@@ -1,0 +1,207 @@
+//! Checkpoints of a run: a model directory that opens like any other, with what training needs to
+//! go on.
+
+use std::path::{Path, PathBuf};
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleVisitor, Param},
+};
+use finetune_checkpoint::{
+    BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
+};
+use finetune_models::{SequenceClassifier, TOKENIZER_FILES};
+use finetune_peft::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
+    data_bytes, stream_tensors,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{ADAPTER, Ema, Optimizer, RunDirectory, TrainError, TrainPlan, TrainState};
+
+/// File of the [`SavedState`].
+pub(crate) const STATE: &str = "state.json";
+/// File of the optimizer's and the moving average's tensors.
+pub(crate) const OPTIMIZER: &str = "optimizer.safetensors";
+/// File of the trained parameters by path, where the model's file has them in another form: an
+/// adapter's (PiSSA's is converted), or the moving average.
+pub(crate) const TRAINED: &str = "trained.safetensors";
+
+/// The content of [`STATE`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedState {
+    pub train: TrainState,
+    /// Steps that each parameter has taken.
+    pub optimizer_steps: std::collections::BTreeMap<String, u64>,
+    /// Updates of the moving average.
+    pub ema_updates: u64,
+}
+
+/// What is saved beside the state.
+pub(crate) struct Snapshot<'a> {
+    pub model: &'a SequenceClassifier,
+    pub optimizer: &'a Optimizer,
+    pub ema: &'a Ema,
+}
+
+/// The checkpoints of a run, written in the background.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    writer: BackgroundWriter,
+    adapter: Option<AdapterFile>,
+    tokenizer_from: PathBuf,
+}
+
+impl Checkpoints {
+    /// Takes the run's directory of checkpoints; one run only can have it.
+    pub fn open(
+        plan: &TrainPlan,
+        run: &RunDirectory,
+        adapter: Option<AdapterFile>,
+    ) -> Result<Self, TrainError> {
+        let retention = Retention {
+            keep_last: plan.save_total_limit,
+            byte_budget: (plan.save_bytes_limit > 0).then_some(plan.save_bytes_limit),
+        };
+        let store = CheckpointStore::open(run.checkpoints(), retention)?;
+        Ok(Self {
+            writer: BackgroundWriter::new(store)?,
+            adapter,
+            tokenizer_from: run.tokenizer_from().into(),
+        })
+    }
+
+    pub fn directory(&self) -> &CheckpointDirectory {
+        self.writer.directory()
+    }
+
+    /// The adapter that is trained, if one is.
+    pub fn adapter(&self) -> Option<&AdapterFile> {
+        self.adapter.as_ref()
+    }
+
+    /// Saves in the background. The tensors are shared until they are written, not copied; waits
+    /// only while the checkpoint before is still being written.
+    pub fn save(
+        &self,
+        snapshot: &Snapshot<'_>,
+        state: &TrainState,
+        best: bool,
+    ) -> Result<(), TrainError> {
+        let content = self.content(snapshot, state)?;
+        self.writer.submit(state.step, content, best)?;
+        Ok(())
+    }
+
+    fn content(
+        &self,
+        snapshot: &Snapshot<'_>,
+        state: &TrainState,
+    ) -> Result<Content, TrainError> {
+        let Snapshot {
+            model,
+            optimizer,
+            ema,
+        } = snapshot;
+        let averaged = ema.averaged((*model).clone());
+        let optimizer = optimizer.state();
+        let ema_state = ema.state();
+        let saved = SavedState {
+            train: state.clone(),
+            optimizer_steps: optimizer.steps,
+            ema_updates: ema_state.updates,
+        };
+        let json = serde_json::to_vec_pretty(&saved)
+            .map_err(|error| TrainError::Plan(format!("cannot write the state: {error}")))?;
+        let config = averaged.config();
+        let mut content = Content::new(json!({ "step": state.step }))
+            .bytes(STATE, json)
+            .bytes("config.json", config.to_json());
+        for name in TOKENIZER_FILES {
+            let path = self.tokenizer_from.join(name);
+            if path.exists() {
+                content = content.copy(name, path);
+            }
+        }
+        let (file, tensors) = match &self.adapter {
+            None => ("model.safetensors", averaged.file_tensors()),
+            Some(adapter) => {
+                let model_type = config.family.model_type;
+                content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, model_type));
+                let tensors = adapter_tensors(&averaged, ADAPTER, &adapter.config)?;
+                (ADAPTER_WEIGHTS, tensors)
+            }
+        };
+        content = tensors_file(content, file, tensors);
+        if self.adapter.is_some() || ema.is_on() {
+            let trained = trained_tensors(model);
+            content = tensors_file(content, TRAINED, trained.into_iter().map(named).collect());
+        }
+        let tensors = optimizer.tensors.into_iter().chain(ema_state.tensors);
+        Ok(tensors_file(content, OPTIMIZER, tensors.map(named).collect()))
+    }
+
+    /// What saves that ended since have to say.
+    pub fn poll(&self) -> Result<Vec<String>, TrainError> {
+        notes(self.writer.poll())
+    }
+
+    /// Waits for the last save.
+    pub fn finish(self) -> Result<Vec<String>, TrainError> {
+        notes(self.writer.finish())
+    }
+}
+
+fn notes(
+    saved: Vec<Result<Saved, finetune_checkpoint::CheckpointError>>,
+) -> Result<Vec<String>, TrainError> {
+    let mut notes = Vec::new();
+    for saved in saved {
+        notes.extend(saved?.notes.iter().map(ToString::to_string));
+    }
+    Ok(notes)
+}
+
+fn tensors_file(content: Content, name: &str, tensors: Vec<NamedTensor>) -> Content {
+    let bytes = data_bytes(&tensors);
+    content.writer(name, Some(bytes), move |out| stream_tensors(tensors, out))
+}
+
+fn named((name, tensor): (String, Tensor<1>)) -> NamedTensor {
+    let shape = tensor.shape().dims::<1>().to_vec();
+    NamedTensor::vector(name, tensor, shape)
+}
+
+/// The parameters that take gradients, by path.
+fn trained_tensors(model: &SequenceClassifier) -> Vec<(String, Tensor<1>)> {
+    #[derive(Default)]
+    struct Trained {
+        path: Vec<String>,
+        tensors: Vec<(String, Tensor<1>)>,
+    }
+    impl ModuleVisitor for Trained {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.into());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = param.val();
+            if tensor.is_require_grad() {
+                let length = tensor.shape().num_elements();
+                let path = self.path.join(".");
+                self.tensors.push((path, tensor.inner().reshape([length])));
+            }
+        }
+    }
+    let mut trained = Trained::default();
+    model.visit(&mut trained);
+    trained.tensors
+}
+
+/// Whether a directory of checkpoints has any.
+pub(crate) fn has_checkpoints(directory: &Path) -> Result<bool, TrainError> {
+    Ok(!CheckpointDirectory::new(directory).steps()?.is_empty())
+}
