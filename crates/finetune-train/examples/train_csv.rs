@@ -86,6 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seed: 42,
         device: "cpu".into(),
         metric_for_best_model: "loss".into(),
+        report_to: ReportTo::None,
         output: run.clone(),
         lora: None,
         ia3: None,

@@ -1,12 +1,12 @@
 //! What may follow an optimizer step: log, evaluation, checkpoint, the end.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use finetune_data::TokenizedDataset;
 use finetune_metrics::Metric;
 
 use crate::{
-    BestEvaluation, Checkpoints, Evaluation, Event, FeatureStore, FrozenPrefix, Learner, Observers,
+    Accumulator, BestEvaluation, Checkpoints, Evaluation, Event, FeatureStore, FrozenPrefix, Learner, Observers,
     Outcome, RunDirectory, Steps, StopReason, TrainData, TrainError, TrainPlan, TrainState, evaluate,
 };
 
@@ -18,6 +18,13 @@ pub(crate) struct AfterStep<'a> {
     features: Option<&'a FeatureStore>,
     checkpoints: Checkpoints,
     metric: Metric,
+}
+
+/// An evaluation of the validation rows, and how long it took.
+struct Measured {
+    metrics: Evaluation,
+    predictions: Arc<Accumulator>,
+    seconds: f64,
 }
 
 impl<'a> AfterStep<'a> {
@@ -50,9 +57,9 @@ impl<'a> AfterStep<'a> {
             return self.step(learner, state, observers);
         }
         if *state == TrainState::new() && self.plan.eval_on_start {
-            let (evaluation, seconds) = self.evaluate(learner, observers)?;
-            state.before = Some(serde_json::to_value(&evaluation).unwrap_or_default());
-            self.emit(evaluation, seconds, false, state, observers)?;
+            let evaluation = self.evaluate(learner, observers)?;
+            state.before = Some(serde_json::to_value(&evaluation.metrics).unwrap_or_default());
+            self.emit(evaluation, false, state, observers)?;
         }
         Ok(state.ended.clone())
     }
@@ -102,14 +109,15 @@ impl<'a> AfterStep<'a> {
         if plan.logging_strategy.is_due(plan.logging_steps, moment) {
             observers.emit(&state.take_log(self.steps.epochs(state.step)))?;
         }
-        if let Some((evaluation, seconds)) = evaluation {
+        if let Some(evaluation) = evaluation {
+            let metrics = &evaluation.metrics;
             let better =
-                BestEvaluation::better(state.best.as_ref(), self.metric, &evaluation, state.step);
+                BestEvaluation::better(state.best.as_ref(), self.metric, metrics, state.step);
             best = better.is_some();
             state.best = better.or(state.best.take());
-            state.last_evaluation = Some(serde_json::to_value(&evaluation).unwrap_or_default());
-            let value = evaluation.get(self.metric).unwrap_or(f64::NAN);
-            self.emit(evaluation, seconds, best, state, observers)?;
+            state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
+            let value = metrics.get(self.metric).unwrap_or(f64::NAN);
+            self.emit(evaluation, best, state, observers)?;
             let greater = self.metric.greater_is_better();
             let stop = state.early_stopping.should_stop(
                 value,
@@ -137,10 +145,13 @@ impl<'a> AfterStep<'a> {
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<(), TrainError> {
-        observers.emit(&Event::Checkpoint {
-            step: state.step,
-            best,
-        })?;
+        // One that only holds what was interrupted leaves no trace in the log of the run.
+        if !state.pending {
+            observers.emit(&Event::Checkpoint {
+                step: state.step,
+                best,
+            })?;
+        }
         state.observers = observers.checkpoint()?;
         self.checkpoints.save(learner, state, best)
     }
@@ -149,7 +160,7 @@ impl<'a> AfterStep<'a> {
         &self,
         learner: &Learner,
         observers: &mut Observers<'_>,
-    ) -> Result<(Evaluation, f64), TrainError> {
+    ) -> Result<Measured, TrainError> {
         let started = Instant::now();
         let all = evaluate(
             &learner.result(),
@@ -159,13 +170,16 @@ impl<'a> AfterStep<'a> {
             self.plan.eval_batch_size,
             observers,
         )?;
-        Ok((all.evaluation(), started.elapsed().as_secs_f64()))
+        Ok(Measured {
+            metrics: all.evaluation(),
+            predictions: Arc::new(all),
+            seconds: started.elapsed().as_secs_f64(),
+        })
     }
 
     fn emit(
         &self,
-        metrics: Evaluation,
-        seconds: f64,
+        measured: Measured,
         best: bool,
         state: &TrainState,
         observers: &mut Observers<'_>,
@@ -174,9 +188,10 @@ impl<'a> AfterStep<'a> {
             split: "validation",
             step: state.step,
             epoch: self.steps.epochs(state.step),
-            metrics,
+            metrics: measured.metrics,
+            predictions: measured.predictions,
             best,
-            seconds,
+            seconds: measured.seconds,
         })
     }
 
@@ -224,6 +239,8 @@ impl<'a> AfterStep<'a> {
             seconds: state.all.seconds,
             samples_per_second: state.all.samples_per_second(),
             reason,
+            kept_step: kept,
+            kept_epoch: self.steps.epochs(kept),
             before: state.before.take(),
             best: state.best.take(),
             last: state.last_evaluation.take(),

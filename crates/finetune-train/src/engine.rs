@@ -34,6 +34,10 @@ pub struct Outcome {
     pub samples_per_second: f64,
     /// Why it ended.
     pub reason: StopReason,
+    /// Steps after which the model was what is kept.
+    pub kept_step: u64,
+    /// The same in epochs.
+    pub kept_epoch: f64,
     /// The evaluation before the first step.
     pub before: Option<Value>,
     /// The best evaluation.

@@ -23,6 +23,10 @@ pub enum TrainError {
     /// An observer wanted the run, or an evaluation, to be left.
     #[error("interrupted")]
     Interrupted,
+    /// TensorBoard's event file.
+    #[cfg(feature = "tensorboard")]
+    #[error(transparent)]
+    Tensorboard(#[from] finetune_tensorboard::TensorboardError),
     /// A setting that cannot be.
     #[error("{0}")]
     Plan(String),
@@ -102,6 +106,8 @@ impl TrainError {
                 error,
                 Io { .. } | NoSpace { .. } | Panicked { .. } | WriterEnded
             ),
+            #[cfg(feature = "tensorboard")]
+            Self::Tensorboard(_) => false,
             Self::Write { .. }
             | Self::FeatureDisk { .. }
             | Self::FeatureMemory { .. }

@@ -1,11 +1,11 @@
 //! What happens in a run. The engine emits events and knows none of their observers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Evaluation, TrainError};
+use crate::{Accumulator, Evaluation, TrainError};
 
 /// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
 /// whose names end in `seconds`, and everything else is the same whenever the plan is.
@@ -112,6 +112,9 @@ pub enum Event {
         epoch: f64,
         /// The metrics.
         metrics: Evaluation,
+        /// What they were computed from: every row's logits and targets. Not in JSON.
+        #[serde(skip)]
+        predictions: Arc<Accumulator>,
         /// Whether the model is the best so far.
         best: bool,
         /// Time that it took.

@@ -21,6 +21,7 @@ mod plan;
 mod plan_check;
 mod plan_difference;
 mod prepare;
+mod report_to;
 mod run_directory;
 mod schedule;
 mod start;
@@ -28,6 +29,8 @@ mod state;
 mod step_facts;
 mod steps;
 mod strategy;
+#[cfg(feature = "tensorboard")]
+mod tensorboard_log;
 mod trainable;
 mod unfreezing;
 
@@ -48,6 +51,7 @@ pub use optimizer::{AdamW, AdamWConfig};
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;
 pub use prepare::{ADAPTER, Prepared, prepare};
+pub use report_to::ReportTo;
 pub use run_directory::{EventLog, RunDirectory, write_json};
 pub use schedule::Schedule;
 pub use start::Start;
@@ -58,5 +62,7 @@ pub use strategy::{STRATEGIES, Strategy};
 pub(crate) use after_step::AfterStep;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use learner::Learner;
+#[cfg(feature = "tensorboard")]
+pub use tensorboard_log::TensorboardLog;
 pub use trainable::{Trainable, lowest_trained_layer};
 pub use unfreezing::Unfreezing;

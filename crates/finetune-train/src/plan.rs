@@ -6,7 +6,7 @@ use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig, ParameterGroups, ScheduleConfig, Strategy, TrainError};
+use crate::{FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig, ParameterGroups, ReportTo, ScheduleConfig, Strategy, TrainError};
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
 /// and weights gives the same bits.
@@ -129,6 +129,9 @@ pub struct TrainPlan {
     pub early_stopping_threshold: f64,
     /// How much of what frozen layers compute is kept.
     pub feature_cache: FeatureLimits,
+    /// Where the run is reported to.
+    #[serde(default)]
+    pub report_to: ReportTo,
     /// The run directory.
     pub output: String,
     /// LoRA's settings, with peft's names.

@@ -1,13 +1,17 @@
 //! Training by a plan: what every command that trains has in common.
 
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
 use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
 use finetune_hub::ModelFiles;
 use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Observers, RunDirectory, Start, StopReason, TrainData, TrainError,
+    Accumulator, Classifier, Event, Observers, ReportTo, RunDirectory, Start, StopReason, TensorboardLog, TrainData, TrainError,
     TrainPlan, device, evaluate, load_tokenizer, prepare, train,
 };
+
+use serde_json::Value;
 
 use crate::{
     data::describe, error::Failure, interrupt, model, paths, progress::ProgressView,
@@ -79,6 +83,9 @@ pub fn execute(
         .with(run.event_log(&start.state.observers)?)
         .with(ProgressView::default())
         .with(interrupt::OnSignal);
+    if plan.report_to == ReportTo::Tensorboard {
+        observers = observers.with(tensorboard(plan, run, &start.state.observers)?);
+    }
     let outcome = train(plan, start, &loaded.data, run, &mut observers)
         .map_err(|error| with_advice(error, run))?;
     if outcome.reason == StopReason::Interrupted {
@@ -93,10 +100,39 @@ pub fn execute(
         parameters,
     };
     if loaded.test.is_some() {
-        report.test = Some(evaluate_test(plan, &loaded, run, &mut observers)?);
+        let started = Instant::now();
+        let predictions = evaluate_test(plan, &loaded, run, &mut observers)?;
+        let predictions = Arc::new(predictions);
+        observers.emit(&Event::Evaluated {
+            split: "test",
+            step: report.outcome.kept_step,
+            epoch: report.outcome.kept_epoch,
+            metrics: predictions.evaluation(),
+            predictions: Arc::clone(&predictions),
+            best: false,
+            seconds: started.elapsed().as_secs_f64(),
+        })?;
+        report.test = Some(predictions);
     }
     finetune_train::write_json(&run.results(), &report.json(run))?;
     Ok(report)
+}
+
+/// TensorBoard's event file: a new one, or on from where a checkpoint was taken.
+fn tensorboard(
+    plan: &TrainPlan,
+    run: &RunDirectory,
+    states: &BTreeMap<String, Value>,
+) -> Result<TensorboardLog, TrainError> {
+    let directory = run.path().join("tensorboard");
+    match states.get(TensorboardLog::NAME) {
+        Some(state) => TensorboardLog::resume(&directory, state),
+        None => {
+            // Of a session that ended before its first checkpoint: all of it comes again.
+            let _ = std::fs::remove_dir_all(&directory);
+            TensorboardLog::create(&directory, plan)
+        }
+    }
 }
 
 fn interrupted(what: &str, run: &RunDirectory) -> Failure {

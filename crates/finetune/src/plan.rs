@@ -104,6 +104,7 @@ pub fn plan(
         early_stopping_patience: options.early_stopping_patience.unwrap_or(0),
         early_stopping_threshold: options.early_stopping_threshold.unwrap_or(0.0),
         feature_cache: options.feature_cache.unwrap_or_default(),
+        report_to: options.report_to.unwrap_or_default(),
         output: output.display().to_string(),
         lora: options.lora.clone(),
         ia3: options.ia3.clone(),

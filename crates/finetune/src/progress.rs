@@ -146,6 +146,10 @@ impl Observer for ProgressView {
                 if let Some(bar) = self.evaluation.take() {
                     bar.finish_and_clear();
                 }
+                if *split == "test" {
+                    // The report has it.
+                    return Ok(());
+                }
                 let best = if *best { "  * best so far" } else { "" };
                 let headline = headline(metrics);
                 match self.take_means() {

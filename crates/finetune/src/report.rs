@@ -1,5 +1,7 @@
 //! How a run ended, as JSON and in words.
 
+use std::sync::Arc;
+
 use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
 use serde_json::{Value, json};
 
@@ -14,7 +16,7 @@ pub struct Report {
     /// Of training.
     pub outcome: Outcome,
     /// Of the best model on the test rows, where there are any.
-    pub test: Option<Accumulator>,
+    pub test: Option<Arc<Accumulator>>,
     /// Elements that were trained, and all.
     pub parameters: (u64, u64),
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 use finetune_data::ProblemType;
 use finetune_peft::{Ia3Config, LoraConfig};
-use finetune_train::{FeatureLimits, IntervalStrategy};
+use finetune_train::{FeatureLimits, IntervalStrategy, ReportTo};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
 
@@ -270,6 +270,10 @@ pub struct TrainOptions {
     /// Steps from one log to the next [default: 1]
     #[arg(long, value_name = "STEPS", help_heading = SAVING)]
     pub logging_steps: Option<u64>,
+
+    /// Where the run is shown: tensorboard (files in its directory) or none [default: tensorboard]
+    #[arg(long, value_name = "WHERE", help_heading = SAVING)]
+    pub report_to: Option<ReportTo>,
 
     /// Run directory, must not exist [default: runs/DATASET-N]
     #[arg(long, value_name = "DIR", help_heading = SAVING)]
