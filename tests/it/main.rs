@@ -9,6 +9,7 @@ mod evaluate;
 mod fixtures;
 mod interrupt;
 mod minilm;
+mod optim;
 mod parity;
 mod peft;
 mod predict;

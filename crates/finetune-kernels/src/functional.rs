@@ -5,7 +5,6 @@ use std::sync::Arc;
 use burn::{
     Tensor,
     backend::{Dispatch, DispatchTensor},
-    tensor::TensorData,
 };
 
 use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable};
@@ -134,15 +133,6 @@ pub fn softmax_cross_entropy(
         targets,
         denominator,
     ))
-}
-
-/// Squared error of `[batch, 1]` predictions against values, summed and divided by `denominator`:
-/// `[1]`.
-pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
-    let data = TensorData::new(targets.to_vec(), [targets.len(), 1]);
-    let targets = Tensor::<2>::from_data(data, &predictions.device().inner());
-    let error = predictions - targets;
-    (error.clone() * error).sum() / denominator
 }
 
 fn float(tensor: DispatchTensor) -> Tensor<2> {

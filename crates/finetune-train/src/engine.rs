@@ -7,8 +7,9 @@ use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDa
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    AdamW, BatchLoss, BestEvaluation, BestModel, Event, Observers, ParameterGradients, Prepared,
-    RunDirectory, Schedule, StopReason, TrainError, TrainPlan, clip_factor, evaluate,
+    AdamConfig, BatchLoss, BestEvaluation, BestModel, Event, Observers, Optimizer, OptimizerConfig,
+    ParameterGradients, ParameterGroups, Prepared, RunDirectory, Schedule, ScheduleConfig,
+    StopReason, TrainError, TrainPlan, clip_factor, evaluate,
 };
 
 /// What a run trains on.
@@ -51,12 +52,25 @@ pub fn train(
     let sampler = sampler(plan, &data.train)?;
     let per_epoch = sampler.num_batches(0)?;
     let total = plan.total_steps(per_epoch);
-    let schedule = Schedule::linear(plan.learning_rate, plan.warmup_ratio, total);
+    let warmup_steps = (total as f64 * plan.warmup_ratio).ceil() as u64;
+    let schedule = Schedule::new(
+        &ScheduleConfig::default(),
+        plan.learning_rate,
+        warmup_steps,
+        total,
+    )?;
     let counts = (prepared.trainable, prepared.all);
     let adapter = prepared.adapter;
     let mut model = prepared.model.train();
     let batch_loss = BatchLoss::new(plan, &model);
-    let mut optimizer = AdamW::new(plan.optimizer);
+    let mut optimizer = Optimizer::new(
+        OptimizerConfig::AdamW(AdamConfig {
+            adam_beta1: plan.optimizer.beta_1,
+            adam_beta2: plan.optimizer.beta_2,
+            adam_epsilon: plan.optimizer.epsilon,
+        }),
+        ParameterGroups::new(plan.optimizer.weight_decay, model.layers.len()),
+    );
     let mut best = BestModel::new(plan.metric()?);
     let mut progress = Progress::default();
     observers.emit(&started(
@@ -78,6 +92,7 @@ pub fn train(
                 model,
                 gradients,
                 rate,
+                None,
                 clip_factor(norm, plan.max_grad_norm),
             );
             progress.add(loss, &batch, started);
