@@ -10,6 +10,7 @@ mod features;
 mod fixtures;
 mod interrupt;
 mod minilm;
+mod optim;
 mod parity;
 mod peft;
 mod predict;

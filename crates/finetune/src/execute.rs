@@ -7,8 +7,9 @@ use finetune_data::TokenizedDataset;
 use finetune_hub::ModelFiles;
 use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Event, Observers, ReportTo, RunDirectory, Start, StopReason, TensorboardLog, TrainData, TrainError,
-    TrainPlan, device, evaluate, load_tokenizer, prepare, train,
+    Accumulator, Classifier, Event, Observers, ReportTo, RunDirectory, Start, StopReason,
+    TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate, load_tokenizer, prepare,
+    train,
 };
 
 use serde_json::Value;
@@ -90,7 +91,10 @@ pub fn execute(
         .map_err(|error| with_advice(error, run))?;
     if outcome.reason == StopReason::Interrupted {
         return Err(interrupted(
-            &format!("interrupted after step {}; a checkpoint is saved", outcome.steps),
+            &format!(
+                "interrupted after step {}; a checkpoint is saved",
+                outcome.steps
+            ),
             run,
         ));
     }
