@@ -25,6 +25,8 @@ pub struct Loaded {
     pub files: ModelFiles,
     pub data: TrainData,
     pub test: Option<TokenizedDataset>,
+    /// What there is, in words.
+    pub description: String,
 }
 
 impl Loaded {
@@ -37,26 +39,28 @@ impl Loaded {
     }
 }
 
-/// Tokenizes the rows, and says what there is.
+/// Tokenizes the rows.
 pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, Failure> {
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
-    eprintln!("model   {} ({})", files.name, model::describe(files.source));
-    eprintln!("data    {}: {}", rows.dataset, rows.describe_labels());
-    eprintln!("        train {}", describe(&data.train));
+    let model = format!("model   {} ({})", files.name, model::describe(files.source));
+    let train = describe(&data.train);
+    let rows = format!("data    {}: {}", rows.dataset, rows.describe_labels());
     Ok(Loaded {
         device,
         files,
         data,
         test,
+        description: format!("{model}\n{rows}\n        train {train}"),
     })
 }
 
 /// The base model, ready for the first step.
 pub fn fresh_start(plan: &TrainPlan, loaded: &Loaded) -> Result<Start, Failure> {
     let start = Start::fresh(prepare(plan, &loaded.files.dir, &loaded.device)?);
+    eprintln!("{}", loaded.description);
     let report = &start.prepared.report;
     if !report.fresh.is_empty() {
         eprintln!("        new weights: {}", report.fresh.join(", "));
