@@ -93,7 +93,7 @@ impl Run {
             (values(loss)[0], gradients)
         });
         batches
-            .reduce(|(loss, sum), (other, gradients)| (loss + other, sum.add(gradients)))
+            .reduce(|(loss, sum), (other, gradients)| (loss + other, sum + gradients))
             .unwrap()
     }
 
