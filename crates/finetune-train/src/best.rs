@@ -1,13 +1,11 @@
 //! Which evaluation was the best so far.
 
-use finetune_metrics::Metric;
-
-use crate::Evaluation;
+use crate::{ChosenMetric, Evaluation};
 
 /// Remembers the best value of a metric and its step.
 #[derive(Clone, Debug)]
 pub struct BestModel {
-    metric: Metric,
+    metric: ChosenMetric,
     best: Option<BestEvaluation>,
 }
 
@@ -24,14 +22,17 @@ pub struct BestEvaluation {
 
 impl BestModel {
     /// Nothing yet.
-    pub fn new(metric: Metric) -> Self {
-        Self { metric, best: None }
+    pub fn new(metric: impl Into<ChosenMetric>) -> Self {
+        Self {
+            metric: metric.into(),
+            best: None,
+        }
     }
 
     /// Whether this evaluation is better than all before; if so it is remembered. Of equal ones
     /// the first stays.
     pub fn improves(&mut self, evaluation: &Evaluation, step: u64) -> bool {
-        let Some(value) = evaluation.get(self.metric) else {
+        let Some(value) = evaluation.get(self.metric.name()) else {
             return false;
         };
         let better = match &self.best {
