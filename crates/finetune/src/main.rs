@@ -1,6 +1,7 @@
 //! `finetune`: arguments to plan to engine to report.
 
 mod args;
+mod comparison;
 mod data;
 mod error;
 mod evaluate;
@@ -22,6 +23,7 @@ mod report;
 mod rows;
 mod settings;
 mod summary;
+mod terminal;
 mod train;
 mod train_options;
 
