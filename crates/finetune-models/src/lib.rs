@@ -17,7 +17,7 @@ pub use config::{ModelConfig, Outputs};
 pub use error::ModelError;
 pub use family::Family;
 pub use load::LoadReport;
-pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm};
+pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm, first_tokens};
 pub use names::{Parameter, Part, parameters};
 pub use safetensors_file::SafetensorsFile;
 pub use save::{TOKENIZER_FILES, to_file_layout, write_directory};

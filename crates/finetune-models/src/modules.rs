@@ -249,7 +249,7 @@ impl Head {
 }
 
 /// The first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
-pub(crate) fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
+pub fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
     let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
     let shape = [rows.len()];
     let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());

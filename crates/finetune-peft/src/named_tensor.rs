@@ -1,9 +1,17 @@
 //! A tensor on its way to a safetensors file.
 
-use std::{borrow::Cow, collections::HashMap, fs::File, io, path::Path};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
 
 use burn::Tensor;
-use safetensors::{Dtype, SafeTensorError, View};
+use safetensors::{
+    Dtype,
+    tensor::{Metadata, TensorInfo},
+};
 
 /// A tensor under the name and in the layout of the Python tools. Holding one costs nothing: its
 /// values are fetched from the device when they are written.
@@ -51,38 +59,76 @@ impl NamedTensor {
     }
 }
 
-impl View for &NamedTensor {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
+impl NamedTensor {
+    fn num_elements(&self) -> usize {
+        self.shape.iter().product()
     }
 
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.values();
-        Cow::Owned(match cfg!(target_endian = "little") {
-            true => bytemuck::cast_slice(&values).to_vec(),
-            false => values.into_iter().flat_map(f32::to_le_bytes).collect(),
-        })
-    }
-
-    fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+    /// Writes the values as the file has them. What needs no transposing is fetched in pieces, so
+    /// that a large table is never in memory a second time.
+    fn write(self, out: &mut dyn Write) -> io::Result<()> {
+        const PIECE: usize = 1 << 20;
+        if self.transposed {
+            return write_f32(out, &self.values());
+        }
+        let length = self.num_elements();
+        for start in (0..length).step_by(PIECE) {
+            let piece = self
+                .tensor
+                .clone()
+                .narrow(0, start, PIECE.min(length - start));
+            let values: Vec<f32> = piece.into_data().iter::<f32>().collect();
+            write_f32(out, &values)?;
+        }
+        Ok(())
     }
 }
 
-/// Writes a safetensors file as the Python tools do, in f32, and syncs it. One tensor at a time is
-/// fetched from the device.
-pub fn write_tensors(path: &Path, tensors: &[NamedTensor]) -> io::Result<()> {
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let views = tensors.iter().map(|tensor| (&tensor.name, tensor));
-    safetensors::serialize_to_file(views, Some(metadata), path).map_err(|error| match error {
-        SafeTensorError::IoError(error) => error,
-        other => io::Error::other(other.to_string()),
-    })?;
-    File::open(path)?.sync_all()
+fn write_f32(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {
+    match cfg!(target_endian = "little") {
+        true => out.write_all(bytemuck::cast_slice(values)),
+        false => values
+            .iter()
+            .try_for_each(|value| out.write_all(&value.to_le_bytes())),
+    }
+}
+
+/// Bytes of the safetensors file of these tensors, but for its header.
+pub fn data_bytes(tensors: &[NamedTensor]) -> u64 {
+    let elements = tensors.iter().map(NamedTensor::num_elements);
+    (elements.sum::<usize>() * size_of::<f32>()) as u64
+}
+
+/// Writes a safetensors file as the Python tools do, in f32. One tensor at a time is fetched from
+/// the device, and given up when it is written.
+pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io::Result<()> {
+    tensors.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut offset = 0;
+    let infos = tensors.iter().map(|tensor| {
+        let start = offset;
+        offset += tensor.num_elements() * size_of::<f32>();
+        let info = TensorInfo {
+            dtype: Dtype::F32,
+            shape: tensor.shape.clone(),
+            data_offsets: (start, offset),
+        };
+        (tensor.name.clone(), info)
+    });
+    let format = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let header = Metadata::new(Some(format), infos.collect())
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    tensors.into_iter().try_for_each(|tensor| tensor.write(out))
+}
+
+/// [`stream_tensors`] to a file, which is synced.
+pub fn write_tensors(path: &Path, tensors: Vec<NamedTensor>) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    stream_tensors(tensors, &mut out)?;
+    out.into_inner()?.sync_all()
 }
 
 /// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
@@ -99,4 +145,49 @@ pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
         }
     }
     transposed
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// The bytes of the `safetensors` crate's own writer.
+    #[test]
+    fn the_file_is_what_safetensors_writes() {
+        let device = Device::flex();
+        let values: Vec<f32> = (0..6).map(|value| value as f32 / 3.0).collect();
+        let tensor = |name: &str, shape: Vec<usize>, transposed| NamedTensor {
+            name: name.into(),
+            shape,
+            transposed,
+            tensor: Tensor::from_floats(values.as_slice(), &device),
+        };
+        let tensors = vec![
+            tensor("z", vec![6], false),
+            tensor("a.weight", vec![2, 3], true),
+        ];
+        let flipped = [
+            values[0], values[2], values[4], values[1], values[3], values[5],
+        ];
+        let view = |shape: Vec<usize>, values: &'static [u8]| {
+            safetensors::tensor::TensorView::new(Dtype::F32, shape, values).unwrap()
+        };
+        let leak = |values: &[f32]| -> &'static [u8] {
+            Box::leak(bytemuck::cast_slice(values).to_vec().into_boxed_slice())
+        };
+        let expected = safetensors::serialize(
+            [
+                ("z", view(vec![6], leak(&values))),
+                ("a.weight", view(vec![2, 3], leak(&flipped))),
+            ],
+            Some(HashMap::from([("format".to_string(), "pt".to_string())])),
+        )
+        .unwrap();
+        let mut written = Vec::new();
+        assert_eq!(data_bytes(&tensors), 48);
+        stream_tensors(tensors, &mut written).unwrap();
+        assert_eq!(written, expected);
+    }
 }

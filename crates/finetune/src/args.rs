@@ -32,6 +32,11 @@ impl Arguments {
 pub enum Command {
     /// Trains a classifier or a regression model, evaluates it and saves it
     Train(Box<TrainArguments>),
+    /// Goes on with a run that was interrupted or killed, to the same bits
+    Resume(ResumeArguments),
+    /// Takes a step, for --auto-find-batch-size
+    #[command(hide = true)]
+    TrialStep,
     /// Evaluates a saved model on labelled rows, or compares two on the same ones
     Evaluate(EvaluateArguments),
     /// Predicts the labels of texts
@@ -54,9 +59,35 @@ pub struct TrainArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
+    /// Go on with this run instead of beginning one; auto = with the one in --output (or the data set's last) if there is one
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+
+    /// With --resume: a key in which the plan may differ from the run's
+    #[arg(long, value_name = "KEY", requires = "resume")]
+    pub accept: Vec<String>,
+
     /// List the names of what is trained
     #[arg(long)]
     pub list_trainable: bool,
+
+    /// Print one JSON object with the results on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// Directory of the run
+    pub run: PathBuf,
+
+    /// Changes a key of its plan, such as save_steps=100; what changes the result is refused
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// A key that may be changed all the same
+    #[arg(long, value_name = "KEY")]
+    pub accept: Vec<String>,
 
     /// Print one JSON object with the results on standard output
     #[arg(long)]

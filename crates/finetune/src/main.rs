@@ -6,8 +6,10 @@ mod data;
 mod error;
 mod evaluate;
 mod execute;
+mod find_batch_size;
 mod inspect;
 mod interrupt;
+mod intervals;
 mod memory;
 mod memory_estimate;
 mod merge;
@@ -20,6 +22,7 @@ mod predict;
 mod predictions;
 mod progress;
 mod report;
+mod resume;
 mod rows;
 mod settings;
 mod summary;
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
 fn program() -> ExitCode {
     let result = match Arguments::read().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Resume(arguments) => resume::run(&arguments),
+        Command::TrialStep => find_batch_size::trial(),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -1,5 +1,7 @@
 //! How a run ended, as JSON and in words.
 
+use std::sync::Arc;
+
 use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
 use serde_json::{Value, json};
 
@@ -14,7 +16,7 @@ pub struct Report {
     /// Of training.
     pub outcome: Outcome,
     /// Of the best model on the test rows, where there are any.
-    pub test: Option<Accumulator>,
+    pub test: Option<Arc<Accumulator>>,
     /// Elements that were trained, and all.
     pub parameters: (u64, u64),
 }
@@ -29,8 +31,10 @@ impl Report {
                 "seconds": outcome.seconds,
                 "samples_per_second": outcome.samples_per_second,
                 "steps": outcome.steps,
+                "stopped": outcome.reason,
             },
-            "validation": outcome.best.as_ref().map(|best| summary::json(&best.evaluation)),
+            "before": outcome.before,
+            "validation": outcome.best.as_ref().map(|best| &best.evaluation).or(outcome.last.as_ref()),
             "best_step": outcome.best.as_ref().map(|best| best.step),
         });
         if let Some(test) = &self.test {
@@ -64,20 +68,5 @@ impl Report {
              {program} predict --model {model} \"a text of yours\"\n  \
              {program} evaluate --model {model} --dataset {dataset}\n"
         )
-    }
-
-    /// What is kept of a run that was interrupted.
-    pub fn interrupted(&self, run: &RunDirectory) -> String {
-        let (steps, model) = (self.outcome.steps, run.model());
-        let model = model.display();
-        match &self.outcome.best {
-            Some(best) => format!(
-                "interrupted after step {steps}; kept in {model}: the best model so far, of step {}",
-                best.step
-            ),
-            None => format!(
-                "interrupted after step {steps}, before the first evaluation; kept in {model}: the model as it was then"
-            ),
-        }
     }
 }

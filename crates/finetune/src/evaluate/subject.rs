@@ -94,10 +94,10 @@ impl Subject {
         let data = tokenize(&rows, &columns, &labels, tokenizer, max_length)?;
         eprintln!("data    {}: {}", whole.name(), describe(&data));
         let mut observers = Observers::default()
-            .with(interrupt::EndsEvaluation)
+            .with(interrupt::OnSignal)
             .with(ProgressView::default());
         let batch_size = arguments.batch_size;
-        let all = evaluate(model, &data, "rows", batch_size, &mut observers)?;
+        let all = evaluate(model, &data, None, "rows", batch_size, &mut observers)?;
         Ok(Evaluated {
             name: self.name,
             all,

@@ -1,0 +1,142 @@
+//! Which rows' features are kept, and where: a function of the data and the limits alone.
+
+use std::ops::Range;
+
+use finetune_data::TokenizedDataset;
+use finetune_models::ModelConfig;
+
+use super::FeatureLimits;
+use crate::TrainError;
+
+/// Rows whose lengths are read at a time.
+const CHUNK: usize = 1 << 12;
+
+/// The first rows are in memory, the next ones on disk, the rest nowhere; one after the other in
+/// the order of their numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    starts: Starts,
+    /// Number of rows.
+    rows: u64,
+    /// Rows before this one are in memory.
+    memory_rows: u64,
+    /// Rows before this one are in memory or on disk.
+    kept_rows: u64,
+}
+
+/// Where each kept row begins, counted in floats.
+#[derive(Clone, Debug)]
+enum Starts {
+    /// All rows have as many floats.
+    Even(u64),
+    /// The start of each kept row, then the end of the last.
+    Each(Vec<u64>),
+}
+
+/// Where a row's features are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In memory: which floats.
+    Memory(Range<usize>),
+    /// On disk: from which float on.
+    Disk(u64),
+    /// Nowhere: to be computed.
+    Absent,
+}
+
+/// What is kept of each row: one vector where the whole encoder is frozen, else one per token.
+pub(super) fn keeps_first_token_only(layers: usize, config: &ModelConfig) -> bool {
+    layers >= config.num_hidden_layers
+}
+
+impl Layout {
+    /// Fits the rows of `data` into the limits.
+    pub(super) fn new(
+        data: &TokenizedDataset,
+        layers: usize,
+        config: &ModelConfig,
+        limits: FeatureLimits,
+    ) -> Result<Self, TrainError> {
+        let hidden = config.hidden_size as u64;
+        let (memory, disk) = (limits.memory_bytes / 4, limits.disk_bytes / 4);
+        let rows = data.len();
+        if keeps_first_token_only(layers, config) {
+            let memory_rows = rows.min(memory / hidden);
+            return Ok(Self {
+                starts: Starts::Even(hidden),
+                rows,
+                memory_rows,
+                kept_rows: memory_rows + (rows - memory_rows).min(disk / hidden),
+            });
+        }
+        let (mut starts, mut memory_rows) = (vec![0], None);
+        let (mut end, mut memory_end) = (0u64, 0);
+        let lengths = (0..rows).step_by(CHUNK).map(|first| {
+            let count = CHUNK.min((rows - first) as usize);
+            data.row_lens(first, count)
+        });
+        'rows: for chunk in lengths {
+            for length in chunk? {
+                let next = end + u64::from(length) * hidden;
+                if memory_rows.is_none() && next > memory {
+                    memory_rows = Some(starts.len() as u64 - 1);
+                    memory_end = end;
+                }
+                if memory_rows.is_some() && next - memory_end > disk {
+                    break 'rows;
+                }
+                starts.push(next);
+                end = next;
+            }
+        }
+        let kept_rows = starts.len() as u64 - 1;
+        Ok(Self {
+            starts: Starts::Each(starts),
+            rows,
+            memory_rows: memory_rows.unwrap_or(kept_rows),
+            kept_rows,
+        })
+    }
+
+    pub(super) fn place(&self, row: u64) -> Place {
+        if row < self.memory_rows {
+            Place::Memory(self.start(row) as usize..self.start(row + 1) as usize)
+        } else if row < self.kept_rows {
+            Place::Disk(self.start(row) - self.start(self.memory_rows))
+        } else {
+            Place::Absent
+        }
+    }
+
+    /// Number of rows of the data.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Rows in memory.
+    pub(super) fn memory_rows(&self) -> u64 {
+        self.memory_rows
+    }
+
+    /// Rows on disk.
+    pub(super) fn disk_rows(&self) -> u64 {
+        self.kept_rows - self.memory_rows
+    }
+
+    /// Floats in memory.
+    pub(super) fn memory_floats(&self) -> u64 {
+        self.start(self.memory_rows)
+    }
+
+    /// Floats on disk.
+    pub(super) fn disk_floats(&self) -> u64 {
+        self.start(self.kept_rows) - self.start(self.memory_rows)
+    }
+
+    fn start(&self, row: u64) -> u64 {
+        match &self.starts {
+            Starts::Even(floats) => row * floats,
+            Starts::Each(starts) => starts[row as usize],
+        }
+    }
+}
