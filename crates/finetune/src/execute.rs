@@ -183,7 +183,7 @@ fn evaluate_test(
     let kept = run.model();
     let best = match plan.strategy.is_adapter() {
         true => Classifier::load_adapter(&files.dir, &kept, device)?,
-        false => Classifier::load(&kept, device)?,
+        false => Classifier::load_on(&kept, device)?,
     };
     let batch_size = plan.eval_batch_size;
     let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);

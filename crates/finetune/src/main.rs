@@ -1,6 +1,7 @@
 //! `finetune`: arguments to plan to engine to report.
 
 mod args;
+mod comparison;
 mod data;
 mod error;
 mod evaluate;
@@ -25,6 +26,7 @@ mod resume;
 mod rows;
 mod settings;
 mod summary;
+mod terminal;
 mod train;
 mod train_options;
 
