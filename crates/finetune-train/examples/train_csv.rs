@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let plan = TrainPlan {
         model: model.clone(),
+        revision: String::new(),
         model_sha256: String::new(),
         dataset: arguments[1].clone(),
         train_split: "train".into(),

@@ -14,6 +14,9 @@ use crate::{AdamWConfig, Strategy, TrainError};
 pub struct TrainPlan {
     /// The base model, as named by the user.
     pub model: String,
+    /// Its revision on the hub; empty: the hub's default.
+    #[serde(default)]
+    pub revision: String,
     /// SHA-256 of its weights.
     pub model_sha256: String,
     /// The data set, as named by the user.

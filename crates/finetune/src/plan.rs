@@ -30,6 +30,7 @@ pub fn plan(
             .clone()
             .or(adapter_base)
             .unwrap_or_else(|| DEFAULT_MODEL.into()),
+        revision: options.revision.clone().unwrap_or_default(),
         model_sha256: String::new(),
         dataset: rows.dataset.clone(),
         train_split: rows.train_name.clone(),

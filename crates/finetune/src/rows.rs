@@ -4,7 +4,7 @@ use finetune_data::{
     Columns, Dataset, LabelSchema, Split, TextTokenizer, TokenizedDataset,
     check_classes_in_training,
 };
-use finetune_train::TrainData;
+use finetune_train::{TrainData, TrainPlan};
 
 use crate::{
     data::tokenize,
@@ -27,37 +27,85 @@ pub struct Rows {
     pub labels: LabelSchema,
 }
 
+/// Which rows, columns and labels: as far as they are given, or all of it where a plan says so.
+pub struct RowChoice<'a> {
+    dataset: Option<&'a str>,
+    train_split: Option<&'a str>,
+    validation_split: Option<&'a str>,
+    validation_fraction: f64,
+    test_split: Option<&'a str>,
+    text_column: &'a [String],
+    label_column: Option<&'a str>,
+    labels: &'a [String],
+    regression: Option<bool>,
+    train_rows: u64,
+    eval_rows: u64,
+    seed: u64,
+}
+
+impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
+    fn from(options: &'a TrainOptions) -> Self {
+        let regression = |kind| kind == ProblemType::Regression;
+        Self {
+            dataset: options.dataset.as_deref(),
+            train_split: options.train_split.as_deref(),
+            validation_split: options.validation_split.as_deref(),
+            validation_fraction: options.validation_fraction.unwrap_or(0.1),
+            test_split: options.test_split.as_deref(),
+            text_column: &options.text_column,
+            label_column: options.label_column.as_deref(),
+            labels: &options.labels,
+            regression: options.problem_type.map(regression),
+            train_rows: options.train_rows.unwrap_or(1000),
+            eval_rows: options.eval_rows.unwrap_or(200),
+            seed: options.seed.unwrap_or(42),
+        }
+    }
+}
+
+impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
+    fn from(plan: &'a TrainPlan) -> Self {
+        Self {
+            dataset: Some(&plan.dataset),
+            train_split: Some(&plan.train_split),
+            validation_split: Some(&plan.validation_split),
+            validation_fraction: plan.validation_fraction,
+            test_split: Some(&plan.test_split),
+            text_column: &plan.text_column,
+            label_column: Some(plan.label_column.as_str()).filter(|name| !name.is_empty()),
+            labels: &plan.labels,
+            regression: Some(plan.labels.is_empty()),
+            train_rows: plan.train_rows,
+            eval_rows: plan.eval_rows,
+            seed: plan.seed,
+        }
+    }
+}
+
 impl Rows {
     /// Opens the data set and finds rows, columns and classes.
-    pub fn choose(options: &TrainOptions) -> Result<Self, Failure> {
-        let Some(path) = options.dataset.clone() else {
+    pub fn choose<'a>(choice: impl Into<RowChoice<'a>>) -> Result<Self, Failure> {
+        let choice = choice.into();
+        let Some(path) = choice.dataset.map(str::to_string) else {
             return Err(Failure::User(
                 "no data: name a file, a directory with one file per split, or a glob with --dataset".into(),
             ));
         };
         let dataset = Dataset::open(&path)?;
-        let seed = options.seed.unwrap_or(42);
-        let train_name = options
-            .train_split
-            .clone()
-            .unwrap_or_else(|| "train".into());
+        let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
-        let columns = Columns::resolve(
-            &whole_train,
-            &options.text_column,
-            options.label_column.as_deref(),
-            true,
-        )?;
-        let test_name = match &options.test_split {
-            Some(name) => Some(name.clone()).filter(|name| !name.is_empty()),
+        let columns =
+            Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?;
+        let test_name = match choice.test_split {
+            Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
             None => dataset.has_split("test").then(|| "test".to_string()),
         };
         let test = match test_name {
             Some(name) => Some((dataset.split(&name)?, name)),
             None => None,
         };
-        let validation_name = match &options.validation_split {
-            Some(name) => name.clone(),
+        let validation_name = match choice.validation_split {
+            Some(name) => name.to_string(),
             None if dataset.has_split("validation") => "validation".into(),
             None => String::new(),
         };
@@ -71,18 +119,15 @@ impl Rows {
             .chain([test.as_ref().map(|(split, _)| split)])
             .flatten()
             .collect();
-        let regression = options
-            .problem_type
-            .map(|kind| kind == ProblemType::Regression);
-        let names = Some(options.labels.as_slice()).filter(|names| !names.is_empty());
-        let labels = LabelSchema::infer(&splits, &columns, names, regression)?;
+        let names = Some(choice.labels).filter(|names| !names.is_empty());
+        let labels = LabelSchema::infer(&splits, &columns, names, choice.regression)?;
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
-                let fraction = options.validation_fraction.unwrap_or(0.1);
+                let fraction = choice.validation_fraction;
                 let rows = whole_train.len();
                 let parts =
-                    whole_train.stratified_split(&columns, Some(&labels), fraction, seed)?;
+                    whole_train.stratified_split(&columns, Some(&labels), fraction, choice.seed)?;
                 if parts.1.is_empty() {
                     return Err(Failure::User(format!(
                         "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, is no row; use more rows, a larger --validation-fraction, or name rows with --validation-split"
@@ -93,9 +138,9 @@ impl Rows {
         };
         Ok(Self {
             dataset: path,
-            train: train.shuffle_take(seed, options.train_rows.unwrap_or(1000))?,
+            train: train.shuffle_take(choice.seed, choice.train_rows)?,
             train_name,
-            validation: validation.shuffle_take(seed, options.eval_rows.unwrap_or(200))?,
+            validation: validation.shuffle_take(choice.seed, choice.eval_rows)?,
             validation_name,
             test,
             columns,

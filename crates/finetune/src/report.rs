@@ -1,0 +1,83 @@
+//! How a run ended, as JSON and in words.
+
+use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
+use serde_json::{Value, json};
+
+use crate::{
+    memory, paths,
+    progress::{count, headline},
+    summary,
+};
+
+/// The results of a run.
+pub struct Report {
+    /// Of training.
+    pub outcome: Outcome,
+    /// Of the best model on the test rows, where there are any.
+    pub test: Option<Accumulator>,
+    /// Elements that were trained, and all.
+    pub parameters: (u64, u64),
+}
+
+impl Report {
+    /// What `results.json` has, with the metrics of the model that was kept.
+    pub fn json(&self, run: &RunDirectory) -> Value {
+        let outcome = &self.outcome;
+        let mut results = json!({
+            "train": {
+                "loss": outcome.loss,
+                "seconds": outcome.seconds,
+                "samples_per_second": outcome.samples_per_second,
+                "steps": outcome.steps,
+            },
+            "validation": outcome.best.as_ref().map(|best| summary::json(&best.evaluation)),
+            "best_step": outcome.best.as_ref().map(|best| best.step),
+        });
+        if let Some(test) = &self.test {
+            results["test"] = summary::json(&test.evaluation());
+        }
+        let (trainable, all) = self.parameters;
+        results["peak_memory_bytes"] = json!(memory::peak_bytes());
+        results["parameters"] = json!({"total": all, "trainable": trainable});
+        results["output"] = json!(run.path().display().to_string());
+        results
+    }
+
+    /// The test results, what was done, and what to type next.
+    pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
+        let peak = memory::peak_bytes().map_or_else(String::new, |bytes| {
+            format!(", {:.2} GB of memory at most", bytes as f64 / 1e9)
+        });
+        let test = self.test.as_ref().map_or_else(String::new, |all| {
+            let (headline, tables) = (headline(&all.evaluation()), summary::tables(all));
+            format!("\ntest    {headline}\n\n{tables}\n")
+        });
+        let outcome = &self.outcome;
+        let model = run.model();
+        let (model, program) = (model.display(), paths::program());
+        let (steps, dataset) = (count(outcome.steps), &plan.dataset);
+        let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
+        format!(
+            "{test}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+             saved   {model}\n\n\
+             Next:\n  \
+             {program} predict --model {model} \"a text of yours\"\n  \
+             {program} evaluate --model {model} --dataset {dataset}\n"
+        )
+    }
+
+    /// What is kept of a run that was interrupted.
+    pub fn interrupted(&self, run: &RunDirectory) -> String {
+        let (steps, model) = (self.outcome.steps, run.model());
+        let model = model.display();
+        match &self.outcome.best {
+            Some(best) => format!(
+                "interrupted after step {steps}; kept in {model}: the best model so far, of step {}",
+                best.step
+            ),
+            None => format!(
+                "interrupted after step {steps}, before the first evaluation; kept in {model}: the model as it was then"
+            ),
+        }
+    }
+}
