@@ -7,11 +7,11 @@ mod linear;
 mod loss;
 mod norm;
 
-pub(crate) use attention::attention;
+pub(crate) use attention::{Heads, attention};
 pub(crate) use embedding::embedding_sum;
 pub(crate) use linear::linear;
 pub(crate) use loss::softmax_cross_entropy;
-pub(crate) use norm::{dropout, layer_norm};
+pub(crate) use norm::{Normal, dropout, layer_norm, normalise, scale_and_shift};
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor, tensor::IntTensor},
