@@ -3,7 +3,8 @@
 use burn::Tensor;
 use finetune_data::{BatchLabels, PackedBatch};
 use finetune_kernels::{
-    DropoutSource, Offsets, PackedTokens, mean_squared_error, softmax_cross_entropy,
+    DropoutSource, Offsets, PackedTokens, binary_cross_entropy_with_logits, mean_squared_error,
+    softmax_cross_entropy,
 };
 use finetune_models::SequenceClassifier;
 
@@ -45,7 +46,9 @@ impl BatchLoss {
         }
     }
 
-    /// Mean loss of a batch, `[1]`: cross-entropy for classes, squared error for values.
+    /// Mean loss of a batch, `[1]`, as transformers computes it: cross-entropy for classes, binary
+    /// cross-entropy with logits for several classes per row, squared error for values; the last two
+    /// averaged over outputs too.
     pub fn of(
         &self,
         model: &SequenceClassifier,
@@ -54,13 +57,24 @@ impl BatchLoss {
     ) -> Result<Tensor<1>, TrainError> {
         let logits = forward(model, batch, self.frozen_layers, None, dropout)?;
         let rows = batch.batch_size() as f64;
+        let outputs = logits.dims()[1];
         match &batch.labels {
             BatchLabels::Classes(targets) => Ok(softmax_cross_entropy(
                 logits,
                 targets.as_slice().into(),
                 rows,
             )),
-            BatchLabels::Values(targets) => Ok(mean_squared_error(logits, targets, rows)),
+            BatchLabels::MultiLabel { width, values } if *width == outputs => Ok(
+                binary_cross_entropy_with_logits(logits, values, rows * outputs as f64),
+            ),
+            BatchLabels::Values { width, values } if *width == outputs => {
+                Ok(mean_squared_error(logits, values, rows * outputs as f64))
+            }
+            BatchLabels::MultiLabel { width, .. } | BatchLabels::Values { width, .. } => {
+                Err(TrainError::Plan(format!(
+                    "the training rows have {width} labels each, but the model has {outputs} outputs"
+                )))
+            }
             BatchLabels::None => Err(TrainError::Plan("the training rows have no labels".into())),
         }
     }

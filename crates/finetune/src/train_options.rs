@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use finetune_data::ProblemType;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Deserializer};
 
@@ -43,16 +44,17 @@ pub struct TrainOptions {
     #[serde(default, deserialize_with = "one_or_many")]
     pub text_column: Vec<String>,
 
-    /// Label column [default: label or labels]
-    #[arg(long, value_name = "COLUMN")]
-    pub label_column: Option<String>,
+    /// Label column; several (a,b,c) for a class or a number each [default: label or labels]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub label_column: Vec<String>,
 
-    /// Class names in order, a,b,c [default: from the data]
+    /// Names of the classes, or of a regression's numbers, in order, a,b,c [default: from the data]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     #[serde(default, deserialize_with = "one_or_many")]
     pub labels: Vec<String>,
 
-    /// classification or regression [default: from the label column]
+    /// classification, multi_label or regression, or transformers' longer names [default: from the label columns]
     #[arg(long, value_name = "TYPE")]
     pub problem_type: Option<ProblemType>,
 
@@ -147,7 +149,7 @@ pub struct TrainOptions {
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Metric on the validation rows by which the best model is kept [default: accuracy, or mse]
+    /// Metric on the validation rows by which the best model is kept [default: accuracy, average_precision for multi-label, mse for regression]
     #[arg(long, value_name = "METRIC")]
     pub metric_for_best_model: Option<String>,
 
@@ -155,18 +157,6 @@ pub struct TrainOptions {
     #[arg(long, value_name = "DIR")]
     #[serde(alias = "output_dir")]
     pub output: Option<PathBuf>,
-}
-
-/// What the labels are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemType {
-    /// One class per row.
-    #[serde(alias = "single_label_classification")]
-    #[value(alias = "single_label_classification")]
-    Classification,
-    /// One number per row.
-    Regression,
 }
 
 impl TrainOptions {
@@ -182,7 +172,7 @@ impl TrainOptions {
             validation_fraction: self.validation_fraction.or(file.validation_fraction),
             test_split: self.test_split.or(file.test_split),
             text_column: either(self.text_column, file.text_column),
-            label_column: self.label_column.or(file.label_column),
+            label_column: either(self.label_column, file.label_column),
             labels: either(self.labels, file.labels),
             problem_type: self.problem_type.or(file.problem_type),
             strategy: self.strategy.or(file.strategy),
