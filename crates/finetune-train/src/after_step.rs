@@ -4,83 +4,81 @@ use std::{sync::Arc, time::Instant};
 
 use finetune_data::TokenizedDataset;
 use finetune_metrics::Metric;
-use finetune_models::SequenceClassifier;
 
 use crate::{
-    Accumulator, BestEvaluation, Checkpoints, Ema, Evaluation, Event, IntervalStrategy, Observers, Optimizer,
-    Outcome, RunDirectory, Snapshot, Steps, StopReason, TrainError, TrainPlan, TrainState, evaluate,
+    Accumulator, BestEvaluation, Checkpoints, Evaluation, Event, FeatureStore, FrozenPrefix, Learner, Observers,
+    Outcome, RunDirectory, Steps, StopReason, TrainData, TrainError, TrainPlan, TrainState, evaluate,
 };
 
+/// All that follows a step.
 pub(crate) struct AfterStep<'a> {
-    pub plan: &'a TrainPlan,
-    pub steps: &'a Steps,
-    pub validation: &'a TokenizedDataset,
-    pub checkpoints: Checkpoints,
-    pub metric: Metric,
+    plan: &'a TrainPlan,
+    steps: &'a Steps,
+    validation: &'a TokenizedDataset,
+    features: Option<&'a FeatureStore>,
+    checkpoints: Checkpoints,
+    metric: Metric,
 }
 
-/// An evaluation of the validation rows, and how long it took.
+/// An evaluation of the validation rows.
 struct Measured {
     metrics: Evaluation,
     predictions: Arc<Accumulator>,
     seconds: f64,
 }
 
-impl AfterStep<'_> {
-    /// The evaluation of the untouched model.
-    pub fn before_the_first(
-        &self,
-        model: &SequenceClassifier,
-        state: &mut TrainState,
-        observers: &mut Observers<'_>,
-    ) -> Result<(), TrainError> {
-        if !self.plan.eval_on_start {
-            return Ok(());
-        }
-        let evaluation = self.measure(model, observers)?;
-        state.before = Some(serde_json::to_value(&evaluation.metrics).unwrap_or_default());
-        self.emit(evaluation, false, state, observers)?;
-        Ok(())
+impl<'a> AfterStep<'a> {
+    pub fn new(
+        plan: &'a TrainPlan,
+        steps: &'a Steps,
+        data: &'a TrainData,
+        prefix: &'a FrozenPrefix,
+        checkpoints: Checkpoints,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            plan,
+            steps,
+            validation: &data.validation,
+            features: prefix.validation(),
+            checkpoints,
+            metric: plan.metric()?,
+        })
     }
 
-    /// What a checkpoint left to do: all that follows its step if it was interrupted there. A run
-    /// that has ended ends at once.
-    pub fn resumed(
+    /// Before the first step of a session: the evaluation of the untouched model, or what a
+    /// checkpoint left to do. A run that has ended ends at once.
+    pub fn start(
         &mut self,
-        model: &SequenceClassifier,
-        optimizer: &Optimizer,
-        ema: &Ema,
+        learner: &Learner,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<Option<StopReason>, TrainError> {
-        match std::mem::take(&mut state.pending) {
-            true => self.step(model, optimizer, ema, state, observers),
-            false => Ok(state.ended.clone()),
+        if std::mem::take(&mut state.pending) {
+            return self.step(learner, state, observers);
         }
+        if *state == TrainState::new() && self.plan.eval_on_start {
+            let measured = self.evaluate(learner, observers)?;
+            state.before = Some(serde_json::to_value(&measured.metrics).unwrap_or_default());
+            self.emit(measured, false, state, observers)?;
+        }
+        Ok(state.ended.clone())
     }
 
     /// All that follows a step. A reason ends the run.
     pub fn step(
         &mut self,
-        model: &SequenceClassifier,
-        optimizer: &Optimizer,
-        ema: &Ema,
+        learner: &Learner,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<Option<StopReason>, TrainError> {
-        for note in self.checkpoints.poll()? {
-            observers.emit(&Event::Note { message: note })?;
+        for message in self.checkpoints.poll()? {
+            observers.emit(&Event::Note { message })?;
         }
-        let snapshot = Snapshot {
-            model,
-            optimizer,
-            ema,
-        };
-        match self.evaluate_and_save(&snapshot, state, observers) {
+        match self.evaluate_and_save(learner, state, observers) {
             Err(TrainError::Interrupted) => {
                 // The step is done; what follows it is done by whoever goes on.
                 state.pending = true;
-                self.save(&snapshot, false, state, observers)?;
+                self.save(learner, false, state, observers)?;
                 Ok(Some(StopReason::Interrupted))
             }
             other => other,
@@ -89,7 +87,7 @@ impl AfterStep<'_> {
 
     fn evaluate_and_save(
         &mut self,
-        snapshot: &Snapshot<'_>,
+        learner: &Learner,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<Option<StopReason>, TrainError> {
@@ -103,26 +101,23 @@ impl AfterStep<'_> {
         };
         let mut moment = self.steps.moment(state.step, reason.is_some());
         let mut best = false;
-        let evaluation = match plan.eval_strategy.is_due(plan.eval_steps, moment) {
-            true => {
-                let model = snapshot.ema.averaged(snapshot.model.clone());
-                Some(self.measure(&model, observers)?)
-            }
+        let measured = match plan.eval_strategy.is_due(plan.eval_steps, moment) {
+            true => Some(self.evaluate(learner, observers)?),
             false => None,
         };
         // Nothing below is interrupted, so that a step is logged once.
         if plan.logging_strategy.is_due(plan.logging_steps, moment) {
             observers.emit(&state.take_log(self.steps.epochs(state.step)))?;
         }
-        if let Some(evaluation) = evaluation {
-            let metrics = &evaluation.metrics;
+        if let Some(measured) = measured {
+            let evaluation = &measured.metrics;
             let better =
-                BestEvaluation::better(state.best.as_ref(), self.metric, metrics, state.step);
+                BestEvaluation::better(state.best.as_ref(), self.metric, evaluation, state.step);
             best = better.is_some();
             state.best = better.or(state.best.take());
-            state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
-            let value = metrics.get(self.metric).unwrap_or(f64::NAN);
-            self.emit(evaluation, best, state, observers)?;
+            state.last_evaluation = Some(serde_json::to_value(evaluation).unwrap_or_default());
+            let value = evaluation.get(self.metric).unwrap_or(f64::NAN);
+            self.emit(measured, best, state, observers)?;
             let greater = self.metric.greater_is_better();
             let stop = state.early_stopping.should_stop(
                 value,
@@ -138,14 +133,14 @@ impl AfterStep<'_> {
         state.ended.clone_from(&reason);
         let due = plan.save_strategy.is_due(plan.save_steps, moment);
         if due || (best && plan.load_best_model_at_end) {
-            self.save(snapshot, best, state, observers)?;
+            self.save(learner, best, state, observers)?;
         }
         Ok(reason)
     }
 
     fn save(
         &mut self,
-        snapshot: &Snapshot<'_>,
+        learner: &Learner,
         best: bool,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
@@ -155,17 +150,23 @@ impl AfterStep<'_> {
             best,
         })?;
         state.observers = observers.checkpoint()?;
-        self.checkpoints.save(snapshot, state, best)
+        self.checkpoints.save(learner, state, best)
     }
 
-    fn measure(
+    fn evaluate(
         &self,
-        model: &SequenceClassifier,
+        learner: &Learner,
         observers: &mut Observers<'_>,
     ) -> Result<Measured, TrainError> {
         let started = Instant::now();
-        let size = self.plan.eval_batch_size;
-        let all = evaluate(model, self.validation, "validation", size, observers)?;
+        let all = evaluate(
+            &learner.result(),
+            self.validation,
+            self.features,
+            "validation",
+            self.plan.eval_batch_size,
+            observers,
+        )?;
         Ok(Measured {
             metrics: all.evaluation(),
             predictions: Arc::new(all),
@@ -194,7 +195,7 @@ impl AfterStep<'_> {
     /// Ends the run: the result becomes `RUN/model`, unless there is more to come.
     pub fn finish(
         self,
-        model: SequenceClassifier,
+        learner: &Learner,
         state: &mut TrainState,
         reason: StopReason,
         run: &RunDirectory,
@@ -219,7 +220,7 @@ impl AfterStep<'_> {
                 observers.emit(&Event::Note { message })?;
             }
             if !adopted.unwrap_or(false) {
-                run.save_model(&model, adapter.as_ref())?;
+                run.save_model(&learner.result(), adapter.as_ref())?;
             }
         }
         observers.emit(&Event::Finished {

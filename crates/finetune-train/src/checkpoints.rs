@@ -1,7 +1,7 @@
 //! Checkpoints of a run: a model directory that opens like any other, with what training needs to
 //! go on.
 
-use std::path::{Path, PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use burn::{
     Tensor,
@@ -18,7 +18,7 @@ use finetune_peft::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{ADAPTER, Ema, Optimizer, RunDirectory, TrainError, TrainPlan, TrainState};
+use crate::{ADAPTER, Learner, RunDirectory, TrainError, TrainPlan, TrainState};
 
 /// File of the [`SavedState`].
 pub(crate) const STATE: &str = "state.json";
@@ -33,16 +33,9 @@ pub(crate) const TRAINED: &str = "trained.safetensors";
 pub(crate) struct SavedState {
     pub train: TrainState,
     /// Steps that each parameter has taken.
-    pub optimizer_steps: std::collections::BTreeMap<String, u64>,
+    pub optimizer_steps: BTreeMap<String, u64>,
     /// Updates of the moving average.
     pub ema_updates: u64,
-}
-
-/// What is saved beside the state.
-pub(crate) struct Snapshot<'a> {
-    pub model: &'a SequenceClassifier,
-    pub optimizer: &'a Optimizer,
-    pub ema: &'a Ema,
 }
 
 /// The checkpoints of a run, written in the background.
@@ -85,36 +78,30 @@ impl Checkpoints {
     /// only while the checkpoint before is still being written.
     pub fn save(
         &self,
-        snapshot: &Snapshot<'_>,
+        learner: &Learner,
         state: &TrainState,
         best: bool,
     ) -> Result<(), TrainError> {
-        let content = self.content(snapshot, state)?;
+        let content = self.content(learner, state)?;
         self.writer.submit(state.step, content, best)?;
         Ok(())
     }
 
     fn content(
         &self,
-        snapshot: &Snapshot<'_>,
+        learner: &Learner,
         state: &TrainState,
     ) -> Result<Content, TrainError> {
-        let Snapshot {
-            model,
-            optimizer,
-            ema,
-        } = snapshot;
-        let averaged = ema.averaged((*model).clone());
-        let optimizer = optimizer.state();
-        let ema_state = ema.state();
+        let result = learner.result();
+        let (optimizer, ema) = learner.states();
         let saved = SavedState {
             train: state.clone(),
             optimizer_steps: optimizer.steps,
-            ema_updates: ema_state.updates,
+            ema_updates: ema.updates,
         };
         let json = serde_json::to_vec_pretty(&saved)
             .map_err(|error| TrainError::Plan(format!("cannot write the state: {error}")))?;
-        let config = averaged.config();
+        let config = result.config();
         let mut content = Content::new(json!({ "step": state.step }))
             .bytes(STATE, json)
             .bytes("config.json", config.to_json());
@@ -125,20 +112,20 @@ impl Checkpoints {
             }
         }
         let (file, tensors) = match &self.adapter {
-            None => ("model.safetensors", averaged.file_tensors()),
+            None => ("model.safetensors", result.file_tensors()),
             Some(adapter) => {
                 let model_type = config.family.model_type;
                 content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, model_type));
-                let tensors = adapter_tensors(&averaged, ADAPTER, &adapter.config)?;
+                let tensors = adapter_tensors(&result, ADAPTER, &adapter.config)?;
                 (ADAPTER_WEIGHTS, tensors)
             }
         };
         content = tensors_file(content, file, tensors);
-        if self.adapter.is_some() || ema.is_on() {
-            let trained = trained_tensors(model);
+        if self.adapter.is_some() || learner.is_averaged() {
+            let trained = trained_tensors(&learner.model);
             content = tensors_file(content, TRAINED, trained.into_iter().map(named).collect());
         }
-        let tensors = optimizer.tensors.into_iter().chain(ema_state.tensors);
+        let tensors = optimizer.tensors.into_iter().chain(ema.tensors);
         Ok(tensors_file(content, OPTIMIZER, tensors.map(named).collect()))
     }
 
@@ -199,9 +186,4 @@ fn trained_tensors(model: &SequenceClassifier) -> Vec<(String, Tensor<1>)> {
     let mut trained = Trained::default();
     model.visit(&mut trained);
     trained.tensors
-}
-
-/// Whether a directory of checkpoints has any.
-pub(crate) fn has_checkpoints(directory: &Path) -> Result<bool, TrainError> {
-    Ok(!CheckpointDirectory::new(directory).steps()?.is_empty())
 }

@@ -2,15 +2,14 @@
 
 use std::time::Instant;
 
-use burn::module::Module;
 use finetune_data::TokenizedDataset;
 use finetune_kernels::DropoutSource;
 use serde_json::Value;
 
 use crate::{
-    AfterStep, BatchLoss, BestEvaluation, Checkpoints, Ema, Event, LastStep, Observers, Optimizer,
-    ParameterGradients, RunDirectory, Schedule, Start, Steps, StopReason, TrainError, TrainPlan,
-    TrainState, Unfreezing, clip_factor, finite::finite,
+    AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, Observers, RunDirectory,
+    Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError, TrainPlan, TrainState,
+    Unfreezing, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -57,80 +56,78 @@ pub fn train(
     observers: &mut Observers<'_>,
 ) -> Result<Outcome, TrainError> {
     let steps = Steps::new(plan, &data.train)?;
-    let schedule = Schedule::new(
-        &plan.schedule,
-        plan.learning_rate,
-        steps.warmup(plan),
-        steps.total,
-    )?;
-    let begins = start.state == TrainState::new();
-    let mut state = start.state;
-    let model = start.prepared.model.train();
-    let unfreezing = Unfreezing::new(plan, steps.per_epoch, model.config());
-    let mut model = unfreezing.apply(model, state.step.saturating_sub(1))?;
-    let mut optimizer = Optimizer::new(plan.optimizer.clone(), plan.parameter_groups(&model));
-    let mut ema = Ema::new(plan.ema_decay);
-    optimizer.restore(start.optimizer)?;
-    ema.restore(start.ema)?;
-    let mut loss = BatchLoss::new(plan, &model);
-    let mut after = AfterStep {
-        plan,
-        steps: &steps,
-        validation: &data.validation,
-        checkpoints: Checkpoints::open(plan, run, start.prepared.adapter)?,
-        metric: plan.metric()?,
-    };
-    if begins {
-        observers.emit(&Event::Started {
-            version: env!("CARGO_PKG_VERSION"),
-            train_rows: data.train.len(),
-            validation_rows: data.validation.len(),
-            steps_per_epoch: steps.per_epoch,
-            total_steps: steps.total,
-            warmup_steps: schedule.warmup_steps(),
-            parameters: start.prepared.all,
-            trainable_parameters: start.prepared.trainable,
-            padding_avoided: steps.sampler().padding(0)?.avoided(),
-        })?;
-        after.before_the_first(&model, &mut state, observers)?;
-    } else {
-        observers.emit(&Event::Resumed {
-            step: state.step,
-            total_steps: steps.total,
-        })?;
-    }
+    let schedule = steps.schedule(plan)?;
+    let begun = started(&start, data, &steps, &schedule)?;
+    let Start {
+        prepared,
+        mut state,
+        optimizer,
+        ema,
+        ..
+    } = start;
+    let unfreezing = Unfreezing::new(plan, steps.per_epoch, prepared.model.config());
+    let model = unfreezing.apply(prepared.model, state.step.saturating_sub(1))?;
+    let mut learner = Learner::new(plan, model, optimizer, ema)?;
+    let checkpoints = Checkpoints::open(plan, run, prepared.adapter)?;
+    observers.emit(&begun)?;
+    let prefix = FrozenPrefix::fill(plan, &learner.model, data, &steps, run.path(), observers)?;
+    let mut after = AfterStep::new(plan, &steps, data, &prefix, checkpoints)?;
+    let loss = plan.loss();
 
-    // What was interrupted or killed after its last step has only to be finished.
-    let mut reason = after.resumed(&model, &optimizer, &ema, &mut state, observers)?;
+    let mut reason = after.start(&learner, &mut state, observers)?;
     let mut rows = steps.from(state.step)?;
-    while reason.is_none() {
-        let Some(batches) = rows.next() else { break };
+    while reason.is_none()
+        && let Some(batches) = rows.next()
+    {
         let started = Instant::now();
         let step = state.step;
         if unfreezing.changes_at(step) {
-            model = unfreezing.apply(model, step)?;
-            loss = BatchLoss::new(plan, &model);
-            observers.emit(&Unfreezing::event(&model, step))?;
+            learner.model = unfreezing.apply(learner.model, step)?;
+            observers.emit(&Unfreezing::event(&learner.model, step))?;
         }
-        let batches = batches?.iter().map(|rows| data.train.batch(rows));
-        let batches = batches.collect::<Result<Vec<_>, _>>()?;
+        let batches = batches(&data.train, &batches?)?;
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
-        let (value, gradients) = loss.backward(&model, &batches, dropout)?;
+        let loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
+        let (loss, gradients) = loss.backward(&learner.model, &batches, dropout)?;
         let grad_norm = gradients.global_norm();
         let learning_rate = schedule.at(step);
-        let last = LastStep {
+        let facts = StepFacts {
+            loss,
             learning_rate,
             grad_norm,
         };
-        finite(value, last, step, &batches, &data.train)?;
+        facts.check_finite(step, &batches, &data.train)?;
         let clip = clip_factor(grad_norm, plan.max_grad_norm);
-        let momentum = schedule.momentum_at(step);
-        model = optimizer.step(model, gradients, learning_rate, momentum, clip);
-        ema.update(&model);
-        let progress = state.advance(value, last, &batches, started);
-        observers.emit(&progress)?;
-        reason = after.step(&model, &optimizer, &ema, &mut state, observers)?;
+        learner = learner.step(gradients, learning_rate, schedule.momentum_at(step), clip);
+        observers.emit(&state.advance(facts, &batches, started))?;
+        reason = after.step(&learner, &mut state, observers)?;
     }
     let reason = reason.unwrap_or(StopReason::Completed);
-    after.finish(ema.averaged(model), &mut state, reason, run, observers)
+    after.finish(&learner, &mut state, reason, run, observers)
+}
+
+/// The event that a run begins, or goes on.
+fn started(
+    start: &Start,
+    data: &TrainData,
+    steps: &Steps,
+    schedule: &Schedule,
+) -> Result<Event, TrainError> {
+    if start.state != TrainState::new() {
+        return Ok(Event::Resumed {
+            step: start.state.step,
+            total_steps: steps.total,
+        });
+    }
+    Ok(Event::Started {
+        version: env!("CARGO_PKG_VERSION"),
+        train_rows: data.train.len(),
+        validation_rows: data.validation.len(),
+        steps_per_epoch: steps.per_epoch,
+        total_steps: steps.total,
+        warmup_steps: schedule.warmup_steps(),
+        parameters: start.prepared.all,
+        trainable_parameters: start.prepared.trainable,
+        padding_avoided: steps.sampler().padding(0)?.avoided(),
+    })
 }

@@ -40,6 +40,16 @@ pub enum Event {
         /// Optimizer steps of the run.
         total_steps: u64,
     },
+    /// What frozen layers make of these rows is computed, to be kept.
+    Caching {
+        /// Number of rows.
+        rows: u64,
+    },
+    /// Rows of it are done.
+    CachingProgress {
+        /// Rows done.
+        rows: u64,
+    },
     /// An optimizer step is done; for showing progress.
     Progress {
         /// Steps done, from 1.
@@ -159,6 +169,8 @@ impl Event {
             Self::Evaluating { .. }
                 | Self::EvaluationProgress { .. }
                 | Self::Resumed { .. }
+                | Self::Caching { .. }
+                | Self::CachingProgress { .. }
                 | Self::Progress { .. }
                 | Self::Note { .. }
         )

@@ -5,7 +5,7 @@ use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureLimits, IntervalStrategy, OptimizerConfig, ParameterGroups, ReportTo, ScheduleConfig, Strategy, TrainError};
+use crate::{FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig, ParameterGroups, ReportTo, ScheduleConfig, Strategy, TrainError};
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
 /// and weights gives the same bits.
@@ -187,6 +187,14 @@ impl TrainPlan {
             layerwise_lr_decay: self.layerwise_lr_decay,
             head_lr_scale: self.head_learning_rate / self.learning_rate,
             num_layers,
+        }
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> LossConfig {
+        LossConfig {
+            label_smoothing_factor: self.label_smoothing_factor,
+            class_weights: self.class_weights.clone(),
         }
     }
 }

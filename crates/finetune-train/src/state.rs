@@ -6,7 +6,7 @@ use finetune_data::PackedBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BestEvaluation, EarlyStopping, Event, StopReason};
+use crate::{BestEvaluation, EarlyStopping, Event, StepFacts, StopReason};
 
 /// Version of [`TrainState`] as it is written.
 pub const STATE_VERSION: u32 = 1;
@@ -39,8 +39,6 @@ pub struct TrainState {
     pub early_stopping: EarlyStopping,
     /// What observers need to go on, by name.
     pub observers: BTreeMap<String, Value>,
-    /// The last step, for the log.
-    pub last_step: LastStep,
 }
 
 /// Sums over steps.
@@ -56,21 +54,18 @@ pub struct Sums {
     pub tokens: u64,
     /// Their time.
     pub seconds: f64,
-}
-
-/// Facts of one step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LastStep {
-    /// Learning rate.
+    /// Learning rate of the last.
     pub learning_rate: f64,
-    /// Global gradient norm before clipping.
+    /// Global gradient norm of the last, before clipping.
     pub grad_norm: f64,
 }
 
 impl Sums {
-    fn add(&mut self, loss: f64, rows: u64, tokens: u64, seconds: f64) {
+    fn add(&mut self, facts: StepFacts, rows: u64, tokens: u64, seconds: f64) {
         self.steps += 1;
-        self.loss += loss;
+        self.loss += facts.loss;
+        self.learning_rate = facts.learning_rate;
+        self.grad_norm = facts.grad_norm;
         self.rows += rows;
         self.tokens += tokens;
         self.seconds += seconds;
@@ -99,8 +94,7 @@ impl TrainState {
     /// Counts a step.
     pub fn advance(
         &mut self,
-        loss: f64,
-        last: LastStep,
+        facts: StepFacts,
         batches: &[PackedBatch],
         started: Instant,
     ) -> Event {
@@ -108,12 +102,12 @@ impl TrainState {
         let tokens = batches.iter().map(|batch| batch.num_tokens() as u64).sum();
         let seconds = started.elapsed().as_secs_f64();
         self.step += 1;
-        self.all.add(loss, rows, tokens, seconds);
-        self.since_log.add(loss, rows, tokens, seconds);
-        self.last_step = last;
+        for sums in [&mut self.all, &mut self.since_log] {
+            sums.add(facts, rows, tokens, seconds);
+        }
         Event::Progress {
             step: self.step,
-            loss,
+            loss: facts.loss,
             rows,
             seconds,
         }
@@ -126,8 +120,8 @@ impl TrainState {
             step: self.step,
             epoch,
             loss: sums.mean_loss(),
-            learning_rate: self.last_step.learning_rate,
-            grad_norm: self.last_step.grad_norm,
+            learning_rate: sums.learning_rate,
+            grad_norm: sums.grad_norm,
             rows: sums.rows,
             tokens: sums.tokens,
             seconds: sums.seconds,

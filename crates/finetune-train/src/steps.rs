@@ -2,7 +2,7 @@
 
 use finetune_data::{BatchSize, Batches, Sampler, SamplerOptions, TokenizedDataset};
 
-use crate::{Moment, TrainError, TrainPlan};
+use crate::{Moment, Schedule, TrainError, TrainPlan};
 
 /// The steps of a run. One step takes `accumulation` batches; the last of an epoch takes what is
 /// left.
@@ -41,12 +41,13 @@ impl Steps {
         &self.sampler
     }
 
-    /// Steps of warm-up.
-    pub fn warmup(&self, plan: &TrainPlan) -> u64 {
-        match plan.warmup_steps {
+    /// The learning rates of the steps.
+    pub fn schedule(&self, plan: &TrainPlan) -> Result<Schedule, TrainError> {
+        let warmup = match plan.warmup_steps {
             0 => (self.total as f64 * plan.warmup_ratio).ceil() as u64,
             steps => steps.min(self.total),
-        }
+        };
+        Schedule::new(&plan.schedule, plan.learning_rate, warmup, self.total)
     }
 
     /// Times that each row is used.

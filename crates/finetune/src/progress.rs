@@ -126,7 +126,12 @@ impl Observer for ProgressView {
                 bar.set_message(split.to_string());
                 self.evaluation = Some(bar);
             }
-            Event::EvaluationProgress { rows } => {
+            Event::Caching { rows } => {
+                let bar = bar(*rows, EVALUATION);
+                bar.set_message("frozen layers");
+                self.evaluation = Some(bar);
+            }
+            Event::EvaluationProgress { rows } | Event::CachingProgress { rows } => {
                 if let Some(bar) = &self.evaluation {
                     bar.set_position(*rows);
                 }
