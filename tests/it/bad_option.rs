@@ -27,7 +27,13 @@ fn unknown_values_list_the_valid_ones() {
     check(&["--device", "cuda:x"], &["\"cuda:x\"", "cuda:N"]);
     check(
         &["--problem-type", "ranking"],
-        &["ranking", "--problem-type", "classification, regression"],
+        &[
+            "ranking",
+            "--problem-type",
+            "classification",
+            "multi_label",
+            "regression",
+        ],
     );
     check(
         &["--metric-for-best-model", "acuracy"],

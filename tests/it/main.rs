@@ -15,5 +15,6 @@ mod peft;
 mod predict;
 mod samples;
 mod strategies;
+mod tasks;
 mod tolerance;
 mod train;

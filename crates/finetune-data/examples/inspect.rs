@@ -1,10 +1,15 @@
-//! What is in a data set, and how long it is in tokens:
+//! What is in a data set, and how long it is in tokens. Label columns need names only where no
+//! convention gives them, as for data with a column per class:
 //!
 //!     cargo run --release -p finetune-data --example inspect -- reviews/ model/tokenizer.json
+//!     cargo run --release -p finetune-data --example inspect -- comments.csv model/tokenizer.json toxic threat insult
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use finetune_data::{Columns, Dataset, LabelSchema, TextTokenizer};
+use finetune_data::{
+    Columns, Dataset, LabelSchema, TextTokenizer, TokenizeOptions, TokenizedDataset,
+};
 
 fn main() -> ExitCode {
     match inspect() {
@@ -19,36 +24,61 @@ fn main() -> ExitCode {
 fn inspect() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(path), Some(tokenizer)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: inspect DATASET TOKENIZER_JSON".into());
+        return Err("usage: inspect DATASET TOKENIZER_JSON [LABEL_COLUMN…]".into());
     };
+    let label_columns: Vec<String> = arguments.collect();
     let tokenizer = TextTokenizer::from_file(tokenizer)?;
     let dataset = Dataset::open(path)?;
     for name in dataset.split_names() {
         let split = dataset.split(name)?;
-        let columns = Columns::resolve(&split, &[], None, false)?;
+        let columns = Columns::resolve(&split, &[], &label_columns, false)?;
+        let labels = match columns.label[..] {
+            [] => None,
+            _ => Some(LabelSchema::infer(&[&split], &columns, None, None)?),
+        };
+        let options = TokenizeOptions {
+            max_length: 512,
+            cache_dir: None,
+        };
+        let go_on = |_, _| ControlFlow::Continue(());
+        let labels = labels.as_ref();
+        let data = TokenizedDataset::build(&split, &columns, labels, &tokenizer, &options, go_on)?;
         println!(
             "{name}: {} rows, text in {}",
             split.len(),
             columns.text.join(" and ")
         );
-        let data = split.tokenize(&tokenizer, 512)?;
-        let (lengths, report) = (data.lengths(), data.build_report());
-        println!(
-            "  {} tokens at {:.0} rows/s; per row {} to {}, mean {:.1}, 95 % at most {}; {} rows cut",
-            data.total_tokens(),
-            report.rows_per_second,
-            lengths.min,
-            lengths.max,
-            lengths.mean,
-            lengths.p95,
-            data.truncated_rows()
-        );
-        if columns.label.is_some() {
-            let labels = LabelSchema::infer(&[&split], &columns, None, None)?;
-            for (class, count) in labels.class_names().iter().zip(data.class_counts()) {
-                println!("  {class}: {count} rows");
-            }
+        print_lengths(&data);
+        if let Some(labels) = labels {
+            print_labels(labels, &data);
         }
+        println!("  fingerprint {}", data.fingerprint_hex());
     }
     Ok(())
+}
+
+fn print_lengths(data: &TokenizedDataset) {
+    let lengths = data.lengths();
+    println!(
+        "  {} tokens at {:.0} rows/s; per row {} to {}, mean {:.1}, 95 % at most {}; {} rows cut",
+        data.total_tokens(),
+        data.build_report().rows_per_second,
+        lengths.min,
+        lengths.max,
+        lengths.mean,
+        lengths.p95,
+        data.truncated_rows()
+    );
+}
+
+fn print_labels(labels: &LabelSchema, data: &TokenizedDataset) {
+    println!("  {}", labels.problem_type());
+    match data.class_counts() {
+        Some(counts) => {
+            for (class, count) in labels.names().iter().zip(counts) {
+                println!("    {class}: {count} rows");
+            }
+        }
+        None => println!("    outputs {}", labels.names().join(", ")),
+    }
 }

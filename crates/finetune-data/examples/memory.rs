@@ -1,5 +1,5 @@
-//! Generates rows, tokenizes them and runs through one shuffled epoch, in memory that does not grow
-//! with the number of rows:
+//! Generates rows (of two classes; as JSON lines with a list of labels each), tokenizes them and runs
+//! through one shuffled epoch, in memory that does not grow with the number of rows:
 //!
 //!     cargo run --release -p finetune-data --example memory -- 5000000 parquet
 
@@ -32,7 +32,8 @@ fn main() -> Result<(), Failure> {
     match format.as_str() {
         "parquet" => generate_parquet(&path, rows)?,
         "csv" => generate_csv(&path, rows)?,
-        other => return Err(format!("unknown format {other:?}; use parquet or csv").into()),
+        "jsonl" => generate_json_lines(&path, rows)?,
+        other => return Err(format!("unknown format {other:?}; use parquet, csv or jsonl").into()),
     }
     println!(
         "generated {rows} rows, {:.1} MB",
@@ -40,7 +41,7 @@ fn main() -> Result<(), Failure> {
     );
 
     let split = Dataset::open_file(&path)?.split("train")?;
-    let columns = Columns::resolve(&split, &[], None, true)?;
+    let columns = Columns::resolve(&split, &[], &[], true)?;
     let labels = LabelSchema::infer(&[&split], &columns, None, None)?;
     let tokenizer = TextTokenizer::from_bytes(word_tokenizer().as_bytes())?;
     let options = TokenizeOptions {
@@ -131,6 +132,21 @@ fn generate_csv(path: &Path, rows: u64) -> Result<(), Failure> {
     for i in 0..rows {
         let (text, label) = row(i, &draws);
         writeln!(file, "{text},{label}")?;
+    }
+    Ok(file.flush()?)
+}
+
+/// A list of labels per row: multi-label.
+fn generate_json_lines(path: &Path, rows: u64) -> Result<(), Failure> {
+    let draws = Permutation::new(1 << 40, 7, 0)?;
+    let mut file = BufWriter::new(File::create(path)?);
+    for i in 0..rows {
+        let (text, label) = row(i, &draws);
+        writeln!(
+            file,
+            "{{\"text\":\"{text}\",\"labels\":[{label},{}]}}",
+            2 + i % 5
+        )?;
     }
     Ok(file.flush()?)
 }

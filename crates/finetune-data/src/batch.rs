@@ -14,7 +14,7 @@ pub struct PackedBatch {
     pub offsets: Vec<u32>,
     /// Row numbers in the tokenized data set, `[batch]`.
     pub rows: Vec<u64>,
-    /// One label per row, where the data has labels.
+    /// Labels of the rows, where the data has labels.
     pub labels: BatchLabels,
 }
 
@@ -25,8 +25,43 @@ pub enum BatchLabels {
     None,
     /// Class indices, `[batch]`.
     Classes(Vec<u32>),
-    /// Values to regress to, `[batch]`.
-    Values(Vec<f32>),
+    /// Any number of classes per row.
+    MultiLabel {
+        /// Number of classes.
+        width: usize,
+        /// 1 for the classes of a row and 0 for the others, `[batch, width]` row by row.
+        values: Vec<f32>,
+    },
+    /// Values to regress to.
+    Values {
+        /// Values per row.
+        width: usize,
+        /// `[batch, width]` row by row.
+        values: Vec<f32>,
+    },
+}
+
+impl BatchLabels {
+    /// The classes that row `index` of the batch has; none for values and unlabelled rows.
+    pub fn classes_of(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+        let class = match self {
+            BatchLabels::Classes(classes) => classes.get(index).map(|&class| class as usize),
+            _ => None,
+        };
+        let marks = match self {
+            BatchLabels::MultiLabel { width, values } => row(values, *width, index),
+            _ => &[],
+        };
+        let marked = marks.iter().enumerate().filter(|(_, mark)| **mark != 0.0);
+        class.into_iter().chain(marked.map(|(class, _)| class))
+    }
+}
+
+/// Row `index` of a matrix of `width` columns; empty beyond its end.
+pub(crate) fn row(values: &[f32], width: usize, index: usize) -> &[f32] {
+    let start = index.saturating_mul(width);
+    let end = start.saturating_add(width);
+    values.get(start..end).unwrap_or_default()
 }
 
 impl PackedBatch {

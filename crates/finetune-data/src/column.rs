@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use crate::{Error, Result};
 
@@ -38,15 +38,27 @@ impl Kind {
     }
 }
 
+/// The items of a column of lists.
+pub(crate) fn list_item(data_type: &DataType) -> Option<&FieldRef> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => Some(item),
+        _ => None,
+    }
+}
+
 /// A type as people who use `datasets` write it.
 pub(crate) fn type_name(data_type: &DataType) -> String {
+    if let Some(item) = list_item(data_type) {
+        return format!("list of {}", type_name(item.data_type()));
+    }
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
         DataType::Boolean => "bool".to_owned(),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "binary".to_owned(),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            format!("list of {}", type_name(item.data_type()))
-        }
         DataType::Dictionary(_, values) => format!("dictionary of {}", type_name(values)),
         DataType::Struct(_) => "struct".to_owned(),
         other => other.to_string().to_lowercase(),

@@ -1,15 +1,16 @@
 use arrow::datatypes::Schema;
 
-use crate::column::{Kind, describe, type_name};
+use crate::column::{Kind, describe, list_item, type_name};
+use crate::label_array::unusable;
 use crate::{Error, Result, Split};
 
-/// Which columns hold the text (one, or two for pairs) and the label.
+/// Which columns hold the text (one, or two for pairs) and the labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// One column, or two for pairs of sentences.
     pub text: Vec<String>,
-    /// The label column, if there is one.
-    pub label: Option<String>,
+    /// The label columns: none, one, or one per output (see [`LabelSchema`](crate::LabelSchema)).
+    pub label: Vec<String>,
 }
 
 /// Text columns by convention, in order of preference; the names that GLUE, SuperGLUE and most
@@ -48,15 +49,18 @@ impl Columns {
     /// `message`. Label: `label`, `labels`; else the only one of `class`, `target`, `category`,
     /// `sentiment`. Upper and lower case count as the same where no name fits exactly.
     ///
-    /// With `require_label` false a missing label column is fine, and [`Columns::label`] is `None`.
+    /// Several label columns are never a convention: `label_flags` names them.
+    ///
+    /// With `require_label` false a missing label column is fine, and [`Columns::label`] is empty.
     ///
     /// # Errors
     /// A flag that names no column, no or several candidates, a text column without strings, a label
-    /// column with a list per row. Messages list the columns with their types.
+    /// column of a type that holds no labels, a column named twice. Messages list the columns with
+    /// their types.
     pub fn resolve(
         split: &Split,
         text_flags: &[String],
-        label_flag: Option<&str>,
+        label_flags: &[String],
         require_label: bool,
     ) -> Result<Self> {
         let schema = split.schema();
@@ -87,24 +91,23 @@ impl Columns {
                 });
             }
         }
-        let label = match label_flag {
-            Some(flag) => Some(named(schema, flag)?),
-            None => conventional_label(schema, &text, require_label)?,
+        not_twice(&text, "text")?;
+        let label: Vec<String> = match label_flags {
+            [] => conventional_label(schema, &text, require_label)?
+                .into_iter()
+                .collect(),
+            flags => flags
+                .iter()
+                .map(|f| named(schema, f))
+                .collect::<Result<_>>()?,
         };
-        if let Some(label) = &label {
-            if text.contains(label) {
-                let message = format!("column `{label}` cannot be text and label at once");
-                return Err(Error::Columns { message });
-            }
-            if require_label || label_flag.is_some() {
-                check_label_type(schema, label)?;
-            }
-        }
-        if let [first, second] = &text[..]
-            && first == second
-        {
-            let message = format!("column `{first}` was named twice as text");
+        not_twice(&label, "label")?;
+        if let Some(label) = label.iter().find(|label| text.contains(label)) {
+            let message = format!("column `{label}` cannot be text and label at once");
             return Err(Error::Columns { message });
+        }
+        if require_label || !label_flags.is_empty() {
+            label.iter().try_for_each(|l| check_label_type(schema, l))?;
         }
         Ok(Self { text, label })
     }
@@ -118,12 +121,23 @@ impl Columns {
         self.text.iter().map(String::as_str).collect()
     }
 
-    /// The label column, or an error that lists the columns.
-    pub(crate) fn required_label(&self, split: &Split) -> Result<&str> {
-        self.label
-            .as_deref()
-            .ok_or_else(|| no_label(split.schema()))
+    /// The label columns, at least one, or an error that lists the columns.
+    pub(crate) fn required_labels(&self, split: &Split) -> Result<&[String]> {
+        match &self.label[..] {
+            [] => Err(no_label(split.schema())),
+            labels => Ok(labels),
+        }
     }
+}
+
+fn not_twice(columns: &[String], role: &str) -> Result<()> {
+    for (index, column) in columns.iter().enumerate() {
+        if columns[..index].contains(column) {
+            let message = format!("column `{column}` was named twice as {role}");
+            return Err(Error::Columns { message });
+        }
+    }
+    Ok(())
 }
 
 fn is_text(data_type: &arrow::datatypes::DataType) -> bool {
@@ -216,17 +230,10 @@ fn no_label(schema: &Schema) -> Error {
 
 fn check_label_type(schema: &Schema, label: &str) -> Result<()> {
     let data_type = data_type(schema, label)?;
-    match Kind::of(data_type) {
-        Kind::List => Err(Error::MultiLabel {
-            column: label.to_owned(),
-            found: type_name(data_type),
-        }),
-        Kind::Other => Err(Error::ColumnType {
-            column: label.to_owned(),
-            role: "the label".to_owned(),
-            expected: "integers, strings, booleans or floating-point numbers".to_owned(),
-            found: type_name(data_type),
-        }),
-        _ => Ok(()),
+    let holds = list_item(data_type).map_or(data_type, |item| item.data_type());
+    let nested = holds != data_type && Kind::of(holds) == Kind::List;
+    if nested || Kind::of(holds) == Kind::Other {
+        return Err(unusable(data_type, label));
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::error::nearest;
 use crate::source::Format;
 use crate::{Error, Result};
 
@@ -309,20 +310,12 @@ fn hint(path: &Path) -> String {
         .file_name()
         .and_then(|n| n.to_str())
         .unwrap_or_default();
-    let mut near: Vec<(f64, String)> = std::fs::read_dir(parent)
+    let names: Vec<String> = std::fs::read_dir(parent)
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .map(|name| (strsim::jaro_winkler(wanted, &name), name))
-        .filter(|(similarity, _)| *similarity > 0.75)
         .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let names: Vec<_> = near.into_iter().take(3).map(|(_, name)| name).collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("; did you mean {}?", names.join(" or "))
-    }
+    nearest(wanted, &names)
 }
 
 #[cfg(test)]

@@ -225,14 +225,76 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
-    /// A label column with a list per row.
+    /// A problem type that is none.
     #[error(
-        "label column `{column}` holds a list per row ({found}): multi-label classification is not supported yet; choose a column with one label per row"
+        "there is no problem type {found:?}; expected single_label_classification (or classification), multi_label_classification (or multi_label), or regression{hint}"
     )]
-    MultiLabel {
+    ProblemType {
+        /// The name asked for.
+        found: String,
+        /// `; did you mean …?`, or empty.
+        hint: String,
+    },
+    /// A label column with a list per row, where there should be one label.
+    #[error(
+        "label column `{column}` holds a list per row ({found}), but {wanted} one label per row; choose another column, or --problem-type multi_label_classification"
+    )]
+    UnexpectedList {
         /// The column.
         column: String,
         /// Its type.
+        found: String,
+        /// What needs one label per row, with its verb.
+        wanted: &'static str,
+    },
+    /// A label without a list, where each row needs one.
+    #[error(
+        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a JSON array as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]"
+    )]
+    NotAList {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        found: String,
+    },
+    /// Lists of numbers whose lengths differ.
+    #[error(
+        "{place}: the list in column `{column}` has {found} values where {expected} are expected; every row needs as many"
+    )]
+    ListLength {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// Length of the list.
+        found: usize,
+        /// Number of outputs.
+        expected: usize,
+    },
+    /// A class that a row names twice.
+    #[error(
+        "{place}: the list in column `{column}` names the class {found:?} twice; integers in a list are class indices: write a row of zeros and ones as floats (0.0, 1.0), as booleans, or as one column per class"
+    )]
+    RepeatedLabel {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The class.
+        found: String,
+    },
+    /// A value other than 0 and 1, where a column says yes or no for a class.
+    #[error(
+        "{place}: label {found:?} in column `{column}` is not 0 or 1 (or true or false), by which multi-label data say which classes a row has; for numbers to predict choose --problem-type regression"
+    )]
+    NotAnIndicator {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The value.
         found: String,
     },
     /// A null where a text is needed.
@@ -262,7 +324,7 @@ pub enum Error {
         column: String,
         /// The label.
         found: String,
-        /// `2 classes (a, b)`, shortened.
+        /// `2 classes (a, b)`, shortened, and the nearest names.
         classes: String,
     },
     /// A class index beyond the class list.
@@ -453,4 +515,20 @@ pub(crate) fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
         out.push_str(&format!(", … {} more", names.len() - limit));
     }
     out
+}
+
+/// `; did you mean a or b?` with the names nearest to `wanted`; empty where none is near.
+pub(crate) fn nearest<T: AsRef<str>>(wanted: &str, names: &[T]) -> String {
+    let mut near: Vec<(f64, &str)> = names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name.as_ref()), name.as_ref()))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let names: Vec<_> = near.into_iter().take(3).map(|(_, name)| name).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; did you mean {}?", names.join(" or "))
+    }
 }

@@ -8,24 +8,27 @@ pub(crate) fn features(schema: &Schema, classes: &[(String, Vec<String>)]) -> St
     let mut features = serde_json::Map::new();
     for field in schema.fields() {
         let names = classes.iter().find(|(column, _)| column == field.name());
-        let value = match names {
-            Some((_, names)) => json!({"names": names, "_type": "ClassLabel"}),
-            None => feature(field),
-        };
+        let value = feature(field, names.map(|(_, names)| names.as_slice()));
         features.insert(field.name().clone(), value);
     }
     json!({"info": {"features": features}}).to_string()
 }
 
-fn feature(field: &Field) -> Value {
+/// `names` are those of the classes of a column of class indices or of lists of them.
+fn feature(field: &Field, names: Option<&[String]>) -> Value {
     match field.data_type() {
-        DataType::List(item) | DataType::LargeList(item) => {
-            json!({"feature": feature(item), "_type": "List"})
+        DataType::List(item) => json!({"feature": feature(item, names), "_type": "List"}),
+        DataType::LargeList(item) => {
+            json!({"feature": feature(item, names), "_type": "LargeList"})
+        }
+        DataType::FixedSizeList(item, length) => {
+            json!({"feature": feature(item, names), "length": length, "_type": "List"})
         }
         DataType::Struct(fields) => {
-            let fields = fields.iter().map(|f| (f.name().clone(), feature(f)));
+            let fields = fields.iter().map(|f| (f.name().clone(), feature(f, None)));
             Value::Object(fields.collect())
         }
+        _ if names.is_some() => json!({"names": names, "_type": "ClassLabel"}),
         other => json!({"dtype": dtype(other), "_type": "Value"}),
     }
 }

@@ -1,194 +1,205 @@
-use std::collections::HashMap;
+use crate::batch::BatchLabels;
+use crate::cell::Cell;
+use crate::class_index::ClassIndex;
+use crate::error::listed;
+use crate::label_array::LabelArray;
+use crate::value::Value;
+use crate::{Columns, Error, LabelSchema, Result, RowBatch, Split};
 
-use crate::error::{Place, listed};
-use crate::label_array::{LabelArray, RawLabel};
-use crate::labels::index_of_metadata;
-use crate::{Columns, Error, LabelSchema, Result, RowBatch, Split, hf_metadata};
-
-/// The label of one row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Label {
-    /// Index of the class in the class list.
-    Class(u32),
-    /// The value to regress to.
-    Value(f32),
-}
-
-/// Turns the labels of record batches into class indices or values.
+/// Turns the labels of record batches into class indices, marks of classes, or values.
 #[derive(Clone, Debug)]
 pub struct LabelDecoder {
-    column: String,
-    mode: Mode,
+    columns: Vec<String>,
+    target: Target,
 }
 
 #[derive(Clone, Debug)]
-enum Mode {
-    Regression,
-    Classes {
-        names: Vec<String>,
-        index: HashMap<String, u32>,
-        /// Class of each index of a `ClassLabel` column.
-        metadata: Option<(Vec<String>, Vec<Option<u32>>)>,
-        /// All names are integers, so integers mean names.
-        integer_names: bool,
-    },
+enum Target {
+    /// A class per row.
+    Class(ClassIndex),
+    /// A list of classes per row.
+    ClassList(ClassIndex),
+    /// A column of zeros and ones for each class, with the class of each column.
+    ClassColumns(Vec<usize>),
+    /// A number or a list of numbers per row, so many of them.
+    Values(usize),
+    /// A column of numbers for each output, with the output of each column.
+    ValueColumns(Vec<usize>),
 }
 
 impl LabelDecoder {
-    /// A decoder for the label column of `split`.
+    /// A decoder for the label columns of `split`. Several columns belong to the names of `schema` by
+    /// name, or by position where no name is the name of a column.
     ///
     /// # Errors
-    /// No label column, or `ClassLabel` names that contradict those of `schema`.
+    /// No label column, `ClassLabel` names or columns that do not fit the names of `schema`.
     pub fn new(schema: &LabelSchema, split: &Split, columns: &Columns) -> Result<Self> {
-        let column = columns.required_label(split)?.to_owned();
-        let mode = match schema {
-            LabelSchema::Regression => Mode::Regression,
-            LabelSchema::Classes(names) => Mode::Classes {
-                metadata: match hf_metadata::class_names(split.schema(), &column) {
-                    Some(hf) => Some((hf.clone(), index_of_metadata(&hf, names, &column)?)),
-                    None => None,
-                },
-                index: names.iter().cloned().zip(0..).collect(),
-                integer_names: names.iter().all(|name| name.parse::<i64>().is_ok()),
-                names: names.clone(),
-            },
+        let columns = columns.required_labels(split)?;
+        let index = |names| ClassIndex::new(names, split.schema(), &columns[0]);
+        let target = match (schema, columns.len()) {
+            (LabelSchema::Classes(names), 1) => Target::Class(index(names)?),
+            (LabelSchema::Classes(_), _) => return Err(several_for_one(columns)),
+            (LabelSchema::MultiLabel(names), 1) => Target::ClassList(index(names)?),
+            (LabelSchema::MultiLabel(names), _) => {
+                Target::ClassColumns(outputs_of_columns(columns, names)?)
+            }
+            (LabelSchema::Regression(names), 1) => Target::Values(names.len()),
+            (LabelSchema::Regression(names), _) => {
+                Target::ValueColumns(outputs_of_columns(columns, names)?)
+            }
         };
-        Ok(Self { column, mode })
+        Ok(Self {
+            columns: columns.to_vec(),
+            target,
+        })
     }
 
-    /// The label column.
-    pub fn column(&self) -> &str {
-        &self.column
+    /// The label columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
-    /// Labels of all rows of a batch that contains the label column.
+    /// Labels of all rows of a batch that contains the label columns.
     ///
     /// # Errors
-    /// Names the row of a label that is null, not a class, or not a number.
-    pub fn decode(&self, rows: &RowBatch) -> Result<Vec<Label>> {
-        let Some(array) = rows.batch.column_by_name(&self.column) else {
-            return Err(Error::UnknownColumn {
-                column: self.column.clone(),
-                available: crate::column::describe(&rows.batch.schema()),
-            });
+    /// Names the row of a label that is null, not a class, not a number, or a list that does not fit.
+    pub fn decode(&self, rows: &RowBatch) -> Result<BatchLabels> {
+        let mut arrays = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let Some(array) = rows.batch.column_by_name(column) else {
+                return Err(Error::UnknownColumn {
+                    column: column.clone(),
+                    available: crate::column::describe(&rows.batch.schema()),
+                });
+            };
+            arrays.push(LabelArray::new(array, column)?);
+        }
+        let labels = &arrays[0];
+        let cell = |index| Cell {
+            rows,
+            index,
+            column: &self.columns[0],
         };
-        let labels = LabelArray::new(array, &self.column)?;
-        let decode = |i| self.decode_one(labels.get(i), || rows.at(i));
-        (0..rows.batch.num_rows()).map(decode).collect()
+        Ok(match &self.target {
+            Target::Class(classes) => {
+                let class = |i| classes.class(&labels.get(i), &cell(i));
+                let classes = (0..rows.batch.num_rows()).map(class);
+                BatchLabels::Classes(classes.collect::<Result<_>>()?)
+            }
+            Target::ClassList(classes) => {
+                let is_mask = labels.is_list_of_numbers();
+                let width = classes.len();
+                let values = matrix(rows, width, |i, marks| {
+                    classes.mark(&labels.get(i), is_mask, &cell(i), marks)
+                })?;
+                BatchLabels::MultiLabel { width, values }
+            }
+            Target::ClassColumns(outputs) => BatchLabels::MultiLabel {
+                width: outputs.len(),
+                values: self.columns_matrix(rows, &arrays, outputs, |value, cell| {
+                    let indicator = value.indicator();
+                    indicator.ok_or_else(|| cell.not_an_indicator(value))
+                })?,
+            },
+            Target::Values(width) => BatchLabels::Values {
+                width: *width,
+                values: matrix(rows, *width, |i, values| {
+                    numbers(&labels.get(i), &cell(i), values)
+                })?,
+            },
+            Target::ValueColumns(outputs) => BatchLabels::Values {
+                width: outputs.len(),
+                values: self.columns_matrix(rows, &arrays, outputs, |value, cell| {
+                    value.number().ok_or_else(|| cell.not_a_number(value))
+                })?,
+            },
+        })
     }
 
-    fn decode_one(&self, label: RawLabel<'_>, place: impl Fn() -> Place) -> Result<Label> {
-        let column = || self.column.clone();
-        if label == RawLabel::Null {
-            return Err(Error::NullLabel {
-                place: place(),
-                column: column(),
-            });
-        }
-        let Mode::Classes {
-            names,
-            index,
-            metadata,
-            integer_names,
-        } = &self.mode
-        else {
-            let value = match label {
-                RawLabel::Integer(value) => Some(value as f32),
-                RawLabel::Float(value) => Some(value as f32),
-                RawLabel::Text(text) => text.trim().parse().ok(),
-                RawLabel::Bool(_) | RawLabel::Null => None,
-            };
-            return match value.filter(|v: &f32| v.is_finite()) {
-                Some(value) => Ok(Label::Value(value)),
-                None => {
-                    let found = display(label);
-                    Err(Error::NotANumber {
-                        place: place(),
-                        column: column(),
-                        found,
-                    })
-                }
-            };
-        };
-        let unknown = |found: String| Error::UnknownLabel {
-            place: place(),
-            column: column(),
-            found,
-            classes: format!("{} classes ({})", names.len(), listed(names, 12)),
-        };
-        let by_index = |value: i64, list: &[String]| -> Result<usize> {
-            match usize::try_from(value) {
-                Ok(i) if i < list.len() => Ok(i),
-                _ if value == -1 => Err(Error::Unlabelled {
-                    place: place(),
-                    column: column(),
-                }),
-                _ => Err(Error::ClassIndex {
-                    place: place(),
-                    column: column(),
-                    found: value,
-                    count: list.len(),
-                    classes: listed(list, 12),
-                }),
+    /// A matrix whose outputs stand in a column each, each value read by `read`.
+    fn columns_matrix(
+        &self,
+        rows: &RowBatch,
+        arrays: &[LabelArray],
+        outputs: &[usize],
+        read: impl Fn(&Value<'_>, &Cell<'_>) -> Result<f32>,
+    ) -> Result<Vec<f32>> {
+        matrix(rows, outputs.len(), |index, values| {
+            for ((array, column), &output) in arrays.iter().zip(&self.columns).zip(outputs) {
+                let cell = Cell {
+                    rows,
+                    index,
+                    column,
+                };
+                values[output] = read(&array.get(index), &cell)?;
             }
-        };
-        let class = match label {
-            RawLabel::Integer(value) => match metadata {
-                Some((hf, classes)) => {
-                    let i = by_index(value, hf)?;
-                    classes[i].ok_or_else(|| unknown(hf[i].clone()))?
-                }
-                None if *integer_names => {
-                    let name = value.to_string();
-                    *index.get(&name).ok_or_else(|| unknown(name))?
-                }
-                None => by_index(value, names)? as u32,
-            },
-            RawLabel::Text(text) => match index.get(text) {
-                Some(class) => *class,
-                None => match text.parse::<i64>() {
-                    Ok(value) if !integer_names => by_index(value, names)? as u32,
-                    Err(_) if text.parse::<f64>().is_ok() => {
-                        let found = text.to_owned();
-                        return Err(Error::FloatLabel {
-                            place: place(),
-                            column: column(),
-                            found,
-                        });
-                    }
-                    _ => return Err(unknown(text.to_owned())),
-                },
-            },
-            RawLabel::Bool(value) => match index.get(if value { "true" } else { "false" }) {
-                Some(class) => *class,
-                None if names.len() == 2 => u32::from(value),
-                None => return Err(unknown(value.to_string())),
-            },
-            RawLabel::Float(value) => {
-                let found = value.to_string();
-                return Err(Error::FloatLabel {
-                    place: place(),
-                    column: column(),
-                    found,
-                });
-            }
-            RawLabel::Null => {
-                return Err(Error::NullLabel {
-                    place: place(),
-                    column: column(),
-                });
-            }
-        };
-        Ok(Label::Class(class))
+            Ok(())
+        })
     }
 }
 
-fn display(label: RawLabel<'_>) -> String {
-    match label {
-        RawLabel::Null => "null".to_owned(),
-        RawLabel::Integer(value) => value.to_string(),
-        RawLabel::Float(value) => value.to_string(),
-        RawLabel::Bool(value) => value.to_string(),
-        RawLabel::Text(text) => text.to_owned(),
+/// A matrix `[rows, width]`, each row filled by `fill`.
+fn matrix(
+    rows: &RowBatch,
+    width: usize,
+    mut fill: impl FnMut(usize, &mut [f32]) -> Result<()>,
+) -> Result<Vec<f32>> {
+    let mut values = vec![0.0; rows.batch.num_rows() * width];
+    for (index, row) in values.chunks_exact_mut(width.max(1)).enumerate() {
+        fill(index, row)?;
+    }
+    Ok(values)
+}
+
+/// One row of numbers from one column: a number, or a list of as many numbers as there are outputs.
+fn numbers(label: &Value<'_>, cell: &Cell<'_>, row: &mut [f32]) -> Result<()> {
+    let number = |item: &Value<'_>| item.number().ok_or_else(|| cell.not_a_number(item));
+    match label.items() {
+        Some(items) if items.len() != row.len() => Err(cell.length(items.len(), row.len())),
+        Some(items) => {
+            for (value, item) in row.iter_mut().zip(items.iter()) {
+                *value = number(item)?;
+            }
+            Ok(())
+        }
+        None if row.len() == 1 => {
+            row[0] = number(label)?;
+            Ok(())
+        }
+        None => Err(cell.not_a_list(label)),
+    }
+}
+
+/// Output of each column, one to one: by name, or by position where no name is the name of a column.
+pub(crate) fn outputs_of_columns(columns: &[String], names: &[String]) -> Result<Vec<usize>> {
+    let output = |column: &String| names.iter().position(|name| name == column);
+    let by_name: Vec<_> = columns.iter().map(output).collect();
+    if columns.len() == names.len() {
+        if by_name.iter().all(Option::is_none) {
+            return Ok((0..names.len()).collect());
+        }
+        if let Some(outputs) = by_name.into_iter().collect() {
+            return Ok(outputs);
+        }
+    }
+    Err(Error::Classes {
+        message: format!(
+            "the {} label columns {} do not fit the {} names {}",
+            columns.len(),
+            listed(columns, 12),
+            names.len(),
+            listed(names, 12)
+        ),
+    })
+}
+
+/// The error for single-label classification with several label columns.
+pub(crate) fn several_for_one(columns: &[String]) -> Error {
+    Error::Classes {
+        message: format!(
+            "{} label columns were named ({}), but single-label classification has one; name one, or choose --problem-type multi_label_classification or regression",
+            columns.len(),
+            listed(columns, 12)
+        ),
     }
 }

@@ -1,21 +1,27 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod cell;
+mod class_index;
 mod column;
 mod columns;
 mod dataset;
 mod discover;
+mod encode;
 mod error;
 #[cfg(feature = "parquet")]
 mod hf_features;
 mod hf_metadata;
 mod label_array;
 mod label_decoder;
+mod label_inference;
+mod label_scan;
 mod labels;
 #[cfg(feature = "parquet")]
 mod parquet_sink;
 mod permutation;
 mod positioned;
+mod problem_type;
 mod row_set;
 mod sampler;
 mod source;
@@ -26,6 +32,7 @@ mod texts;
 mod token_cache;
 mod tokenized;
 mod tokenizer;
+mod value;
 
 /// The Arrow version of this crate's record batches.
 pub use arrow;
@@ -34,11 +41,12 @@ pub use batch::{BatchLabels, PackedBatch};
 pub use columns::Columns;
 pub use dataset::Dataset;
 pub use error::{Error, Place, Result};
-pub use label_decoder::{Label, LabelDecoder};
+pub use label_decoder::LabelDecoder;
 pub use labels::{LabelSchema, check_classes_in_training};
 #[cfg(feature = "parquet")]
 pub use parquet_sink::{ParquetSink, write_parquet};
 pub use permutation::Permutation;
+pub use problem_type::ProblemType;
 pub use sampler::{BatchSize, Batches, PaddingReport, Sampler, SamplerOptions};
 pub use split::{RowBatch, Split};
 pub use texts::{TextRow, text_lines};

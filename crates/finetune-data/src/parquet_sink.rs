@@ -21,8 +21,8 @@ pub struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// Starts a file. `classes` lists the columns of class indices with their names; they become
-    /// `ClassLabel` features in the `huggingface` metadata.
+    /// Starts a file. `classes` lists the columns of class indices, or of lists of them, with their
+    /// names; they become `ClassLabel` features in the `huggingface` metadata.
     ///
     /// # Errors
     /// The folder cannot be written to, or a type that Parquet does not have.

@@ -156,6 +156,34 @@ impl Split {
         }
     }
 
+    /// The rows with these numbers, counted from 0 within the split: each once, in the order of the
+    /// files, whatever the order of `rows`.
+    ///
+    /// # Errors
+    /// [`Error::RowOutOfRange`].
+    pub fn select(&self, rows: &[u64]) -> Result<Self> {
+        let mut wanted = rows.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if let Some(&row) = wanted.last().filter(|&&row| row >= self.len) {
+            return Err(Error::RowOutOfRange { row, len: self.len });
+        }
+        let mut wanted = wanted.into_iter().peekable();
+        let mut rank = 0;
+        let split = self.filter(|| {
+            let keep = wanted.next_if_eq(&rank).is_some();
+            rank += 1;
+            Ok::<_, Infallible>(keep)
+        });
+        match split {
+            Ok(split) => {
+                let name = format!("{}, {} chosen rows", self.name, split.len);
+                Ok(split.named(name))
+            }
+            Err(never) => match never {},
+        }
+    }
+
     /// The rows for which `keep` says yes. It is called once per row, in order.
     pub(crate) fn filter<E>(&self, mut keep: impl FnMut() -> Result<bool, E>) -> Result<Self, E> {
         let mut parts = Vec::with_capacity(self.parts.len());

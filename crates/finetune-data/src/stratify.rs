@@ -1,15 +1,21 @@
 //! A validation set out of the training set, with the same class shares.
 
 use crate::permutation::Permutation;
-use crate::{Columns, Error, Label, LabelDecoder, LabelSchema, Result, Split};
+use crate::{BatchLabels, Columns, Error, LabelDecoder, LabelSchema, Result, Split};
 
-/// Streams of the permutations, one per class from here on.
+/// Streams of the permutations, one per stratum from here on.
 const STRATIFIED_SPLIT: u64 = 0x7374_7261_7400_0000;
 
 impl Split {
     /// Splits the rows into training and validation, `fraction` of them (between 0 and 1) to
-    /// validation, each class in proportion. A class keeps at least one row for training. For
-    /// regression, or without labels, rows are drawn at random. Two passes over the label column.
+    /// validation, each class in proportion. A class keeps at least one row for training.
+    ///
+    /// With several labels per row, a row counts for the rarest of its labels, and rows without a
+    /// label for themselves: rare labels are shared out in proportion, frequent ones nearly so. (This
+    /// is one step of iterative stratification, in memory that does not grow with the rows.) For
+    /// regression, or without labels, rows are drawn at random.
+    ///
+    /// Reads the label columns three times, four times with several labels per row.
     ///
     /// # Errors
     /// A fraction outside (0, 1), fewer than two rows, or a label that cannot be decoded.
@@ -34,16 +40,8 @@ impl Split {
             return Err(Error::Stratify { message });
         }
         let wanted = ((self.len() as f64 * fraction).round() as u64).clamp(1, self.len() - 1);
-        let counts = match labels {
-            Some(schema @ LabelSchema::Classes(names)) => {
-                let mut counts = vec![0u64; names.len()];
-                for class in self.classes(schema, columns)? {
-                    counts[class?] += 1;
-                }
-                counts
-            }
-            _ => vec![self.len()],
-        };
+        let strata = Strata::new(self, columns, labels)?;
+        let counts = strata.counts()?;
         let quotas = quotas(&counts, wanted);
         let draws = (STRATIFIED_SPLIT..)
             .zip(&counts)
@@ -51,18 +49,12 @@ impl Split {
             .collect::<Result<Vec<_>>>()?;
         let select = |validation: bool| -> Result<Split> {
             let mut ranks = vec![0; counts.len()];
-            let mut classes = match labels {
-                Some(schema @ LabelSchema::Classes(_)) => Some(self.classes(schema, columns)?),
-                _ => None,
-            };
+            let mut strata = strata.of_rows()?;
             self.filter(|| {
-                let class = match &mut classes {
-                    Some(classes) => classes.next().unwrap_or(Ok(0))?,
-                    None => 0,
-                };
-                let rank = ranks[class];
-                ranks[class] += 1;
-                Ok((draws[class].get(rank) < quotas[class]) == validation)
+                let stratum = strata.next().unwrap_or(Ok(0))?;
+                let rank = ranks[stratum];
+                ranks[stratum] += 1;
+                Ok((draws[stratum].get(rank) < quotas[stratum]) == validation)
             })
         };
         let percent = 100.0 * fraction;
@@ -71,26 +63,94 @@ impl Split {
             select(true)?.named(format!("{percent}% of {}", self.name())),
         ))
     }
+}
 
-    fn classes(
-        &self,
-        schema: &LabelSchema,
-        columns: &Columns,
-    ) -> Result<Box<dyn Iterator<Item = Result<usize>>>> {
-        let decoder = LabelDecoder::new(schema, self, columns)?;
-        let batches = self.read(&[decoder.column()])?;
-        Ok(Box::new(batches.flat_map(move |rows| {
-            let labels = rows.and_then(|rows| decoder.decode(&rows));
-            let (labels, error) = match labels {
-                Ok(labels) => (labels, None),
+/// Which stratum each row belongs to.
+struct Strata<'a> {
+    split: &'a Split,
+    /// Absent without classes: all rows are one stratum.
+    decoder: Option<LabelDecoder>,
+    /// Rows of each label, where a row can have several.
+    rows_of_label: Vec<u64>,
+    count: usize,
+}
+
+impl<'a> Strata<'a> {
+    fn new(split: &'a Split, columns: &Columns, labels: Option<&LabelSchema>) -> Result<Self> {
+        let schema = labels.filter(|schema| !schema.class_names().is_empty());
+        let mut strata = Self {
+            split,
+            decoder: None,
+            rows_of_label: Vec::new(),
+            count: 1,
+        };
+        let Some(schema) = schema else {
+            return Ok(strata);
+        };
+        let decoder = LabelDecoder::new(schema, split, columns)?;
+        strata.count = schema.num_labels();
+        if let LabelSchema::MultiLabel(names) = schema {
+            let mut rows_of_label = vec![0; names.len()];
+            for batch in strata.batches(&decoder)? {
+                let (labels, rows) = batch?;
+                for label in (0..rows).flat_map(|row| labels.classes_of(row)) {
+                    rows_of_label[label] += 1;
+                }
+            }
+            strata.rows_of_label = rows_of_label;
+            // The last one: rows without a label.
+            strata.count += 1;
+        }
+        strata.decoder = Some(decoder);
+        Ok(strata)
+    }
+
+    /// Rows of each stratum.
+    fn counts(&self) -> Result<Vec<u64>> {
+        let mut counts = vec![0; self.count];
+        for stratum in self.of_rows()? {
+            counts[stratum?] += 1;
+        }
+        Ok(counts)
+    }
+
+    /// The stratum of each row, in order.
+    fn of_rows(&self) -> Result<Box<dyn Iterator<Item = Result<usize>> + '_>> {
+        let Some(decoder) = &self.decoder else {
+            return Ok(Box::new((0..self.split.len()).map(|_| Ok(0))));
+        };
+        Ok(Box::new(self.batches(decoder)?.flat_map(move |batch| {
+            let (strata, error) = match batch {
+                Ok((labels, rows)) => {
+                    let strata: Vec<_> = (0..rows).map(|row| self.stratum(&labels, row)).collect();
+                    (strata, None)
+                }
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
-            let class = |label| match label {
-                Label::Class(class) => Ok(class as usize),
-                Label::Value(_) => Ok(0),
-            };
-            labels.into_iter().map(class).chain(error)
+            strata.into_iter().map(Ok).chain(error)
         })))
+    }
+
+    /// The class of a row, or the rarest of its classes.
+    fn stratum(&self, labels: &BatchLabels, row: usize) -> usize {
+        let rows_of = |label: usize| self.rows_of_label.get(label).copied();
+        labels
+            .classes_of(row)
+            .min_by_key(|&label| (rows_of(label), label))
+            .unwrap_or(self.count - 1)
+    }
+
+    /// Labels of each batch, and its number of rows.
+    fn batches<'s>(
+        &'s self,
+        decoder: &'s LabelDecoder,
+    ) -> Result<impl Iterator<Item = Result<(BatchLabels, usize)>> + 's> {
+        let columns: Vec<_> = decoder.columns().iter().map(String::as_str).collect();
+        let batches = self.split.read(&columns)?;
+        Ok(batches.map(move |rows| {
+            let rows = rows?;
+            Ok((decoder.decode(&rows)?, rows.batch.num_rows()))
+        }))
     }
 }
 

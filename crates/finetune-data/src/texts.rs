@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::column::TextArray;
 use crate::source::lines::Lines;
+use crate::source::until_error;
 use crate::{Columns, Error, Place, Result, Split};
 
 /// One row's text or pair of texts.
@@ -65,6 +66,30 @@ impl Split {
     }
 }
 
+impl Split {
+    /// The texts of the rows with these numbers (counted from 0 within the split), in the order given:
+    /// one pass over the files, which keeps the texts asked for.
+    ///
+    /// # Errors
+    /// [`Error::RowOutOfRange`]; as [`texts`](Self::texts); [`Error::RowCount`] when a file changed.
+    pub fn texts_of_rows(&self, columns: &Columns, rows: &[u64]) -> Result<Vec<TextRow>> {
+        let mut sorted = rows.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let chosen = self.select(&sorted)?;
+        let texts = chosen.texts(columns)?.collect::<Result<Vec<_>>>()?;
+        let changed = || Error::RowCount {
+            name: chosen.name().to_owned(),
+            expected: sorted.len() as u64,
+            found: texts.len() as u64,
+        };
+        let text = |row| texts.get(sorted.binary_search(row).ok()?).cloned();
+        rows.iter()
+            .map(|row| text(row).ok_or_else(changed))
+            .collect()
+    }
+}
+
 /// Lines of any input, such as standard input, one text each; `name` is for messages. An empty line
 /// is an empty text, so that results line up with the input.
 pub fn text_lines<R: BufRead>(
@@ -72,26 +97,19 @@ pub fn text_lines<R: BufRead>(
     name: &str,
 ) -> impl Iterator<Item = Result<TextRow>> + use<R> {
     let mut lines = Lines::new(input, Path::new(name));
-    let mut done = false;
-    std::iter::from_fn(move || {
-        if done {
-            return None;
-        }
+    until_error(move || {
         let row = lines.number;
-        let item = match lines.read() {
-            Ok(false) => None,
-            Ok(true) => Some(lines.text(row).map(|text| TextRow {
-                place: Place {
-                    file: lines.path().into(),
-                    row,
-                    line: Some(row + 1),
-                },
-                first: text.to_owned(),
-                second: None,
-            })),
-            Err(error) => Some(Err(error)),
-        };
-        done = !matches!(item, Some(Ok(_)));
-        item
+        if !lines.read()? {
+            return Ok(None);
+        }
+        Ok(Some(TextRow {
+            place: Place {
+                file: lines.path().into(),
+                row,
+                line: Some(row + 1),
+            },
+            first: lines.text(row)?.to_owned(),
+            second: None,
+        }))
     })
 }

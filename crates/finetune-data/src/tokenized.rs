@@ -1,20 +1,16 @@
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::batch::{BatchLabels, PackedBatch};
-use crate::column::TextArray;
+use crate::encode::encode_all;
 use crate::error::Place;
-use crate::token_cache::{Cache, CacheWriter, LabelKind, Layout, PARTIAL, VERSION};
-use crate::tokenizer::{Encoded, TextEncoder, TextTokenizer};
-use crate::{Columns, Error, Label, LabelDecoder, LabelSchema, Result, RowBatch, Split};
-
-/// Rows that one task encodes: small enough that a thousand rows keep many cores busy.
-const TASK_ROWS: usize = 128;
+use crate::token_cache::{Cache, CacheWriter, Layout, PARTIAL, VERSION};
+use crate::tokenizer::TextTokenizer;
+use crate::{Columns, Error, LabelDecoder, LabelSchema, Result, Split, TextRow};
 
 /// How to tokenize.
 #[derive(Clone, Debug)]
@@ -31,6 +27,8 @@ pub struct TokenizeOptions<'a> {
 #[derive(Clone, Debug)]
 pub struct TokenizedDataset {
     cache: Arc<Cache>,
+    split: Split,
+    columns: Columns,
     files: Arc<[Arc<Path>]>,
     max_length: usize,
     build: BuildReport,
@@ -105,13 +103,12 @@ impl TokenizedDataset {
         if let Some(directory) = options.cache_dir {
             std::fs::create_dir_all(directory).map_err(|e| Error::io(directory, "create", e))?;
             key = cache_key(split, columns, labels, tokenizer, options.max_length)?;
-            let name: String = key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-            let path = directory.join(name + ".tokens");
+            let path = directory.join(hex(&key[..16]) + ".tokens");
             if path.exists() {
                 match Cache::open(&path, key) {
                     Ok(cache) => {
                         let found = CacheSource::Cached;
-                        return Ok(Self::new(cache, split, options, found, started));
+                        return Ok(Self::new(cache, split, columns, options, found, started));
                     }
                     Err(why) => source = CacheSource::Rebuilt(why),
                 }
@@ -119,45 +116,38 @@ impl TokenizedDataset {
             remove_leftovers(directory);
             place = Some(path);
         }
-        let layout = Layout {
-            wide: tokenizer.vocab_size() > 1 << 16,
-            pairs: columns.is_pair(),
-            labels: match labels {
-                None => LabelKind::None,
-                Some(LabelSchema::Classes(_)) => LabelKind::Classes,
-                Some(LabelSchema::Regression) => LabelKind::Values,
-            },
-        };
+        let wide = tokenizer.vocab_size() > 1 << 16;
+        let layout = Layout::new(wide, columns.is_pair(), labels);
         let directory = options
             .cache_dir
             .map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let classes = labels.map_or(0, |schema| schema.class_names().len());
-        let mut writer = CacheWriter::create(&directory, layout, classes)?;
-        let mut done = 0;
+        let mut writer = CacheWriter::create(&directory, layout)?;
         encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
-            for row in &rows {
-                writer.push(&row.encoded, row.source, row.label)?;
+            for (index, encoded) in rows.iter() {
+                writer.push(encoded, rows.source(index), rows.labels(), index)?;
             }
-            done += rows.len() as u64;
-            match progress(done, split.len()) {
+            match progress(writer.rows(), split.len()) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Stopped),
             }
         })?;
-        if done != split.len() {
+        if writer.rows() != split.len() {
             return Err(Error::RowCount {
                 name: split.name().to_owned(),
                 expected: split.len(),
-                found: done,
+                found: writer.rows(),
             });
         }
-        let cache = writer.finish(key, place.as_deref())?;
-        Ok(Self::new(cache, split, options, source, started))
+        // The debug form of names quotes and escapes them, so no two lists of names look alike.
+        let how = format!("max_length {}, labels {labels:?}", options.max_length);
+        let cache = writer.finish(key, &how, place.as_deref())?;
+        Ok(Self::new(cache, split, columns, options, source, started))
     }
 
     fn new(
         cache: Cache,
         split: &Split,
+        columns: &Columns,
         options: &TokenizeOptions<'_>,
         source: CacheSource,
         started: Instant,
@@ -166,6 +156,8 @@ impl TokenizedDataset {
         let rows_per_second = cache.rows() as f64 / elapsed.as_secs_f64().max(1e-9);
         Self {
             cache: Arc::new(cache),
+            split: split.clone(),
+            columns: columns.clone(),
             files: split.files().into(),
             max_length: options.max_length,
             build: BuildReport {
@@ -201,9 +193,24 @@ impl TokenizedDataset {
         self.cache.summary.truncated
     }
 
-    /// Rows of each class, in the order of the class list; empty without classes.
-    pub fn class_counts(&self) -> &[u64] {
-        &self.cache.summary.class_counts
+    /// Rows of each class, in the order of the class list; a row with several classes counts for each.
+    /// `None` for regression and without labels. Counted while the data were tokenized.
+    pub fn class_counts(&self) -> Option<Vec<u64>> {
+        let counts = || self.cache.summary.class_counts.clone();
+        self.cache.layout().has_classes().then(counts)
+    }
+
+    /// SHA-256 of what training sees: the tokens and lengths of all rows in order, their labels with
+    /// the names, and the maximum length. Two data sets with the same fingerprint give the same
+    /// batches, whatever file, format or machine they came from. Computed when the data were
+    /// tokenized, and kept in the cache.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.cache.fingerprint()
+    }
+
+    /// The [`fingerprint`](Self::fingerprint) in hexadecimal.
+    pub fn fingerprint_hex(&self) -> String {
+        hex(&self.fingerprint())
     }
 
     /// How it came about, and how fast.
@@ -264,12 +271,25 @@ impl TokenizedDataset {
             .collect())
     }
 
-    /// The label of one row, if the data has labels.
+    /// Labels of rows, in the order given, without their tokens.
     ///
     /// # Errors
     /// As [`row_len`](Self::row_len).
-    pub fn label(&self, row: u64) -> Result<Option<Label>> {
-        Ok(self.cache.label(&self.cache.entries(row, 1)?[0]))
+    pub fn labels(&self, rows: &[u64]) -> Result<BatchLabels> {
+        let mut labels = self.cache.no_labels(rows.len());
+        for &row in rows {
+            self.cache.append_label(row, &mut labels)?;
+        }
+        Ok(labels)
+    }
+
+    /// The original texts of rows, in the order given, each with its place. This reads the files of
+    /// the split again as they are now, once, whatever the number of rows.
+    ///
+    /// # Errors
+    /// A row out of range; a file that cannot be read or has fewer rows than it had.
+    pub fn texts(&self, rows: &[u64]) -> Result<Vec<TextRow>> {
+        self.split.texts_of_rows(&self.columns, rows)
     }
 
     /// File and row in the file that a row comes from.
@@ -296,22 +316,10 @@ impl TokenizedDataset {
     /// # Errors
     /// As [`row_len`](Self::row_len); more than 2^32 tokens.
     pub fn batch(&self, rows: &[u64]) -> Result<PackedBatch> {
-        let mut batch = PackedBatch::new(match self.cache.labels() {
-            LabelKind::None => BatchLabels::None,
-            LabelKind::Classes => BatchLabels::Classes(Vec::with_capacity(rows.len())),
-            LabelKind::Values => BatchLabels::Values(Vec::with_capacity(rows.len())),
-        });
+        let mut batch = self.cache.empty_batch(rows.len());
         let mut scratch = Vec::new();
         for &row in rows {
-            let entry = self.cache.entries(row, 1)?[0];
-            self.cache
-                .tokens_of(&entry, &mut scratch, &mut batch.ids, &mut batch.type_ids)?;
-            batch.close_row(row)?;
-            match (&mut batch.labels, self.cache.label(&entry)) {
-                (BatchLabels::Classes(labels), Some(Label::Class(class))) => labels.push(class),
-                (BatchLabels::Values(labels), Some(Label::Value(value))) => labels.push(value),
-                _ => {}
-            }
+            self.cache.append(row, &mut scratch, &mut batch)?;
         }
         Ok(batch)
     }
@@ -328,10 +336,10 @@ impl Split {
         tokenizer: &TextTokenizer,
         max_length: usize,
     ) -> Result<TokenizedDataset> {
-        let columns = Columns::resolve(self, &[], None, false)?;
-        let labels = match columns.label {
-            Some(_) => Some(LabelSchema::infer(&[self], &columns, None, None)?),
-            None => None,
+        let columns = Columns::resolve(self, &[], &[], false)?;
+        let labels = match columns.label[..] {
+            [] => None,
+            _ => Some(LabelSchema::infer(&[self], &columns, None, None)?),
         };
         let options = TokenizeOptions {
             max_length,
@@ -340,6 +348,10 @@ impl Split {
         let go_on = |_, _| ControlFlow::Continue(());
         TokenizedDataset::build(self, &columns, labels.as_ref(), tokenizer, &options, go_on)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn cache_key(
@@ -358,7 +370,7 @@ fn cache_key(
     hasher.update(format!(
         "{:?} {:?} {labels:?}",
         columns.text,
-        labels.and(columns.label.as_ref())
+        labels.map(|_| &columns.label)
     ));
     Ok(hasher.finalize().into())
 }
@@ -376,144 +388,5 @@ fn remove_leftovers(directory: &Path) {
             // Housekeeping only; whoever cannot delete it loses nothing but space.
             let _ = std::fs::remove_file(entry.path());
         }
-    }
-}
-
-struct EncodedRow {
-    encoded: Encoded,
-    source: (u32, u64),
-    label: Option<Label>,
-}
-
-/// A record batch with its texts and labels taken out, shared by the tasks that encode parts of it.
-struct Prepared {
-    rows: RowBatch,
-    first: TextArray,
-    second: Option<TextArray>,
-    labels: Option<Vec<Label>>,
-}
-
-/// Encodes all rows on the threads of rayon, with a bounded number of tasks in flight, and hands
-/// them to `write` in order.
-fn encode_all(
-    split: &Split,
-    columns: &Columns,
-    decoder: Option<&LabelDecoder>,
-    encoder: &TextEncoder,
-    mut write: impl FnMut(Vec<EncodedRow>) -> Result<()>,
-) -> Result<()> {
-    let mut names = columns.texts();
-    names.extend(decoder.map(LabelDecoder::column));
-    let mut tasks = split.read(&names)?.flat_map(|rows| {
-        let prepared = rows.and_then(|rows| Prepared::new(rows, columns, decoder));
-        let (prepared, error) = match prepared {
-            Ok(prepared) => (Some(Arc::new(prepared)), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        let parts = prepared.into_iter().flat_map(|prepared| {
-            let rows = prepared.rows.batch.num_rows();
-            (0..rows)
-                .step_by(TASK_ROWS)
-                .map(move |start| Ok((Arc::clone(&prepared), start..rows.min(start + TASK_ROWS))))
-        });
-        parts.chain(error)
-    });
-    // A caller that is itself a worker of rayon would wait for tasks that wait for it.
-    if rayon::current_thread_index().is_some() {
-        return tasks.try_for_each(|task| {
-            let (prepared, range) = task?;
-            write(prepared.encode(range, columns, encoder)?)
-        });
-    }
-    let window = 4 * rayon::current_num_threads();
-    rayon::in_place_scope(|scope| {
-        let mut in_flight: VecDeque<mpsc::Receiver<Result<Vec<EncodedRow>>>> = VecDeque::new();
-        loop {
-            while in_flight.len() < window {
-                let Some(task) = tasks.next() else { break };
-                let (send, receive) = mpsc::sync_channel(1);
-                match task {
-                    Err(error) => drop(send.send(Err(error))),
-                    Ok((prepared, range)) => scope.spawn(move |_| {
-                        // Nobody listens any more after an error; then the result is not needed.
-                        let _ = send.send(prepared.encode(range, columns, encoder));
-                    }),
-                }
-                in_flight.push_back(receive);
-            }
-            let Some(next) = in_flight.pop_front() else {
-                return Ok(());
-            };
-            let rows = next.recv().map_err(|_| Error::Tokenize {
-                place: split.name().to_owned(),
-                message: "a worker thread stopped".to_owned(),
-            })?;
-            write(rows?)?;
-        }
-    })
-}
-
-impl Prepared {
-    fn new(rows: RowBatch, columns: &Columns, decoder: Option<&LabelDecoder>) -> Result<Self> {
-        let text = |index: usize| TextArray::new(rows.batch.column(index), &columns.text[index]);
-        let first = text(0)?;
-        let second = if columns.is_pair() {
-            Some(text(1)?)
-        } else {
-            None
-        };
-        let labels = match decoder {
-            Some(decoder) => Some(decoder.decode(&rows)?),
-            None => None,
-        };
-        Ok(Self {
-            rows,
-            first,
-            second,
-            labels,
-        })
-    }
-
-    fn encode(
-        &self,
-        range: std::ops::Range<usize>,
-        columns: &Columns,
-        encoder: &TextEncoder,
-    ) -> Result<Vec<EncodedRow>> {
-        let null = |index, column: &str| Error::NullText {
-            place: self.rows.at(index),
-            column: column.to_owned(),
-        };
-        range
-            .map(|index| {
-                let first = self
-                    .first
-                    .get(index)
-                    .ok_or_else(|| null(index, &columns.text[0]))?;
-                let second = match &self.second {
-                    None => None,
-                    Some(texts) => Some(
-                        texts
-                            .get(index)
-                            .ok_or_else(|| null(index, &columns.text[1]))?,
-                    ),
-                };
-                let encoded = encoder.encode(first, second).map_err(|error| match error {
-                    Error::Tokenize { message, .. } => Error::Tokenize {
-                        place: self.rows.at(index).to_string(),
-                        message,
-                    },
-                    other => other,
-                })?;
-                Ok(EncodedRow {
-                    encoded,
-                    source: self.rows.source(index),
-                    label: self
-                        .labels
-                        .as_ref()
-                        .and_then(|labels| labels.get(index).copied()),
-                })
-            })
-            .collect()
     }
 }

@@ -14,8 +14,8 @@ pub mod random;
 pub use activation::Activation;
 pub use dropout::{Dropout, DropoutSource};
 pub use functional::{
-    EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm,
-    linear, mean_squared_error, softmax_cross_entropy,
+    EmbeddingTables, Norm, activate, attention, binary_cross_entropy_with_logits, dropout,
+    dropout_residual_norm, embedding_norm, linear, mean_squared_error, softmax_cross_entropy,
 };
 pub use ops::{EncoderOps, TokenTypeTable};
 pub use optimizer::{AdamWStep, OptimizerOps, adamw_step};

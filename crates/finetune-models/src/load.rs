@@ -41,7 +41,7 @@ impl SequenceClassifier {
         let config = ModelConfig::from_directory(directory)?;
         let keep_classifier = outputs
             .as_ref()
-            .is_none_or(|wanted| *wanted == config.outputs);
+            .is_none_or(|wanted| same_classifier(wanted, &config.outputs));
         let config = match outputs {
             Some(outputs) => config.with_outputs(outputs),
             None => config,
@@ -68,6 +68,16 @@ impl SequenceClassifier {
             device,
         };
         Ok((Self::new(&mut values, config)?, report))
+    }
+}
+
+/// Whether a classifier for `own` serves for `wanted`. A single number needs no name to be the same.
+fn same_classifier(wanted: &Outputs, own: &Outputs) -> bool {
+    match (wanted, own) {
+        (Outputs::Regression(wanted), Outputs::Regression(own)) if wanted.len() == 1 => {
+            own.len() == 1
+        }
+        (wanted, own) => wanted == own,
     }
 }
 

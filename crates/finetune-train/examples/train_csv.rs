@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let base = Path::new(model);
 
     let rows = Dataset::open(data)?.split("train")?;
-    let columns = Columns::resolve(&rows, &[], None, true)?;
+    let columns = Columns::resolve(&rows, &[], &[], true)?;
     let labels = LabelSchema::infer(&[&rows], &columns, None, None)?;
     let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
     let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
@@ -65,8 +65,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         validation_fraction: 0.1,
         test_split: String::new(),
         text_column: columns.text.clone(),
-        label_column: columns.label.clone().unwrap_or_default(),
-        labels: labels.class_names().to_vec(),
+        label_column: columns.label.clone(),
+        labels: labels.names().to_vec(),
+        problem_type: labels.problem_type(),
         strategy: Strategy::Full,
         adapter: String::new(),
         frozen_dropout: false,

@@ -107,14 +107,32 @@ pub fn evaluate(
                     all.update(row, target as usize, cross_entropy(row, target))?;
                 }
             }
-            (Accumulator::Regression(all), BatchLabels::Values(targets)) => {
-                for (prediction, target) in logits.chunks(width).zip(targets.chunks(width)) {
+            (
+                Accumulator::MultiLabel(all),
+                BatchLabels::MultiLabel {
+                    width: labels,
+                    values,
+                },
+            ) if *labels == width => {
+                for (row, targets) in logits.chunks(width).zip(values.chunks(width)) {
+                    all.update(row, targets, binary_cross_entropy(row, targets))?;
+                }
+            }
+            (
+                Accumulator::Regression(all),
+                BatchLabels::Values {
+                    width: labels,
+                    values,
+                },
+            ) if *labels == width => {
+                for (prediction, target) in logits.chunks(width).zip(values.chunks(width)) {
                     all.update(prediction, target, squared_error(prediction, target))?;
                 }
             }
             _ => {
                 return Err(TrainError::Plan(format!(
-                    "the labels of the {split} rows do not fit the model: one has classes, the other numbers"
+                    "the labels of the {split} rows do not fit the model, which has {width} outputs for {}",
+                    model.config().outputs.problem_type()
                 )));
             }
         }
@@ -133,6 +151,16 @@ fn cross_entropy(row: &[f32], target: u32) -> f64 {
         - row
             .get(target as usize)
             .map_or(0.0, |&logit| shifted(logit))
+}
+
+/// Binary cross-entropy of one row's logits against zeros and ones, averaged over the classes, in
+/// f64 and without overflow.
+fn binary_cross_entropy(row: &[f32], targets: &[f32]) -> f64 {
+    let losses = row.iter().zip(targets).map(|(&logit, &target)| {
+        let (logit, target) = (f64::from(logit), f64::from(target));
+        logit.max(0.0) - logit * target + (-logit.abs()).exp().ln_1p()
+    });
+    losses.sum::<f64>() / row.len().max(1) as f64
 }
 
 /// Mean squared error of one row's outputs.

@@ -1,5 +1,6 @@
 //! The plan: every setting of a run, resolved. Nothing below it sees an unset option.
 
+use finetune_data::ProblemType;
 use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
@@ -34,10 +35,12 @@ pub struct TrainPlan {
     pub test_split: String,
     /// One text column, or two for pairs.
     pub text_column: Vec<String>,
-    /// The label column.
-    pub label_column: String,
-    /// Class names in order; empty for regression.
+    /// The label column, or one per output.
+    pub label_column: Vec<String>,
+    /// Names of the outputs in order: of the classes, or of the numbers of a regression.
     pub labels: Vec<String>,
+    /// What the labels are.
+    pub problem_type: ProblemType,
     /// What is trained.
     pub strategy: Strategy,
     /// Directory of an adapter that the run goes on with; empty: a fresh one.
@@ -142,17 +145,20 @@ pub struct TrainPlan {
 impl TrainPlan {
     /// What the model predicts.
     pub fn outputs(&self) -> Outputs {
-        match self.labels.is_empty() {
-            true => Outputs::Regression(Outputs::default_names(1)),
-            false => Outputs::Classes(self.labels.clone()),
+        let names = self.labels.clone();
+        match self.problem_type {
+            ProblemType::SingleLabelClassification => Outputs::Classes(names),
+            ProblemType::MultiLabelClassification => Outputs::MultiLabel(names),
+            ProblemType::Regression => Outputs::Regression(names),
         }
     }
 
     /// The metric's task.
     pub fn task(&self) -> Task {
-        match self.labels.is_empty() {
-            true => Task::Regression,
-            false => Task::Classification,
+        match self.problem_type {
+            ProblemType::SingleLabelClassification => Task::Classification,
+            ProblemType::MultiLabelClassification => Task::MultiLabel,
+            ProblemType::Regression => Task::Regression,
         }
     }
 

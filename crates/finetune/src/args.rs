@@ -160,9 +160,9 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     pub columns: ColumnArguments,
 
-    /// Label column [default: label or labels]
-    #[arg(long, value_name = "COLUMN")]
-    pub label_column: Option<String>,
+    /// Label column; several (a,b,c) for a class or a number each [default: label or labels, else the columns named as the model's outputs]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub label_column: Vec<String>,
 
     /// Number of rows, drawn at random; 0 = all
     #[arg(long, default_value_t = 0, value_name = "ROWS")]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use finetune_data::{Columns, Dataset, LabelSchema};
+use finetune_data::{Columns, Dataset, LabelSchema, ProblemType, Split};
 use finetune_models::Outputs;
 use finetune_train::{Observers, device, evaluate};
 
@@ -34,26 +34,10 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
             .to_string(),
     };
     let rows = dataset.split(&split)?;
-    let columns = Columns::resolve(
-        &rows,
-        &arguments.columns.text_column,
-        arguments.label_column.as_deref(),
-        true,
-    )?;
-
     let revision = arguments.revision.as_deref();
     let classifier = model::classifier(&arguments.model, revision, None, &device)?;
-    let labels = match classifier.outputs() {
-        Outputs::Classes(names) => {
-            LabelSchema::infer(&[&rows], &columns, Some(names), Some(false))?
-        }
-        Outputs::MultiLabel(_) => {
-            return Err(Failure::User(
-                "multi-label evaluation is not supported yet".into(),
-            ));
-        }
-        Outputs::Regression(_) => LabelSchema::infer(&[&rows], &columns, None, Some(true))?,
-    };
+    let columns = columns(arguments, &rows, classifier.outputs())?;
+    let labels = labels(&rows, &columns, classifier.outputs())?;
     let rows = rows.shuffle_take(arguments.seed, arguments.eval_rows)?;
     let longest = classifier.model().config().max_position_embeddings;
     let max_length = arguments.max_length.unwrap_or(256).min(longest);
@@ -77,4 +61,41 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
         false => format!("{}\n\n{}\n", headline(&metrics), summary::tables(&all)),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The columns of the rows. The label columns of a model of several outputs are by default those
+/// that are named as its outputs, if all are there.
+fn columns(
+    arguments: &EvaluateArguments,
+    rows: &Split,
+    outputs: &Outputs,
+) -> Result<Columns, Failure> {
+    let is_column = |name: &String| rows.schema().field_with_name(name).is_ok();
+    let own = match outputs {
+        Outputs::Classes(_) => &[],
+        Outputs::MultiLabel(names) | Outputs::Regression(names) => names.as_slice(),
+    };
+    let named = arguments.label_column.as_slice();
+    let label = match named.is_empty() && own.iter().all(is_column) {
+        true => own,
+        false => named,
+    };
+    let text = &arguments.columns.text_column;
+    Ok(Columns::resolve(rows, text, label, true)?)
+}
+
+/// The labels as the model has them: its kind, its names in its order.
+fn labels(rows: &Split, columns: &Columns, outputs: &Outputs) -> Result<LabelSchema, Failure> {
+    let (problem_type, names) = match outputs {
+        Outputs::Classes(names) => (ProblemType::SingleLabelClassification, Some(names)),
+        Outputs::MultiLabel(names) => (ProblemType::MultiLabelClassification, Some(names)),
+        // A single number needs no name.
+        Outputs::Regression(names) => (
+            ProblemType::Regression,
+            Some(names).filter(|names| names.len() > 1),
+        ),
+    };
+    let names = names.map(Vec::as_slice);
+    let labels = LabelSchema::infer(&[rows], columns, names, Some(problem_type))?;
+    Ok(labels)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use finetune_data::ProblemType;
 use finetune_hub::{DEFAULT_MODEL, ModelFiles};
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
@@ -31,9 +32,14 @@ pub fn plan(
     output: &Path,
 ) -> Result<TrainPlan, Failure> {
     let (strategy, adapter_base) = strategy(options)?;
-    let labels = rows.labels.class_names().to_vec();
+    let problem_type = rows.labels.problem_type();
     let metric = options.metric_for_best_model.clone();
-    let default_metric = if labels.is_empty() { "mse" } else { "accuracy" };
+    let default_metric = match problem_type {
+        ProblemType::SingleLabelClassification => "accuracy",
+        // Without a threshold: the F1 of rare labels is 0 until some probability exceeds a half.
+        ProblemType::MultiLabelClassification => "average_precision",
+        ProblemType::Regression => "mse",
+    };
     let learning_rate = options
         .learning_rate
         .unwrap_or(strategy.default_learning_rate());
@@ -53,8 +59,9 @@ pub fn plan(
         validation_fraction: options.validation_fraction.unwrap_or(0.1),
         test_split: rows.test_name(),
         text_column: rows.columns.text.clone(),
-        label_column: rows.columns.label.clone().unwrap_or_default(),
-        labels,
+        label_column: rows.columns.label.clone(),
+        labels: rows.labels.names().to_vec(),
+        problem_type,
         adapter: options.adapter.clone().unwrap_or_default(),
         frozen_dropout: options.frozen_dropout.unwrap_or(false),
         unfreeze_every: options.unfreeze_every.unwrap_or(0.5),

@@ -62,7 +62,7 @@ fn texts(arguments: &PredictArguments) -> Result<(TextRows, bool), Failure> {
         }
         let dataset = Dataset::open_file(path)?;
         let split = dataset.split("train")?;
-        let columns = Columns::resolve(&split, &arguments.columns.text_column, None, false)?;
+        let columns = Columns::resolve(&split, &arguments.columns.text_column, &[], false)?;
         let rows = split.texts(&columns)?;
         return Ok((
             Box::new(rows.map(move |row| row.map(pair))),

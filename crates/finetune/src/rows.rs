@@ -1,16 +1,12 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, Dataset, LabelSchema, Split, TextTokenizer, TokenizedDataset,
+    Columns, Dataset, LabelSchema, ProblemType, Split, TextTokenizer, TokenizedDataset,
     check_classes_in_training,
 };
 use finetune_train::{TrainData, TrainPlan};
 
-use crate::{
-    data::tokenize,
-    error::Failure,
-    train_options::{ProblemType, TrainOptions},
-};
+use crate::{data::tokenize, error::Failure, train_options::TrainOptions};
 
 /// The rows of a run, their columns and labels.
 pub struct Rows {
@@ -35,9 +31,9 @@ pub struct RowChoice<'a> {
     validation_fraction: f64,
     test_split: Option<&'a str>,
     text_column: &'a [String],
-    label_column: Option<&'a str>,
+    label_column: &'a [String],
     labels: &'a [String],
-    regression: Option<bool>,
+    problem_type: Option<ProblemType>,
     train_rows: u64,
     eval_rows: u64,
     seed: u64,
@@ -45,7 +41,6 @@ pub struct RowChoice<'a> {
 
 impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
     fn from(options: &'a TrainOptions) -> Self {
-        let regression = |kind| kind == ProblemType::Regression;
         Self {
             dataset: options.dataset.as_deref(),
             train_split: options.train_split.as_deref(),
@@ -53,9 +48,9 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             validation_fraction: options.validation_fraction.unwrap_or(0.1),
             test_split: options.test_split.as_deref(),
             text_column: &options.text_column,
-            label_column: options.label_column.as_deref(),
+            label_column: &options.label_column,
             labels: &options.labels,
-            regression: options.problem_type.map(regression),
+            problem_type: options.problem_type,
             train_rows: options.train_rows.unwrap_or(1000),
             eval_rows: options.eval_rows.unwrap_or(200),
             seed: options.seed.unwrap_or(42),
@@ -72,9 +67,9 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
             validation_fraction: plan.validation_fraction,
             test_split: Some(&plan.test_split),
             text_column: &plan.text_column,
-            label_column: Some(plan.label_column.as_str()).filter(|name| !name.is_empty()),
+            label_column: &plan.label_column,
             labels: &plan.labels,
-            regression: Some(plan.labels.is_empty()),
+            problem_type: Some(plan.problem_type),
             train_rows: plan.train_rows,
             eval_rows: plan.eval_rows,
             seed: plan.seed,
@@ -120,7 +115,7 @@ impl Rows {
             .flatten()
             .collect();
         let names = Some(choice.labels).filter(|names| !names.is_empty());
-        let labels = LabelSchema::infer(&splits, &columns, names, choice.regression)?;
+        let labels = LabelSchema::infer(&splits, &columns, names, choice.problem_type)?;
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
@@ -164,18 +159,30 @@ impl Rows {
             Some((split, _)) => Some(tokens(split)?),
             None => None,
         };
-        let names = self.labels.class_names();
-        let training = data.train.class_counts();
-        check_classes_in_training(
-            names,
-            training,
-            data.validation.class_counts(),
-            "validation",
-        )?;
+        self.check_classes(&data.train, &data.validation, "validation")?;
         if let Some(test) = &test {
-            check_classes_in_training(names, training, test.class_counts(), "test")?;
+            self.check_classes(&data.train, test, "test")?;
         }
         Ok((data, test))
+    }
+
+    /// Training needs rows of every class that is evaluated. Of many labels per row some are so rare
+    /// that a draw of the rows misses them, so there it is only said.
+    fn check_classes(
+        &self,
+        training: &TokenizedDataset,
+        other: &TokenizedDataset,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let (Some(training), Some(other)) = (training.class_counts(), other.class_counts()) else {
+            return Ok(());
+        };
+        let checked = check_classes_in_training(self.labels.class_names(), &training, &other, name);
+        match (checked, &self.labels) {
+            (Err(error), LabelSchema::MultiLabel(_)) => eprintln!("note: {error}"),
+            (checked, _) => checked?,
+        }
+        Ok(())
     }
 
     /// Split expression of the test rows; empty: none.
@@ -186,12 +193,15 @@ impl Rows {
 
     /// What the labels are, in words.
     pub fn describe_labels(&self) -> String {
+        let names = self.labels.names();
+        let named = |what: &str| match names.len() {
+            ..=12 => format!("{what} {}", names.join(", ")),
+            count => format!("{count} {what}"),
+        };
         match &self.labels {
-            LabelSchema::Regression => "labels are numbers".into(),
-            LabelSchema::Classes(names) if names.len() <= 12 => {
-                format!("classes {}", names.join(", "))
-            }
-            LabelSchema::Classes(names) => format!("{} classes", names.len()),
+            LabelSchema::Classes(_) => named("classes"),
+            LabelSchema::MultiLabel(_) => format!("any number of the {}", named("labels")),
+            LabelSchema::Regression(_) => named("numbers"),
         }
     }
 }

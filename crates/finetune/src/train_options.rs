@@ -3,6 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use clap::Args;
+use finetune_data::ProblemType;
 use finetune_peft::{Ia3Config, LoraConfig};
 use finetune_train::{FeatureLimits, IntervalStrategy, ReportTo};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -49,11 +50,16 @@ pub struct TrainOptions {
     )]
     pub text_column: Vec<String>,
 
-    /// Label column [default: label or labels]
-    #[arg(long, value_name = "COLUMN", help_heading = DATA)]
-    pub label_column: Option<String>,
+    /// Label column; several (a,b,c) for a class or a number each [default: label or labels]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN", help_heading = DATA)]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
+    pub label_column: Vec<String>,
 
-    /// Class names in order, a,b,c [default: from the data]
+    /// Names of the classes, or of a regression's numbers, in order, a,b,c [default: from the data]
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = DATA)]
     #[serde(
         default,
@@ -62,7 +68,7 @@ pub struct TrainOptions {
     )]
     pub labels: Vec<String>,
 
-    /// classification or regression [default: from the label column]
+    /// classification, multi_label or regression, or transformers' longer names [default: from the label columns]
     #[arg(long, value_name = "TYPE", help_heading = DATA)]
     pub problem_type: Option<ProblemType>,
 
@@ -225,7 +231,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "BOOL", help_heading = EVALUATION)]
     pub eval_on_start: Option<bool>,
 
-    /// Metric on the validation rows by which the best model is kept [default: accuracy, f1_micro or mse]
+    /// Metric on the validation rows by which the best model is kept [default: accuracy, average_precision for multi-label, mse for regression]
     #[arg(long, value_name = "METRIC", help_heading = EVALUATION)]
     pub metric_for_best_model: Option<String>,
 
@@ -333,18 +339,6 @@ impl From<ClassWeights> for toml::Value {
                 .collect(),
         }
     }
-}
-
-/// What the labels are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemType {
-    /// One class per row.
-    #[serde(alias = "single_label_classification")]
-    #[value(alias = "single_label_classification")]
-    Classification,
-    /// One number per row.
-    Regression,
 }
 
 /// A string, or a list of strings.

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use memchr::memchr;
 
 use super::lines::{Lines, MAX_RECORD_BYTES, trim_line_ending};
-use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, place};
+use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, place, until_error};
 use crate::{Error, Result};
 
 pub(super) fn info(path: &Path, delimiter: u8) -> Result<FileInfo> {
@@ -43,14 +43,14 @@ pub(super) fn read(
 ) -> Result<BatchIter> {
     let reader = Reader::open(path, delimiter)?;
     let schema = Arc::new(Schema::new(fields));
-    Ok(Box::new(Batches {
+    let mut batches = Batches {
         reader,
         schema,
         columns: columns.to_vec(),
         row: 0,
         rows,
-        done: false,
-    }))
+    };
+    Ok(Box::new(until_error(move || batches.batch())))
 }
 
 struct Batches {
@@ -59,7 +59,6 @@ struct Batches {
     columns: Vec<usize>,
     row: u64,
     rows: Range<u64>,
-    done: bool,
 }
 
 impl Batches {
@@ -100,19 +99,6 @@ impl Batches {
             first_row,
             lines: Some(lines),
         }))
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Result<RawBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        let item = self.batch().transpose();
-        self.done = !matches!(item, Some(Ok(_)));
-        item
     }
 }
 

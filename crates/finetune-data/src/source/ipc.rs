@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::ipc::{root_as_footer, root_as_message};
 
-use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded};
+use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded, until_error};
 use crate::positioned::read_exact_at;
 use crate::{Error, Result};
 
@@ -23,15 +23,9 @@ type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 fn open(path: &Path, projection: Option<Vec<usize>>) -> Result<(SchemaRef, Batches)> {
     let (schema, mut batches) = guarded(path, FORMAT, || unguarded(path, projection))?;
     let path = path.to_path_buf();
-    let mut done = false;
-    let batches = std::iter::from_fn(move || {
-        if done {
-            return None;
-        }
+    let batches = until_error(move || {
         let next = || batches.next().transpose().map_err(|e| damaged(&path, &e));
-        let item = guarded(&path, FORMAT, next).transpose();
-        done = !matches!(item, Some(Ok(_)));
-        item
+        guarded(&path, FORMAT, next)
     });
     Ok((schema, Box::new(batches)))
 }

@@ -10,14 +10,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
-    StringBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, ListArray, NullArray, RecordBatch,
+    RecordBatchOptions, StringBuilder,
 };
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::lines::Lines;
-use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch};
+use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
+use crate::value::Value;
 use crate::{Error, Result};
 
 /// More keys than this in one file means that keys are data.
@@ -47,7 +49,8 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
                 }
             };
             let kind = &mut columns[position].1;
-            *kind = std::mem::replace(kind, Type::Null).join(Type::of(&value), lines.number);
+            *kind = std::mem::replace(kind, Type::Null)
+                .join(Type::of(&value, lines.number), lines.number);
         })?;
         if new.is_some_and(|count| count > MAX_COLUMNS) {
             let message = format!("more than {MAX_COLUMNS} different keys; are the keys data?");
@@ -81,15 +84,14 @@ pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Resu
         .map(|(i, f)| (f.name().clone(), i))
         .collect();
     let schema = Arc::new(Schema::new(fields));
-    let lines = Lines::open(path)?;
-    Ok(Box::new(Batches {
-        lines,
+    let mut batches = Batches {
+        lines: Lines::open(path)?,
         schema,
         columns,
         row: 0,
         rows,
-        done: false,
-    }))
+    };
+    Ok(Box::new(until_error(move || batches.batch())))
 }
 
 struct Batches {
@@ -98,7 +100,6 @@ struct Batches {
     columns: HashMap<String, usize>,
     row: u64,
     rows: Range<u64>,
-    done: bool,
 }
 
 impl Batches {
@@ -149,19 +150,6 @@ impl Batches {
     }
 }
 
-impl Iterator for Batches {
-    type Item = Result<RawBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        let item = self.batch().transpose();
-        self.done = !matches!(item, Some(Ok(_)));
-        item
-    }
-}
-
 fn is_blank<R: std::io::BufRead>(lines: &Lines<R>) -> bool {
     lines.content().iter().all(u8::is_ascii_whitespace)
 }
@@ -194,17 +182,6 @@ fn parse<'a, R: std::io::BufRead>(
         })
 }
 
-/// A JSON value as far as columns are concerned.
-enum Value<'a> {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    Text(Cow<'a, str>),
-    List,
-    Object,
-}
-
 struct Object<F>(F);
 
 impl<'de, F: FnMut(Cow<'de, str>, Value<'de>)> Visitor<'de> for Object<F> {
@@ -233,51 +210,6 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-impl<'de> Deserialize<'de> for Value<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Value::Null)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Value::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Value::Integer(value))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Integer))
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Value::Float(value))
-    }
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Value::Text(Cow::Borrowed(value)))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Value::Text(Cow::Owned(value.to_owned())))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::List)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Object)
-    }
-}
-
 /// The type of a column so far.
 #[derive(Debug, PartialEq)]
 enum Type {
@@ -286,20 +218,23 @@ enum Type {
     Integer,
     Float,
     Text,
-    List,
+    List(Box<Type>),
     Object,
     Mixed(String),
 }
 
 impl Type {
-    fn of(value: &Value<'_>) -> Self {
+    fn of(value: &Value<'_>, line: u64) -> Self {
         match value {
             Value::Null => Type::Null,
             Value::Bool(_) => Type::Bool,
             Value::Integer(_) => Type::Integer,
             Value::Float(_) => Type::Float,
             Value::Text(_) => Type::Text,
-            Value::List => Type::List,
+            Value::List(items) => {
+                let item = |joined: Type, item| joined.join(Type::of(item, line), line);
+                Type::List(Box::new(items.iter().fold(Type::Null, item)))
+            }
             Value::Object => Type::Object,
         }
     }
@@ -311,7 +246,7 @@ impl Type {
             Type::Integer => "integer",
             Type::Float => "number",
             Type::Text => "string",
-            Type::List => "list",
+            Type::List(_) => "list",
             Type::Object => "object",
         }
     }
@@ -320,54 +255,87 @@ impl Type {
         match (self, other) {
             (a, b) if a == b => a,
             (a @ Type::Mixed(_), _) => a,
+            (_, b @ Type::Mixed(_)) => b,
             (a, Type::Null) => a,
             (Type::Null, b) => b,
             (Type::Integer, Type::Float) | (Type::Float, Type::Integer) => Type::Float,
+            (Type::List(a), Type::List(b)) => Type::List(Box::new(a.join(*b, line))),
             (a, b) => Type::Mixed(format!(
-                "line {line} has a value of type {}, the lines before of type {}",
+                "line {line} has a value of type {}, the values before of type {}",
                 b.name(),
                 a.name()
             )),
         }
     }
 
+    /// The Arrow type, or why the column cannot be read and the type to show for it.
+    fn data_type(self) -> Result<DataType, (DataType, String)> {
+        Ok(match self {
+            Type::Null | Type::Text => DataType::Utf8,
+            Type::Bool => DataType::Boolean,
+            Type::Integer => DataType::Int64,
+            Type::Float => DataType::Float64,
+            Type::List(item) => match *item {
+                Type::List(_) | Type::Object => {
+                    let reason = "lists of lists or objects in JSON lines are not read";
+                    let shown = DataType::new_list(DataType::Null, true);
+                    return Err((shown, reason.to_owned()));
+                }
+                // Lists that are all empty, or hold nothing but nulls.
+                Type::Null => DataType::new_list(DataType::Null, true),
+                item => {
+                    let list_of = |item| DataType::new_list(item, true);
+                    let item = item.data_type();
+                    list_of(item.map_err(|(shown, reason)| (list_of(shown), reason))?)
+                }
+            },
+            Type::Object => {
+                let reason = "nested objects in JSON lines are not read";
+                return Err((DataType::Struct(Fields::empty()), reason.to_owned()));
+            }
+            Type::Mixed(reason) => return Err((DataType::Null, reason)),
+        })
+    }
+
     fn field(self, name: &str) -> Field {
-        let unreadable = |data_type, reason: String| {
-            Field::new(name, data_type, true)
-                .with_metadata(HashMap::from([(UNREADABLE.to_owned(), reason)]))
-        };
-        match self {
-            Type::Null => Field::new(name, DataType::Utf8, true),
-            Type::Bool => Field::new(name, DataType::Boolean, true),
-            Type::Integer => Field::new(name, DataType::Int64, true),
-            Type::Float => Field::new(name, DataType::Float64, true),
-            Type::Text => Field::new(name, DataType::Utf8, true),
-            Type::List => unreadable(
-                DataType::new_list(DataType::Null, true),
-                "lists in JSON lines are not read".to_owned(),
-            ),
-            Type::Object => unreadable(
-                DataType::Struct(Fields::empty()),
-                "nested objects in JSON lines are not read".to_owned(),
-            ),
-            Type::Mixed(reason) => unreadable(DataType::Null, reason),
+        match self.data_type() {
+            Ok(data_type) => Field::new(name, data_type, true),
+            Err((shown, reason)) => Field::new(name, shown, true)
+                .with_metadata(HashMap::from([(UNREADABLE.to_owned(), reason)])),
         }
     }
 }
 
 enum Builder {
+    Null(usize),
     Bool(BooleanBuilder),
     Integer(Int64Builder),
     Float(Float64Builder),
     Text(StringBuilder),
+    List(Box<ListColumn>),
+}
+
+/// Lists of one batch: their items end to end.
+struct ListColumn {
+    item: FieldRef,
+    items: Builder,
+    lengths: Vec<usize>,
+    valid: Vec<bool>,
 }
 
 impl Builder {
     fn new(data_type: &DataType) -> Self {
         match data_type {
+            DataType::Null => Builder::Null(0),
             DataType::Boolean => Builder::Bool(BooleanBuilder::new()),
             DataType::Int64 => Builder::Integer(Int64Builder::new()),
             DataType::Float64 => Builder::Float(Float64Builder::new()),
+            DataType::List(item) => Builder::List(Box::new(ListColumn {
+                item: Arc::clone(item),
+                items: Builder::new(item.data_type()),
+                lengths: Vec::new(),
+                valid: Vec::new(),
+            })),
             _ => Builder::Text(StringBuilder::new()),
         }
     }
@@ -380,19 +348,38 @@ impl Builder {
             (Builder::Float(b), Value::Float(value)) => b.append_value(value),
             (Builder::Float(b), Value::Integer(value)) => b.append_value(value as f64),
             (Builder::Text(b), Value::Text(value)) => b.append_value(value),
+            (Builder::List(b), Value::List(values)) => b.push(Some(values)),
+            (Builder::Null(count), _) => *count += 1,
             (Builder::Bool(b), _) => b.append_null(),
             (Builder::Integer(b), _) => b.append_null(),
             (Builder::Float(b), _) => b.append_null(),
             (Builder::Text(b), _) => b.append_null(),
+            (Builder::List(b), _) => b.push(None),
         }
     }
 
     fn finish(self) -> ArrayRef {
         match self {
+            Builder::Null(count) => Arc::new(NullArray::new(count)),
             Builder::Bool(mut b) => Arc::new(b.finish()),
             Builder::Integer(mut b) => Arc::new(b.finish()),
             Builder::Float(mut b) => Arc::new(b.finish()),
             Builder::Text(mut b) => Arc::new(b.finish()),
+            Builder::List(b) => Arc::new(ListArray::new(
+                b.item,
+                OffsetBuffer::from_lengths(b.lengths),
+                b.items.finish(),
+                Some(NullBuffer::from(b.valid)),
+            )),
         }
+    }
+}
+
+impl ListColumn {
+    fn push(&mut self, values: Option<Vec<Value<'_>>>) {
+        self.valid.push(values.is_some());
+        let values = values.unwrap_or_default();
+        self.lengths.push(values.len());
+        values.into_iter().for_each(|value| self.items.push(value));
     }
 }

@@ -76,6 +76,21 @@ pub(crate) struct RawBatch {
 
 pub(crate) type BatchIter = Box<dyn Iterator<Item = Result<RawBatch>> + Send>;
 
+/// What `next` gives, up to the end or the first error, and nothing after it.
+pub(crate) fn until_error<T>(
+    mut next: impl FnMut() -> Result<Option<T>>,
+) -> impl Iterator<Item = Result<T>> {
+    let mut done = false;
+    std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let item = next().transpose();
+        done = !matches!(item, Some(Ok(_)));
+        item
+    })
+}
+
 /// A file of a split. Looking into it and hashing it happen once, when first needed.
 #[derive(Debug)]
 pub(crate) struct SourceFile {
@@ -210,4 +225,33 @@ pub(crate) fn guarded<T>(
             message: "its contents contradict themselves; the file may be damaged".to_owned(),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_follows_an_error() {
+        let mut calls = 0;
+        let items: Vec<_> = until_error(|| {
+            calls += 1;
+            match calls {
+                3 => Err(Error::Stopped),
+                n => Ok(Some(n)),
+            }
+        })
+        .take(9)
+        .map(Result::ok)
+        .collect();
+        assert_eq!((items, calls), (vec![Some(1), Some(2), None], 3));
+        let mut calls = 0;
+        let mut ended = until_error(|| {
+            calls += 1;
+            Ok(None::<()>)
+        });
+        assert!(ended.next().is_none() && ended.next().is_none());
+        drop(ended);
+        assert_eq!(calls, 1);
+    }
 }

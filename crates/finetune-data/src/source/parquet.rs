@@ -12,7 +12,7 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::reader::FileReader as _;
 use parquet::file::serialized_reader::SerializedFileReader;
 
-use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded, place};
+use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded, place, until_error};
 use crate::{Error, Result};
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
@@ -67,14 +67,17 @@ fn batches(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter
         .iter()
         .filter_map(|c| sorted.binary_search(c).ok())
         .collect();
-    Ok(Box::new(Batches {
+    let path = path.to_path_buf();
+    let mut batches = Batches {
         reader,
-        path: path.to_path_buf(),
+        path: path.clone(),
         order,
         next_row: rows.start,
         end: rows.end,
-        done: false,
-    }))
+    };
+    Ok(Box::new(until_error(move || {
+        guarded(&path, FORMAT, || batches.batch())
+    })))
 }
 
 struct Batches {
@@ -83,47 +86,32 @@ struct Batches {
     order: Vec<usize>,
     next_row: u64,
     end: u64,
-    done: bool,
 }
 
 impl Batches {
-    fn batch(&mut self) -> Option<Result<RawBatch>> {
+    fn batch(&mut self) -> Result<Option<RawBatch>> {
         let batch = match self.reader.next() {
             None if self.next_row < self.end => {
                 let missing = format!("the data ends at row {} of {}", self.next_row, self.end);
-                return Some(Err(corrupt(&self.path, &missing)));
+                return Err(corrupt(&self.path, &missing));
             }
-            None => return None,
+            None => return Ok(None),
             Some(Ok(batch)) => batch,
             Some(Err(error)) => {
                 let found = find_invalid_utf8(&self.path, self.next_row).ok().flatten();
-                return Some(Err(found.unwrap_or_else(|| corrupt(&self.path, &error))));
+                return Err(found.unwrap_or_else(|| corrupt(&self.path, &error)));
             }
         };
         let first_row = self.next_row;
         self.next_row += batch.num_rows() as u64;
-        Some(match batch.project(&self.order) {
-            Ok(batch) => Ok(RawBatch {
-                batch,
-                first_row,
-                lines: None,
-            }),
-            Err(error) => Err(corrupt(&self.path, &error)),
-        })
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Result<RawBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        let path = self.path.clone();
-        let item = guarded(&path, FORMAT, || self.batch().transpose()).transpose();
-        self.done = !matches!(item, Some(Ok(_)));
-        item
+        let batch = batch
+            .project(&self.order)
+            .map_err(|e| corrupt(&self.path, &e))?;
+        Ok(Some(RawBatch {
+            batch,
+            first_row,
+            lines: None,
+        }))
     }
 }
 

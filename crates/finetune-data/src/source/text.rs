@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use super::lines::Lines;
-use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch};
+use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
 use crate::Result;
 
 pub(super) fn info(path: &Path) -> Result<FileInfo> {
@@ -26,19 +26,18 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
 
 pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
     let schema = Arc::new(Schema::new(fields));
-    Ok(Box::new(Batches {
+    let mut batches = Batches {
         lines: Lines::open(path)?,
         schema,
         rows,
-        done: false,
-    }))
+    };
+    Ok(Box::new(until_error(move || batches.batch())))
 }
 
 struct Batches {
     lines: Lines<BufReader<File>>,
     schema: SchemaRef,
     rows: Range<u64>,
-    done: bool,
 }
 
 impl Batches {
@@ -75,18 +74,5 @@ impl Batches {
             first_row,
             lines,
         }))
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Result<RawBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        let item = self.batch().transpose();
-        self.done = !matches!(item, Some(Ok(_)));
-        item
     }
 }

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use finetune_data::arrow::array::{ArrayRef, BinaryArray, Int64Array, StringArray};
-use finetune_data::arrow::datatypes::{DataType, Field, Schema};
+use finetune_data::arrow::array::{ArrayRef, BinaryArray, Int64Array, ListArray, StringArray};
+use finetune_data::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
-use finetune_data::{Columns, Dataset, LabelSchema};
+use finetune_data::{Columns, Dataset, LabelDecoder, LabelSchema, write_parquet};
 
 use crate::common::{
     assert_has, build, everything, folder, message, open, parquet, path, record_batch, tokenizer,
@@ -286,16 +286,22 @@ fn damaged_binary_files_do_not_panic() {
     let texts: Vec<String> = (0..200).map(|i| format!("text {}", i % 13)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let labels: Vec<_> = (0..200).map(|i| Some(i % 2)).collect();
+    let lists = (0..200).map(|i| Some((0..i % 3).map(Some)));
+    let batch = record_batch(vec![
+        ("text", Arc::new(StringArray::from(texts)) as ArrayRef),
+        ("label", Arc::new(Int64Array::from(labels))),
+        (
+            "tags",
+            Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(lists)),
+        ),
+    ]);
     let file = folder.path().join("x.parquet");
-    parquet(&file, &texts, &labels, &["a", "b"]);
-    let batch = Dataset::open_file(&file)
-        .unwrap()
-        .split("train")
-        .unwrap()
-        .batches()
-        .unwrap()
-        .next();
-    let batch = batch.unwrap().unwrap();
+    write_parquet(&file, &batch.schema(), &[], [Ok(batch.clone())]).unwrap();
+    let schema = LabelSchema::MultiLabel(vec!["a".to_owned(), "b".to_owned()]);
+    let columns = Columns {
+        text: vec!["text".to_owned()],
+        label: vec!["tags".to_owned()],
+    };
     let arrow = folder.path().join("x.ipc");
     let mut writer = FileWriter::try_new(File::create(&arrow).unwrap(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
@@ -319,7 +325,9 @@ fn damaged_binary_files_do_not_panic() {
                 std::fs::write(&file, &bytes).unwrap();
                 let run = || {
                     let split = Dataset::open_file(&file)?.split("train")?;
-                    split.batches()?.try_for_each(|batch| batch.map(drop))
+                    let decoder = LabelDecoder::new(&schema, &split, &columns)?;
+                    let mut rows = split.read(&["text", "label", "tags"])?;
+                    rows.try_for_each(|rows| decoder.decode(&rows?).map(drop))
                 };
                 let outcome = std::panic::catch_unwind(run);
                 let outcome =
@@ -333,15 +341,16 @@ fn damaged_binary_files_do_not_panic() {
 
 #[test]
 fn columns() {
-    let resolve = |header: &str, text: &[&str], label: Option<&str>, required: bool| {
+    let resolve = |header: &str, text: &[&str], label: &[&str], required: bool| {
         let values = vec!["x"; header.split(',').count()].join(",");
         let (_folder, split) = open("x.csv", &format!("{header}\n{values}\n"));
         let text: Vec<String> = text.iter().map(|t| (*t).to_owned()).collect();
-        Columns::resolve(&split.unwrap(), &text, label, required)
+        let label: Vec<String> = label.iter().map(|l| (*l).to_owned()).collect();
+        Columns::resolve(&split.unwrap(), &text, &label, required)
     };
     let found = |header: &str| {
-        let columns = resolve(header, &[], None, false).unwrap();
-        (columns.text.join("+"), columns.label.unwrap_or_default())
+        let columns = resolve(header, &[], &[], false).unwrap();
+        (columns.text.join("+"), columns.label.join("+"))
     };
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     assert_eq!(found("text,label"), pair("text", "label"));
@@ -363,39 +372,45 @@ fn columns() {
     assert_eq!(found("text"), pair("text", ""));
     let error = |header, text: &[&str], label| message(resolve(header, text, label, true));
     assert_has(
-        &error("content,review,label", &[], None),
+        &error("content,review,label", &[], &[]),
         &["content, review", "--text-column"],
     );
     assert_has(
-        &error("text,class,target", &[], None),
+        &error("text,class,target", &[], &[]),
         &["class, target", "--label-column"],
     );
     assert_has(
-        &error("text,stars", &[], None),
+        &error("text,stars", &[], &[]),
         &["label, labels, class or target", "text (string), stars"],
     );
     assert_has(
-        &error("text,label", &["txt"], None),
+        &error("text,label", &["txt"], &[]),
         &["no column `txt`", "text (string), label (string)"],
     );
     assert_has(
-        &error("text,label", &[], Some("stars")),
+        &error("text,label", &[], &["stars"]),
         &["no column `stars`"],
     );
     assert_has(
-        &error("text,label", &["text"], Some("text")),
+        &error("text,label", &["text"], &["text"]),
         &["text and label at once"],
     );
-    assert_has(&error("text,label", &["text", "text"], None), &["twice"]);
+    assert_has(&error("text,label", &["text", "text"], &[]), &["twice"]);
     assert_has(
-        &error("a,b,c,label", &["a", "b", "c"], None),
+        &error("a,b,c,label", &["a", "b", "c"], &[]),
         &["3 text columns"],
     );
+    assert_has(
+        &error("text,x,y", &[], &["x", "y", "x"]),
+        &["`x` was named twice as label"],
+    );
+    let several = resolve("text,x,Y", &[], &["x", "y"], true).unwrap();
+    assert_eq!(several.label, ["x", "Y"]);
     // A number is no text.
     let (_folder, split) = open("x.jsonl", "{\"text\":5,\"label\":1}\n");
     let split = split.unwrap();
     assert_has(
-        &message(Columns::resolve(&split, &["text".to_owned()], None, true)),
+        &message(Columns::resolve(&split, &["text".to_owned()], &[], true)),
         &["column `text` has type int64, but the text needs strings"],
     );
     let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
@@ -403,7 +418,7 @@ fn columns() {
     let labels = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
     let (_folder, split) = open("x.csv", "text\nx\n");
     let split = split.unwrap();
-    let columns = Columns::resolve(&split, &[], None, false).unwrap();
+    let columns = Columns::resolve(&split, &[], &[], false).unwrap();
     let error = LabelSchema::infer(&[&split], &columns, None, None);
     assert_has(&message(error), &["which column holds the label"]);
     assert!(build(&split, None, 8, None).is_ok() && labels.num_labels() == 2);

@@ -8,7 +8,7 @@ use finetune_data::{
 };
 use tempfile::TempDir;
 
-use crate::common::{build, folder, message, path, tokenizer};
+use crate::common::{build, folder, message, path, regression, tokenizer};
 
 const CSV: &str = "text,label\nnot bad,a\nworld world world,b\n\"\",a\nhello all,b\n";
 
@@ -47,7 +47,7 @@ fn hit_and_miss() {
     assert_eq!(first.lengths(), second.lengths());
     assert_eq!(
         (second.truncated_rows(), second.class_counts()),
-        (0, &[2, 2][..])
+        (0, Some(vec![2, 2]))
     );
     assert_eq!(second.source(3).unwrap().row, 3);
     let (lengths, mean) = (second.lengths(), 15.0 / 4.0);
@@ -85,12 +85,12 @@ fn any_damaged_byte_is_found() {
         assert_eq!(again.batch(&[0, 1, 2, 3]).unwrap(), expected);
         assert_eq!(std::fs::read(&file).unwrap(), good);
     };
-    for at in (0..120).chain((120..good.len()).step_by(7)) {
+    for at in (0..144).chain((144..good.len()).step_by(7)) {
         let mut bytes = good.clone();
         bytes[at] ^= 0x10;
         check(&bytes);
     }
-    for len in [0, 7, 100, 128, good.len() - 1] {
+    for len in [0, 7, 100, 144, good.len() - 1] {
         check(&good[..len]);
     }
     let longer: Vec<u8> = good.iter().copied().chain([0]).collect();
@@ -111,7 +111,7 @@ fn pairs_keep_type_ids() {
         .unwrap();
     let data = build(
         &split,
-        Some(&LabelSchema::Regression),
+        Some(&regression(&["label"])),
         16,
         Some(folder.path()),
     )
@@ -121,7 +121,10 @@ fn pairs_keep_type_ids() {
     assert_eq!(batch.offsets, [0, 4, 11]);
     assert_eq!(
         batch.labels,
-        finetune_data::BatchLabels::Values(vec![1.5, 0.5])
+        finetune_data::BatchLabels::Values {
+            width: 1,
+            values: vec![1.5, 0.5]
+        }
     );
 }
 
@@ -132,7 +135,7 @@ fn stopped_on_request() {
         .unwrap()
         .split("train")
         .unwrap();
-    let columns = Columns::resolve(&split, &[], None, true).unwrap();
+    let columns = Columns::resolve(&split, &[], &[], true).unwrap();
     let cache = folder.path().join("cache");
     let options = TokenizeOptions {
         max_length: 8,

@@ -74,7 +74,7 @@ pub fn build(
     max_length: usize,
     cache_dir: Option<&Path>,
 ) -> Result<TokenizedDataset> {
-    let columns = Columns::resolve(split, &[], None, labels.is_some())?;
+    let columns = Columns::resolve(split, &[], &[], labels.is_some())?;
     let options = TokenizeOptions {
         max_length,
         cache_dir,
@@ -83,10 +83,14 @@ pub fn build(
     TokenizedDataset::build(split, &columns, labels, &tokenizer(), &options, go_on)
 }
 
+pub fn regression(names: &[&str]) -> LabelSchema {
+    LabelSchema::Regression(names.iter().map(|n| (*n).to_owned()).collect())
+}
+
 /// Opening, resolving, inferring and tokenizing: everything a training run does with data.
 pub fn everything(split: Result<Split>) -> Result<TokenizedDataset> {
     let split = split?;
-    let columns = Columns::resolve(&split, &[], None, true)?;
+    let columns = Columns::resolve(&split, &[], &[], true)?;
     let labels = LabelSchema::infer(&[&split], &columns, None, None)?;
     build(&split, Some(&labels), 32, None)
 }
@@ -108,7 +112,7 @@ pub fn assert_has(text: &str, parts: &[&str]) {
 
 /// Texts of all rows.
 pub fn texts(split: &Split) -> Vec<String> {
-    let columns = Columns::resolve(split, &[], None, false).unwrap();
+    let columns = Columns::resolve(split, &[], &[], false).unwrap();
     split
         .texts(&columns)
         .unwrap()

@@ -9,9 +9,9 @@ use finetune_data::arrow::array::{
 };
 use finetune_data::arrow::datatypes::Int32Type;
 use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
-use finetune_data::{Dataset, LabelSchema, PackedBatch, Split, text_lines};
+use finetune_data::{BatchLabels, Dataset, PackedBatch, Split, text_lines};
 
-use crate::common::{build, everything, folder, parquet, path, record_batch, texts};
+use crate::common::{build, everything, folder, parquet, path, record_batch, regression, texts};
 
 const TEXTS: [&str; 5] = ["not bad at all", "", "a, \"b\"\nc", "hello world", "é"];
 const LABELS: [i64; 5] = [1, 0, 0, 1, 1];
@@ -20,7 +20,7 @@ fn tokens(path: String) -> PackedBatch {
     let split = Dataset::open(path).unwrap().split("train").unwrap();
     assert_eq!(split.len(), 5);
     let data = everything(Ok(split)).unwrap();
-    assert_eq!(data.class_counts(), [2, 3]);
+    assert_eq!(data.class_counts(), Some(vec![2, 3]));
     data.batch(&[0, 1, 2, 3, 4]).unwrap()
 }
 
@@ -201,14 +201,17 @@ fn jsonl_types() {
         .unwrap()
         .split("train[:2]")
         .unwrap();
-    let data = build(&split, Some(&LabelSchema::Regression), 8, None).unwrap();
+    let data = build(&split, Some(&regression(&["label"])), 8, None).unwrap();
     assert_eq!(
-        data.label(1).unwrap(),
-        Some(finetune_data::Label::Value(2.5))
+        data.labels(&[1]).unwrap(),
+        BatchLabels::Values {
+            width: 1,
+            values: vec![2.5]
+        }
     );
-    // Lists and mixed columns are left out; asking for one says why.
+    // Mixed columns are left out; asking for one says why.
     let batch = split.batches().unwrap().next().unwrap().unwrap();
-    assert_eq!(batch.num_columns(), 2);
+    assert_eq!(batch.num_columns(), 3);
     let error = split
         .read(&["y"])
         .unwrap()

@@ -1,16 +1,21 @@
 //! What labels mean, and where class names come from.
 
 use finetune_data::{
-    BatchLabels, Columns, Dataset, LabelSchema, Result, Split, check_classes_in_training,
+    BatchLabels, Columns, Dataset, LabelSchema, ProblemType, Result, Split,
+    check_classes_in_training,
 };
 
-use crate::common::{assert_has, build, folder, message, open, parquet, path};
+use crate::common::{assert_has, build, folder, message, open, parquet, path, regression};
 
-fn infer(split: &Split, labels: Option<&[&str]>, regression: Option<bool>) -> Result<LabelSchema> {
-    let columns = Columns::resolve(split, &[], None, true)?;
+fn infer(
+    split: &Split,
+    labels: Option<&[&str]>,
+    problem_type: Option<ProblemType>,
+) -> Result<LabelSchema> {
+    let columns = Columns::resolve(split, &[], &[], true)?;
     let labels: Option<Vec<String>> =
         labels.map(|names| names.iter().map(|n| (*n).to_owned()).collect());
-    LabelSchema::infer(&[split], &columns, labels.as_deref(), regression)
+    LabelSchema::infer(&[split], &columns, labels.as_deref(), problem_type)
 }
 
 fn classes(names: &[&str]) -> LabelSchema {
@@ -52,8 +57,11 @@ fn strings_integers_and_floats() {
     assert_eq!(
         found,
         (
-            LabelSchema::Regression,
-            BatchLabels::Values(vec![1.5, 2.0, -0.25])
+            regression(&["label"]),
+            BatchLabels::Values {
+                width: 1,
+                values: vec![1.5, 2.0, -0.25]
+            }
         )
     );
     let found = csv(&["01", "02", "01"], None).unwrap();
@@ -133,8 +141,8 @@ fn names_in_the_metadata() {
         &["row 1", "\"pos\"", "(neg, other)"],
     );
     assert_eq!(
-        infer(&split, None, Some(true)).unwrap(),
-        LabelSchema::Regression
+        infer(&split, None, Some(ProblemType::Regression)).unwrap(),
+        regression(&["label"])
     );
 
     parquet(&file, &["a", "b"], &[Some(0), Some(2)], &["neg", "pos"]);
@@ -184,7 +192,6 @@ fn floats_and_nulls() {
             "b.jsonl",
             "{\"text\":\"a\",\"label\":true}\n{\"text\":\"b\",\"label\":false}\n",
         ),
-        ("l.jsonl", "{\"text\":\"a\",\"labels\":[1,2]}\n"),
         ("w.csv", "text,label\na,0.5\nb,high\n"),
     ]);
     let split = |name: &str| {
@@ -194,9 +201,9 @@ fn floats_and_nulls() {
             .unwrap()
     };
     let floats = split("f.jsonl");
-    assert_eq!(infer(&floats, None, None).unwrap(), LabelSchema::Regression);
+    assert_eq!(infer(&floats, None, None).unwrap(), regression(&["label"]));
     for error in [
-        infer(&floats, None, Some(false)),
+        infer(&floats, None, Some(ProblemType::SingleLabelClassification)),
         infer(&floats, Some(&["a", "b"]), None),
     ] {
         assert_has(
@@ -217,13 +224,9 @@ fn floats_and_nulls() {
         infer(&booleans, None, None).unwrap(),
         classes(&["false", "true"])
     );
-    assert_has(
-        &message(infer(&split("l.jsonl"), None, None)),
-        &["multi-label", "list"],
-    );
     let words = split("w.csv");
     assert_has(
-        &message(build(&words, Some(&LabelSchema::Regression), 8, None)),
+        &message(build(&words, Some(&regression(&["label"])), 8, None)),
         &["row 1 (line 3)", "\"high\"", "not a finite number"],
     );
 }
@@ -251,13 +254,13 @@ fn classes_unknown_to_training() {
         dataset.split("train").unwrap(),
         dataset.split("val").unwrap(),
     );
-    let columns = Columns::resolve(&train, &[], None, true).unwrap();
+    let columns = Columns::resolve(&train, &[], &[], true).unwrap();
     let schema = LabelSchema::infer(&[&train, &validation], &columns, None, None).unwrap();
     let counts = |split| {
         build(split, Some(&schema), 8, None)
             .unwrap()
             .class_counts()
-            .to_vec()
+            .unwrap()
     };
     let checked = check_classes_in_training(
         schema.class_names(),

@@ -10,6 +10,8 @@ mod labels;
 mod memory;
 mod parquet_sink;
 mod real_data;
+mod row_numbers;
 mod sampler;
 mod splits;
+mod tasks;
 mod tokenization;

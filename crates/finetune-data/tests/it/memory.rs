@@ -41,7 +41,7 @@ fn peak_memory_is_flat() {
         eprintln!("skipped: needs `cargo test --release` with the examples built");
         return;
     }
-    for format in ["parquet", "csv"] {
+    for format in ["parquet", "csv", "jsonl"] {
         let (few, many) = (
             peak_megabytes(10_000, format),
             peak_megabytes(300_000, format),

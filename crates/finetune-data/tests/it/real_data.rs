@@ -1,6 +1,8 @@
 //! Real data sets, where they lie beside the workspace.
 
-use finetune_data::{BatchSize, Columns, Dataset, LabelSchema, Sampler, SamplerOptions};
+use finetune_data::{
+    BatchLabels, BatchSize, Columns, Dataset, LabelSchema, ProblemType, Sampler, SamplerOptions,
+};
 
 use crate::common::{assert_has, build, message, shared, tokenizer};
 
@@ -17,11 +19,14 @@ fn rotten_tomatoes() {
         (train.len(), dataset.split("test").unwrap().len()),
         (8530, 1066)
     );
-    let columns = Columns::resolve(&train, &[], None, true).unwrap();
+    let columns = Columns::resolve(&train, &[], &[], true).unwrap();
     let labels = LabelSchema::infer(&[&train], &columns, None, None).unwrap();
     assert_eq!(labels.class_names(), ["neg", "pos"]);
     let data = build(&train, Some(&labels), 64, None).unwrap();
-    assert_eq!((data.len(), data.class_counts()), (8530, &[4265, 4265][..]));
+    assert_eq!(
+        (data.len(), data.class_counts()),
+        (8530, Some(vec![4265, 4265]))
+    );
     // The reduced vocabulary makes one token of an unknown word; real lengths are a little longer.
     let lengths = data.lengths();
     assert!(
@@ -48,6 +53,7 @@ fn rotten_tomatoes() {
     assert!(
         validation
             .class_counts()
+            .unwrap()
             .iter()
             .all(|&count| count == 426 || count == 427)
     );
@@ -61,7 +67,10 @@ fn pairs_and_regression() {
             .split("validation")
             .unwrap();
         let data = data.tokenize(&tokenizer(), 64).unwrap();
-        assert_eq!((data.len(), data.class_counts()), (408, &[129, 279][..]));
+        assert_eq!(
+            (data.len(), data.class_counts()),
+            (408, Some(vec![129, 279]))
+        );
         assert!(data.batch(&[0, 1]).unwrap().type_ids.contains(&1));
     }
     if let Some(path) = shared("stsb") {
@@ -69,34 +78,68 @@ fn pairs_and_regression() {
             .unwrap()
             .split("test")
             .unwrap();
-        let columns = Columns::resolve(&split, &[], None, true).unwrap();
+        let columns = Columns::resolve(&split, &[], &[], true).unwrap();
         assert_eq!(columns.text, ["sentence1", "sentence2"]);
         let labels = LabelSchema::infer(&[&split], &columns, None, None).unwrap();
-        assert_eq!(labels, LabelSchema::Regression);
+        assert_eq!(labels, LabelSchema::Regression(vec!["label".to_owned()]));
         assert_eq!(build(&split, Some(&labels), 64, None).unwrap().len(), 1379);
         assert_has(
-            &message(LabelSchema::infer(&[&split], &columns, None, Some(false))),
+            &message(LabelSchema::infer(
+                &[&split],
+                &columns,
+                None,
+                Some(ProblemType::SingleLabelClassification),
+            )),
             &["test.parquet, row 0", "classes are meant"],
         );
     }
 }
 
+/// GoEmotions: lists of class indices, with class names in the metadata.
 #[test]
-fn multi_label_is_refused() {
+fn multi_label() {
     let Some(path) = shared("go_emotions") else {
         return;
     };
-    let split = Dataset::open(path.to_str().unwrap())
-        .unwrap()
-        .split("validation")
-        .unwrap();
-    assert_has(
-        &message(Columns::resolve(&split, &[], None, true)),
-        &[
-            "`labels`",
-            "list of int64",
-            "multi-label classification is not supported yet",
-        ],
+    let dataset = Dataset::open(path.to_str().unwrap()).unwrap();
+    let split = dataset.split("validation").unwrap();
+    let columns = Columns::resolve(&split, &[], &[], true).unwrap();
+    assert_eq!(columns.label, ["labels"]);
+    let labels = LabelSchema::infer(&[&split], &columns, None, None).unwrap();
+    assert_eq!(labels.problem_type(), ProblemType::MultiLabelClassification);
+    assert_eq!(labels.num_labels(), 28);
+    assert_eq!(
+        (&labels.names()[0][..], &labels.names()[27][..]),
+        ("admiration", "neutral")
     );
-    assert!(Columns::resolve(&split, &[], None, false).is_ok());
+
+    let data = build(&split, Some(&labels), 64, None).unwrap();
+    let counts = data.class_counts().unwrap();
+    let all: Vec<u64> = (0..data.len()).collect();
+    let BatchLabels::MultiLabel { width, values } = data.labels(&all).unwrap() else {
+        panic!("{labels:?}");
+    };
+    assert_eq!((width, values.len()), (28, 5426 * 28));
+    assert!(
+        values
+            .chunks(28)
+            .all(|row| (1..=5).contains(&(row.iter().sum::<f32>() as u32)))
+    );
+    for (class, &count) in counts.iter().enumerate() {
+        let column = values.iter().skip(class).step_by(28);
+        assert_eq!(column.sum::<f32>() as u64, count);
+    }
+    // The rarest class, grief, has 13 of 5,426 rows; a tenth of them is 1.
+    assert_eq!((counts[16], counts[27]), (13, 1766));
+    let (_, tenth) = split
+        .stratified_split(&columns, Some(&labels), 0.1, 1)
+        .unwrap();
+    let tenth = build(&tenth, Some(&labels), 64, None).unwrap();
+    for (&few, &all) in tenth.class_counts().unwrap().iter().zip(&counts) {
+        let expected = all as f64 / 10.0;
+        assert!(
+            (few as f64 - expected).abs() < 2.0 + expected / 5.0,
+            "{few} of {all}"
+        );
+    }
 }

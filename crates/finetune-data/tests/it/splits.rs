@@ -151,7 +151,7 @@ fn stratified() {
         .unwrap()
         .split("train")
         .unwrap();
-    let columns = Columns::resolve(&all, &[], None, true).unwrap();
+    let columns = Columns::resolve(&all, &[], &[], true).unwrap();
     let schema = LabelSchema::infer(&[&all], &columns, None, None).unwrap();
     let (train, validation) = all
         .stratified_split(&columns, Some(&schema), 0.1, 5)
@@ -160,7 +160,7 @@ fn stratified() {
         crate::common::build(split, Some(&schema), 8, None)
             .unwrap()
             .class_counts()
-            .to_vec()
+            .unwrap()
     };
     assert_eq!(counts(&validation), [6, 3, 1, 0]);
     assert_eq!(counts(&train), [54, 27, 8, 1]);

@@ -1,0 +1,170 @@
+//! Which class a value names.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::Schema;
+
+use crate::cell::Cell;
+use crate::error::{listed, nearest};
+use crate::value::Value;
+use crate::{Error, Result, hf_metadata};
+
+#[derive(Clone, Debug)]
+pub(crate) struct ClassIndex {
+    names: Vec<String>,
+    by_name: HashMap<String, u32>,
+    /// Names in the metadata of a `ClassLabel` column, and the class of each.
+    metadata: Option<(Vec<String>, Vec<Option<u32>>)>,
+    /// All names are integers, so integers mean names.
+    integer_names: bool,
+}
+
+impl ClassIndex {
+    /// `names` are the classes in order; the metadata of `schema` may have the column's own.
+    pub(crate) fn new(names: &[String], schema: &Schema, column: &str) -> Result<Self> {
+        let metadata = match hf_metadata::class_names(schema, column) {
+            Some(hf) => {
+                let classes = classes_of_metadata(&hf, names, column)?;
+                Some((hf, classes))
+            }
+            None => None,
+        };
+        Ok(Self {
+            by_name: names.iter().cloned().zip(0..).collect(),
+            integer_names: names.iter().all(|name| name.parse::<i64>().is_ok()),
+            names: names.to_vec(),
+            metadata,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The class that one value names, by name or by index.
+    pub(crate) fn class(&self, value: &Value<'_>, cell: &Cell<'_>) -> Result<u32> {
+        let unknown = |found: &str| self.unknown(found, cell);
+        match value {
+            Value::Integer(value) => match &self.metadata {
+                Some((hf, classes)) => {
+                    let i = by_index(*value, hf, cell)?;
+                    classes[i].ok_or_else(|| unknown(&hf[i]))
+                }
+                None if self.integer_names => self.by_name(&value.to_string(), cell),
+                None => Ok(by_index(*value, &self.names, cell)? as u32),
+            },
+            Value::Text(text) => match self.by_name.get(&**text) {
+                Some(class) => Ok(*class),
+                None => match text.parse::<i64>() {
+                    Ok(value) if !self.integer_names => {
+                        Ok(by_index(value, &self.names, cell)? as u32)
+                    }
+                    Err(_) if text.parse::<f64>().is_ok() => Err(cell.float(value)),
+                    _ => Err(unknown(text)),
+                },
+            },
+            Value::Bool(value) => match self.by_name.get(if *value { "true" } else { "false" }) {
+                Some(class) => Ok(*class),
+                None if self.names.len() == 2 => Ok(u32::from(*value)),
+                None => Err(unknown(&value.to_string())),
+            },
+            Value::Float(_) => Err(cell.float(value)),
+            Value::List(_) | Value::Object => Err(unknown(&value.to_string())),
+            Value::Null => Err(cell.null()),
+        }
+    }
+
+    /// Marks the classes of one row: a list of indices or names, or a value of 0 or 1 for each class.
+    pub(crate) fn mark(
+        &self,
+        label: &Value<'_>,
+        is_mask: bool,
+        cell: &Cell<'_>,
+        marks: &mut [f32],
+    ) -> Result<()> {
+        let items = label.items().ok_or_else(|| cell.not_a_list(label))?;
+        let of_mask = |item: &Value<'_>| matches!(item, Value::Float(_) | Value::Bool(_));
+        if is_mask || items.iter().any(of_mask) {
+            if items.len() != marks.len() {
+                return Err(cell.length(items.len(), marks.len()));
+            }
+            for (mark, item) in marks.iter_mut().zip(items.iter()) {
+                *mark = item
+                    .indicator()
+                    .ok_or_else(|| cell.not_an_indicator(item))?;
+            }
+            return Ok(());
+        }
+        for item in items.iter() {
+            let class = self.class(item, cell)? as usize;
+            if marks[class] != 0.0 {
+                return Err(Error::RepeatedLabel {
+                    place: cell.place(),
+                    column: cell.column.to_owned(),
+                    found: self.names[class].clone(),
+                });
+            }
+            marks[class] = 1.0;
+        }
+        Ok(())
+    }
+
+    fn by_name(&self, name: &str, cell: &Cell<'_>) -> Result<u32> {
+        let class = self.by_name.get(name).copied();
+        class.ok_or_else(|| self.unknown(name, cell))
+    }
+
+    fn unknown(&self, found: &str, cell: &Cell<'_>) -> Error {
+        Error::UnknownLabel {
+            place: cell.place(),
+            column: cell.column.to_owned(),
+            found: found.to_owned(),
+            classes: format!(
+                "{} classes ({}){}",
+                self.names.len(),
+                listed(&self.names, 12),
+                nearest(found, &self.names)
+            ),
+        }
+    }
+}
+
+fn by_index(value: i64, names: &[String], cell: &Cell<'_>) -> Result<usize> {
+    match usize::try_from(value) {
+        Ok(i) if i < names.len() => Ok(i),
+        _ if value == -1 => Err(cell.unlabelled()),
+        _ => Err(Error::ClassIndex {
+            place: cell.place(),
+            column: cell.column.to_owned(),
+            found: value,
+            count: names.len(),
+            classes: listed(names, 12),
+        }),
+    }
+}
+
+/// Class of each `ClassLabel` index when the user or a model brings other names: by name where the
+/// names occur, else by position when none does and the number fits.
+pub(crate) fn classes_of_metadata(
+    metadata: &[String],
+    names: &[String],
+    column: &str,
+) -> Result<Vec<Option<u32>>> {
+    let position = |name: &String| names.iter().position(|n| n == name).map(|i| i as u32);
+    let by_name: Vec<_> = metadata.iter().map(position).collect();
+    if by_name.iter().any(Option::is_some) {
+        return Ok(by_name);
+    }
+    if metadata.len() != names.len() {
+        return Err(Error::Classes {
+            message: format!(
+                "column `{column}` has the {} classes {}, which do not fit the {} class names {}",
+                metadata.len(),
+                listed(metadata, 12),
+                names.len(),
+                listed(names, 12)
+            ),
+        });
+    }
+    Ok((0..names.len() as u32).map(Some).collect())
+}

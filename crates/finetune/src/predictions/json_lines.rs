@@ -1,0 +1,46 @@
+//! Predictions as JSON objects, one per line.
+
+use finetune_models::Outputs;
+use finetune_train::Prediction;
+use serde_json::{Map, Value, json};
+
+use super::Texts;
+
+/// `text` (and `text_pair`), `prediction` and, of classes, `confidence`, `probabilities` by name and
+/// the likeliest class as `label`; then `logits`.
+///
+/// `prediction` is the class; of a multi-label model the list of classes; of a regression the
+/// number, or an object of several by name.
+pub fn line(text: &Texts, prediction: &Prediction, outputs: &Outputs) -> String {
+    let mut line = Map::new();
+    line.insert("text".into(), json!(text.0));
+    if let Some(second) = &text.1 {
+        line.insert("text_pair".into(), json!(second));
+    }
+    line.insert("prediction".into(), predicted(prediction, outputs));
+    if !prediction.probabilities.is_empty() {
+        line.insert("confidence".into(), json!(prediction.confidence));
+        line.insert("label".into(), json!(prediction.label));
+        let probabilities = by_name(outputs, &prediction.probabilities);
+        line.insert("probabilities".into(), probabilities);
+    }
+    line.insert("logits".into(), json!(prediction.logits));
+    Value::Object(line).to_string()
+}
+
+fn predicted(prediction: &Prediction, outputs: &Outputs) -> Value {
+    match outputs {
+        Outputs::Classes(_) => json!(prediction.label),
+        Outputs::MultiLabel(_) => json!(prediction.labels),
+        Outputs::Regression(names) if names.len() == 1 => json!(prediction.logits[0]),
+        Outputs::Regression(_) => by_name(outputs, &prediction.logits),
+    }
+}
+
+fn by_name(outputs: &Outputs, values: &[f32]) -> Value {
+    let named = outputs.names().iter().cloned().zip(values);
+    named
+        .map(|(name, value)| (name, json!(value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
