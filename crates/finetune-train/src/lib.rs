@@ -16,6 +16,7 @@ mod features;
 mod frozen_prefix;
 mod gradients;
 mod learner;
+mod manifest;
 mod optimizer;
 mod plan;
 mod plan_check;
@@ -48,6 +49,10 @@ pub use features::{FeatureLimits, FeatureReport, FeatureStore, forward};
 pub use frozen_prefix::FrozenPrefix;
 pub use gradients::{ParameterGradients, clip_factor};
 pub use optimizer::{AdamW, AdamWConfig};
+pub use manifest::{
+    FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
+    Session, SessionEnd,
+};
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;
 pub use prepare::{ADAPTER, Prepared, prepare};
