@@ -13,6 +13,7 @@ mod minilm;
 mod parity;
 mod peft;
 mod predict;
+mod resume;
 mod samples;
 mod strategies;
 mod tasks;

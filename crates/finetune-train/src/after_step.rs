@@ -20,7 +20,7 @@ pub(crate) struct AfterStep<'a> {
     metric: Metric,
 }
 
-/// An evaluation of the validation rows.
+/// An evaluation of the validation rows, and how long it took.
 struct Measured {
     metrics: Evaluation,
     predictions: Arc<Accumulator>,
@@ -57,9 +57,9 @@ impl<'a> AfterStep<'a> {
             return self.step(learner, state, observers);
         }
         if *state == TrainState::new() && self.plan.eval_on_start {
-            let measured = self.evaluate(learner, observers)?;
-            state.before = Some(serde_json::to_value(&measured.metrics).unwrap_or_default());
-            self.emit(measured, false, state, observers)?;
+            let evaluation = self.evaluate(learner, observers)?;
+            state.before = Some(serde_json::to_value(&evaluation.metrics).unwrap_or_default());
+            self.emit(evaluation, false, state, observers)?;
         }
         Ok(state.ended.clone())
     }
@@ -101,7 +101,7 @@ impl<'a> AfterStep<'a> {
         };
         let mut moment = self.steps.moment(state.step, reason.is_some());
         let mut best = false;
-        let measured = match plan.eval_strategy.is_due(plan.eval_steps, moment) {
+        let evaluation = match plan.eval_strategy.is_due(plan.eval_steps, moment) {
             true => Some(self.evaluate(learner, observers)?),
             false => None,
         };
@@ -109,15 +109,15 @@ impl<'a> AfterStep<'a> {
         if plan.logging_strategy.is_due(plan.logging_steps, moment) {
             observers.emit(&state.take_log(self.steps.epochs(state.step)))?;
         }
-        if let Some(measured) = measured {
-            let evaluation = &measured.metrics;
+        if let Some(evaluation) = evaluation {
+            let metrics = &evaluation.metrics;
             let better =
-                BestEvaluation::better(state.best.as_ref(), self.metric, evaluation, state.step);
+                BestEvaluation::better(state.best.as_ref(), self.metric, metrics, state.step);
             best = better.is_some();
             state.best = better.or(state.best.take());
-            state.last_evaluation = Some(serde_json::to_value(evaluation).unwrap_or_default());
-            let value = evaluation.get(self.metric).unwrap_or(f64::NAN);
-            self.emit(measured, best, state, observers)?;
+            state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
+            let value = metrics.get(self.metric).unwrap_or(f64::NAN);
+            self.emit(evaluation, best, state, observers)?;
             let greater = self.metric.greater_is_better();
             let stop = state.early_stopping.should_stop(
                 value,
@@ -145,10 +145,13 @@ impl<'a> AfterStep<'a> {
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<(), TrainError> {
-        observers.emit(&Event::Checkpoint {
-            step: state.step,
-            best,
-        })?;
+        // One that only holds what was interrupted leaves no trace in the log of the run.
+        if !state.pending {
+            observers.emit(&Event::Checkpoint {
+                step: state.step,
+                best,
+            })?;
+        }
         state.observers = observers.checkpoint()?;
         self.checkpoints.save(learner, state, best)
     }

@@ -10,7 +10,7 @@ use finetune_metrics::{
 use finetune_models::{Outputs, SequenceClassifier};
 use serde::Serialize;
 
-use crate::{Event, Observers, TrainError, packed_tokens};
+use crate::{Event, FeatureStore, Observers, TrainError, forward};
 
 /// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
 /// order, and similar lengths are cheaper.
@@ -62,10 +62,12 @@ impl Accumulator {
 }
 
 /// Evaluates `model` on all rows of `data`, `batch_size` at a time, and tells observers how far it
-/// is. `split` is for them.
+/// is. `split` is for them. `features` has the results of frozen layers for these rows, where those
+/// are kept.
 pub fn evaluate(
     model: &SequenceClassifier,
     data: &TokenizedDataset,
+    features: Option<&FeatureStore>,
     split: &'static str,
     batch_size: usize,
     observers: &mut Observers<'_>,
@@ -98,7 +100,7 @@ pub fn evaluate(
     let mut rows = 0;
     for batch in sampler.epoch(0)? {
         let batch = data.batch(&batch?)?;
-        let logits = model.forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
+        let logits = forward(&model, &batch, 0, features, DropoutSource::OFF)?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         match (&mut accumulator, &batch.labels) {
@@ -138,6 +140,9 @@ pub fn evaluate(
         }
         rows += batch.batch_size() as u64;
         observers.emit(&Event::EvaluationProgress { rows })?;
+        if observers.interrupted() {
+            return Err(TrainError::Interrupted);
+        }
     }
     Ok(accumulator)
 }

@@ -33,6 +33,7 @@ mod strategy;
 #[cfg(feature = "tensorboard")]
 mod tensorboard_log;
 mod trainable;
+mod trial_step;
 mod unfreezing;
 
 pub use batch::{StepLoss, batches, packed_tokens};
@@ -70,4 +71,5 @@ pub(crate) use learner::Learner;
 #[cfg(feature = "tensorboard")]
 pub use tensorboard_log::TensorboardLog;
 pub use trainable::{Trainable, lowest_trained_layer};
+pub use trial_step::{batch_sizes, trial_step};
 pub use unfreezing::Unfreezing;

@@ -34,6 +34,9 @@ pub enum Command {
     Train(Box<TrainArguments>),
     /// Goes on with a run that was interrupted or killed, to the same bits
     Resume(ResumeArguments),
+    /// Takes a step, for --auto-find-batch-size
+    #[command(hide = true)]
+    TrialStep,
     /// Evaluates a saved model on labelled rows
     Evaluate(EvaluateArguments),
     /// Predicts the labels of texts

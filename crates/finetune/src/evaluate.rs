@@ -50,6 +50,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     let all = evaluate(
         classifier.model(),
         &data,
+        None,
         "rows",
         arguments.batch_size,
         &mut observers,

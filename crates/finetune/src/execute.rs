@@ -178,7 +178,7 @@ fn evaluate_test(
         false => Classifier::load(&kept, device)?,
     };
     let batch_size = plan.eval_batch_size;
-    let evaluated = evaluate(best.model(), rows, "test", batch_size, observers);
+    let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);
     evaluated.map_err(|error| match error.into() {
         Failure::Interrupted(_) => interrupted(
             &format!(

@@ -5,6 +5,7 @@ mod data;
 mod error;
 mod evaluate;
 mod execute;
+mod find_batch_size;
 mod inspect;
 mod interrupt;
 mod intervals;
@@ -43,6 +44,7 @@ fn program() -> ExitCode {
     let result = match Arguments::read().command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
+        Command::TrialStep => find_batch_size::trial(),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -11,6 +11,7 @@ use finetune_train::{RunDirectory, TrainPlan, device, resolve_auto};
 use crate::{
     args::TrainArguments,
     error::Failure,
+    find_batch_size::find_batch_size,
     execute::{Loaded, execute, fresh_start, load},
     interrupt, model,
     output::print,
@@ -47,7 +48,10 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         .unwrap_or_else(|| paths::default_run(&rows.dataset));
     let mut run = RunDirectory::create(&output)?;
     let plan = plan(&options, &rows, device_name, run.path())?;
-    let (plan, loaded) = resolved(plan, &options, &rows)?;
+    let (mut plan, loaded) = resolved(plan, &options, &rows)?;
+    if plan.auto_find_batch_size {
+        plan = find_batch_size(plan, &loaded)?;
+    }
     let start = fresh_start(&plan, &loaded)?;
     if arguments.list_trainable {
         eprintln!("  {}", start.prepared.names.join("\n  "));
