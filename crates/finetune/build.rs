@@ -41,7 +41,9 @@ fn commit(git: &Path) -> Option<String> {
         return hash(&text);
     }
     let packed = read(&shared.join("packed-refs"))?;
-    let line = packed.lines().find(|line| line.ends_with(&format!(" {name}")))?;
+    let line = packed
+        .lines()
+        .find(|line| line.ends_with(&format!(" {name}")))?;
     hash(line.split(' ').next()?)
 }
 

@@ -295,7 +295,9 @@ impl Split {
         let hashed = files.map(|file| {
             let hash = file.content_hash()?;
             let metadata = std::fs::metadata(&file.path);
-            let bytes = metadata.map_err(|e| Error::io(&file.path, "read", e))?.len();
+            let bytes = metadata
+                .map_err(|e| Error::io(&file.path, "read", e))?
+                .len();
             Ok((Arc::clone(&file.path), bytes, hex(&hash)))
         });
         hashed.collect()

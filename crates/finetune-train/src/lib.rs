@@ -36,9 +36,11 @@ mod trainable;
 mod trial_step;
 mod unfreezing;
 
+pub(crate) use after_step::AfterStep;
 pub use batch::{StepLoss, batches, packed_tokens};
 pub use best::BestEvaluation;
 pub use cadence::{IntervalStrategy, Moment};
+pub(crate) use checkpoints::Checkpoints;
 pub use classifier::{Classifier, Prediction, load_tokenizer};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
 pub use early_stopping::EarlyStopping;
@@ -49,11 +51,12 @@ pub use event::{Event, Observer, Observers, StopReason};
 pub use features::{FeatureLimits, FeatureReport, FeatureStore, forward};
 pub use frozen_prefix::FrozenPrefix;
 pub use gradients::{ParameterGradients, clip_factor};
-pub use optimizer::{AdamW, AdamWConfig};
+pub(crate) use learner::Learner;
 pub use manifest::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
     Session, SessionEnd,
 };
+pub use optimizer::{AdamW, AdamWConfig};
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;
 pub use prepare::{ADAPTER, Prepared, prepare};
@@ -65,9 +68,6 @@ pub use state::{STATE_VERSION, Sums, TrainState};
 pub use step_facts::StepFacts;
 pub use steps::Steps;
 pub use strategy::{STRATEGIES, Strategy};
-pub(crate) use after_step::AfterStep;
-pub(crate) use checkpoints::Checkpoints;
-pub(crate) use learner::Learner;
 #[cfg(feature = "tensorboard")]
 pub use tensorboard_log::TensorboardLog;
 pub use trainable::{Trainable, lowest_trained_layer};

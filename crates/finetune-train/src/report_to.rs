@@ -31,7 +31,9 @@ impl FromStr for ReportTo {
         match text {
             "tensorboard" => Ok(Self::Tensorboard),
             "none" => Ok(Self::None),
-            _ => Err(format!("\"{text}\" is not known; expected tensorboard or none")),
+            _ => Err(format!(
+                "\"{text}\" is not known; expected tensorboard or none"
+            )),
         }
     }
 }

@@ -28,7 +28,12 @@ pub fn compare(first: &Path, second: &Path) -> Result<Vec<Compared>, Failure> {
 
 /// Whether a key holds what is another each time: times, speeds, and what the surroundings decide.
 fn is_volatile(key: &str) -> bool {
-    let surroundings = ["samples_per_second", "peak_memory_bytes", "output", "version"];
+    let surroundings = [
+        "samples_per_second",
+        "peak_memory_bytes",
+        "output",
+        "version",
+    ];
     key.ends_with("seconds") || surroundings.contains(&key)
 }
 
@@ -37,7 +42,8 @@ pub fn lasting(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(key, _)| !is_volatile(key));
-            kept.map(|(key, value)| (key.clone(), lasting(value))).collect()
+            kept.map(|(key, value)| (key.clone(), lasting(value)))
+                .collect()
         }
         Value::Array(values) => values.iter().map(lasting).collect(),
         other => other.clone(),
@@ -54,8 +60,9 @@ fn first_difference(path: &str, this: &Value, that: &Value) -> Option<String> {
         (Value::Object(these), Value::Object(those)) => {
             let mut keys: Vec<_> = these.keys().chain(those.keys()).collect();
             keys.dedup();
-            keys.into_iter()
-                .find_map(|key| first_difference(&at(key), &this[key.as_str()], &that[key.as_str()]))
+            keys.into_iter().find_map(|key| {
+                first_difference(&at(key), &this[key.as_str()], &that[key.as_str()])
+            })
         }
         (Value::Array(these), Value::Array(those)) if these.len() == those.len() => {
             let mut pairs = these.iter().zip(those).enumerate();
@@ -73,9 +80,15 @@ fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let read = |run: &Path| -> Result<Vec<Value>, Failure> {
         let path = run.join("events.jsonl");
         let text = read_text(&path)?;
-        let events = text.lines().map(|line| json(&path, line).map(|event| lasting(&event)));
+        let events = text
+            .lines()
+            .map(|line| json(&path, line).map(|event| lasting(&event)));
         events
-            .filter(|event| !event.as_ref().is_ok_and(|event| event["event"] == "checkpoint"))
+            .filter(|event| {
+                !event
+                    .as_ref()
+                    .is_ok_and(|event| event["event"] == "checkpoint")
+            })
             .collect()
     };
     let (these, those) = (read(first)?, read(second)?);
@@ -86,8 +99,13 @@ fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let differs = these.iter().zip(&those).find_map(|(this, that)| {
         first_difference("", this, that).map(|place| format!("{}: {place}", name(this)))
     });
-    let count = (these.len() != those.len())
-        .then(|| format!("there are {} events, {} in the other", these.len(), those.len()));
+    let count = (these.len() != those.len()).then(|| {
+        format!(
+            "there are {} events, {} in the other",
+            these.len(),
+            those.len()
+        )
+    });
     Ok(Compared {
         what: "events",
         extent: format!("{} events", these.len()),
@@ -103,7 +121,10 @@ fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
     };
     let (this, that) = (read(first)?, read(second)?);
     let splits = ["before", "validation", "test"];
-    let splits: Vec<_> = splits.into_iter().filter(|split| this[*split].is_object()).collect();
+    let splits: Vec<_> = splits
+        .into_iter()
+        .filter(|split| this[*split].is_object())
+        .collect();
     Ok(Compared {
         what: "metrics",
         extent: splits.join(", "),
@@ -119,18 +140,30 @@ fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
     };
     let (these, those) = (tensors(&first.join(name))?, tensors(&second.join(name))?);
     let elements: usize = these.values().map(Vec::len).sum();
-    let names: Vec<_> = these.keys().chain(those.keys().filter(|name| !these.contains_key(*name))).collect();
-    let differing = names.into_iter().find_map(|name| match (these.get(name), those.get(name)) {
-        (Some(this), Some(that)) if this.len() == that.len() => {
-            let bits = this.iter().zip(that).filter(|(a, b)| a.to_bits() != b.to_bits());
-            let largest = bits.map(|(a, b)| (a - b).abs()).fold(None, |most: Option<f32>, next| {
-                Some(most.map_or(next, |most| most.max(next)))
-            });
-            largest.map(|most| format!("{name}: values differ by up to {most:e}"))
-        }
-        (Some(this), Some(that)) => Some(format!("{name}: {} values, {}", this.len(), that.len())),
-        _ => Some(format!("{name}: only one of the two has it")),
-    });
+    let names: Vec<_> = these
+        .keys()
+        .chain(those.keys().filter(|name| !these.contains_key(*name)))
+        .collect();
+    let differing = names
+        .into_iter()
+        .find_map(|name| match (these.get(name), those.get(name)) {
+            (Some(this), Some(that)) if this.len() == that.len() => {
+                let bits = this
+                    .iter()
+                    .zip(that)
+                    .filter(|(a, b)| a.to_bits() != b.to_bits());
+                let largest = bits
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(None, |most: Option<f32>, next| {
+                        Some(most.map_or(next, |most| most.max(next)))
+                    });
+                largest.map(|most| format!("{name}: values differ by up to {most:e}"))
+            }
+            (Some(this), Some(that)) => {
+                Some(format!("{name}: {} values, {}", this.len(), that.len()))
+            }
+            _ => Some(format!("{name}: only one of the two has it")),
+        });
     Ok(Compared {
         what: "weights",
         extent: format!("{elements} values in {} tensors", these.len()),
@@ -178,7 +211,10 @@ mod tests {
             difference(json!({"a": 1}), json!({"a": 1, "b": 2})),
             Some("b: null, 2".into())
         );
-        assert_eq!(difference(json!([1]), json!([1, 2])), Some(": [1], [1,2]".into()));
+        assert_eq!(
+            difference(json!([1]), json!([1, 2])),
+            Some(": [1], [1,2]".into())
+        );
     }
 
     #[test]
@@ -192,7 +228,10 @@ mod tests {
             run
         };
         let step = |loss: f64, seconds: f64| json!({"event": "step", "step": 2, "loss": loss, "seconds": seconds});
-        let first = write("first", &[step(0.5, 1.0), json!({"event": "checkpoint", "step": 2})]);
+        let first = write(
+            "first",
+            &[step(0.5, 1.0), json!({"event": "checkpoint", "step": 2})],
+        );
         let same = write("same", &[step(0.5, 2.0)]);
         let other = write("other", &[step(0.25, 1.0)]);
         let longer = write("longer", &[step(0.5, 1.0), step(0.5, 1.0)]);

@@ -1,6 +1,7 @@
 //! `finetune`: arguments to plan to engine to report.
 
 mod args;
+mod comparison;
 mod data;
 mod error;
 mod evaluate;
@@ -9,6 +10,8 @@ mod find_batch_size;
 mod inspect;
 mod interrupt;
 mod intervals;
+mod machine;
+mod manifest;
 mod memory;
 mod memory_estimate;
 mod merge;
@@ -20,6 +23,7 @@ mod plan;
 mod predict;
 mod predictions;
 mod progress;
+mod replay;
 mod report;
 mod resume;
 mod rows;
@@ -45,6 +49,7 @@ fn program() -> ExitCode {
         Command::Train(arguments) => train::run(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::TrialStep => find_batch_size::trial(),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

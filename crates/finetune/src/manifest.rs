@@ -6,16 +6,16 @@ use std::{
 };
 
 use finetune_train::{
-    FileFacts, MANIFEST_VERSION, Manifest, ModelFacts, Outcome, RunDirectory, Session, SessionEnd,
-    ResultFacts, StopReason, TrainPlan,
+    FileFacts, MANIFEST_VERSION, Manifest, ModelFacts, Outcome, ResultFacts, RunDirectory, Session,
+    SessionEnd, StopReason, TrainPlan,
 };
 use serde_json::Value;
 
 use crate::{
+    comparison::lasting,
     error::Failure,
     execute::Loaded,
     machine::{machine, program},
-    report::metrics,
 };
 
 /// The manifest of a run that is at work.
@@ -53,7 +53,7 @@ impl OpenManifest {
         let mut manifest = Manifest {
             schema_version: MANIFEST_VERSION,
             model: model(plan, loaded)?,
-            data: loaded.files_of_data.clone(),
+            data: loaded.data_files.clone(),
             seed: plan.seed,
             plan: plan.clone(),
             sessions: earlier.map(|earlier| earlier.sessions).unwrap_or_default(),
@@ -96,7 +96,7 @@ impl OpenManifest {
         if let Some(results) = results {
             self.manifest.result = Some(ResultFacts {
                 weights: weights(&self.run)?,
-                metrics: metrics(results),
+                metrics: lasting(results),
             });
         }
         Ok(self.manifest.write(&self.run)?)
@@ -117,7 +117,8 @@ fn weights(run: &Path) -> Result<FileFacts, Failure> {
 /// The base model, and the adapter that the run goes on with.
 pub fn model(plan: &TrainPlan, loaded: &Loaded) -> Result<ModelFacts, Failure> {
     let adapter = Some(&plan.adapter).filter(|adapter| !adapter.is_empty());
-    let adapter = adapter.map(|adapter| hashed(&Path::new(adapter).join("adapter_model.safetensors")));
+    let adapter =
+        adapter.map(|adapter| hashed(&Path::new(adapter).join("adapter_model.safetensors")));
     Ok(ModelFacts {
         name: plan.model.clone(),
         commit: loaded.files.revision.clone(),

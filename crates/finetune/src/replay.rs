@@ -68,14 +68,22 @@ fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Re
             changed.push(format!("{what}: its SHA-256 is {is}, was {was}"));
         }
     };
-    compare("the tokenizer".into(), &was.tokenizer_sha256, &model.tokenizer_sha256);
+    compare(
+        "the tokenizer".into(),
+        &was.tokenizer_sha256,
+        &model.tokenizer_sha256,
+    );
     if let (Some(was), Some(is)) = (&was.adapter_sha256, &model.adapter_sha256) {
         compare(format!("the adapter {}", plan.adapter), was, is);
     }
     for was in &manifest.data {
         match loaded.data_files.iter().find(|file| file.path == was.path) {
             Some(is) => compare(was.path.display().to_string(), &was.sha256, &is.sha256),
-            None => compare(was.path.display().to_string(), &was.sha256, "none: it is gone"),
+            None => compare(
+                was.path.display().to_string(),
+                &was.sha256,
+                "none: it is gone",
+            ),
         }
     }
     match changed.is_empty() {
