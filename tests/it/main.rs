@@ -11,6 +11,7 @@ mod fixtures;
 mod interrupt;
 mod logs;
 mod minilm;
+mod optim;
 mod parity;
 mod peft;
 mod predict;

@@ -84,7 +84,10 @@ impl Iterator for Moments {
     type Item = f64;
 
     fn next(&mut self) -> Option<f64> {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         Some((self.0 >> 40) as f64 / (1u64 << 24) as f64)
     }
 }
@@ -210,7 +213,11 @@ fn gradual_pissa_and_cached_features_resume_too() {
 fn signalled(scratch: &Scratch, signal: &str) -> Run {
     samples::splits(scratch, "csv");
     let model = fixtures::path("tiny_bert");
-    let arguments = train(&model, "run", "--dataset data --max-steps 100000 --save-steps 50 --eval-steps 50");
+    let arguments = train(
+        &model,
+        "run",
+        "--dataset data --max-steps 100000 --save-steps 50 --eval-steps 50",
+    );
     let child = command(scratch, &arguments).spawn().unwrap();
     let saved = scratch.path("run/checkpoints/step-000050/manifest.json");
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -237,7 +244,13 @@ fn signals_save_a_checkpoint_and_say_how_to_go_on() {
         assert_eq!(state["train"]["pending"], true);
         // It opens as a model, like any other directory.
         let checkpoint = format!("run/checkpoints/step-{step:06}");
-        let predict = ["predict", "--model", &checkpoint, "--json", "the film was great ."];
+        let predict = [
+            "predict",
+            "--model",
+            &checkpoint,
+            "--json",
+            "the film was great .",
+        ];
         scratch.run(&predict).succeeded();
     }
 }
@@ -246,8 +259,11 @@ fn signals_save_a_checkpoint_and_say_how_to_go_on() {
 fn interrupted_run(scratch: &Scratch) -> String {
     samples::splits(scratch, "csv");
     let model = fixtures::path("tiny_bert");
-    let options = "--dataset data --epochs 6 --save-steps 20 --eval-steps 20 --save-total-limit 9 --json";
-    scratch.run(&train(&model, "undisturbed", options)).succeeded();
+    let options =
+        "--dataset data --epochs 6 --save-steps 20 --eval-steps 20 --save-total-limit 9 --json";
+    scratch
+        .run(&train(&model, "undisturbed", options))
+        .succeeded();
     scratch.run(&train(&model, "run", options)).succeeded();
     // As if it had been killed before its end.
     fs::remove_file(scratch.path("run/results.json")).unwrap();
@@ -292,11 +308,18 @@ fn a_plan_that_differs_is_refused_unless_it_is_harmless_or_accepted() {
     let other = format!("{options} --resume auto --seed 7");
     let refused = scratch.run(&train(&model, "run", &other));
     refused.refused(&["seed: 42 in the run, now 7"]);
-    scratch.run(&split("resume run --set sead=7")).refused(&["did you mean seed?"]);
+    scratch
+        .run(&split("resume run --set sead=7"))
+        .refused(&["did you mean seed?"]);
     let run = scratch
-        .run(&split("resume run --set save_total_limit=3 --set seed=7 --accept seed --json"))
+        .run(&split(
+            "resume run --set save_total_limit=3 --set seed=7 --accept seed --json",
+        ))
         .succeeded();
-    assert!(run.stderr.contains("save_total_limit was 9 and is 3"), "{run}");
+    assert!(
+        run.stderr.contains("save_total_limit was 9 and is 3"),
+        "{run}"
+    );
     assert!(run.stderr.contains("seed was 42 and is 7"), "{run}");
     let complete = scratch.run(&["resume", "run"]).succeeded();
     assert!(complete.stdout.contains("is complete"), "{complete}");
@@ -352,15 +375,28 @@ fn a_disk_that_fills_up_during_a_save() {
         }
     }
     let _unmount = Unmount(disk.clone());
-    let options = "--dataset data --epochs 6 --save-steps 20 --eval-steps 20 --report-to none --json";
-    scratch.run(&train(&model, "undisturbed", options)).succeeded();
+    let options =
+        "--dataset data --epochs 6 --save-steps 20 --eval-steps 20 --report-to none --json";
+    scratch
+        .run(&train(&model, "undisturbed", options))
+        .succeeded();
     // Room for one checkpoint, not for two.
     let one = fs::read_dir(scratch.path("undisturbed/checkpoints/step-000060")).unwrap();
-    let one: u64 = one.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let one: u64 = one
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
     let ballast = 1_500 * 1024 - one * 3 / 2;
     fs::write(disk.join("ballast"), vec![1; ballast as usize]).unwrap();
     let run = scratch.run(&train(&model, "disk/run", options));
-    run.failed(1, &["the disk is full", "Free some space and resume", "step-000020", "resume disk/run"]);
+    run.failed(
+        1,
+        &[
+            "the disk is full",
+            "Free some space and resume",
+            "step-000020",
+            "resume disk/run",
+        ],
+    );
     assert!(!scratch.path("disk/run/model").exists());
     fs::remove_file(disk.join("ballast")).unwrap();
     scratch

@@ -26,8 +26,8 @@ pub use error::PeftError;
 #[doc(hidden)]
 pub use error::lines;
 pub use files::{
-    CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS, adapter_config, adapter_tensors, load_adapter,
-    save_adapter,
+    CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS, adapter_config, adapter_tensors,
+    load_adapter, save_adapter,
 };
 pub use ia3_config::Ia3Config;
 pub use linear::Linear;

@@ -73,7 +73,10 @@ impl NamedTensor {
         }
         let length = self.num_elements();
         for start in (0..length).step_by(PIECE) {
-            let piece = self.tensor.clone().slice([start..length.min(start + PIECE)]);
+            let piece = self
+                .tensor
+                .clone()
+                .narrow(0, start, PIECE.min(length - start));
             let values: Vec<f32> = piece.into_data().iter::<f32>().collect();
             write_f32(out, &values)?;
         }
@@ -165,7 +168,9 @@ mod tests {
             tensor("z", vec![6], false),
             tensor("a.weight", vec![2, 3], true),
         ];
-        let flipped = [values[0], values[2], values[4], values[1], values[3], values[5]];
+        let flipped = [
+            values[0], values[2], values[4], values[1], values[3], values[5],
+        ];
         let view = |shape: Vec<usize>, values: &'static [u8]| {
             safetensors::tensor::TensorView::new(Dtype::F32, shape, values).unwrap()
         };

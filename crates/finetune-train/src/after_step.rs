@@ -6,8 +6,9 @@ use finetune_data::TokenizedDataset;
 use finetune_metrics::Metric;
 
 use crate::{
-    Accumulator, BestEvaluation, Checkpoints, Evaluation, Event, FeatureStore, FrozenPrefix, Learner, Observers,
-    Outcome, RunDirectory, Steps, StopReason, TrainData, TrainError, TrainPlan, TrainState, evaluate,
+    Accumulator, BestEvaluation, Checkpoints, Evaluation, Event, FeatureStore, FrozenPrefix,
+    Learner, Observers, Outcome, RunDirectory, Steps, StopReason, TrainData, TrainError, TrainPlan,
+    TrainState, evaluate,
 };
 
 /// All that follows a step.

@@ -25,10 +25,7 @@ pub(crate) fn offsets(batch: &PackedBatch) -> Result<Offsets, TrainError> {
 }
 
 /// The batches of these rows.
-pub fn batches(
-    data: &TokenizedDataset,
-    rows: &[Vec<u64>],
-) -> Result<Vec<PackedBatch>, TrainError> {
+pub fn batches(data: &TokenizedDataset, rows: &[Vec<u64>]) -> Result<Vec<PackedBatch>, TrainError> {
     let batches = rows.iter().map(|rows| data.batch(rows));
     Ok(batches.collect::<Result<_, _>>()?)
 }
@@ -79,7 +76,7 @@ impl<'a> StepLoss<'a> {
             total += f64::from(loss.into_scalar::<f32>());
             sum = Some(match sum {
                 None => gradients,
-                Some(sum) => sum.add(gradients),
+                Some(sum) => sum.plus(gradients),
             });
         }
         let gradients = sum.ok_or_else(|| TrainError::Plan("a step without rows".into()))?;

@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use burn::{
-    Tensor,
-    module::{Module, ModuleVisitor, Param},
-};
+use burn::Tensor;
 use finetune_checkpoint::{
     BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
 };
@@ -18,12 +15,16 @@ use finetune_peft::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{ADAPTER, Learner, RunDirectory, TrainError, TrainPlan, TrainState};
+use crate::{
+    ADAPTER, Learner, RunDirectory, TrainError, TrainPlan, TrainState, parameters::visit_parameters,
+};
 
 /// File of the [`SavedState`].
 pub(crate) const STATE: &str = "state.json";
 /// File of the optimizer's and the moving average's tensors.
 pub(crate) const OPTIMIZER: &str = "optimizer.safetensors";
+/// What the names of the moving average's tensors begin with.
+pub(crate) const EMA: &str = "ema.";
 /// File of the trained parameters by path, where the model's file has them in another form: an
 /// adapter's (PiSSA's is converted), or the moving average.
 pub(crate) const TRAINED: &str = "trained.safetensors";
@@ -34,8 +35,6 @@ pub(crate) struct SavedState {
     pub train: TrainState,
     /// Steps that each parameter has taken.
     pub optimizer_steps: BTreeMap<String, u64>,
-    /// Updates of the moving average.
-    pub ema_updates: u64,
 }
 
 /// The checkpoints of a run, written in the background.
@@ -87,17 +86,12 @@ impl Checkpoints {
         Ok(())
     }
 
-    fn content(
-        &self,
-        learner: &Learner,
-        state: &TrainState,
-    ) -> Result<Content, TrainError> {
+    fn content(&self, learner: &Learner, state: &TrainState) -> Result<Content, TrainError> {
         let result = learner.result();
         let (optimizer, ema) = learner.states();
         let saved = SavedState {
             train: state.clone(),
             optimizer_steps: optimizer.steps,
-            ema_updates: ema.updates,
         };
         let json = serde_json::to_vec_pretty(&saved)
             .map_err(|error| TrainError::Plan(format!("cannot write the state: {error}")))?;
@@ -125,8 +119,14 @@ impl Checkpoints {
             let trained = trained_tensors(&learner.model);
             content = tensors_file(content, TRAINED, trained.into_iter().map(named).collect());
         }
-        let tensors = optimizer.tensors.into_iter().chain(ema.tensors);
-        Ok(tensors_file(content, OPTIMIZER, tensors.map(named).collect()))
+        let ema = ema.tensors.into_iter();
+        let ema = ema.map(|(path, tensor)| (format!("{EMA}{path}"), tensor));
+        let tensors = optimizer.tensors.into_iter().chain(ema);
+        Ok(tensors_file(
+            content,
+            OPTIMIZER,
+            tensors.map(named).collect(),
+        ))
     }
 
     /// What saves that ended since have to say.
@@ -162,28 +162,11 @@ fn named((name, tensor): (String, Tensor<1>)) -> NamedTensor {
 
 /// The parameters that take gradients, by path.
 fn trained_tensors(model: &SequenceClassifier) -> Vec<(String, Tensor<1>)> {
-    #[derive(Default)]
-    struct Trained {
-        path: Vec<String>,
-        tensors: Vec<(String, Tensor<1>)>,
-    }
-    impl ModuleVisitor for Trained {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.into());
+    let mut tensors = Vec::new();
+    visit_parameters(model, &mut |path, _, trained, values| {
+        if trained {
+            tensors.push((path.to_string(), values));
         }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let tensor = param.val();
-            if tensor.is_require_grad() {
-                let length = tensor.shape().num_elements();
-                let path = self.path.join(".");
-                self.tensors.push((path, tensor.inner().reshape([length])));
-            }
-        }
-    }
-    let mut trained = Trained::default();
-    model.visit(&mut trained);
-    trained.tensors
+    });
+    tensors
 }

@@ -77,7 +77,7 @@ pub fn train(
     let mut reason = after.start(&learner, &mut state, observers)?;
     let mut rows = steps.from(state.step)?;
     while reason.is_none()
-        && let Some(batches) = rows.next()
+        && let Some(rows) = rows.next()
     {
         let started = Instant::now();
         let step = state.step;
@@ -85,7 +85,7 @@ pub fn train(
             learner.model = unfreezing.apply(learner.model, step)?;
             observers.emit(&Unfreezing::event(&learner.model, step))?;
         }
-        let batches = batches(&data.train, &batches?)?;
+        let batches = batches(&data.train, &rows?)?;
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
         let loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
         let (loss, gradients) = loss.backward(&learner.model, &batches, dropout)?;

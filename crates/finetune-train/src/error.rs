@@ -30,6 +30,16 @@ pub enum TrainError {
     /// A setting that cannot be.
     #[error("{0}")]
     Plan(String),
+    /// A saved state that is not of this model or these settings.
+    #[error(
+        "the saved state of the {what} does not fit: {problem}. It belongs to another model or other settings; start a new run instead"
+    )]
+    State {
+        /// Whose state.
+        what: &'static str,
+        /// What does not fit.
+        problem: String,
+    },
     /// The run directory cannot be made.
     #[error("cannot use {path} as the run directory: {problem}; choose another with --output")]
     RunDirectory {

@@ -3,9 +3,7 @@
 use burn::module::Module;
 use finetune_models::SequenceClassifier;
 
-use crate::{
-    Ema, EmaState, Optimizer, OptimizerState, ParameterGradients, TrainError, TrainPlan,
-};
+use crate::{Ema, EmaState, Optimizer, OptimizerState, ParameterGradients, TrainError, TrainPlan};
 
 /// A model with all that learning remembers of it.
 #[derive(Debug)]
@@ -13,7 +11,7 @@ pub(crate) struct Learner {
     /// The model as it is trained.
     pub model: SequenceClassifier,
     optimizer: Optimizer,
-    ema: Ema,
+    ema: Option<Ema>,
 }
 
 impl Learner {
@@ -27,11 +25,16 @@ impl Learner {
         let groups = plan.parameter_groups(model.config().num_hidden_layers);
         let mut learner = Self {
             model: model.train(),
-            optimizer: Optimizer::new(plan.optimizer.clone(), groups),
-            ema: Ema::new(plan.ema_decay),
+            optimizer: Optimizer::new(plan.optimizer, groups),
+            ema: match plan.ema_decay {
+                0.0 => None,
+                decay => Some(Ema::new(decay)?),
+            },
         };
-        learner.optimizer.restore(optimizer)?;
-        learner.ema.restore(ema)?;
+        learner.optimizer.restore(&learner.model, optimizer)?;
+        if let Some(average) = &mut learner.ema {
+            average.restore(&learner.model, ema)?;
+        }
         Ok(learner)
     }
 
@@ -50,7 +53,9 @@ impl Learner {
         } = self;
         // The model is given away: what nobody else holds is changed in place.
         let model = optimizer.step(model, gradients, learning_rate, momentum, gradient_scale);
-        ema.update(&model);
+        if let Some(ema) = &mut ema {
+            ema.update(&model);
+        }
         Self {
             model,
             optimizer,
@@ -60,16 +65,21 @@ impl Learner {
 
     /// The model that is evaluated and saved: the moving average, where there is one.
     pub fn result(&self) -> SequenceClassifier {
-        self.ema.averaged(self.model.clone())
+        let model = self.model.clone();
+        match &self.ema {
+            None => model,
+            Some(ema) => ema.averaged(model),
+        }
     }
 
     /// Whether [`result`](Self::result) is another than the model that is trained.
     pub fn is_averaged(&self) -> bool {
-        self.ema.is_on()
+        self.ema.is_some()
     }
 
     /// States of the optimizer and the moving average. The tensors are shared, not copied.
     pub fn states(&self) -> (OptimizerState, EmaState) {
-        (self.optimizer.state(), self.ema.state())
+        let ema = self.ema.as_ref().map(Ema::state);
+        (self.optimizer.state(), ema.unwrap_or_default())
     }
 }

@@ -8,6 +8,7 @@ mod checkpoints;
 mod classifier;
 mod device;
 mod early_stopping;
+mod ema;
 mod engine;
 mod error;
 mod evaluate;
@@ -16,8 +17,10 @@ mod features;
 mod frozen_prefix;
 mod gradients;
 mod learner;
+mod loss;
 mod manifest;
 mod optimizer;
+mod parameters;
 mod plan;
 mod plan_check;
 mod plan_difference;
@@ -44,6 +47,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub use classifier::{Classifier, Prediction, load_tokenizer};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
 pub use early_stopping::EarlyStopping;
+pub use ema::{Ema, EmaState};
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;
 pub use evaluate::{Accumulator, Evaluation, evaluate};
@@ -52,17 +56,21 @@ pub use features::{FeatureLimits, FeatureReport, FeatureStore, forward};
 pub use frozen_prefix::FrozenPrefix;
 pub use gradients::{ParameterGradients, clip_factor};
 pub(crate) use learner::Learner;
+pub use loss::{LossConfig, balanced_weights};
 pub use manifest::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
     Session, SessionEnd,
 };
-pub use optimizer::{AdamW, AdamWConfig};
+pub use optimizer::{
+    AdafactorConfig, AdamConfig, AdamWConfig, OPTIMIZERS, Optimizer, OptimizerConfig,
+    OptimizerState, ParameterGroup, ParameterGroups, SgdConfig,
+};
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;
 pub use prepare::{ADAPTER, Prepared, prepare};
 pub use report_to::ReportTo;
 pub use run_directory::{EventLog, RunDirectory, write_json};
-pub use schedule::Schedule;
+pub use schedule::{AnnealStrategy, OneCycleConfig, Schedule, ScheduleConfig, SchedulerType};
 pub use start::Start;
 pub use state::{STATE_VERSION, Sums, TrainState};
 pub use step_facts::StepFacts;

@@ -6,7 +6,10 @@ use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig, ParameterGroups, ReportTo, ScheduleConfig, Strategy, TrainError};
+use crate::{
+    FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig, ParameterGroups, ReportTo,
+    ScheduleConfig, Strategy, TrainError,
+};
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
 /// and weights gives the same bits.
@@ -140,6 +143,75 @@ pub struct TrainPlan {
     /// IA³'s settings, with peft's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ia3: Option<Ia3Config>,
+}
+
+/// The defaults of `finetune train`, for a model, data and labels that are yet to be named.
+impl Default for TrainPlan {
+    fn default() -> Self {
+        let strategy = Strategy::default();
+        let learning_rate = strategy.default_learning_rate();
+        Self {
+            model: String::new(),
+            revision: String::new(),
+            model_sha256: String::new(),
+            dataset: String::new(),
+            dataset_fingerprints: Vec::new(),
+            train_split: "train".into(),
+            validation_split: String::new(),
+            validation_fraction: 0.1,
+            test_split: String::new(),
+            text_column: Vec::new(),
+            label_column: Vec::new(),
+            labels: Vec::new(),
+            problem_type: ProblemType::SingleLabelClassification,
+            strategy,
+            adapter: String::new(),
+            frozen_dropout: false,
+            unfreeze_every: 0.5,
+            epochs: 3.0,
+            max_steps: 0,
+            train_rows: 1000,
+            eval_rows: 200,
+            batch_size: 16,
+            gradient_accumulation_steps: 1,
+            auto_find_batch_size: false,
+            eval_batch_size: 32,
+            learning_rate,
+            head_learning_rate: learning_rate,
+            layerwise_lr_decay: 1.0,
+            warmup_ratio: 0.1,
+            warmup_steps: 0,
+            schedule: ScheduleConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            label_smoothing_factor: 0.0,
+            class_weights: Vec::new(),
+            ema_decay: 0.0,
+            max_length: 256,
+            length_buckets: 0,
+            seed: 42,
+            device: "cpu".into(),
+            eval_strategy: IntervalStrategy::Epoch,
+            eval_steps: 0,
+            eval_on_start: true,
+            save_strategy: IntervalStrategy::Epoch,
+            save_steps: 0,
+            save_total_limit: 2,
+            save_bytes_limit: 0,
+            logging_strategy: IntervalStrategy::Steps,
+            logging_steps: 1,
+            load_best_model_at_end: true,
+            metric_for_best_model: "loss".into(),
+            early_stopping_patience: 0,
+            early_stopping_threshold: 0.0,
+            feature_cache: FeatureLimits::default(),
+            report_to: ReportTo::default(),
+            output: String::new(),
+            lora: None,
+            ia3: None,
+        }
+    }
 }
 
 impl TrainPlan {

@@ -61,35 +61,13 @@ impl TrainPlan {
         refuse(norm.is_nan() || norm <= 0.0, || {
             format!("max_grad_norm is {norm}; expected a number above 0")
         })?;
-        let smoothing = self.label_smoothing_factor;
-        refuse(!(0.0..1.0).contains(&smoothing), || {
-            format!("label_smoothing_factor is {smoothing}; expected 0 or more and below 1")
-        })?;
-        refuse(smoothing > 0.0 && self.labels.is_empty(), || {
-            "label_smoothing_factor is for classes; this is a regression".into()
-        })?;
         let ema = self.ema_decay;
         refuse(!(0.0..1.0).contains(&ema), || {
             format!("ema_decay is {ema}; expected 0 (off) or a number below 1, such as 0.999")
         })?;
-        let weights = &self.class_weights;
-        refuse(
-            !weights.is_empty() && weights.len() != self.labels.len(),
-            || {
-                format!(
-                    "class_weights has {} numbers for {} classes ({})",
-                    weights.len(),
-                    self.labels.len(),
-                    self.labels.join(", ")
-                )
-            },
-        )?;
-        let wrong = weights.iter().find(|w| !(w.is_finite() && **w >= 0.0));
-        refuse(wrong.is_some(), || {
-            format!("class_weights has {wrong:?}; expected numbers of 0 or more")
-        })?;
+        self.loss().check(&self.outputs())?;
         self.optimizer.check()?;
-        self.schedule.check()
+        self.schedule.check(self.learning_rate)
     }
 
     fn check_intervals(&self) -> Result<(), TrainError> {
@@ -163,9 +141,7 @@ impl TrainPlan {
         )?;
         refuse(
             !self.adapter.is_empty() && (self.lora.is_some() || self.ia3.is_some()),
-            || {
-                "an adapter to go on with brings its own settings; leave lora and ia3 out".into()
-            },
+            || "an adapter to go on with brings its own settings; leave lora and ia3 out".into(),
         )?;
         let every = self.unfreeze_every;
         refuse(!(every > 0.0 && every.is_finite()), || {

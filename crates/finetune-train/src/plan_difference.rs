@@ -59,7 +59,9 @@ impl TrainPlan {
         let is = |key: &str, name: &str| key == name || key.starts_with(&format!("{name}."));
         let (passed, refused): (Vec<_>, Vec<_>) =
             self.differences(now)?.into_iter().partition(|difference| {
-                let mut names = HARMLESS.into_iter().chain(accepted.iter().map(String::as_str));
+                let mut names = HARMLESS
+                    .into_iter()
+                    .chain(accepted.iter().map(String::as_str));
                 names.any(|name| is(&difference.key, name))
             });
         if refused.is_empty() {

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     Tensor,
-    module::{Module, ModuleMapper, Param},
     tensor::{Device, TensorData},
 };
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
@@ -13,7 +12,8 @@ use finetune_models::{SafetensorsFile, SequenceClassifier};
 use crate::{
     EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
     TrainState,
-    checkpoints::{OPTIMIZER, STATE, SavedState, TRAINED},
+    checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
+    parameters::{ParameterMap, map_parameters},
     prepare,
 };
 
@@ -77,9 +77,13 @@ impl Start {
             let trained = read_tensors(&checkpoint.file(TRAINED)?, device)?;
             prepared.model = overlay(prepared.model, trained)?;
         }
-        let (ema, optimizer) = read_tensors(&checkpoint.file(OPTIMIZER)?, device)?
-            .into_iter()
-            .partition(|(name, _)| name.starts_with(EmaState::PREFIX));
+        let (mut optimizer, mut ema) = (Vec::new(), Vec::new());
+        for (name, tensor) in read_tensors(&checkpoint.file(OPTIMIZER)?, device)? {
+            match name.strip_prefix(EMA) {
+                Some(path) => ema.push((path.to_string(), tensor)),
+                None => optimizer.push((name, tensor)),
+            }
+        }
         Ok(Self {
             prepared,
             state: saved.train,
@@ -87,10 +91,7 @@ impl Start {
                 tensors: optimizer,
                 steps: saved.optimizer_steps,
             },
-            ema: EmaState {
-                tensors: ema,
-                updates: saved.ema_updates,
-            },
+            ema: EmaState { tensors: ema },
             damaged: Vec::new(),
         })
     }
@@ -114,13 +115,14 @@ fn read_state(path: &Path) -> Result<SavedState, TrainError> {
 
 fn read_tensors(path: &Path, device: &Device) -> Result<Vec<(String, Tensor<1>)>, TrainError> {
     let mut file = SafetensorsFile::open(path)?;
+    let names = file.names();
     let read = |name: String| {
         let values = file.read_f32(&name)?;
         let length = values.len();
         let tensor = Tensor::from_data(TensorData::new(values, [length]), device);
         Ok((name, tensor))
     };
-    file.names().into_iter().map(read).collect()
+    names.into_iter().map(read).collect()
 }
 
 /// Puts trained parameters in their places. What has no place, or another size, is an error.
@@ -129,46 +131,35 @@ fn overlay(
     trained: Vec<(String, Tensor<1>)>,
 ) -> Result<SequenceClassifier, TrainError> {
     struct Overlay {
-        path: Vec<String>,
         trained: BTreeMap<String, Tensor<1>>,
         wrong: Vec<String>,
     }
-    impl ModuleMapper for Overlay {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.into());
+    impl ParameterMap for Overlay {
+        fn wants(&mut self, path: &str, _trained: bool) -> bool {
+            self.trained.contains_key(path)
         }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let path = self.path.join(".");
-            let Some(values) = self.trained.remove(&path) else {
-                return param;
-            };
-            let (id, tensor, mapper) = param.consume();
-            let shape = tensor.shape();
-            if shape.num_elements() != values.shape().num_elements() {
-                self.wrong.push(path);
-                return Param::from_mapped_value(id, tensor, mapper);
+        fn map(&mut self, path: &str, shape: &[usize], values: Tensor<1>) -> Tensor<1> {
+            match self.trained.remove(path) {
+                Some(found) if found.dims() == [shape.iter().product::<usize>()] => found,
+                _ => {
+                    self.wrong.push(path.into());
+                    values
+                }
             }
-            let required = tensor.is_require_grad();
-            let tensor = values.reshape(shape).set_require_grad(required);
-            Param::from_mapped_value(id, tensor, mapper)
         }
     }
     let mut overlay = Overlay {
-        path: Vec::new(),
         trained: trained.into_iter().collect(),
         wrong: Vec::new(),
     };
-    let model = model.map(&mut overlay);
+    let model = map_parameters(model, &mut overlay);
     let mut wrong = overlay.wrong;
     wrong.extend(overlay.trained.into_keys());
     match wrong.is_empty() {
         true => Ok(model),
-        false => Err(TrainError::Plan(format!(
-            "the checkpoint does not fit the plan's model: {}",
-            wrong.join(", ")
-        ))),
+        false => Err(TrainError::State {
+            what: "model",
+            problem: format!("{} have no place in it", wrong.join(", ")),
+        }),
     }
 }

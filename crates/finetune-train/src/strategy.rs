@@ -36,7 +36,7 @@ pub enum Strategy {
 }
 
 /// How strategies are written, for messages and help.
-pub const STRATEGIES: &str = 
+pub const STRATEGIES: &str =
     "full, head, last:N, layers:N,N,…, params:REGEX, gradual, features, bitfit, lora, ia3";
 
 impl Strategy {

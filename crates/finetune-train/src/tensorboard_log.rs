@@ -224,17 +224,19 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValu
 
 /// Of each class: its name, which rows are of it, and its probability in each row.
 fn curves<'a>(predictions: &'a Accumulator) -> Vec<(&'a str, Vec<bool>, Vec<f32>)> {
-    let (names, rows, probabilities): (_, _, fn(&[f32]) -> Vec<f32>) = match predictions {
-        Accumulator::Classification(all) => (all.class_names(), all.predictions(), softmax),
-        Accumulator::MultiLabel(all) => (all.class_names(), all.predictions(), |logits| {
-            logits.iter().map(|&logit| sigmoid(logit) as f32).collect()
-        }),
+    let sigmoids = |logits: &[f32]| logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
+    let (names, rows) = match predictions {
+        Accumulator::Classification(all) => (all.class_names(), all.predictions()),
+        Accumulator::MultiLabel(all) => (all.class_names(), all.predictions()),
         Accumulator::Regression(_) => return Vec::new(),
     };
     if names.len() > MOST_CURVES {
         return Vec::new();
     }
-    let probabilities: Vec<_> = rows.iter().map(probabilities).collect();
+    let probabilities: Vec<Vec<f32>> = match predictions {
+        Accumulator::MultiLabel(_) => rows.iter().map(sigmoids).collect(),
+        _ => rows.iter().map(softmax).collect(),
+    };
     let of_class = |(class, name): (usize, &'a String)| {
         let labels = match rows.targets() {
             Targets::Classes(targets) => targets.iter().map(|&t| t as usize == class).collect(),

@@ -6,16 +6,11 @@ use burn::tensor::Device;
 use finetune_data::{BatchLabels, PackedBatch, ProblemType};
 use finetune_kernels::DropoutSource;
 
-use crate::{
-    EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare,
-};
+use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
 
 /// Batch sizes that give the same rows per step as `batch_size` times `accumulation`: the largest
 /// first, each at most half of the one before, with the accumulation that goes with it.
-pub fn batch_sizes(
-    batch_size: usize,
-    accumulation: usize,
-) -> impl Iterator<Item = (usize, usize)> {
+pub fn batch_sizes(batch_size: usize, accumulation: usize) -> impl Iterator<Item = (usize, usize)> {
     let smaller = move |&size: &usize| {
         (1..=size / 2)
             .rev()

@@ -1,13 +1,12 @@
 //! Which part of the model is trained at a step: all that the strategy names from the start, or for
 //! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
 
-use burn::{
-    Tensor,
-    module::{Module, ModuleVisitor, Param},
-};
 use finetune_models::{ModelConfig, SequenceClassifier};
 
-use crate::{Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer};
+use crate::{
+    Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer,
+    parameters::visit_parameters,
+};
 
 /// When layers are unfrozen.
 #[derive(Clone, Debug)]
@@ -57,22 +56,16 @@ impl Unfreezing {
 
     /// The event of a change at `step`.
     pub fn event(model: &SequenceClassifier, step: u64) -> Event {
-        #[derive(Default)]
-        struct Trained(u64);
-        impl ModuleVisitor for Trained {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let tensor = param.val();
-                if tensor.is_require_grad() {
-                    self.0 += tensor.shape().num_elements() as u64;
-                }
+        let mut trainable_parameters = 0;
+        visit_parameters(model, &mut |_, shape, trained, _| {
+            if trained {
+                trainable_parameters += shape.iter().product::<usize>() as u64;
             }
-        }
-        let mut trained = Trained::default();
-        model.visit(&mut trained);
+        });
         Event::Unfrozen {
             step,
             lowest_layer: lowest_trained_layer(model),
-            trainable_parameters: trained.0,
+            trainable_parameters,
         }
     }
 }

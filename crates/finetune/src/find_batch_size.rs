@@ -28,7 +28,7 @@ struct Trial {
 /// The plan with the largest batch size that fits, and the accumulation that keeps the rows of a
 /// step.
 pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Failure> {
-    let longest = loaded.data.train.lengths().max as usize;
+    let longest = loaded.data.train.lengths().max;
     let sizes = batch_sizes(plan.batch_size, plan.gradient_accumulation_steps);
     for (batch_size, gradient_accumulation_steps) in sizes {
         let trial = Trial {
@@ -58,7 +58,9 @@ pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Fa
 /// Tries a step in another process; what went wrong, if something did.
 fn attempt(trial: &Trial) -> Result<Option<String>, Failure> {
     let internal = |error: std::io::Error| {
-        Failure::Internal(format!("cannot try a batch size in a process of its own: {error}"))
+        Failure::Internal(format!(
+            "cannot try a batch size in a process of its own: {error}"
+        ))
     };
     let text = serde_json::to_vec(trial).map_err(|error| internal(error.into()))?;
     let program = std::env::current_exe().map_err(internal)?;

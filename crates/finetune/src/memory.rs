@@ -12,7 +12,9 @@ pub fn peak_bytes() -> Option<u64> {
 /// container's limit counts too.
 pub fn available_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     let machine = kibibytes * 1024;
     let number = |path: &str| {

@@ -53,7 +53,10 @@ pub fn resume(
         eprintln!("note: a newer checkpoint is passed over: {damage}");
     }
     match start.state.step {
-        0 => eprintln!("resume  {}: from the beginning, there is no checkpoint", run.path().display()),
+        0 => eprintln!(
+            "resume  {}: from the beginning, there is no checkpoint",
+            run.path().display()
+        ),
         step => eprintln!("resume  {}: after step {step}", run.path().display()),
     }
     eprintln!("{}", start.prepared.trainable_line());

@@ -11,8 +11,8 @@ use finetune_train::{RunDirectory, TrainPlan, device, resolve_auto};
 use crate::{
     args::TrainArguments,
     error::Failure,
-    find_batch_size::find_batch_size,
     execute::{Loaded, execute, fresh_start, load},
+    find_batch_size::find_batch_size,
     interrupt, model,
     output::print,
     paths,

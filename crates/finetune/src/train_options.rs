@@ -333,10 +333,10 @@ impl From<ClassWeights> for toml::Value {
     fn from(weights: ClassWeights) -> Self {
         match weights {
             ClassWeights::Balanced => "balanced".into(),
-            ClassWeights::Given(weights) => weights
-                .into_iter()
-                .map(|weight| toml::Value::Float(weight.into()))
-                .collect(),
+            ClassWeights::Given(weights) => {
+                let weights = weights.into_iter();
+                toml::Value::Array(weights.map(|weight| f64::from(weight).into()).collect())
+            }
         }
     }
 }
