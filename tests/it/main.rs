@@ -9,6 +9,7 @@ mod evaluate;
 mod features;
 mod fixtures;
 mod interrupt;
+mod logs;
 mod minilm;
 mod optim;
 mod parity;

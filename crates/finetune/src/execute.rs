@@ -7,16 +7,22 @@ use finetune_data::TokenizedDataset;
 use finetune_hub::ModelFiles;
 use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Event, Observers, ReportTo, RunDirectory, Start, StopReason,
-    TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate, load_tokenizer, prepare,
-    train,
+    Accumulator, Classifier, Event, FileFacts, Observers, ReportTo, RunDirectory, Start,
+    StopReason, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate, load_tokenizer,
+    prepare, train,
 };
 
 use serde_json::Value;
 
 use crate::{
-    data::describe, error::Failure, interrupt, model, paths, progress::ProgressView,
-    report::Report, rows::Rows,
+    data::describe,
+    error::Failure,
+    interrupt,
+    manifest::{OpenManifest, Seconds},
+    model, paths,
+    progress::ProgressView,
+    report::Report,
+    rows::Rows,
 };
 
 /// Rows and files that a plan names.
@@ -27,6 +33,10 @@ pub struct Loaded {
     pub test: Option<TokenizedDataset>,
     /// What there is, in words.
     pub description: String,
+    /// The files that rows may come from.
+    pub data_files: Vec<FileFacts>,
+    began: Instant,
+    data_seconds: f64,
 }
 
 impl Loaded {
@@ -41,6 +51,7 @@ impl Loaded {
 
 /// Tokenizes the rows.
 pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, Failure> {
+    let began = Instant::now();
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
@@ -54,6 +65,9 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, 
         data,
         test,
         description: format!("{model}\n{rows}\n        train {train}"),
+        data_files: rows.files()?,
+        began,
+        data_seconds: began.elapsed().as_secs_f64(),
     })
 }
 
@@ -84,6 +98,12 @@ pub fn execute(
 ) -> Result<Report, Failure> {
     let parameters = (start.prepared.trainable, start.prepared.all);
     run.begin(plan, &loaded.files.dir)?;
+    let manifest = OpenManifest::begin(run, plan, &loaded, start.state.step)?;
+    let mut seconds = Seconds {
+        data: loaded.data_seconds,
+        model: loaded.began.elapsed().as_secs_f64() - loaded.data_seconds,
+        ..Seconds::default()
+    };
     let mut observers = Observers::default()
         .with(run.event_log(&start.state.observers)?)
         .with(ProgressView::default())
@@ -91,9 +111,12 @@ pub fn execute(
     if plan.report_to == ReportTo::Tensorboard {
         observers = observers.with(tensorboard(plan, run, &start.state.observers)?);
     }
+    let started = Instant::now();
     let outcome = train(plan, start, &loaded.data, run, &mut observers)
         .map_err(|error| with_advice(error, run))?;
+    seconds.train = started.elapsed().as_secs_f64();
     if outcome.reason == StopReason::Interrupted {
+        manifest.end(&outcome, seconds, None)?;
         return Err(interrupted(
             &format!(
                 "interrupted after step {}; a checkpoint is saved",
@@ -121,8 +144,12 @@ pub fn execute(
             seconds: started.elapsed().as_secs_f64(),
         })?;
         report.test = Some(predictions);
+        seconds.test = started.elapsed().as_secs_f64();
     }
-    finetune_train::write_json(&run.results(), &report.json(run))?;
+    let results = report.json(run);
+    manifest.end(&report.outcome, seconds, Some(&results))?;
+    // Last: with it the run is complete.
+    finetune_train::write_json(&run.results(), &results)?;
     Ok(report)
 }
 
