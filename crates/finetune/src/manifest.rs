@@ -7,15 +7,15 @@ use std::{
 
 use finetune_train::{
     FileFacts, MANIFEST_VERSION, Manifest, ModelFacts, Outcome, ResultFacts, RunDirectory, Session,
-    SessionEnd, StopReason, TrainPlan,
+    SessionEnd, TrainPlan,
 };
 use serde_json::Value;
 
 use crate::{
-    run_comparison::lasting,
     error::Failure,
     execute::Loaded,
     machine::{machine, program},
+    run_comparison::lasting,
 };
 
 /// The manifest of a run that is at work.
