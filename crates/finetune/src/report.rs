@@ -6,6 +6,7 @@ use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
 use serde_json::{Value, json};
 
 use crate::{
+    comparison::Comparison,
     memory, paths,
     progress::{count, headline},
     summary,
@@ -17,11 +18,30 @@ pub struct Report {
     pub outcome: Outcome,
     /// Of the best model on the test rows, where there are any.
     pub test: Option<Arc<Accumulator>>,
+    /// What the untrained model says of the first rows, of strategy `features`.
+    pub raw_predictions: Option<String>,
     /// Elements that were trained, and all.
     pub parameters: (u64, u64),
 }
 
 impl Report {
+    /// The metrics of the model that was kept, on the validation rows.
+    fn validation(&self) -> Option<&Value> {
+        let best = self.outcome.best.as_ref().map(|best| &best.evaluation);
+        best.or(self.outcome.last.as_ref())
+    }
+
+    /// Validation metrics of the untouched model beside those of the one that was kept.
+    fn comparison(&self) -> String {
+        match (&self.outcome.before, self.validation()) {
+            (Some(before), Some(after)) if self.outcome.steps > 0 => {
+                let table = Comparison::new(before, after).table(["before", "after"]);
+                format!("\nvalidation rows before and after training\n\n{table}")
+            }
+            _ => String::new(),
+        }
+    }
+
     /// What `results.json` has, with the metrics of the model that was kept.
     pub fn json(&self, run: &RunDirectory) -> Value {
         let outcome = &self.outcome;
@@ -34,7 +54,7 @@ impl Report {
                 "stopped": outcome.reason,
             },
             "before": outcome.before,
-            "validation": outcome.best.as_ref().map(|best| &best.evaluation).or(outcome.last.as_ref()),
+            "validation": self.validation(),
             "best_step": outcome.best.as_ref().map(|best| best.step),
         });
         if let Some(test) = &self.test {
@@ -56,13 +76,18 @@ impl Report {
             let (headline, tables) = (headline(&all.evaluation()), summary::tables(all));
             format!("\ntest    {headline}\n\n{tables}\n")
         });
+        let comparison = self.comparison();
+        let raw = self.raw_predictions.as_ref();
+        let raw = raw.map_or_else(String::new, |table| {
+            format!("what it says without training\n\n{table}\n")
+        });
         let outcome = &self.outcome;
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
-            "{test}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+            "{comparison}{test}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
