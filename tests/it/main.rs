@@ -11,6 +11,7 @@ mod features;
 mod fixtures;
 mod interrupt;
 mod library;
+mod logs;
 mod minilm;
 mod optim;
 mod parity;

@@ -19,6 +19,7 @@ mod frozen_prefix;
 mod gradients;
 mod learner;
 mod loss;
+mod manifest;
 mod optimizer;
 mod parameters;
 mod plan;
@@ -59,9 +60,13 @@ pub use frozen_prefix::FrozenPrefix;
 pub use gradients::{ParameterGradients, clip_factor};
 pub(crate) use learner::Learner;
 pub use loss::{LossConfig, balanced_weights};
+pub use manifest::{
+    FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
+    Session, SessionEnd,
+};
 pub use optimizer::{
-    AdafactorConfig, AdamConfig, AdamWConfig, OPTIMIZERS, Optimizer, OptimizerConfig,
-    OptimizerState, ParameterGroup, ParameterGroups, SgdConfig,
+    AdafactorConfig, AdamConfig, OPTIMIZERS, Optimizer, OptimizerConfig, OptimizerState,
+    ParameterGroup, ParameterGroups, SgdConfig,
 };
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;

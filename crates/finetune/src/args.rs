@@ -37,6 +37,8 @@ pub enum Command {
     /// Takes a step, for --auto-find-batch-size
     #[command(hide = true)]
     TrialStep,
+    /// Repeats a run and compares: events, metrics and every bit of the weights
+    Replay(ReplayArguments),
     /// Evaluates a saved model on labelled rows, or compares two on the same ones
     Evaluate(EvaluateArguments),
     /// Predicts the labels of texts
@@ -90,6 +92,20 @@ pub struct ResumeArguments {
     pub accept: Vec<String>,
 
     /// Print one JSON object with the results on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Directory of a complete run
+    pub run: PathBuf,
+
+    /// Directory of the new run, must not exist [default: RUN-replay-N]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// Print one JSON object with what is equal on standard output
     #[arg(long)]
     pub json: bool,
 }

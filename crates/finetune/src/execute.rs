@@ -7,16 +7,22 @@ use finetune_data::TokenizedDataset;
 use finetune_hub::ModelFiles;
 use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Event, Observers, ReportTo, RunDirectory, Start, StopReason, Strategy,
-    TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate, load_tokenizer, prepare,
-    train,
+    Accumulator, Classifier, Event, FileFacts, Observers, ReportTo, RunDirectory, Start,
+    StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
+    load_tokenizer, prepare, train,
 };
 
 use serde_json::Value;
 
 use crate::{
-    data::describe, error::Failure, interrupt, model, paths, predictions, progress::ProgressView,
-    report::Report, rows::Rows,
+    data::describe,
+    error::Failure,
+    interrupt,
+    manifest::{OpenManifest, Seconds},
+    model, paths, predictions,
+    progress::ProgressView,
+    report::Report,
+    rows::Rows,
 };
 
 /// Rows and files that a plan names.
@@ -25,6 +31,12 @@ pub struct Loaded {
     pub files: ModelFiles,
     pub data: TrainData,
     pub test: Option<TokenizedDataset>,
+    /// What there is, in words.
+    pub description: String,
+    /// The files that rows may come from.
+    pub data_files: Vec<FileFacts>,
+    began: Instant,
+    data_seconds: f64,
 }
 
 impl Loaded {
@@ -37,26 +49,37 @@ impl Loaded {
     }
 }
 
-/// Tokenizes the rows, and says what there is.
+/// Tokenizes the rows.
 pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, Failure> {
+    let began = Instant::now();
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
-    eprintln!("model   {} ({})", files.name, model::describe(files.source));
-    eprintln!("data    {}: {}", rows.dataset, rows.describe_labels());
-    eprintln!("        train {}", describe(&data.train));
+    let description = format!(
+        "model   {} ({})\ndata    {}: {}\n        train {}",
+        files.name,
+        model::describe(files.source),
+        rows.dataset,
+        rows.describe_labels(),
+        describe(&data.train)
+    );
     Ok(Loaded {
         device,
         files,
         data,
         test,
+        description,
+        data_files: rows.files()?,
+        began,
+        data_seconds: began.elapsed().as_secs_f64(),
     })
 }
 
 /// The base model, ready for the first step.
 pub fn fresh_start(plan: &TrainPlan, loaded: &Loaded) -> Result<Start, Failure> {
     let start = Start::fresh(prepare(plan, &loaded.files.dir, &loaded.device)?);
+    eprintln!("{}", loaded.description);
     let report = &start.prepared.report;
     if !report.fresh.is_empty() {
         eprintln!("        new weights: {}", report.fresh.join(", "));
@@ -80,6 +103,12 @@ pub fn execute(
 ) -> Result<Report, Failure> {
     let parameters = (start.prepared.trainable, start.prepared.all);
     run.begin(plan, &loaded.files.dir)?;
+    let manifest = OpenManifest::begin(run, plan, &loaded, start.state.step)?;
+    let mut seconds = Seconds {
+        data: loaded.data_seconds,
+        model: loaded.began.elapsed().as_secs_f64() - loaded.data_seconds,
+        ..Seconds::default()
+    };
     let mut observers = Observers::default()
         .with(run.event_log(&start.state.observers)?)
         .with(ProgressView::default())
@@ -87,9 +116,12 @@ pub fn execute(
     if plan.report_to == ReportTo::Tensorboard {
         observers = observers.with(tensorboard(plan, run, &start.state.observers)?);
     }
+    let started = Instant::now();
     let outcome = train(plan, start, &loaded.data, run, &mut observers)
         .map_err(|error| with_advice(error, run))?;
+    seconds.train = started.elapsed().as_secs_f64();
     if outcome.reason == StopReason::Interrupted {
+        manifest.end(&outcome, seconds, None)?;
         return Err(interrupted(
             &format!(
                 "interrupted after step {}; a checkpoint is saved",
@@ -121,8 +153,12 @@ pub fn execute(
             seconds: started.elapsed().as_secs_f64(),
         })?;
         report.test = Some(predictions);
+        seconds.test = started.elapsed().as_secs_f64();
     }
-    finetune_train::write_json(&run.results(), &report.json(run))?;
+    let results = report.json(run);
+    manifest.end(&report.outcome, seconds, Some(&results))?;
+    // Last: with it the run is complete.
+    finetune_train::write_json(&run.results(), &results)?;
     Ok(report)
 }
 

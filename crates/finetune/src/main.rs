@@ -10,6 +10,8 @@ mod find_batch_size;
 mod inspect;
 mod interrupt;
 mod intervals;
+mod machine;
+mod manifest;
 mod memory;
 mod memory_estimate;
 mod merge;
@@ -21,9 +23,11 @@ mod plan;
 mod predict;
 mod predictions;
 mod progress;
+mod replay;
 mod report;
 mod resume;
 mod rows;
+mod run_comparison;
 mod settings;
 mod summary;
 mod terminal;
@@ -47,6 +51,7 @@ fn program() -> ExitCode {
         Command::Train(arguments) => train::run(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::TrialStep => find_batch_size::trial(),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -23,6 +23,17 @@ pub fn default_run(dataset: &str) -> PathBuf {
     numbered_run(dataset, (1..).find(free).unwrap_or(u32::MAX))
 }
 
+/// The first free of `NAME-1`, `NAME-2`, ….
+pub fn numbered(name: &Path) -> PathBuf {
+    let path = |number: u32| {
+        let mut path = name.as_os_str().to_os_string();
+        path.push(format!("-{number}"));
+        PathBuf::from(path)
+    };
+    let free = |number: &u32| !path(*number).exists();
+    path((1..).find(free).unwrap_or(u32::MAX))
+}
+
 /// The last of those that exist.
 pub fn last_run(dataset: &str) -> Option<PathBuf> {
     let runs = (1..).map(|number| numbered_run(dataset, number));

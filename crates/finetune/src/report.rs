@@ -25,23 +25,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// The metrics of the model that was kept, on the validation rows.
-    fn validation(&self) -> Option<&Value> {
-        let best = self.outcome.best.as_ref().map(|best| &best.evaluation);
-        best.or(self.outcome.last.as_ref())
-    }
-
-    /// Validation metrics of the untouched model beside those of the one that was kept.
-    fn comparison(&self) -> String {
-        match (&self.outcome.before, self.validation()) {
-            (Some(before), Some(after)) if self.outcome.steps > 0 => {
-                let table = Comparison::new(before, after).table(["before", "after"]);
-                format!("\nvalidation rows before and after training\n\n{table}")
-            }
-            _ => String::new(),
-        }
-    }
-
     /// What `results.json` has, with the metrics of the model that was kept.
     pub fn json(&self, run: &RunDirectory) -> Value {
         let outcome = &self.outcome;
@@ -54,7 +37,7 @@ impl Report {
                 "stopped": outcome.reason,
             },
             "before": outcome.before,
-            "validation": self.validation(),
+            "validation": outcome.best.as_ref().map(|best| &best.evaluation).or(outcome.last.as_ref()),
             "best_step": outcome.best.as_ref().map(|best| best.step),
         });
         if let Some(test) = &self.test {
@@ -67,6 +50,17 @@ impl Report {
         results
     }
 
+    /// The untouched model and the result on the validation rows.
+    fn comparison(&self) -> Option<Comparison> {
+        let outcome = &self.outcome;
+        if outcome.steps == 0 {
+            return None;
+        }
+        let best = outcome.best.as_ref().map(|best| &best.evaluation);
+        let after = best.or(outcome.last.as_ref())?;
+        Some(Comparison::new(outcome.before.as_ref()?, after))
+    }
+
     /// The test results, what was done, and what to type next.
     pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
         let peak = memory::peak_bytes().map_or_else(String::new, |bytes| {
@@ -76,18 +70,23 @@ impl Report {
             let (headline, tables) = (headline(&all.evaluation()), summary::tables(all));
             format!("\ntest    {headline}\n\n{tables}\n")
         });
-        let comparison = self.comparison();
-        let raw = self.raw_predictions.as_ref();
-        let raw = raw.map_or_else(String::new, |table| {
-            format!("what it says without training\n\n{table}\n")
-        });
         let outcome = &self.outcome;
+        let before_and_after = self.comparison().map_or_else(String::new, |comparison| {
+            let table = comparison.table(["before", "after"]);
+            format!("\nvalidation rows before and after training\n\n{table}\n")
+        });
+        let raw = self
+            .raw_predictions
+            .as_ref()
+            .map_or_else(String::new, |table| {
+                format!("\nwhat it says of the first validation rows, untrained\n\n{table}\n")
+            });
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
-            "{comparison}{test}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
