@@ -414,3 +414,47 @@ fn a_run_that_diverges_says_so() {
         ],
     );
 }
+
+/// The untouched model beside the trained one; without training its raw predictions.
+#[test]
+fn before_and_after() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let run = scratch
+        .train(&split("--dataset data --learning-rate 3e-3 --epochs 6"))
+        .succeeded();
+    let results = scratch.json("run/results.json");
+    let lines: Vec<_> = run.stdout.lines().collect();
+    for (title, key) in [
+        ("accuracy", "accuracy"),
+        ("F1 macro", "f1_macro"),
+        ("loss", "loss"),
+        ("average confidence", "confidence"),
+    ] {
+        let line = lines.iter().find(|line| line.starts_with(title));
+        let line = line.unwrap_or_else(|| panic!("no {title:?} in: {run}"));
+        let value = |side: &str| results[side][key].as_f64().unwrap();
+        let (before, after) = (value("before"), value("validation"));
+        for number in [
+            format!("{before:.4}"),
+            format!("{after:.4}"),
+            format!("{:+.4}", after - before),
+        ] {
+            assert!(line.contains(&number), "no {number} in {line:?}");
+        }
+    }
+    let features = split("--dataset data --strategy features --seed 3");
+    let model = fixtures::path("tiny_bert");
+    let fixed = ["train", "--model", argument(&model), "--output", "raw"];
+    let run = scratch.run(&[&fixed, &features[..]].concat()).succeeded();
+    assert!(run.stdout.contains("validation rows, untrained"), "{run}");
+    let (first, _) = &samples::examples(200)[160];
+    let row = run
+        .stdout
+        .lines()
+        .find(|line| line.starts_with(first.as_str()));
+    assert!(
+        row.is_some_and(|row| samples::CLASSES.iter().any(|class| row.contains(class))),
+        "{run}"
+    );
+}

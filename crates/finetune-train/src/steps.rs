@@ -47,7 +47,9 @@ impl Steps {
             0 => (self.total as f64 * plan.warmup_ratio).ceil() as u64,
             steps => steps.min(self.total),
         };
-        Schedule::new(&plan.schedule, plan.learning_rate, warmup, self.total)
+        // Strategy `features` takes no step, but a schedule has one.
+        let total = self.total.max(1);
+        Schedule::new(&plan.schedule, plan.learning_rate, warmup, total)
     }
 
     /// Times that each row is used.

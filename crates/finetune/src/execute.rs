@@ -8,8 +8,8 @@ use finetune_hub::ModelFiles;
 use finetune_models::ModelConfig;
 use finetune_train::{
     Accumulator, Classifier, Event, FileFacts, Observers, ReportTo, RunDirectory, Start,
-    StopReason, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate, load_tokenizer,
-    prepare, train,
+    StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
+    load_tokenizer, prepare, train,
 };
 
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::{
     error::Failure,
     interrupt,
     manifest::{OpenManifest, Seconds},
-    model, paths,
+    model, paths, predictions,
     progress::ProgressView,
     report::Report,
     rows::Rows,
@@ -133,8 +133,12 @@ pub fn execute(
     let mut report = Report {
         outcome,
         test: None,
+        raw_predictions: None,
         parameters,
     };
+    if plan.strategy == Strategy::Features {
+        report.raw_predictions = Some(raw_predictions(plan, &loaded, run)?);
+    }
     if loaded.test.is_some() {
         let started = Instant::now();
         let predictions = evaluate_test(plan, &loaded, run, &mut observers)?;
@@ -194,6 +198,29 @@ fn with_advice(error: TrainError, run: &RunDirectory) -> Failure {
         )),
         other => other,
     }
+}
+
+/// Rows whose raw predictions are shown.
+const SHOWN_ROWS: u64 = 8;
+
+/// What the model says of the first validation rows.
+fn raw_predictions(
+    plan: &TrainPlan,
+    loaded: &Loaded,
+    run: &RunDirectory,
+) -> Result<String, Failure> {
+    let rows = &loaded.data.validation;
+    let shown: Vec<_> = (0..rows.len().min(SHOWN_ROWS)).collect();
+    let texts = rows.texts(&shown)?.into_iter();
+    let texts: Vec<_> = texts.map(|row| (row.first, row.second)).collect();
+    let classifier = Classifier::load_on(run.model(), &loaded.device)?;
+    let encoder = classifier.encoder(plan.max_length, plan.text_column.len() == 2)?;
+    let predictions = classifier.predict_rows(&texts, &encoder)?;
+    Ok(predictions::table(
+        &texts,
+        &predictions,
+        classifier.outputs(),
+    ))
 }
 
 /// The result on the test rows.

@@ -18,6 +18,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Of the best model on the test rows, where there are any.
     pub test: Option<Arc<Accumulator>>,
+    /// What the untrained model says of the first rows, of strategy `features`.
+    pub raw_predictions: Option<String>,
     /// Elements that were trained, and all.
     pub parameters: (u64, u64),
 }
@@ -51,6 +53,9 @@ impl Report {
     /// The untouched model and the result on the validation rows.
     fn comparison(&self) -> Option<Comparison> {
         let outcome = &self.outcome;
+        if outcome.steps == 0 {
+            return None;
+        }
         let best = outcome.best.as_ref().map(|best| &best.evaluation);
         let after = best.or(outcome.last.as_ref())?;
         Some(Comparison::new(outcome.before.as_ref()?, after))
@@ -67,14 +72,21 @@ impl Report {
         });
         let outcome = &self.outcome;
         let before_and_after = self.comparison().map_or_else(String::new, |comparison| {
-            format!("{}\n", comparison.table(["before", "after"]))
+            let table = comparison.table(["before", "after"]);
+            format!("\nvalidation rows before and after training\n\n{table}\n")
         });
+        let raw = self
+            .raw_predictions
+            .as_ref()
+            .map_or_else(String::new, |table| {
+                format!("\nwhat it says of the first validation rows, untrained\n\n{table}\n")
+            });
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
-            "{test}{before_and_after}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
