@@ -27,7 +27,9 @@ fn scalars(scratch: &Scratch) -> Vec<(i64, String, f32)> {
     let mut scalars = Vec::new();
     for event in EventReader::open(file).unwrap() {
         let event = event.unwrap();
-        let found = event.scalars().map(|(tag, value)| (event.step, tag.to_string(), value));
+        let found = event
+            .scalars()
+            .map(|(tag, value)| (event.step, tag.to_string(), value));
         scalars.extend(found);
     }
     scalars
@@ -72,7 +74,13 @@ fn tensorboard_has_what_the_event_log_has() {
     assert_eq!(found, expected);
     let evaluations = found.iter().filter(|(_, tag, _)| tag == "eval/accuracy");
     assert_eq!(evaluations.count(), 3);
-    assert_eq!(found.iter().filter(|(_, tag, _)| tag == "test/loss").count(), 1);
+    assert_eq!(
+        found
+            .iter()
+            .filter(|(_, tag, _)| tag == "test/loss")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -98,9 +106,17 @@ fn manifests_of_the_same_run_differ_in_times_only() {
     let [first, second] = [(), ()].map(|()| {
         let scratch = trained(RUN);
         let manifest = scratch.json("run/manifest.json");
-        assert!(manifest["sessions"][0]["end"]["train_seconds"].as_f64().unwrap() > 0.0);
+        assert!(
+            manifest["sessions"][0]["end"]["train_seconds"]
+                .as_f64()
+                .unwrap()
+                > 0.0
+        );
         let started = manifest["sessions"][0]["started_at"].as_str().unwrap();
-        assert!(started.starts_with("20") && started.ends_with('Z'), "{started}");
+        assert!(
+            started.starts_with("20") && started.ends_with('Z'),
+            "{started}"
+        );
         let mut manifest = manifest;
         timeless(&mut manifest);
         manifest
@@ -126,7 +142,10 @@ fn manifests_of_the_same_run_differ_in_times_only() {
 
 #[test]
 fn a_replay_is_equal_and_leaves_the_first_run_alone() {
-    for options in [RUN, "--dataset data --max-steps 5 --strategy lora --learning-rate 1e-2"] {
+    for options in [
+        RUN,
+        "--dataset data --max-steps 5 --strategy lora --learning-rate 1e-2",
+    ] {
         let scratch = trained(options);
         let before = scratch.read("run/manifest.json");
         let replay = scratch.run(&split("replay run --json")).succeeded();
@@ -148,7 +167,10 @@ fn a_replay_is_equal_and_leaves_the_first_run_alone() {
 fn a_replay_that_differs_says_where() {
     let scratch = trained(RUN);
     let log = String::from_utf8(scratch.read("run/events.jsonl")).unwrap();
-    let step = log.lines().find(|line| line.contains("\"step\":7,")).unwrap();
+    let step = log
+        .lines()
+        .find(|line| line.contains("\"step\":7,"))
+        .unwrap();
     let mut event: Value = serde_json::from_str(step).unwrap();
     event["loss"] = 0.5.into();
     scratch.write("run/events.jsonl", log.replace(step, &event.to_string()));
@@ -161,7 +183,11 @@ fn a_replay_that_differs_says_where() {
 
     let replay = scratch.run(&split("replay run"));
     assert_eq!(replay.code, Some(1), "{replay}");
-    for words in ["event step of step 7: loss: 0.5, ", "metrics   before, validation, test: equal", "differ by up to"] {
+    for words in [
+        "event step of step 7: loss: 0.5, ",
+        "metrics   before, validation, test: equal",
+        "differ by up to",
+    ] {
         assert!(replay.stdout.contains(words), "no {words:?} in: {replay}");
     }
 }
@@ -173,14 +199,26 @@ fn a_replay_needs_the_files_of_the_run() {
     let path = scratch.path("data/test.csv");
     let data = fs::read_to_string(&path).unwrap();
     fs::write(&path, data.replacen("the", "The", 1)).unwrap();
-    scratch.refuses(&["replay", "run"], &["data/test.csv", "SHA-256", "changed since"]);
+    let refused = |words: &[&str]| {
+        let before = scratch.entries();
+        scratch.run(&["replay", "run"]).failed(2, words);
+        scratch.unchanged_since(&before);
+    };
+    refused(&["data/test.csv", "SHA-256", "changed since"]);
     // One that changes the rows.
-    fs::write(&path, data.replacen("good", "bad", 1).replacen("great", "dull", 1)).unwrap();
-    scratch.refuses(&["replay", "run"], &["test"]);
+    fs::write(
+        &path,
+        data.replacen("good", "bad", 1).replacen("great", "dull", 1),
+    )
+    .unwrap();
+    refused(&["the test rows of data are not those"]);
     fs::write(&path, &data).unwrap();
     scratch.run(&["replay", "run"]).succeeded();
 
-    scratch.refuses(&["replay", "data"], &["not the directory of a run", "plan.toml"]);
+    scratch.refuses(
+        &["replay", "data"],
+        &["not the directory of a run", "plan.toml"],
+    );
     fs::remove_file(scratch.path("run/results.json")).unwrap();
     scratch.refuses(&["replay", "run"], &["not complete", "resume run"]);
 }
@@ -191,7 +229,9 @@ fn a_replay_refuses_other_weights() {
     samples::splits(&scratch, "csv");
     let weights = scratch.copy_model("tiny_bert").join("model.safetensors");
     scratch
-        .run(&split("train --model model --dataset data --max-steps 1 --output run"))
+        .run(&split(
+            "train --model model --dataset data --max-steps 1 --output run",
+        ))
         .succeeded();
     let mut bytes = fs::read(&weights).unwrap();
     let last = bytes.len() - 4;
@@ -210,7 +250,11 @@ fn documented() -> Vec<(String, Vec<(String, String)>)> {
         } else if let Some(row) = line.strip_prefix("| `") {
             let (field, rest) = row.split_once("` | ").unwrap();
             let (kind, _) = rest.split_once(" |").unwrap();
-            sections.last_mut().unwrap().1.push((field.into(), kind.into()));
+            sections
+                .last_mut()
+                .unwrap()
+                .1
+                .push((field.into(), kind.into()));
         }
     }
     assert!(sections.len() > 6);
@@ -218,16 +262,18 @@ fn documented() -> Vec<(String, Vec<(String, String)>)> {
 }
 
 fn is_a(value: &Value, kind: &str) -> bool {
-    kind.trim_start_matches("optional ").split(" or ").any(|kind| match kind {
-        "integer" => value.is_u64(),
-        "number" => value.is_number(),
-        "text" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "object" => value.is_object(),
-        "list" => value.is_array(),
-        "null" => value.is_null(),
-        other => panic!("EVENTS.md has the type {other:?}, which this test does not know"),
-    })
+    kind.trim_start_matches("optional ")
+        .split(" or ")
+        .any(|kind| match kind {
+            "integer" => value.is_u64(),
+            "number" => value.is_number(),
+            "text" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "object" => value.is_object(),
+            "list" => value.is_array(),
+            "null" => value.is_null(),
+            other => panic!("EVENTS.md has the type {other:?}, which this test does not know"),
+        })
 }
 
 /// Asserts that an object has the documented fields, each of its type, and no other.
@@ -237,12 +283,18 @@ fn check_fields(object: &Value, fields: &[(String, String)], what: &str) {
     for (field, kind) in fields {
         match object.get(field) {
             Some(value) => assert!(is_a(value, kind), "{what}.{field} is {value}, not {kind}"),
-            None => assert!(kind.starts_with("optional"), "{what} has no {field}: {object:?}"),
+            None => assert!(
+                kind.starts_with("optional"),
+                "{what} has no {field}: {object:?}"
+            ),
         }
     }
     let known: BTreeSet<_> = fields.iter().map(|(field, _)| field.as_str()).collect();
     for field in object.keys().filter(|field| *field != "event") {
-        assert!(known.contains(field.as_str()), "EVENTS.md says nothing of {what}.{field}");
+        assert!(
+            known.contains(field.as_str()),
+            "EVENTS.md says nothing of {what}.{field}"
+        );
     }
 }
 
@@ -251,12 +303,17 @@ fn every_event_is_as_documented() {
     let sections = documented();
     let section = |name: &str| {
         let found = sections.iter().find(|(heading, _)| heading == name);
-        &found.unwrap_or_else(|| panic!("EVENTS.md has no section on {name}")).1
+        &found
+            .unwrap_or_else(|| panic!("EVENTS.md has no section on {name}"))
+            .1
     };
     let mut seen = BTreeSet::new();
     for (options, task) in [
         ("--dataset data --epochs 2 --strategy gradual", "classifier"),
-        ("--dataset labelled.jsonl --max-steps 2", "multi-label classifier"),
+        (
+            "--dataset labelled.jsonl --max-steps 2",
+            "multi-label classifier",
+        ),
         ("--dataset rated.jsonl --max-steps 2", "regression model"),
     ] {
         let scratch = Scratch::new();
@@ -283,6 +340,9 @@ fn every_event_is_as_documented() {
         }
     }
     for (heading, _) in &sections {
-        assert!(seen.contains(heading), "no run has {heading}, which EVENTS.md describes");
+        assert!(
+            seen.contains(heading),
+            "no run has {heading}, which EVENTS.md describes"
+        );
     }
 }

@@ -173,8 +173,9 @@ fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
 
 fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>, Failure> {
     let mut file = SafetensorsFile::open(path)?;
+    let names = file.names();
     let read = |name: String| Ok((name.clone(), file.read_f32(&name)?));
-    file.names().into_iter().map(read).collect()
+    names.into_iter().map(read).collect()
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {

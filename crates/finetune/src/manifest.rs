@@ -7,7 +7,7 @@ use std::{
 
 use finetune_train::{
     FileFacts, MANIFEST_VERSION, Manifest, ModelFacts, Outcome, ResultFacts, RunDirectory, Session,
-    SessionEnd, StopReason, TrainPlan,
+    SessionEnd, TrainPlan,
 };
 use serde_json::Value;
 
