@@ -164,7 +164,11 @@ fn training_is_the_same_with_kept_features() {
                 let limits = index.map(|index: usize| LIMITS[index]);
                 losses(&case, strategy.clone(), limits)
             });
-            assert!(none[none.len() - 1] < none[0], "{strategy} learns");
+            let (first, second) = none.split_at(none.len() / 2);
+            assert!(
+                second.iter().sum::<f32>() < first.iter().sum::<f32>(),
+                "{strategy} learns nothing"
+            );
             assert_eq!(memory, disk);
             for kept in [memory, mixed] {
                 let difference = largest_difference(&kept, &none);

@@ -48,6 +48,7 @@ fn every_format_gives_the_same_run() {
             keys(&results),
             [
                 "train",
+                "before",
                 "validation",
                 "best_step",
                 "test",
@@ -58,7 +59,7 @@ fn every_format_gives_the_same_run() {
         );
         assert_eq!(
             keys(&results["train"]),
-            ["loss", "seconds", "samples_per_second", "steps"]
+            ["loss", "seconds", "samples_per_second", "steps", "stopped"]
         );
         assert_eq!(results["train"]["steps"], 20);
         assert!(results["train"]["samples_per_second"].as_f64().unwrap() > 0.0);
@@ -79,7 +80,7 @@ fn every_format_gives_the_same_run() {
         assert_eq!(events[0]["event"], "started");
         assert_eq!(
             (kinds("started"), kinds("step"), kinds("evaluated")),
-            (1, 20, 2)
+            (1, 20, 3)
         );
         assert_eq!(events.last().unwrap()["event"], "finished");
         assert_eq!(
@@ -129,7 +130,7 @@ fn prints_a_report_and_what_to_type_next() {
     for words in [
         "new weights: classifier.weight",
         "train   10 steps",
-        "best so far, saved",
+        "best so far",
     ] {
         assert!(run.stderr.contains(words), "no {words:?} in: {run}");
     }

@@ -7,6 +7,7 @@ pub mod datasets;
 pub mod fixtures;
 pub mod parity;
 pub mod python;
+pub mod random_model;
 pub mod table;
 pub mod train;
 pub mod workspace;

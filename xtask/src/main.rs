@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
-use xtask::{binary, checks, parity, train, workspace};
+use xtask::{binary, checks, parity, random_model, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -58,6 +58,17 @@ enum Command {
         #[arg(long)]
         model: Option<String>,
     },
+    /// Make a model with random weights, for measuring time and memory
+    Model {
+        /// Which
+        #[arg(value_parser = ["distilbert-random"])]
+        name: String,
+        /// Where: weights, tokenizer and `texts.csv` of 48 tokens a text
+        directory: PathBuf,
+        /// Of the weights
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Compare with transformers on this machine; installs it (about 6 GB) on first use
     Parity {
         /// Virtual environment to use, or to make [default: one in the user's cache]
@@ -100,6 +111,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Datasets(args) => datasets(&args),
         Command::Prepare => checks::prepare(),
         Command::Fixtures { python, model } => make_fixtures(python, model.as_deref()),
+        Command::Model {
+            directory, seed, ..
+        } => random_model::distilbert(&directory, seed),
         Command::Parity { venv, model } => parity::parity(venv, model.as_deref()),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -43,6 +43,17 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
+    script(
+        &python,
+        "make_optim.py",
+        &[
+            "--out".as_ref(),
+            again.as_ref(),
+            "--compare".as_ref(),
+            committed.as_ref(),
+        ],
+    )?;
+
     println!("\n── MiniLM as DistilBERT against MiniLM, both in transformers");
     let distilbert = fixtures::distilminilm(&base)?;
     script(
@@ -112,7 +123,8 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
             "--minilm".as_ref(),
             base.as_ref(),
         ],
-    )
+    )?;
+    script(python, "make_optim.py", &[])
 }
 
 fn scripts() -> PathBuf {

@@ -66,4 +66,48 @@ impl Activation {
             Self::Tanh => B::float_tanh(x),
         }
     }
+
+    /// `grad` times the function's derivative at `x`.
+    pub(crate) fn gradient<B: Backend>(
+        self,
+        x: FloatTensor<B>,
+        grad: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        let square = |x: FloatTensor<B>| B::float_mul(x.clone(), x);
+        let affine = |x, factor: f64, shift: f64| {
+            B::float_add_scalar(B::float_mul_scalar(x, factor.into()), shift.into())
+        };
+        let derivative = match self {
+            Self::Identity => return grad,
+            // Φ(x) + x · φ(x)
+            Self::Gelu => {
+                let scaled = B::float_mul_scalar(x.clone(), std::f64::consts::FRAC_1_SQRT_2.into());
+                let cumulative = affine(B::float_erf(scaled), 0.5, 0.5);
+                let exponent = B::float_mul_scalar(square(x.clone()), (-0.5).into());
+                let density = B::float_mul(x, B::float_exp(exponent));
+                let root = (2.0 * std::f64::consts::PI).sqrt();
+                B::float_add(cumulative, B::float_div_scalar(density, root.into()))
+            }
+            Self::GeluTanh => {
+                let scale = (2.0 / std::f64::consts::PI).sqrt();
+                let squared = square(x.clone());
+                let inner = B::float_mul(x.clone(), affine(squared.clone(), 0.044715, 1.0));
+                let tanh = B::float_tanh(B::float_mul_scalar(inner, scale.into()));
+                let slope = affine(squared, 3.0 * 0.044715 * scale, scale);
+                let falling = affine(square(tanh.clone()), -0.5, 0.5);
+                let second = B::float_mul(B::float_mul(x, slope), falling);
+                B::float_add(affine(tanh, 0.5, 0.5), second)
+            }
+            Self::Relu => return B::relu_backward(x, grad),
+            // s + x · s · (1 - s)
+            Self::Silu => {
+                let sigmoid = B::sigmoid(x.clone());
+                let rest = affine(sigmoid.clone(), -1.0, 1.0);
+                let second = B::float_mul(B::float_mul(x, rest), sigmoid.clone());
+                B::float_add(sigmoid, second)
+            }
+            Self::Tanh => affine(square(B::float_tanh(x)), -1.0, 1.0),
+        };
+        B::float_mul(grad, derivative)
+    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+mod autodiff;
 mod dropout;
 #[cfg(feature = "flex")]
 mod flex;

@@ -6,10 +6,7 @@
 
 use std::sync::Arc;
 
-use burn::backend::{
-    Autodiff, Backend, ExtensionType, autodiff::checkpoint::strategy::CheckpointStrategy,
-    backend_extension, tensor::FloatTensor,
-};
+use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTensor};
 
 use crate::{Activation, Dropout, Offsets, PackedTokens, portable};
 
@@ -116,6 +113,3 @@ impl EncoderOps for burn::backend::NdArray {}
 
 #[cfg(feature = "cuda")]
 impl EncoderOps for burn::backend::Cuda {}
-
-/// The portable bodies are differentiable, so automatic differentiation needs nothing more.
-impl<B: Backend, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {}

@@ -7,7 +7,8 @@ use burn::{
 };
 use finetune_kernels::{
     Activation, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens, attention,
-    dropout_residual_norm, embedding_norm, linear, softmax_cross_entropy,
+    binary_cross_entropy_with_logits, dropout_residual_norm, embedding_norm, linear,
+    mean_squared_error, softmax_cross_entropy,
 };
 use proptest::prelude::*;
 
@@ -182,4 +183,49 @@ fn embeddings_are_summed_by_token() {
     };
     let found = values(&embedding_norm(tables, norm, &tokens, Dropout::NONE));
     assert_close(&found, &[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0], 1e-4);
+}
+
+/// Values and gradients of torch's `BCEWithLogitsLoss` and `MSELoss`, from their definitions; logits
+/// of 200 overflow nowhere.
+#[test]
+fn losses_of_several_outputs() {
+    let device = Device::flex().autodiff();
+    let logits = [200.0, -200.0, 0.5, -1.25, 0.0, 3.0];
+    let targets = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0_f32];
+    let tensor = || {
+        let data = TensorData::new(logits.map(|x| x as f32).to_vec(), [3, 2]);
+        Tensor::<2>::from_data(data, &device).require_grad()
+    };
+    let pairs = || logits.into_iter().zip(targets.map(f64::from));
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let cross_entropy = pairs().map(|(x, y): (f64, f64)| {
+        let p = sigmoid(x);
+        match y == 1.0 {
+            true => -p.ln(),
+            false => x + (-x).exp().ln_1p().max(-x),
+        }
+    });
+    let squared = pairs().map(|(x, y)| (x - y) * (x - y));
+    let cases: [(Tensor<2>, Tensor<1>, f64, Vec<f64>); 2] = {
+        let (x, z) = (tensor(), tensor());
+        [
+            (
+                x.clone(),
+                binary_cross_entropy_with_logits(x, &targets, &[], 6.0),
+                cross_entropy.sum::<f64>() / 6.0,
+                pairs().map(|(x, y)| (sigmoid(x) - y) / 6.0).collect(),
+            ),
+            (
+                z.clone(),
+                mean_squared_error(z, &targets, 6.0),
+                squared.sum::<f64>() / 6.0,
+                pairs().map(|(x, y)| 2.0 * (x - y) / 6.0).collect(),
+            ),
+        ]
+    };
+    for (input, loss, expected, gradient) in cases {
+        assert_close(&values(&loss), &[expected], 1e-6);
+        let gradients = loss.backward();
+        assert_close(&values(&input.grad(&gradients).unwrap()), &gradient, 1e-6);
+    }
 }

@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use finetune_data::TokenizedDataset;
-use finetune_metrics::Metric;
 
 use crate::{
-    Accumulator, BestEvaluation, Checkpoints, Evaluation, Event, FeatureStore, FrozenPrefix,
-    Learner, Observers, Outcome, RunDirectory, Steps, StopReason, TrainData, TrainError, TrainPlan,
-    TrainState, evaluate,
+    Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
+    FeatureStore, FrozenPrefix, Learner, Observers, Outcome, RunDirectory, Steps, StopReason,
+    TrainData, TrainError, TrainPlan, TrainState, evaluate,
 };
 
 /// All that follows a step.
@@ -18,7 +17,7 @@ pub(crate) struct AfterStep<'a> {
     validation: &'a TokenizedDataset,
     features: Option<&'a FeatureStore>,
     checkpoints: Checkpoints,
-    metric: Metric,
+    metric: ChosenMetric,
 }
 
 /// An evaluation of the validation rows, and how long it took.
@@ -35,6 +34,7 @@ impl<'a> AfterStep<'a> {
         data: &'a TrainData,
         prefix: &'a FrozenPrefix,
         checkpoints: Checkpoints,
+        metrics: &CustomMetrics,
     ) -> Result<Self, TrainError> {
         Ok(Self {
             plan,
@@ -42,7 +42,7 @@ impl<'a> AfterStep<'a> {
             validation: &data.validation,
             features: prefix.validation(),
             checkpoints,
-            metric: plan.metric()?,
+            metric: plan.metric(metrics)?,
         })
     }
 
@@ -113,11 +113,11 @@ impl<'a> AfterStep<'a> {
         if let Some(evaluation) = evaluation {
             let metrics = &evaluation.metrics;
             let better =
-                BestEvaluation::better(state.best.as_ref(), self.metric, metrics, state.step);
+                BestEvaluation::better(state.best.as_ref(), &self.metric, metrics, state.step);
             best = better.is_some();
             state.best = better.or(state.best.take());
             state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
-            let value = metrics.get(self.metric).unwrap_or(f64::NAN);
+            let value = metrics.get(self.metric.name()).unwrap_or(f64::NAN);
             self.emit(evaluation, best, state, observers)?;
             let greater = self.metric.greater_is_better();
             let stop = state.early_stopping.should_stop(
@@ -172,7 +172,7 @@ impl<'a> AfterStep<'a> {
             observers,
         )?;
         Ok(Measured {
-            metrics: all.evaluation(),
+            metrics: all.evaluation_with(observers.metrics()),
             predictions: Arc::new(all),
             seconds: started.elapsed().as_secs_f64(),
         })

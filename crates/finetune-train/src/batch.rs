@@ -76,7 +76,7 @@ impl<'a> StepLoss<'a> {
             total += f64::from(loss.into_scalar::<f32>());
             sum = Some(match sum {
                 None => gradients,
-                Some(sum) => sum.plus(gradients),
+                Some(sum) => sum + gradients,
             });
         }
         let gradients = sum.ok_or_else(|| TrainError::Plan("a step without rows".into()))?;

@@ -1,10 +1,9 @@
 //! Which evaluation was the best so far.
 
-use finetune_metrics::Metric;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Evaluation;
+use crate::{ChosenMetric, Evaluation};
 
 /// The evaluation of the model that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,11 +20,11 @@ impl BestEvaluation {
     /// This evaluation, if it is better than `best`. Of equal ones the first stays.
     pub fn better(
         best: Option<&Self>,
-        metric: Metric,
+        metric: &ChosenMetric,
         evaluation: &Evaluation,
         step: u64,
     ) -> Option<Self> {
-        let value = evaluation.get(metric)?;
+        let value = evaluation.get(metric.name())?;
         let better = match best {
             None => !value.is_nan(),
             Some(best) => metric.is_better(value, best.value),

@@ -163,9 +163,9 @@ fn named((name, tensor): (String, Tensor<1>)) -> NamedTensor {
 /// The parameters that take gradients, by path.
 fn trained_tensors(model: &SequenceClassifier) -> Vec<(String, Tensor<1>)> {
     let mut tensors = Vec::new();
-    visit_parameters(model, &mut |path, _, trained, values| {
-        if trained {
-            tensors.push((path.to_string(), values));
+    visit_parameters(model, &mut |parameter| {
+        if parameter.trained {
+            tensors.push((parameter.path.to_string(), parameter.values));
         }
     });
     tensors

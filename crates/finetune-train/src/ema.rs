@@ -8,7 +8,7 @@ use finetune_models::SequenceClassifier;
 
 use crate::{
     TrainError,
-    parameters::{ParameterMap, map_parameters, visit_parameters},
+    parameters::{ParameterMap, Visited, map_parameters, visit_parameters},
 };
 
 /// The average of the trained parameters over the steps, for evaluating and saving in their place:
@@ -45,15 +45,15 @@ impl Ema {
     /// Takes in the weights after an optimizer step. A parameter's first is its average; one that
     /// is unfrozen later joins then.
     pub fn update(&mut self, model: &SequenceClassifier) {
-        visit_parameters(model, &mut |path, _, trained, values| {
-            if !trained {
+        visit_parameters(model, &mut |parameter| {
+            if !parameter.trained {
                 return;
             }
-            let average = match self.averages.remove(path) {
-                Some(average) => moving_average(average, values, self.decay),
-                None => values,
+            let average = match self.averages.remove(parameter.path) {
+                Some(average) => moving_average(average, parameter.values, self.decay),
+                None => parameter.values,
             };
-            self.averages.insert(path.into(), average);
+            self.averages.insert(parameter.path.into(), average);
         });
     }
 
@@ -92,11 +92,12 @@ impl Ema {
         let mut tensors: BTreeMap<_, _> = saved.tensors.into_iter().collect();
         let mut averages = BTreeMap::new();
         let mut problem = None;
-        visit_parameters(model, &mut |path, shape, _, values| {
+        visit_parameters(model, &mut |Visited { path, shape, .. }| {
             let Some(tensor) = tensors.remove(path) else {
                 return;
             };
-            let [found, expected] = [&tensor, &values].map(|t| t.shape().num_elements());
+            let found = tensor.shape().num_elements();
+            let expected: usize = shape.iter().product();
             if found != expected {
                 problem.get_or_insert(format!(
                     "{path} has {found} elements; expected {expected} for a parameter of shape {shape:?}"

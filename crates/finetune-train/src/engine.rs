@@ -71,7 +71,14 @@ pub fn train(
     let checkpoints = Checkpoints::open(plan, run, prepared.adapter)?;
     observers.emit(&begun)?;
     let prefix = FrozenPrefix::fill(plan, &learner.model, data, &steps, run.path(), observers)?;
-    let mut after = AfterStep::new(plan, &steps, data, &prefix, checkpoints)?;
+    let mut after = AfterStep::new(
+        plan,
+        &steps,
+        data,
+        &prefix,
+        checkpoints,
+        observers.metrics(),
+    )?;
     let loss = plan.loss();
 
     let mut reason = after.start(&learner, &mut state, observers)?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Accumulator, Evaluation, TrainError};
+use crate::{Accumulator, CustomMetrics, Evaluation, TrainError};
 
 /// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
 /// whose names end in `seconds`, and everything else is the same whenever the plan is.
@@ -202,38 +202,52 @@ pub trait Observer {
     }
 }
 
-/// All observers of a run.
+/// What the caller adds to a run: its observers, and metrics of its own for every evaluation.
 #[derive(Default)]
-pub struct Observers<'a>(Vec<Box<dyn Observer + 'a>>);
+pub struct Observers<'a> {
+    observers: Vec<Box<dyn Observer + 'a>>,
+    metrics: CustomMetrics,
+}
 
 impl<'a> Observers<'a> {
     /// Adds an observer.
     pub fn with(mut self, observer: impl Observer + 'a) -> Self {
-        self.0.push(Box::new(observer));
+        self.observers.push(Box::new(observer));
         self
+    }
+
+    /// With these metrics in every evaluation of the run, where `metric_for_best_model` finds them
+    /// too.
+    pub fn measuring(self, metrics: CustomMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The metrics of the caller's own.
+    pub fn metrics(&self) -> &CustomMetrics {
+        &self.metrics
     }
 
     /// Tells all observers.
     pub fn emit(&mut self, event: &Event) -> Result<(), TrainError> {
-        self.0
+        self.observers
             .iter_mut()
             .try_for_each(|observer| observer.on_event(event))
     }
 
     /// The first reason of an observer to end the run.
     pub fn stop(&self) -> Option<String> {
-        self.0.iter().find_map(|observer| observer.stop())
+        self.observers.iter().find_map(|observer| observer.stop())
     }
 
     /// Whether one of them wants the run to be left.
     pub fn interrupted(&self) -> bool {
-        self.0.iter().any(|observer| observer.interrupted())
+        self.observers.iter().any(|observer| observer.interrupted())
     }
 
     /// What the observers need to go on from here, by name.
     pub fn checkpoint(&mut self) -> Result<BTreeMap<String, Value>, TrainError> {
         let mut states = BTreeMap::new();
-        for observer in &mut self.0 {
+        for observer in &mut self.observers {
             if let Some((name, state)) = observer.checkpoint()? {
                 states.insert(name.to_string(), state);
             }

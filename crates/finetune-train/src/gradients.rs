@@ -1,6 +1,6 @@
 //! Gradients of one step, by parameter.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Add};
 
 use burn::{
     Tensor,
@@ -55,22 +55,6 @@ impl ParameterGradients {
         }
     }
 
-    /// The sum of both, for a step that takes several batches: into the memory of `self`, each
-    /// tensor of `other` freed as soon as it is added.
-    pub fn plus(self, other: Self) -> Self {
-        let mut others: BTreeMap<_, _> = other.gradients.into_iter().collect();
-        let mut gradients: Vec<_> = self
-            .gradients
-            .into_iter()
-            .map(|(path, gradient)| match others.remove(&path) {
-                Some(other) => (path, gradient + other),
-                None => (path, gradient),
-            })
-            .collect();
-        gradients.extend(others);
-        Self { gradients }
-    }
-
     /// The L2 norm of all gradients together (what `torch.nn.utils.clip_grad_norm_` returns).
     /// Summed over tensors in f64, read from the device once.
     pub fn global_norm(&self) -> f64 {
@@ -95,6 +79,26 @@ impl ParameterGradients {
     /// The gradients, by path.
     pub(crate) fn into_inner(self) -> Vec<(String, Tensor<1>)> {
         self.gradients
+    }
+}
+
+/// The sum of both, for a step that takes several batches: into the memory of the left one, each
+/// tensor of the right one freed as soon as it is added.
+impl Add for ParameterGradients {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let mut others: BTreeMap<_, _> = other.gradients.into_iter().collect();
+        let mut gradients: Vec<_> = self
+            .gradients
+            .into_iter()
+            .map(|(path, gradient)| match others.remove(&path) {
+                Some(other) => (path, gradient + other),
+                None => (path, gradient),
+            })
+            .collect();
+        gradients.extend(others);
+        Self { gradients }
     }
 }
 

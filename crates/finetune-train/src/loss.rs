@@ -113,10 +113,19 @@ impl LossConfig {
         match labels {
             BatchLabels::None => Err(TrainError::Plan("the training rows have no labels".into())),
             BatchLabels::Classes(classes) => self.cross_entropy(logits, classes, denominator),
-            BatchLabels::MultiLabel { values, .. } => {
-                self.binary_cross_entropy(logits, values, denominator)
+            BatchLabels::MultiLabel { width, values } => {
+                fit(&logits, *width, values)?;
+                Ok(binary_cross_entropy_with_logits(
+                    logits,
+                    values,
+                    &self.class_weights,
+                    denominator,
+                ))
             }
-            BatchLabels::Values { values, .. } => squared_error(logits, values, denominator),
+            BatchLabels::Values { width, values } => {
+                fit(&logits, *width, values)?;
+                Ok(mean_squared_error(logits, values, denominator))
+            }
         }
     }
 
@@ -129,7 +138,10 @@ impl LossConfig {
     ) -> Result<Tensor<1>, TrainError> {
         let [rows, classes] = logits.dims();
         if targets.len() != rows {
-            return Err(misfit(targets.len(), "classes", logits));
+            return Err(TrainError::Plan(format!(
+                "the batch has {} classes for {rows} rows; expected one each",
+                targets.len()
+            )));
         }
         if let Some(target) = targets.iter().find(|&&target| target as usize >= classes) {
             return Err(TrainError::Plan(format!(
@@ -155,25 +167,6 @@ impl LossConfig {
         Ok(soft_cross_entropy(logits, target_matrix, denominator))
     }
 
-    /// Binary cross-entropy of `[rows, classes]` logits against marks, `[rows · classes]` row by
-    /// row, divided by `denominator`.
-    fn binary_cross_entropy(
-        &self,
-        logits: Tensor<2>,
-        targets: &[f32],
-        denominator: f64,
-    ) -> Result<Tensor<1>, TrainError> {
-        match targets.len() == logits.shape().num_elements() {
-            true => Ok(binary_cross_entropy_with_logits(
-                logits,
-                targets,
-                &self.class_weights,
-                denominator,
-            )),
-            false => Err(misfit(targets.len(), "marks", logits)),
-        }
-    }
-
     /// The weight of a class; 1 where there are none.
     fn weight(&self, class: u32) -> f32 {
         let weight = self.class_weights.get(class as usize).copied();
@@ -181,23 +174,16 @@ impl LossConfig {
     }
 }
 
-/// Squared error of `[rows, outputs]` predictions, divided by `denominator`.
-fn squared_error(
-    predictions: Tensor<2>,
-    targets: &[f32],
-    denominator: f64,
-) -> Result<Tensor<1>, TrainError> {
-    match targets.len() == predictions.shape().num_elements() {
-        true => Ok(mean_squared_error(predictions, targets, denominator)),
-        false => Err(misfit(targets.len(), "values", predictions)),
-    }
-}
-
-fn misfit(found: usize, what: &str, logits: Tensor<2>) -> TrainError {
+/// An error unless there are `width` labels for each output of each row.
+fn fit(logits: &Tensor<2>, width: usize, values: &[f32]) -> Result<(), TrainError> {
     let [rows, outputs] = logits.dims();
-    TrainError::Plan(format!(
-        "the training rows have {found} {what} for {rows} rows of {outputs} outputs of the model; the labels do not fit it"
-    ))
+    match width == outputs && values.len() == rows * outputs {
+        true => Ok(()),
+        false => Err(TrainError::Plan(format!(
+            "the training rows have {width} labels each ({} in all), but the model has {outputs} outputs for {rows} rows",
+            values.len()
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -255,13 +241,15 @@ mod tests {
             BatchLabels::Classes(vec![0, 3]),
             BatchLabels::Classes(vec![0]),
             BatchLabels::Values {
-                width: 1,
+                width: 3,
                 values: vec![0.0; 5],
+            },
+            BatchLabels::MultiLabel {
+                width: 2,
+                values: vec![0.0; 4],
             },
         ] {
             loss.loss(logits(), &labels, 1.0).unwrap_err();
         }
-        loss.binary_cross_entropy(logits(), &[1.0], 1.0)
-            .unwrap_err();
     }
 }

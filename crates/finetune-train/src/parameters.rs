@@ -55,15 +55,21 @@ pub(crate) fn map_parameters(
     })
 }
 
-/// What [`visit_parameters`] calls with each parameter.
-type Visit<'a> = dyn FnMut(&str, &[usize], bool, Tensor<1>) + 'a;
+/// A parameter that a walk comes by.
+pub(crate) struct Visited<'a> {
+    pub path: &'a str,
+    pub shape: &'a [usize],
+    /// Whether gradients reach it.
+    pub trained: bool,
+    /// Flattened and without autodiff.
+    pub values: Tensor<1>,
+}
 
-/// Calls `visit` with each parameter's path, shape, whether it is trained, and its values,
-/// flattened and without autodiff.
-pub(crate) fn visit_parameters(model: &SequenceClassifier, visit: &mut Visit<'_>) {
+/// Calls `visit` with each parameter of `model`.
+pub(crate) fn visit_parameters(model: &SequenceClassifier, visit: &mut dyn FnMut(Visited<'_>)) {
     struct Visitor<'a> {
         path: Vec<String>,
-        visit: &'a mut Visit<'a>,
+        visit: &'a mut dyn FnMut(Visited<'_>),
     }
     impl ModuleVisitor for Visitor<'_> {
         fn enter_module(&mut self, name: &str, _container_type: &str) {
@@ -75,8 +81,12 @@ pub(crate) fn visit_parameters(model: &SequenceClassifier, visit: &mut Visit<'_>
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let tensor = param.val();
             let (trained, shape) = (tensor.is_require_grad(), tensor.shape());
-            let flat = tensor.inner().reshape([shape.num_elements()]);
-            (self.visit)(&self.path.join("."), &shape, trained, flat);
+            (self.visit)(Visited {
+                path: &self.path.join("."),
+                values: tensor.inner().reshape([shape.num_elements()]),
+                shape: &shape,
+                trained,
+            });
         }
     }
     model.visit(&mut Visitor {

@@ -1,14 +1,14 @@
 //! The plan: every setting of a run, resolved. Nothing below it sees an unset option.
 
 use finetune_data::ProblemType;
-use finetune_metrics::{Metric, Task};
+use finetune_metrics::Task;
 use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig, ParameterGroups, ReportTo,
-    ScheduleConfig, Strategy, TrainError,
+    ChosenMetric, CustomMetrics, FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig,
+    ParameterGroups, ReportTo, ScheduleConfig, Strategy, TrainError,
 };
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
@@ -234,9 +234,9 @@ impl TrainPlan {
         }
     }
 
-    /// The metric by which the best model is kept.
-    pub fn metric(&self) -> Result<Metric, TrainError> {
-        Ok(Metric::parse(&self.metric_for_best_model, self.task())?)
+    /// The metric by which the best model is kept: one of the task's, or of the caller's own.
+    pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
+        custom.choose(&self.metric_for_best_model, self.task())
     }
 
     /// Number of optimizer steps when an epoch has `per_epoch`.

@@ -1,15 +1,20 @@
 //! Settings with which no run makes sense, refused before any work.
 
-use crate::{IntervalStrategy, Strategy, TrainError, TrainPlan};
+use crate::{CustomMetrics, IntervalStrategy, Strategy, TrainError, TrainPlan};
 
 impl TrainPlan {
     /// Refuses settings with which no run makes sense.
     pub fn check(&self) -> Result<(), TrainError> {
+        self.check_with(&CustomMetrics::default())
+    }
+
+    /// [`check`](Self::check) where `metric_for_best_model` may be one of the caller's own.
+    pub fn check_with(&self, metrics: &CustomMetrics) -> Result<(), TrainError> {
         self.check_length_of_run()?;
         self.check_optimization()?;
         self.check_intervals()?;
         self.check_strategy()?;
-        self.metric().map(drop)
+        self.metric(metrics).map(drop)
     }
 
     fn check_length_of_run(&self) -> Result<(), TrainError> {

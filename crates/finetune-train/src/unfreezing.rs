@@ -57,9 +57,9 @@ impl Unfreezing {
     /// The event of a change at `step`.
     pub fn event(model: &SequenceClassifier, step: u64) -> Event {
         let mut trainable_parameters = 0;
-        visit_parameters(model, &mut |_, shape, trained, _| {
-            if trained {
-                trainable_parameters += shape.iter().product::<usize>() as u64;
+        visit_parameters(model, &mut |parameter| {
+            if parameter.trained {
+                trainable_parameters += parameter.shape.iter().product::<usize>() as u64;
             }
         });
         Event::Unfrozen {

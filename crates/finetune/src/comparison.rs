@@ -1,249 +1,176 @@
-//! What two runs of the same plan have in common, and where they first differ.
+//! Two evaluations side by side: before and after training, or one model and another.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
-use finetune_models::SafetensorsFile;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::error::Failure;
+/// What is compared, by task: the first of which both evaluations have the first metric. Names as in
+/// the evaluations' JSON, with titles.
+const COMPARED: [&[(&str, &str)]; 3] = [
+    &[
+        ("accuracy", "accuracy"),
+        ("f1_macro", "F1 macro"),
+        ("loss", "loss"),
+        ("confidence", "average confidence"),
+    ],
+    &[
+        ("f1_micro", "F1 micro"),
+        ("f1_macro", "F1 macro"),
+        ("subset_accuracy", "subset accuracy"),
+        ("loss", "loss"),
+    ],
+    &[
+        ("pearson", "Pearson"),
+        ("spearman", "Spearman"),
+        ("mse", "MSE"),
+        ("mae", "MAE"),
+    ],
+];
 
-/// The outcome of comparing one thing.
-pub struct Compared {
-    /// What was compared.
-    pub what: &'static str,
-    /// What there is of it, in words.
-    pub extent: String,
-    /// The first difference; none: it is equal.
-    pub difference: Option<String>,
+/// The metrics of two evaluations.
+pub struct Comparison {
+    changes: Vec<Change>,
 }
 
-/// Compares events, metrics and weights of two run directories.
-pub fn compare(first: &Path, second: &Path) -> Result<Vec<Compared>, Failure> {
-    Ok(vec![
-        events(first, second)?,
-        metrics(first, second)?,
-        weights(first, second)?,
-    ])
+/// One metric of both.
+struct Change {
+    name: String,
+    title: String,
+    before: Option<f64>,
+    after: Option<f64>,
+    /// Confidence interval of the difference.
+    interval: Option<[f64; 2]>,
 }
 
-/// Whether a key holds what is another each time: times, speeds, and what the surroundings decide.
-fn is_volatile(key: &str) -> bool {
-    let surroundings = [
-        "samples_per_second",
-        "peak_memory_bytes",
-        "output",
-        "version",
-    ];
-    key.ends_with("seconds") || surroundings.contains(&key)
-}
-
-/// A JSON value without what is another each time.
-pub fn lasting(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter(|(key, _)| !is_volatile(key));
-            kept.map(|(key, value)| (key.clone(), lasting(value)))
-                .collect()
-        }
-        Value::Array(values) => values.iter().map(lasting).collect(),
-        other => other.clone(),
+impl Comparison {
+    /// Of two evaluations of the same task, as JSON: the metrics that tell most about it.
+    pub fn new(before: &Value, after: &Value) -> Self {
+        let has = |metrics: &&&[(&str, &str)]| {
+            metrics
+                .first()
+                .is_some_and(|(name, _)| before.get(name).is_some() && after.get(name).is_some())
+        };
+        let metrics = COMPARED.iter().find(has).copied().unwrap_or_default();
+        let metrics = metrics.iter().copied();
+        Self::of(before, after, metrics)
     }
-}
 
-/// The first place where two values differ, as `path: this, that`.
-fn first_difference(path: &str, this: &Value, that: &Value) -> Option<String> {
-    let at = |key: &str| match path {
-        "" => key.to_string(),
-        _ => format!("{path}.{key}"),
-    };
-    match (this, that) {
-        (Value::Object(these), Value::Object(those)) => {
-            let mut keys: Vec<_> = these.keys().chain(those.keys()).collect();
-            keys.dedup();
-            keys.into_iter().find_map(|key| {
-                first_difference(&at(key), &this[key.as_str()], &that[key.as_str()])
-            })
-        }
-        (Value::Array(these), Value::Array(those)) if these.len() == those.len() => {
-            let mut pairs = these.iter().zip(those).enumerate();
-            pairs.find_map(|(index, (this, that))| {
-                first_difference(&at(&index.to_string()), this, that)
-            })
-        }
-        _ if this == that => None,
-        _ => Some(format!("{path}: {this}, {that}")),
+    /// The metrics of these names.
+    pub fn of_metrics<'a>(
+        before: &Value,
+        after: &Value,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self::of(before, after, names.into_iter().map(|name| (name, name)))
     }
-}
 
-/// The event logs. Checkpoints do not count: an interruption adds one.
-fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
-    let read = |run: &Path| -> Result<Vec<Value>, Failure> {
-        let path = run.join("events.jsonl");
-        let text = read_text(&path)?;
-        let events = text
-            .lines()
-            .map(|line| json(&path, line).map(|event| lasting(&event)));
-        events
-            .filter(|event| {
-                !event
-                    .as_ref()
-                    .is_ok_and(|event| event["event"] == "checkpoint")
-            })
-            .collect()
-    };
-    let (these, those) = (read(first)?, read(second)?);
-    let name = |event: &Value| match (event["event"].as_str(), event["step"].as_u64()) {
-        (Some(kind), Some(step)) => format!("event {kind} of step {step}"),
-        (kind, _) => format!("event {}", kind.unwrap_or("without a name")),
-    };
-    let differs = these.iter().zip(&those).find_map(|(this, that)| {
-        first_difference("", this, that).map(|place| format!("{}: {place}", name(this)))
-    });
-    let count = (these.len() != those.len()).then(|| {
-        format!(
-            "there are {} events, {} in the other",
-            these.len(),
-            those.len()
-        )
-    });
-    Ok(Compared {
-        what: "events",
-        extent: format!("{} events", these.len()),
-        difference: differs.or(count),
-    })
-}
+    fn of<'a>(
+        before: &Value,
+        after: &Value,
+        metrics: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let change = |(name, title): (&str, &str)| Change {
+            name: name.into(),
+            title: title.into(),
+            before: before[name].as_f64(),
+            after: after[name].as_f64(),
+            interval: None,
+        };
+        Self {
+            changes: metrics.into_iter().map(change).collect(),
+        }
+    }
 
-/// The files with the results.
-fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
-    let read = |run: &Path| -> Result<Value, Failure> {
-        let path = run.join("results.json");
-        Ok(lasting(&json(&path, &read_text(&path)?)?))
-    };
-    let (this, that) = (read(first)?, read(second)?);
-    let splits = ["before", "validation", "test"];
-    let splits: Vec<_> = splits
-        .into_iter()
-        .filter(|split| this[*split].is_object())
-        .collect();
-    Ok(Compared {
-        what: "metrics",
-        extent: splits.join(", "),
-        difference: first_difference("", &this, &that),
-    })
-}
+    /// With confidence intervals of the differences, by name of the metric.
+    pub fn with_intervals(mut self, intervals: &BTreeMap<&str, [f64; 2]>) -> Self {
+        for change in &mut self.changes {
+            change.interval = intervals.get(change.name.as_str()).copied();
+        }
+        self
+    }
 
-/// The weights, bit for bit.
-fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
-    let name = match first.join("model/adapter_model.safetensors").exists() {
-        true => "model/adapter_model.safetensors",
-        false => "model/model.safetensors",
-    };
-    let (these, those) = (tensors(&first.join(name))?, tensors(&second.join(name))?);
-    let elements: usize = these.values().map(Vec::len).sum();
-    let names: Vec<_> = these
-        .keys()
-        .chain(those.keys().filter(|name| !these.contains_key(*name)))
-        .collect();
-    let differing = names
-        .into_iter()
-        .find_map(|name| match (these.get(name), those.get(name)) {
-            (Some(this), Some(that)) if this.len() == that.len() => {
-                let bits = this
-                    .iter()
-                    .zip(that)
-                    .filter(|(a, b)| a.to_bits() != b.to_bits());
-                let largest = bits
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(None, |most: Option<f32>, next| {
-                        Some(most.map_or(next, |most| most.max(next)))
-                    });
-                largest.map(|most| format!("{name}: values differ by up to {most:e}"))
+    /// A line per metric: its title, both values, the change. `heads` are above the values.
+    pub fn table(&self, heads: [&str; 2]) -> String {
+        let titles = self.changes.iter().map(|change| change.title.len());
+        let width = titles.max().unwrap_or(0);
+        let [first, second] = heads;
+        let mut text = format!("{:width$}  {first:>9}  {second:>9}  {:>9}", "", "change");
+        if self.changes.iter().any(|change| change.interval.is_some()) {
+            text += "  95 % interval";
+        }
+        text.push('\n');
+        for change in &self.changes {
+            let number = |value: Option<f64>| match value {
+                Some(value) => format!("{value:>9.4}"),
+                None => format!("{:>9}", "-"),
+            };
+            let difference = match change.difference() {
+                Some(difference) => format!("{difference:>+9.4}"),
+                None => format!("{:>9}", "-"),
+            };
+            let (before, after) = (number(change.before), number(change.after));
+            text += &format!("{:width$}  {before}  {after}  {difference}", change.title);
+            if let Some([low, high]) = change.interval {
+                text += &format!("  {low:+.4} to {high:+.4}");
             }
-            (Some(this), Some(that)) => {
-                Some(format!("{name}: {} values, {}", this.len(), that.len()))
+            text.push('\n');
+        }
+        text
+    }
+
+    /// By name of the metric the change, and its interval where there is one.
+    pub fn json(&self) -> Value {
+        let changes = self.changes.iter().map(|change| {
+            let mut entry = Map::new();
+            entry.insert("change".into(), json!(change.difference()));
+            if let Some([low, high]) = change.interval {
+                entry.insert("low".into(), json!(low));
+                entry.insert("high".into(), json!(high));
             }
-            _ => Some(format!("{name}: only one of the two has it")),
+            (change.name.clone(), Value::Object(entry))
         });
-    Ok(Compared {
-        what: "weights",
-        extent: format!("{elements} values in {} tensors", these.len()),
-        difference: differing,
-    })
+        changes.collect::<Map<_, _>>().into()
+    }
 }
 
-fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>, Failure> {
-    let mut file = SafetensorsFile::open(path)?;
-    let names = file.names();
-    let read = |name: String| Ok((name.clone(), file.read_f32(&name)?));
-    names.into_iter().map(read).collect()
-}
-
-fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))
-}
-
-fn json(path: &Path, text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::User(format!("{} is damaged: {error}", path.display())))
+impl Change {
+    fn difference(&self) -> Option<f64> {
+        Some(self.after? - self.before?)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn times_and_surroundings_do_not_count() {
-        let value = json!({"loss": 1.0, "seconds": 2.0, "train": {"train_seconds": 1, "steps": 3}});
-        assert_eq!(lasting(&value), json!({"loss": 1.0, "train": {"steps": 3}}));
-    }
+    fn a_table_of_what_tells_most() {
+        let before = json!({"accuracy": 0.5, "f1_macro": 0.25, "loss": 0.7, "confidence": 0.5125, "f1_micro": 0.5});
+        let after = json!({"accuracy": 0.75, "f1_macro": 0.75, "loss": null, "confidence": 0.875, "f1_micro": 0.75});
+        let intervals = BTreeMap::from([("accuracy", [-0.05, 0.55])]);
+        let comparison = Comparison::new(&before, &after).with_intervals(&intervals);
+        assert_eq!(
+            comparison.table(["before", "after"]),
+            "                       before      after     change  95 % interval\n\
+             accuracy               0.5000     0.7500    +0.2500  -0.0500 to +0.5500\n\
+             F1 macro               0.2500     0.7500    +0.5000\n\
+             loss                   0.7000          -          -\n\
+             average confidence     0.5125     0.8750    +0.3625\n"
+        );
+        let json = comparison.json();
+        assert_eq!(
+            json["accuracy"],
+            json!({"change": 0.25, "low": -0.05, "high": 0.55})
+        );
+        assert_eq!(json["loss"], json!({"change": null}));
 
-    #[test]
-    fn the_first_difference_is_named_by_its_path() {
-        let difference = |this, that| first_difference("", &this, &that);
-        assert_eq!(difference(json!({"a": [1, 2]}), json!({"a": [1, 2]})), None);
-        assert_eq!(
-            difference(json!({"a": {"b": [1, 2]}}), json!({"a": {"b": [1, 3]}})),
-            Some("a.b.1: 2, 3".into())
+        let values = json!({"mse": 1.0, "pearson": 0.5, "spearman": 0.5, "mae": 0.5, "rmse": 1.0});
+        let table = Comparison::new(&values, &values).table(["A", "B"]);
+        assert!(
+            table.contains("Pearson") && !table.contains("interval"),
+            "{table}"
         );
-        assert_eq!(
-            difference(json!({"a": 1}), json!({"a": 1, "b": 2})),
-            Some("b: null, 2".into())
-        );
-        assert_eq!(
-            difference(json!([1]), json!([1, 2])),
-            Some(": [1], [1,2]".into())
-        );
-    }
-
-    #[test]
-    fn event_logs_are_compared_without_checkpoints() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, lines: &[Value]| {
-            let run = folder.path().join(name);
-            fs::create_dir(&run).unwrap();
-            let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            fs::write(run.join("events.jsonl"), lines).unwrap();
-            run
-        };
-        let step = |loss: f64, seconds: f64| json!({"event": "step", "step": 2, "loss": loss, "seconds": seconds});
-        let first = write(
-            "first",
-            &[step(0.5, 1.0), json!({"event": "checkpoint", "step": 2})],
-        );
-        let same = write("same", &[step(0.5, 2.0)]);
-        let other = write("other", &[step(0.25, 1.0)]);
-        let longer = write("longer", &[step(0.5, 1.0), step(0.5, 1.0)]);
-        assert_eq!(events(&first, &same).unwrap().difference, None);
-        assert_eq!(
-            events(&first, &other).unwrap().difference.unwrap(),
-            "event step of step 2: loss: 0.5, 0.25"
-        );
-        assert_eq!(
-            events(&first, &longer).unwrap().difference.unwrap(),
-            "there are 1 events, 2 in the other"
-        );
+        let chosen = Comparison::of_metrics(&values, &values, ["rmse"]).table(["A", "B"]);
+        assert_eq!(chosen.lines().count(), 2);
     }
 }

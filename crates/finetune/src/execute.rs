@@ -31,6 +31,8 @@ pub struct Loaded {
     pub files: ModelFiles,
     pub data: TrainData,
     pub test: Option<TokenizedDataset>,
+    /// What there is, in words.
+    pub description: String,
     /// The files that rows may come from.
     pub data_files: Vec<FileFacts>,
     began: Instant,
@@ -47,21 +49,22 @@ impl Loaded {
     }
 }
 
-/// Tokenizes the rows, and says what there is.
+/// Tokenizes the rows.
 pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, Failure> {
     let began = Instant::now();
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
-    eprintln!("model   {} ({})", files.name, model::describe(files.source));
-    eprintln!("data    {}: {}", rows.dataset, rows.describe_labels());
-    eprintln!("        train {}", describe(&data.train));
+    let model = format!("model   {} ({})", files.name, model::describe(files.source));
+    let train = describe(&data.train);
+    let rows = format!("data    {}: {}", rows.dataset, rows.describe_labels());
     Ok(Loaded {
         device,
         files,
         data,
         test,
+        description: format!("{model}\n{rows}\n        train {train}"),
         data_files: rows.files()?,
         began,
         data_seconds: began.elapsed().as_secs_f64(),
@@ -71,6 +74,7 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, 
 /// The base model, ready for the first step.
 pub fn fresh_start(plan: &TrainPlan, loaded: &Loaded) -> Result<Start, Failure> {
     let start = Start::fresh(prepare(plan, &loaded.files.dir, &loaded.device)?);
+    eprintln!("{}", loaded.description);
     let report = &start.prepared.report;
     if !report.fresh.is_empty() {
         eprintln!("        new weights: {}", report.fresh.join(", "));
@@ -206,7 +210,7 @@ fn evaluate_test(
     let kept = run.model();
     let best = match plan.strategy.is_adapter() {
         true => Classifier::load_adapter(&files.dir, &kept, device)?,
-        false => Classifier::load(&kept, device)?,
+        false => Classifier::load_on(&kept, device)?,
     };
     let batch_size = plan.eval_batch_size;
     let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);

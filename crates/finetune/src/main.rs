@@ -27,8 +27,10 @@ mod replay;
 mod report;
 mod resume;
 mod rows;
+mod run_comparison;
 mod settings;
 mod summary;
+mod terminal;
 mod train;
 mod train_options;
 

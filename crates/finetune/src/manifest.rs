@@ -12,7 +12,7 @@ use finetune_train::{
 use serde_json::Value;
 
 use crate::{
-    comparison::lasting,
+    run_comparison::lasting,
     error::Failure,
     execute::Loaded,
     machine::{machine, program},

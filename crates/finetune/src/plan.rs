@@ -77,7 +77,7 @@ pub fn plan(
         learning_rate,
         head_learning_rate: options
             .head_learning_rate
-            .unwrap_or(defaults.head_learning_rate),
+            .unwrap_or(learning_rate),
         layerwise_lr_decay: options
             .layerwise_lr_decay
             .unwrap_or(defaults.layerwise_lr_decay),

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use finetune_train::{Evaluation, Event, Observer, TrainError};
+use finetune_train::{Evaluation, Event, Observer, Summary, TrainError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar of `total` units, drawn only on a terminal.
@@ -181,16 +181,16 @@ impl Observer for ProgressView {
 
 /// The metrics that fit on a line.
 pub fn headline(metrics: &Evaluation) -> String {
-    match metrics {
-        Evaluation::Classification(summary) => format!(
+    match &metrics.summary {
+        Summary::Classification(summary) => format!(
             "loss {:.4}  accuracy {:.4}  F1 macro {:.4}",
             summary.loss, summary.accuracy, summary.f1_macro
         ),
-        Evaluation::MultiLabel(summary) => format!(
+        Summary::MultiLabel(summary) => format!(
             "loss {:.4}  F1 micro {:.4}  F1 macro {:.4}",
             summary.loss, summary.f1_micro, summary.f1_macro
         ),
-        Evaluation::Regression(summary) => format!(
+        Summary::Regression(summary) => format!(
             "mse {:.4}  mae {:.4}  pearson {:.4}",
             summary.mse, summary.mae, summary.pearson
         ),

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     args::ReplayArguments,
-    comparison::{Compared, compare},
+    run_comparison::{Compared, compare},
     error::Failure,
     execute::{Loaded, execute, fresh_start},
     interrupt,

@@ -38,7 +38,7 @@ impl Report {
             "best_step": outcome.best.as_ref().map(|best| best.step),
         });
         if let Some(test) = &self.test {
-            results["test"] = summary::json(&test.evaluation());
+            results["test"] = summary::json_with_intervals(test);
         }
         let (trainable, all) = self.parameters;
         results["peak_memory_bytes"] = json!(memory::peak_bytes());

@@ -49,6 +49,7 @@ pub fn resume(
     now.check()?;
     let loaded = load_unchanged(&now)?;
     let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
+    eprintln!("{}", loaded.description);
     for damage in &start.damaged {
         eprintln!("note: a newer checkpoint is passed over: {damage}");
     }

@@ -6,20 +6,46 @@ use burn::{
 use super::constant;
 use crate::Dropout;
 
-/// Normalises each row to mean 0 and (biased) variance 1, then scales and shifts.
+/// Rows with mean 0 and variance 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Normal<B: Backend> {
+    /// `[rows, columns]`
+    pub(crate) normal: FloatTensor<B>,
+    /// What the rows were divided by, `[rows, 1]`.
+    pub(crate) deviation: FloatTensor<B>,
+}
+
+/// Normalises each row to mean 0 and (biased) variance 1.
+pub(crate) fn normalise<B: Backend>(x: FloatTensor<B>, epsilon: f64) -> Normal<B> {
+    let mean = B::float_mean_dim(x.clone(), 1);
+    let centred = B::float_sub(x, mean);
+    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
+    let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
+    Normal {
+        normal: B::float_div(centred, deviation.clone()),
+        deviation,
+    }
+}
+
+/// `x · gamma + beta`, row by row.
+pub(crate) fn scale_and_shift<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let row = Shape::new([1, gamma.shape()[0]]);
+    let scaled = B::float_mul(x, B::float_reshape(gamma, row.clone()));
+    B::float_add(scaled, B::float_reshape(beta, row))
+}
+
+/// Normalises each row, then scales and shifts.
 pub(crate) fn layer_norm<B: Backend>(
     x: FloatTensor<B>,
     gamma: FloatTensor<B>,
     beta: FloatTensor<B>,
     epsilon: f64,
 ) -> FloatTensor<B> {
-    let row = Shape::new([1, gamma.shape()[0]]);
-    let centred = B::float_sub(x.clone(), B::float_mean_dim(x, 1));
-    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
-    let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
-    let normal = B::float_div(centred, deviation);
-    let scaled = B::float_mul(normal, B::float_reshape(gamma, row.clone()));
-    B::float_add(scaled, B::float_reshape(beta, row))
+    scale_and_shift::<B>(normalise::<B>(x, epsilon).normal, gamma, beta)
 }
 
 /// See [`EncoderOps::dropout`](crate::EncoderOps::dropout).

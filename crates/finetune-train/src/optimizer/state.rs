@@ -6,7 +6,10 @@ use burn::Tensor;
 use finetune_models::SequenceClassifier;
 
 use super::{Optimizer, OptimizerConfig};
-use crate::{TrainError, parameters::visit_parameters};
+use crate::{
+    TrainError,
+    parameters::{Visited, visit_parameters},
+};
 
 /// Everything that an optimizer has to remember between steps. The tensors share memory with the
 /// optimizer until its next step, which then writes elsewhere: taking a state copies nothing.
@@ -110,7 +113,7 @@ impl Optimizer {
         let mut steps = saved.steps;
         let mut states = BTreeMap::new();
         let mut problem = None;
-        visit_parameters(model, &mut |path, shape, _, _| {
+        visit_parameters(model, &mut |Visited { path, shape, .. }| {
             let Some(step) = steps.remove(path) else {
                 return;
             };

@@ -1,20 +1,6 @@
-//! Schedules, optimizers, averages and losses equal those of torch and transformers
-//! (`make_optim.py`).
-
 use finetune_train::{Schedule, ScheduleConfig};
-use serde_json::Value;
 
-use crate::fixtures::path;
-
-fn cases(name: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(path("optim").join(name)).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn doubles(value: &Value) -> Vec<f64> {
-    let values = value.as_array().unwrap().iter();
-    values.map(|value| value.as_f64().unwrap()).collect()
-}
+use super::{cases, doubles};
 
 /// With and without warm-up, and past the end.
 #[test]

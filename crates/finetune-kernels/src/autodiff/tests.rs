@@ -1,0 +1,267 @@
+//! The hand-written backward passes against the portable bodies, differentiated step by step.
+
+use burn::{
+    backend::{Autodiff, AutodiffBackend, Flex, ops::FloatTensorOps, tensor::FloatTensor},
+    tensor::TensorData,
+};
+use proptest::prelude::*;
+
+use crate::{
+    Activation, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens, TokenTypeTable,
+    portable, random,
+};
+
+type B = Autodiff<Flex>;
+
+/// Shape and values of an input, and whether it wants a gradient.
+type Input = (Vec<usize>, Vec<f32>, bool);
+
+fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
+    let values = random::normal(7, stream, shape.iter().product(), 1.0);
+    (shape.to_vec(), values, tracked)
+}
+
+fn values(tensor: FloatTensor<Flex>) -> Vec<f32> {
+    let data = tensor.into_data();
+    data.iter::<f32>().collect()
+}
+
+/// The result of `run`, and the gradients that it gives the inputs when its own is random.
+fn results(
+    inputs: &[Input],
+    run: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
+) -> Vec<Option<Vec<f32>>> {
+    let device = Default::default();
+    let tensors: Vec<_> = inputs
+        .iter()
+        .map(|(shape, values, tracked)| {
+            let data = TensorData::new(values.clone(), shape.clone());
+            let tensor = B::float_from_data(data, &device);
+            B::float_set_require_grad(tensor, *tracked)
+        })
+        .collect();
+    let result = run(tensors.clone());
+    let found = values(B::inner(result.clone()));
+    let weights = TensorData::new(random::normal(8, 0, found.len(), 1.0), [found.len()]);
+    let flat = B::float_reshape(result, [found.len()].into());
+    let loss = B::float_sum(B::float_mul(flat, B::float_from_data(weights, &device)));
+    let mut all = vec![Some(found)];
+    if inputs.iter().any(|(_, _, tracked)| *tracked) {
+        let gradients = B::backward(loss);
+        let gradient = |tensor| B::grad(tensor, &gradients).map(values);
+        all.extend(tensors.iter().map(gradient));
+    }
+    all
+}
+
+fn check(
+    inputs: &[Input],
+    by_hand: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
+    portable: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
+) {
+    let (found, expected) = (results(inputs, by_hand), results(inputs, portable));
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        match (found, expected) {
+            (Some(found), Some(expected)) => {
+                assert_eq!(found.len(), expected.len());
+                let largest = expected.iter().fold(1.0f32, |all, v| all.max(v.abs()));
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!(
+                        (found - expected).abs() <= 1e-5 * largest,
+                        "result {index}: {found} instead of {expected}"
+                    );
+                }
+            }
+            (None, None) => {}
+            _ => panic!("result {index}: a gradient is there on one side only"),
+        }
+    }
+}
+
+/// Which inputs want a gradient: one bit each.
+fn bits(mask: u32) -> impl Fn(u32) -> bool {
+    move |index| mask >> index & 1 == 1
+}
+
+fn drawn(dropped: bool) -> Dropout {
+    match dropped {
+        true => DropoutSource::at(3, 4).site(5, 0.3),
+        false => Dropout::NONE,
+    }
+}
+
+fn take<const N: usize>(tensors: Vec<FloatTensor<B>>) -> [FloatTensor<B>; N] {
+    tensors.try_into().unwrap()
+}
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Identity,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Relu,
+    Activation::Silu,
+    Activation::Tanh,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn linear(
+        [rows, columns, out] in [1usize..20, 1usize..40, 1usize..40],
+        activation in prop::sample::select(&ACTIVATIONS[..]),
+        tracked in 0u32..8,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, columns], 0, tracked(0)),
+            input(&[columns, out], 1, tracked(1)),
+            input(&[out], 2, tracked(2)),
+        ];
+        check(
+            &inputs,
+            &|tensors| {
+                let [x, weight, bias] = take(tensors);
+                <B as EncoderOps>::linear(x, weight, bias, activation)
+            },
+            &|tensors| {
+                let [x, weight, bias] = take(tensors);
+                portable::linear::<B>(x, weight, bias, activation)
+            },
+        );
+    }
+
+    #[test]
+    fn activate(
+        [rows, columns] in [1usize..20, 1usize..40],
+        activation in prop::sample::select(&ACTIVATIONS[..]),
+        tracked in any::<bool>(),
+    ) {
+        check(
+            &[input(&[rows, columns], 0, tracked)],
+            &|tensors| {
+                let [x] = take(tensors);
+                B::activate(x, activation)
+            },
+            &|tensors| {
+                let [x] = take(tensors);
+                activation.apply::<B>(x)
+            },
+        );
+    }
+
+    #[test]
+    fn dropout([rows, columns] in [1usize..20, 1usize..40], dropped in any::<bool>()) {
+        check(
+            &[input(&[rows, columns], 0, true)],
+            &|tensors| {
+                let [x] = take(tensors);
+                <B as EncoderOps>::dropout(x, drawn(dropped))
+            },
+            &|tensors| {
+                let [x] = take(tensors);
+                portable::dropout::<B>(x, drawn(dropped))
+            },
+        );
+    }
+
+    #[test]
+    fn attention(
+        lengths in prop::collection::vec(1u32..24, 1..6),
+        heads in 1usize..4,
+        dropped in any::<bool>(),
+        tracked in 0u32..8,
+    ) {
+        let offsets = Offsets::from_lengths(lengths);
+        let shape = [offsets.num_tokens(), heads * 4];
+        let tracked = bits(tracked);
+        let inputs = [0, 1, 2].map(|index| input(&shape, index, tracked(index)));
+        check(
+            &inputs,
+            &|tensors| {
+                let [query, key, value] = take(tensors);
+                let offsets = offsets.clone();
+                <B as EncoderOps>::attention(query, key, value, offsets, heads, drawn(dropped))
+            },
+            &|tensors| {
+                let [query, key, value] = take(tensors);
+                portable::attention::<B>(query, key, value, &offsets, heads, drawn(dropped))
+            },
+        );
+    }
+
+    #[test]
+    fn dropout_residual_norm(
+        [rows, columns] in [1usize..20, 2usize..40],
+        dropped in any::<bool>(),
+        tracked in 0u32..16,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, columns], 0, tracked(0)),
+            input(&[rows, columns], 1, tracked(1)),
+            input(&[columns], 2, tracked(2)),
+            input(&[columns], 3, tracked(3)),
+        ];
+        check(
+            &inputs,
+            &|tensors| {
+                let [x, residual, gamma, beta] = take(tensors);
+                B::dropout_residual_norm(x, residual, gamma, beta, 1e-5, drawn(dropped))
+            },
+            &|tensors| {
+                let [x, residual, gamma, beta] = take(tensors);
+                let sum = B::float_add(portable::dropout::<B>(x, drawn(dropped)), residual);
+                portable::layer_norm::<B>(sum, gamma, beta, 1e-5)
+            },
+        );
+    }
+
+    #[test]
+    fn embedding_norm(
+        lengths in prop::collection::vec(1u32..8, 1..5),
+        columns in 2usize..20,
+        types in any::<bool>(),
+        dropped in any::<bool>(),
+        tracked in 0u32..32,
+    ) {
+        let offsets = Offsets::from_lengths(lengths);
+        let count = offsets.num_tokens() as u32;
+        let tokens = PackedTokens {
+            ids: (0..count).map(|token| token * 5 % 11).collect(),
+            positions: offsets.ranges().flat_map(|range| 0..range.len() as u32).collect(),
+            type_ids: (0..count).map(|token| token % 2).collect(),
+            offsets,
+        };
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[11, columns], 0, tracked(0)),
+            input(&[8, columns], 1, tracked(1)),
+            input(&[2, columns], 2, tracked(2) && types),
+            input(&[columns], 3, tracked(3)),
+            input(&[columns], 4, tracked(4)),
+        ];
+        let table = |table| match types {
+            true => TokenTypeTable::Table(table),
+            false => TokenTypeTable::Absent,
+        };
+        check(
+            &inputs,
+            &|tensors| {
+                let [word, position, token_type, gamma, beta] = take(tensors);
+                let tokens = tokens.clone();
+                let token_type = table(token_type);
+                B::embedding_norm(
+                    word, position, token_type, gamma, beta, tokens, 1e-5, drawn(dropped),
+                )
+            },
+            &|tensors| {
+                let [word, position, token_type, gamma, beta] = take(tensors);
+                let token_type = table(token_type);
+                let sum = portable::embedding_sum::<B>(word, position, token_type, &tokens);
+                let norm = portable::layer_norm::<B>(sum, gamma, beta, 1e-5);
+                portable::dropout::<B>(norm, drawn(dropped))
+            },
+        );
+    }
+}
