@@ -39,7 +39,7 @@ impl Case {
         samples::splits(&scratch, "csv");
         let directory = fixtures::path(model);
         let tokenizer = TextTokenizer::from_file(directory.join("tokenizer.json")).unwrap();
-        let dataset = Dataset::open(&scratch.path("data").display().to_string()).unwrap();
+        let dataset = Dataset::open(scratch.path("data").display().to_string()).unwrap();
         let data = dataset.split("train").unwrap();
         let data = data.tokenize(&tokenizer, 64).unwrap();
         let outputs = Outputs::Classes(samples::CLASSES.map(String::from).to_vec());

@@ -65,8 +65,8 @@ pub use manifest::{
     Session, SessionEnd,
 };
 pub use optimizer::{
-    AdafactorConfig, AdamConfig, AdamWConfig, OPTIMIZERS, Optimizer, OptimizerConfig,
-    OptimizerState, ParameterGroup, ParameterGroups, SgdConfig,
+    AdafactorConfig, AdamConfig, OPTIMIZERS, Optimizer, OptimizerConfig, OptimizerState,
+    ParameterGroup, ParameterGroups, SgdConfig,
 };
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;

@@ -56,15 +56,20 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, 
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
-    let model = format!("model   {} ({})", files.name, model::describe(files.source));
-    let train = describe(&data.train);
-    let rows = format!("data    {}: {}", rows.dataset, rows.describe_labels());
+    let description = format!(
+        "model   {} ({})\ndata    {}: {}\n        train {}",
+        files.name,
+        model::describe(files.source),
+        rows.dataset,
+        rows.describe_labels(),
+        describe(&data.train)
+    );
     Ok(Loaded {
         device,
         files,
         data,
         test,
-        description: format!("{model}\n{rows}\n        train {train}"),
+        description,
         data_files: rows.files()?,
         began,
         data_seconds: began.elapsed().as_secs_f64(),

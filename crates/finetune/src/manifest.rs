@@ -12,10 +12,10 @@ use finetune_train::{
 use serde_json::Value;
 
 use crate::{
-    run_comparison::lasting,
     error::Failure,
     execute::Loaded,
     machine::{machine, program},
+    run_comparison::lasting,
 };
 
 /// The manifest of a run that is at work.

@@ -75,9 +75,7 @@ pub fn plan(
             .unwrap_or(defaults.auto_find_batch_size),
         eval_batch_size: options.eval_batch_size.unwrap_or(defaults.eval_batch_size),
         learning_rate,
-        head_learning_rate: options
-            .head_learning_rate
-            .unwrap_or(learning_rate),
+        head_learning_rate: options.head_learning_rate.unwrap_or(learning_rate),
         layerwise_lr_decay: options
             .layerwise_lr_decay
             .unwrap_or(defaults.layerwise_lr_decay),

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::{
     args::ReplayArguments,
-    run_comparison::{Compared, compare},
     error::Failure,
     execute::{Loaded, execute, fresh_start},
     interrupt,
@@ -19,6 +18,7 @@ use crate::{
     output::print,
     paths,
     resume::load_unchanged,
+    run_comparison::{Compared, compare},
 };
 
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {

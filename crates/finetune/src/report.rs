@@ -6,6 +6,7 @@ use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
 use serde_json::{Value, json};
 
 use crate::{
+    comparison::Comparison,
     memory, paths,
     progress::{count, headline},
     summary,
@@ -47,6 +48,14 @@ impl Report {
         results
     }
 
+    /// The untouched model and the result on the validation rows.
+    fn comparison(&self) -> Option<Comparison> {
+        let outcome = &self.outcome;
+        let best = outcome.best.as_ref().map(|best| &best.evaluation);
+        let after = best.or(outcome.last.as_ref())?;
+        Some(Comparison::new(outcome.before.as_ref()?, after))
+    }
+
     /// The test results, what was done, and what to type next.
     pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
         let peak = memory::peak_bytes().map_or_else(String::new, |bytes| {
@@ -57,12 +66,15 @@ impl Report {
             format!("\ntest    {headline}\n\n{tables}\n")
         });
         let outcome = &self.outcome;
+        let before_and_after = self.comparison().map_or_else(String::new, |comparison| {
+            format!("{}\n", comparison.table(["before", "after"]))
+        });
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
-            "{test}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+            "{test}{before_and_after}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \

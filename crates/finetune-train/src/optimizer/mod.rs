@@ -1,6 +1,5 @@
 //! Optimizers over a model's parameters.
 
-mod adamw_config;
 mod config;
 mod groups;
 mod state;
@@ -16,7 +15,6 @@ use crate::{
     parameters::{ParameterMap, map_parameters},
 };
 
-pub use adamw_config::AdamWConfig;
 pub use config::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};
 pub use groups::{ParameterGroup, ParameterGroups};
 pub use state::OptimizerState;
