@@ -12,6 +12,7 @@ mod fixtures;
 mod interrupt;
 mod library;
 mod logs;
+mod loop_options;
 mod minilm;
 mod optim;
 mod parity;

@@ -207,8 +207,9 @@ impl<'a> AfterStep<'a> {
     ) -> Result<Outcome, TrainError> {
         let directory = self.checkpoints.directory().clone();
         let adapter = self.checkpoints.adapter().cloned();
-        for note in self.checkpoints.finish()? {
-            observers.emit(&Event::Note { message: note })?;
+        let (notes, saving) = self.checkpoints.finish()?;
+        for message in notes {
+            observers.emit(&Event::Note { message })?;
         }
         let kept = match (&state.best, self.plan.load_best_model_at_end) {
             (Some(best), true) => best.step,
@@ -242,6 +243,7 @@ impl<'a> AfterStep<'a> {
             reason,
             kept_step: kept,
             kept_epoch: self.steps.epochs(kept),
+            saving,
             before: state.before.take(),
             best: state.best.take(),
             last: state.last_evaluation.take(),

@@ -1,7 +1,7 @@
 //! Checkpoints of a run: a model directory that opens like any other, with what training needs to
 //! go on.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 use burn::Tensor;
 use finetune_checkpoint::{
@@ -37,10 +37,24 @@ pub(crate) struct SavedState {
     pub optimizer_steps: BTreeMap<String, u64>,
 }
 
+/// What the checkpoints of a session cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct SavingCost {
+    /// Checkpoints written.
+    pub checkpoints: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Time that writing them took, beside the training.
+    pub write_seconds: f64,
+    /// Time that the training waited for it.
+    pub stall_seconds: f64,
+}
+
 /// The checkpoints of a run, written in the background.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     writer: BackgroundWriter,
+    cost: SavingCost,
     adapter: Option<AdapterFile>,
     tokenizer_from: PathBuf,
 }
@@ -59,6 +73,7 @@ impl Checkpoints {
         let store = CheckpointStore::open(run.checkpoints(), retention)?;
         Ok(Self {
             writer: BackgroundWriter::new(store)?,
+            cost: SavingCost::default(),
             adapter,
             tokenizer_from: run.tokenizer_from().into(),
         })
@@ -76,13 +91,15 @@ impl Checkpoints {
     /// Saves in the background. The tensors are shared until they are written, not copied; waits
     /// only while the checkpoint before is still being written.
     pub fn save(
-        &self,
+        &mut self,
         learner: &Learner,
         state: &TrainState,
         best: bool,
     ) -> Result<(), TrainError> {
+        let started = Instant::now();
         let content = self.content(learner, state)?;
         self.writer.submit(state.step, content, best)?;
+        self.cost.stall_seconds += started.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -130,22 +147,28 @@ impl Checkpoints {
     }
 
     /// What saves that ended since have to say.
-    pub fn poll(&self) -> Result<Vec<String>, TrainError> {
-        notes(self.writer.poll())
+    pub fn poll(&mut self) -> Result<Vec<String>, TrainError> {
+        notes(self.writer.poll(), &mut self.cost)
     }
 
     /// Waits for the last save.
-    pub fn finish(self) -> Result<Vec<String>, TrainError> {
-        notes(self.writer.finish())
+    pub fn finish(mut self) -> Result<(Vec<String>, SavingCost), TrainError> {
+        let notes = notes(self.writer.finish(), &mut self.cost)?;
+        Ok((notes, self.cost))
     }
 }
 
 fn notes(
     saved: Vec<Result<Saved, finetune_checkpoint::CheckpointError>>,
+    cost: &mut SavingCost,
 ) -> Result<Vec<String>, TrainError> {
     let mut notes = Vec::new();
     for saved in saved {
-        notes.extend(saved?.notes.iter().map(ToString::to_string));
+        let saved = saved?;
+        cost.checkpoints += 1;
+        cost.bytes += saved.bytes;
+        cost.write_seconds += saved.seconds;
+        notes.extend(saved.notes.iter().map(ToString::to_string));
     }
     Ok(notes)
 }

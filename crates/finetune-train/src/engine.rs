@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, Observers, RunDirectory,
-    Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError, TrainPlan, TrainState,
-    Unfreezing, batches, clip_factor,
+    SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError, TrainPlan,
+    TrainState, Unfreezing, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -34,6 +34,8 @@ pub struct Outcome {
     pub samples_per_second: f64,
     /// Why it ended.
     pub reason: StopReason,
+    /// What the checkpoints of this session cost.
+    pub saving: SavingCost,
     /// Steps after which the model was what is kept.
     pub kept_step: u64,
     /// The same in epochs.

@@ -46,6 +46,7 @@ pub use batch::{StepLoss, batches, packed_tokens};
 pub use best::BestEvaluation;
 pub use cadence::{IntervalStrategy, Moment};
 pub(crate) use checkpoints::Checkpoints;
+pub use checkpoints::SavingCost;
 pub use classifier::{Classifier, load_tokenizer};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
 pub use early_stopping::EarlyStopping;

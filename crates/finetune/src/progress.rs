@@ -67,8 +67,6 @@ impl Observer for ProgressView {
                 steps_per_epoch,
                 total_steps,
                 warmup_steps,
-                parameters,
-                trainable_parameters,
                 padding_avoided,
                 ..
             } => {
@@ -82,9 +80,7 @@ impl Observer for ProgressView {
                     count(*validation_rows)
                 ));
                 self.line(&format!(
-                    "        {} of {} parameters trained; packing avoids {:.1} % padding",
-                    count(*trainable_parameters),
-                    count(*parameters),
+                    "        packing avoids {:.1} % padding",
                     100.0 * padding_avoided
                 ));
                 self.training = Some(bar(*total_steps, STEPS));

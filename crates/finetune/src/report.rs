@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
+use finetune_train::{Accumulator, Outcome, RunDirectory, SavingCost, TrainPlan};
 use serde_json::{Value, json};
 
 use crate::{
@@ -81,16 +81,30 @@ impl Report {
             .map_or_else(String::new, |table| {
                 format!("\nwhat it says of the first validation rows, untrained\n\n{table}\n")
             });
+        let saving = saving(&outcome.saving);
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
-            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n{saving}\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
              {program} evaluate --model {model} --dataset {dataset}\n"
         )
+    }
+}
+
+/// What checkpoints cost, in words.
+fn saving(cost: &SavingCost) -> String {
+    match cost.checkpoints {
+        0 => String::new(),
+        checkpoints => format!(
+            "saved   {checkpoints} checkpoints, {:.2} GB, written in {:.1} s beside the training, which waited {:.2} s\n",
+            cost.bytes as f64 / 1e9,
+            cost.write_seconds,
+            cost.stall_seconds
+        ),
     }
 }

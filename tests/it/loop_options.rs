@@ -1,0 +1,332 @@
+//! What a run does when: evaluations, checkpoints, logs, stopping, accumulation, the batch that fits.
+
+use serde_json::Value;
+
+use crate::{
+    command::{Run, Scratch, split},
+    samples,
+};
+
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch
+}
+
+fn train(scratch: &Scratch, options: &str) -> Run {
+    let all = format!("--dataset data {options}");
+    scratch.train(&split(&all))
+}
+
+fn steps_of(scratch: &Scratch, kind: &str) -> Vec<u64> {
+    let events = scratch.json_lines("run/events.jsonl").into_iter();
+    let events = events.filter(|event| event["event"] == kind && event["split"] != "test");
+    events
+        .map(|event| event["step"].as_u64().unwrap())
+        .collect()
+}
+
+fn checkpoints(scratch: &Scratch) -> Vec<String> {
+    let folder = std::fs::read_dir(scratch.path("run/checkpoints")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("step-")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn by_steps() {
+    let scratch = scratch();
+    let options =
+        "--max-steps 25 --eval-steps 5 --save-steps 10 --logging-steps 4 --eval-on-start false";
+    train(&scratch, options).succeeded();
+    assert_eq!(steps_of(&scratch, "evaluated"), [5, 10, 15, 20, 25]);
+    assert_eq!(steps_of(&scratch, "step"), [4, 8, 12, 16, 20, 24, 25]);
+    let saved = steps_of(&scratch, "checkpoint");
+    assert!(
+        [10, 20, 25].iter().all(|step| saved.contains(step)),
+        "{saved:?}"
+    );
+}
+
+#[test]
+fn never() {
+    let scratch = scratch();
+    let options = "--max-steps 12 --eval-strategy no --save-strategy no --logging-strategy no --eval-on-start false --json";
+    let results = train(&scratch, options).succeeded().json();
+    assert!(steps_of(&scratch, "evaluated").is_empty());
+    assert!(steps_of(&scratch, "step").is_empty());
+    assert!(checkpoints(&scratch).is_empty());
+    assert_eq!(results["validation"], Value::Null);
+    assert_eq!(results["test"]["rows"], 20);
+}
+
+/// The newest and the best stay, whatever is in between.
+#[test]
+fn the_newest_and_the_best_checkpoint_are_kept() {
+    let scratch = scratch();
+    let options = "--epochs 8 --learning-rate 1e-3 --save-total-limit 1 --json";
+    let results = train(&scratch, options).succeeded().json();
+    let best = results["best_step"].as_u64().unwrap();
+    let mut expected = vec![format!("step-{best:06}"), "step-000080".to_string()];
+    expected.dedup();
+    assert_eq!(checkpoints(&scratch), expected);
+    // The result is the best one's, bit for bit.
+    let weights = "model.safetensors";
+    let best = scratch.read(&format!("run/checkpoints/step-{best:06}/{weights}"));
+    assert!(scratch.read(&format!("run/model/{weights}")) == best);
+}
+
+#[test]
+fn the_last_model_where_the_best_is_not_wanted() {
+    let scratch = scratch();
+    let options = "--epochs 4 --learning-rate 3e-2 --load-best-model-at-end false";
+    train(&scratch, options).succeeded();
+    let last = scratch.read("run/checkpoints/step-000040/model.safetensors");
+    assert!(scratch.read("run/model/model.safetensors") == last);
+}
+
+#[test]
+fn early_stopping() {
+    let scratch = scratch();
+    // Nothing is learned, so nothing gets better.
+    let options = "--epochs 50 --learning-rate 1e-12 --early-stopping-patience 3 --json";
+    let results = train(&scratch, options).succeeded().json();
+    assert_eq!(results["train"]["stopped"], "early_stopping");
+    assert_eq!(results["train"]["steps"], 40);
+    assert_eq!(results["best_step"], 10);
+}
+
+/// A step of four batches of 4 is a step of one batch of 16, the short last one of an epoch
+/// included: the model has no dropout here.
+#[test]
+fn accumulated_batches_are_one_large_batch() {
+    let losses = |batch: &str| {
+        let scratch = Scratch::new();
+        samples::splits(&scratch, "csv");
+        let model = scratch.copy_model("tiny_bert");
+        let config = std::fs::read_to_string(model.join("config.json")).unwrap();
+        let config = config
+            .replace(
+                "\"attention_probs_dropout_prob\": 0.1",
+                "\"attention_probs_dropout_prob\": 0.0",
+            )
+            .replace(
+                "\"hidden_dropout_prob\": 0.1",
+                "\"hidden_dropout_prob\": 0.0",
+            );
+        assert!(!config.contains("dropout_prob\": 0.1"), "{config}");
+        std::fs::write(model.join("config.json"), config).unwrap();
+        let options = format!(
+            "train --model model --output run --dataset data --train-split train[:150] --epochs 2 --learning-rate 1e-3 --class-weights 1,3 {batch}"
+        );
+        scratch.run(&split(&options)).succeeded();
+        let events = scratch.json_lines("run/events.jsonl").into_iter();
+        let steps = events.filter(|event| event["event"] == "step");
+        let steps = steps.map(|event| (event["rows"].clone(), event["loss"].as_f64().unwrap()));
+        steps.collect::<Vec<_>>()
+    };
+    let whole = losses("--batch-size 16");
+    let parts = losses("--batch-size 4 --gradient-accumulation-steps 4");
+    assert_eq!(whole.len(), 20);
+    assert_eq!(whole[9].0, 6);
+    for (whole, parts) in whole.iter().zip(&parts) {
+        assert_eq!(whole.0, parts.0);
+        assert!((whole.1 - parts.1).abs() < 1e-5, "{whole:?} {parts:?}");
+    }
+}
+
+#[test]
+fn gradual_unfreezing_reaches_everything() {
+    let scratch = scratch();
+    train(
+        &scratch,
+        "--strategy gradual --epochs 3 --unfreeze-every 0.5",
+    )
+    .succeeded();
+    assert_eq!(steps_of(&scratch, "unfrozen"), [5, 10, 15]);
+    let events = scratch.json_lines("run/events.jsonl");
+    let trained: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "unfrozen")
+        .map(|event| event["trainable_parameters"].as_u64().unwrap())
+        .collect();
+    assert!(trained.is_sorted(), "{trained:?}");
+    assert_eq!(events[0]["parameters"].as_u64(), trained.last().copied());
+}
+
+/// Every optimizer and schedule, from the command line, learns.
+#[test]
+fn optimizers_and_schedules() {
+    for options in [
+        "--optim adafactor --lr-scheduler-type cosine_with_restarts --set lr_scheduler_kwargs.num_cycles=2",
+        "--optim sgd --set optim_args.momentum=0.9 --learning-rate 3e-2 --lr-scheduler-type one_cycle",
+        "--optim adam --lr-scheduler-type inverse_sqrt --warmup-steps 4",
+        "--lr-scheduler-type polynomial --set lr_scheduler_kwargs.power=2.0 --ema-decay 0.8",
+        "--lr-scheduler-type constant_with_warmup --layerwise-lr-decay 0.8 --head-learning-rate 3e-3",
+    ] {
+        let scratch = scratch();
+        let options = format!("--epochs 12 --learning-rate 1e-3 --json {options}");
+        let results = train(&scratch, &options).succeeded().json();
+        let (before, after) = (&results["before"]["loss"], &results["validation"]["loss"]);
+        assert!(
+            after.as_f64().unwrap() < 0.8 * before.as_f64().unwrap(),
+            "{options}: {before} to {after}"
+        );
+    }
+}
+
+/// A batch that does not fit under the limit of the process is cut, and its rows stay together.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_batch_that_fits_is_found() {
+    let scratch = scratch();
+    let options = split("--dataset data --batch-size 8192 --max-steps 1 --auto-find-batch-size");
+    let unlimited = scratch.train(&options).succeeded();
+    assert!(
+        unlimited.stderr.contains("batch   8192 rows"),
+        "{unlimited}"
+    );
+    std::fs::remove_dir_all(scratch.path("run")).unwrap();
+
+    let command = scratch.command(&[]);
+    let program = command.get_program().to_str().unwrap();
+    let model = crate::fixtures::path("tiny_bert");
+    let line = format!(
+        "ulimit -d 400000; exec {program} train --model {} --output run {}",
+        model.display(),
+        options.join(" ")
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &line]).current_dir(scratch.path(""));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let run = Run::new(&["train"], shell.output().unwrap()).succeeded();
+    assert!(run.stderr.contains("do not fit into the memory"), "{run}");
+    let plan: toml::Table = String::from_utf8(scratch.read("run/plan.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let number = |key: &str| plan[key].as_integer().unwrap();
+    let (rows, batches) = (number("batch_size"), number("gradient_accumulation_steps"));
+    assert!(rows < 8192, "{run}");
+    assert_eq!(rows * batches, 8192);
+}
+
+#[test]
+fn plans_that_make_no_sense() {
+    for (options, words) in [
+        (
+            "--load-best-model-at-end true --eval-strategy no",
+            &["load_best_model_at_end", "eval_strategy is no"][..],
+        ),
+        (
+            "--load-best-model-at-end true --save-strategy no --eval-strategy epoch",
+            &["save_strategy is no"],
+        ),
+        (
+            "--eval-steps 3 --save-steps 10",
+            &["save_steps 10 is not a multiple of eval_steps 3", "12"],
+        ),
+        (
+            "--eval-steps 3 --save-strategy epoch",
+            &["eval_strategy is steps", "save_strategy epoch"],
+        ),
+        (
+            "--early-stopping-patience 2 --eval-strategy no --save-strategy no",
+            &["early_stopping_patience", "eval_strategy"],
+        ),
+        ("--eval-strategy steps", &["eval_steps"]),
+        (
+            "--eval-strategy epoch --eval-steps 5",
+            &["eval_steps is 5", "eval_strategy is epoch"],
+        ),
+        ("--save-steps 0", &["save_steps is 0"]),
+        (
+            "--eval-strategy sometimes",
+            &["sometimes", "no, steps or epoch"],
+        ),
+        (
+            "--metric-for-best-model accurracy",
+            &["accurracy", "accuracy", "f1_macro"],
+        ),
+        ("--metric-for-best-model pearson", &["pearson", "accuracy"]),
+        ("--optim lion", &["lion", "adafactor"]),
+        ("--optim sgd --adam-beta1 0.5", &["adam_beta1", "sgd"]),
+        (
+            "--set optim_args.momentun=0.9 --optim sgd",
+            &["momentun", "did you mean momentum?"],
+        ),
+        ("--lr-scheduler-type cosin", &["cosin", "cosine"]),
+        (
+            "--set lr_scheduler_kwargs.pwer=2",
+            &["pwer", "did you mean power?"],
+        ),
+        ("--set eval_step=5", &["did you mean eval_steps?"]),
+        ("--label-smoothing-factor 1", &["label_smoothing_factor"]),
+        ("--class-weights 1,2,3", &["class_weights", "3"]),
+        ("--class-weights heavy", &["heavy", "balanced"]),
+        ("--ema-decay 1", &["ema_decay is 1"]),
+        ("--layerwise-lr-decay 0", &["layerwise_lr_decay is 0"]),
+        ("--head-learning-rate -1", &["head_learning_rate is -1"]),
+        (
+            "--gradient-accumulation-steps 0",
+            &["gradient_accumulation_steps is 0"],
+        ),
+        (
+            "--unfreeze-every 0 --strategy gradual",
+            &["unfreeze_every is 0"],
+        ),
+        (
+            "--strategy head --set lora.r=4",
+            &["lora has settings", "strategy is head"],
+        ),
+        ("--strategy lora --set lora.r=0", &["r"]),
+        (
+            "--strategy lora --set lora.target_modules=[\"querry\"]",
+            &["querry", "query"],
+        ),
+        ("--accept seed", &["--resume"]),
+    ] {
+        let scratch = scratch();
+        let all = format!("--dataset data {options}");
+        let before = scratch.entries();
+        let run = scratch.train(&split(&all));
+        assert_eq!(run.code, Some(2), "{run}");
+        for word in words {
+            assert!(run.stderr.contains(word), "no {word:?} in: {run}");
+        }
+        scratch.unchanged_since(&before);
+    }
+}
+
+#[test]
+fn a_file_and_its_flags() {
+    let scratch = scratch();
+    scratch.write(
+        "run.toml",
+        "dataset = \"data\"\nnum_train_epochs = 5\nepochs = 2\n",
+    );
+    scratch.refuses_train(&["run.toml"], &["num_train_epochs", "epochs"]);
+    scratch.write("run.toml", "dataset = \"data\"\nsave_step = 5\n");
+    scratch.refuses_train(&["run.toml"], &["run.toml", "did you mean save_steps?"]);
+    // Flags win over --set, and that over the file, by whatever name.
+    scratch.write(
+        "run.toml",
+        "dataset = \"data\"\nnum_train_epochs = 5\nper_device_train_batch_size = 80\nstrategy = \"lora\"\n[lora]\nr = 2\nlora_alpha = 7\n",
+    );
+    let options = split("run.toml --set lora.r=4 --set per_device_train_batch_size=40 --epochs 1");
+    scratch.train(&options).succeeded();
+    let plan: toml::Table = String::from_utf8(scratch.read("run/plan.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(plan["epochs"].as_float(), Some(1.0));
+    assert_eq!(plan["batch_size"].as_integer(), Some(40));
+    assert_eq!(plan["lora"]["r"].as_integer(), Some(4));
+    assert_eq!(plan["lora"]["lora_alpha"].as_float(), Some(7.0));
+}
