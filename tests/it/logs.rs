@@ -199,17 +199,19 @@ fn a_replay_needs_the_files_of_the_run() {
     let path = scratch.path("data/test.csv");
     let data = fs::read_to_string(&path).unwrap();
     fs::write(&path, data.replacen("the", "The", 1)).unwrap();
-    scratch.refuses(
-        &["replay", "run"],
-        &["data/test.csv", "SHA-256", "changed since"],
-    );
+    let refused = |words: &[&str]| {
+        let before = scratch.entries();
+        scratch.run(&["replay", "run"]).failed(2, words);
+        scratch.unchanged_since(&before);
+    };
+    refused(&["data/test.csv", "SHA-256", "changed since"]);
     // One that changes the rows.
     fs::write(
         &path,
         data.replacen("good", "bad", 1).replacen("great", "dull", 1),
     )
     .unwrap();
-    scratch.refuses(&["replay", "run"], &["test"]);
+    refused(&["the test rows of data are not those"]);
     fs::write(&path, &data).unwrap();
     scratch.run(&["replay", "run"]).succeeded();
 

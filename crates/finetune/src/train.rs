@@ -5,9 +5,8 @@ use std::{
     process::ExitCode,
 };
 
-use burn::tensor::Device;
 use finetune_models::ModelConfig;
-use finetune_train::{Classifier, RunDirectory, Strategy, TrainPlan, device, resolve_auto};
+use finetune_train::{RunDirectory, TrainPlan, device, resolve_auto};
 
 use crate::{
     args::TrainArguments,
@@ -18,7 +17,6 @@ use crate::{
     output::print,
     paths,
     plan::{plan, with_data, with_model},
-    predictions::table,
     resume::resume,
     rows::Rows,
     settings,
@@ -35,7 +33,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
 
     // Whatever can be refused is refused before the first download.
     let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
-    let device = device(&device_name)?;
+    device(&device_name)?;
     let rows = Rows::choose(&options)?;
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         let (run, saved) = RunDirectory::open(&path)?;
@@ -59,25 +57,11 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         eprintln!("  {}", start.prepared.names.join("\n  "));
     }
     let report = execute(&plan, loaded, start, &mut run)?;
-    let examples = match plan.strategy {
-        Strategy::Features if !arguments.json => raw_predictions(&run, &device, &rows)?,
-        _ => String::new(),
-    };
     print(&match arguments.json {
         true => format!("{}\n", report.json(&run)),
-        false => format!("{examples}{}", report.text(&plan, &run)),
+        false => report.text(&plan, &run),
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the pretrained encoder with a fresh head says about a few texts: nothing, as the lesson
-/// shows before anything is trained.
-fn raw_predictions(run: &RunDirectory, device: &Device, rows: &Rows) -> Result<String, Failure> {
-    let classifier = Classifier::load_on(run.model(), device)?;
-    let texts = rows.examples(8)?;
-    let encoder = classifier.encoder(256, texts.iter().any(|(_, second)| second.is_some()))?;
-    let predictions = classifier.predict_rows(&texts, &encoder)?;
-    Ok(table(&texts, &predictions, classifier.outputs()) + "\n")
 }
 
 /// The plan with what only the model and the rows tell, and both.
