@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
 use crate::datasets::Catalog;
 use crate::datasets::text::sha256_hex;
@@ -79,10 +80,23 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         "test.parquet",
         &["--problem-type", "regression", "--label-column", "rating"][..],
     );
+    let several = several_outputs(&work)?;
+    let labels = (
+        several.clone(),
+        "train.jsonl",
+        &["--label-column", "labels"][..],
+    );
+    let pair = (
+        several,
+        "train.jsonl",
+        &["--label-column", "first,second"][..],
+    );
     for (name, model, (data, test, options)) in [
         ("bert", &base.dir, &classes),
         ("distilbert", &distilbert, &classes),
         ("regression", &base.dir, &numbers),
+        ("multi_label", &base.dir, &labels),
+        ("two_numbers", &distilbert, &pair),
     ] {
         let run = work.join(name);
         runs.push(run.clone());
@@ -112,6 +126,25 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     println!("\n── TensorBoard's files, read by TensorBoard, against the event logs");
     let runs: Vec<&OsStr> = runs.iter().map(|run| run.as_os_str()).collect();
     script(&python, "check_tensorboard.py", &runs)
+}
+
+/// A folder with `train.jsonl`: rows with a list of labels and with two numbers.
+fn several_outputs(work: &Path) -> Result<PathBuf> {
+    let folder = work.join("several");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let row = |number: u32| {
+        let labels = [("even", 2), ("third", 3), ("fifth", 5)].into_iter();
+        let labels = labels.filter(|(_, divisor)| number.is_multiple_of(*divisor));
+        let labels: Vec<_> = labels.map(|(name, _)| name).collect();
+        let (first, second) = (f64::from(number) / 7.0 - 3.5, f64::from(number % 4) + 0.25);
+        let text = format!("Row number {number} of this file, and nothing else.");
+        json!({"text": text, "labels": labels, "first": first, "second": second}).to_string()
+    };
+    let rows: Vec<_> = (0..200).map(row).collect();
+    let file = folder.join("train.jsonl");
+    fs::write(&file, rows.join("\n"))
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(folder)
 }
 
 /// `cargo xtask fixtures --python PYTHON`: write the committed fixtures again.

@@ -183,7 +183,7 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     pub columns: ColumnArguments,
 
-    /// Label column; several (a,b,c) for a class or a number each [default: label or labels, else the columns named as the model's outputs]
+    /// Label column; several (a,b,c) for a class or a number each [default: the columns named as the model's outputs, if it has several; else label or labels]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub label_column: Vec<String>,
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use finetune_data::ProblemType;
 use finetune_train::{Accumulator, Outcome, RunDirectory, SavingCost, TrainPlan};
 use serde_json::{Value, json};
 
@@ -85,13 +86,21 @@ impl Report {
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
+        // A half is rarely the best threshold of a label.
+        let thresholds = match plan.problem_type {
+            ProblemType::MultiLabelClassification => {
+                format!("  {program} evaluate {model} --dataset {dataset} --find-thresholds\n")
+            }
+            _ => String::new(),
+        };
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
             "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n{saving}\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
-             {program} evaluate --model {model} --dataset {dataset}\n"
+             {program} evaluate --model {model} --dataset {dataset}\n\
+             {thresholds}"
         )
     }
 }

@@ -12,7 +12,7 @@ pub fn tables(accumulator: &Accumulator) -> String {
             let matrix = matrix.map(|matrix| matrix.to_string()).unwrap_or_default();
             format!("{}\n{matrix}", all.report())
         }
-        Accumulator::MultiLabel(all) => format!("{}\n", all.report()),
+        Accumulator::MultiLabel(all) => all.report(),
         Accumulator::Regression(all) => {
             let summary = all.summary();
             format!(
