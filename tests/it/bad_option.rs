@@ -70,7 +70,7 @@ fn numbers_out_of_range() {
         ("--learning-rate", "-1", &["learning_rate is -1"]),
         ("--warmup-ratio", "1.5", &["warmup_ratio is 1.5", "0 to 1"]),
         ("--weight-decay", "-0.1", &["weight_decay is -0.1"]),
-        ("--adam-beta2", "1", &["betas are 0.9 and 1", "[0, 1)"]),
+        ("--adam-beta2", "1", &["adam_beta2 is 1", "below 1"]),
         ("--max-grad-norm", "0", &["max_grad_norm is 0"]),
         ("--batch-size", "0", &["batch size is 0"]),
         ("--batch-size", "-1", &["-1", "--batch-size"]),

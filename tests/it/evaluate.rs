@@ -1,7 +1,7 @@
 //! `finetune evaluate` on models that `train` saved.
 
 use crate::{
-    command::{Scratch, split},
+    command::{Scratch, argument, split},
     fixtures, samples,
 };
 
@@ -139,5 +139,150 @@ fn refuses_rows_that_do_not_fit_the_model() {
         (&["--max-length", "1"], &["1"]),
     ] {
         scratch.refuses(&[&fixed[..], arguments].concat(), words);
+    }
+}
+
+/// Errors with their texts, calibration, metrics by name: of the rows of the file.
+#[test]
+fn details_on_request() {
+    let scratch = Scratch::new();
+    let rows = samples::examples(120);
+    samples::write(&scratch.path("rows.csv"), &rows);
+    let model = fixtures::path("tiny_bert");
+    let evaluate = |options: &str| {
+        let fixed = ["evaluate", argument(&model), "--dataset", "rows.csv"];
+        scratch
+            .run(&[&fixed, &split(options)[..]].concat())
+            .succeeded()
+    };
+    let metrics = evaluate("--errors 7 --calibration --json").json();
+    let errors = metrics["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 7);
+    let mut before = 1.0;
+    for error in errors {
+        let (text, class) = &rows[error["row"].as_u64().unwrap() as usize];
+        assert_eq!(error["text"], text.as_str());
+        assert_eq!(error["label"], samples::CLASSES[*class]);
+        assert_ne!(error["label"], error["prediction"]);
+        let confidence = error["confidence"].as_f64().unwrap();
+        assert!(confidence <= before);
+        before = confidence;
+        // As prediction says of the text alone.
+        let alone = scratch
+            .run(&["predict", "--model", argument(&model), "--json", text])
+            .succeeded()
+            .json();
+        assert_eq!(alone["prediction"], error["prediction"]);
+        assert!((alone["confidence"].as_f64().unwrap() - confidence).abs() < 1e-5);
+    }
+    let bins = metrics["reliability"].as_array().unwrap();
+    let rows_of = |bin: &serde_json::Value| bin["count"].as_u64().unwrap();
+    assert_eq!(bins.iter().map(rows_of).sum::<u64>(), 120);
+    let gap = |bin: &serde_json::Value| {
+        let number = |key: &str| bin[key].as_f64().unwrap();
+        number("count") * (number("confidence") - number("accuracy")).abs()
+    };
+    let ece = bins.iter().map(gap).sum::<f64>() / 120.0;
+    assert!((ece - metrics["ece"].as_f64().unwrap()).abs() < 1e-12);
+
+    let text = evaluate("--errors 2 --calibration").stdout;
+    for part in [
+        "95 % intervals of the bootstrap: accuracy",
+        "confidence  label",
+        errors[0]["text"].as_str().unwrap(),
+        "expected calibration error",
+        "Brier score",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert!(
+        !text.contains(errors[2]["text"].as_str().unwrap()),
+        "{text}"
+    );
+
+    let chosen = evaluate("--metrics mcc,eval_top_2_accuracy --json").json();
+    let names: Vec<_> = chosen.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["mcc", "top_2_accuracy"]);
+    assert_eq!(chosen["mcc"], metrics["mcc"]);
+    let lines = evaluate("--metrics mcc").stdout;
+    assert_eq!(
+        lines,
+        format!("mcc  {:.4}\n", metrics["mcc"].as_f64().unwrap())
+    );
+}
+
+#[test]
+fn errors_of_a_regression_are_the_largest() {
+    let scratch = Scratch::new();
+    scratch.write("rows.csv", "text,label\ngood,0.5\nbad,90\nwarm,-20.5\n");
+    let model = fixtures::path("tiny_bert_regression");
+    let fixed = ["evaluate", argument(&model), "--dataset", "rows.csv"];
+    let metrics = scratch.run(&[&fixed[..], &["--errors", "2", "--json"]].concat());
+    let errors = metrics.succeeded().json()["errors"].clone();
+    assert_eq!([&errors[0]["row"], &errors[1]["row"]], [1, 2]);
+    assert_eq!(errors[0]["label"], "90.0000");
+    assert!(errors[0]["error"].as_f64().unwrap() > 80.0);
+}
+
+#[test]
+fn refuses_what_it_cannot_print() {
+    let scratch = Scratch::new();
+    scratch.write("rows.csv", "text,label\ngood,positive\nbad,negative\n");
+    scratch.write("rated.csv", "text,label\ngood,0.5\nbad,1.5\n");
+    let classifier = fixtures::path("tiny_bert");
+    let regression = fixtures::path("tiny_bert_regression");
+    for (model, data, options, words) in [
+        // Before any work: the data set is not there.
+        (
+            &classifier,
+            "absent.csv",
+            "--metrics acuracy",
+            &["--metrics", "acuracy", "did you mean accuracy"][..],
+        ),
+        (
+            &classifier,
+            "rows.csv",
+            "--metrics accuracy,mse",
+            &["mse", "valid names are: loss, accuracy"],
+        ),
+        (
+            &regression,
+            "rated.csv",
+            "--metrics f1_macro",
+            &["f1_macro", "pearson"],
+        ),
+        (
+            &regression,
+            "rated.csv",
+            "--calibration",
+            &["--calibration", "regression"],
+        ),
+        (
+            &regression,
+            "rated.csv",
+            "--find-thresholds --split train",
+            &["--find-thresholds", "multi_label"],
+        ),
+        (
+            &classifier,
+            "rows.csv",
+            "--find-thresholds",
+            &["no validation split", "--split"],
+        ),
+        (
+            &classifier,
+            "rows.csv",
+            "--find-thresholds=best",
+            &["best", "per-label, global"],
+        ),
+        (
+            &classifier,
+            "rows.csv",
+            "--errors some",
+            &["--errors", "some"],
+        ),
+    ] {
+        let fixed = ["evaluate", argument(model), "--dataset", data];
+        scratch.refuses(&[&fixed, &split(options)[..]].concat(), words);
     }
 }

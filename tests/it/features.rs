@@ -7,8 +7,8 @@ use finetune_data::{
 use finetune_kernels::{DropoutSource, softmax_cross_entropy};
 use finetune_models::{Outputs, SequenceClassifier};
 use finetune_train::{
-    AdamW, AdamWConfig, FeatureLimits, FeatureStore, ParameterGradients, Strategy, TrainError,
-    Trainable, forward,
+    FeatureLimits, FeatureStore, Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups,
+    Strategy, TrainError, Trainable, forward,
 };
 
 use crate::{
@@ -39,7 +39,7 @@ impl Case {
         samples::splits(&scratch, "csv");
         let directory = fixtures::path(model);
         let tokenizer = TextTokenizer::from_file(directory.join("tokenizer.json")).unwrap();
-        let dataset = Dataset::open(&scratch.path("data").display().to_string()).unwrap();
+        let dataset = Dataset::open(scratch.path("data").display().to_string()).unwrap();
         let data = dataset.split("train").unwrap();
         let data = data.tokenize(&tokenizer, 64).unwrap();
         let outputs = Outputs::Classes(samples::CLASSES.map(String::from).to_vec());
@@ -135,7 +135,10 @@ fn losses(case: &Case, strategy: Strategy, limits: Option<(u64, u64)>) -> Vec<f3
     let mut model = trainable.apply(case.model.clone()).train();
     let layers = finetune_train::lowest_trained_layer(&model);
     let store = limits.map(|limits| case.fill(layers, limits));
-    let mut optimizer = AdamW::new(AdamWConfig::default());
+    let mut optimizer = Optimizer::new(
+        OptimizerConfig::default(),
+        ParameterGroups::new(0.01, model.layers.len()),
+    );
     let mut losses = Vec::new();
     for batch in (0..2).flat_map(|epoch| case.batches(epoch)) {
         let dropout = DropoutSource::at(1, losses.len() as u32);
@@ -146,7 +149,7 @@ fn losses(case: &Case, strategy: Strategy, limits: Option<(u64, u64)>) -> Vec<f3
         let rows = batch.batch_size() as f64;
         let loss = softmax_cross_entropy(logits, targets.as_slice().into(), rows);
         let gradients = ParameterGradients::backward(&loss, &model);
-        model = optimizer.step(model, gradients, 1e-3, 1.0);
+        model = optimizer.step(model, gradients, 1e-3, None, 1.0);
         losses.push(loss.into_scalar());
     }
     losses

@@ -1,8 +1,7 @@
-//! Ctrl-C.
+//! Ctrl-C where there is nothing to resume; of training see `resume.rs`.
 #![cfg(unix)]
 
 use std::{
-    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -29,91 +28,6 @@ fn interrupt(scratch: &Scratch, arguments: &[&str], ready: impl Fn() -> bool) ->
     let run = Run::new(arguments, child.wait_with_output().unwrap());
     assert!(sent.success() && ready(), "it ended too early: {run}");
     run
-}
-
-fn contains(path: &Path, words: &str) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| text.contains(words))
-}
-
-#[track_caller]
-fn check_kept(scratch: &Scratch, run: &Run, words: &[&str]) {
-    assert_eq!(run.code, Some(130), "{run}");
-    for words in words {
-        assert!(run.stderr.contains(words), "no {words:?} in: {run}");
-    }
-    assert!(!run.stderr.contains("internal error"), "{run}");
-    let events = scratch.json_lines("run/events.jsonl");
-    assert_eq!(events.last().unwrap()["reason"], "interrupted", "{run}");
-    let predict = [
-        "predict",
-        "--model",
-        "run/model",
-        "--json",
-        "the film was great .",
-    ];
-    let prediction = scratch.run(&predict).succeeded().json();
-    assert!(prediction["confidence"].is_number(), "{prediction}");
-}
-
-#[test]
-fn before_the_first_evaluation() {
-    let scratch = Scratch::new();
-    let many = samples::examples(20_000);
-    samples::write(&scratch.path("many.csv"), &many);
-    let model = fixtures::path("tiny_bert");
-    let train = [
-        "train",
-        "--model",
-        argument(&model),
-        "--dataset",
-        "many.csv",
-        "--train-rows",
-        "0",
-        "--batch-size",
-        "1",
-        "--output",
-        "run",
-    ];
-    let events = scratch.path("run/events.jsonl");
-    let run = interrupt(&scratch, &train, || contains(&events, "\"step\":1,"));
-    check_kept(
-        &scratch,
-        &run,
-        &[
-            "interrupted after step",
-            "before the first evaluation",
-            "run/model",
-        ],
-    );
-}
-
-#[test]
-fn after_an_evaluation() {
-    let scratch = Scratch::new();
-    samples::splits(&scratch, "csv");
-    let model = fixtures::path("tiny_bert");
-    let train = [
-        "train",
-        "--model",
-        argument(&model),
-        "--dataset",
-        "data",
-        "--max-steps",
-        "1000000",
-        "--output",
-        "run",
-    ];
-    let events = scratch.path("run/events.jsonl");
-    let run = interrupt(&scratch, &train, || contains(&events, "\"evaluated\""));
-    check_kept(
-        &scratch,
-        &run,
-        &[
-            "interrupted after step",
-            "the best model so far, of step",
-            "run/model",
-        ],
-    );
 }
 
 #[test]

@@ -11,7 +11,10 @@ use finetune_kernels::{
     Activation, DropoutSource, linear, mean_squared_error, softmax_cross_entropy,
 };
 use finetune_models::{Outputs, SequenceClassifier, to_file_layout};
-use finetune_train::{AdamW, AdamWConfig, ParameterGradients, clip_factor};
+use finetune_train::{
+    Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, Schedule, ScheduleConfig,
+    clip_factor,
+};
 
 use crate::{
     fixtures::{self, Fixture, devices, largest_difference, relative_norm, values},
@@ -119,8 +122,9 @@ fn check_trajectory(name: &str) {
             fixture.floats("grad_norms"),
             fixture.doubles("learning_rates"),
         );
-        let schedule = finetune_train::Schedule::linear(1e-3, 0.2, 10);
-        let mut optimizer = AdamW::new(AdamWConfig::default());
+        let schedule = Schedule::new(&ScheduleConfig::default(), 1e-3, 2, 10).unwrap();
+        let mut optimizer =
+            Optimizer::new(OptimizerConfig::default(), ParameterGroups::new(0.01, 2));
         for step in 0..10 {
             let loss = loss(&model, &mut fixture, &format!("step{step}."));
             let difference = largest_difference(&values(loss.clone()), &losses[step..step + 1]);
@@ -133,7 +137,7 @@ fn check_trajectory(name: &str) {
             assert!((norm / f64::from(norms[step]) - 1.0).abs() < tolerance::GRADIENT);
             let rate = schedule.at(step as u64);
             assert!((rate - rates[step]).abs() < 1e-15);
-            model = optimizer.step(model, gradients, rate, clip_factor(norm, 1.0));
+            model = optimizer.step(model, gradients, rate, None, clip_factor(norm, 1.0));
         }
         for (parameter, tensor) in model.named_tensors() {
             let found = to_file_layout(&parameter, values(tensor));

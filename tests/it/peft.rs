@@ -9,7 +9,7 @@ use finetune_peft::{
     Adaptable, AdapterFile, adapter_names, adapter_tensors, load_adapter, save_adapter, set_active,
     train_adapter,
 };
-use finetune_train::{AdamW, AdamWConfig, ParameterGradients};
+use finetune_train::{Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups};
 use serde_json::Value;
 
 use crate::fixtures::{devices, largest_difference, path, values};
@@ -135,7 +135,8 @@ fn ten_steps_match_peft() {
             };
             let (model, file, plan) = load("before");
             let mut model = train_adapter(model, "a", &plan).train();
-            let mut optimizer = AdamW::new(AdamWConfig::default());
+            let mut optimizer =
+                Optimizer::new(OptimizerConfig::default(), ParameterGroups::new(0.01, 2));
             let labels: Vec<u32> = numbers(&training["labels"])
                 .iter()
                 .map(|&l| l as u32)
@@ -149,7 +150,7 @@ fn ten_steps_match_peft() {
                     difference < TOLERANCE,
                     "{name}: loss of step {step}: {difference}"
                 );
-                model = optimizer.step(model, gradients, 1e-3, 1.0);
+                model = optimizer.step(model, gradients, 1e-3, None, 1.0);
             }
             let (expected, ..) = load("after");
             let pairs = tensors(&model, &file)

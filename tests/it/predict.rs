@@ -120,6 +120,7 @@ fn from_everywhere() {
         let sum: f32 = probabilities.values().map(number).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{sum}");
         let label = prediction["label"].as_str().unwrap();
+        assert_eq!(prediction["prediction"], label);
         assert_eq!(probabilities[label], prediction["confidence"]);
         assert!(
             probabilities

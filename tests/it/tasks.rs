@@ -333,3 +333,113 @@ fn problem_types_by_either_name() {
         &["f1_samples", "f1_macro"],
     );
 }
+
+/// Thresholds found on the validation rows: kept in the model's config.json, used by evaluation and
+/// prediction, gone when training goes on.
+#[test]
+fn thresholds() {
+    let scratch = Scratch::new();
+    splits(
+        &scratch,
+        |text, class| json!({"text": text, "labels": labels(text, class)}),
+    );
+    // So short that no probability of the rare label reaches a half.
+    let train = split("--dataset data --learning-rate 2e-3 --epochs 3 --json");
+    let trained = scratch.train(&train).succeeded().json();
+    let evaluate = |options: &str| {
+        let fixed = split("evaluate run/model --dataset data");
+        scratch
+            .run(&[&fixed[..], &split(options)].concat())
+            .succeeded()
+    };
+    let on_train = evaluate("--split train --json").json();
+    assert_eq!(on_train["thresholds"], json!([0.5, 0.5, 0.5]));
+
+    let found = evaluate("--find-thresholds --split train --json").json();
+    assert_eq!(found["f1_macro"], on_train["f1_macro"]);
+    let found = &found["thresholds_found"];
+    assert_eq!(found["before"]["f1_macro"], on_train["f1_macro"]);
+    assert!(
+        number(&found["after"]["f1_macro"]) > number(&found["before"]["f1_macro"]),
+        "{found}"
+    );
+    let config = scratch.json("run/model/config.json");
+    assert_eq!(config["label_thresholds"], found["label_thresholds"]);
+    assert_eq!(keys(&config["label_thresholds"]), LABELS);
+    let after = evaluate("--split train --json").json();
+    assert_eq!(after["f1_macro"], found["after"]["f1_macro"]);
+    assert_eq!(after["f1_micro"], found["after"]["f1_micro"]);
+
+    let predict = split("predict --model run/model --file data/train.jsonl --json");
+    for line in scratch.run(&predict).succeeded().json_lines() {
+        let reached = |name: &&str| {
+            number(&line["probabilities"][name]) >= number(&config["label_thresholds"][name])
+        };
+        let reached: Vec<_> = LABELS.into_iter().filter(reached).collect();
+        assert_eq!(line["prediction"], json!(reached));
+    }
+
+    // One for all, on the validation rows, in words.
+    let run = evaluate("--find-thresholds=global");
+    for part in [
+        "validation: 20 rows",
+        "threshold of all labels",
+        "label_thresholds",
+    ] {
+        assert!(run.to_string().contains(part), "no {part:?} in {run}");
+    }
+    let config = scratch.json("run/model/config.json");
+    let thresholds = config["label_thresholds"].as_object().unwrap();
+    assert!(
+        thresholds
+            .values()
+            .all(|value| *value == thresholds["people"])
+    );
+    assert_eq!(config["id2label"]["1"], "people");
+    assert_eq!(trained["test"]["rows"], 20);
+
+    let on = split("train --model run/model --dataset data --max-steps 1 --output on");
+    scratch.run(&on).succeeded();
+    assert_eq!(
+        scratch.json("on/model/config.json").get("label_thresholds"),
+        None
+    );
+
+    let config = config.to_string().replace("\"people\":0", "\"people\":7");
+    scratch.write("run/model/config.json", config);
+    scratch.refuses(
+        &split("evaluate run/model --dataset data"),
+        &["config.json", "label_thresholds", "people", "0 to 1"],
+    );
+}
+
+/// The single labels that are most surely wrong.
+#[test]
+fn errors_of_several_labels() {
+    let scratch = Scratch::new();
+    splits(
+        &scratch,
+        |text, class| json!({"text": text, "labels": labels(text, class)}),
+    );
+    scratch
+        .train(&split("--dataset data --epochs 1"))
+        .succeeded();
+    let evaluate = split("evaluate run/model --dataset data --errors 5 --json");
+    let metrics = scratch.run(&evaluate).succeeded().json();
+    for error in metrics["errors"].as_array().unwrap() {
+        let (text, class) = &samples::examples(200)[180 + error["row"].as_u64().unwrap() as usize];
+        assert_eq!(error["text"], text.as_str());
+        let label = error["label"].as_str().unwrap();
+        match label.strip_prefix("not ") {
+            Some(name) => {
+                assert!(!labels(text, *class).contains(&name));
+                assert_eq!(error["prediction"], name);
+            }
+            None => {
+                assert!(labels(text, *class).contains(&label));
+                assert_eq!(error["prediction"], format!("not {label}"));
+            }
+        }
+        assert!(number(&error["confidence"]) >= 0.5);
+    }
+}

@@ -17,3 +17,10 @@ pub const TRAJECTORY_WEIGHT: f64 = 1e-5;
 pub const MINILM_HIDDEN: f64 = 1e-4;
 /// Activation functions and their derivatives for inputs of the size of 8, absolute.
 pub const ACTIVATION: f64 = 2e-6;
+/// Parameters after ten steps of an optimizer on the same gradients: norm of the difference over
+/// the norm of the reference.
+pub const OPTIMIZER: f64 = 1e-6;
+/// Losses and their gradients of the same logits, relative to what is above 1.
+pub const LOSS: f64 = 1e-6;
+/// Gradient norms of a run, relative.
+pub const TRAJECTORY_NORM: f64 = 1e-5;

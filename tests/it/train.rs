@@ -48,6 +48,7 @@ fn every_format_gives_the_same_run() {
             keys(&results),
             [
                 "train",
+                "before",
                 "validation",
                 "best_step",
                 "test",
@@ -58,7 +59,7 @@ fn every_format_gives_the_same_run() {
         );
         assert_eq!(
             keys(&results["train"]),
-            ["loss", "seconds", "samples_per_second", "steps"]
+            ["loss", "seconds", "samples_per_second", "steps", "stopped"]
         );
         assert_eq!(results["train"]["steps"], 20);
         assert!(results["train"]["samples_per_second"].as_f64().unwrap() > 0.0);
@@ -79,7 +80,7 @@ fn every_format_gives_the_same_run() {
         assert_eq!(events[0]["event"], "started");
         assert_eq!(
             (kinds("started"), kinds("step"), kinds("evaluated")),
-            (1, 20, 2)
+            (1, 20, 4)
         );
         assert_eq!(events.last().unwrap()["event"], "finished");
         assert_eq!(
@@ -129,7 +130,7 @@ fn prints_a_report_and_what_to_type_next() {
     for words in [
         "new weights: classifier.weight",
         "train   10 steps",
-        "best so far, saved",
+        "best so far",
     ] {
         assert!(run.stderr.contains(words), "no {words:?} in: {run}");
     }
@@ -411,5 +412,49 @@ fn a_run_that_diverges_says_so() {
             "lower --learning-rate",
             "train.csv, row",
         ],
+    );
+}
+
+/// The untouched model beside the trained one; without training its raw predictions.
+#[test]
+fn before_and_after() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let run = scratch
+        .train(&split("--dataset data --learning-rate 3e-3 --epochs 6"))
+        .succeeded();
+    let results = scratch.json("run/results.json");
+    let lines: Vec<_> = run.stdout.lines().collect();
+    for (title, key) in [
+        ("accuracy", "accuracy"),
+        ("F1 macro", "f1_macro"),
+        ("loss", "loss"),
+        ("average confidence", "confidence"),
+    ] {
+        let line = lines.iter().find(|line| line.starts_with(title));
+        let line = line.unwrap_or_else(|| panic!("no {title:?} in: {run}"));
+        let value = |side: &str| results[side][key].as_f64().unwrap();
+        let (before, after) = (value("before"), value("validation"));
+        for number in [
+            format!("{before:.4}"),
+            format!("{after:.4}"),
+            format!("{:+.4}", after - before),
+        ] {
+            assert!(line.contains(&number), "no {number} in {line:?}");
+        }
+    }
+    let features = split("--dataset data --strategy features --seed 3");
+    let model = fixtures::path("tiny_bert");
+    let fixed = ["train", "--model", argument(&model), "--output", "raw"];
+    let run = scratch.run(&[&fixed, &features[..]].concat()).succeeded();
+    assert!(run.stdout.contains("validation rows, untrained"), "{run}");
+    let (first, _) = &samples::examples(200)[160];
+    let row = run
+        .stdout
+        .lines()
+        .find(|line| line.starts_with(first.as_str()));
+    assert!(
+        row.is_some_and(|row| samples::CLASSES.iter().any(|class| row.contains(class))),
+        "{run}"
     );
 }

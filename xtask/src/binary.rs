@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -56,7 +58,9 @@ fn executable_in(line: &str) -> Option<PathBuf> {
 /// # Errors
 /// When it cannot be started.
 pub fn run<S: AsRef<OsStr>>(binary: &Path, args: &[S]) -> Result<ExitStatus> {
-    ctrlc::set_handler(|| {}).context("cannot ignore Ctrl-C")?;
+    // It comes to the binary too, which ends in its own way.
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default())
+        .context("cannot ignore Ctrl-C")?;
     Command::new(binary)
         .args(args)
         .status()

@@ -13,8 +13,8 @@ use crate::datasets::text::sha256_hex;
 use crate::{binary, fixtures, python, workspace};
 
 /// Make the committed fixtures elsewhere and compare them, compare the converted DistilBERT with
-/// MiniLM, and open directories that `finetune` saved in transformers; each prints the largest
-/// difference.
+/// MiniLM, open directories that `finetune` saved in transformers (each prints the largest
+/// difference), and read what it logged with TensorBoard.
 ///
 /// # Errors
 /// When something cannot be set up, or a difference is too large.
@@ -43,6 +43,17 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
+    script(
+        &python,
+        "make_optim.py",
+        &[
+            "--out".as_ref(),
+            again.as_ref(),
+            "--compare".as_ref(),
+            committed.as_ref(),
+        ],
+    )?;
+
     println!("\n── MiniLM as DistilBERT against MiniLM, both in transformers");
     let distilbert = fixtures::distilminilm(&base)?;
     script(
@@ -60,6 +71,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     let binary = binary::build(&[])?;
     let mut args: Vec<OsString> = Vec::new();
     let mut cases: Vec<OsString> = vec!["--cases".into()];
+    let mut runs: Vec<PathBuf> = Vec::new();
     let datasets = workspace::datasets();
     let classes = (datasets.join("policy_stance"), "test.csv", &[][..]);
     let numbers = (
@@ -73,6 +85,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ("regression", &base.dir, &numbers),
     ] {
         let run = work.join(name);
+        runs.push(run.clone());
         // A few real steps, so that head and encoder are no longer what they were.
         let mut train = Command::new(&binary);
         train.arg("train").arg("--model").arg(model);
@@ -94,7 +107,11 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     }
     args.extend(cases);
     let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
-    script(&python, "check_saved.py", &args)
+    script(&python, "check_saved.py", &args)?;
+
+    println!("\n── TensorBoard's files, read by TensorBoard, against the event logs");
+    let runs: Vec<&OsStr> = runs.iter().map(|run| run.as_os_str()).collect();
+    script(&python, "check_tensorboard.py", &runs)
 }
 
 /// `cargo xtask fixtures --python PYTHON`: write the committed fixtures again.
@@ -112,7 +129,8 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
             "--minilm".as_ref(),
             base.as_ref(),
         ],
-    )
+    )?;
+    script(python, "make_optim.py", &[])
 }
 
 fn scripts() -> PathBuf {

@@ -13,6 +13,7 @@ use crate::error::Place;
 use crate::permutation::Permutation;
 use crate::row_set::RowSet;
 use crate::source::{RawBatch, jsonl_unreadable};
+use crate::tokenized::hex;
 use crate::{Error, Result};
 
 /// Rows selected from the files of a data set, in the order of the files. Cheap to clone: it holds
@@ -281,6 +282,25 @@ impl Split {
                 });
                 failed.into_iter().chain(selected)
             }))
+    }
+
+    /// The files that rows may come from, in order, each with its length in bytes and the SHA-256 of
+    /// its content as 64 hex digits. A file that was hashed before, as for the token cache, is not
+    /// read again.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn file_hashes(&self) -> Result<Vec<(Arc<Path>, u64, String)>> {
+        let files = self.parts.iter().flat_map(|part| &part.series.files);
+        let hashed = files.map(|file| {
+            let hash = file.content_hash()?;
+            let metadata = std::fs::metadata(&file.path);
+            let bytes = metadata
+                .map_err(|e| Error::io(&file.path, "read", e))?
+                .len();
+            Ok((Arc::clone(&file.path), bytes, hex(&hash)))
+        });
+        hashed.collect()
     }
 
     /// SHA-256 over the bytes of the files and which rows are selected.

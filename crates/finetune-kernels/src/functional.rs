@@ -5,7 +5,6 @@ use std::sync::Arc;
 use burn::{
     Tensor,
     backend::{Dispatch, DispatchTensor},
-    tensor::{TensorData, activation},
 };
 
 use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable};
@@ -134,34 +133,6 @@ pub fn softmax_cross_entropy(
         targets,
         denominator,
     ))
-}
-
-/// Squared error of predictions against values, both `[batch, outputs]`, summed and divided by
-/// `denominator` (of torch's `MSELoss` the number of elements): `[1]`.
-pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
-    let error = predictions.clone() - like(&predictions, targets);
-    (error.clone() * error).sum() / denominator
-}
-
-/// Cross-entropy of the sigmoid of logits against targets from 0 to 1, both `[batch, classes]`,
-/// summed and divided by `denominator` (of torch's `BCEWithLogitsLoss` the number of elements):
-/// `[1]`.
-pub fn binary_cross_entropy_with_logits(
-    logits: Tensor<2>,
-    targets: &[f32],
-    denominator: f64,
-) -> Tensor<1> {
-    let targets = like(&logits, targets);
-    // -y · log σ(x) - (1 - y) · log σ(-x), of which the second logarithm is log σ(x) - x.
-    let log_sigmoid = activation::log_sigmoid(logits.clone());
-    let loss = logits * (targets.neg() + 1.0) - log_sigmoid;
-    loss.sum() / denominator
-}
-
-/// Values of another tensor's shape, on its device and without gradient.
-fn like(tensor: &Tensor<2>, values: &[f32]) -> Tensor<2> {
-    let data = TensorData::new(values.to_vec(), tensor.dims());
-    Tensor::from_data(data, &tensor.device().inner())
 }
 
 fn float(tensor: DispatchTensor) -> Tensor<2> {

@@ -6,6 +6,7 @@ mod dropout;
 #[cfg(feature = "flex")]
 mod flex;
 mod functional;
+mod losses;
 mod ops;
 mod optimizer;
 mod packed;
@@ -15,9 +16,13 @@ pub mod random;
 pub use activation::Activation;
 pub use dropout::{Dropout, DropoutSource};
 pub use functional::{
-    EmbeddingTables, Norm, activate, attention, binary_cross_entropy_with_logits, dropout,
-    dropout_residual_norm, embedding_norm, linear, mean_squared_error, softmax_cross_entropy,
+    EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm,
+    linear, softmax_cross_entropy,
 };
+pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 pub use ops::{EncoderOps, TokenTypeTable};
-pub use optimizer::{AdamWStep, OptimizerOps, adamw_step};
+pub use optimizer::{
+    AdafactorStep, AdamStep, OptimizerOps, SgdStep, adafactor_factored_update, adafactor_update,
+    adam_step, moving_average, sgd_momentum_step, sgd_step, square_sum,
+};
 pub use packed::{Offsets, PackedTokens};

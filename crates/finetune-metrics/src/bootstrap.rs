@@ -1,17 +1,18 @@
 //! How far a score might be off because the rows are only a sample: the bootstrap.
 
-use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
 use rand_distr::{Binomial, Distribution};
 use serde::Serialize;
 
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 
-/// Percentile bootstrap (Efron, 1979) of any score that follows from a confusion matrix, as
-/// `scipy.stats.bootstrap(method="percentile", paired=True)` over (target, prediction) pairs.
+/// Percentile bootstrap (Efron, 1979), as `scipy.stats.bootstrap(method="percentile")`: of a score
+/// that follows from a confusion matrix ([`interval`](Self::interval)), or of any score of rows, such
+/// as the difference of two models on them ([`interval_of_rows`](Self::interval_of_rows)).
 ///
-/// Drawing rows with replacement and counting them is the same as drawing the counts from a
+/// For a matrix, drawing rows with replacement and counting them is the same as drawing the counts from a
 /// multinomial distribution. So a resample costs a binomial draw per occurring (target, prediction)
 /// pair, whatever the number of rows. The result depends on nothing but matrix and options.
 ///
@@ -69,6 +70,50 @@ impl Bootstrap {
         matrix: &ConfusionMatrix,
         score: impl Fn(&ConfusionMatrix) -> f64,
     ) -> Result<Interval, MetricError> {
+        let mut resample = matrix.clone();
+        self.percentiles(matrix.rows(), |random| {
+            resample_counts(matrix.counts(), resample.counts_mut(), random);
+            score(&resample)
+        })
+    }
+
+    /// The confidence interval of a score of `rows` rows: `score` gets the numbers of the rows that
+    /// were drawn, as many as there are, each from 0 to `rows - 1`. NaN without rows or where the
+    /// score is NaN in a resample.
+    ///
+    /// ```
+    /// use finetune_metrics::Bootstrap;
+    ///
+    /// // Squared errors of two models on the same rows.
+    /// let (a, b) = ([1.0, 4.0, 2.0, 3.0, 2.5], [0.5, 3.0, 2.0, 2.0, 2.5]);
+    /// let difference = Bootstrap::default().interval_of_rows(a.len() as u32, |rows| {
+    ///     let change = rows.iter().map(|&row| b[row as usize] - a[row as usize]);
+    ///     change.sum::<f64>() / rows.len() as f64
+    /// })?;
+    /// assert!(difference.high <= 0.0, "B is better, whatever rows are drawn");
+    /// # Ok::<(), finetune_metrics::MetricError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`interval`](Self::interval).
+    pub fn interval_of_rows(
+        &self,
+        rows: u32,
+        mut score: impl FnMut(&[u32]) -> f64,
+    ) -> Result<Interval, MetricError> {
+        let mut drawn = vec![0; rows as usize];
+        self.percentiles(rows.into(), |random| {
+            drawn.fill_with(|| random.random_range(0..rows));
+            score(&drawn)
+        })
+    }
+
+    /// Percentiles of what `score` says of each resample of `rows` rows.
+    fn percentiles(
+        &self,
+        rows: u64,
+        mut score: impl FnMut(&mut Xoshiro256PlusPlus) -> f64,
+    ) -> Result<Interval, MetricError> {
         let Self {
             resamples, level, ..
         } = *self;
@@ -79,17 +124,11 @@ impl Bootstrap {
             low: f64::NAN,
             high: f64::NAN,
         };
-        if matrix.rows() == 0 {
+        if rows == 0 {
             return Ok(undefined);
         }
         let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let mut resample = matrix.clone();
-        let mut scores: Vec<f64> = (0..resamples)
-            .map(|_| {
-                resample_counts(matrix.counts(), resample.counts_mut(), &mut random);
-                score(&resample)
-            })
-            .collect();
+        let mut scores: Vec<f64> = (0..resamples).map(|_| score(&mut random)).collect();
         if scores.iter().any(|score| score.is_nan()) {
             return Ok(undefined);
         }
@@ -125,4 +164,46 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     let below = sorted[position.floor() as usize];
     let above = sorted[position.ceil() as usize];
     below + (above - below) * position.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Drawing rows and drawing counts of a confusion matrix are the same, but for chance.
+    #[test]
+    fn rows_and_matrices_agree() {
+        let mut matrix = ConfusionMatrix::new(2);
+        let mut correct = Vec::new();
+        for row in 0..400 {
+            let prediction = if row % 4 == 0 { 1 } else { 0 };
+            matrix.update(0, prediction).unwrap();
+            correct.push(prediction == 0);
+        }
+        let bootstrap = Bootstrap {
+            resamples: 4000,
+            ..Bootstrap::default()
+        };
+        let counts = bootstrap
+            .interval(&matrix, ConfusionMatrix::accuracy)
+            .unwrap();
+        let rows = bootstrap
+            .interval_of_rows(400, |rows| {
+                let hits = rows.iter().filter(|&&row| correct[row as usize]).count();
+                hits as f64 / rows.len() as f64
+            })
+            .unwrap();
+        assert!((counts.low - rows.low).abs() < 0.005, "{counts:?} {rows:?}");
+        assert!((counts.high - rows.high).abs() < 0.005);
+        // The normal approximation of the same proportion.
+        let deviation = 1.96 * (0.75 * 0.25 / 400.0_f64).sqrt();
+        assert!((rows.low - (0.75 - deviation)).abs() < 0.006);
+        assert!((rows.high - (0.75 + deviation)).abs() < 0.006);
+    }
+
+    #[test]
+    fn no_rows_have_no_interval() {
+        let interval = Bootstrap::default().interval_of_rows(0, |_| 1.0).unwrap();
+        assert!(interval.low.is_nan() && interval.high.is_nan());
+    }
 }

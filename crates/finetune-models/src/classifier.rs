@@ -41,6 +41,16 @@ impl SequenceClassifier {
         &self.config
     }
 
+    pub(crate) fn set_config(&mut self, config: ModelConfig) {
+        self.config = config;
+    }
+
+    /// Sets from which probability on each class of a multi-label model counts as predicted,
+    /// `[outputs]`; `None`: a half. Saved in `config.json`.
+    pub fn set_label_thresholds(&mut self, thresholds: Option<Vec<f64>>) {
+        self.config.label_thresholds = thresholds;
+    }
+
     /// Hidden states of the last layer, `[tokens, hidden]`.
     pub fn encode(
         &self,

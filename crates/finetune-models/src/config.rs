@@ -13,6 +13,8 @@ const MAX_SIZE: u64 = 1 << 28;
 const MAX_LAYERS: u64 = 1000;
 const MAX_LABELS: u64 = 1_000_000;
 
+const LABEL_THRESHOLDS: &str = "label_thresholds";
+
 /// The configuration of a sequence classifier.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
@@ -46,6 +48,10 @@ pub struct ModelConfig {
     pub initializer_range: f64,
     /// What the classifier's outputs mean.
     pub outputs: Outputs,
+    /// From which probability on each class of a multi-label model counts as predicted, `[outputs]`;
+    /// `None`: a half. In the file `label_thresholds`, an object by name. transformers keeps keys
+    /// that it does not know, so they survive its `save_pretrained`.
+    pub label_thresholds: Option<Vec<f64>>,
     /// The whole object, unknown keys included.
     raw: Map<String, Value>,
 }
@@ -146,6 +152,7 @@ impl ModelConfig {
             },
             initializer_range: reader.positive("initializer_range", 0.02)?,
             outputs: reader.outputs()?,
+            label_thresholds: None,
             raw: Map::new(),
         };
         if !config
@@ -160,12 +167,21 @@ impl ModelConfig {
                 ),
             ));
         }
-        Ok(Self { raw, ..config })
+        let label_thresholds = reader.label_thresholds(&config.outputs)?;
+        Ok(Self {
+            label_thresholds,
+            raw,
+            ..config
+        })
     }
 
-    /// The same encoder with other outputs.
+    /// The same encoder with other outputs, without thresholds.
     pub fn with_outputs(self, outputs: Outputs) -> Self {
-        Self { outputs, ..self }
+        Self {
+            outputs,
+            label_thresholds: None,
+            ..self
+        }
     }
 
     /// The text of `config.json` for a saved classifier: every key that was read, with the
@@ -191,6 +207,12 @@ impl ModelConfig {
         raw.insert("id2label".into(), id2label.into());
         raw.insert("label2id".into(), label2id.into());
         raw.insert("problem_type".into(), json!(self.outputs.problem_type()));
+        raw.remove(LABEL_THRESHOLDS);
+        if let Some(thresholds) = &self.label_thresholds {
+            let named = names.iter().cloned().zip(thresholds);
+            let named: Map<_, _> = named.map(|(name, value)| (name, json!(value))).collect();
+            raw.insert(LABEL_THRESHOLDS.into(), named.into());
+        }
         format!("{:#}\n", Value::Object(raw))
     }
 }
@@ -341,6 +363,28 @@ impl Reader<'_> {
                 ),
             )),
         }
+    }
+
+    /// `label_thresholds` of a multi-label model.
+    fn label_thresholds(&self, outputs: &Outputs) -> Result<Option<Vec<f64>>, ModelError> {
+        let (Outputs::MultiLabel(names), Some(found)) = (outputs, self.get(LABEL_THRESHOLDS))
+        else {
+            return Ok(None);
+        };
+        let threshold = |name: &String| {
+            let value = found.get(name).and_then(Value::as_f64);
+            value
+                .filter(|value| (0.0..=1.0).contains(value))
+                .ok_or_else(|| {
+                    let problem = format!("expected a probability from 0 to 1 for each class, found none for \"{name}\"");
+                    self.error(LABEL_THRESHOLDS, problem)
+                })
+        };
+        names
+            .iter()
+            .map(threshold)
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     fn label_names(&self, map: &Map<String, Value>) -> Result<Vec<String>, ModelError> {

@@ -5,9 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::tensor::Device;
+use burn::{
+    Tensor,
+    module::Param,
+    tensor::{Device, TensorData},
+};
 use finetune_kernels::random;
-use finetune_peft::transpose;
+use finetune_peft::{Linear, transpose};
 
 use crate::{
     ModelConfig, ModelError, Outputs, Parameter, Part, SafetensorsFile, SequenceClassifier,
@@ -68,6 +72,33 @@ impl SequenceClassifier {
             device,
         };
         Ok((Self::new(&mut values, config)?, report))
+    }
+
+    /// The same encoder for other outputs: with a classifier drawn by `seed`, as
+    /// [`load`](Self::load) draws one, unless the outputs are the model's own. The tensors of all
+    /// else are shared, not copied.
+    pub fn with_outputs(mut self, outputs: Outputs, seed: u64, device: &Device) -> Self {
+        let keep = same_classifier(&outputs, &self.config().outputs);
+        let config = self.config().clone().with_outputs(outputs);
+        if !keep {
+            let classifier = parameters(&config);
+            let mut classifier = classifier.iter().filter(|p| p.part == Part::Classifier);
+            let mut values = |shape: [usize; 2]| {
+                let parameter = classifier.next();
+                let values = parameter.map(|p| fresh(p, seed, config.initializer_range));
+                let values = values.unwrap_or_else(|| vec![0.0; shape[0] * shape[1]]);
+                transpose(&values, shape[0], shape[1])
+            };
+            let (outputs, hidden) = (config.outputs.len(), config.hidden_size);
+            let weight = TensorData::new(values([outputs, hidden]), [hidden, outputs]);
+            let bias = TensorData::new(values([1, outputs]), [outputs]);
+            self.head.classifier = Linear::new(
+                Param::from_tensor(Tensor::from_data(weight, device)),
+                Param::from_tensor(Tensor::from_data(bias, device)),
+            );
+        }
+        self.set_config(config);
+        self
     }
 }
 

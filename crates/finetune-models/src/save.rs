@@ -53,16 +53,21 @@ impl SequenceClassifier {
 
     /// Writes all parameters under transformers' names, as f32, and syncs the file.
     pub fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
+        write_tensors(path, self.file_tensors()).map_err(ModelError::write(path))
+    }
+
+    /// All parameters as `model.safetensors` has them. Nothing is copied: the tensors are shared
+    /// with the model until they are written.
+    pub fn file_tensors(&self) -> Vec<NamedTensor> {
         let tensors = self.named_tensors().into_iter();
-        let tensors: Vec<_> = tensors
+        tensors
             .map(|(parameter, tensor)| NamedTensor {
                 name: parameter.name,
                 shape: parameter.shape,
                 transposed: parameter.transposed,
                 tensor,
             })
-            .collect();
-        write_tensors(path, &tensors).map_err(ModelError::write(path))
+            .collect()
     }
 
     /// All parameters with their description, flattened as the module holds them.

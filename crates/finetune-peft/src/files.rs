@@ -19,8 +19,10 @@ use crate::{
     write_tensors,
 };
 
-/// Where the values are in an adapter's directory.
-const WEIGHTS: &str = "adapter_model.safetensors";
+/// Name of an adapter's configuration in its directory.
+pub const CONFIG: &str = "adapter_config.json";
+/// Name of the file of its values.
+pub const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// The tensors of the adapter called `name`, under peft's names and in its layout. With PiSSA they
 /// are the update of the untouched base model, of twice the rank.
@@ -95,16 +97,21 @@ pub fn save_adapter<M: Adaptable>(
     directory: &Path,
 ) -> Result<(), PeftError> {
     let tensors = adapter_tensors(model, name, &file.config)?;
-    let file = AdapterFile {
-        config: file.config.clone().resolved(model.model_type()),
-        ..file.clone()
-    };
-    let path = directory.join("adapter_config.json");
-    fs::write(&path, pissa::converted(&file).to_json())
+    let path = directory.join(CONFIG);
+    fs::write(&path, adapter_config(file, model.model_type()))
         .and_then(|()| File::open(&path)?.sync_all())
         .map_err(PeftError::file("write", &path))?;
     let path = directory.join(WEIGHTS);
-    write_tensors(&path, &tensors).map_err(PeftError::file("write", &path))
+    write_tensors(&path, tensors).map_err(PeftError::file("write", &path))
+}
+
+/// The text of the `adapter_config.json` that belongs to [`adapter_tensors`].
+pub fn adapter_config(file: &AdapterFile, model_type: &str) -> String {
+    let file = AdapterFile {
+        config: file.config.clone().resolved(model_type),
+        ..file.clone()
+    };
+    pissa::converted(&file).to_json()
 }
 
 /// Opens an adapter's directory, attaches it as `name` and makes it the active one.

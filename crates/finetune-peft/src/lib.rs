@@ -25,12 +25,15 @@ pub use config::{AdapterFile, PeftConfig};
 pub use error::PeftError;
 #[doc(hidden)]
 pub use error::lines;
-pub use files::{adapter_tensors, load_adapter, save_adapter};
+pub use files::{
+    CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS, adapter_config, adapter_tensors,
+    load_adapter, save_adapter,
+};
 pub use ia3_config::Ia3Config;
 pub use linear::Linear;
 pub use lora::Lora;
 pub use lora_config::{Bias, Init, LoraConfig, OneOrMany};
 pub use matching::Targets;
 pub use merge::merge;
-pub use named_tensor::{NamedTensor, transpose, write_tensors};
+pub use named_tensor::{NamedTensor, data_bytes, stream_tensors, transpose, write_tensors};
 pub use plan::{AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, trainable_line};

@@ -51,82 +51,84 @@ impl NamedTensor {
 
     /// The values in the file's layout, row-major.
     pub fn values(&self) -> Vec<f32> {
-        let values = fetch(self.tensor.clone());
+        let values: Vec<f32> = self.tensor.clone().into_data().iter::<f32>().collect();
         match self.shape[..] {
             [out, input] if self.transposed => transpose(&values, input, out),
             _ => values,
         }
     }
+}
 
-    fn num_bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+impl NamedTensor {
+    fn num_elements(&self) -> usize {
+        self.shape.iter().product()
     }
 
-    /// Writes the values; of a large tensor one piece at a time is fetched.
-    fn write_to(&self, file: &mut impl Write) -> io::Result<()> {
+    /// Writes the values as the file has them. What needs no transposing is fetched in pieces, so
+    /// that a large table is never in memory a second time.
+    fn write(self, out: &mut dyn Write) -> io::Result<()> {
+        const PIECE: usize = 1 << 20;
         if self.transposed {
-            return write_floats(file, &self.values());
+            return write_f32(out, &self.values());
         }
-        let length = self.tensor.dims()[0];
+        let length = self.num_elements();
         for start in (0..length).step_by(PIECE) {
             let piece = self
                 .tensor
                 .clone()
-                .slice([start..length.min(start + PIECE)]);
-            write_floats(file, &fetch(piece))?;
+                .narrow(0, start, PIECE.min(length - start));
+            let values: Vec<f32> = piece.into_data().iter::<f32>().collect();
+            write_f32(out, &values)?;
         }
         Ok(())
     }
 }
 
-/// Elements of a tensor that are fetched at a time: an embedding table would be the peak of a
-/// run's memory.
-const PIECE: usize = 1 << 20;
-
-fn fetch(tensor: Tensor<1>) -> Vec<f32> {
-    let data = tensor.into_data();
-    match data.as_slice::<f32>() {
-        Ok(values) => values.to_vec(),
-        Err(_) => data.iter::<f32>().collect(),
+fn write_f32(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {
+    match cfg!(target_endian = "little") {
+        true => out.write_all(bytemuck::cast_slice(values)),
+        false => values
+            .iter()
+            .try_for_each(|value| out.write_all(&value.to_le_bytes())),
     }
 }
 
-fn write_floats(file: &mut impl Write, values: &[f32]) -> io::Result<()> {
-    if cfg!(target_endian = "little") {
-        return file.write_all(bytemuck::cast_slice(values));
-    }
-    let mut bytes = values.iter().map(|value| value.to_le_bytes());
-    bytes.try_for_each(|bytes| file.write_all(&bytes))
+/// Bytes of the safetensors file of these tensors, but for its header.
+pub fn data_bytes(tensors: &[NamedTensor]) -> u64 {
+    let elements = tensors.iter().map(NamedTensor::num_elements);
+    (elements.sum::<usize>() * size_of::<f32>()) as u64
 }
 
-/// Writes a safetensors file as the Python tools do, in f32, and syncs it. One tensor (of a large
-/// one a piece) at a time is fetched from the device.
-pub fn write_tensors(path: &Path, tensors: &[NamedTensor]) -> io::Result<()> {
-    let mut tensors: Vec<_> = tensors.iter().collect();
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut end = 0;
+/// Writes a safetensors file as the Python tools do, in f32. One tensor at a time is fetched from
+/// the device, and given up when it is written.
+pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io::Result<()> {
+    tensors.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut offset = 0;
     let infos = tensors.iter().map(|tensor| {
-        let start = end;
-        end += tensor.num_bytes();
+        let start = offset;
+        offset += tensor.num_elements() * size_of::<f32>();
         let info = TensorInfo {
             dtype: Dtype::F32,
             shape: tensor.shape.clone(),
-            data_offsets: (start, end),
+            data_offsets: (start, offset),
         };
         (tensor.name.clone(), info)
     });
     let format = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let metadata = Metadata::new(Some(format), infos.collect()).map_err(io::Error::other)?;
-    let mut header = serde_json::to_vec(&metadata)?;
+    let header = Metadata::new(Some(format), infos.collect())
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    let mut header = serde_json::to_vec(&header)?;
     header.resize(header.len().next_multiple_of(8), b' ');
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    tensors.into_iter().try_for_each(|tensor| tensor.write(out))
+}
 
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(&(header.len() as u64).to_le_bytes())?;
-    file.write_all(&header)?;
-    tensors
-        .iter()
-        .try_for_each(|tensor| tensor.write_to(&mut file))?;
-    file.into_inner()?.sync_all()
+/// [`stream_tensors`] to a file, which is synced.
+pub fn write_tensors(path: &Path, tensors: Vec<NamedTensor>) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    stream_tensors(tensors, &mut out)?;
+    out.into_inner()?.sync_all()
 }
 
 /// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
@@ -146,6 +148,51 @@ pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 }
 
 #[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// The bytes of the `safetensors` crate's own writer.
+    #[test]
+    fn the_file_is_what_safetensors_writes() {
+        let device = Device::flex();
+        let values: Vec<f32> = (0..6).map(|value| value as f32 / 3.0).collect();
+        let tensor = |name: &str, shape: Vec<usize>, transposed| NamedTensor {
+            name: name.into(),
+            shape,
+            transposed,
+            tensor: Tensor::from_floats(values.as_slice(), &device),
+        };
+        let tensors = vec![
+            tensor("z", vec![6], false),
+            tensor("a.weight", vec![2, 3], true),
+        ];
+        let flipped = [
+            values[0], values[2], values[4], values[1], values[3], values[5],
+        ];
+        let view = |shape: Vec<usize>, values: &'static [u8]| {
+            safetensors::tensor::TensorView::new(Dtype::F32, shape, values).unwrap()
+        };
+        let leak = |values: &[f32]| -> &'static [u8] {
+            Box::leak(bytemuck::cast_slice(values).to_vec().into_boxed_slice())
+        };
+        let expected = safetensors::serialize(
+            [
+                ("z", view(vec![6], leak(&values))),
+                ("a.weight", view(vec![2, 3], leak(&flipped))),
+            ],
+            Some(HashMap::from([("format".to_string(), "pt".to_string())])),
+        )
+        .unwrap();
+        let mut written = Vec::new();
+        assert_eq!(data_bytes(&tensors), 48);
+        stream_tensors(tensors, &mut written).unwrap();
+        assert_eq!(written, expected);
+    }
+}
+
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use burn::tensor::Device;
@@ -153,21 +200,21 @@ mod tests {
 
     use super::*;
 
-    /// The same bytes as the safetensors crate writes, for tensors below and above a piece.
+    /// The same bytes as the safetensors crate writes, for tensors below and above the size of a piece.
     #[test]
     fn files_are_those_of_the_safetensors_crate() {
         let device = Device::flex();
-        let values: Vec<f32> = (0..PIECE + 5).map(|value| value as f32).collect();
+        let values: Vec<f32> = (0..(1 << 20) + 5).map(|value| value as f32).collect();
         let matrix = Tensor::<1>::from_floats(&values[..6], &device).reshape([2, 3]);
         let long = Tensor::<1>::from_floats(values.as_slice(), &device);
         let shape = vec![values.len()];
-        let tensors = [
+        let tensors = vec![
             NamedTensor::vector("b".into(), long, shape.clone()),
             NamedTensor::transposed("a.weight".into(), matrix),
         ];
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("model.safetensors");
-        write_tensors(&path, &tensors).unwrap();
+        write_tensors(&path, tensors).unwrap();
 
         let transposed = [0.0f32, 3.0, 1.0, 4.0, 2.0, 5.0];
         let view = |shape, values| {

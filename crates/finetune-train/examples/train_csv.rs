@@ -7,8 +7,8 @@ use finetune_data::{
     Columns, Dataset, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
 };
 use finetune_train::{
-    AdamWConfig, Event, Observer, Observers, RunDirectory, Strategy, TrainData, TrainError,
-    TrainPlan, device, prepare, train,
+    Event, Observer, Observers, RunDirectory, Start, TrainData, TrainError, TrainPlan, device,
+    prepare, train,
 };
 
 /// Prints each evaluation.
@@ -57,46 +57,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let plan = TrainPlan {
         model: model.clone(),
-        revision: String::new(),
-        model_sha256: String::new(),
         dataset: arguments[1].clone(),
-        train_split: "train".into(),
-        validation_split: String::new(),
-        validation_fraction: 0.1,
-        test_split: String::new(),
         text_column: columns.text.clone(),
         label_column: columns.label.clone(),
         labels: labels.names().to_vec(),
         problem_type: labels.problem_type(),
-        strategy: Strategy::Full,
-        adapter: String::new(),
-        frozen_dropout: false,
         epochs: 1.0,
-        max_steps: 0,
-        train_rows: 0,
-        eval_rows: 0,
-        batch_size: 16,
-        eval_batch_size: 32,
-        learning_rate: 5e-5,
-        warmup_ratio: 0.1,
-        optimizer: AdamWConfig::default(),
-        max_grad_norm: 1.0,
         max_length: 64,
-        length_buckets: 0,
-        seed: 42,
-        device: "cpu".into(),
-        metric_for_best_model: "loss".into(),
         output: run.clone(),
-        lora: None,
-        ia3: None,
+        ..TrainPlan::default()
     };
     plan.check()?;
     let device = device(&plan.device)?;
-    let model = prepare(&plan, base, &device)?;
+    let start = Start::fresh(prepare(&plan, base, &device)?);
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;
-    let mut observers = Observers::default().with(run.event_log()?).with(Printer);
-    let outcome = train(&plan, model, &data, &mut run, &mut observers, &|| false)?;
+    let log = run.event_log(&start.state.observers)?;
+    let mut observers = Observers::default().with(log).with(Printer);
+    let outcome = train(&plan, start, &data, &run, &mut observers)?;
     println!(
         "{} steps, model in {}",
         outcome.steps,

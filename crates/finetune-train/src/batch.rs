@@ -1,14 +1,12 @@
-//! From the data's batches to the model's, and the loss on them.
+//! From the data's batches to the model's, and the loss of a step.
 
-use burn::Tensor;
-use finetune_data::{BatchLabels, PackedBatch};
-use finetune_kernels::{
-    DropoutSource, Offsets, PackedTokens, binary_cross_entropy_with_logits, mean_squared_error,
-    softmax_cross_entropy,
-};
+use finetune_data::{PackedBatch, TokenizedDataset};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 use finetune_models::SequenceClassifier;
 
-use crate::{TrainError, TrainPlan, forward, lowest_trained_layer};
+use crate::{
+    FeatureStore, FrozenPrefix, LossConfig, ParameterGradients, TrainError, TrainPlan, forward,
+};
 
 /// The tokens of a batch as the model takes them.
 pub fn packed_tokens(batch: &PackedBatch) -> Result<PackedTokens, TrainError> {
@@ -26,56 +24,62 @@ pub(crate) fn offsets(batch: &PackedBatch) -> Result<Offsets, TrainError> {
         .ok_or_else(|| TrainError::Plan("the batch's offsets do not grow from 0".into()))
 }
 
-/// How the loss of a batch is computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BatchLoss {
-    /// Layers from the embeddings on that run without dropout: nothing in or below them is trained.
-    pub frozen_layers: usize,
+/// The batches of these rows.
+pub fn batches(data: &TokenizedDataset, rows: &[Vec<u64>]) -> Result<Vec<PackedBatch>, TrainError> {
+    let batches = rows.iter().map(|rows| data.batch(rows));
+    Ok(batches.collect::<Result<_, _>>()?)
 }
 
-impl BatchLoss {
-    /// By a plan, for a model in training. A frozen prefix runs without dropout unless the plan
-    /// says otherwise: noise in features that nothing adapts to only blurs them, and the head
-    /// then learns from the features that prediction gives it.
-    pub fn new(plan: &TrainPlan, model: &SequenceClassifier) -> Self {
+/// How the loss of a step is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct StepLoss<'a> {
+    /// Layers from the embeddings on that run without dropout: nothing in or below them is trained.
+    frozen_layers: usize,
+    features: Option<&'a FeatureStore>,
+    loss: &'a LossConfig,
+}
+
+impl<'a> StepLoss<'a> {
+    /// For a model in training. `features` has the results of its frozen layers, where those are
+    /// kept.
+    pub fn new(
+        plan: &TrainPlan,
+        loss: &'a LossConfig,
+        model: &SequenceClassifier,
+        features: Option<&'a FeatureStore>,
+    ) -> Self {
         Self {
-            frozen_layers: match plan.frozen_dropout {
-                true => 0,
-                false => lowest_trained_layer(model),
-            },
+            frozen_layers: FrozenPrefix::layers(plan, model),
+            features,
+            loss,
         }
     }
 
-    /// Mean loss of a batch, `[1]`, as transformers computes it: cross-entropy for classes, binary
-    /// cross-entropy with logits for several classes per row, squared error for values; the last two
-    /// averaged over outputs too.
-    pub fn of(
+    /// Mean loss over the rows of all batches of a step, and its gradients: what one batch of all
+    /// rows would give, however they are cut. `dropout` is asked for each batch by its index.
+    pub fn backward(
         &self,
         model: &SequenceClassifier,
-        batch: &PackedBatch,
-        dropout: DropoutSource,
-    ) -> Result<Tensor<1>, TrainError> {
-        let logits = forward(model, batch, self.frozen_layers, None, dropout)?;
-        let rows = batch.batch_size() as f64;
-        let outputs = logits.dims()[1];
-        match &batch.labels {
-            BatchLabels::Classes(targets) => Ok(softmax_cross_entropy(
-                logits,
-                targets.as_slice().into(),
-                rows,
-            )),
-            BatchLabels::MultiLabel { width, values } if *width == outputs => Ok(
-                binary_cross_entropy_with_logits(logits, values, rows * outputs as f64),
-            ),
-            BatchLabels::Values { width, values } if *width == outputs => {
-                Ok(mean_squared_error(logits, values, rows * outputs as f64))
-            }
-            BatchLabels::MultiLabel { width, .. } | BatchLabels::Values { width, .. } => {
-                Err(TrainError::Plan(format!(
-                    "the training rows have {width} labels each, but the model has {outputs} outputs"
-                )))
-            }
-            BatchLabels::None => Err(TrainError::Plan("the training rows have no labels".into())),
+        batches: &[PackedBatch],
+        dropout: impl Fn(usize) -> DropoutSource,
+    ) -> Result<(f64, ParameterGradients), TrainError> {
+        let denominators = batches
+            .iter()
+            .map(|batch| self.loss.denominator(&batch.labels));
+        let denominator = denominators.sum();
+        let (mut total, mut sum) = (0.0, None::<ParameterGradients>);
+        for (index, batch) in batches.iter().enumerate() {
+            let (layers, features) = (self.frozen_layers, self.features);
+            let logits = forward(model, batch, layers, features, dropout(index))?;
+            let loss = self.loss.loss(logits, &batch.labels, denominator)?;
+            let gradients = ParameterGradients::backward(&loss, model);
+            total += f64::from(loss.into_scalar::<f32>());
+            sum = Some(match sum {
+                None => gradients,
+                Some(sum) => sum + gradients,
+            });
         }
+        let gradients = sum.ok_or_else(|| TrainError::Plan("a step without rows".into()))?;
+        Ok((total, gradients))
     }
 }

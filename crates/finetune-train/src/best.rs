@@ -1,55 +1,38 @@
 //! Which evaluation was the best so far.
 
-use finetune_metrics::Metric;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::Evaluation;
-
-/// Remembers the best value of a metric and its step.
-#[derive(Clone, Debug)]
-pub struct BestModel {
-    metric: Metric,
-    best: Option<BestEvaluation>,
-}
+use crate::{ChosenMetric, Evaluation};
 
 /// The evaluation of the model that is kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BestEvaluation {
     /// Steps done then.
     pub step: u64,
     /// Value of the metric.
     pub value: f64,
-    /// All metrics.
-    pub evaluation: Evaluation,
+    /// All metrics, as the event log has them.
+    pub evaluation: Value,
 }
 
-impl BestModel {
-    /// Nothing yet.
-    pub fn new(metric: Metric) -> Self {
-        Self { metric, best: None }
-    }
-
-    /// Whether this evaluation is better than all before; if so it is remembered. Of equal ones
-    /// the first stays.
-    pub fn improves(&mut self, evaluation: &Evaluation, step: u64) -> bool {
-        let Some(value) = evaluation.get(self.metric) else {
-            return false;
+impl BestEvaluation {
+    /// This evaluation, if it is better than `best`. Of equal ones the first stays.
+    pub fn better(
+        best: Option<&Self>,
+        metric: &ChosenMetric,
+        evaluation: &Evaluation,
+        step: u64,
+    ) -> Option<Self> {
+        let value = evaluation.get(metric.name())?;
+        let better = match best {
+            None => !value.is_nan(),
+            Some(best) => metric.is_better(value, best.value),
         };
-        let better = match &self.best {
-            None => true,
-            Some(best) => self.metric.is_better(value, best.value),
-        };
-        if better {
-            self.best = Some(BestEvaluation {
-                step,
-                value,
-                evaluation: evaluation.clone(),
-            });
-        }
-        better
-    }
-
-    /// The best so far.
-    pub fn get(&self) -> Option<&BestEvaluation> {
-        self.best.as_ref()
+        better.then(|| Self {
+            step,
+            value,
+            evaluation: serde_json::to_value(evaluation).unwrap_or_default(),
+        })
     }
 }

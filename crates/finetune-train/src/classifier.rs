@@ -1,22 +1,34 @@
 //! The result of a run, for predicting.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
 use finetune_data::{TextEncoder, TextTokenizer};
 use finetune_kernels::DropoutSource;
-use finetune_metrics::{argmax, sigmoid, softmax};
 use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
 use finetune_peft::{AdapterFile, load_adapter};
-use serde::Serialize;
 
-use crate::{ADAPTER, TrainError, packed_tokens};
+use crate::{ADAPTER, Prediction, TrainError, device, packed_tokens};
 
-/// A saved model with its tokenizer.
+/// A saved model with its tokenizer. It is `Send` and `Sync`: threads predict with one together.
+///
+/// ```no_run
+/// use finetune_train::{Classifier, Prediction};
+///
+/// let classifier = Classifier::load("runs/reviews-1/model")?;
+/// let Prediction { label, confidence, .. } = &classifier.predict(&["not bad at all"])?[0];
+/// println!("{label} ({confidence:.2})");
+/// # Ok::<(), finetune_train::TrainError>(())
+/// ```
 #[derive(Debug)]
 pub struct Classifier {
     model: SequenceClassifier,
     tokenizer: TextTokenizer,
+    device: Device,
+    /// The model without any adapter, whose tensors all adapters' models share.
+    base: SequenceClassifier,
+    /// The base with an adapter each, by the names given.
+    adapters: BTreeMap<String, SequenceClassifier>,
 }
 
 /// Loads `tokenizer.json` of a model directory. One with more tokens than the model has is an error.
@@ -41,26 +53,24 @@ pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextToke
     Ok(tokenizer)
 }
 
-/// What a model says about one text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Prediction {
-    /// Name of the likeliest class; empty for regression.
-    pub label: String,
-    /// Names of the classes that are at least as likely as not; of a multi-label model only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Vec<String>>,
-    /// Probability of `label`; for regression the (first) predicted value.
-    pub confidence: f32,
-    /// Probability of each class, in class order; empty for regression.
-    pub probabilities: Vec<f32>,
-    /// The model's outputs, `[outputs]`.
-    pub logits: Vec<f32>,
-}
-
 impl Classifier {
-    /// Loads a saved model directory, or an adapter's whose base model is a directory. One without a
-    /// classifier is an error: its predictions would be random.
-    pub fn load(directory: &Path, device: &Device) -> Result<Self, TrainError> {
+    /// Loads a saved model directory onto the CPU, or an adapter's whose base model is a directory.
+    ///
+    /// # Errors
+    /// As [`load_on`](Self::load_on).
+    pub fn load(directory: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let cpu = device("cpu").map_err(|error| TrainError::Plan(error.to_string()))?;
+        Self::load_on(directory, &cpu)
+    }
+
+    /// [`load`](Self::load) onto another [`device`].
+    ///
+    /// # Errors
+    /// Files that are missing or damaged; a directory without a classifier, whose predictions would
+    /// be random; an adapter whose base model is not a directory
+    /// ([`load_adapter`](Self::load_adapter) takes both).
+    pub fn load_on(directory: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
+        let directory = directory.as_ref();
         if directory.join("adapter_config.json").exists() {
             let base = AdapterFile::read(directory)?.base_model;
             let path = Path::new(&base);
@@ -82,24 +92,65 @@ impl Classifier {
             )));
         }
         let tokenizer = load_tokenizer(directory, model.config())?;
-        Ok(Self { model, tokenizer })
+        Ok(Self {
+            base: model.clone(),
+            model,
+            tokenizer,
+            device: device.clone(),
+            adapters: BTreeMap::new(),
+        })
     }
 
     /// Loads an adapter's directory onto its base model, both given.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, or an adapter of another model.
     pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, TrainError> {
-        // The adapter's own config.json says what the outputs are; peft writes none.
-        let outputs = match adapter.join("config.json").exists() {
-            true => Some(ModelConfig::from_directory(adapter)?.outputs),
-            false => None,
-        };
-        let (mut model, _) = SequenceClassifier::load(base, outputs, 0, device)?;
-        load_adapter(&mut model, ADAPTER, adapter, device)?;
+        let (base_model, _) = SequenceClassifier::load(base, None, 0, device)?;
+        let model = with_adapter(&base_model, ADAPTER, adapter, device)?;
         let tokenizer_from = match adapter.join("tokenizer.json").exists() {
             true => adapter,
             false => base,
         };
         let tokenizer = load_tokenizer(tokenizer_from, model.config())?;
-        Ok(Self { model, tokenizer })
+        Ok(Self {
+            model,
+            tokenizer,
+            device: device.clone(),
+            base: base_model,
+            adapters: BTreeMap::new(),
+        })
+    }
+
+    /// Adds an adapter of the same base model, to be chosen by `name` in
+    /// [`predict_with`](Self::predict_with), or replaces the one of that name. It may have labels of
+    /// its own. The base model's weights are in memory once, however many adapters there are.
+    ///
+    /// # Errors
+    /// As [`load_adapter`](Self::load_adapter), and an adapter with another tokenizer.
+    pub fn add_adapter(
+        &mut self,
+        name: impl Into<String>,
+        directory: impl AsRef<Path>,
+    ) -> Result<(), TrainError> {
+        let (name, directory) = (name.into(), directory.as_ref());
+        let model = with_adapter(&self.base, ADAPTER, directory, &self.device)?;
+        let tokenizer = directory.join("tokenizer.json");
+        if tokenizer.exists()
+            && load_tokenizer(directory, model.config())?.hash() != self.tokenizer.hash()
+        {
+            return Err(TrainError::Plan(format!(
+                "{} is not the tokenizer of the base model; an adapter cannot bring another",
+                tokenizer.display()
+            )));
+        }
+        self.adapters.insert(name, model);
+        Ok(())
+    }
+
+    /// Names of the adapters that [`add_adapter`](Self::add_adapter) added.
+    pub fn adapters(&self) -> impl Iterator<Item = &str> {
+        self.adapters.keys().map(String::as_str)
     }
 
     /// The model.
@@ -123,13 +174,47 @@ impl Classifier {
     }
 
     /// Predicts one batch of texts, cut at the model's longest sequence.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
     pub fn predict<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Prediction>, TrainError> {
+        self.predict_texts(&self.model, texts)
+    }
+
+    /// [`predict`](Self::predict) with the adapter of this name. The choice is of this call alone:
+    /// threads may choose as they like at the same time.
+    ///
+    /// # Errors
+    /// No adapter of this name; a text that the tokenizer refuses.
+    pub fn predict_with<S: AsRef<str>>(
+        &self,
+        adapter: &str,
+        texts: &[S],
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let Some(model) = self.adapters.get(adapter) else {
+            let names: Vec<_> = self.adapters().collect();
+            return Err(TrainError::Plan(format!(
+                "there is no adapter \"{adapter}\"; {}",
+                match names.is_empty() {
+                    true => "none was added".into(),
+                    false => format!("the adapters are {}", names.join(", ")),
+                }
+            )));
+        };
+        self.predict_texts(model, texts)
+    }
+
+    fn predict_texts<S: AsRef<str>>(
+        &self,
+        model: &SequenceClassifier,
+        texts: &[S],
+    ) -> Result<Vec<Prediction>, TrainError> {
         let rows: Vec<_> = texts
             .iter()
             .map(|text| (text.as_ref(), None::<&str>))
             .collect();
-        let max_length = self.model.config().max_position_embeddings;
-        self.predict_rows(&rows, &self.encoder(max_length, false)?)
+        let max_length = model.config().max_position_embeddings;
+        predict(model, &rows, &self.encoder(max_length, false)?)
     }
 
     /// An encoder for [`predict_rows`](Self::predict_rows): of texts or of pairs, cut at
@@ -149,53 +234,46 @@ impl Classifier {
         A: AsRef<str> + Sync,
         B: AsRef<str> + Sync,
     {
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let batch = encoder.encode_batch(rows)?;
-        let logits = self
-            .model
-            .forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
-        let width = logits.dims()[1];
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-        let predictions = logits.chunks(width).map(|row| self.prediction(row));
-        Ok(predictions.collect())
+        predict(&self.model, rows, encoder)
     }
+}
 
-    fn prediction(&self, logits: &[f32]) -> Prediction {
-        match self.outputs() {
-            Outputs::Regression(_) => Prediction {
-                label: String::new(),
-                labels: None,
-                confidence: logits[0],
-                probabilities: Vec::new(),
-                logits: logits.to_vec(),
-            },
-            Outputs::Classes(names) => {
-                let probabilities = softmax(logits);
-                let class = argmax(logits).unwrap_or(0);
-                Prediction {
-                    label: names[class].clone(),
-                    labels: None,
-                    confidence: probabilities[class],
-                    probabilities,
-                    logits: logits.to_vec(),
-                }
-            }
-            Outputs::MultiLabel(names) => {
-                let probabilities: Vec<f32> =
-                    logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
-                let class = argmax(logits).unwrap_or(0);
-                let likely = names.iter().zip(&probabilities);
-                let likely = likely.filter(|(_, probability)| **probability >= 0.5);
-                Prediction {
-                    label: names[class].clone(),
-                    labels: Some(likely.map(|(name, _)| name.clone()).collect()),
-                    confidence: probabilities[class],
-                    probabilities,
-                    logits: logits.to_vec(),
-                }
-            }
-        }
+/// `base` with the adapter of this directory, whose own config.json says what the outputs are; peft
+/// writes none.
+fn with_adapter(
+    base: &SequenceClassifier,
+    name: &str,
+    directory: &Path,
+    device: &Device,
+) -> Result<SequenceClassifier, TrainError> {
+    let mut model = base.clone();
+    if directory.join("config.json").exists() {
+        let config = ModelConfig::from_directory(directory)?;
+        model = model.with_outputs(config.outputs, 0, device);
+        model.set_label_thresholds(config.label_thresholds);
     }
+    load_adapter(&mut model, name, directory, device)?;
+    Ok(model)
+}
+
+fn predict<A, B>(
+    model: &SequenceClassifier,
+    rows: &[(A, Option<B>)],
+    encoder: &TextEncoder,
+) -> Result<Vec<Prediction>, TrainError>
+where
+    A: AsRef<str> + Sync,
+    B: AsRef<str> + Sync,
+{
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let batch = encoder.encode_batch(rows)?;
+    let logits = model.forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
+    let width = logits.dims()[1];
+    let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+    let predictions = logits
+        .chunks(width)
+        .map(|row| Prediction::new(model.config(), row));
+    Ok(predictions.collect())
 }

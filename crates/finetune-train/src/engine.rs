@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use burn::module::Module;
-use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_data::TokenizedDataset;
 use finetune_kernels::DropoutSource;
+use serde_json::Value;
 
 use crate::{
-    AdamW, BatchLoss, BestEvaluation, BestModel, Event, Observers, ParameterGradients, Prepared,
-    RunDirectory, Schedule, StopReason, TrainError, TrainPlan, clip_factor, evaluate,
+    AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, Observers, RunDirectory,
+    Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError, TrainPlan, TrainState,
+    Unfreezing, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -23,7 +24,7 @@ pub struct TrainData {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Steps done.
+    /// Steps done, over all sessions of the run.
     pub steps: u64,
     /// Mean loss of all steps.
     pub loss: f64,
@@ -31,200 +32,109 @@ pub struct Outcome {
     pub seconds: f64,
     /// Rows trained on per second of that time.
     pub samples_per_second: f64,
-    /// Whether it was interrupted before its last step.
-    pub interrupted: bool,
-    /// The best evaluation, whose model is in the run directory; `None` if the run was interrupted
-    /// before its first, and the model is as it was then.
+    /// Why it ended.
+    pub reason: StopReason,
+    /// Steps after which the model was what is kept.
+    pub kept_step: u64,
+    /// The same in epochs.
+    pub kept_epoch: f64,
+    /// The evaluation before the first step.
+    pub before: Option<Value>,
+    /// The best evaluation.
     pub best: Option<BestEvaluation>,
+    /// The last evaluation.
+    pub last: Option<Value>,
 }
 
-/// Trains a prepared model by `plan` and leaves the best model in `run`. `interrupted` is asked after each
-/// step; a yes ends the run with what it has.
+/// Trains by `plan` from `start` on, and leaves the result in `run`, or a checkpoint if it is
+/// interrupted. The same plan, data and weights give the same bits, in one session or in many.
 pub fn train(
     plan: &TrainPlan,
-    prepared: Prepared,
+    start: Start,
     data: &TrainData,
-    run: &mut RunDirectory,
+    run: &RunDirectory,
     observers: &mut Observers<'_>,
-    interrupted: &dyn Fn() -> bool,
 ) -> Result<Outcome, TrainError> {
-    let sampler = sampler(plan, &data.train)?;
-    let per_epoch = sampler.num_batches(0)?;
-    let total = plan.total_steps(per_epoch);
-    let schedule = Schedule::linear(plan.learning_rate, plan.warmup_ratio, total);
-    let counts = (prepared.trainable, prepared.all);
-    let adapter = prepared.adapter;
-    let mut model = prepared.model.train();
-    let batch_loss = BatchLoss::new(plan, &model);
-    let mut optimizer = AdamW::new(plan.optimizer);
-    let mut best = BestModel::new(plan.metric()?);
-    let mut progress = Progress::default();
-    observers.emit(&started(
-        counts, data, &sampler, per_epoch, total, &schedule,
-    )?)?;
+    let steps = Steps::new(plan, &data.train)?;
+    let schedule = steps.schedule(plan)?;
+    let begun = started(&start, data, &steps, &schedule)?;
+    let Start {
+        prepared,
+        mut state,
+        optimizer,
+        ema,
+        ..
+    } = start;
+    let unfreezing = Unfreezing::new(plan, steps.per_epoch, prepared.model.config());
+    let model = unfreezing.apply(prepared.model, state.step.saturating_sub(1))?;
+    let mut learner = Learner::new(plan, model, optimizer, ema)?;
+    let checkpoints = Checkpoints::open(plan, run, prepared.adapter)?;
+    observers.emit(&begun)?;
+    let prefix = FrozenPrefix::fill(plan, &learner.model, data, &steps, run.path(), observers)?;
+    let mut after = AfterStep::new(
+        plan,
+        &steps,
+        data,
+        &prefix,
+        checkpoints,
+        observers.metrics(),
+    )?;
+    let loss = plan.loss();
 
-    for epoch in 0.. {
-        for (index, rows) in sampler.epoch(epoch)?.enumerate() {
-            let started = Instant::now();
-            let batch = data.train.batch(&rows?)?;
-            let step = progress.steps;
-            let dropout = DropoutSource::at(plan.seed, step as u32);
-            let loss = batch_loss.of(&model, &batch, dropout)?;
-            let gradients = ParameterGradients::backward(&loss, &model);
-            let norm = gradients.global_norm();
-            let rate = schedule.at(step);
-            let loss = finite(loss.into_scalar(), norm, rate, step, &batch, &data.train)?;
-            model = optimizer.step(
-                model,
-                gradients,
-                rate,
-                clip_factor(norm, plan.max_grad_norm),
-            );
-            progress.add(loss, &batch, started);
-            observers.emit(&Event::Step {
-                step: progress.steps,
-                epoch: epoch as f64 + (index + 1) as f64 / per_epoch as f64,
-                loss,
-                learning_rate: rate,
-                grad_norm: norm,
-                rows: batch.batch_size() as u64,
-                tokens: batch.num_tokens() as u64,
-                seconds: started.elapsed().as_secs_f64(),
-            })?;
-            if progress.steps == total || interrupted() {
-                break;
-            }
-        }
-        if progress.steps < total && interrupted() {
-            break;
-        }
+    let mut reason = after.start(&learner, &mut state, observers)?;
+    let mut rows = steps.from(state.step)?;
+    while reason.is_none()
+        && let Some(rows) = rows.next()
+    {
         let started = Instant::now();
-        let metrics = evaluate(
-            &model,
-            &data.validation,
-            "validation",
-            plan.eval_batch_size,
-            observers,
-        )?;
-        let metrics = metrics.evaluation();
-        let improved = best.improves(&metrics, progress.steps);
-        if improved {
-            run.save_model(&model, adapter.as_ref())?;
+        let step = state.step;
+        if unfreezing.changes_at(step) {
+            learner.model = unfreezing.apply(learner.model, step)?;
+            observers.emit(&Unfreezing::event(&learner.model, step))?;
         }
-        observers.emit(&Event::Evaluated {
-            split: "validation",
-            step: progress.steps,
-            epoch: progress.steps as f64 / per_epoch as f64,
-            metrics,
-            best: improved,
-            seconds: started.elapsed().as_secs_f64(),
-        })?;
-        if progress.steps == total {
-            break;
-        }
+        let batches = batches(&data.train, &rows?)?;
+        let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
+        let loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
+        let (loss, gradients) = loss.backward(&learner.model, &batches, dropout)?;
+        let grad_norm = gradients.global_norm();
+        let learning_rate = schedule.at(step);
+        let facts = StepFacts {
+            loss,
+            learning_rate,
+            grad_norm,
+        };
+        facts.check_finite(step, &batches, &data.train)?;
+        let clip = clip_factor(grad_norm, plan.max_grad_norm);
+        learner = learner.step(gradients, learning_rate, schedule.momentum_at(step), clip);
+        observers.emit(&state.advance(facts, &batches, started))?;
+        reason = after.step(&learner, &mut state, observers)?;
     }
-    if best.get().is_none() {
-        run.save_model(&model, adapter.as_ref())?;
-    }
-    let outcome = progress.outcome(total, best.get());
-    observers.emit(&Event::Finished {
-        step: outcome.steps,
-        loss: outcome.loss,
-        reason: match outcome.interrupted {
-            true => StopReason::Interrupted,
-            false => StopReason::Completed,
-        },
-        best_step: outcome
-            .best
-            .as_ref()
-            .map_or(outcome.steps, |best| best.step),
-        seconds: outcome.seconds,
-    })?;
-    Ok(outcome)
+    let reason = reason.unwrap_or(StopReason::Completed);
+    after.finish(&learner, &mut state, reason, run, observers)
 }
 
-/// The batches of the training rows.
-fn sampler(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Sampler, TrainError> {
-    let options = SamplerOptions {
-        batch: BatchSize::Rows(plan.batch_size),
-        seed: plan.seed,
-        shuffle: true,
-        length_buckets: (plan.length_buckets > 0).then_some(plan.length_buckets),
-    };
-    Ok(Sampler::new(data, options)?)
-}
-
+/// The event that a run begins, or goes on.
 fn started(
-    (trainable_parameters, parameters): (u64, u64),
+    start: &Start,
     data: &TrainData,
-    sampler: &Sampler,
-    steps_per_epoch: u64,
-    total_steps: u64,
+    steps: &Steps,
     schedule: &Schedule,
 ) -> Result<Event, TrainError> {
+    if start.state != TrainState::new() {
+        return Ok(Event::Resumed {
+            step: start.state.step,
+            total_steps: steps.total,
+        });
+    }
     Ok(Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         train_rows: data.train.len(),
         validation_rows: data.validation.len(),
-        steps_per_epoch,
-        total_steps,
+        steps_per_epoch: steps.per_epoch,
+        total_steps: steps.total,
         warmup_steps: schedule.warmup_steps(),
-        parameters,
-        trainable_parameters,
-        padding_avoided: sampler.padding(0)?.avoided(),
+        parameters: start.prepared.all,
+        trainable_parameters: start.prepared.trainable,
+        padding_avoided: steps.sampler().padding(0)?.avoided(),
     })
-}
-
-/// The loss as a number, or an error that names the batch's rows.
-fn finite(
-    loss: f32,
-    gradient_norm: f64,
-    learning_rate: f64,
-    step: u64,
-    batch: &PackedBatch,
-    data: &TokenizedDataset,
-) -> Result<f64, TrainError> {
-    if loss.is_finite() && gradient_norm.is_finite() {
-        return Ok(f64::from(loss));
-    }
-    let places = batch.rows.iter().map(|&row| data.source(row));
-    let places = places
-        .map(|place| place.map(|place| place.to_string()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Err(TrainError::NotFinite {
-        step: step + 1,
-        loss: f64::from(loss),
-        gradient_norm,
-        learning_rate,
-        rows: places.join("; "),
-    })
-}
-
-/// Running sums of a run.
-#[derive(Default)]
-struct Progress {
-    steps: u64,
-    loss: f64,
-    rows: u64,
-    seconds: f64,
-}
-
-impl Progress {
-    fn add(&mut self, loss: f64, batch: &PackedBatch, started: Instant) {
-        self.steps += 1;
-        self.loss += loss;
-        self.rows += batch.batch_size() as u64;
-        self.seconds += started.elapsed().as_secs_f64();
-    }
-
-    fn outcome(&self, total: u64, best: Option<&BestEvaluation>) -> Outcome {
-        Outcome {
-            steps: self.steps,
-            loss: self.loss / self.steps.max(1) as f64,
-            seconds: self.seconds,
-            samples_per_second: self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE),
-            interrupted: self.steps < total,
-            best: best.cloned(),
-        }
-    }
 }

@@ -17,12 +17,40 @@ pub enum TrainError {
     /// A metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] finetune_checkpoint::CheckpointError),
+    /// An observer wanted the run, or an evaluation, to be left.
+    #[error("interrupted")]
+    Interrupted,
+    /// TensorBoard's event file.
+    #[cfg(feature = "tensorboard")]
+    #[error(transparent)]
+    Tensorboard(#[from] finetune_tensorboard::TensorboardError),
     /// A setting that cannot be.
     #[error("{0}")]
     Plan(String),
+    /// A saved state that is not of this model or these settings.
+    #[error(
+        "the saved state of the {what} does not fit: {problem}. It belongs to another model or other settings; start a new run instead"
+    )]
+    State {
+        /// Whose state.
+        what: &'static str,
+        /// What does not fit.
+        problem: String,
+    },
     /// The run directory cannot be made.
     #[error("cannot use {path} as the run directory: {problem}; choose another with --output")]
     RunDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// A directory is not that of a run.
+    #[error("{} is not the directory of a run: {problem}; expected what `finetune train` wrote", path.display())]
+    NoRun {
         /// The directory.
         path: PathBuf,
         /// Why not.
@@ -56,7 +84,7 @@ pub enum TrainError {
     },
     /// The loss or the gradient is no longer a number.
     #[error(
-        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Nothing after the last evaluation was saved"
+        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Earlier checkpoints are whole"
     )]
     NotFinite {
         /// The step, from 1.
@@ -82,12 +110,20 @@ impl TrainError {
 
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
-        !matches!(
-            self,
+        use finetune_checkpoint::CheckpointError::{Io, NoSpace, Panicked, WriterEnded};
+        match self {
+            Self::Checkpoint(error) => !matches!(
+                error,
+                Io { .. } | NoSpace { .. } | Panicked { .. } | WriterEnded
+            ),
+            #[cfg(feature = "tensorboard")]
+            Self::Tensorboard(_) => false,
             Self::Write { .. }
-                | Self::FeatureDisk { .. }
-                | Self::FeatureMemory { .. }
-                | Self::NotFinite { .. }
-        )
+            | Self::FeatureDisk { .. }
+            | Self::FeatureMemory { .. }
+            | Self::NotFinite { .. }
+            | Self::Interrupted => false,
+            _ => true,
+        }
     }
 }

@@ -3,69 +3,47 @@
 use burn::module::Module;
 use finetune_data::{BatchLabels, BatchSize, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::DropoutSource;
-use finetune_metrics::{
-    ClassificationAccumulator, ClassificationSummary, Metric, MultiLabelAccumulator,
-    MultiLabelSummary, RegressionAccumulator, RegressionSummary,
-};
+use finetune_metrics::{ClassificationAccumulator, MultiLabelAccumulator, RegressionAccumulator};
 use finetune_models::{Outputs, SequenceClassifier};
-use serde::Serialize;
 
-use crate::{Event, Observers, TrainError, packed_tokens};
+use crate::{Accumulator, Event, FeatureStore, Observers, TrainError, forward};
 
 /// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
 /// order, and similar lengths are cheaper.
 const LENGTH_BUCKETS: usize = 64;
 
-/// The metrics of an evaluation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Evaluation {
-    /// Of a classifier.
-    Classification(Box<ClassificationSummary>),
-    /// Of a multi-label classifier.
-    MultiLabel(Box<MultiLabelSummary>),
-    /// Of a regression model.
-    Regression(RegressionSummary),
-}
-
-impl Evaluation {
-    /// The value of a metric, if the task has it.
-    pub fn get(&self, metric: Metric) -> Option<f64> {
-        match self {
-            Self::Classification(summary) => summary.get(metric),
-            Self::MultiLabel(summary) => summary.get(metric),
-            Self::Regression(summary) => summary.get(metric),
-        }
+/// The order in which [`evaluate`] comes to the rows: `[rows]`, row numbers of `data`.
+///
+/// # Errors
+/// A token cache that cannot be read.
+pub fn evaluation_order(
+    data: &TokenizedDataset,
+    batch_size: usize,
+) -> Result<Vec<u64>, TrainError> {
+    let mut order = Vec::with_capacity(data.len() as usize);
+    for batch in sampler(data, batch_size)?.epoch(0)? {
+        order.extend(batch?);
     }
+    Ok(order)
 }
 
-/// An evaluation with what tables are made of.
-#[derive(Clone, Debug)]
-pub enum Accumulator {
-    /// Of a classifier.
-    Classification(ClassificationAccumulator),
-    /// Of a multi-label classifier.
-    MultiLabel(MultiLabelAccumulator),
-    /// Of a regression model.
-    Regression(RegressionAccumulator),
-}
-
-impl Accumulator {
-    /// The metrics so far.
-    pub fn evaluation(&self) -> Evaluation {
-        match self {
-            Self::Classification(all) => Evaluation::Classification(Box::new(all.summary())),
-            Self::MultiLabel(all) => Evaluation::MultiLabel(Box::new(all.summary())),
-            Self::Regression(all) => Evaluation::Regression(all.summary()),
-        }
-    }
+fn sampler(data: &TokenizedDataset, batch_size: usize) -> Result<Sampler, TrainError> {
+    let options = SamplerOptions {
+        batch: BatchSize::Rows(batch_size),
+        seed: 0,
+        shuffle: false,
+        length_buckets: Some(LENGTH_BUCKETS),
+    };
+    Ok(Sampler::new(data, options)?)
 }
 
 /// Evaluates `model` on all rows of `data`, `batch_size` at a time, and tells observers how far it
-/// is. `split` is for them.
+/// is. `split` is for them. `features` has the results of frozen layers for these rows, where those
+/// are kept.
 pub fn evaluate(
     model: &SequenceClassifier,
     data: &TokenizedDataset,
+    features: Option<&FeatureStore>,
     split: &'static str,
     batch_size: usize,
     observers: &mut Observers<'_>,
@@ -76,29 +54,24 @@ pub fn evaluate(
             Accumulator::Classification(ClassificationAccumulator::new(names.clone()))
         }
         Outputs::MultiLabel(names) => {
-            Accumulator::MultiLabel(MultiLabelAccumulator::new(names.clone()))
+            let mut all = MultiLabelAccumulator::new(names.clone());
+            if let Some(thresholds) = &model.config().label_thresholds {
+                all.set_thresholds(thresholds)?;
+            }
+            Accumulator::MultiLabel(all)
         }
         Outputs::Regression(names) => {
             Accumulator::Regression(RegressionAccumulator::new(names.len()))
         }
     };
-    let sampler = Sampler::new(
-        data,
-        SamplerOptions {
-            batch: BatchSize::Rows(batch_size),
-            seed: 0,
-            shuffle: false,
-            length_buckets: Some(LENGTH_BUCKETS),
-        },
-    )?;
     observers.emit(&Event::Evaluating {
         split,
         rows: data.len(),
     })?;
     let mut rows = 0;
-    for batch in sampler.epoch(0)? {
+    for batch in sampler(data, batch_size)?.epoch(0)? {
         let batch = data.batch(&batch?)?;
-        let logits = model.forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
+        let logits = forward(&model, &batch, 0, features, DropoutSource::OFF)?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         match (&mut accumulator, &batch.labels) {
@@ -138,6 +111,9 @@ pub fn evaluate(
         }
         rows += batch.batch_size() as u64;
         observers.emit(&Event::EvaluationProgress { rows })?;
+        if observers.interrupted() {
+            return Err(TrainError::Interrupted);
+        }
     }
     Ok(accumulator)
 }

@@ -1,11 +1,11 @@
 //! What happens in a run. The engine emits events and knows none of their observers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Evaluation, TrainError};
+use crate::{Accumulator, CustomMetrics, Evaluation, TrainError};
 
 /// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
 /// whose names end in `seconds`, and everything else is the same whenever the plan is.
@@ -32,6 +32,23 @@ pub enum Event {
         trainable_parameters: u64,
         /// Share of the first epoch's tokens that would have been padding.
         padding_avoided: f64,
+    },
+    /// The run goes on from a checkpoint.
+    Resumed {
+        /// Steps done.
+        step: u64,
+        /// Optimizer steps of the run.
+        total_steps: u64,
+    },
+    /// What frozen layers make of these rows is computed, to be kept.
+    Caching {
+        /// Number of rows.
+        rows: u64,
+    },
+    /// Rows of it are done.
+    CachingProgress {
+        /// Rows done.
+        rows: u64,
     },
     /// An optimizer step is done; for showing progress.
     Progress {
@@ -95,6 +112,9 @@ pub enum Event {
         epoch: f64,
         /// The metrics.
         metrics: Evaluation,
+        /// What they were computed from: every row's logits and targets. Not in JSON.
+        #[serde(skip)]
+        predictions: Arc<Accumulator>,
         /// Whether the model is the best so far.
         best: bool,
         /// Time that it took.
@@ -128,7 +148,7 @@ pub enum Event {
 }
 
 /// Why a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// All steps of the plan are done.
@@ -148,6 +168,9 @@ impl Event {
             self,
             Self::Evaluating { .. }
                 | Self::EvaluationProgress { .. }
+                | Self::Resumed { .. }
+                | Self::Caching { .. }
+                | Self::CachingProgress { .. }
                 | Self::Progress { .. }
                 | Self::Note { .. }
         )
@@ -165,6 +188,12 @@ pub trait Observer {
         None
     }
 
+    /// Whether the run is to be left as soon as possible, to be resumed later. Asked after each
+    /// step and each batch of an evaluation.
+    fn interrupted(&self) -> bool {
+        false
+    }
+
     /// What this observer needs to go on after a checkpoint as if nothing had happened, under a
     /// name of its own: the length of a file, say. Called after the checkpoint's event; what was
     /// written until here must be on the disk when it returns.
@@ -173,33 +202,52 @@ pub trait Observer {
     }
 }
 
-/// All observers of a run.
+/// What the caller adds to a run: its observers, and metrics of its own for every evaluation.
 #[derive(Default)]
-pub struct Observers<'a>(Vec<Box<dyn Observer + 'a>>);
+pub struct Observers<'a> {
+    observers: Vec<Box<dyn Observer + 'a>>,
+    metrics: CustomMetrics,
+}
 
 impl<'a> Observers<'a> {
     /// Adds an observer.
     pub fn with(mut self, observer: impl Observer + 'a) -> Self {
-        self.0.push(Box::new(observer));
+        self.observers.push(Box::new(observer));
         self
+    }
+
+    /// With these metrics in every evaluation of the run, where `metric_for_best_model` finds them
+    /// too.
+    pub fn measuring(self, metrics: CustomMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The metrics of the caller's own.
+    pub fn metrics(&self) -> &CustomMetrics {
+        &self.metrics
     }
 
     /// Tells all observers.
     pub fn emit(&mut self, event: &Event) -> Result<(), TrainError> {
-        self.0
+        self.observers
             .iter_mut()
             .try_for_each(|observer| observer.on_event(event))
     }
 
     /// The first reason of an observer to end the run.
     pub fn stop(&self) -> Option<String> {
-        self.0.iter().find_map(|observer| observer.stop())
+        self.observers.iter().find_map(|observer| observer.stop())
+    }
+
+    /// Whether one of them wants the run to be left.
+    pub fn interrupted(&self) -> bool {
+        self.observers.iter().any(|observer| observer.interrupted())
     }
 
     /// What the observers need to go on from here, by name.
     pub fn checkpoint(&mut self) -> Result<BTreeMap<String, Value>, TrainError> {
         let mut states = BTreeMap::new();
-        for observer in &mut self.0 {
+        for observer in &mut self.observers {
             if let Some((name, state)) = observer.checkpoint()? {
                 states.insert(name.to_string(), state);
             }

@@ -1,10 +1,13 @@
 //! Gradients of one step, by parameter.
 
+use std::{collections::BTreeMap, ops::Add};
+
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param},
     tensor::Gradients,
 };
+use finetune_kernels::square_sum;
 use finetune_models::SequenceClassifier;
 
 /// The gradients of a model's parameters, flattened, in the order of the module tree.
@@ -14,6 +17,11 @@ pub struct ParameterGradients {
 }
 
 impl ParameterGradients {
+    /// Gradients by path, flattened, as the module holds them.
+    pub fn new(gradients: Vec<(String, Tensor<1>)>) -> Self {
+        Self { gradients }
+    }
+
     /// Runs the backward pass of `loss` (`[1]`) and takes the gradients of `model`.
     pub fn backward(loss: &Tensor<1>, model: &SequenceClassifier) -> Self {
         struct Collector {
@@ -53,7 +61,7 @@ impl ParameterGradients {
         let squares: Vec<_> = self
             .gradients
             .iter()
-            .map(|(_, gradient)| (gradient.clone() * gradient.clone()).sum())
+            .map(|(_, gradient)| square_sum(gradient.clone()))
             .collect();
         if squares.is_empty() {
             return 0.0;
@@ -71,6 +79,26 @@ impl ParameterGradients {
     /// The gradients, by path.
     pub(crate) fn into_inner(self) -> Vec<(String, Tensor<1>)> {
         self.gradients
+    }
+}
+
+/// The sum of both, for a step that takes several batches: into the memory of the left one, each
+/// tensor of the right one freed as soon as it is added.
+impl Add for ParameterGradients {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let mut others: BTreeMap<_, _> = other.gradients.into_iter().collect();
+        let mut gradients: Vec<_> = self
+            .gradients
+            .into_iter()
+            .map(|(path, gradient)| match others.remove(&path) {
+                Some(other) => (path, gradient + other),
+                None => (path, gradient),
+            })
+            .collect();
+        gradients.extend(others);
+        Self { gradients }
     }
 }
 

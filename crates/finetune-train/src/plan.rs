@@ -1,12 +1,15 @@
 //! The plan: every setting of a run, resolved. Nothing below it sees an unset option.
 
 use finetune_data::ProblemType;
-use finetune_metrics::{Metric, Task};
+use finetune_metrics::Task;
 use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamWConfig, Strategy, TrainError};
+use crate::{
+    ChosenMetric, CustomMetrics, FeatureLimits, IntervalStrategy, LossConfig, OptimizerConfig,
+    ParameterGroups, ReportTo, ScheduleConfig, Strategy, TrainError,
+};
 
 /// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
 /// and weights gives the same bits.
@@ -22,6 +25,9 @@ pub struct TrainPlan {
     pub model_sha256: String,
     /// The data set, as named by the user.
     pub dataset: String,
+    /// Fingerprints of the tokenized training, validation and test rows: of texts, labels and
+    /// tokenizer.
+    pub dataset_fingerprints: Vec<String>,
     /// Split expression of the training rows.
     pub train_split: String,
     /// Split expression of the validation rows; empty: a share of the training rows.
@@ -47,6 +53,8 @@ pub struct TrainPlan {
     /// fixed function of the text: the head learns from what prediction will see.
     #[serde(default)]
     pub frozen_dropout: bool,
+    /// For `gradual`: epochs from one layer that is unfrozen to the next.
+    pub unfreeze_every: f64,
     /// Passes over the training rows; need not be whole.
     pub epochs: f64,
     /// Number of steps; 0: as many as `epochs` take.
@@ -55,18 +63,39 @@ pub struct TrainPlan {
     pub train_rows: u64,
     /// Validation rows, drawn at random; 0: all.
     pub eval_rows: u64,
-    /// Rows per step.
+    /// Rows per forward and backward pass.
     pub batch_size: usize,
+    /// Batches per optimizer step. The loss is the mean over all rows of a step.
+    pub gradient_accumulation_steps: usize,
+    /// Whether `batch_size` was made smaller, and `gradient_accumulation_steps` larger, until a step
+    /// fitted into the memory.
+    pub auto_find_batch_size: bool,
     /// Rows per batch of evaluation.
     pub eval_batch_size: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Peak learning rate of the head.
+    pub head_learning_rate: f64,
+    /// Each layer's learning rate is the one above it times this; 1: all have the same.
+    pub layerwise_lr_decay: f64,
     /// Share of the steps in which the learning rate rises.
     pub warmup_ratio: f64,
-    /// Settings of AdamW.
-    pub optimizer: AdamWConfig,
+    /// Number of those steps instead; 0: by the share.
+    pub warmup_steps: u64,
+    /// The learning rate's course.
+    pub schedule: ScheduleConfig,
+    /// The optimizer and its settings.
+    pub optimizer: OptimizerConfig,
+    /// Decoupled weight decay; not on biases and norms.
+    pub weight_decay: f64,
     /// Gradients are scaled down to this global norm.
     pub max_grad_norm: f64,
+    /// Share of the target that is spread evenly over all classes.
+    pub label_smoothing_factor: f64,
+    /// Weight of each class in the loss (of a multi-label model: of its positives); empty: all 1.
+    pub class_weights: Vec<f32>,
+    /// Decay of the moving average of the weights that is evaluated and saved; 0: none.
+    pub ema_decay: f64,
     /// Longest row, in tokens.
     pub max_length: usize,
     /// Batches of this many batches' rows are sorted by length; 0: not.
@@ -75,8 +104,37 @@ pub struct TrainPlan {
     pub seed: u64,
     /// The device's name.
     pub device: String,
+    /// When the validation rows are evaluated.
+    pub eval_strategy: IntervalStrategy,
+    /// Steps between, for `steps`.
+    pub eval_steps: u64,
+    /// Whether the untouched model is evaluated first, for comparison.
+    pub eval_on_start: bool,
+    /// When checkpoints are saved.
+    pub save_strategy: IntervalStrategy,
+    /// Steps between, for `steps`.
+    pub save_steps: u64,
+    /// Number of the newest checkpoints that are kept, beside the best.
+    pub save_total_limit: usize,
+    /// Bytes that checkpoints may take together; 0: no limit.
+    pub save_bytes_limit: u64,
+    /// When losses are logged.
+    pub logging_strategy: IntervalStrategy,
+    /// Steps between, for `steps`.
+    pub logging_steps: u64,
+    /// Whether the result is the best model of all evaluations, not the last.
+    pub load_best_model_at_end: bool,
     /// The metric on the validation rows by which the best model is kept.
     pub metric_for_best_model: String,
+    /// Evaluations without improvement after which the run stops; 0: it never does.
+    pub early_stopping_patience: u64,
+    /// An improvement must be larger than this to count for early stopping.
+    pub early_stopping_threshold: f64,
+    /// How much of what frozen layers compute is kept.
+    pub feature_cache: FeatureLimits,
+    /// Where the run is reported to.
+    #[serde(default)]
+    pub report_to: ReportTo,
     /// The run directory.
     pub output: String,
     /// LoRA's settings, with peft's names.
@@ -85,6 +143,75 @@ pub struct TrainPlan {
     /// IA³'s settings, with peft's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ia3: Option<Ia3Config>,
+}
+
+/// The defaults of `finetune train`, for a model, data and labels that are yet to be named.
+impl Default for TrainPlan {
+    fn default() -> Self {
+        let strategy = Strategy::default();
+        let learning_rate = strategy.default_learning_rate();
+        Self {
+            model: String::new(),
+            revision: String::new(),
+            model_sha256: String::new(),
+            dataset: String::new(),
+            dataset_fingerprints: Vec::new(),
+            train_split: "train".into(),
+            validation_split: String::new(),
+            validation_fraction: 0.1,
+            test_split: String::new(),
+            text_column: Vec::new(),
+            label_column: Vec::new(),
+            labels: Vec::new(),
+            problem_type: ProblemType::SingleLabelClassification,
+            strategy,
+            adapter: String::new(),
+            frozen_dropout: false,
+            unfreeze_every: 0.5,
+            epochs: 3.0,
+            max_steps: 0,
+            train_rows: 1000,
+            eval_rows: 200,
+            batch_size: 16,
+            gradient_accumulation_steps: 1,
+            auto_find_batch_size: false,
+            eval_batch_size: 32,
+            learning_rate,
+            head_learning_rate: learning_rate,
+            layerwise_lr_decay: 1.0,
+            warmup_ratio: 0.1,
+            warmup_steps: 0,
+            schedule: ScheduleConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            label_smoothing_factor: 0.0,
+            class_weights: Vec::new(),
+            ema_decay: 0.0,
+            max_length: 256,
+            length_buckets: 0,
+            seed: 42,
+            device: "cpu".into(),
+            eval_strategy: IntervalStrategy::Epoch,
+            eval_steps: 0,
+            eval_on_start: true,
+            save_strategy: IntervalStrategy::Epoch,
+            save_steps: 0,
+            save_total_limit: 2,
+            save_bytes_limit: 0,
+            logging_strategy: IntervalStrategy::Steps,
+            logging_steps: 1,
+            load_best_model_at_end: true,
+            metric_for_best_model: "loss".into(),
+            early_stopping_patience: 0,
+            early_stopping_threshold: 0.0,
+            feature_cache: FeatureLimits::default(),
+            report_to: ReportTo::default(),
+            output: String::new(),
+            lora: None,
+            ia3: None,
+        }
+    }
 }
 
 impl TrainPlan {
@@ -107,108 +234,45 @@ impl TrainPlan {
         }
     }
 
-    /// The metric by which the best model is kept.
-    pub fn metric(&self) -> Result<Metric, TrainError> {
-        Ok(Metric::parse(&self.metric_for_best_model, self.task())?)
-    }
-
-    /// Refuses settings with which no run makes sense, before any work.
-    pub fn check(&self) -> Result<(), TrainError> {
-        let refuse = |condition: bool, message: String| match condition {
-            true => Err(TrainError::Plan(message)),
-            false => Ok(()),
-        };
-        let Self {
-            epochs,
-            max_steps,
-            learning_rate,
-            warmup_ratio,
-            max_grad_norm,
-            ..
-        } = *self;
-        let AdamWConfig {
-            beta_1,
-            beta_2,
-            epsilon,
-            weight_decay,
-        } = self.optimizer;
-        refuse(
-            !(epochs > 0.0 && epochs.is_finite()) && max_steps == 0,
-            format!("epochs is {epochs}; expected a number above 0"),
-        )?;
-        refuse(
-            self.batch_size == 0 || self.eval_batch_size == 0,
-            "the batch size is 0; expected at least 1".into(),
-        )?;
-        refuse(
-            !(learning_rate > 0.0 && learning_rate.is_finite()),
-            format!("learning_rate is {learning_rate}; expected a number above 0, such as 5e-5"),
-        )?;
-        refuse(
-            !(0.0..=1.0).contains(&warmup_ratio),
-            format!("warmup_ratio is {warmup_ratio}; expected a share from 0 to 1"),
-        )?;
-        refuse(
-            !(weight_decay >= 0.0 && weight_decay.is_finite()),
-            format!("weight_decay is {weight_decay}; expected 0 or more"),
-        )?;
-        refuse(
-            !(0.0..1.0).contains(&beta_1) || !(0.0..1.0).contains(&beta_2) || epsilon <= 0.0,
-            format!(
-                "AdamW's betas are {beta_1} and {beta_2}, epsilon {epsilon}; expected betas in [0, 1) and epsilon above 0"
-            ),
-        )?;
-        refuse(
-            max_grad_norm.is_nan() || max_grad_norm <= 0.0,
-            format!("max_grad_norm is {max_grad_norm}; expected a number above 0"),
-        )?;
-        let fraction = self.validation_fraction;
-        refuse(
-            !(fraction > 0.0 && fraction < 1.0),
-            format!("validation_fraction is {fraction}; expected a share between 0 and 1"),
-        )?;
-        let tables = [
-            ("lora", self.lora.is_some(), Strategy::Lora),
-            ("ia3", self.ia3.is_some(), Strategy::Ia3),
-        ];
-        for (table, given, strategy) in tables {
-            refuse(
-                given && self.strategy != strategy,
-                format!(
-                    "{table} has settings, but the strategy is {}; add --strategy {strategy}, or leave them out",
-                    self.strategy
-                ),
-            )?;
-        }
-        if let Some(lora) = &self.lora {
-            lora.check()?;
-        }
-        refuse(
-            !self.adapter.is_empty() && !self.strategy.is_adapter(),
-            format!(
-                "there is an adapter to go on with, but the strategy is {}; expected lora or ia3",
-                self.strategy
-            ),
-        )?;
-        refuse(
-            !self.adapter.is_empty() && (self.lora.is_some() || self.ia3.is_some()),
-            "an adapter to go on with brings its own settings; leave lora and ia3 out".into(),
-        )?;
-        refuse(
-            self.max_length < 3,
-            format!(
-                "max_length is {}; expected at least 3: two special tokens and one of text",
-                self.max_length
-            ),
-        )?;
-        self.metric().map(drop)
+    /// The metric by which the best model is kept: one of the task's, or of the caller's own.
+    pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
+        custom.choose(&self.metric_for_best_model, self.task())
     }
 
     /// Number of optimizer steps when an epoch has `per_epoch`.
     pub fn total_steps(&self, per_epoch: u64) -> u64 {
         match self.max_steps {
+            _ if self.strategy == Strategy::Features => 0,
             0 => ((self.epochs * per_epoch as f64).ceil() as u64).max(1),
             steps => steps,
+        }
+    }
+
+    /// Takes the batch size that `saved` found to fit, where both leave it to be found.
+    pub fn keep_batch_size_of(&mut self, saved: &Self) {
+        let rows = |plan: &Self| plan.batch_size * plan.gradient_accumulation_steps;
+        let both = self.auto_find_batch_size && saved.auto_find_batch_size;
+        if both && rows(self) == rows(saved) {
+            self.batch_size = saved.batch_size;
+            self.gradient_accumulation_steps = saved.gradient_accumulation_steps;
+        }
+    }
+
+    /// Settings of the parameters by their place in the model.
+    pub fn parameter_groups(&self, num_layers: usize) -> ParameterGroups {
+        ParameterGroups {
+            weight_decay: self.weight_decay,
+            layerwise_lr_decay: self.layerwise_lr_decay,
+            head_lr_scale: self.head_learning_rate / self.learning_rate,
+            num_layers,
+        }
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> LossConfig {
+        LossConfig {
+            label_smoothing_factor: self.label_smoothing_factor,
+            class_weights: self.class_weights.clone(),
         }
     }
 }

@@ -1,15 +1,23 @@
-//! The directory of a run: `plan.toml`, `events.jsonl`, `model/`.
+//! The directory of a run: `plan.toml`, `events.jsonl`, `checkpoints/`, `model/`.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
+use finetune_checkpoint::Checkpoint;
 use finetune_models::{SequenceClassifier, write_directory};
 use finetune_peft::AdapterFile;
+use serde_json::Value;
 
-use crate::{ADAPTER, Event, Observer, TrainError, TrainPlan};
+use crate::{
+    ADAPTER, Event, Observer, TrainError, TrainPlan,
+    checkpoints::{OPTIMIZER, STATE, TRAINED},
+};
+
+const PLAN: &str = "plan.toml";
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
 /// removed, so that a run that never began leaves nothing.
@@ -60,13 +68,37 @@ impl RunDirectory {
         })
     }
 
+    /// Opens the directory of a run that has begun, with its plan.
+    pub fn open(path: &Path) -> Result<(Self, TrainPlan), TrainError> {
+        let file = path.join(PLAN);
+        let problem = |problem: String| TrainError::NoRun {
+            path: path.into(),
+            problem,
+        };
+        if !file.exists() {
+            return Err(problem(match path.exists() {
+                true => format!("it has no {PLAN}"),
+                false => "it does not exist".into(),
+            }));
+        }
+        let text = fs::read_to_string(&file).map_err(|error| problem(error.to_string()))?;
+        let plan = toml::from_str(&text).map_err(|error| problem(format!("{PLAN}: {error}")))?;
+        let run = Self {
+            path: path.into(),
+            made: Vec::new(),
+            tokenizer_from: PathBuf::new(),
+            begun: true,
+        };
+        Ok((run, plan))
+    }
+
     /// Writes the plan. From here on the directory stays. The tokenizer's files of saved models
     /// come from `tokenizer_from`, the base model's directory.
     pub fn begin(&mut self, plan: &TrainPlan, tokenizer_from: &Path) -> Result<(), TrainError> {
-        let path = self.path.join("plan.toml");
+        let path = self.path.join(PLAN);
         let text = toml::to_string(plan)
             .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))?;
-        write_synced(&path, text.as_bytes()).map_err(TrainError::write(&path))?;
+        replace(&path, text.as_bytes())?;
         self.tokenizer_from = tokenizer_from.into();
         self.begun = true;
         Ok(())
@@ -77,68 +109,82 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Where the best model is.
+    /// Where the result is.
     pub fn model(&self) -> PathBuf {
         self.path.join("model")
     }
 
-    /// Saves a model, or with `adapter` its adapter alone, as `model/`. The first time the directory
-    /// appears whole; afterwards only the weights are replaced, by a rename.
+    /// Where the checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Where the results are, once the run is complete.
+    pub fn results(&self) -> PathBuf {
+        self.path.join("results.json")
+    }
+
+    /// Whether the run is complete: there is nothing to resume.
+    pub fn is_complete(&self) -> bool {
+        self.results().exists()
+    }
+
+    /// Where the tokenizer's files of saved models come from.
+    pub fn tokenizer_from(&self) -> &Path {
+        &self.tokenizer_from
+    }
+
+    /// Saves a model, or with `adapter` its adapter alone, as `model/`, which appears whole.
     pub fn save_model(
         &self,
         model: &SequenceClassifier,
         adapter: Option<&AdapterFile>,
     ) -> Result<(), TrainError> {
-        let directory = self.model();
-        if let Some(adapter) = adapter {
-            return self.save_adapter(model, adapter, &directory);
-        }
-        if !directory.exists() {
-            return Ok(model.save(&directory, &self.tokenizer_from)?);
-        }
-        let weights = directory.join("model.safetensors");
-        let partial = directory.join(".model.safetensors.partial");
-        let saved = model.save_weights(&partial).map_err(TrainError::from);
-        let renamed = saved
-            .and_then(|()| fs::rename(&partial, &weights).map_err(TrainError::write(&weights)));
-        if renamed.is_err() {
-            let _ = fs::remove_file(&partial);
-        }
-        renamed
-    }
-
-    /// The adapter, the configuration with the labels and the tokenizer: beside its place, then
-    /// renamed; afterwards the weights alone.
-    fn save_adapter(
-        &self,
-        model: &SequenceClassifier,
-        adapter: &AdapterFile,
-        directory: &Path,
-    ) -> Result<(), TrainError> {
-        if !directory.exists() {
-            return write_directory(directory, |partial| {
+        self.replace_model(|partial| match adapter {
+            None => {
+                model.save_settings(partial, &self.tokenizer_from)?;
+                Ok(model.save_weights(&partial.join("model.safetensors"))?)
+            }
+            Some(adapter) => {
                 finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?;
                 Ok(model.save_settings(partial, &self.tokenizer_from)?)
-            });
-        }
-        let partial = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempdir_in(&self.path)
-            .map_err(TrainError::write(&self.path))?;
-        finetune_peft::save_adapter(model, ADAPTER, adapter, partial.path())?;
-        let weights = directory.join("adapter_model.safetensors");
-        fs::rename(partial.path().join("adapter_model.safetensors"), &weights)
-            .map_err(TrainError::write(&weights))
+            }
+        })
     }
 
-    /// An observer that writes `events.jsonl`.
-    pub fn event_log(&self) -> Result<EventLog, TrainError> {
-        let path = self.path.join("events.jsonl");
-        let file = File::create_new(&path).map_err(TrainError::write(&path))?;
-        Ok(EventLog {
-            path,
-            file: BufWriter::new(file),
+    /// Makes the model of a checkpoint `model/`, once every file of it has verified.
+    pub fn adopt(&self, checkpoint: &Path) -> Result<(), TrainError> {
+        let checkpoint = Checkpoint::open(checkpoint)?;
+        self.replace_model(|partial| {
+            let own = [STATE, OPTIMIZER, TRAINED];
+            for name in checkpoint.names().filter(|name| !own.contains(name)) {
+                let to = partial.join(name);
+                fs::copy(checkpoint.file(name)?, &to)
+                    .and_then(|_| File::open(&to)?.sync_all())
+                    .map_err(TrainError::write(&to))?;
+            }
+            Ok(())
         })
+    }
+
+    /// Fills `model/`; one that a killed session left is replaced.
+    fn replace_model(
+        &self,
+        fill: impl FnOnce(&Path) -> Result<(), TrainError>,
+    ) -> Result<(), TrainError> {
+        let directory = self.model();
+        if directory.exists() {
+            fs::remove_dir_all(&directory).map_err(TrainError::write(&directory))?;
+        }
+        write_directory(&directory, fill)
+    }
+
+    /// An observer that writes `events.jsonl`: from the start, or on from where a checkpoint was
+    /// taken.
+    pub fn event_log(&self, states: &BTreeMap<String, Value>) -> Result<EventLog, TrainError> {
+        let path = self.path.join("events.jsonl");
+        let position = states.get(EventLog::NAME).and_then(Value::as_u64);
+        EventLog::open(path.clone(), position.unwrap_or(0)).map_err(TrainError::write(&path))
     }
 }
 
@@ -165,6 +211,31 @@ pub struct EventLog {
     file: BufWriter<File>,
 }
 
+impl EventLog {
+    const NAME: &str = "events";
+
+    /// Goes on at `position` bytes; what is behind was never checkpointed, and will come again.
+    fn open(path: PathBuf, position: u64) -> std::io::Result<Self> {
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)?;
+        let length = file.metadata()?.len();
+        if length < position {
+            return Err(std::io::Error::other(format!(
+                "the checkpoint was taken at byte {position}, but the file has {length}: it was cut since"
+            )));
+        }
+        file.set_len(position)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self {
+            path,
+            file: BufWriter::new(file),
+        })
+    }
+}
+
 impl Observer for EventLog {
     fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
         if event.is_transient() {
@@ -178,19 +249,35 @@ impl Observer for EventLog {
         };
         write(&mut self.file).map_err(TrainError::write(&self.path))
     }
+
+    fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
+        let position = self.file.get_ref().sync_data();
+        let position = position.and_then(|()| self.file.stream_position());
+        let position = position.map_err(TrainError::write(&self.path))?;
+        Ok(Some((Self::NAME, position.into())))
+    }
 }
 
 /// Writes a file and waits until it is on the disk.
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 /// Writes a JSON file beside its place and renames it.
-pub fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), TrainError> {
-    let partial = path.with_extension("json.partial");
-    write_synced(&partial, format!("{value:#}\n").as_bytes())
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(TrainError::write(path))
+pub fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
+    replace(path, format!("{value:#}\n").as_bytes())
+}
+
+/// Writes a file beside its place and renames it.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = write_synced(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&partial);
+        TrainError::write(path)(error)
+    })
 }

@@ -6,7 +6,8 @@ use finetune_peft::{Ia3Config, LoraConfig, PeftConfig};
 use serde::{Deserialize, Serialize};
 
 /// What of the model is trained. As text: `full`, `head`, `last:2`, `layers:3,5`, `params:REGEX`,
-/// `bitfit`, `lora`, `ia3`.
+/// `gradual`,
+/// `features`, `bitfit`, `lora`, `ia3`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Strategy {
@@ -21,6 +22,11 @@ pub enum Strategy {
     Layers(Vec<usize>),
     /// The parameters whose transformers' name this regular expression finds something in.
     Params(String),
+    /// The head first, then one more layer after each interval, from the top, at last everything
+    /// (Howard & Ruder 2018).
+    Gradual,
+    /// Nothing: a fresh head on the pretrained encoder, as it is.
+    Features,
     /// All biases, and the head (Ben Zaken et al. 2022).
     BitFit,
     /// A LoRA adapter, and the head that is saved with it.
@@ -30,7 +36,8 @@ pub enum Strategy {
 }
 
 /// How strategies are written, for messages and help.
-pub const STRATEGIES: &str = "full, head, last:N, layers:N,N,…, params:REGEX, bitfit, lora, ia3";
+pub const STRATEGIES: &str =
+    "full, head, last:N, layers:N,N,…, params:REGEX, gradual, features, bitfit, lora, ia3";
 
 impl Strategy {
     /// The adapter that is trained, if one is, with peft's defaults where nothing is said.
@@ -56,9 +63,9 @@ impl Strategy {
     pub fn default_learning_rate(&self) -> f64 {
         match self {
             Self::Full => 5e-5,
-            Self::Last(_) | Self::Layers(_) | Self::Params(_) => 1e-4,
+            Self::Last(_) | Self::Layers(_) | Self::Params(_) | Self::Gradual => 1e-4,
             Self::Lora => 5e-4,
-            Self::Head | Self::BitFit => 1e-3,
+            Self::Head | Self::Features | Self::BitFit => 1e-3,
             Self::Ia3 => 3e-3,
         }
     }
@@ -75,6 +82,8 @@ impl fmt::Display for Strategy {
                 write!(f, "layers:{}", numbers.join(","))
             }
             Self::Params(pattern) => write!(f, "params:{pattern}"),
+            Self::Gradual => f.write_str("gradual"),
+            Self::Features => f.write_str("features"),
             Self::BitFit => f.write_str("bitfit"),
             Self::Lora => f.write_str("lora"),
             Self::Ia3 => f.write_str("ia3"),
@@ -96,6 +105,8 @@ impl FromStr for Strategy {
             None => match text {
                 "full" => Ok(Self::Full),
                 "head" => Ok(Self::Head),
+                "gradual" => Ok(Self::Gradual),
+                "features" => Ok(Self::Features),
                 "bitfit" => Ok(Self::BitFit),
                 "lora" => Ok(Self::Lora),
                 "ia3" => Ok(Self::Ia3),
@@ -142,6 +153,8 @@ mod tests {
             "last:2",
             "layers:3,5",
             "params:attention\\..*:?",
+            "gradual",
+            "features",
             "bitfit",
             "lora",
             "ia3",

@@ -54,6 +54,7 @@ impl Trainable {
         };
         let trains = |parameter: &&Parameter| match (strategy, &pattern) {
             (Strategy::Full, _) => true,
+            (Strategy::Features, _) => false,
             (_, Some(pattern)) => pattern.is_match(&parameter.name).unwrap_or(false),
             _ if parameter.part != Part::Encoder => true,
             (Strategy::BitFit, _) => parameter.name.ends_with(".bias"),

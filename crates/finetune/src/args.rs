@@ -32,7 +32,14 @@ impl Arguments {
 pub enum Command {
     /// Trains a classifier or a regression model, evaluates it and saves it
     Train(Box<TrainArguments>),
-    /// Evaluates a saved model on labelled rows
+    /// Goes on with a run that was interrupted or killed, to the same bits
+    Resume(ResumeArguments),
+    /// Takes a step, for --auto-find-batch-size
+    #[command(hide = true)]
+    TrialStep,
+    /// Repeats a run and compares: events, metrics and every bit of the weights
+    Replay(ReplayArguments),
+    /// Evaluates a saved model on labelled rows, or compares two on the same ones
     Evaluate(EvaluateArguments),
     /// Predicts the labels of texts
     Predict(PredictArguments),
@@ -54,11 +61,51 @@ pub struct TrainArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
+    /// Go on with this run instead of beginning one; auto = with the one in --output (or the data set's last) if there is one
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+
+    /// With --resume: a key in which the plan may differ from the run's
+    #[arg(long, value_name = "KEY", requires = "resume")]
+    pub accept: Vec<String>,
+
     /// List the names of what is trained
     #[arg(long)]
     pub list_trainable: bool,
 
     /// Print one JSON object with the results on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// Directory of the run
+    pub run: PathBuf,
+
+    /// Changes a key of its plan, such as save_steps=100; what changes the result is refused
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// A key that may be changed all the same
+    #[arg(long, value_name = "KEY")]
+    pub accept: Vec<String>,
+
+    /// Print one JSON object with the results on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Directory of a complete run
+    pub run: PathBuf,
+
+    /// Directory of the new run, must not exist [default: RUN-replay-N]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// Print one JSON object with what is equal on standard output
     #[arg(long)]
     pub json: bool,
 }
@@ -113,9 +160,13 @@ pub struct ColumnArguments {
 
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
-    /// Saved model: a directory, or a name on the hub
-    #[arg(long)]
-    pub model: String,
+    /// Saved model: a directory, or a name on the hub; two to compare
+    #[arg(value_name = "MODEL", required_unless_present = "model")]
+    pub models: Vec<String>,
+
+    /// Saved model: the same as MODEL
+    #[arg(long, conflicts_with = "models")]
+    pub model: Option<String>,
 
     /// Revision on the hub: a branch, tag or commit
     #[arg(long)]
@@ -156,9 +207,34 @@ pub struct EvaluateArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
+    /// Metrics to print, a,b,c [default: those of the task, with tables]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub metrics: Vec<String>,
+
+    /// List this many of the most confident errors with their texts; of a regression the largest
+    #[arg(long, value_name = "ROWS")]
+    pub errors: Option<usize>,
+
+    /// Print how accuracy follows confidence: reliability bins, expected calibration error, Brier score
+    #[arg(long)]
+    pub calibration: bool,
+
+    /// Find from which probability on a label of a multi-label model is best predicted, and keep it in the model's config.json [default split: validation]
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "per-label")]
+    pub find_thresholds: Option<Thresholds>,
+
     /// Print one JSON object with the metrics on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// For what a threshold is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Thresholds {
+    /// Each label its own, for the best macro F1
+    PerLabel,
+    /// One for all labels, for the best micro F1
+    Global,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ pub enum Failure {
     User(String),
     /// The program or the machine failed: exit code 1.
     Internal(String),
-    /// Ctrl-C, and what of the work is kept: exit code 130.
+    /// SIGINT or SIGTERM, and what of the work is kept: exit code 130 or 143.
     Interrupted(String),
     /// Whoever read standard output has seen enough and closed it, as `head` does: no failure.
     OutputClosed,
@@ -24,7 +24,7 @@ impl Failure {
         match self {
             Self::User(_) => ExitCode::from(2),
             Self::Internal(_) => ExitCode::from(1),
-            Self::Interrupted(_) => ExitCode::from(interrupt::EXIT_CODE),
+            Self::Interrupted(_) => ExitCode::from(interrupt::exit_code()),
             Self::OutputClosed => ExitCode::SUCCESS,
         }
     }
@@ -44,6 +44,7 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         match error {
             TrainError::Data(error) => error.into(),
+            TrainError::Interrupted => Self::Interrupted("interrupted".into()),
             error if error.is_user_error() => Self::User(error.to_string()),
             error => Self::Internal(error.to_string()),
         }

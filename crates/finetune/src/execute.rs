@@ -1,123 +1,259 @@
 //! Training by a plan: what every command that trains has in common.
 
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
 use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
 use finetune_hub::ModelFiles;
 use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Observers, Prepared, RunDirectory, TrainData, TrainPlan, device,
-    evaluate, load_tokenizer, prepare, train,
+    Accumulator, Classifier, Event, FileFacts, Observers, ReportTo, RunDirectory, Start,
+    StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
+    load_tokenizer, prepare, train,
 };
 
+use serde_json::Value;
+
 use crate::{
-    data::describe, error::Failure, interrupt, model, progress::ProgressView, report::Report,
+    data::describe,
+    error::Failure,
+    interrupt,
+    manifest::{OpenManifest, Seconds},
+    model, paths, predictions,
+    progress::ProgressView,
+    report::Report,
     rows::Rows,
 };
 
-/// All that a plan names, loaded.
+/// Rows and files that a plan names.
 pub struct Loaded {
-    device: Device,
-    files: ModelFiles,
-    data: TrainData,
-    test: Option<TokenizedDataset>,
-    /// The model.
-    pub prepared: Prepared,
+    pub device: Device,
+    pub files: ModelFiles,
+    pub data: TrainData,
+    pub test: Option<TokenizedDataset>,
+    /// What there is, in words.
+    pub description: String,
+    /// The files that rows may come from.
+    pub data_files: Vec<FileFacts>,
+    began: Instant,
+    data_seconds: f64,
 }
 
-/// Tokenizes the rows, loads the base model, and says what there is.
+impl Loaded {
+    /// Fingerprints of the training, validation and test rows.
+    pub fn fingerprints(&self) -> Vec<String> {
+        let rows = [&self.data.train, &self.data.validation].into_iter();
+        rows.chain(&self.test)
+            .map(TokenizedDataset::fingerprint_hex)
+            .collect()
+    }
+}
+
+/// Tokenizes the rows.
 pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, Failure> {
+    let began = Instant::now();
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
-    let prepared = prepare(plan, &files.dir, &device)?;
-    let loaded = &prepared.report;
-    eprintln!("model   {} ({})", files.name, model::describe(files.source));
-    if !loaded.fresh.is_empty() {
-        eprintln!("        new weights: {}", loaded.fresh.join(", "));
-    }
-    if !loaded.unexpected.is_empty() {
-        eprintln!("        unused weights: {}", loaded.unexpected.join(", "));
-    }
-    eprintln!("data    {}: {}", rows.dataset, rows.describe_labels());
-    eprintln!("        train {}", describe(&data.train));
-    for note in &prepared.notes {
-        eprintln!("note: {note}");
-    }
-    eprintln!("{}", prepared.trainable_line());
+    let description = format!(
+        "model   {} ({})\ndata    {}: {}\n        train {}",
+        files.name,
+        model::describe(files.source),
+        rows.dataset,
+        rows.describe_labels(),
+        describe(&data.train)
+    );
     Ok(Loaded {
         device,
         files,
         data,
         test,
-        prepared,
+        description,
+        data_files: rows.files()?,
+        began,
+        data_seconds: began.elapsed().as_secs_f64(),
     })
 }
 
-/// Trains, evaluates the best model on the test rows, and leaves all of it in `run`.
+/// The base model, ready for the first step.
+pub fn fresh_start(plan: &TrainPlan, loaded: &Loaded) -> Result<Start, Failure> {
+    let start = Start::fresh(prepare(plan, &loaded.files.dir, &loaded.device)?);
+    eprintln!("{}", loaded.description);
+    let report = &start.prepared.report;
+    if !report.fresh.is_empty() {
+        eprintln!("        new weights: {}", report.fresh.join(", "));
+    }
+    if !report.unexpected.is_empty() {
+        eprintln!("        unused weights: {}", report.unexpected.join(", "));
+    }
+    for note in &start.prepared.notes {
+        eprintln!("note: {note}");
+    }
+    eprintln!("{}", start.prepared.trainable_line());
+    Ok(start)
+}
+
+/// Trains, evaluates the result on the test rows, and leaves all of it in `run`.
 pub fn execute(
     plan: &TrainPlan,
     loaded: Loaded,
+    start: Start,
     run: &mut RunDirectory,
 ) -> Result<Report, Failure> {
-    let Loaded {
-        device,
-        files,
-        data,
-        test,
-        prepared,
-    } = loaded;
-    let parameters = (prepared.trainable, prepared.all);
-    run.begin(plan, &files.dir)?;
+    let parameters = (start.prepared.trainable, start.prepared.all);
+    run.begin(plan, &loaded.files.dir)?;
+    let manifest = OpenManifest::begin(run, plan, &loaded, start.state.step)?;
+    let mut seconds = Seconds {
+        data: loaded.data_seconds,
+        model: loaded.began.elapsed().as_secs_f64() - loaded.data_seconds,
+        ..Seconds::default()
+    };
     let mut observers = Observers::default()
-        .with(run.event_log()?)
-        .with(ProgressView::default());
-    let outcome = train(
-        plan,
-        prepared,
-        &data,
-        run,
-        &mut observers,
-        &interrupt::requested,
-    )?;
+        .with(run.event_log(&start.state.observers)?)
+        .with(ProgressView::default())
+        .with(interrupt::OnSignal);
+    if plan.report_to == ReportTo::Tensorboard {
+        observers = observers.with(tensorboard(plan, run, &start.state.observers)?);
+    }
+    let started = Instant::now();
+    let outcome = train(plan, start, &loaded.data, run, &mut observers)
+        .map_err(|error| with_advice(error, run))?;
+    seconds.train = started.elapsed().as_secs_f64();
+    if outcome.reason == StopReason::Interrupted {
+        manifest.end(&outcome, seconds, None)?;
+        return Err(interrupted(
+            &format!(
+                "interrupted after step {}; a checkpoint is saved",
+                outcome.steps
+            ),
+            run,
+        ));
+    }
     let mut report = Report {
         outcome,
         test: None,
+        raw_predictions: None,
         parameters,
     };
-    if report.outcome.interrupted {
-        return Err(Failure::Interrupted(report.interrupted(run)));
+    if plan.strategy == Strategy::Features {
+        report.raw_predictions = Some(raw_predictions(plan, &loaded, run)?);
     }
-    if let Some(rows) = &test {
-        report.test = Some(evaluate_test(plan, &files, rows, &device, run, observers)?);
+    if loaded.test.is_some() {
+        let started = Instant::now();
+        let predictions = evaluate_test(plan, &loaded, run, &mut observers)?;
+        let predictions = Arc::new(predictions);
+        observers.emit(&Event::Evaluated {
+            split: "test",
+            step: report.outcome.kept_step,
+            epoch: report.outcome.kept_epoch,
+            metrics: predictions.evaluation(),
+            predictions: Arc::clone(&predictions),
+            best: false,
+            seconds: started.elapsed().as_secs_f64(),
+        })?;
+        report.test = Some(predictions);
+        seconds.test = started.elapsed().as_secs_f64();
     }
-    let results = run.path().join("results.json");
-    finetune_train::write_json(&results, &report.json(run))?;
+    let results = report.json(run);
+    manifest.end(&report.outcome, seconds, Some(&results))?;
+    // Last: with it the run is complete.
+    finetune_train::write_json(&run.results(), &results)?;
     Ok(report)
 }
 
-/// The best model on the test rows.
+/// TensorBoard's event file: a new one, or on from where a checkpoint was taken.
+fn tensorboard(
+    plan: &TrainPlan,
+    run: &RunDirectory,
+    states: &BTreeMap<String, Value>,
+) -> Result<TensorboardLog, TrainError> {
+    let directory = run.path().join("tensorboard");
+    match states.get(TensorboardLog::NAME) {
+        Some(state) => TensorboardLog::resume(&directory, state),
+        None => {
+            // Of a session that ended before its first checkpoint: all of it comes again.
+            let _ = std::fs::remove_dir_all(&directory);
+            TensorboardLog::create(&directory, plan)
+        }
+    }
+}
+
+fn interrupted(what: &str, run: &RunDirectory) -> Failure {
+    Failure::Interrupted(format!("{what}. Go on with\n  {}", resume_line(run)))
+}
+
+/// What to type to go on with a run.
+fn resume_line(run: &RunDirectory) -> String {
+    format!("{} resume {}", paths::program(), run.path().display())
+}
+
+/// An error of a run that has begun, with how to go on.
+fn with_advice(error: TrainError, run: &RunDirectory) -> Failure {
+    match Failure::from(error) {
+        Failure::Interrupted(_) => interrupted("interrupted before the first step", run),
+        Failure::Internal(message) => Failure::Internal(format!(
+            "{message}\nWhen that is mended, go on from the newest checkpoint with\n  {}",
+            resume_line(run)
+        )),
+        other => other,
+    }
+}
+
+/// Rows whose raw predictions are shown.
+const SHOWN_ROWS: u64 = 8;
+
+/// What the model says of the first validation rows.
+fn raw_predictions(
+    plan: &TrainPlan,
+    loaded: &Loaded,
+    run: &RunDirectory,
+) -> Result<String, Failure> {
+    let rows = &loaded.data.validation;
+    let shown: Vec<_> = (0..rows.len().min(SHOWN_ROWS)).collect();
+    let texts = rows.texts(&shown)?.into_iter();
+    let texts: Vec<_> = texts.map(|row| (row.first, row.second)).collect();
+    let classifier = Classifier::load_on(run.model(), &loaded.device)?;
+    let encoder = classifier.encoder(plan.max_length, plan.text_column.len() == 2)?;
+    let predictions = classifier.predict_rows(&texts, &encoder)?;
+    Ok(predictions::table(
+        &texts,
+        &predictions,
+        classifier.outputs(),
+    ))
+}
+
+/// The result on the test rows.
 fn evaluate_test(
     plan: &TrainPlan,
-    files: &ModelFiles,
-    rows: &TokenizedDataset,
-    device: &Device,
+    loaded: &Loaded,
     run: &RunDirectory,
-    observers: Observers<'_>,
+    observers: &mut Observers<'_>,
 ) -> Result<Accumulator, Failure> {
+    let Loaded {
+        device,
+        files,
+        test: Some(rows),
+        ..
+    } = loaded
+    else {
+        return Err(Failure::Internal("there are no test rows".into()));
+    };
     let kept = run.model();
     let best = match plan.strategy.is_adapter() {
         true => Classifier::load_adapter(&files.dir, &kept, device)?,
-        false => Classifier::load(&kept, device)?,
+        false => Classifier::load_on(&kept, device)?,
     };
-    let mut observers = observers.with(interrupt::EndsEvaluation);
     let batch_size = plan.eval_batch_size;
-    let evaluated = evaluate(best.model(), rows, "test", batch_size, &mut observers);
+    let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);
     evaluated.map_err(|error| match error.into() {
-        Failure::Interrupted(_) => Failure::Interrupted(format!(
-            "interrupted while evaluating the test rows; training is complete, its best model is in {}",
-            kept.display()
-        )),
+        Failure::Interrupted(_) => interrupted(
+            &format!(
+                "interrupted while evaluating the test rows; training is complete, its result is in {}",
+                kept.display()
+            ),
+            run,
+        ),
         other => other,
     })
 }

@@ -20,7 +20,7 @@ use crate::{
 const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
 
 pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
-    let options = settings::read(None, &arguments.set)?;
+    let options = settings::read(None, &arguments.set, &TrainOptions::default())?;
     let config = config(&arguments.model, arguments.labels.as_deref())?;
     let named = arguments
         .strategy

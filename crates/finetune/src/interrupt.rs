@@ -1,39 +1,60 @@
-//! Ctrl-C: the first asks the run to end after its step, the second ends the program.
+//! SIGINT (Ctrl-C) and SIGTERM: the first asks the work to end where it can be resumed, the second
+//! ends the program.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use finetune_train::{Event, Observer, TrainError};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
 
 use crate::error::Failure;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Exit code of a program ended by SIGINT.
-pub const EXIT_CODE: u8 = 130;
+/// The signal that came; 0: none.
+static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
 /// Begins to listen.
 pub fn listen() -> Result<(), Failure> {
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(EXIT_CODE.into());
-        }
-    })
-    .map_err(|error| Failure::Internal(format!("cannot listen for Ctrl-C: {error}")))
+    let second = Arc::new(AtomicBool::new(false));
+    let register = |signal: i32| {
+        flag::register_conditional_shutdown(signal, 128 + signal, second.clone())?;
+        flag::register(signal, second.clone())?;
+        flag::register_usize(signal, SIGNAL.clone(), signal as usize)
+    };
+    for signal in [SIGINT, SIGTERM] {
+        register(signal).map_err(|error| {
+            Failure::Internal(format!("cannot listen for signal {signal}: {error}"))
+        })?;
+    }
+    Ok(())
 }
 
-/// Ends an evaluation on Ctrl-C. Not for training, which ends by itself and keeps its model.
-pub struct EndsEvaluation;
+/// Whether a signal came.
+pub fn requested() -> bool {
+    SIGNAL.load(Ordering::SeqCst) != 0
+}
 
-impl Observer for EndsEvaluation {
-    fn on_event(&mut self, _event: &Event) -> Result<(), TrainError> {
-        match requested() {
-            true => Err(finetune_data::Error::Stopped.into()),
-            false => Ok(()),
-        }
+/// Exit code of a program that a signal ended: 130 after SIGINT, 143 after SIGTERM.
+pub fn exit_code() -> u8 {
+    match SIGNAL.load(Ordering::SeqCst) {
+        0 => 128 + SIGINT as u8,
+        signal => 128 + signal as u8,
     }
 }
 
-/// Whether Ctrl-C was pressed.
-pub fn requested() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
+/// Asks training and evaluations to end.
+pub struct OnSignal;
+
+impl Observer for OnSignal {
+    fn on_event(&mut self, _event: &Event) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        requested()
+    }
 }

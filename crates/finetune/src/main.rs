@@ -1,12 +1,17 @@
 //! `finetune`: arguments to plan to engine to report.
 
 mod args;
+mod comparison;
 mod data;
 mod error;
 mod evaluate;
 mod execute;
+mod find_batch_size;
 mod inspect;
 mod interrupt;
+mod intervals;
+mod machine;
+mod manifest;
 mod memory;
 mod memory_estimate;
 mod merge;
@@ -18,10 +23,14 @@ mod plan;
 mod predict;
 mod predictions;
 mod progress;
+mod replay;
 mod report;
+mod resume;
 mod rows;
+mod run_comparison;
 mod settings;
 mod summary;
+mod terminal;
 mod train;
 mod train_options;
 
@@ -40,6 +49,9 @@ fn main() -> ExitCode {
 fn program() -> ExitCode {
     let result = match Arguments::read().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Resume(arguments) => resume::run(&arguments),
+        Command::TrialStep => find_batch_size::trial(),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -1,4 +1,4 @@
-//! Peak memory of this process.
+//! Memory of this process and of the machine.
 
 /// Largest resident set so far, in bytes; `None` where the system does not tell (only Linux does).
 pub fn peak_bytes() -> Option<u64> {
@@ -6,4 +6,25 @@ pub fn peak_bytes() -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+/// Bytes that programs can still have without swapping; `None` where the system does not tell. A
+/// container's limit counts too.
+pub fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    let machine = kibibytes * 1024;
+    let number = |path: &str| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let limit = number("/sys/fs/cgroup/memory.max");
+    let used = number("/sys/fs/cgroup/memory.current");
+    Some(match limit.zip(used) {
+        Some((limit, used)) => machine.min(limit.saturating_sub(used)),
+        None => machine,
+    })
 }

@@ -49,7 +49,7 @@ pub fn classifier(
     let directory = Path::new(name);
     if !directory.join("adapter_config.json").exists() {
         let files = resolve(name, revision)?;
-        return Ok(Classifier::load(&files.dir, device)?);
+        return Ok(Classifier::load_on(&files.dir, device)?);
     }
     let adapter = AdapterFile::read(directory)?;
     let base = base.unwrap_or(&adapter.base_model);

@@ -19,6 +19,28 @@ pub fn token_cache() -> Option<PathBuf> {
 
 /// The first free of `runs/DATASET-1`, `runs/DATASET-2`, ….
 pub fn default_run(dataset: &str) -> PathBuf {
+    let free = |number: &u32| !numbered_run(dataset, *number).exists();
+    numbered_run(dataset, (1..).find(free).unwrap_or(u32::MAX))
+}
+
+/// The first free of `NAME-1`, `NAME-2`, ….
+pub fn numbered(name: &Path) -> PathBuf {
+    let path = |number: u32| {
+        let mut path = name.as_os_str().to_os_string();
+        path.push(format!("-{number}"));
+        PathBuf::from(path)
+    };
+    let free = |number: &u32| !path(*number).exists();
+    path((1..).find(free).unwrap_or(u32::MAX))
+}
+
+/// The last of those that exist.
+pub fn last_run(dataset: &str) -> Option<PathBuf> {
+    let runs = (1..).map(|number| numbered_run(dataset, number));
+    runs.take_while(|run| run.exists()).last()
+}
+
+fn numbered_run(dataset: &str, number: u32) -> PathBuf {
     let stem = Path::new(dataset).file_stem();
     let stem: String = stem
         .map(|stem| stem.to_string_lossy())
@@ -27,8 +49,6 @@ pub fn default_run(dataset: &str) -> PathBuf {
         .filter(|c| c.is_alphanumeric() || "-_.".contains(*c))
         .collect();
     let name = if stem.is_empty() { "run" } else { &stem };
-    let free = |number: &u32| !Path::new("runs").join(format!("{name}-{number}")).exists();
-    let number = (1..).find(free).unwrap_or(u32::MAX);
     Path::new("runs").join(format!("{name}-{number}"))
 }
 

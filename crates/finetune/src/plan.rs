@@ -2,16 +2,22 @@
 
 use std::path::Path;
 
-use finetune_data::ProblemType;
+use finetune_data::{ProblemType, TokenizedDataset};
 use finetune_hub::{DEFAULT_MODEL, ModelFiles};
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
-use finetune_train::{AdamWConfig, RunDirectory, Strategy, TrainPlan, Trainable};
+use finetune_train::{
+    OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable, balanced_weights,
+};
 
-use crate::{error::Failure, rows::Rows, train_options::TrainOptions};
-
-/// Longest row by default, in tokens.
-const MAX_LENGTH: usize = 256;
+use crate::{
+    error::Failure,
+    execute::Loaded,
+    intervals::Intervals,
+    rows::Rows,
+    settings,
+    train_options::{ClassWeights, TrainOptions},
+};
 
 /// The plan with every default filled in and checked, as far as it can be without the model's
 /// files; [`with_model`] does the rest.
@@ -19,7 +25,7 @@ pub fn plan(
     options: &TrainOptions,
     rows: &Rows,
     device: String,
-    run: &RunDirectory,
+    output: &Path,
 ) -> Result<TrainPlan, Failure> {
     let (strategy, adapter_base) = strategy(options)?;
     let problem_type = rows.labels.problem_type();
@@ -30,6 +36,11 @@ pub fn plan(
         ProblemType::MultiLabelClassification => "average_precision",
         ProblemType::Regression => "mse",
     };
+    let learning_rate = options
+        .learning_rate
+        .unwrap_or(strategy.default_learning_rate());
+    let intervals = Intervals::new(options, &strategy)?;
+    let defaults = TrainPlan::default();
     let plan = TrainPlan {
         model: options
             .model
@@ -37,47 +48,113 @@ pub fn plan(
             .or(adapter_base)
             .unwrap_or_else(|| DEFAULT_MODEL.into()),
         revision: options.revision.clone().unwrap_or_default(),
-        model_sha256: String::new(),
         dataset: rows.dataset.clone(),
         train_split: rows.train_name.clone(),
         validation_split: rows.validation_name.clone(),
-        validation_fraction: options.validation_fraction.unwrap_or(0.1),
+        validation_fraction: options
+            .validation_fraction
+            .unwrap_or(defaults.validation_fraction),
         test_split: rows.test_name(),
         text_column: rows.columns.text.clone(),
         label_column: rows.columns.label.clone(),
         labels: rows.labels.names().to_vec(),
         problem_type,
         adapter: options.adapter.clone().unwrap_or_default(),
-        frozen_dropout: options.frozen_dropout.unwrap_or(false),
-        epochs: options.epochs.unwrap_or(3.0),
-        max_steps: options.max_steps.unwrap_or(0),
-        train_rows: options.train_rows.unwrap_or(1000),
-        eval_rows: options.eval_rows.unwrap_or(200),
-        batch_size: options.batch_size.unwrap_or(16),
-        eval_batch_size: options.eval_batch_size.unwrap_or(32),
-        learning_rate: options
-            .learning_rate
-            .unwrap_or(strategy.default_learning_rate()),
+        frozen_dropout: options.frozen_dropout.unwrap_or(defaults.frozen_dropout),
+        unfreeze_every: options.unfreeze_every.unwrap_or(defaults.unfreeze_every),
+        epochs: options.epochs.unwrap_or(defaults.epochs),
+        max_steps: options.max_steps.unwrap_or(defaults.max_steps),
+        train_rows: options.train_rows.unwrap_or(defaults.train_rows),
+        eval_rows: options.eval_rows.unwrap_or(defaults.eval_rows),
+        batch_size: options.batch_size.unwrap_or(defaults.batch_size),
+        gradient_accumulation_steps: options
+            .gradient_accumulation_steps
+            .unwrap_or(defaults.gradient_accumulation_steps),
+        auto_find_batch_size: options
+            .auto_find_batch_size
+            .unwrap_or(defaults.auto_find_batch_size),
+        eval_batch_size: options.eval_batch_size.unwrap_or(defaults.eval_batch_size),
+        learning_rate,
+        head_learning_rate: options.head_learning_rate.unwrap_or(learning_rate),
+        layerwise_lr_decay: options
+            .layerwise_lr_decay
+            .unwrap_or(defaults.layerwise_lr_decay),
         strategy,
-        warmup_ratio: options.warmup_ratio.unwrap_or(0.1),
-        optimizer: AdamWConfig {
-            beta_1: options.adam_beta1.unwrap_or(0.9),
-            beta_2: options.adam_beta2.unwrap_or(0.999),
-            epsilon: options.adam_epsilon.unwrap_or(1e-8),
-            weight_decay: options.weight_decay.unwrap_or(0.01),
-        },
-        max_grad_norm: options.max_grad_norm.unwrap_or(1.0),
-        max_length: options.max_length.unwrap_or(MAX_LENGTH),
-        length_buckets: options.length_buckets.unwrap_or(0),
-        seed: options.seed.unwrap_or(42),
+        warmup_ratio: options.warmup_ratio.unwrap_or(defaults.warmup_ratio),
+        warmup_steps: options.warmup_steps.unwrap_or(defaults.warmup_steps),
+        schedule: schedule(options)?,
+        optimizer: optimizer(options)?,
+        weight_decay: options.weight_decay.unwrap_or(defaults.weight_decay),
+        max_grad_norm: options.max_grad_norm.unwrap_or(defaults.max_grad_norm),
+        label_smoothing_factor: options
+            .label_smoothing_factor
+            .unwrap_or(defaults.label_smoothing_factor),
+        ema_decay: options.ema_decay.unwrap_or(defaults.ema_decay),
+        max_length: options.max_length.unwrap_or(defaults.max_length),
+        length_buckets: options.length_buckets.unwrap_or(defaults.length_buckets),
+        seed: options.seed.unwrap_or(defaults.seed),
         device,
+        eval_strategy: intervals.eval.0,
+        eval_steps: intervals.eval.1,
+        eval_on_start: options.eval_on_start.unwrap_or(defaults.eval_on_start),
+        save_strategy: intervals.save.0,
+        save_steps: intervals.save.1,
+        save_total_limit: options
+            .save_total_limit
+            .unwrap_or(defaults.save_total_limit),
+        save_bytes_limit: options
+            .save_bytes_limit
+            .unwrap_or(defaults.save_bytes_limit),
+        logging_strategy: intervals.logging.0,
+        logging_steps: intervals.logging.1,
+        load_best_model_at_end: intervals.load_best,
         metric_for_best_model: metric.unwrap_or_else(|| default_metric.into()),
-        output: run.path().display().to_string(),
+        early_stopping_patience: options
+            .early_stopping_patience
+            .unwrap_or(defaults.early_stopping_patience),
+        early_stopping_threshold: options
+            .early_stopping_threshold
+            .unwrap_or(defaults.early_stopping_threshold),
+        feature_cache: options.feature_cache.unwrap_or_default(),
+        report_to: options.report_to.unwrap_or_default(),
+        output: output.display().to_string(),
         lora: options.lora.clone(),
         ia3: options.ia3.clone(),
+        ..defaults
     };
     plan.check()?;
     Ok(plan)
+}
+
+/// The schedule by its type and its settings.
+fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
+    let mut table = options.lr_scheduler_kwargs.clone().unwrap_or_default();
+    if let Some(kind) = &options.lr_scheduler_type {
+        table.insert("lr_scheduler_type".into(), kind.clone().into());
+    }
+    settings::from_table(table, "lr_scheduler_kwargs")
+}
+
+/// The optimizer by its name and its settings.
+fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
+    let mut table = options.optim_args.clone().unwrap_or_default();
+    let name = options.optim.clone().unwrap_or_else(|| "adamw".into());
+    table.insert("optim".into(), name.clone().into());
+    let adam = [
+        ("adam_beta1", options.adam_beta1),
+        ("adam_beta2", options.adam_beta2),
+        ("adam_epsilon", options.adam_epsilon),
+    ];
+    for (key, value) in adam {
+        let Some(value) = value else { continue };
+        if !name.starts_with("adam") {
+            return Err(Failure::User(format!(
+                "{key} is for adamw and adam, but optim is {name}; its own settings are optim_args.*"
+            )));
+        }
+        table.insert(key.into(), value.into());
+    }
+    settings::from_table(table, "optim_args")
 }
 
 /// What is trained, and the base model of the adapter that the run goes on with.
@@ -115,7 +192,7 @@ pub fn with_model(
             )));
         }
         Some(length) => length,
-        None => longest.min(MAX_LENGTH),
+        None => longest.min(plan.max_length),
     };
     let family = config.family.model_type;
     match plan.peft_config().map(|adapter| adapter.resolved(family)) {
@@ -133,4 +210,37 @@ pub fn with_model(
     plan.model_sha256.clone_from(&files.weights_sha256);
     plan.check()?;
     Ok(plan)
+}
+
+/// The plan with what only the tokenized rows tell.
+pub fn with_data(
+    mut plan: TrainPlan,
+    options: &TrainOptions,
+    loaded: &Loaded,
+) -> Result<TrainPlan, Failure> {
+    plan.dataset_fingerprints = loaded.fingerprints();
+    plan.class_weights = match &options.class_weights {
+        None => Vec::new(),
+        Some(ClassWeights::Given(weights)) => weights.clone(),
+        Some(ClassWeights::Balanced) => balanced(&plan, &loaded.data.train)?,
+    };
+    plan.check()?;
+    Ok(plan)
+}
+
+/// Weights by which every class counts alike; of a multi-label model, by which a class's positives
+/// count as much as its negatives.
+fn balanced(plan: &TrainPlan, rows: &TokenizedDataset) -> Result<Vec<f32>, Failure> {
+    let Some(counts) = rows.class_counts() else {
+        return Err(Failure::User(
+            "class_weights is balanced, but the labels are numbers, not classes".into(),
+        ));
+    };
+    Ok(match plan.problem_type {
+        ProblemType::MultiLabelClassification => {
+            let weight = |&count: &u64| rows.len().saturating_sub(count) as f32 / count as f32;
+            counts.iter().map(weight).collect()
+        }
+        _ => balanced_weights(&counts),
+    })
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use finetune_train::{Evaluation, Event, Observer, TrainError};
+use finetune_train::{Evaluation, Event, Observer, Summary, TrainError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar of `total` units, drawn only on a terminal.
@@ -49,12 +49,12 @@ impl ProgressView {
         }
     }
 
-    /// Mean loss and samples per second since the last call.
-    fn take_means(&mut self) -> (f64, f64) {
+    /// Mean loss and samples per second of the steps since the last call, if there were any.
+    fn take_means(&mut self) -> Option<(f64, f64)> {
         let (losses, count) = std::mem::take(&mut self.losses);
         let (rows, seconds) = std::mem::take(&mut self.speed);
         let speed = rows as f64 / seconds.max(f64::MIN_POSITIVE);
-        (losses / count.max(1) as f64, speed)
+        (count > 0).then(|| (losses / count as f64, speed))
     }
 }
 
@@ -89,12 +89,18 @@ impl Observer for ProgressView {
                 ));
                 self.training = Some(bar(*total_steps, STEPS));
             }
-            Event::Step {
+            Event::Resumed { step, total_steps } => {
+                self.total_steps = *total_steps;
+                let bar = bar(*total_steps, STEPS);
+                bar.set_position(*step);
+                bar.reset_eta();
+                self.training = Some(bar);
+            }
+            Event::Progress {
                 step,
                 loss,
                 rows,
                 seconds,
-                ..
             } => {
                 self.losses.0 += loss;
                 self.losses.1 += 1;
@@ -120,7 +126,12 @@ impl Observer for ProgressView {
                 bar.set_message(split.to_string());
                 self.evaluation = Some(bar);
             }
-            Event::EvaluationProgress { rows } => {
+            Event::Caching { rows } => {
+                let bar = bar(*rows, EVALUATION);
+                bar.set_message("frozen layers");
+                self.evaluation = Some(bar);
+            }
+            Event::EvaluationProgress { rows } | Event::CachingProgress { rows } => {
                 if let Some(bar) = &self.evaluation {
                     bar.set_position(*rows);
                 }
@@ -135,12 +146,18 @@ impl Observer for ProgressView {
                 if let Some(bar) = self.evaluation.take() {
                     bar.finish_and_clear();
                 }
-                let (loss, speed) = self.take_means();
-                let best = if *best { "  * best so far, saved" } else { "" };
-                self.line(&format!(
-                    "epoch {epoch:<5.2} loss {loss:.4}  {split} {}  {speed:.1} samples/s{best}",
-                    headline(metrics)
-                ));
+                if *split == "test" {
+                    // The report has it.
+                    return Ok(());
+                }
+                let best = if *best { "  * best so far" } else { "" };
+                let headline = headline(metrics);
+                match self.take_means() {
+                    Some((loss, speed)) => self.line(&format!(
+                        "epoch {epoch:<5.2} loss {loss:.4}  {split} {headline}  {speed:.1} samples/s{best}"
+                    )),
+                    None => self.line(&format!("epoch {epoch:<5.2} {split} {headline}{best}")),
+                }
             }
             Event::Note { message } => self.line(&format!("note: {message}")),
             Event::Finished { .. } => {
@@ -148,7 +165,15 @@ impl Observer for ProgressView {
                     bar.finish_and_clear();
                 }
             }
-            Event::Progress { .. } | Event::Unfrozen { .. } | Event::Checkpoint { .. } => {}
+            Event::Unfrozen {
+                lowest_layer,
+                trainable_parameters,
+                ..
+            } => self.line(&format!(
+                "unfreeze layers from {lowest_layer} on: {} parameters are trained",
+                count(*trainable_parameters)
+            )),
+            Event::Step { .. } | Event::Checkpoint { .. } => {}
         }
         Ok(())
     }
@@ -156,16 +181,16 @@ impl Observer for ProgressView {
 
 /// The metrics that fit on a line.
 pub fn headline(metrics: &Evaluation) -> String {
-    match metrics {
-        Evaluation::Classification(summary) => format!(
+    match &metrics.summary {
+        Summary::Classification(summary) => format!(
             "loss {:.4}  accuracy {:.4}  F1 macro {:.4}",
             summary.loss, summary.accuracy, summary.f1_macro
         ),
-        Evaluation::MultiLabel(summary) => format!(
+        Summary::MultiLabel(summary) => format!(
             "loss {:.4}  F1 micro {:.4}  F1 macro {:.4}",
             summary.loss, summary.f1_micro, summary.f1_macro
         ),
-        Evaluation::Regression(summary) => format!(
+        Summary::Regression(summary) => format!(
             "mse {:.4}  mae {:.4}  pearson {:.4}",
             summary.mse, summary.mae, summary.pearson
         ),

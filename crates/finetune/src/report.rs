@@ -1,9 +1,12 @@
 //! How a run ended, as JSON and in words.
 
+use std::sync::Arc;
+
 use finetune_train::{Accumulator, Outcome, RunDirectory, TrainPlan};
 use serde_json::{Value, json};
 
 use crate::{
+    comparison::Comparison,
     memory, paths,
     progress::{count, headline},
     summary,
@@ -14,7 +17,9 @@ pub struct Report {
     /// Of training.
     pub outcome: Outcome,
     /// Of the best model on the test rows, where there are any.
-    pub test: Option<Accumulator>,
+    pub test: Option<Arc<Accumulator>>,
+    /// What the untrained model says of the first rows, of strategy `features`.
+    pub raw_predictions: Option<String>,
     /// Elements that were trained, and all.
     pub parameters: (u64, u64),
 }
@@ -29,18 +34,31 @@ impl Report {
                 "seconds": outcome.seconds,
                 "samples_per_second": outcome.samples_per_second,
                 "steps": outcome.steps,
+                "stopped": outcome.reason,
             },
-            "validation": outcome.best.as_ref().map(|best| summary::json(&best.evaluation)),
+            "before": outcome.before,
+            "validation": outcome.best.as_ref().map(|best| &best.evaluation).or(outcome.last.as_ref()),
             "best_step": outcome.best.as_ref().map(|best| best.step),
         });
         if let Some(test) = &self.test {
-            results["test"] = summary::json(&test.evaluation());
+            results["test"] = summary::json_with_intervals(test);
         }
         let (trainable, all) = self.parameters;
         results["peak_memory_bytes"] = json!(memory::peak_bytes());
         results["parameters"] = json!({"total": all, "trainable": trainable});
         results["output"] = json!(run.path().display().to_string());
         results
+    }
+
+    /// The untouched model and the result on the validation rows.
+    fn comparison(&self) -> Option<Comparison> {
+        let outcome = &self.outcome;
+        if outcome.steps == 0 {
+            return None;
+        }
+        let best = outcome.best.as_ref().map(|best| &best.evaluation);
+        let after = best.or(outcome.last.as_ref())?;
+        Some(Comparison::new(outcome.before.as_ref()?, after))
     }
 
     /// The test results, what was done, and what to type next.
@@ -53,31 +71,26 @@ impl Report {
             format!("\ntest    {headline}\n\n{tables}\n")
         });
         let outcome = &self.outcome;
+        let before_and_after = self.comparison().map_or_else(String::new, |comparison| {
+            let table = comparison.table(["before", "after"]);
+            format!("\nvalidation rows before and after training\n\n{table}\n")
+        });
+        let raw = self
+            .raw_predictions
+            .as_ref()
+            .map_or_else(String::new, |table| {
+                format!("\nwhat it says of the first validation rows, untrained\n\n{table}\n")
+            });
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
-            "{test}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
+            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n\
              saved   {model}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
              {program} evaluate --model {model} --dataset {dataset}\n"
         )
-    }
-
-    /// What is kept of a run that was interrupted.
-    pub fn interrupted(&self, run: &RunDirectory) -> String {
-        let (steps, model) = (self.outcome.steps, run.model());
-        let model = model.display();
-        match &self.outcome.best {
-            Some(best) => format!(
-                "interrupted after step {steps}; kept in {model}: the best model so far, of step {}",
-                best.step
-            ),
-            None => format!(
-                "interrupted after step {steps}, before the first evaluation; kept in {model}: the model as it was then"
-            ),
-        }
     }
 }

@@ -4,9 +4,9 @@ use finetune_data::{
     Columns, Dataset, LabelSchema, ProblemType, Split, TextTokenizer, TokenizedDataset,
     check_classes_in_training,
 };
-use finetune_train::{TrainData, TrainPlan};
+use finetune_train::{FileFacts, TrainData, TrainPlan};
 
-use crate::{data::tokenize, error::Failure, train_options::TrainOptions};
+use crate::{data::tokenize, error::Failure, terminal::Texts, train_options::TrainOptions};
 
 /// The rows of a run, their columns and labels.
 pub struct Rows {
@@ -183,6 +183,31 @@ impl Rows {
             (checked, _) => checked?,
         }
         Ok(())
+    }
+
+    /// The files that rows may come from. Once tokenized, they are not read again for their hashes.
+    pub fn files(&self) -> Result<Vec<FileFacts>, Failure> {
+        let mut files: Vec<FileFacts> = Vec::new();
+        let test = self.test.as_ref().map(|(split, _)| split);
+        for split in [&self.train, &self.validation].into_iter().chain(test) {
+            for (path, bytes, sha256) in split.file_hashes()? {
+                if !files.iter().any(|file| *file.path == *path) {
+                    files.push(FileFacts {
+                        path: path.to_path_buf(),
+                        bytes,
+                        sha256,
+                    });
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// The first validation texts.
+    pub fn examples(&self, count: usize) -> Result<Vec<Texts>, Failure> {
+        let rows = self.validation.texts(&self.columns)?.take(count);
+        let rows = rows.map(|row| row.map(|row| (row.first, row.second)));
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Split expression of the test rows; empty: none.

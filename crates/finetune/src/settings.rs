@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
+use finetune_train::TrainPlan;
 use toml::{Table, Value};
 
 use crate::{error::Failure, train_options::TrainOptions};
 
-/// The options of a file, if there is one, with the keys of `--set` over them.
-pub fn read(file: Option<&Path>, set: &[String]) -> Result<TrainOptions, Failure> {
+/// The options of a file, if there is one, with the keys of `--set` over them, and the flags over
+/// those.
+pub fn read(
+    file: Option<&Path>,
+    set: &[String],
+    flags: &TrainOptions,
+) -> Result<TrainOptions, Failure> {
     let mut table = match file {
         Some(path) => from_file(path)?,
         None => Table::new(),
@@ -17,9 +23,22 @@ pub fn read(file: Option<&Path>, set: &[String]) -> Result<TrainOptions, Failure
         // Alone first, so that what is wrong is said of it.
         options(assigned.clone())
             .map_err(|problem| Failure::User(format!("--set {assignment}: {problem}")))?;
-        merge(&mut table, assigned);
+        merge(&mut table, canonical(assigned).map_err(Failure::User)?);
     }
+    let flags = Table::try_from(flags).map_err(|error| Failure::Internal(error.to_string()))?;
+    merge(&mut table, flags);
     options(table).map_err(Failure::User)
+}
+
+/// A plan with the keys of `--set` over its own, for going on with a run.
+pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
+    let internal = |error: toml::ser::Error| Failure::Internal(error.to_string());
+    let mut table = Table::try_from(plan).map_err(internal)?;
+    for assignment in set {
+        merge(&mut table, assignment_table(assignment)?);
+    }
+    let plan: Result<TrainPlan, _> = table.try_into();
+    plan.map_err(|error| Failure::User(format!("--set: {}", explain(&error))))
 }
 
 fn from_file(path: &Path) -> Result<Table, Failure> {
@@ -28,7 +47,35 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
     // As options first: their errors show the line.
     toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
-    toml::from_str(&text).map_err(|error| problem(error.to_string()))
+    let table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
+    canonical(table).map_err(problem)
+}
+
+/// transformers' names of keys that we call otherwise.
+const ALIASES: [(&str, &str); 4] = [
+    ("num_train_epochs", "epochs"),
+    ("per_device_train_batch_size", "batch_size"),
+    ("per_device_eval_batch_size", "eval_batch_size"),
+    ("output_dir", "output"),
+];
+
+/// The table with one name for each key, so that what is laid over it meets the same key.
+fn canonical(mut table: Table) -> Result<Table, String> {
+    for (alias, name) in ALIASES {
+        let Some(value) = table.remove(alias) else {
+            continue;
+        };
+        if table.insert(name.into(), value).is_some() {
+            return Err(format!("{alias} and {name} are the same; leave one out"));
+        }
+    }
+    Ok(table)
+}
+
+/// A part of the plan from its table; `name` is where its keys are given.
+pub fn from_table<T: serde::de::DeserializeOwned>(table: Table, name: &str) -> Result<T, Failure> {
+    let part: Result<T, _> = table.try_into();
+    part.map_err(|error| Failure::User(format!("{name}: {}", explain(&error))))
 }
 
 fn options(table: Table) -> Result<TrainOptions, String> {
@@ -90,7 +137,7 @@ mod tests {
 
     fn set(assignments: &[&str]) -> Result<TrainOptions, String> {
         let set: Vec<_> = assignments.iter().map(|text| text.to_string()).collect();
-        read(None, &set).map_err(|error| error.to_string())
+        read(None, &set, &TrainOptions::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -105,6 +152,23 @@ mod tests {
         assert_eq!(lora.r, 4);
         assert_eq!(lora.target_modules.unwrap().to_string(), "[\"query\"]");
         assert_eq!(options.strategy.as_deref(), Some("lora"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "epochs = 5.0\nper_device_train_batch_size = 8\ntext_column = \"review\"";
+        std::fs::write(file.path(), text).unwrap();
+        let flags = TrainOptions {
+            batch_size: Some(32),
+            ..TrainOptions::default()
+        };
+        let set = ["learning_rate=1e-3".to_string()];
+        let options = read(Some(file.path()), &set, &flags).unwrap();
+        assert_eq!(options.batch_size, Some(32));
+        assert_eq!(options.epochs, Some(5.0));
+        assert_eq!(options.learning_rate, Some(1e-3));
+        assert_eq!(options.text_column, ["review"]);
     }
 
     #[test]

@@ -1,50 +1,108 @@
 //! `finetune train`.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, device, resolve_auto};
+use finetune_train::{RunDirectory, TrainPlan, device, resolve_auto};
 
 use crate::{
     args::TrainArguments,
     error::Failure,
-    execute::{execute, load},
+    execute::{Loaded, execute, fresh_start, load},
+    find_batch_size::find_batch_size,
     interrupt, model,
     output::print,
     paths,
-    plan::{plan, with_model},
+    plan::{plan, with_data, with_model},
+    resume::resume,
     rows::Rows,
     settings,
+    train_options::TrainOptions,
 };
 
 pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
-    let file = settings::read(arguments.config.as_deref(), &arguments.set)?;
-    let options = arguments.options.over(file);
+    let options = settings::read(
+        arguments.config.as_deref(),
+        &arguments.set,
+        &arguments.options,
+    )?;
     interrupt::listen()?;
 
     // Whatever can be refused is refused before the first download.
     let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
     device(&device_name)?;
     let rows = Rows::choose(&options)?;
+    if let Some(path) = resumed(&arguments, &options, &rows)? {
+        let (run, saved) = RunDirectory::open(&path)?;
+        let now = plan(&options, &rows, device_name, &path)?;
+        let (mut now, _) = resolved(now, &options, &rows)?;
+        now.keep_batch_size_of(&saved);
+        return resume(run, &saved, now, &arguments.accept, arguments.json);
+    }
     let output = options
         .output
         .clone()
         .unwrap_or_else(|| paths::default_run(&rows.dataset));
     let mut run = RunDirectory::create(&output)?;
-    let plan = plan(&options, &rows, device_name, &run)?;
-
-    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
-    let files = model::resolve(&plan.model, revision)?;
-    let config = ModelConfig::from_directory(&files.dir)?;
-    let plan = with_model(plan, &options, &files, &config)?;
-    let loaded = load(&plan, &rows, files)?;
-    if arguments.list_trainable {
-        eprintln!("  {}", loaded.prepared.names.join("\n  "));
+    let plan = plan(&options, &rows, device_name, run.path())?;
+    let (mut plan, loaded) = resolved(plan, &options, &rows)?;
+    if plan.auto_find_batch_size {
+        plan = find_batch_size(plan, &loaded)?;
     }
-    let report = execute(&plan, loaded, &mut run)?;
+    let start = fresh_start(&plan, &loaded)?;
+    if arguments.list_trainable {
+        eprintln!("  {}", start.prepared.names.join("\n  "));
+    }
+    let report = execute(&plan, loaded, start, &mut run)?;
     print(&match arguments.json {
         true => format!("{}\n", report.json(&run)),
         false => report.text(&plan, &run),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan with what only the model and the rows tell, and both.
+fn resolved(
+    plan: TrainPlan,
+    options: &TrainOptions,
+    rows: &Rows,
+) -> Result<(TrainPlan, Loaded), Failure> {
+    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
+    let files = model::resolve(&plan.model, revision)?;
+    let config = ModelConfig::from_directory(&files.dir)?;
+    let plan = with_model(plan, options, &files, &config)?;
+    let loaded = load(&plan, rows, files)?;
+    let plan = with_data(plan, options, &loaded)?;
+    Ok((plan, loaded))
+}
+
+/// The run to go on with, if that is asked for: the one named, or with `auto` the output directory
+/// if a run began there (without one, the data set's last run if that is not complete).
+fn resumed(
+    arguments: &TrainArguments,
+    options: &TrainOptions,
+    rows: &Rows,
+) -> Result<Option<PathBuf>, Failure> {
+    let began = |path: &Path| path.join("plan.toml").exists();
+    let Some(named) = &arguments.resume else {
+        return Ok(None);
+    };
+    if named != Path::new("auto") {
+        return match &options.output {
+            Some(output) if output != named => Err(Failure::User(format!(
+                "--resume names {}, but the output is {}; leave one out",
+                named.display(),
+                output.display()
+            ))),
+            _ => Ok(Some(named.clone())),
+        };
+    }
+    Ok(match &options.output {
+        Some(output) => Some(output.clone()).filter(|path| began(path)),
+        None => paths::last_run(&rows.dataset)
+            .filter(|path| began(path) && !path.join("results.json").exists()),
+    })
 }

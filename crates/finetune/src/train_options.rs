@@ -1,14 +1,16 @@
 //! The options of `train`, from flags or a TOML file: unset is unset, defaults come later.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::Args;
 use finetune_data::ProblemType;
 use finetune_peft::{Ia3Config, LoraConfig};
-use serde::{Deserialize, Deserializer};
+use finetune_train::{FeatureLimits, IntervalStrategy, ReportTo};
+use serde::{Deserialize, Deserializer, Serialize};
+use toml::Table;
 
 /// Options as given. In TOML the same names with underscores.
-#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainOptions {
     /// Base model: a directory, or a name on the hub [default: sentence-transformers/all-MiniLM-L6-v2]
@@ -20,55 +22,71 @@ pub struct TrainOptions {
     pub revision: Option<String>,
 
     /// File, directory with one file per split, or glob of shards (Parquet, Arrow, CSV, JSON lines)
-    #[arg(long)]
+    #[arg(long, help_heading = DATA)]
     pub dataset: Option<String>,
 
     /// Training rows, a split expression such as train[:80%] [default: train]
-    #[arg(long, value_name = "SPLIT")]
+    #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub train_split: Option<String>,
 
     /// Validation rows [default: validation, else a share of the training rows]
-    #[arg(long, value_name = "SPLIT")]
+    #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub validation_split: Option<String>,
 
     /// The share that validation takes of the training rows where there is no validation split, class by class [default: 0.1]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", help_heading = DATA)]
     pub validation_fraction: Option<f64>,
 
     /// Test rows, evaluated once at the end; "" for none [default: test, if there is one]
-    #[arg(long, value_name = "SPLIT")]
+    #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub test_split: Option<String>,
 
     /// Text column; twice (or a,b) for pairs [default: by convention: text, sentence, sentence1 and sentence2, …]
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
-    #[serde(default, deserialize_with = "one_or_many")]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN", help_heading = DATA)]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
     pub text_column: Vec<String>,
 
     /// Label column; several (a,b,c) for a class or a number each [default: label or labels]
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
-    #[serde(default, deserialize_with = "one_or_many")]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN", help_heading = DATA)]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
     pub label_column: Vec<String>,
 
     /// Names of the classes, or of a regression's numbers, in order, a,b,c [default: from the data]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    #[serde(default, deserialize_with = "one_or_many")]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = DATA)]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
     pub labels: Vec<String>,
 
     /// classification, multi_label or regression, or transformers' longer names [default: from the label columns]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", help_heading = DATA)]
     pub problem_type: Option<ProblemType>,
 
-    /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, bitfit, lora or ia3; lora.r and so on with --set [default: full]
-    #[arg(long)]
+    /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; lora.r and so on with --set [default: full]
+    #[arg(long, help_heading = STRATEGY)]
     pub strategy: Option<String>,
 
     /// Adapter directory to go on with
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = STRATEGY)]
     pub adapter: Option<String>,
 
     /// Dropout below the lowest trained layer too, as transformers has it [default: false]
-    #[arg(long, value_name = "BOOL")]
+    #[arg(long, value_name = "BOOL", help_heading = STRATEGY)]
     pub frozen_dropout: Option<bool>,
+
+    /// For gradual: epochs from one unfrozen layer to the next [default: 0.5]
+    #[arg(long, value_name = "EPOCHS", help_heading = STRATEGY)]
+    pub unfreeze_every: Option<f64>,
 
     /// LoRA's settings, with peft's names.
     #[arg(skip)]
@@ -77,6 +95,10 @@ pub struct TrainOptions {
     /// IA³'s settings, with peft's names.
     #[arg(skip)]
     pub ia3: Option<Ia3Config>,
+
+    /// Limits of the cache for what frozen layers compute.
+    #[arg(skip)]
+    pub feature_cache: Option<FeatureLimits>,
 
     /// Passes over the training rows [default: 3]
     #[arg(long)]
@@ -88,53 +110,101 @@ pub struct TrainOptions {
     pub max_steps: Option<u64>,
 
     /// Training rows, drawn at random; 0 = all [default: 1000]
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub train_rows: Option<u64>,
 
     /// Validation rows, drawn at random; 0 = all [default: 200]
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub eval_rows: Option<u64>,
 
-    /// Rows per step [default: 16]
+    /// Rows per forward and backward pass [default: 16]
     #[arg(long, value_name = "ROWS")]
     #[serde(alias = "per_device_train_batch_size")]
     pub batch_size: Option<usize>,
 
+    /// Batches per optimizer step; their rows count alike [default: 1]
+    #[arg(long, value_name = "BATCHES")]
+    pub gradient_accumulation_steps: Option<usize>,
+
+    /// Halve the batch (and accumulate twice as many) until a step fits into the memory [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub auto_find_batch_size: Option<bool>,
+
     /// Rows per batch of evaluation [default: 32]
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", help_heading = EVALUATION)]
     #[serde(alias = "per_device_eval_batch_size")]
     pub eval_batch_size: Option<usize>,
 
-    /// Peak learning rate [default: by strategy: full 5e-5, last, layers and params 1e-4, lora 5e-4, head and bitfit 1e-3, ia3 3e-3]
-    #[arg(long)]
+    /// Peak learning rate [default: by strategy: full 5e-5, last, layers, params and gradual 1e-4, lora 5e-4, head and bitfit 1e-3, ia3 3e-3]
+    #[arg(long, help_heading = OPTIMIZATION)]
     pub learning_rate: Option<f64>,
 
+    /// Peak learning rate of the head [default: as the rest]
+    #[arg(long, value_name = "RATE", help_heading = OPTIMIZATION)]
+    pub head_learning_rate: Option<f64>,
+
+    /// Each layer learns at this times the rate of the layer above [default: 1]
+    #[arg(long, value_name = "FACTOR", help_heading = OPTIMIZATION)]
+    pub layerwise_lr_decay: Option<f64>,
+
+    /// linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; lr_scheduler_kwargs.* with --set [default: linear]
+    #[arg(long, value_name = "TYPE", help_heading = OPTIMIZATION)]
+    pub lr_scheduler_type: Option<String>,
+
+    /// Settings of the schedule, with transformers' (one_cycle: torch's) names.
+    #[arg(skip)]
+    pub lr_scheduler_kwargs: Option<Table>,
+
     /// Share of the steps in which the learning rate rises [default: 0.1]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
     pub warmup_ratio: Option<f64>,
 
-    /// AdamW's weight decay, not on biases and norms [default: 0.01]
-    #[arg(long)]
+    /// Number of those steps instead of a share
+    #[arg(long, value_name = "STEPS", help_heading = OPTIMIZATION)]
+    pub warmup_steps: Option<u64>,
+
+    /// adamw, adam, sgd or adafactor; optim_args.* with --set [default: adamw]
+    #[arg(long, value_name = "NAME", help_heading = OPTIMIZATION)]
+    pub optim: Option<String>,
+
+    /// Settings of the optimizer, with torch's (adafactor: transformers') names.
+    #[arg(skip)]
+    pub optim_args: Option<Table>,
+
+    /// Weight decay, not on biases and norms [default: 0.01]
+    #[arg(long, help_heading = OPTIMIZATION)]
     pub weight_decay: Option<f64>,
 
-    /// AdamW's decay rate of the first moment [default: 0.9]
-    #[arg(long)]
+    /// Adam's decay rate of the first moment [default: 0.9]
+    #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_beta1: Option<f64>,
 
-    /// AdamW's decay rate of the second moment [default: 0.999]
-    #[arg(long)]
+    /// Adam's decay rate of the second moment [default: 0.999]
+    #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_beta2: Option<f64>,
 
-    /// AdamW's epsilon [default: 1e-8]
-    #[arg(long)]
+    /// Adam's epsilon [default: 1e-8]
+    #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_epsilon: Option<f64>,
 
     /// Gradients are scaled down to this global norm [default: 1]
-    #[arg(long, value_name = "NORM")]
+    #[arg(long, value_name = "NORM", help_heading = OPTIMIZATION)]
     pub max_grad_norm: Option<f64>,
 
+    /// Share of the target that is spread evenly over all classes [default: 0]
+    #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
+    pub label_smoothing_factor: Option<f64>,
+
+    /// Weights of the classes in the loss: balanced, or a number for each, a,b,c [default: all 1]
+    #[arg(long, value_name = "WEIGHTS", help_heading = OPTIMIZATION)]
+    pub class_weights: Option<ClassWeights>,
+
+    /// Evaluate and save a moving average of the weights with this decay, such as 0.999; 0 = not [default: 0]
+    #[arg(long, value_name = "DECAY", help_heading = OPTIMIZATION)]
+    pub ema_decay: Option<f64>,
+
     /// Longest row in tokens; longer ones are cut [default: 256, or the model's longest]
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = DATA)]
     pub max_length: Option<usize>,
 
     /// Sort the rows of so many batches by length before cutting them into batches; 0 = not [default: 0]
@@ -149,56 +219,124 @@ pub struct TrainOptions {
     #[arg(long)]
     pub device: Option<String>,
 
+    /// When to evaluate: no, steps or epoch [default: epoch; steps with --eval-steps]
+    #[arg(long, value_name = "WHEN", help_heading = EVALUATION)]
+    pub eval_strategy: Option<IntervalStrategy>,
+
+    /// Steps from one evaluation to the next
+    #[arg(long, value_name = "STEPS", help_heading = EVALUATION)]
+    pub eval_steps: Option<u64>,
+
+    /// Evaluate the untouched model first, for comparison [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = EVALUATION)]
+    pub eval_on_start: Option<bool>,
+
     /// Metric on the validation rows by which the best model is kept [default: accuracy, average_precision for multi-label, mse for regression]
-    #[arg(long, value_name = "METRIC")]
+    #[arg(long, value_name = "METRIC", help_heading = EVALUATION)]
     pub metric_for_best_model: Option<String>,
 
+    /// The result is the best model of all evaluations, not the last [default: true, where there are evaluations and checkpoints]
+    #[arg(long, value_name = "BOOL", help_heading = EVALUATION)]
+    pub load_best_model_at_end: Option<bool>,
+
+    /// Stop after so many evaluations in a row without improvement; 0 = never [default: 0]
+    #[arg(long, value_name = "EVALUATIONS", help_heading = EVALUATION)]
+    pub early_stopping_patience: Option<u64>,
+
+    /// Improvements must be larger than this to count [default: 0]
+    #[arg(long, value_name = "CHANGE", help_heading = EVALUATION)]
+    pub early_stopping_threshold: Option<f64>,
+
+    /// When to save a checkpoint: no, steps or epoch [default: as evaluations; steps with --save-steps]
+    #[arg(long, value_name = "WHEN", help_heading = SAVING)]
+    pub save_strategy: Option<IntervalStrategy>,
+
+    /// Steps from one checkpoint to the next
+    #[arg(long, value_name = "STEPS", help_heading = SAVING)]
+    pub save_steps: Option<u64>,
+
+    /// Checkpoints to keep beside the best [default: 2]
+    #[arg(long, value_name = "NUMBER", help_heading = SAVING)]
+    pub save_total_limit: Option<usize>,
+
+    /// Bytes that checkpoints may take together; 0 = no limit [default: 0]
+    #[arg(long, value_name = "BYTES", help_heading = SAVING)]
+    pub save_bytes_limit: Option<u64>,
+
+    /// When to log the loss: no, steps or epoch [default: steps]
+    #[arg(long, value_name = "WHEN", help_heading = SAVING)]
+    pub logging_strategy: Option<IntervalStrategy>,
+
+    /// Steps from one log to the next [default: 1]
+    #[arg(long, value_name = "STEPS", help_heading = SAVING)]
+    pub logging_steps: Option<u64>,
+
+    /// Where the run is shown: tensorboard (files in its directory) or none [default: tensorboard]
+    #[arg(long, value_name = "WHERE", help_heading = SAVING)]
+    pub report_to: Option<ReportTo>,
+
     /// Run directory, must not exist [default: runs/DATASET-N]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = SAVING)]
     #[serde(alias = "output_dir")]
     pub output: Option<PathBuf>,
 }
 
-impl TrainOptions {
-    /// These options where they are set, else those of `file`.
-    pub fn over(self, file: Self) -> Self {
-        let either = |mine: Vec<String>, theirs| if mine.is_empty() { theirs } else { mine };
-        Self {
-            model: self.model.or(file.model),
-            revision: self.revision.or(file.revision),
-            dataset: self.dataset.or(file.dataset),
-            train_split: self.train_split.or(file.train_split),
-            validation_split: self.validation_split.or(file.validation_split),
-            validation_fraction: self.validation_fraction.or(file.validation_fraction),
-            test_split: self.test_split.or(file.test_split),
-            text_column: either(self.text_column, file.text_column),
-            label_column: either(self.label_column, file.label_column),
-            labels: either(self.labels, file.labels),
-            problem_type: self.problem_type.or(file.problem_type),
-            strategy: self.strategy.or(file.strategy),
-            adapter: self.adapter.or(file.adapter),
-            frozen_dropout: self.frozen_dropout.or(file.frozen_dropout),
-            lora: self.lora.or(file.lora),
-            ia3: self.ia3.or(file.ia3),
-            epochs: self.epochs.or(file.epochs),
-            max_steps: self.max_steps.or(file.max_steps),
-            train_rows: self.train_rows.or(file.train_rows),
-            eval_rows: self.eval_rows.or(file.eval_rows),
-            batch_size: self.batch_size.or(file.batch_size),
-            eval_batch_size: self.eval_batch_size.or(file.eval_batch_size),
-            learning_rate: self.learning_rate.or(file.learning_rate),
-            warmup_ratio: self.warmup_ratio.or(file.warmup_ratio),
-            weight_decay: self.weight_decay.or(file.weight_decay),
-            adam_beta1: self.adam_beta1.or(file.adam_beta1),
-            adam_beta2: self.adam_beta2.or(file.adam_beta2),
-            adam_epsilon: self.adam_epsilon.or(file.adam_epsilon),
-            max_grad_norm: self.max_grad_norm.or(file.max_grad_norm),
-            max_length: self.max_length.or(file.max_length),
-            length_buckets: self.length_buckets.or(file.length_buckets),
-            seed: self.seed.or(file.seed),
-            device: self.device.or(file.device),
-            metric_for_best_model: self.metric_for_best_model.or(file.metric_for_best_model),
-            output: self.output.or(file.output),
+const DATA: &str = "Data";
+const STRATEGY: &str = "What is trained";
+const OPTIMIZATION: &str = "Optimization";
+const EVALUATION: &str = "Evaluation";
+const SAVING: &str = "Saving and logging";
+
+/// `balanced`, or a number for each class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+pub enum ClassWeights {
+    /// `rows / (classes · rows of the class)`, as scikit-learn has it.
+    Balanced,
+    /// Given.
+    Given(Vec<f32>),
+}
+
+impl FromStr for ClassWeights {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "balanced" {
+            return Ok(Self::Balanced);
+        }
+        let number = |number: &str| {
+            number.trim().parse().map_err(|_| {
+                format!("\"{number}\" is no number; expected balanced, or a weight for each class, such as 1,2.5")
+            })
+        };
+        let weights = text.split(',').map(number).collect::<Result<_, _>>()?;
+        Ok(Self::Given(weights))
+    }
+}
+
+impl TryFrom<toml::Value> for ClassWeights {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        match value {
+            toml::Value::Array(weights) => {
+                let text: Vec<_> = weights.iter().map(ToString::to_string).collect();
+                text.join(",").parse()
+            }
+            toml::Value::String(text) => text.parse(),
+            other => other.to_string().parse(),
+        }
+    }
+}
+
+impl From<ClassWeights> for toml::Value {
+    fn from(weights: ClassWeights) -> Self {
+        match weights {
+            ClassWeights::Balanced => "balanced".into(),
+            ClassWeights::Given(weights) => {
+                let weights = weights.into_iter();
+                toml::Value::Array(weights.map(|weight| f64::from(weight).into()).collect())
+            }
         }
     }
 }
@@ -220,20 +358,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn flags_win_over_the_file() {
-        let file: TrainOptions =
-            toml::from_str("epochs = 5.0\nbatch_size = 8\ntext_column = \"review\"").unwrap();
-        let flags = TrainOptions {
-            batch_size: Some(32),
-            ..TrainOptions::default()
-        };
-        let options = flags.over(file);
-        assert_eq!(options.batch_size, Some(32));
-        assert_eq!(options.epochs, Some(5.0));
-        assert_eq!(options.text_column, ["review"]);
-    }
 
     #[test]
     fn unknown_keys_are_named() {

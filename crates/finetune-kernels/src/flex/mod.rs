@@ -1,5 +1,41 @@
 //! Bodies for Burn's CPU backend that replace portable ones.
+//!
+//! They make one pass over memory (the portable ones make up to ten, with a temporary each), write
+//! in place where a tensor is not shared, and cut the work into pieces that depend on the shapes
+//! alone: sums are the same bits for any number of threads.
 
-mod adamw;
+mod adafactor;
+mod adam;
+mod average;
+mod sgd;
 
-pub(crate) use adamw::adamw_step;
+use burn::{
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    tensor::DType,
+};
+
+pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
+pub(crate) use adam::adam_step;
+pub(crate) use average::{moving_average, square_sum};
+pub(crate) use sgd::{sgd_momentum_step, sgd_step};
+
+/// Elements that a thread takes at a time.
+const CHUNK: usize = 1 << 14;
+
+/// Whether all are whole, row-major f32: what the bodies here take.
+fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
+    tensors.into_iter().all(|tensor| {
+        let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
+        tensor.dtype() == DType::F32 && tensor.is_contiguous() && whole
+    })
+}
+
+/// The values of a plain tensor.
+fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.storage::<f32>()
+}
+
+/// The values of a plain tensor for writing; copied first where the tensor is shared.
+fn values_mut(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
+    tensor.storage_mut::<f32>()
+}

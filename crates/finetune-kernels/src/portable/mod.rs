@@ -6,12 +6,17 @@ mod embedding;
 mod linear;
 mod loss;
 mod norm;
+mod optimizer;
 
 pub(crate) use attention::{Heads, attention};
 pub(crate) use embedding::embedding_sum;
 pub(crate) use linear::linear;
 pub(crate) use loss::softmax_cross_entropy;
 pub(crate) use norm::{Normal, dropout, layer_norm, normalise, scale_and_shift};
+pub(crate) use optimizer::{
+    adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
+    sgd_step, square_sum,
+};
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor, tensor::IntTensor},

@@ -18,7 +18,7 @@ use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 use finetune_models::{ModelConfig, SequenceClassifier, first_tokens};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::{
     disk::DiskFloats,
@@ -33,12 +33,22 @@ const FILL_TOKENS: usize = 2048;
 const FILL_BUCKETS: usize = 32;
 
 /// How much may be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FeatureLimits {
     /// Bytes in memory.
     pub memory_bytes: u64,
     /// Bytes in a temporary file.
     pub disk_bytes: u64,
+}
+
+impl Default for FeatureLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            disk_bytes: 20 << 30,
+        }
+    }
 }
 
 /// What is kept.

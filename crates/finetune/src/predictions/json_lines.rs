@@ -4,7 +4,7 @@ use finetune_models::Outputs;
 use finetune_train::Prediction;
 use serde_json::{Map, Value, json};
 
-use super::Texts;
+use crate::terminal::Texts;
 
 /// `text` (and `text_pair`), `prediction` and, of classes, `confidence`, `probabilities` by name and
 /// the likeliest class as `label`; then `logits`.

@@ -11,10 +11,7 @@ use finetune_models::Outputs;
 use finetune_train::Prediction;
 
 use self::{out::Out, table::Table};
-use crate::{args::Format, error::Failure};
-
-/// A text, or a pair of texts.
-pub type Texts = (String, Option<String>);
+use crate::{args::Format, error::Failure, terminal::Texts};
 
 /// Where predictions go. A file appears when it is complete.
 pub enum Sink {
@@ -89,4 +86,13 @@ impl Sink {
             Self::Parquet(table) => table.finish(),
         }
     }
+}
+
+/// The table of a few predictions.
+pub fn table(texts: &[Texts], predictions: &[Prediction], outputs: &Outputs) -> String {
+    let table = Table::new(outputs);
+    let rows = texts.iter().zip(predictions);
+    let rows = rows.map(|(text, prediction)| table.row(text, prediction));
+    let lines = std::iter::once(table.header()).chain(rows);
+    lines.fold(String::new(), |all, line| all + &line + "\n")
 }

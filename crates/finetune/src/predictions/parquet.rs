@@ -13,8 +13,7 @@ use finetune_data::{
 use finetune_models::Outputs;
 use finetune_train::Prediction;
 
-use super::Texts;
-use crate::error::Failure;
+use crate::{error::Failure, terminal::Texts};
 
 /// A Parquet file of predictions: `text` (and `text_pair`), then
 ///

@@ -1,10 +1,10 @@
 //! Predictions as aligned columns.
 
-use console::{Term, measure_text_width, truncate_str};
+use console::measure_text_width;
 use finetune_models::Outputs;
 use finetune_train::Prediction;
 
-use super::Texts;
+use crate::terminal::{self, Texts, fit, one_line, widest};
 
 /// Most and fewest columns of the terminal that a text takes.
 const TEXT_WIDTH: std::ops::RangeInclusive<usize> = 24..=60;
@@ -24,9 +24,9 @@ impl Table {
             outputs: outputs.clone(),
             text_width: *TEXT_WIDTH.end(),
         };
-        if let Some((_, columns)) = Term::stdout().size_checked() {
+        if let Some(columns) = terminal::columns() {
             let others = measure_text_width(&table.header()) - table.text_width;
-            let left = usize::from(columns).saturating_sub(others);
+            let left = columns.saturating_sub(others);
             table.text_width = left.clamp(*TEXT_WIDTH.start(), *TEXT_WIDTH.end());
         }
         table
@@ -105,25 +105,8 @@ impl Table {
     }
 }
 
-/// Both texts of a pair on one line.
-pub fn one_line(text: &Texts) -> String {
-    let joined = match text {
-        (first, None) => first.clone(),
-        (first, Some(second)) => format!("{first} | {second}"),
-    };
-    joined.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// `text`, cut and filled up to `width` columns of the terminal.
-pub fn fit(text: &str, width: usize) -> String {
-    let cut = truncate_str(text, width, "…");
-    let missing = width.saturating_sub(measure_text_width(&cut));
-    format!("{cut}{}", " ".repeat(missing))
-}
-
 fn label_width(names: &[String]) -> usize {
-    let widths = names.iter().map(|name| measure_text_width(name));
-    widths.max().unwrap_or(0).max("label".len())
+    widest(names, "label".len())
 }
 
 fn column_width(name: &str) -> usize {

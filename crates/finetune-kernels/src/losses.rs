@@ -1,0 +1,53 @@
+//! Losses made of Burn's differentiable operations; they see a few numbers per row.
+
+use burn::{
+    Tensor,
+    tensor::{
+        TensorData,
+        activation::{log_sigmoid, log_softmax},
+    },
+};
+
+/// Cross-entropy of `[rows, classes]` logits against weights per class, `[rows · classes]` row by
+/// row: the sum of `-weight · log softmax(logits)`, divided by `denominator`: `[1]`. Label smoothing
+/// and class weights are such weights.
+pub fn soft_cross_entropy(logits: Tensor<2>, targets: Vec<f32>, denominator: f64) -> Tensor<1> {
+    let targets = constant(targets, &logits);
+    (log_softmax(logits, 1) * targets).sum() * (-1.0 / denominator)
+}
+
+/// Cross-entropy of the sigmoid of `[rows, outputs]` logits against targets from 0 to 1,
+/// `[rows · outputs]` row by row, summed and divided by `denominator` (of torch's
+/// `BCEWithLogitsLoss` the number of elements): `[1]`. The loss of a target of 1 counts
+/// `positive_weights[output]` times (torch's `pos_weight`); empty: once.
+pub fn binary_cross_entropy_with_logits(
+    logits: Tensor<2>,
+    targets: &[f32],
+    positive_weights: &[f32],
+    denominator: f64,
+) -> Tensor<1> {
+    // -w·y · log σ(x) - (1 - y) · log σ(-x), of which the second logarithm is log σ(x) - x.
+    let negative = targets.iter().map(|target| 1.0 - target).collect();
+    let outputs = logits.dims()[1].max(1);
+    let factors = targets.iter().enumerate().map(|(index, target)| {
+        let weight = positive_weights.get(index % outputs).unwrap_or(&1.0);
+        1.0 + (weight - 1.0) * target
+    });
+    let factors = constant(factors.collect(), &logits);
+    let negative = constant(negative, &logits);
+    let loss = logits.clone() * negative - log_sigmoid(logits) * factors;
+    loss.sum() / denominator
+}
+
+/// Squared error of `[rows, outputs]` predictions against values, `[rows · outputs]` row by row,
+/// summed and divided by `denominator` (of torch's `MSELoss` the number of elements): `[1]`.
+pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
+    let error = predictions.clone() - constant(targets.to_vec(), &predictions);
+    (error.clone() * error).sum() / denominator
+}
+
+/// A tensor of the shape of `like` that no gradient reaches.
+fn constant(values: Vec<f32>, like: &Tensor<2>) -> Tensor<2> {
+    let data = TensorData::new(values, like.dims());
+    Tensor::from_data(data, &like.device().inner())
+}

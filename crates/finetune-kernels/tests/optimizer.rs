@@ -1,0 +1,199 @@
+//! Optimizer steps: the CPU's bodies in one pass equal the portable ones, which tensors that are
+//! not contiguous take. Both are compared with torch and transformers in the workspace's `tests`.
+#![allow(clippy::unwrap_used)]
+
+use burn::{
+    Tensor,
+    tensor::{Device, Distribution, TensorData},
+};
+use finetune_kernels::{
+    AdafactorStep, AdamStep, SgdStep, adafactor_factored_update, adafactor_update, adam_step,
+    moving_average, sgd_momentum_step, sgd_step, square_sum,
+};
+
+/// More than one piece of work for each of several threads, with a rest.
+const SHAPE: [usize; 2] = [301, 517];
+
+fn random() -> Tensor<2> {
+    Tensor::random(SHAPE, Distribution::Normal(0.0, 1.0), &Device::flex())
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+fn assert_close<const D: usize>(found: Tensor<D>, expected: Tensor<D>) {
+    assert_eq!(found.dims(), expected.dims());
+    for (index, (found, expected)) in values(found).iter().zip(values(expected)).enumerate() {
+        assert!(
+            (found - expected).abs() <= 2e-6 * (1.0 + expected.abs()),
+            "element {index}: {found} instead of {expected}"
+        );
+    }
+}
+
+const ADAM: AdamStep = AdamStep {
+    learning_rate: 3e-3,
+    beta_1: 0.9,
+    beta_2: 0.999,
+    epsilon: 1e-8,
+    weight_decay: 0.01,
+    decoupled_weight_decay: true,
+    step: 7,
+    gradient_scale: 0.3,
+};
+
+/// Three steps of `torch.optim.AdamW` in its own formulas, in f64.
+#[test]
+fn adamw_is_its_definition() {
+    let device = Device::flex();
+    let start = [0.5, -1.5, 2.0];
+    let mut parameter = Tensor::<1>::from_floats(start.map(|v| v as f32), &device);
+    let (mut m, mut v) = (parameter.zeros_like(), parameter.zeros_like());
+    let (mut p, mut first, mut second) = (start, [0.0f64; 3], [0.0f64; 3]);
+    for step in 1..=3u64 {
+        let gradient = [0.1 * step as f64, -0.7, 3.0];
+        let settings = AdamStep {
+            learning_rate: 1e-2,
+            weight_decay: 0.1,
+            step,
+            gradient_scale: 0.5,
+            ..ADAM
+        };
+        let tensor = Tensor::<1>::from_floats(gradient.map(|v| v as f32), &device);
+        (parameter, m, v) = adam_step(parameter, tensor, m, v, settings);
+        for i in 0..3 {
+            let g = gradient[i] * 0.5;
+            p[i] *= 1.0 - 1e-2 * 0.1;
+            first[i] += (g - first[i]) * 0.1;
+            second[i] = second[i] * 0.999 + g * g * 0.001;
+            let denominator = second[i].sqrt() / (1.0 - 0.999f64.powi(step as i32)).sqrt() + 1e-8;
+            p[i] -= 1e-2 / (1.0 - 0.9f64.powi(step as i32)) * first[i] / denominator;
+        }
+    }
+    for (found, expected) in [(parameter, p), (m, first), (v, second)] {
+        let expected = Tensor::<1>::from_floats(expected.map(|v| v as f32), &device);
+        assert_close(found, expected);
+    }
+}
+
+#[test]
+fn adam_in_one_pass() {
+    for decoupled_weight_decay in [true, false] {
+        let step = AdamStep {
+            decoupled_weight_decay,
+            ..ADAM
+        };
+        let [p, g, m, v] = [random(), random(), random(), random().abs()];
+        let t = |tensor: &Tensor<2>| tensor.clone().transpose();
+        let portable = adam_step(t(&p), t(&g), t(&m), t(&v), step);
+        let fast = adam_step(p, g, m, v, step);
+        assert_close(fast.0, portable.0.transpose());
+        assert_close(fast.1, portable.1.transpose());
+        assert_close(fast.2, portable.2.transpose());
+    }
+}
+
+#[test]
+fn sgd_in_one_pass() {
+    for nesterov in [true, false] {
+        let step = SgdStep {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            nesterov,
+            weight_decay: 0.02,
+            gradient_scale: 0.7,
+        };
+        let [p, g, m] = [(); 3].map(|()| random());
+        let t = |tensor: &Tensor<2>| tensor.clone().transpose();
+        let portable = sgd_momentum_step(t(&p), t(&g), t(&m), step);
+        let plain = sgd_step(t(&p), t(&g), step);
+        assert_close(
+            sgd_step(p.clone(), g.clone(), step),
+            plain.clone().transpose(),
+        );
+        let fast = sgd_momentum_step(p.clone(), g.clone(), m, step);
+        assert_close(fast.0, portable.0.transpose());
+        assert_close(fast.1, portable.1.transpose());
+        // With an empty buffer and no look ahead the momentum changes nothing.
+        if !nesterov {
+            let first = sgd_momentum_step(p.clone(), g, p.zeros_like(), step);
+            assert_close(first.0, plain.transpose());
+        }
+    }
+}
+
+/// Linear weights are `[in, out]` here and `[out, in]` in torch: that the update of the transposed
+/// gradient is the transposed update makes the two agree.
+#[test]
+fn adafactor_in_one_pass_and_transposed() {
+    for clip_threshold in [1e3, 0.5] {
+        let step = AdafactorStep {
+            learning_rate: 1e-2,
+            beta_2: 0.6,
+            epsilon: 1e-30,
+            clip_threshold,
+            gradient_scale: 0.3,
+        };
+        let [g, v] = [random(), random().abs() + 0.1];
+        let t = |tensor: &Tensor<2>| tensor.clone().transpose();
+        let portable = adafactor_update(t(&g), t(&v), step);
+        let fast = adafactor_update(g.clone(), v, step);
+        assert_close(fast.0, portable.0.transpose());
+        assert_close(fast.1, portable.1.transpose());
+
+        // A moment as it comes to be: both means of one matrix.
+        let before = random().powf_scalar(2.0) + 0.1;
+        let rows = before.clone().mean_dim(1).squeeze_dim::<1>(1);
+        let columns = before.mean_dim(0).squeeze_dim::<1>(0);
+        let portable = adafactor_factored_update(t(&g), columns.clone(), rows.clone(), step);
+        let fast = adafactor_factored_update(g, rows, columns, step);
+        assert_close(fast.0, portable.0.transpose());
+        assert_close(fast.1, portable.2);
+        assert_close(fast.2, portable.1);
+    }
+}
+
+#[test]
+fn average_and_norm_in_one_pass() {
+    let [average, value] = [random(), random()];
+    let portable = moving_average(average.clone().transpose(), value.clone().transpose(), 0.9);
+    let fast = moving_average(average.clone(), value.clone(), 0.9);
+    assert_close(fast, portable.transpose());
+    assert_close(moving_average(average.clone(), value, 1.0), average.clone());
+    let exact: f64 = values(average.clone()).iter().map(|v| v * v).sum();
+    for sum in [square_sum(average.clone()), square_sum(average.transpose())] {
+        let sum = f64::from(sum.into_scalar::<f32>());
+        assert!((sum / exact - 1.0).abs() < 1e-6, "{sum} and {exact}");
+    }
+}
+
+/// Whoever holds a tensor keeps its values: a snapshot costs nothing until the next step.
+#[test]
+fn shared_tensors_are_not_overwritten() {
+    let data = |value: f32| TensorData::new(vec![value; 6], [2, 3]);
+    let device = Device::flex();
+    let [p, g, m, v] = [1.0, 0.5, 0.25, 0.125].map(|v| Tensor::<2>::from_data(data(v), &device));
+    let held = [&p, &g, &m, &v].map(Clone::clone);
+    drop(adam_step(p.clone(), g.clone(), m.clone(), v.clone(), ADAM));
+    drop(moving_average(p.clone(), g.clone(), 0.5));
+    let sgd = SgdStep {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        nesterov: false,
+        weight_decay: 0.0,
+        gradient_scale: 1.0,
+    };
+    drop(sgd_momentum_step(p, g.clone(), m, sgd));
+    let adafactor = AdafactorStep {
+        learning_rate: 0.1,
+        beta_2: 0.5,
+        epsilon: 1e-30,
+        clip_threshold: 1.0,
+        gradient_scale: 1.0,
+    };
+    drop(adafactor_update(g, v, adafactor));
+    for (tensor, value) in held.into_iter().zip([1.0, 0.5, 0.25, 0.125]) {
+        assert_eq!(values(tensor), [value; 6]);
+    }
+}

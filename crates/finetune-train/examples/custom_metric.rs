@@ -1,0 +1,117 @@
+//! A metric and an observer of one's own, from outside the crate. The best model is the one of the
+//! lowest cost, where missing the last class costs five times a false alarm, and the run ends once
+//! the cost is low enough:
+//! `cargo run --release --example custom_metric -- MODEL_DIR DATA.csv RUN_DIR`.
+
+use std::{env, error::Error, path::Path};
+
+use finetune_data::{Columns, Dataset, LabelSchema, TextTokenizer};
+use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
+use finetune_train::{
+    CustomMetrics, Event, Observer, Observers, RunDirectory, Start, TrainData, TrainError,
+    TrainPlan, device, prepare, train,
+};
+use serde_json::{Value, json};
+
+/// Mean cost of a row.
+struct Cost;
+
+impl CustomMetric for Cost {
+    fn name(&self) -> &str {
+        "cost"
+    }
+
+    fn greater_is_better(&self) -> bool {
+        false
+    }
+
+    fn compute(&self, predictions: &Predictions<'_>) -> f64 {
+        let Targets::Classes(targets) = predictions.targets() else {
+            return f64::NAN;
+        };
+        let last = predictions.outputs() - 1;
+        let cost = |(row, &target): (&[f32], &u32)| match argmax(row) {
+            Some(class) if class == target as usize => 0.0,
+            _ if target as usize == last => 5.0,
+            _ => 1.0,
+        };
+        predictions.iter().zip(targets).map(cost).sum::<f64>() / predictions.rows() as f64
+    }
+}
+
+/// Prints the cost after each evaluation, and ends the run at `enough`.
+struct CostWatch {
+    enough: f64,
+    evaluations: u64,
+    last: f64,
+}
+
+impl Observer for CostWatch {
+    fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
+        if let Event::Evaluated { epoch, metrics, .. } = event {
+            self.evaluations += 1;
+            self.last = metrics.get("cost").unwrap_or(f64::NAN);
+            println!("after epoch {epoch}: cost {:.3}", self.last);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) -> Option<String> {
+        let reached = self.last <= self.enough;
+        reached.then(|| format!("the cost is {:.3}", self.last))
+    }
+
+    /// Kept in each checkpoint, for whoever resumes the run.
+    fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
+        let state = json!({"evaluations": self.evaluations, "last": self.last});
+        Ok(Some(("cost_watch", state)))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [model, data, run] = arguments.as_slice() else {
+        return Err("usage: custom_metric MODEL_DIR DATA.csv RUN_DIR".into());
+    };
+    let base = Path::new(model);
+
+    let rows = Dataset::open(data)?.split("train")?;
+    let columns = Columns::resolve(&rows, &[], &[], true)?;
+    let labels = LabelSchema::infer(&[&rows], &columns, None, None)?;
+    let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
+    let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
+    let data = TrainData {
+        train: training.tokenize(&tokenizer, 64)?,
+        validation: validation.tokenize(&tokenizer, 64)?,
+    };
+    let plan = TrainPlan {
+        model: model.clone(),
+        dataset: arguments[1].clone(),
+        text_column: columns.text.clone(),
+        label_column: columns.label.clone(),
+        labels: labels.names().to_vec(),
+        problem_type: labels.problem_type(),
+        epochs: 5.0,
+        max_length: 64,
+        metric_for_best_model: "cost".into(),
+        output: run.clone(),
+        ..TrainPlan::default()
+    };
+    let metrics = CustomMetrics::default().with(Cost)?;
+    plan.check_with(&metrics)?;
+    let start = Start::fresh(prepare(&plan, base, &device(&plan.device)?)?);
+    let mut run = RunDirectory::create(Path::new(run))?;
+    run.begin(&plan, base)?;
+    let watch = CostWatch {
+        enough: 0.05,
+        evaluations: 0,
+        last: f64::NAN,
+    };
+    let mut observers = Observers::default()
+        .measuring(metrics)
+        .with(run.event_log(&start.state.observers)?)
+        .with(watch);
+    let outcome = train(&plan, start, &data, &run, &mut observers)?;
+    println!("{:?} after {} steps", outcome.reason, outcome.steps);
+    Ok(())
+}

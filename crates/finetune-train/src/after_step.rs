@@ -1,0 +1,250 @@
+//! What may follow an optimizer step: log, evaluation, checkpoint, the end.
+
+use std::{sync::Arc, time::Instant};
+
+use finetune_data::TokenizedDataset;
+
+use crate::{
+    Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
+    FeatureStore, FrozenPrefix, Learner, Observers, Outcome, RunDirectory, Steps, StopReason,
+    TrainData, TrainError, TrainPlan, TrainState, evaluate,
+};
+
+/// All that follows a step.
+pub(crate) struct AfterStep<'a> {
+    plan: &'a TrainPlan,
+    steps: &'a Steps,
+    validation: &'a TokenizedDataset,
+    features: Option<&'a FeatureStore>,
+    checkpoints: Checkpoints,
+    metric: ChosenMetric,
+}
+
+/// An evaluation of the validation rows, and how long it took.
+struct Measured {
+    metrics: Evaluation,
+    predictions: Arc<Accumulator>,
+    seconds: f64,
+}
+
+impl<'a> AfterStep<'a> {
+    pub fn new(
+        plan: &'a TrainPlan,
+        steps: &'a Steps,
+        data: &'a TrainData,
+        prefix: &'a FrozenPrefix,
+        checkpoints: Checkpoints,
+        metrics: &CustomMetrics,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            plan,
+            steps,
+            validation: &data.validation,
+            features: prefix.validation(),
+            checkpoints,
+            metric: plan.metric(metrics)?,
+        })
+    }
+
+    /// Before the first step of a session: the evaluation of the untouched model, or what a
+    /// checkpoint left to do. A run that has ended ends at once.
+    pub fn start(
+        &mut self,
+        learner: &Learner,
+        state: &mut TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<Option<StopReason>, TrainError> {
+        if std::mem::take(&mut state.pending) {
+            return self.step(learner, state, observers);
+        }
+        if *state == TrainState::new() && self.plan.eval_on_start {
+            let evaluation = self.evaluate(learner, observers)?;
+            state.before = Some(serde_json::to_value(&evaluation.metrics).unwrap_or_default());
+            self.emit(evaluation, false, state, observers)?;
+        }
+        Ok(state.ended.clone())
+    }
+
+    /// All that follows a step. A reason ends the run.
+    pub fn step(
+        &mut self,
+        learner: &Learner,
+        state: &mut TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<Option<StopReason>, TrainError> {
+        for message in self.checkpoints.poll()? {
+            observers.emit(&Event::Note { message })?;
+        }
+        match self.evaluate_and_save(learner, state, observers) {
+            Err(TrainError::Interrupted) => {
+                // The step is done; what follows it is done by whoever goes on.
+                state.pending = true;
+                self.save(learner, false, state, observers)?;
+                Ok(Some(StopReason::Interrupted))
+            }
+            other => other,
+        }
+    }
+
+    fn evaluate_and_save(
+        &mut self,
+        learner: &Learner,
+        state: &mut TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<Option<StopReason>, TrainError> {
+        let plan = self.plan;
+        if observers.interrupted() {
+            return Err(TrainError::Interrupted);
+        }
+        let mut reason = match observers.stop() {
+            _ if state.step >= self.steps.total => Some(StopReason::Completed),
+            stop => stop.map(StopReason::Observer),
+        };
+        let mut moment = self.steps.moment(state.step, reason.is_some());
+        let mut best = false;
+        let evaluation = match plan.eval_strategy.is_due(plan.eval_steps, moment) {
+            true => Some(self.evaluate(learner, observers)?),
+            false => None,
+        };
+        // Nothing below is interrupted, so that a step is logged once.
+        if plan.logging_strategy.is_due(plan.logging_steps, moment) {
+            observers.emit(&state.take_log(self.steps.epochs(state.step)))?;
+        }
+        if let Some(evaluation) = evaluation {
+            let metrics = &evaluation.metrics;
+            let better =
+                BestEvaluation::better(state.best.as_ref(), &self.metric, metrics, state.step);
+            best = better.is_some();
+            state.best = better.or(state.best.take());
+            state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
+            let value = metrics.get(self.metric.name()).unwrap_or(f64::NAN);
+            self.emit(evaluation, best, state, observers)?;
+            let greater = self.metric.greater_is_better();
+            let stop = state.early_stopping.should_stop(
+                value,
+                greater,
+                plan.early_stopping_patience,
+                plan.early_stopping_threshold,
+            );
+            if stop && reason.is_none() {
+                reason = Some(StopReason::EarlyStopping);
+                moment.last = true;
+            }
+        }
+        state.ended.clone_from(&reason);
+        let due = plan.save_strategy.is_due(plan.save_steps, moment);
+        if due || (best && plan.load_best_model_at_end) {
+            self.save(learner, best, state, observers)?;
+        }
+        Ok(reason)
+    }
+
+    fn save(
+        &mut self,
+        learner: &Learner,
+        best: bool,
+        state: &mut TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<(), TrainError> {
+        // One that only holds what was interrupted leaves no trace in the log of the run.
+        if !state.pending {
+            observers.emit(&Event::Checkpoint {
+                step: state.step,
+                best,
+            })?;
+        }
+        state.observers = observers.checkpoint()?;
+        self.checkpoints.save(learner, state, best)
+    }
+
+    fn evaluate(
+        &self,
+        learner: &Learner,
+        observers: &mut Observers<'_>,
+    ) -> Result<Measured, TrainError> {
+        let started = Instant::now();
+        let all = evaluate(
+            &learner.result(),
+            self.validation,
+            self.features,
+            "validation",
+            self.plan.eval_batch_size,
+            observers,
+        )?;
+        Ok(Measured {
+            metrics: all.evaluation_with(observers.metrics()),
+            predictions: Arc::new(all),
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn emit(
+        &self,
+        measured: Measured,
+        best: bool,
+        state: &TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<(), TrainError> {
+        observers.emit(&Event::Evaluated {
+            split: "validation",
+            step: state.step,
+            epoch: self.steps.epochs(state.step),
+            metrics: measured.metrics,
+            predictions: measured.predictions,
+            best,
+            seconds: measured.seconds,
+        })
+    }
+
+    /// Ends the run: the result becomes `RUN/model`, unless there is more to come.
+    pub fn finish(
+        self,
+        learner: &Learner,
+        state: &mut TrainState,
+        reason: StopReason,
+        run: &RunDirectory,
+        observers: &mut Observers<'_>,
+    ) -> Result<Outcome, TrainError> {
+        let directory = self.checkpoints.directory().clone();
+        let adapter = self.checkpoints.adapter().cloned();
+        for note in self.checkpoints.finish()? {
+            observers.emit(&Event::Note { message: note })?;
+        }
+        let kept = match (&state.best, self.plan.load_best_model_at_end) {
+            (Some(best), true) => best.step,
+            _ => state.step,
+        };
+        if reason != StopReason::Interrupted {
+            let adopted = match kept == state.step {
+                true => Ok(false),
+                false => run.adopt(&directory.path_of(kept)).map(|()| true),
+            };
+            if let Err(error) = &adopted {
+                let message = format!("the last model is kept, not the best: {error}");
+                observers.emit(&Event::Note { message })?;
+            }
+            if !adopted.unwrap_or(false) {
+                run.save_model(&learner.result(), adapter.as_ref())?;
+            }
+        }
+        observers.emit(&Event::Finished {
+            step: state.step,
+            loss: state.all.mean_loss(),
+            reason: reason.clone(),
+            best_step: kept,
+            seconds: state.all.seconds,
+        })?;
+        Ok(Outcome {
+            steps: state.step,
+            loss: state.all.mean_loss(),
+            seconds: state.all.seconds,
+            samples_per_second: state.all.samples_per_second(),
+            reason,
+            kept_step: kept,
+            kept_epoch: self.steps.epochs(kept),
+            before: state.before.take(),
+            best: state.best.take(),
+            last: state.last_evaluation.take(),
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! When to give up: the metric got no better for a while.
+
+use finetune_metrics::is_better;
+use serde::{Deserialize, Serialize};
+
+/// transformers' `EarlyStoppingCallback`: stops after `patience` evaluations in a row that were not
+/// better than the best by more than `threshold`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EarlyStopping {
+    /// The best value so far, as it counts here.
+    best: Option<f64>,
+    /// Evaluations in a row without enough of an improvement.
+    waited: u64,
+}
+
+impl EarlyStopping {
+    /// Counts an evaluation; `patience` 0 never stops.
+    pub fn should_stop(
+        &mut self,
+        value: f64,
+        greater_is_better: bool,
+        patience: u64,
+        threshold: f64,
+    ) -> bool {
+        let improved = self.best.is_none_or(|best| {
+            is_better(greater_is_better, value, best) && (value - best).abs() > threshold
+        });
+        // As in transformers the comparison is with the best of all, not with the last that counted.
+        if self
+            .best
+            .is_none_or(|best| is_better(greater_is_better, value, best))
+        {
+            self.best = Some(value).filter(|value| !value.is_nan());
+        }
+        self.waited = if improved { 0 } else { self.waited + 1 };
+        patience > 0 && self.waited >= patience
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stops_after(values: &[f64], patience: u64, threshold: f64) -> Option<usize> {
+        let mut stopping = EarlyStopping::default();
+        let mut stop = |&value: &f64| stopping.should_stop(value, true, patience, threshold);
+        values.iter().position(&mut stop)
+    }
+
+    #[test]
+    fn patience_counts_evaluations_without_improvement() {
+        let values = [0.5, 0.6, 0.6, 0.55, 0.7, 0.7, 0.7];
+        assert_eq!(stops_after(&values, 2, 0.0), Some(3));
+        assert_eq!(stops_after(&values, 3, 0.0), None);
+        assert_eq!(stops_after(&values, 0, 0.0), None);
+    }
+
+    #[test]
+    fn small_improvements_do_not_count() {
+        assert_eq!(stops_after(&[0.5, 0.52, 0.54, 0.56], 2, 0.03), Some(2));
+        assert_eq!(stops_after(&[0.5, 0.54, 0.58], 2, 0.03), None);
+    }
+
+    #[test]
+    fn survives_a_checkpoint() {
+        let mut stopping = EarlyStopping::default();
+        stopping.should_stop(0.1 + 0.2, false, 2, 0.0);
+        stopping.should_stop(0.5, false, 2, 0.0);
+        let text = serde_json::to_string(&stopping).unwrap();
+        let mut again: EarlyStopping = serde_json::from_str(&text).unwrap();
+        assert_eq!(again, stopping);
+        assert!(again.should_stop(0.4, false, 2, 0.0));
+    }
+}

@@ -1,0 +1,90 @@
+//! What of a run is a fixed function of the text, and whether it pays to keep it.
+
+use std::path::Path;
+
+use finetune_data::TokenizedDataset;
+use finetune_models::SequenceClassifier;
+
+use crate::{
+    Event, FeatureLimits, FeatureStore, IntervalStrategy, Observers, Steps, Strategy, TrainData,
+    TrainError, TrainPlan, lowest_trained_layer,
+};
+
+/// The layers that nothing is trained in or below, and their results where those are kept.
+#[derive(Debug)]
+pub struct FrozenPrefix {
+    train: Option<FeatureStore>,
+    validation: Option<FeatureStore>,
+}
+
+impl FrozenPrefix {
+    /// Number of encoder layers from the embeddings on that run without dropout and are a fixed
+    /// function of the text. A frozen prefix runs without dropout unless the plan says otherwise:
+    /// noise in features that nothing adapts to only blurs them, and the head then learns from the
+    /// features that prediction gives it.
+    pub fn layers(plan: &TrainPlan, model: &SequenceClassifier) -> usize {
+        match plan.frozen_dropout {
+            true => 0,
+            false => lowest_trained_layer(model),
+        }
+    }
+
+    /// Keeps the results of the prefix for rows that are used more than once.
+    pub fn fill(
+        plan: &TrainPlan,
+        model: &SequenceClassifier,
+        data: &TrainData,
+        steps: &Steps,
+        run: &Path,
+        observers: &mut Observers<'_>,
+    ) -> Result<Self, TrainError> {
+        let layers = Self::layers(plan, model);
+        // What gradual training unfreezes would have to be computed again.
+        let fixed = layers > 0 && plan.strategy != Strategy::Gradual;
+        let limits = plan.feature_cache;
+        let mut fill = |rows: &TokenizedDataset, limits: FeatureLimits, used: f64| {
+            if !fixed || used < 2.0 || limits.memory_bytes + limits.disk_bytes == 0 {
+                return Ok(None);
+            }
+            observers.emit(&Event::Caching { rows: rows.len() })?;
+            let mut progress = |rows| {
+                observers.emit(&Event::CachingProgress { rows })?;
+                match observers.interrupted() {
+                    true => Err(TrainError::Interrupted),
+                    false => Ok(()),
+                }
+            };
+            FeatureStore::fill(model, rows, layers, limits, run, &mut progress).map(Some)
+        };
+        let train = fill(&data.train, limits, steps.passes())?;
+        let left = train.as_ref().map_or(limits, |train| {
+            let report = train.report();
+            FeatureLimits {
+                memory_bytes: limits.memory_bytes - report.memory_bytes,
+                disk_bytes: limits.disk_bytes - report.disk_bytes,
+            }
+        });
+        let validation = fill(&data.validation, left, evaluations(plan, steps))?;
+        Ok(Self { train, validation })
+    }
+
+    /// Results for the training rows.
+    pub fn train(&self) -> Option<&FeatureStore> {
+        self.train.as_ref()
+    }
+
+    /// Results for the validation rows.
+    pub fn validation(&self) -> Option<&FeatureStore> {
+        self.validation.as_ref()
+    }
+}
+
+/// Evaluations of a run.
+fn evaluations(plan: &TrainPlan, steps: &Steps) -> f64 {
+    let during = match plan.eval_strategy {
+        IntervalStrategy::No => 0.0,
+        IntervalStrategy::Epoch => steps.passes().ceil(),
+        IntervalStrategy::Steps => (steps.total as f64 / plan.eval_steps as f64).ceil(),
+    };
+    during + f64::from(u8::from(plan.eval_on_start))
+}

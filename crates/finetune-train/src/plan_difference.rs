@@ -1,0 +1,105 @@
+//! What differs between two plans, and whether a run can go on all the same.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use crate::{TrainError, TrainPlan};
+
+/// Keys that change what is kept and shown, not what is computed.
+const HARMLESS: [&str; 8] = [
+    "logging_strategy",
+    "logging_steps",
+    "save_strategy",
+    "save_steps",
+    "save_total_limit",
+    "save_bytes_limit",
+    "report_to",
+    "output",
+];
+
+/// A key with its value in either plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The key, nested by dots.
+    pub key: String,
+    /// Its value in the run's plan; empty where it has none.
+    pub saved: String,
+    /// Its value now.
+    pub now: String,
+}
+
+impl TrainPlan {
+    /// The keys in which this plan differs from `now`.
+    pub fn differences(&self, now: &Self) -> Result<Vec<Difference>, TrainError> {
+        let (saved, now) = (flat(self)?, flat(now)?);
+        let mut keys: Vec<_> = saved.keys().chain(now.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        let text = |values: &BTreeMap<String, String>, key: &String| {
+            values.get(key).cloned().unwrap_or_default()
+        };
+        let differences = keys.into_iter().map(|key| Difference {
+            key: key.clone(),
+            saved: text(&saved, key),
+            now: text(&now, key),
+        });
+        Ok(differences
+            .filter(|difference| difference.saved != difference.now)
+            .collect())
+    }
+
+    /// Refuses to go on with `now` where it differs from this plan in more than what is harmless or
+    /// `accepted` by name. The differences that are let pass are returned.
+    pub fn check_resumable(
+        &self,
+        now: &Self,
+        accepted: &[String],
+    ) -> Result<Vec<Difference>, TrainError> {
+        let is = |key: &str, name: &str| key == name || key.starts_with(&format!("{name}."));
+        let (passed, refused): (Vec<_>, Vec<_>) =
+            self.differences(now)?.into_iter().partition(|difference| {
+                let mut names = HARMLESS
+                    .into_iter()
+                    .chain(accepted.iter().map(String::as_str));
+                names.any(|name| is(&difference.key, name))
+            });
+        if refused.is_empty() {
+            return Ok(passed);
+        }
+        let lines: Vec<_> = refused
+            .iter()
+            .map(|Difference { key, saved, now }| format!("  {key}: {saved} in the run, now {now}"))
+            .collect();
+        let accept: Vec<_> = refused
+            .iter()
+            .map(|difference| format!("--accept {}", difference.key))
+            .collect();
+        Err(TrainError::Plan(format!(
+            "the plan differs from the run's, so its result would not be that of either:\n{}\nStart another run, or add {} if you know the change to be harmless",
+            lines.join("\n"),
+            accept.join(" ")
+        )))
+    }
+}
+
+fn flat(plan: &TrainPlan) -> Result<BTreeMap<String, String>, TrainError> {
+    fn add(prefix: &str, value: Value, values: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Table(table) => {
+                for (key, value) in table {
+                    let dot = if prefix.is_empty() { "" } else { "." };
+                    add(&format!("{prefix}{dot}{key}"), value, values);
+                }
+            }
+            value => {
+                values.insert(prefix.into(), value.to_string());
+            }
+        }
+    }
+    let table = Value::try_from(plan)
+        .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))?;
+    let mut values = BTreeMap::new();
+    add("", table, &mut values);
+    Ok(values)
+}

@@ -1,0 +1,191 @@
+//! Which schedule, and its settings.
+
+use serde::{Deserialize, Serialize};
+
+use super::OneCycleConfig;
+use crate::TrainError;
+
+/// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's one
+/// cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchedulerType {
+    /// Warm-up, then straight down to 0.
+    #[default]
+    Linear,
+    /// Warm-up, then down a cosine; see [`ScheduleConfig::num_cycles`].
+    Cosine,
+    /// Warm-up, then a cosine from the peak to 0, `num_cycles` times.
+    CosineWithRestarts,
+    /// Warm-up, then down to `lr_end` as a polynomial of degree `power`.
+    Polynomial,
+    /// The peak all the time; a warm-up is ignored, as in transformers.
+    Constant,
+    /// Warm-up, then the peak.
+    ConstantWithWarmup,
+    /// Warm-up, then down with the square root of the step.
+    InverseSqrt,
+    /// torch's `OneCycleLR` (Smith & Topin 2018), which has a warm-up of its own.
+    OneCycle,
+}
+
+impl SchedulerType {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Linear,
+        Self::Cosine,
+        Self::CosineWithRestarts,
+        Self::Polynomial,
+        Self::Constant,
+        Self::ConstantWithWarmup,
+        Self::InverseSqrt,
+        Self::OneCycle,
+    ];
+}
+
+/// A schedule and its settings, with transformers' (and torch's) names and defaults. A setting that
+/// the chosen type does not have is ignored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Which.
+    pub lr_scheduler_type: SchedulerType,
+    /// Waves of `cosine` (absent: 0.5, once down), descents of `cosine_with_restarts` (absent: 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub num_cycles: Option<f64>,
+    /// Degree of `polynomial`.
+    pub power: f64,
+    /// Last learning rate of `polynomial`.
+    pub lr_end: f64,
+    /// Steps after which `inverse_sqrt` starts to fall noticeably (absent: the warm-up's, or 10,000
+    /// without one).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timescale: Option<u64>,
+    /// Settings of `one_cycle`.
+    pub one_cycle: OneCycleConfig,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self {
+            lr_scheduler_type: SchedulerType::default(),
+            num_cycles: None,
+            power: 1.0,
+            lr_end: 1e-7,
+            timescale: None,
+            one_cycle: OneCycleConfig::default(),
+        }
+    }
+}
+
+impl ScheduleConfig {
+    /// Refuses settings that the chosen type cannot run with, given the peak learning rate.
+    pub fn check(&self, learning_rate: f64) -> Result<(), TrainError> {
+        let above_0 = |value: f64| value > 0.0 && value.is_finite();
+        require(
+            above_0(learning_rate),
+            "learning_rate",
+            learning_rate,
+            "a number above 0, such as 5e-5",
+        )?;
+        match self.lr_scheduler_type {
+            SchedulerType::Cosine | SchedulerType::CosineWithRestarts => {
+                let cycles = self.num_cycles.unwrap_or(1.0);
+                require(above_0(cycles), "num_cycles", cycles, "a number above 0")
+            }
+            SchedulerType::Polynomial => {
+                require(above_0(self.power), "power", self.power, "a number above 0")?;
+                require(
+                    (0.0..learning_rate).contains(&self.lr_end),
+                    "lr_end",
+                    self.lr_end,
+                    &format!("0 or more and less than the learning rate, {learning_rate:e}"),
+                )
+            }
+            SchedulerType::InverseSqrt => {
+                let steps = self.timescale.unwrap_or(1);
+                require(steps > 0, "timescale", steps as f64, "at least 1 step")
+            }
+            SchedulerType::OneCycle => self.one_cycle.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An error that names `key` unless `condition` holds.
+pub(super) fn require(
+    condition: bool,
+    key: &str,
+    value: f64,
+    expected: &str,
+) -> Result<(), TrainError> {
+    match condition {
+        true => Ok(()),
+        false => Err(TrainError::Plan(format!(
+            "{key} is {value:?}; expected {expected}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_transformers() {
+        let names = SchedulerType::ALL.map(|kind| serde_json::to_string(&kind).unwrap());
+        assert_eq!(
+            names.map(|name| name.trim_matches('"').to_string()),
+            [
+                "linear",
+                "cosine",
+                "cosine_with_restarts",
+                "polynomial",
+                "constant",
+                "constant_with_warmup",
+                "inverse_sqrt",
+                "one_cycle"
+            ]
+        );
+        let text = "lr_scheduler_type = \"polynomial\"\npower = 2.0";
+        let config: ScheduleConfig = toml::from_str(text).unwrap();
+        assert_eq!(config.lr_scheduler_type, SchedulerType::Polynomial);
+        assert_eq!((config.power, config.lr_end), (2.0, 1e-7));
+        let again = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<ScheduleConfig>(&again).unwrap(), config);
+    }
+
+    #[test]
+    fn what_is_illegal_is_named() {
+        for (text, key) in [
+            (
+                "lr_scheduler_type = \"cosine\"\nnum_cycles = 0.0",
+                "num_cycles",
+            ),
+            ("lr_scheduler_type = \"polynomial\"\npower = -1.0", "power"),
+            ("lr_scheduler_type = \"polynomial\"\nlr_end = 0.1", "lr_end"),
+            (
+                "lr_scheduler_type = \"inverse_sqrt\"\ntimescale = 0",
+                "timescale",
+            ),
+            (
+                "lr_scheduler_type = \"one_cycle\"\none_cycle.pct_start = 1.5",
+                "pct_start",
+            ),
+            (
+                "lr_scheduler_type = \"one_cycle\"\none_cycle.div_factor = 0.0",
+                "div_factor",
+            ),
+            (
+                "lr_scheduler_type = \"one_cycle\"\none_cycle.max_momentum = 1.0",
+                "max_momentum",
+            ),
+        ] {
+            let config: ScheduleConfig = toml::from_str(text).unwrap();
+            let error = config.check(5e-5).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let config = ScheduleConfig::default();
+        assert!(config.check(f64::NAN).is_err());
+    }
+}

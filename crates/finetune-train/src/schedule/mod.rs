@@ -1,0 +1,187 @@
+//! The learning rate of each step, and with `one_cycle` the momentum.
+
+mod config;
+mod one_cycle;
+
+use std::f64::consts::PI;
+
+use crate::TrainError;
+
+pub use config::{ScheduleConfig, SchedulerType};
+pub use one_cycle::{AnnealStrategy, OneCycleConfig};
+
+use one_cycle::OneCycle;
+
+/// The learning rate as a function of the step: transformers' schedules of the same names, and
+/// torch's `OneCycleLR`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    learning_rate: f64,
+    warmup_steps: u64,
+    total_steps: u64,
+    after_warmup: AfterWarmup,
+}
+
+/// What follows the warm-up, with its own settings.
+#[derive(Clone, Debug, PartialEq)]
+enum AfterWarmup {
+    Constant,
+    Linear,
+    Cosine { num_cycles: f64 },
+    CosineWithRestarts { num_cycles: f64 },
+    Polynomial { power: f64, lr_end: f64 },
+    InverseSqrt { timescale: f64 },
+    OneCycle(OneCycle),
+}
+
+impl Schedule {
+    /// A schedule over `total_steps` optimizer steps whose peak is `learning_rate` and whose first
+    /// `warmup_steps` rise to it. `constant` and `one_cycle` do without these, as transformers and
+    /// torch do. An illegal value is an error that names its key.
+    pub fn new(
+        config: &ScheduleConfig,
+        learning_rate: f64,
+        warmup_steps: u64,
+        total_steps: u64,
+    ) -> Result<Self, TrainError> {
+        config.check(learning_rate)?;
+        if total_steps == 0 {
+            return Err(TrainError::Plan(
+                "the schedule has 0 steps; expected at least 1".into(),
+            ));
+        }
+        let after_warmup = match config.lr_scheduler_type {
+            SchedulerType::Constant | SchedulerType::ConstantWithWarmup => AfterWarmup::Constant,
+            SchedulerType::Linear => AfterWarmup::Linear,
+            SchedulerType::Cosine => AfterWarmup::Cosine {
+                num_cycles: config.num_cycles.unwrap_or(0.5),
+            },
+            SchedulerType::CosineWithRestarts => AfterWarmup::CosineWithRestarts {
+                num_cycles: config.num_cycles.unwrap_or(1.0),
+            },
+            SchedulerType::Polynomial => AfterWarmup::Polynomial {
+                power: config.power,
+                lr_end: config.lr_end,
+            },
+            SchedulerType::InverseSqrt => AfterWarmup::InverseSqrt {
+                timescale: match (config.timescale, warmup_steps) {
+                    (Some(timescale), _) => timescale as f64,
+                    (None, 0) => 10_000.0,
+                    (None, steps) => steps as f64,
+                },
+            },
+            SchedulerType::OneCycle => {
+                AfterWarmup::OneCycle(OneCycle::new(config.one_cycle, learning_rate, total_steps))
+            }
+        };
+        let without_warmup = matches!(
+            config.lr_scheduler_type,
+            SchedulerType::Constant | SchedulerType::OneCycle
+        );
+        Ok(Self {
+            learning_rate,
+            warmup_steps: if without_warmup { 0 } else { warmup_steps },
+            total_steps,
+            after_warmup,
+        })
+    }
+
+    /// The learning rate of step `step`, from 0. The first of a warm-up is 0, as in transformers.
+    pub fn at(&self, step: u64) -> f64 {
+        if step < self.warmup_steps {
+            return self.learning_rate * (step as f64 / self.warmup_steps as f64);
+        }
+        let since = (step - self.warmup_steps) as f64;
+        let length = self.total_steps as f64 - self.warmup_steps as f64;
+        let progress = since / length.max(1.0);
+        let factor = match &self.after_warmup {
+            AfterWarmup::Constant => 1.0,
+            AfterWarmup::Linear => {
+                ((self.total_steps as f64 - step as f64) / length.max(1.0)).max(0.0)
+            }
+            AfterWarmup::Cosine { num_cycles } => half_cosine(num_cycles * 2.0 * progress),
+            AfterWarmup::CosineWithRestarts { .. } if progress >= 1.0 => 0.0,
+            AfterWarmup::CosineWithRestarts { num_cycles } => {
+                half_cosine((num_cycles * progress) % 1.0)
+            }
+            AfterWarmup::Polynomial { lr_end, .. } if since >= length => {
+                lr_end / self.learning_rate
+            }
+            AfterWarmup::Polynomial { power, lr_end } => {
+                let range = self.learning_rate - lr_end;
+                (range * (1.0 - since / length).powf(*power) + lr_end) / self.learning_rate
+            }
+            AfterWarmup::InverseSqrt { timescale } => {
+                let shift = timescale - self.warmup_steps as f64;
+                1.0 / ((step as f64 + shift) / timescale).sqrt()
+            }
+            AfterWarmup::OneCycle(cycle) => return cycle.learning_rate_at(step),
+        };
+        self.learning_rate * factor
+    }
+
+    /// What `one_cycle` with `cycle_momentum` puts in the place of SGD's momentum or Adam's first
+    /// beta in step `step`, from 0; `None` for all others.
+    pub fn momentum_at(&self, step: u64) -> Option<f64> {
+        match &self.after_warmup {
+            AfterWarmup::OneCycle(cycle) => cycle.momentum_at(step),
+            _ => None,
+        }
+    }
+
+    /// Number of warm-up steps; 0 for `constant` and `one_cycle`.
+    pub fn warmup_steps(&self) -> u64 {
+        self.warmup_steps
+    }
+}
+
+/// From 1 at 0 to 0 at 1, and on as the cosine goes.
+fn half_cosine(turns: f64) -> f64 {
+    (0.5 * (1.0 + (PI * turns).cos())).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(lr_scheduler_type: SchedulerType, warmup: u64, total: u64) -> Schedule {
+        let config = ScheduleConfig {
+            lr_scheduler_type,
+            ..Default::default()
+        };
+        Schedule::new(&config, 1.0, warmup, total).unwrap()
+    }
+
+    /// Values of `transformers.get_linear_schedule_with_warmup(optimizer, 2, 10)`.
+    #[test]
+    fn linear_is_the_default() {
+        let schedule = Schedule::new(&ScheduleConfig::default(), 1.0, 2, 10).unwrap();
+        let rates: Vec<_> = (0..10).map(|step| schedule.at(step)).collect();
+        assert_eq!(
+            rates,
+            [0.0, 0.5, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]
+        );
+    }
+
+    /// Where transformers or torch divide by zero, there is still a number.
+    #[test]
+    fn runs_of_nothing_but_warmup_and_of_one_step() {
+        for kind in SchedulerType::ALL {
+            for (warmup, total) in [(0, 1), (1, 1), (3, 3), (5, 3)] {
+                let schedule = schedule(kind, warmup, total);
+                for step in 0..8 {
+                    let rate = schedule.at(step);
+                    assert!((0.0..=1.0).contains(&rate), "{kind:?} {step}: {rate}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_warmup_says_so() {
+        assert_eq!(schedule(SchedulerType::Constant, 3, 9).warmup_steps(), 0);
+        assert_eq!(schedule(SchedulerType::OneCycle, 3, 9).warmup_steps(), 0);
+        assert_eq!(schedule(SchedulerType::InverseSqrt, 3, 9).warmup_steps(), 3);
+        assert_eq!(schedule(SchedulerType::Constant, 3, 9).momentum_at(0), None);
+    }
+}

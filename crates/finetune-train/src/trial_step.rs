@@ -1,0 +1,83 @@
+//! Whether a step fits into the memory, found out by taking one.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use finetune_data::{BatchLabels, PackedBatch, ProblemType};
+use finetune_kernels::DropoutSource;
+
+use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
+
+/// Batch sizes that give the same rows per step as `batch_size` times `accumulation`: the largest
+/// first, each at most half of the one before, with the accumulation that goes with it.
+pub fn batch_sizes(batch_size: usize, accumulation: usize) -> impl Iterator<Item = (usize, usize)> {
+    let smaller = move |&size: &usize| {
+        (1..=size / 2)
+            .rev()
+            .find(|half| batch_size.is_multiple_of(*half))
+    };
+    std::iter::successors(Some(batch_size), smaller)
+        .map(move |size| (size, accumulation * (batch_size / size)))
+}
+
+/// Takes one step of `plan` on a made-up batch of rows of `length` tokens, with everything that
+/// takes memory: gradients, the sum of two batches' where they are accumulated, the optimizer's
+/// state, the moving average. `base` is the base model's directory.
+///
+/// What does not fit ends the process in one way or another, so this belongs into a process of its
+/// own.
+pub fn trial_step(
+    plan: &TrainPlan,
+    base: &Path,
+    length: usize,
+    device: &Device,
+) -> Result<(), TrainError> {
+    let prepared = prepare(plan, base, device)?;
+    let vocabulary = prepared.model.config().vocab_size as u32;
+    let learner = Learner::new(
+        plan,
+        prepared.model,
+        OptimizerState::default(),
+        EmaState::default(),
+    )?;
+    let batch = rows(plan, length, vocabulary);
+    let batches = vec![batch; plan.gradient_accumulation_steps.min(2)];
+    let loss = plan.loss();
+    let loss = StepLoss::new(plan, &loss, &learner.model, None);
+    let dropout = |index| DropoutSource::at(plan.seed, index as u32);
+    let (_, gradients) = loss.backward(&learner.model, &batches, dropout)?;
+    drop(learner.step(gradients, plan.learning_rate, None, 1.0));
+    Ok(())
+}
+
+fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
+    let (rows, tokens) = (plan.batch_size, plan.batch_size * length);
+    let width = plan.labels.len().max(1);
+    let values = vec![0.0; rows * width];
+    PackedBatch {
+        ids: (0..tokens).map(|token| token as u32 % vocabulary).collect(),
+        type_ids: vec![0; tokens],
+        positions: (0..tokens).map(|token| (token % length) as u32).collect(),
+        offsets: (0..=rows).map(|row| (row * length) as u32).collect(),
+        rows: (0..rows as u64).collect(),
+        labels: match plan.problem_type {
+            ProblemType::SingleLabelClassification => BatchLabels::Classes(vec![0; rows]),
+            ProblemType::MultiLabelClassification => BatchLabels::MultiLabel { width, values },
+            ProblemType::Regression => BatchLabels::Values { width, values },
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_of_a_step_stay_the_same() {
+        let sizes = |batch, accumulation| batch_sizes(batch, accumulation).collect::<Vec<_>>();
+        assert_eq!(sizes(16, 1), [(16, 1), (8, 2), (4, 4), (2, 8), (1, 16)]);
+        assert_eq!(sizes(12, 2), [(12, 2), (6, 4), (3, 8), (1, 24)]);
+        assert_eq!(sizes(7, 3), [(7, 3), (1, 21)]);
+        assert_eq!(sizes(1, 4), [(1, 4)]);
+    }
+}

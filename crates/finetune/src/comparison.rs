@@ -1,0 +1,176 @@
+//! Two evaluations side by side: before and after training, or one model and another.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+/// What is compared, by task: the first of which both evaluations have the first metric. Names as in
+/// the evaluations' JSON, with titles.
+const COMPARED: [&[(&str, &str)]; 3] = [
+    &[
+        ("accuracy", "accuracy"),
+        ("f1_macro", "F1 macro"),
+        ("loss", "loss"),
+        ("confidence", "average confidence"),
+    ],
+    &[
+        ("f1_micro", "F1 micro"),
+        ("f1_macro", "F1 macro"),
+        ("subset_accuracy", "subset accuracy"),
+        ("loss", "loss"),
+    ],
+    &[
+        ("pearson", "Pearson"),
+        ("spearman", "Spearman"),
+        ("mse", "MSE"),
+        ("mae", "MAE"),
+    ],
+];
+
+/// The metrics of two evaluations.
+pub struct Comparison {
+    changes: Vec<Change>,
+}
+
+/// One metric of both.
+struct Change {
+    name: String,
+    title: String,
+    before: Option<f64>,
+    after: Option<f64>,
+    /// Confidence interval of the difference.
+    interval: Option<[f64; 2]>,
+}
+
+impl Comparison {
+    /// Of two evaluations of the same task, as JSON: the metrics that tell most about it.
+    pub fn new(before: &Value, after: &Value) -> Self {
+        let has = |metrics: &&&[(&str, &str)]| {
+            metrics
+                .first()
+                .is_some_and(|(name, _)| before.get(name).is_some() && after.get(name).is_some())
+        };
+        let metrics = COMPARED.iter().find(has).copied().unwrap_or_default();
+        let metrics = metrics.iter().copied();
+        Self::of(before, after, metrics)
+    }
+
+    /// The metrics of these names.
+    pub fn of_metrics<'a>(
+        before: &Value,
+        after: &Value,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self::of(before, after, names.into_iter().map(|name| (name, name)))
+    }
+
+    fn of<'a>(
+        before: &Value,
+        after: &Value,
+        metrics: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let change = |(name, title): (&str, &str)| Change {
+            name: name.into(),
+            title: title.into(),
+            before: before[name].as_f64(),
+            after: after[name].as_f64(),
+            interval: None,
+        };
+        Self {
+            changes: metrics.into_iter().map(change).collect(),
+        }
+    }
+
+    /// With confidence intervals of the differences, by name of the metric.
+    pub fn with_intervals(mut self, intervals: &BTreeMap<&str, [f64; 2]>) -> Self {
+        for change in &mut self.changes {
+            change.interval = intervals.get(change.name.as_str()).copied();
+        }
+        self
+    }
+
+    /// A line per metric: its title, both values, the change. `heads` are above the values.
+    pub fn table(&self, heads: [&str; 2]) -> String {
+        let titles = self.changes.iter().map(|change| change.title.len());
+        let width = titles.max().unwrap_or(0);
+        let [first, second] = heads;
+        let mut text = format!("{:width$}  {first:>9}  {second:>9}  {:>9}", "", "change");
+        if self.changes.iter().any(|change| change.interval.is_some()) {
+            text += "  95 % interval";
+        }
+        text.push('\n');
+        for change in &self.changes {
+            let number = |value: Option<f64>| match value {
+                Some(value) => format!("{value:>9.4}"),
+                None => format!("{:>9}", "-"),
+            };
+            let difference = match change.difference() {
+                Some(difference) => format!("{difference:>+9.4}"),
+                None => format!("{:>9}", "-"),
+            };
+            let (before, after) = (number(change.before), number(change.after));
+            text += &format!("{:width$}  {before}  {after}  {difference}", change.title);
+            if let Some([low, high]) = change.interval {
+                text += &format!("  {low:+.4} to {high:+.4}");
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// By name of the metric the change, and its interval where there is one.
+    pub fn json(&self) -> Value {
+        let changes = self.changes.iter().map(|change| {
+            let mut entry = Map::new();
+            entry.insert("change".into(), json!(change.difference()));
+            if let Some([low, high]) = change.interval {
+                entry.insert("low".into(), json!(low));
+                entry.insert("high".into(), json!(high));
+            }
+            (change.name.clone(), Value::Object(entry))
+        });
+        changes.collect::<Map<_, _>>().into()
+    }
+}
+
+impl Change {
+    fn difference(&self) -> Option<f64> {
+        Some(self.after? - self.before?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_what_tells_most() {
+        let before = json!({"accuracy": 0.5, "f1_macro": 0.25, "loss": 0.7, "confidence": 0.5125, "f1_micro": 0.5});
+        let after = json!({"accuracy": 0.75, "f1_macro": 0.75, "loss": null, "confidence": 0.875, "f1_micro": 0.75});
+        let intervals = BTreeMap::from([("accuracy", [-0.05, 0.55])]);
+        let comparison = Comparison::new(&before, &after).with_intervals(&intervals);
+        assert_eq!(
+            comparison.table(["before", "after"]),
+            "                       before      after     change  95 % interval\n\
+             accuracy               0.5000     0.7500    +0.2500  -0.0500 to +0.5500\n\
+             F1 macro               0.2500     0.7500    +0.5000\n\
+             loss                   0.7000          -          -\n\
+             average confidence     0.5125     0.8750    +0.3625\n"
+        );
+        let json = comparison.json();
+        assert_eq!(
+            json["accuracy"],
+            json!({"change": 0.25, "low": -0.05, "high": 0.55})
+        );
+        assert_eq!(json["loss"], json!({"change": null}));
+
+        let values = json!({"mse": 1.0, "pearson": 0.5, "spearman": 0.5, "mae": 0.5, "rmse": 1.0});
+        let table = Comparison::new(&values, &values).table(["A", "B"]);
+        assert!(
+            table.contains("Pearson") && !table.contains("interval"),
+            "{table}"
+        );
+        let chosen = Comparison::of_metrics(&values, &values, ["rmse"]).table(["A", "B"]);
+        assert_eq!(chosen.lines().count(), 2);
+    }
+}

@@ -1,0 +1,38 @@
+//! Whether a classifier's confidence is its accuracy.
+
+use finetune_metrics::ReliabilityBin;
+use finetune_train::Accumulator;
+use serde_json::{Value, json};
+
+/// The reliability table, after ECE and Brier score; empty for what has no classes.
+pub fn table(all: &Accumulator) -> String {
+    let Accumulator::Classification(all) = all else {
+        return String::new();
+    };
+    let summary = all.summary();
+    let mut text = format!(
+        "expected calibration error {:.4}, Brier score {:.4}\n\n\
+         {:>14}  {:>7}  {:>15}  {:>8}\n",
+        summary.ece, summary.brier, "confidence", "rows", "mean confidence", "accuracy"
+    );
+    for bin in filled(&all.reliability_bins()) {
+        let range = format!("{:.3} to {:.3}", bin.lower, bin.upper);
+        text += &format!(
+            "{range:>14}  {:>7}  {:>15.4}  {:>8.4}\n",
+            bin.count, bin.confidence, bin.accuracy
+        );
+    }
+    text
+}
+
+/// The bins that have rows.
+pub fn json(all: &Accumulator) -> Value {
+    match all {
+        Accumulator::Classification(all) => json!(filled(&all.reliability_bins())),
+        _ => Value::Null,
+    }
+}
+
+fn filled(bins: &[ReliabilityBin]) -> Vec<ReliabilityBin> {
+    bins.iter().filter(|bin| bin.count > 0).copied().collect()
+}

@@ -1,0 +1,135 @@
+//! What is refused before any work, or as soon as the models are known.
+
+use std::collections::BTreeSet;
+
+use finetune_data::Dataset;
+use finetune_metrics::{Metric, Task};
+use finetune_models::Outputs;
+
+use super::subject::Subject;
+use crate::{args::EvaluateArguments, error::Failure};
+
+/// The models' names: one, or two to compare.
+pub fn models(arguments: &EvaluateArguments) -> Result<Vec<&str>, Failure> {
+    let named = arguments.models.iter().map(String::as_str);
+    let names: Vec<_> = named.chain(arguments.model.as_deref()).collect();
+    let refuse = |problem: &str| Err(Failure::User(problem.into()));
+    match names.len() {
+        1 => {}
+        2 if arguments.find_thresholds.is_some() => {
+            return refuse("--find-thresholds is for one model; name one");
+        }
+        2 => {}
+        _ => return refuse("name one model, or two to compare"),
+    }
+    Ok(names)
+}
+
+/// Numbers that make no sense, and metrics that nobody knows.
+pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
+    if arguments.batch_size == 0 {
+        return Err(Failure::User(
+            "--batch-size is 0; expected at least 1".into(),
+        ));
+    }
+    for name in &arguments.metrics {
+        name.parse::<Metric>()
+            .map_err(|error| Failure::User(format!("--metrics: {error}")))?;
+    }
+    Ok(())
+}
+
+/// The split to evaluate on.
+pub fn split(arguments: &EvaluateArguments, dataset: &Dataset) -> Result<String, Failure> {
+    if let Some(expression) = &arguments.split {
+        return Ok(expression.clone());
+    }
+    let has = |name: &&str| dataset.has_split(name);
+    if arguments.find_thresholds.is_some() {
+        // Thresholds that were chosen on the test rows would flatter the model there.
+        return match dataset.has_split("validation") {
+            true => Ok("validation".into()),
+            false => Err(Failure::User(format!(
+                "{} has no validation split to find thresholds on; name rows that are neither trained nor tested on with --split",
+                arguments.dataset
+            ))),
+        };
+    }
+    let split = ["test", "validation"].into_iter().find(has);
+    Ok(split.unwrap_or("train").into())
+}
+
+/// Options that the models have no use for, and models that cannot be compared. Gives the metrics
+/// that were asked for.
+pub fn check_models(
+    arguments: &EvaluateArguments,
+    subjects: &[Subject],
+) -> Result<Vec<Metric>, Failure> {
+    if let [a, b] = subjects {
+        same_labels(a, b)?;
+    }
+    let Some(outputs) = subjects.first().map(Subject::outputs) else {
+        return Ok(Vec::new());
+    };
+    let task = match outputs {
+        Outputs::Classes(_) => Task::Classification,
+        Outputs::MultiLabel(_) => Task::MultiLabel,
+        Outputs::Regression(_) => Task::Regression,
+    };
+    let refuse = |option: &str, kind: &str| {
+        let problem = format!(
+            "{option} is for {kind} models, but this is one for {}",
+            outputs.problem_type()
+        );
+        Err(Failure::User(problem))
+    };
+    if arguments.calibration && task != Task::Classification {
+        return refuse("--calibration", "single_label_classification");
+    }
+    if arguments.find_thresholds.is_some() && task != Task::MultiLabel {
+        return refuse("--find-thresholds", "multi_label_classification");
+    }
+    let metrics = arguments.metrics.iter();
+    let metrics = metrics.map(|name| {
+        Metric::parse(name, task).map_err(|error| Failure::User(format!("--metrics: {error}")))
+    });
+    metrics.collect()
+}
+
+/// Two models answer the same question where they have the same kind of labels, by the same names in
+/// whatever order; a single number needs no name.
+fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
+    let names = |outputs: &Outputs| outputs.names().iter().cloned().collect::<BTreeSet<_>>();
+    let (first, second) = (a.outputs(), b.outputs());
+    let same = first.problem_type() == second.problem_type()
+        && (names(first) == names(second)
+            || matches!(first, Outputs::Regression(_)) && first.len() == 1 && second.len() == 1);
+    if same {
+        return Ok(());
+    }
+    let describe = |subject: &Subject| {
+        let outputs = subject.outputs();
+        let shown: Vec<_> = outputs
+            .names()
+            .iter()
+            .take(12)
+            .map(String::as_str)
+            .collect();
+        format!(
+            "{} is for {} ({}{})",
+            subject.name,
+            outputs.problem_type(),
+            shown.join(", "),
+            if outputs.len() > shown.len() {
+                ", …"
+            } else {
+                ""
+            }
+        )
+    };
+    Err(Failure::User(format!(
+        "two models are compared on the same labels, but {} and {}",
+        describe(a),
+        describe(b)
+    )))
+}

@@ -1,0 +1,125 @@
+//! One model on the rows.
+
+use burn::tensor::Device;
+use finetune_data::{Columns, LabelSchema, ProblemType, Split, TokenizedDataset};
+use finetune_metrics::RowScores;
+use finetune_models::Outputs;
+use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
+
+use crate::{
+    args::EvaluateArguments,
+    data::{describe, tokenize},
+    error::Failure,
+    interrupt, model,
+    progress::ProgressView,
+};
+
+/// A model to evaluate.
+pub struct Subject {
+    /// As the user named it.
+    pub name: String,
+    pub classifier: Classifier,
+}
+
+/// A model that was evaluated.
+pub struct Evaluated {
+    /// As the user named it.
+    pub name: String,
+    /// Its metrics, and what tables are made of.
+    pub all: Accumulator,
+    /// The rows.
+    pub data: TokenizedDataset,
+    /// Row number of each prediction.
+    order: Vec<u64>,
+}
+
+impl Subject {
+    pub fn load(name: &str, revision: Option<&str>, device: &Device) -> Result<Self, Failure> {
+        Ok(Self {
+            name: name.into(),
+            classifier: model::classifier(name, revision, None, device)?,
+        })
+    }
+
+    pub fn outputs(&self) -> &Outputs {
+        self.classifier.outputs()
+    }
+
+    /// The columns of the rows. The label columns of a model of several outputs are by default those
+    /// that are named as its outputs, if all are there.
+    fn columns(&self, arguments: &EvaluateArguments, rows: &Split) -> Result<Columns, Failure> {
+        let is_column = |name: &String| rows.schema().field_with_name(name).is_ok();
+        let own = match self.outputs() {
+            Outputs::Classes(_) => &[],
+            Outputs::MultiLabel(names) | Outputs::Regression(names) => names.as_slice(),
+        };
+        let named = arguments.label_column.as_slice();
+        let label = match named.is_empty() && own.iter().all(is_column) {
+            true => own,
+            false => named,
+        };
+        let text = &arguments.columns.text_column;
+        Ok(Columns::resolve(rows, text, label, true)?)
+    }
+
+    /// The labels as the model has them: its kind, its names in its order.
+    fn labels(&self, rows: &Split, columns: &Columns) -> Result<LabelSchema, Failure> {
+        let (problem_type, names) = match self.outputs() {
+            Outputs::Classes(names) => (ProblemType::SingleLabelClassification, Some(names)),
+            Outputs::MultiLabel(names) => (ProblemType::MultiLabelClassification, Some(names)),
+            // A single number needs no name.
+            Outputs::Regression(names) => (
+                ProblemType::Regression,
+                Some(names).filter(|names| names.len() > 1),
+            ),
+        };
+        let names = names.map(Vec::as_slice);
+        let labels = LabelSchema::infer(&[rows], columns, names, Some(problem_type))?;
+        Ok(labels)
+    }
+
+    /// Evaluates the model on rows of `whole`, drawn as the arguments say.
+    pub fn evaluate(
+        self,
+        arguments: &EvaluateArguments,
+        whole: &Split,
+    ) -> Result<Evaluated, Failure> {
+        let columns = self.columns(arguments, whole)?;
+        let labels = self.labels(whole, &columns)?;
+        let rows = whole.shuffle_take(arguments.seed, arguments.eval_rows)?;
+        let model = self.classifier.model();
+        let longest = model.config().max_position_embeddings;
+        let max_length = arguments.max_length.unwrap_or(256).min(longest);
+        let tokenizer = self.classifier.tokenizer();
+        let data = tokenize(&rows, &columns, &labels, tokenizer, max_length)?;
+        eprintln!("data    {}: {}", whole.name(), describe(&data));
+        let mut observers = Observers::default()
+            .with(interrupt::OnSignal)
+            .with(ProgressView::default());
+        let batch_size = arguments.batch_size;
+        let all = evaluate(model, &data, None, "rows", batch_size, &mut observers)?;
+        Ok(Evaluated {
+            name: self.name,
+            all,
+            order: evaluation_order(&data, batch_size)?,
+            data,
+        })
+    }
+}
+
+impl Evaluated {
+    /// Row number in the data of a prediction.
+    pub fn row(&self, prediction: usize) -> u64 {
+        self.order.get(prediction).copied().unwrap_or_default()
+    }
+
+    /// Target and prediction of each row, in the order of the rows.
+    pub fn row_scores(&self) -> Result<RowScores, Failure> {
+        let thresholds = match &self.all {
+            Accumulator::MultiLabel(all) => all.thresholds(),
+            _ => &[],
+        };
+        let scores = RowScores::new(&self.all.predictions(), thresholds, &self.order);
+        scores.map_err(|error| Failure::Internal(error.to_string()))
+    }
+}

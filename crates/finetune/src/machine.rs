@@ -1,0 +1,81 @@
+//! What the program and the machine are, for the manifest of a run.
+
+use std::{env, fs, num::NonZero, thread};
+
+use finetune_train::{MachineFacts, ProgramFacts};
+
+/// This program.
+pub fn program() -> ProgramFacts {
+    ProgramFacts {
+        version: env!("CARGO_PKG_VERSION").into(),
+        git_commit: env!("FINETUNE_GIT_COMMIT").into(),
+    }
+}
+
+/// This machine.
+pub fn machine(device: &str) -> MachineFacts {
+    MachineFacts {
+        os: match read("/proc/sys/kernel/osrelease") {
+            Some(release) => format!("{} {}", env::consts::OS, release.trim()),
+            None => env::consts::OS.into(),
+        },
+        architecture: env::consts::ARCH.into(),
+        cpu: cpu().unwrap_or_else(|| "unknown".into()),
+        cpu_features: cpu_features(),
+        threads: threads(),
+        device: device.into(),
+    }
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// The processor's name, where Linux says it.
+fn cpu() -> Option<String> {
+    let text = read("/proc/cpuinfo")?;
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, name) = fields.find(|(key, _)| key.trim() == "model name")?;
+    Some(name.trim().into())
+}
+
+/// As many as Rayon takes, which spreads the work.
+fn threads() -> usize {
+    let set = env::var("RAYON_NUM_THREADS").ok();
+    let set = set.and_then(|number| number.parse().ok());
+    let available = || thread::available_parallelism().map_or(1, NonZero::get);
+    set.filter(|&number| number > 0).unwrap_or_else(available)
+}
+
+/// A list of those that this processor has. The macro takes literals only.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! detected {
+    ($detect:path: $($name:tt)+) => {
+        [$(($name, {
+            use $detect as detect;
+            detect!($name)
+        })),+]
+        .into_iter()
+        .filter(|(_, found)| *found)
+        .map(|(name, _)| name.to_string())
+        .collect()
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_features() -> Vec<String> {
+    detected!(std::is_x86_feature_detected:
+        "sse4.2" "avx" "avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512dq" "avx512vl"
+        "avx512vnni" "avx512bf16" "avxvnni")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn cpu_features() -> Vec<String> {
+    detected!(std::arch::is_aarch64_feature_detected:
+        "neon" "fp16" "dotprod" "bf16" "i8mm" "sve")
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn cpu_features() -> Vec<String> {
+    Vec::new()
+}

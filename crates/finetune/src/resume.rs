@@ -1,0 +1,99 @@
+//! `finetune resume`, and `train --resume`.
+
+use std::{path::Path, process::ExitCode};
+
+use finetune_train::{RunDirectory, Start, TrainPlan};
+
+use crate::{
+    args::ResumeArguments,
+    error::Failure,
+    execute::{Loaded, execute, load},
+    interrupt, model,
+    output::print,
+    rows::Rows,
+    settings,
+};
+
+pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
+    interrupt::listen()?;
+    let (run, saved) = RunDirectory::open(&arguments.run)?;
+    let now = settings::change(&saved, &arguments.set)?;
+    resume(run, &saved, now, &arguments.accept, arguments.json)
+}
+
+/// Goes on with a run by the plan `now`, which may differ from its own in what is harmless or
+/// accepted.
+pub fn resume(
+    mut run: RunDirectory,
+    saved: &TrainPlan,
+    mut now: TrainPlan,
+    accepted: &[String],
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    if run.is_complete() {
+        print(&format!(
+            "{} is complete; its result is in {}\n",
+            run.path().display(),
+            run.model().display()
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Where the run is now is no difference.
+    now.output = run.path().display().to_string();
+    for difference in saved.check_resumable(&now, accepted)? {
+        if difference.key != "output" {
+            let (key, saved, now) = (difference.key, difference.saved, difference.now);
+            eprintln!("note: {key} was {saved} and is {now} from here on");
+        }
+    }
+    now.check()?;
+    let loaded = load_unchanged(&now)?;
+    let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
+    eprintln!("{}", loaded.description);
+    for damage in &start.damaged {
+        eprintln!("note: a newer checkpoint is passed over: {damage}");
+    }
+    match start.state.step {
+        0 => eprintln!(
+            "resume  {}: from the beginning, there is no checkpoint",
+            run.path().display()
+        ),
+        step => eprintln!("resume  {}: after step {step}", run.path().display()),
+    }
+    eprintln!("{}", start.prepared.trainable_line());
+    let report = execute(&now, loaded, start, &mut run)?;
+    print(&match json {
+        true => format!("{}\n", report.json(&run)),
+        false => report.text(&now, &run),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All that a plan names, provided that weights and rows are what they were.
+pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
+    let rows = Rows::choose(plan)?;
+    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
+    let files = model::resolve(&plan.model, revision)?;
+    if files.weights_sha256 != plan.model_sha256 {
+        return Err(Failure::User(format!(
+            "the weights of {} are not those that the run began with: their SHA-256 is {}, was {}",
+            plan.model, files.weights_sha256, plan.model_sha256
+        )));
+    }
+    let loaded = load(plan, &rows, files)?;
+    let now = loaded.fingerprints();
+    if now != plan.dataset_fingerprints {
+        let names = ["training", "validation", "test"].into_iter();
+        let changed: Vec<_> = names
+            .enumerate()
+            .filter(|(index, _)| now.get(*index) != plan.dataset_fingerprints.get(*index))
+            .map(|(_, name)| name)
+            .collect();
+        return Err(Failure::User(format!(
+            "the {} rows of {} are not those that the run began with: their texts, labels or tokenizer changed; bring them back, or start another run",
+            changed.join(" and "),
+            Path::new(&plan.dataset).display()
+        )));
+    }
+    Ok(loaded)
+}

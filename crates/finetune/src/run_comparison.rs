@@ -1,0 +1,249 @@
+//! What two runs of the same plan have in common, and where they first differ.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use finetune_models::SafetensorsFile;
+use serde_json::Value;
+
+use crate::error::Failure;
+
+/// The outcome of comparing one thing.
+pub struct Compared {
+    /// What was compared.
+    pub what: &'static str,
+    /// What there is of it, in words.
+    pub extent: String,
+    /// The first difference; none: it is equal.
+    pub difference: Option<String>,
+}
+
+/// Compares events, metrics and weights of two run directories.
+pub fn compare(first: &Path, second: &Path) -> Result<Vec<Compared>, Failure> {
+    Ok(vec![
+        events(first, second)?,
+        metrics(first, second)?,
+        weights(first, second)?,
+    ])
+}
+
+/// Whether a key holds what is another each time: times, speeds, and what the surroundings decide.
+fn is_volatile(key: &str) -> bool {
+    let surroundings = [
+        "samples_per_second",
+        "peak_memory_bytes",
+        "output",
+        "version",
+    ];
+    key.ends_with("seconds") || surroundings.contains(&key)
+}
+
+/// A JSON value without what is another each time.
+pub fn lasting(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(key, _)| !is_volatile(key));
+            kept.map(|(key, value)| (key.clone(), lasting(value)))
+                .collect()
+        }
+        Value::Array(values) => values.iter().map(lasting).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The first place where two values differ, as `path: this, that`.
+fn first_difference(path: &str, this: &Value, that: &Value) -> Option<String> {
+    let at = |key: &str| match path {
+        "" => key.to_string(),
+        _ => format!("{path}.{key}"),
+    };
+    match (this, that) {
+        (Value::Object(these), Value::Object(those)) => {
+            let mut keys: Vec<_> = these.keys().chain(those.keys()).collect();
+            keys.dedup();
+            keys.into_iter().find_map(|key| {
+                first_difference(&at(key), &this[key.as_str()], &that[key.as_str()])
+            })
+        }
+        (Value::Array(these), Value::Array(those)) if these.len() == those.len() => {
+            let mut pairs = these.iter().zip(those).enumerate();
+            pairs.find_map(|(index, (this, that))| {
+                first_difference(&at(&index.to_string()), this, that)
+            })
+        }
+        _ if this == that => None,
+        _ => Some(format!("{path}: {this}, {that}")),
+    }
+}
+
+/// The event logs. Checkpoints do not count: an interruption adds one.
+fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
+    let read = |run: &Path| -> Result<Vec<Value>, Failure> {
+        let path = run.join("events.jsonl");
+        let text = read_text(&path)?;
+        let events = text
+            .lines()
+            .map(|line| json(&path, line).map(|event| lasting(&event)));
+        events
+            .filter(|event| {
+                !event
+                    .as_ref()
+                    .is_ok_and(|event| event["event"] == "checkpoint")
+            })
+            .collect()
+    };
+    let (these, those) = (read(first)?, read(second)?);
+    let name = |event: &Value| match (event["event"].as_str(), event["step"].as_u64()) {
+        (Some(kind), Some(step)) => format!("event {kind} of step {step}"),
+        (kind, _) => format!("event {}", kind.unwrap_or("without a name")),
+    };
+    let differs = these.iter().zip(&those).find_map(|(this, that)| {
+        first_difference("", this, that).map(|place| format!("{}: {place}", name(this)))
+    });
+    let count = (these.len() != those.len()).then(|| {
+        format!(
+            "there are {} events, {} in the other",
+            these.len(),
+            those.len()
+        )
+    });
+    Ok(Compared {
+        what: "events",
+        extent: format!("{} events", these.len()),
+        difference: differs.or(count),
+    })
+}
+
+/// The files with the results.
+fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
+    let read = |run: &Path| -> Result<Value, Failure> {
+        let path = run.join("results.json");
+        Ok(lasting(&json(&path, &read_text(&path)?)?))
+    };
+    let (this, that) = (read(first)?, read(second)?);
+    let splits = ["before", "validation", "test"];
+    let splits: Vec<_> = splits
+        .into_iter()
+        .filter(|split| this[*split].is_object())
+        .collect();
+    Ok(Compared {
+        what: "metrics",
+        extent: splits.join(", "),
+        difference: first_difference("", &this, &that),
+    })
+}
+
+/// The weights, bit for bit.
+fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
+    let name = match first.join("model/adapter_model.safetensors").exists() {
+        true => "model/adapter_model.safetensors",
+        false => "model/model.safetensors",
+    };
+    let (these, those) = (tensors(&first.join(name))?, tensors(&second.join(name))?);
+    let elements: usize = these.values().map(Vec::len).sum();
+    let names: Vec<_> = these
+        .keys()
+        .chain(those.keys().filter(|name| !these.contains_key(*name)))
+        .collect();
+    let differing = names
+        .into_iter()
+        .find_map(|name| match (these.get(name), those.get(name)) {
+            (Some(this), Some(that)) if this.len() == that.len() => {
+                let bits = this
+                    .iter()
+                    .zip(that)
+                    .filter(|(a, b)| a.to_bits() != b.to_bits());
+                let largest = bits
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(None, |most: Option<f32>, next| {
+                        Some(most.map_or(next, |most| most.max(next)))
+                    });
+                largest.map(|most| format!("{name}: values differ by up to {most:e}"))
+            }
+            (Some(this), Some(that)) => {
+                Some(format!("{name}: {} values, {}", this.len(), that.len()))
+            }
+            _ => Some(format!("{name}: only one of the two has it")),
+        });
+    Ok(Compared {
+        what: "weights",
+        extent: format!("{elements} values in {} tensors", these.len()),
+        difference: differing,
+    })
+}
+
+fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>, Failure> {
+    let mut file = SafetensorsFile::open(path)?;
+    let names = file.names();
+    let read = |name: String| Ok((name.clone(), file.read_f32(&name)?));
+    names.into_iter().map(read).collect()
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path)
+        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))
+}
+
+fn json(path: &Path, text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::User(format!("{} is damaged: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_and_surroundings_do_not_count() {
+        let value = json!({"loss": 1.0, "seconds": 2.0, "train": {"train_seconds": 1, "steps": 3}});
+        assert_eq!(lasting(&value), json!({"loss": 1.0, "train": {"steps": 3}}));
+    }
+
+    #[test]
+    fn the_first_difference_is_named_by_its_path() {
+        let difference = |this, that| first_difference("", &this, &that);
+        assert_eq!(difference(json!({"a": [1, 2]}), json!({"a": [1, 2]})), None);
+        assert_eq!(
+            difference(json!({"a": {"b": [1, 2]}}), json!({"a": {"b": [1, 3]}})),
+            Some("a.b.1: 2, 3".into())
+        );
+        assert_eq!(
+            difference(json!({"a": 1}), json!({"a": 1, "b": 2})),
+            Some("b: null, 2".into())
+        );
+        assert_eq!(
+            difference(json!([1]), json!([1, 2])),
+            Some(": [1], [1,2]".into())
+        );
+    }
+
+    #[test]
+    fn event_logs_are_compared_without_checkpoints() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, lines: &[Value]| {
+            let run = folder.path().join(name);
+            fs::create_dir(&run).unwrap();
+            let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            fs::write(run.join("events.jsonl"), lines).unwrap();
+            run
+        };
+        let step = |loss: f64, seconds: f64| json!({"event": "step", "step": 2, "loss": loss, "seconds": seconds});
+        let first = write(
+            "first",
+            &[step(0.5, 1.0), json!({"event": "checkpoint", "step": 2})],
+        );
+        let same = write("same", &[step(0.5, 2.0)]);
+        let other = write("other", &[step(0.25, 1.0)]);
+        let longer = write("longer", &[step(0.5, 1.0), step(0.5, 1.0)]);
+        assert_eq!(events(&first, &same).unwrap().difference, None);
+        assert_eq!(
+            events(&first, &other).unwrap().difference.unwrap(),
+            "event step of step 2: loss: 0.5, 0.25"
+        );
+        assert_eq!(
+            events(&first, &longer).unwrap().difference.unwrap(),
+            "there are 1 events, 2 in the other"
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! The library from outside: prediction from threads, several adapters, metrics and observers of the
+//! caller's own.
+
+use std::{cell::Cell, rc::Rc, thread};
+
+use finetune_data::{Columns, Dataset, LabelSchema, TextTokenizer};
+use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
+use finetune_train::{
+    Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, Start, StopReason,
+    TrainData, TrainError, TrainPlan, device, prepare, train,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::{Scratch, argument},
+    fixtures, samples,
+};
+
+const TEXTS: [&str; 3] = ["the film was great .", "a dull, slow plot", "warm"];
+
+#[test]
+fn threads_predict_with_one_classifier() {
+    fn assert_shared<T: Send + Sync>() {}
+    assert_shared::<Classifier>();
+    let classifier = Classifier::load(fixtures::path("tiny_bert")).unwrap();
+    let expected = classifier.predict(&TEXTS).unwrap();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        assert_eq!(classifier.predict(&TEXTS).unwrap(), expected);
+                    }
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+    });
+}
+
+/// Two tasks with labels of their own on one base; each call chooses, also from threads at once.
+#[test]
+fn several_adapters_on_one_base() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let topics = samples::examples(200).into_iter().map(|(text, _)| {
+        let topic = match text.contains("acting") {
+            true => "people",
+            false if text.contains("story") || text.contains("plot") => "text",
+            false => "film",
+        };
+        format!("\"{text}\",{topic}\n")
+    });
+    scratch.write(
+        "topics.csv",
+        topics.fold("text,label\n".into(), |all: String, row| all + &row),
+    );
+    let model = fixtures::path("tiny_bert");
+    for (dataset, output) in [("data", "sentiment"), ("topics.csv", "topic")] {
+        let arguments = [
+            "train",
+            "--model",
+            argument(&model),
+            "--dataset",
+            dataset,
+            "--strategy",
+            "lora",
+            "--epochs",
+            "2",
+            "--learning-rate",
+            "1e-2",
+            "--output",
+            output,
+        ];
+        scratch.run(&arguments).succeeded();
+    }
+    let [sentiment, topic] = ["sentiment", "topic"].map(|run| scratch.path(run).join("model"));
+    let alone = [&sentiment, &topic].map(|adapter| {
+        let classifier = Classifier::load(adapter).unwrap();
+        classifier.predict(&TEXTS).unwrap()
+    });
+    assert_eq!(alone[1][0].probabilities.len(), 3);
+    assert_ne!(alone[0][0].logits, alone[1][0].logits[..2]);
+
+    let mut classifier = Classifier::load(&model).unwrap();
+    let untouched = classifier.predict(&TEXTS).unwrap();
+    classifier.add_adapter("sentiment", &sentiment).unwrap();
+    classifier.add_adapter("topic", &topic).unwrap();
+    assert_eq!(
+        classifier.adapters().collect::<Vec<_>>(),
+        ["sentiment", "topic"]
+    );
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            for (name, expected) in ["sentiment", "topic"].into_iter().zip(&alone) {
+                let classifier = &classifier;
+                scope.spawn(move || {
+                    for _ in 0..25 {
+                        let found = classifier.predict_with(name, &TEXTS).unwrap();
+                        assert_eq!(found, *expected);
+                    }
+                });
+            }
+        }
+    });
+    assert_eq!(classifier.predict(&TEXTS).unwrap(), untouched);
+    let error = classifier.predict_with("stance", &TEXTS).unwrap_err();
+    for part in ["\"stance\"", "sentiment, topic"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    // Onto one that has an adapter already.
+    let mut classifier = Classifier::load(&sentiment).unwrap();
+    classifier.add_adapter("topic", &topic).unwrap();
+    assert_eq!(classifier.predict(&TEXTS).unwrap(), alone[0]);
+    assert_eq!(classifier.predict_with("topic", &TEXTS).unwrap(), alone[1]);
+    // And of another base.
+    let other = fixtures::path("tiny_distilbert");
+    let mut other = Classifier::load(other).unwrap();
+    assert!(other.add_adapter("topic", &topic).is_err());
+}
+
+/// Rows of the last class that were missed.
+struct Missed;
+
+impl CustomMetric for Missed {
+    fn name(&self) -> &str {
+        "missed"
+    }
+
+    fn greater_is_better(&self) -> bool {
+        false
+    }
+
+    fn compute(&self, predictions: &Predictions<'_>) -> f64 {
+        let Targets::Classes(targets) = predictions.targets() else {
+            return f64::NAN;
+        };
+        let last = predictions.outputs() as u32 - 1;
+        let rows = predictions.iter().zip(targets);
+        let missed =
+            rows.filter(|(row, target)| **target == last && argmax(row) != Some(last as usize));
+        missed.count() as f64
+    }
+}
+
+/// Ends a run after the second evaluation since its start, and remembers how often it was asked to
+/// keep its state.
+struct StopAtSecond {
+    evaluations: Rc<Cell<u64>>,
+    kept: Rc<Cell<u64>>,
+}
+
+impl Observer for StopAtSecond {
+    fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
+        if let Event::Evaluated { metrics, step, .. } = event
+            && *step > 0
+        {
+            assert!(metrics.get("missed").is_some());
+            assert!(metrics.get("accuracy").is_some());
+            assert_eq!(metrics.get("nothing"), None);
+            self.evaluations.set(self.evaluations.get() + 1);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) -> Option<String> {
+        (self.evaluations.get() >= 2).then(|| "seen enough".into())
+    }
+
+    fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
+        self.kept.set(self.kept.get() + 1);
+        Ok(Some(("stop_at_second", json!(self.evaluations.get()))))
+    }
+}
+
+#[test]
+fn a_metric_and_an_observer_of_ones_own() {
+    let scratch = Scratch::new();
+    samples::write(&scratch.path("rows.csv"), &samples::examples(200));
+    let base = fixtures::path("tiny_bert");
+    let rows = Dataset::open(argument(&scratch.path("rows.csv"))).unwrap();
+    let rows = rows.split("train").unwrap();
+    let columns = Columns::resolve(&rows, &[], &[], true).unwrap();
+    let labels = LabelSchema::infer(&[&rows], &columns, None, None).unwrap();
+    let (training, validation) = rows
+        .stratified_split(&columns, Some(&labels), 0.2, 42)
+        .unwrap();
+    let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json")).unwrap();
+    let data = TrainData {
+        train: training.tokenize(&tokenizer, 64).unwrap(),
+        validation: validation.tokenize(&tokenizer, 64).unwrap(),
+    };
+    let output = scratch.path("run");
+    let plan = TrainPlan {
+        model: argument(&base).into(),
+        dataset: "rows.csv".into(),
+        text_column: columns.text.clone(),
+        label_column: columns.label.clone(),
+        labels: labels.names().to_vec(),
+        problem_type: labels.problem_type(),
+        epochs: 5.0,
+        max_length: 64,
+        metric_for_best_model: "eval_missed".into(),
+        output: argument(&output).into(),
+        ..TrainPlan::default()
+    };
+    let metrics = CustomMetrics::default().with(Missed).unwrap();
+    // Only where it is known.
+    assert!(plan.check().is_err());
+    plan.check_with(&metrics).unwrap();
+    let wrong = TrainPlan {
+        metric_for_best_model: "mised".into(),
+        ..plan.clone()
+    };
+    let error = wrong.check_with(&metrics).unwrap_err().to_string();
+    assert!(
+        error.contains("\"mised\"") && error.contains(", missed"),
+        "{error}"
+    );
+    let again = CustomMetrics::default().with(Missed).unwrap().with(Missed);
+    assert!(again.unwrap_err().to_string().contains("missed"));
+
+    let start = Start::fresh(prepare(&plan, &base, &device("cpu").unwrap()).unwrap());
+    let mut run = RunDirectory::create(&output).unwrap();
+    run.begin(&plan, &base).unwrap();
+    let (evaluations, kept) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let mut observers = Observers::default()
+        .measuring(metrics)
+        .with(run.event_log(&start.state.observers).unwrap())
+        .with(StopAtSecond {
+            evaluations: Rc::clone(&evaluations),
+            kept: Rc::clone(&kept),
+        });
+    let outcome = train(&plan, start, &data, &run, &mut observers).unwrap();
+    assert_eq!(outcome.reason, StopReason::Observer("seen enough".into()));
+    assert!(evaluations.get() >= 2 && kept.get() > 0);
+
+    let events = scratch.json_lines("run/events.jsonl");
+    let evaluated = events.iter().filter(|event| event["event"] == "evaluated");
+    let missed: Vec<_> = evaluated
+        .filter(|event| event["step"] != 0)
+        .map(|event| event["metrics"]["missed"].as_f64().unwrap())
+        .collect();
+    let best = outcome.best.unwrap();
+    let least = missed.iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(best.value, least, "{missed:?}");
+    assert_eq!(best.evaluation["missed"], least);
+    // What is kept predicts as the best evaluation says.
+    let classifier = Classifier::load(run.model()).unwrap();
+    assert_eq!(classifier.outputs().names(), samples::CLASSES);
+}
