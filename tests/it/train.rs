@@ -80,7 +80,7 @@ fn every_format_gives_the_same_run() {
         assert_eq!(events[0]["event"], "started");
         assert_eq!(
             (kinds("started"), kinds("step"), kinds("evaluated")),
-            (1, 20, 3)
+            (1, 20, 4)
         );
         assert_eq!(events.last().unwrap()["event"], "finished");
         assert_eq!(

@@ -6,7 +6,7 @@ use finetune_data::{
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
-use crate::{data::tokenize, error::Failure, train_options::TrainOptions};
+use crate::{data::tokenize, error::Failure, terminal::Texts, train_options::TrainOptions};
 
 /// The rows of a run, their columns and labels.
 pub struct Rows {
@@ -201,6 +201,13 @@ impl Rows {
             }
         }
         Ok(files)
+    }
+
+    /// The first validation texts.
+    pub fn examples(&self, count: usize) -> Result<Vec<Texts>, Failure> {
+        let rows = self.validation.texts(&self.columns)?.take(count);
+        let rows = rows.map(|row| row.map(|row| (row.first, row.second)));
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Split expression of the test rows; empty: none.

@@ -5,8 +5,9 @@ use std::{
     process::ExitCode,
 };
 
+use burn::tensor::Device;
 use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, TrainPlan, device, resolve_auto};
+use finetune_train::{Classifier, RunDirectory, Strategy, TrainPlan, device, resolve_auto};
 
 use crate::{
     args::TrainArguments,
@@ -17,6 +18,7 @@ use crate::{
     output::print,
     paths,
     plan::{plan, with_data, with_model},
+    predictions::table,
     resume::resume,
     rows::Rows,
     settings,
@@ -33,7 +35,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
 
     // Whatever can be refused is refused before the first download.
     let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
-    device(&device_name)?;
+    let device = device(&device_name)?;
     let rows = Rows::choose(&options)?;
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         let (run, saved) = RunDirectory::open(&path)?;
@@ -57,11 +59,25 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         eprintln!("  {}", start.prepared.names.join("\n  "));
     }
     let report = execute(&plan, loaded, start, &mut run)?;
+    let examples = match plan.strategy {
+        Strategy::Features if !arguments.json => raw_predictions(&run, &device, &rows)?,
+        _ => String::new(),
+    };
     print(&match arguments.json {
         true => format!("{}\n", report.json(&run)),
-        false => report.text(&plan, &run),
+        false => format!("{examples}{}", report.text(&plan, &run)),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the pretrained encoder with a fresh head says about a few texts: nothing, as the lesson
+/// shows before anything is trained.
+fn raw_predictions(run: &RunDirectory, device: &Device, rows: &Rows) -> Result<String, Failure> {
+    let classifier = Classifier::load_on(run.model(), device)?;
+    let texts = rows.examples(8)?;
+    let encoder = classifier.encoder(256, texts.iter().any(|(_, second)| second.is_some()))?;
+    let predictions = classifier.predict_rows(&texts, &encoder)?;
+    Ok(table(&texts, &predictions, classifier.outputs()) + "\n")
 }
 
 /// The plan with what only the model and the rows tell, and both.

@@ -160,9 +160,10 @@ impl Run {
             let found: Vec<_> = found.into_iter().step_by(stride).collect();
             let expected = fixture.floats(&format!("{}.final.{}", self.name, parameter.name));
             // Where the gradient is rounding noise, so is the step of an optimizer that divides by
-            // its size; see parity.rs.
+            // its size; see parity.rs. Both sides stray, and Adafactor's updates are of size 1 on
+            // average only.
             let tolerance = match zero_gradients.iter().any(|name| **name == parameter.name) {
-                true => rates.iter().sum(),
+                true => 4.0 * rates.iter().sum::<f64>(),
                 false => tolerance::TRAJECTORY_WEIGHT,
             };
             let difference = largest_difference(&found, &expected);
