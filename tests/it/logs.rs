@@ -1,13 +1,13 @@
 //! What a run writes about itself: event log, TensorBoard's files, manifest; and replaying it.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, process::Stdio, thread, time::Duration};
 
 use finetune_tensorboard::EventReader;
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Scratch, split},
-    samples,
+    command::{Scratch, argument, split},
+    fixtures, samples,
 };
 
 const RUN: &str = "--dataset data --epochs 2 --learning-rate 3e-3 --eval-on-start true";
@@ -35,11 +35,10 @@ fn scalars(scratch: &Scratch) -> Vec<(i64, String, f32)> {
     scalars
 }
 
-/// Every number of the event log is in TensorBoard's file, at its step, and nothing else is but what
-/// a clock measures.
-#[test]
-fn tensorboard_has_what_the_event_log_has() {
-    let scratch = trained(RUN);
+/// Asserts that every number of the event log is in TensorBoard's file, at its step, and nothing else
+/// but what a clock measures.
+#[track_caller]
+fn check_tensorboard(scratch: &Scratch) -> Vec<(i64, String, f32)> {
     let mut expected = Vec::new();
     for event in scratch.json_lines("run/events.jsonl") {
         let mut add = |tag: &str, value: &Value| {
@@ -68,10 +67,16 @@ fn tensorboard_has_what_the_event_log_has() {
             _ => {}
         }
     }
-    let mut found = scalars(&scratch);
+    let mut found = scalars(scratch);
     let measured = |tag: &str| ["train/samples_per_second", "train/train_runtime"].contains(&tag);
     found.retain(|(_, tag, _)| !measured(tag));
     assert_eq!(found, expected);
+    found
+}
+
+#[test]
+fn tensorboard_has_what_the_event_log_has() {
+    let found = check_tensorboard(&trained(RUN));
     let evaluations = found.iter().filter(|(_, tag, _)| tag == "eval/accuracy");
     assert_eq!(evaluations.count(), 3);
     assert_eq!(
@@ -81,6 +86,48 @@ fn tensorboard_has_what_the_event_log_has() {
             .count(),
         1
     );
+}
+
+/// Killed after its first checkpoint, and resumed: each number once, as in the event log; the manifest
+/// has both sessions.
+#[test]
+fn logs_of_a_resumed_run_have_no_gap_and_no_repeat() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let model = fixtures::path("tiny_bert");
+    let options = "train --dataset data --epochs 30 --output run --model";
+    let arguments = [&split(options)[..], &[argument(&model)]].concat();
+    let mut command = scratch.command(&arguments);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let checkpoints = scratch.path("run/checkpoints");
+    let saved = || {
+        let names = fs::read_dir(&checkpoints).into_iter().flatten();
+        let mut names = names.map(|entry| entry.unwrap().file_name());
+        names.any(|name| name.to_string_lossy().starts_with("step-"))
+    };
+    while !saved() {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it could be killed"
+        );
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    scratch.run(&["resume", "run"]).succeeded();
+    let found = check_tensorboard(&scratch);
+    let steps = found.iter().filter(|(_, tag, _)| tag == "train/loss");
+    let steps: Vec<_> = steps.map(|(step, ..)| *step).collect();
+    assert_eq!(steps, (1..=300).collect::<Vec<_>>());
+    let sessions = scratch.json("run/manifest.json")["sessions"].take();
+    assert_eq!(sessions[0]["end"], Value::Null);
+    assert!(
+        sessions[1]["first_step"].as_u64().unwrap() >= 10,
+        "{sessions}"
+    );
+    assert_eq!(sessions[1]["end"]["step"], 300);
+    scratch.run(&["replay", "run"]).succeeded();
 }
 
 #[test]
