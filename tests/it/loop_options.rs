@@ -159,14 +159,14 @@ fn gradual_unfreezing_reaches_everything() {
 #[test]
 fn optimizers_and_schedules() {
     for options in [
-        "--optim adafactor --lr-scheduler-type cosine_with_restarts --set lr_scheduler_kwargs.num_cycles=2",
+        "--optim adafactor --learning-rate 1e-3 --lr-scheduler-type cosine_with_restarts --set lr_scheduler_kwargs.num_cycles=2",
         "--optim sgd --set optim_args.momentum=0.9 --learning-rate 3e-2 --lr-scheduler-type one_cycle",
-        "--optim adam --lr-scheduler-type inverse_sqrt --warmup-steps 4",
-        "--lr-scheduler-type polynomial --set lr_scheduler_kwargs.power=2.0 --ema-decay 0.8",
-        "--lr-scheduler-type constant_with_warmup --layerwise-lr-decay 0.8 --head-learning-rate 3e-3",
+        "--optim adam --learning-rate 1e-3 --lr-scheduler-type inverse_sqrt --warmup-steps 4",
+        "--learning-rate 1e-3 --lr-scheduler-type polynomial --set lr_scheduler_kwargs.power=2.0 --ema-decay 0.8",
+        "--learning-rate 1e-3 --lr-scheduler-type constant_with_warmup --layerwise-lr-decay 0.8 --head-learning-rate 3e-3",
     ] {
         let scratch = scratch();
-        let options = format!("--epochs 12 --learning-rate 1e-3 --json {options}");
+        let options = format!("--epochs 12 --json {options}");
         let results = train(&scratch, &options).succeeded().json();
         let (before, after) = (&results["before"]["loss"], &results["validation"]["loss"]);
         assert!(
@@ -311,7 +311,7 @@ fn a_file_and_its_flags() {
         "run.toml",
         "dataset = \"data\"\nnum_train_epochs = 5\nepochs = 2\n",
     );
-    scratch.refuses_train(&["run.toml"], &["num_train_epochs", "epochs"]);
+    scratch.refuses_train(&["run.toml"], &["run.toml", "duplicate field `epochs`"]);
     scratch.write("run.toml", "dataset = \"data\"\nsave_step = 5\n");
     scratch.refuses_train(&["run.toml"], &["run.toml", "did you mean save_steps?"]);
     // Flags win over --set, and that over the file, by whatever name.

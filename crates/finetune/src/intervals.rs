@@ -51,6 +51,9 @@ fn given(
 ) -> Result<Option<Interval>, Failure> {
     match (strategy, steps) {
         (None, None) => Ok(None),
+        (_, Some(0)) => Err(Failure::User(format!(
+            "{name}_steps is 0; expected at least 1"
+        ))),
         (None | Some(IntervalStrategy::Steps), Some(steps)) => {
             Ok(Some((IntervalStrategy::Steps, steps)))
         }
