@@ -82,7 +82,12 @@ fn every_format_gives_the_same_run() {
             (kinds("started"), kinds("step"), kinds("evaluated")),
             (1, 20, 4)
         );
-        assert_eq!(events.last().unwrap()["event"], "finished");
+        // The result is evaluated on the test rows when training is over.
+        let [.., finished, tested] = events.as_slice() else {
+            panic!("{events:?}");
+        };
+        assert_eq!(finished["event"], "finished");
+        assert_eq!(tested["split"], "test");
         assert_eq!(
             plan(&scratch)["labels"],
             toml::Value::from(samples::CLASSES.to_vec())
