@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTensor};
 
+#[cfg(feature = "flex")]
+use crate::flex;
 use crate::{Activation, Dropout, Offsets, PackedTokens, portable};
 
 /// The token type table of an embedding, which DistilBERT does not have.
@@ -42,6 +44,15 @@ pub trait EncoderOps: Backend {
     /// activation.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         activation.apply::<Self>(x)
+    }
+
+    /// `grad` times the activation's derivative at `x`, its input.
+    fn activation_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        activation.gradient::<Self>(x, grad)
     }
 
     /// Multi-head self-attention inside each sequence, `softmax(q · kᵀ / √d) · v` with dropout on
@@ -88,6 +99,16 @@ pub trait EncoderOps: Backend {
         portable::dropout::<Self>(norm, dropout)
     }
 
+    /// The gradient of a table of `rows` rows, of which row `ids[i]` went into row `i`: `[tokens,
+    /// hidden]` to `[rows, hidden]`.
+    fn embedding_gradient(
+        grad: FloatTensor<Self>,
+        ids: Arc<[u32]>,
+        rows: usize,
+    ) -> FloatTensor<Self> {
+        portable::embedding_gradient::<Self>(grad, &ids, rows)
+    }
+
     /// Inverted dropout of `[rows, columns]`.
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         portable::dropout::<Self>(x, dropout)
@@ -105,7 +126,41 @@ pub trait EncoderOps: Backend {
 }
 
 #[cfg(feature = "flex")]
-impl EncoderOps for burn::backend::Flex {}
+impl EncoderOps for burn::backend::Flex {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let sum = portable::linear::<Self>(x, weight, bias, Activation::Identity);
+        flex::activate(sum, activation)
+    }
+
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        flex::activate(x, activation)
+    }
+
+    fn activation_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        flex::activation_gradient(x, grad, activation)
+    }
+
+    fn embedding_gradient(
+        grad: FloatTensor<Self>,
+        ids: Arc<[u32]>,
+        rows: usize,
+    ) -> FloatTensor<Self> {
+        flex::embedding_gradient(grad, &ids, rows)
+    }
+
+    fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        flex::dropout(x, dropout)
+    }
+}
 
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // Burn prefers flex, as we do; ndarray stays as the second CPU backend.

@@ -1,5 +1,5 @@
 use burn::backend::{
-    Autodiff, Backend,
+    Autodiff,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -13,7 +13,7 @@ use crate::{Activation, EncoderOps};
 #[derive(Debug)]
 struct Activate;
 
-impl<B: Backend> Backward<B, 1> for Activate {
+impl<B: EncoderOps> Backward<B, 1> for Activate {
     /// The input.
     type State = (FloatTensor<B>, Activation);
 
@@ -25,7 +25,7 @@ impl<B: Backend> Backward<B, 1> for Activate {
     ) {
         let (x, activation) = ops.state;
         unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            activation.gradient::<B>(x, grad)
+            B::activation_gradient(x, grad, activation)
         });
     }
 }

@@ -29,7 +29,7 @@ struct Kept<B: Backend> {
     activation: Activation,
 }
 
-impl<B: Backend> Backward<B, 3> for Linear {
+impl<B: EncoderOps> Backward<B, 3> for Linear {
     type State = Kept<B>;
 
     fn backward(
@@ -41,7 +41,7 @@ impl<B: Backend> Backward<B, 3> for Linear {
         let mut grad = grads.consume::<B>(&ops.node);
         let kept = ops.state;
         if let Some(sum) = kept.sum {
-            grad = kept.activation.gradient::<B>(sum, grad);
+            grad = B::activation_gradient(sum, grad, kept.activation);
         }
         let [x, weight, bias] = ops.parents;
         let transpose = |matrix| B::float_swap_dims(matrix, 0, 1);

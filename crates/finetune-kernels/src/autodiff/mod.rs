@@ -5,6 +5,7 @@
 mod activation;
 mod attention;
 mod dropout;
+mod embedding;
 mod linear;
 mod norm;
 #[cfg(all(test, feature = "flex"))]
@@ -15,7 +16,7 @@ use burn::backend::{
     Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy, tensor::FloatTensor,
 };
 
-use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable, portable};
+use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable};
 
 impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     fn linear(
@@ -63,7 +64,7 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         epsilon: f64,
         dropout: Dropout,
     ) -> FloatTensor<Self> {
-        let sum = portable::embedding_sum::<Self>(word, position, token_type, &tokens);
+        let sum = embedding::embedding_sum::<B, C>(word, position, token_type, &tokens);
         norm::norm_dropout::<B, C>(sum, gamma, beta, epsilon, dropout)
     }
 

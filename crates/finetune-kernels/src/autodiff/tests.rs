@@ -265,3 +265,19 @@ proptest! {
         );
     }
 }
+
+/// More elements than one thread takes at a time.
+#[test]
+fn dropout_of_many_elements() {
+    check(
+        &[input(&[400, 100], 0, true)],
+        &|tensors| {
+            let [x] = take(tensors);
+            <B as EncoderOps>::dropout(x, drawn(true))
+        },
+        &|tensors| {
+            let [x] = take(tensors);
+            portable::dropout::<B>(x, drawn(true))
+        },
+    );
+}

@@ -4,9 +4,12 @@
 //! in place where a tensor is not shared, and cut the work into pieces that depend on the shapes
 //! alone: sums are the same bits for any number of threads.
 
+mod activation;
 mod adafactor;
 mod adam;
 mod average;
+mod dropout;
+mod embedding;
 mod sgd;
 
 use burn::{
@@ -14,9 +17,12 @@ use burn::{
     tensor::DType,
 };
 
+pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
 pub(crate) use average::{moving_average, square_sum};
+pub(crate) use dropout::dropout;
+pub(crate) use embedding::embedding_gradient;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.

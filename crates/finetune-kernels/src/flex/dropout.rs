@@ -1,0 +1,28 @@
+//! Dropout without a mask in memory.
+
+use burn::backend::{Flex, tensor::FloatTensor};
+use rayon::prelude::*;
+
+use super::{CHUNK, are_plain, values_mut};
+use crate::{Dropout, portable};
+
+/// See [`EncoderOps::dropout`](crate::EncoderOps::dropout).
+pub(crate) fn dropout(mut x: FloatTensor<Flex>, dropout: Dropout) -> FloatTensor<Flex> {
+    if dropout.is_none() {
+        return x;
+    }
+    if !are_plain([&x]) {
+        return portable::dropout::<Flex>(x, dropout);
+    }
+    values_mut(&mut x)
+        .par_chunks_mut(CHUNK)
+        .enumerate()
+        .for_each(|(index, chunk)| {
+            let mut factors = vec![0.0; chunk.len()];
+            dropout.fill((index * CHUNK) as u64, &mut factors);
+            for (x, factor) in chunk.iter_mut().zip(factors) {
+                *x *= factor;
+            }
+        });
+    x
+}
