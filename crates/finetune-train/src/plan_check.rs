@@ -72,6 +72,12 @@ impl TrainPlan {
         })?;
         self.loss().check(&self.outputs())?;
         self.optimizer.check()?;
+        let schedule = &self.schedule;
+        let cycles = schedule.lr_scheduler_type == SchedulerType::OneCycle
+            && schedule.one_cycle.cycle_momentum;
+        refuse(cycles && !self.optimizer.has_momentum(), || {
+            "one_cycle cycles the momentum, which this optimizer has none of; set lr_scheduler_kwargs.one_cycle.cycle_momentum = false".into()
+        })?;
         self.schedule.check(self.learning_rate)
     }
 

@@ -169,7 +169,13 @@ fn tensorboard(
     states: &BTreeMap<String, Value>,
 ) -> Result<TensorboardLog, TrainError> {
     let directory = run.path().join("tensorboard");
-    match states.get(TensorboardLog::NAME) {
+    let state = states.get(TensorboardLog::NAME);
+    let file = state.and_then(|state| state["file"].as_str());
+    if let Some(file) = file.filter(|file| !directory.join(file).exists()) {
+        eprintln!("note: {file} is gone; TensorBoard shows the run from here on");
+        return TensorboardLog::create(&directory, plan);
+    }
+    match state {
         Some(state) => TensorboardLog::resume(&directory, state),
         None => {
             // Of a session that ended before its first checkpoint: all of it comes again.
