@@ -94,3 +94,12 @@ pub(crate) fn visit_parameters(model: &SequenceClassifier, visit: &mut dyn FnMut
         visit,
     });
 }
+
+/// The layer of a path such as `layers.3.query.weight`.
+pub(crate) fn layer(path: &str) -> Option<usize> {
+    path.strip_prefix("layers.")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}

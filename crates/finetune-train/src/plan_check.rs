@@ -1,6 +1,6 @@
 //! Settings with which no run makes sense, refused before any work.
 
-use crate::{CustomMetrics, IntervalStrategy, Strategy, TrainError, TrainPlan};
+use crate::{CustomMetrics, IntervalStrategy, SchedulerType, Strategy, TrainError, TrainPlan};
 
 impl TrainPlan {
     /// Refuses settings with which no run makes sense.

@@ -9,7 +9,7 @@ use burn::{
 use fancy_regex::Regex;
 use finetune_models::{ModelConfig, Parameter, Part, SequenceClassifier, parameters};
 
-use crate::{Strategy, TrainError};
+use crate::{Strategy, TrainError, parameters::layer};
 
 /// The parameters that a strategy without an adapter trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,15 +135,6 @@ pub fn lowest_trained_layer(model: &SequenceClassifier) -> usize {
     };
     model.visit(&mut visitor);
     visitor.lowest
-}
-
-/// The layer of a path such as `layers.3.query.weight`.
-fn layer(path: &str) -> Option<usize> {
-    path.strip_prefix("layers.")?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
 }
 
 fn elements(parameters: &[Parameter]) -> u64 {

@@ -1,6 +1,6 @@
 //! Which parameters decay, and which learn faster than others.
 
-use crate::TrainError;
+use crate::{TrainError, parameters::layer};
 
 /// Weight decay and learning rates by the part of the model.
 ///
@@ -97,15 +97,6 @@ impl ParameterGroups {
 /// Whether weight decay applies: not to biases and norms, as in transformers' Trainer.
 fn decays(path: &str) -> bool {
     !path.ends_with(".bias") && !path.contains("norm.")
-}
-
-/// The layer of a path such as `layers.3.query.weight`.
-fn layer(path: &str) -> Option<usize> {
-    path.strip_prefix("layers.")?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]
