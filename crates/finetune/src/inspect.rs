@@ -2,14 +2,14 @@
 
 use std::{fmt::Write, path::Path, process::ExitCode};
 
-use finetune_models::{ModelConfig, Outputs, modules, parameters};
-use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, trainable_line};
+use finetune_models::{ModelConfig, Outputs, Parameter, modules, parameters};
+use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, PeftConfig, trainable_line};
 use finetune_train::{Strategy, Trainable};
 
 use crate::{
     args::InspectArguments,
     error::Failure,
-    memory_estimate::{BATCH, training_bytes},
+    memory_estimate::{BATCH, Trained, training_bytes},
     output::print,
     progress::count,
     settings,
@@ -151,6 +151,7 @@ struct Share {
     names: Vec<String>,
     notes: Vec<String>,
     lowest_layer: usize,
+    trained: Trained,
 }
 
 impl Share {
@@ -160,13 +161,24 @@ impl Share {
             Some(adapter) => {
                 let plan = adapter.plan(config.family.model_type, &modules(config))?;
                 plan.check_ranks()?;
-                Ok(Self::of_adapter(plan))
+                let trained = match adapter {
+                    PeftConfig::Lora(_) => Trained::Lora,
+                    PeftConfig::Ia3(_) => Trained::Ia3,
+                };
+                Ok(Self::of_adapter(plan, trained))
             }
             None => {
                 let trained = Trainable::new(&strategy, config)?;
+                let is_layer_weight =
+                    |p: &Parameter| p.path.starts_with("layers.") && p.path.ends_with(".weight");
+                let trains_layer_weights = trained.parameters.iter().any(is_layer_weight);
                 let names: Vec<_> = trained.parameters.into_iter().map(|p| p.name).collect();
                 Ok(Self {
                     lowest_layer: lowest_layer(&names),
+                    trained: match trains_layer_weights {
+                        true => Trained::Weights,
+                        false => Trained::Little,
+                    },
                     trainable: trained.trainable,
                     all: trained.all,
                     names,
@@ -176,11 +188,12 @@ impl Share {
         }
     }
 
-    fn of_adapter(plan: AdapterPlan) -> Self {
+    fn of_adapter(plan: AdapterPlan, trained: Trained) -> Self {
         let adapted = plan.adapted.into_iter().map(|module| module.name);
         let names: Vec<_> = adapted.chain(plan.saved).chain(plan.biases).collect();
         Self {
             lowest_layer: lowest_layer(&names),
+            trained,
             trainable: plan.trainable,
             all: plan.all,
             names,
@@ -189,7 +202,8 @@ impl Share {
     }
 
     fn memory(&self, config: &ModelConfig) -> String {
-        let bytes = training_bytes(config, self.all, self.trainable, self.lowest_layer);
+        let counts = (self.trainable, self.all);
+        let bytes = training_bytes(config, counts, self.lowest_layer, self.trained);
         format!("{:.2} GB", bytes as f64 / 1e9)
     }
 }
