@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
-use xtask::{binary, checks, parity, random_model, train, workspace};
+use xtask::{binary, checks, memory, parity, random_model, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -58,6 +58,8 @@ enum Command {
         #[arg(long)]
         model: Option<String>,
     },
+    /// Measure what training a model of DistilBERT's size takes, against limits
+    Memory,
     /// Make a model with random weights, for measuring time and memory
     Model {
         /// Which
@@ -111,6 +113,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Datasets(args) => datasets(&args),
         Command::Prepare => checks::prepare(),
         Command::Fixtures { python, model } => make_fixtures(python, model.as_deref()),
+        Command::Memory => memory::memory(),
         Command::Model {
             directory, seed, ..
         } => random_model::distilbert(&directory, seed),
