@@ -87,3 +87,47 @@ fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_come_back_from_any_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let floats = DiskFloats::create(directory.path()).unwrap();
+        floats.write(&[4.0, 5.0], 4).unwrap();
+        floats.write(&[-0.0, f32::MIN_POSITIVE], 0).unwrap();
+        let mut found = [1.0; 2];
+        for (first, expected) in [
+            (0, [-0.0, f32::MIN_POSITIVE]),
+            (2, [0.0; 2]),
+            (4, [4.0, 5.0]),
+        ] {
+            floats.read(&mut found, first).unwrap();
+            assert_eq!(found.map(f32::to_bits), expected.map(f32::to_bits));
+        }
+        assert!(floats.read(&mut found, 5).is_err());
+        // The file has no name.
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    /// The system's own error, as a full disk gives it.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named_with_what_to_set() {
+        let full = DiskFloats {
+            file: File::options().write(true).open("/dev/full").unwrap(),
+            directory: "runs/reviews-1".into(),
+        };
+        let error = full.write(&[1.0; 4], 0).unwrap_err().to_string();
+        for words in [
+            "runs/reviews-1",
+            "No space left",
+            "feature_cache.disk_bytes=0",
+        ] {
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
