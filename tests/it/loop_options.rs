@@ -160,7 +160,7 @@ fn gradual_unfreezing_reaches_everything() {
 fn optimizers_and_schedules() {
     for options in [
         "--optim adafactor --learning-rate 1e-3 --lr-scheduler-type cosine_with_restarts --set lr_scheduler_kwargs.num_cycles=2",
-        "--optim sgd --set optim_args.momentum=0.9 --learning-rate 3e-2 --lr-scheduler-type one_cycle",
+        "--set optimizer.optim=sgd --set optimizer.momentum=0.9 --learning-rate 3e-2 --set schedule.lr_scheduler_type=one_cycle",
         "--optim adam --learning-rate 1e-3 --lr-scheduler-type inverse_sqrt --warmup-steps 4",
         "--learning-rate 1e-3 --lr-scheduler-type polynomial --set lr_scheduler_kwargs.power=2.0 --ema-decay 0.8",
         "--learning-rate 1e-3 --lr-scheduler-type constant_with_warmup --layerwise-lr-decay 0.8 --head-learning-rate 3e-3",
@@ -262,6 +262,10 @@ fn plans_that_make_no_sense() {
             &["momentun", "did you mean momentum?"],
         ),
         ("--lr-scheduler-type cosin", &["cosin", "cosine"]),
+        (
+            "--optim adafactor --lr-scheduler-type one_cycle",
+            &["momentum", "cycle_momentum"],
+        ),
         (
             "--set lr_scheduler_kwargs.pwer=2",
             &["pwer", "did you mean power?"],

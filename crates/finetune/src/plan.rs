@@ -138,7 +138,9 @@ fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
 /// The optimizer by its name and its settings.
 fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
     let mut table = options.optim_args.clone().unwrap_or_default();
-    let name = options.optim.clone().unwrap_or_else(|| "adamw".into());
+    let own = table.get("optim").and_then(|name| name.as_str());
+    let name = options.optim.clone().or_else(|| own.map(str::to_string));
+    let name = name.unwrap_or_else(|| "adamw".into());
     table.insert("optim".into(), name.clone().into());
     let adam = [
         ("adam_beta1", options.adam_beta1),

@@ -51,8 +51,10 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     canonical(table).map_err(problem)
 }
 
-/// transformers' names of keys that we call otherwise.
-const ALIASES: [(&str, &str); 4] = [
+/// transformers' names of keys that we call otherwise, and the plan's of keys that transformers does.
+const ALIASES: [(&str, &str); 6] = [
+    ("schedule", "lr_scheduler_kwargs"),
+    ("optimizer", "optim_args"),
     ("num_train_epochs", "epochs"),
     ("per_device_train_batch_size", "batch_size"),
     ("per_device_eval_batch_size", "eval_batch_size"),

@@ -153,6 +153,7 @@ pub struct TrainOptions {
 
     /// Settings of the schedule, with transformers' (one_cycle: torch's) names.
     #[arg(skip)]
+    #[serde(alias = "schedule")]
     pub lr_scheduler_kwargs: Option<Table>,
 
     /// Share of the steps in which the learning rate rises [default: 0.1]
@@ -169,6 +170,7 @@ pub struct TrainOptions {
 
     /// Settings of the optimizer, with torch's (adafactor: transformers') names.
     #[arg(skip)]
+    #[serde(alias = "optimizer")]
     pub optim_args: Option<Table>,
 
     /// Weight decay, not on biases and norms [default: 0.01]
