@@ -161,7 +161,7 @@ fn optimizers_and_schedules() {
     for options in [
         "--optim adafactor --learning-rate 1e-3 --lr-scheduler-type cosine_with_restarts --set lr_scheduler_kwargs.num_cycles=2",
         "--set optimizer.optim=sgd --set optimizer.momentum=0.9 --learning-rate 3e-2 --set schedule.lr_scheduler_type=one_cycle",
-        "--optim adam --learning-rate 1e-3 --lr-scheduler-type inverse_sqrt --warmup-steps 4",
+        "--optim adam --learning-rate 1e-2 --lr-scheduler-type inverse_sqrt --warmup-steps 12",
         "--learning-rate 1e-3 --lr-scheduler-type polynomial --set lr_scheduler_kwargs.power=2.0 --ema-decay 0.8",
         "--learning-rate 1e-3 --lr-scheduler-type constant_with_warmup --layerwise-lr-decay 0.8 --head-learning-rate 3e-3",
     ] {
