@@ -11,7 +11,6 @@ use finetune_train::{
     StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
     load_tokenizer, prepare, train,
 };
-
 use serde_json::Value;
 
 use crate::{
@@ -139,9 +138,9 @@ pub fn execute(
     if plan.strategy == Strategy::Features {
         report.raw_predictions = Some(raw_predictions(plan, &loaded, run)?);
     }
-    if loaded.test.is_some() {
+    if let Some(rows) = &loaded.test {
         let started = Instant::now();
-        let predictions = evaluate_test(plan, &loaded, run, &mut observers)?;
+        let predictions = evaluate_test(plan, &loaded, rows, run, &mut observers)?;
         let predictions = Arc::new(predictions);
         observers.emit(&Event::Evaluated {
             split: "test",
@@ -233,18 +232,11 @@ fn raw_predictions(
 fn evaluate_test(
     plan: &TrainPlan,
     loaded: &Loaded,
+    rows: &TokenizedDataset,
     run: &RunDirectory,
     observers: &mut Observers<'_>,
 ) -> Result<Accumulator, Failure> {
-    let Loaded {
-        device,
-        files,
-        test: Some(rows),
-        ..
-    } = loaded
-    else {
-        return Err(Failure::Internal("there are no test rows".into()));
-    };
+    let Loaded { device, files, .. } = loaded;
     let kept = run.model();
     let best = match plan.strategy.is_adapter() {
         true => Classifier::load_adapter(&files.dir, &kept, device)?,

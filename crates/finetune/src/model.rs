@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use finetune_hub::{Hub, ModelFiles, Progress, Source};
 use finetune_peft::AdapterFile;
-use finetune_train::Classifier;
+use finetune_train::{Classifier, TrainPlan};
 use indicatif::ProgressBar;
 
 use crate::{
@@ -37,6 +37,12 @@ pub fn resolve(name: &str, revision: Option<&str>) -> Result<ModelFiles, Failure
         bar.finish_and_clear();
     }
     Ok(files?)
+}
+
+/// The base model's files of a plan.
+pub fn of_plan(plan: &TrainPlan) -> Result<ModelFiles, Failure> {
+    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
+    resolve(&plan.model, revision)
 }
 
 /// Loads a saved model, or an adapter with the base model that it names, or the one given.

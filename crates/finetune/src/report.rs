@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     comparison::Comparison,
-    memory, paths,
+    error::Failure,
+    memory,
+    output::print,
+    paths,
     progress::{count, headline},
     summary,
 };
@@ -26,6 +29,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Prints it on standard output: one JSON object, or in words.
+    pub fn print(&self, plan: &TrainPlan, run: &RunDirectory, json: bool) -> Result<(), Failure> {
+        print(&match json {
+            true => format!("{}\n", self.json(run)),
+            false => self.text(plan, run),
+        })
+    }
+
     /// What `results.json` has, with the metrics of the model that was kept.
     pub fn json(&self, run: &RunDirectory) -> Value {
         let outcome = &self.outcome;

@@ -18,17 +18,25 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     let (run, saved) = RunDirectory::open(&arguments.run)?;
     let now = settings::change(&saved, &arguments.set)?;
-    resume(run, &saved, now, &arguments.accept, arguments.json)
+    resume(
+        run,
+        &saved,
+        now,
+        &arguments.accept,
+        arguments.json,
+        load_unchanged,
+    )
 }
 
 /// Goes on with a run by the plan `now`, which may differ from its own in what is harmless or
-/// accepted.
+/// accepted. `load` brings what that plan names.
 pub fn resume(
     mut run: RunDirectory,
     saved: &TrainPlan,
     mut now: TrainPlan,
     accepted: &[String],
     json: bool,
+    load: impl FnOnce(&TrainPlan) -> Result<Loaded, Failure>,
 ) -> Result<ExitCode, Failure> {
     if run.is_complete() {
         print(&format!(
@@ -47,7 +55,7 @@ pub fn resume(
         }
     }
     now.check()?;
-    let loaded = load_unchanged(&now)?;
+    let loaded = load(&now)?;
     let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
     eprintln!("{}", loaded.description);
     for damage in &start.damaged {
@@ -61,19 +69,14 @@ pub fn resume(
         step => eprintln!("resume  {}: after step {step}", run.path().display()),
     }
     eprintln!("{}", start.prepared.trainable_line());
-    let report = execute(&now, loaded, start, &mut run)?;
-    print(&match json {
-        true => format!("{}\n", report.json(&run)),
-        false => report.text(&now, &run),
-    })?;
+    execute(&now, loaded, start, &mut run)?.print(&now, &run, json)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// All that a plan names, provided that weights and rows are what they were.
 pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let rows = Rows::choose(plan)?;
-    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
-    let files = model::resolve(&plan.model, revision)?;
+    let files = model::of_plan(plan)?;
     if files.weights_sha256 != plan.model_sha256 {
         return Err(Failure::User(format!(
             "the weights of {} are not those that the run began with: their SHA-256 is {}, was {}",

@@ -13,9 +13,7 @@ use crate::{
     error::Failure,
     execute::{Loaded, execute, fresh_start, load},
     find_batch_size::find_batch_size,
-    interrupt, model,
-    output::print,
-    paths,
+    interrupt, model, paths,
     plan::{plan, with_data, with_model},
     resume::resume,
     rows::Rows,
@@ -38,9 +36,10 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         let (run, saved) = RunDirectory::open(&path)?;
         let now = plan(&options, &rows, device_name, &path)?;
-        let (mut now, _) = resolved(now, &options, &rows)?;
+        let (mut now, loaded) = resolved(now, &options, &rows)?;
         now.keep_batch_size_of(&saved);
-        return resume(run, &saved, now, &arguments.accept, arguments.json);
+        let accepted = &arguments.accept;
+        return resume(run, &saved, now, accepted, arguments.json, |_| Ok(loaded));
     }
     let output = options
         .output
@@ -56,11 +55,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     if arguments.list_trainable {
         eprintln!("  {}", start.prepared.names.join("\n  "));
     }
-    let report = execute(&plan, loaded, start, &mut run)?;
-    print(&match arguments.json {
-        true => format!("{}\n", report.json(&run)),
-        false => report.text(&plan, &run),
-    })?;
+    execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -70,8 +65,7 @@ fn resolved(
     options: &TrainOptions,
     rows: &Rows,
 ) -> Result<(TrainPlan, Loaded), Failure> {
-    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
-    let files = model::resolve(&plan.model, revision)?;
+    let files = model::of_plan(&plan)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let plan = with_model(plan, options, &files, &config)?;
     let loaded = load(&plan, rows, files)?;
