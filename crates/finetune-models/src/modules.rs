@@ -6,8 +6,8 @@ use burn::{
     tensor::{Device, Int, TensorData},
 };
 use finetune_kernels::{
-    Activation, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens, attention, dropout,
-    dropout_residual_norm, embedding_norm,
+    Activation, AttentionShape, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens,
+    Precision, attention, dropout, dropout_residual_norm, embedding_norm,
 };
 use finetune_peft::Linear;
 
@@ -144,6 +144,7 @@ struct LayerShape {
     dropout: f64,
     attention_dropout: f64,
     attention_output_dropout: f64,
+    precision: Precision,
 }
 
 impl EncoderLayer {
@@ -172,6 +173,7 @@ impl EncoderLayer {
                     true => config.dropout,
                     false => 0.0,
                 },
+                precision: Precision::F32,
             },
         })
     }
@@ -195,8 +197,7 @@ impl EncoderLayer {
             project(&self.query),
             project(&self.key),
             project(&self.value),
-            offsets,
-            shape.heads,
+            AttentionShape::of_all(offsets, shape.heads, shape.precision),
             source.site(first_site, shape.attention_dropout),
         );
         let attended = dropout_residual_norm(

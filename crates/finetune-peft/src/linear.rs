@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, DropoutSource, activate, linear};
+use finetune_kernels::{Activation, DropoutSource, Precision, activate, linear};
 
 use crate::adapter::{Adapter, AdapterKind};
 
@@ -23,6 +23,8 @@ pub struct Linear {
     /// Dropout site of this layer's adapters, unique in the model.
     #[module(skip)]
     site: u32,
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// Where the dropout sites of adapters begin, beyond those of any model's own layers.
@@ -37,7 +39,13 @@ impl Linear {
             adapters: Vec::new(),
             active: None,
             site: FIRST_SITE,
+            precision: Precision::F32,
         }
+    }
+
+    /// Computes its products in `precision` from now on.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
     }
 
     /// Width of the input.
@@ -103,16 +111,21 @@ impl Linear {
         dropout: DropoutSource,
     ) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
+        let precision = self.precision;
         match self.active().map(|adapter| &adapter.kind) {
-            None => linear(x, weight, bias, activation),
+            None => linear(x, weight, bias, activation, precision),
             Some(AdapterKind::Copy(copy)) => {
-                linear(x, copy.weight.val(), copy.bias.val(), activation)
+                let (weight, bias) = (copy.weight.val(), copy.bias.val());
+                linear(x, weight, bias, activation, precision)
             }
             Some(AdapterKind::Lora(lora)) => {
                 let dropout = dropout.site(self.site, lora.dropout());
-                activate(lora.forward(x, weight, bias, dropout), activation)
+                activate(
+                    lora.forward(x, weight, bias, dropout, precision),
+                    activation,
+                )
             }
-            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation),
+            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, precision),
         }
     }
 }

@@ -7,8 +7,8 @@ use burn::{
 use proptest::prelude::*;
 
 use crate::{
-    Activation, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens, TokenTypeTable,
-    portable, random,
+    Activation, AttentionShape, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens,
+    Precision, TokenTypeTable, portable, random,
 };
 
 type B = Autodiff<Flex>;
@@ -122,11 +122,11 @@ proptest! {
             &inputs,
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                <B as EncoderOps>::linear(x, weight, bias, activation)
+                <B as EncoderOps>::linear(x, weight, bias, activation, Precision::F32)
             },
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                portable::linear::<B>(x, weight, bias, activation)
+                portable::linear::<B>(x, weight, bias, activation, Precision::F32)
             },
         );
     }
@@ -169,23 +169,29 @@ proptest! {
     fn attention(
         lengths in prop::collection::vec(1u32..24, 1..6),
         heads in 1usize..4,
+        first in any::<bool>(),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
         let offsets = Offsets::from_lengths(lengths);
-        let shape = [offsets.num_tokens(), heads * 4];
+        let shape = match first {
+            true => AttentionShape::of_first(&offsets, heads, Precision::F32),
+            false => AttentionShape::of_all(&offsets, heads, Precision::F32),
+        };
         let tracked = bits(tracked);
-        let inputs = [0, 1, 2].map(|index| input(&shape, index, tracked(index)));
+        let inputs = [0, 1, 2].map(|index| {
+            let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
+            input(&[offsets.num_tokens(), heads * 4], index, tracked(index))
+        });
         check(
             &inputs,
             &|tensors| {
                 let [query, key, value] = take(tensors);
-                let offsets = offsets.clone();
-                <B as EncoderOps>::attention(query, key, value, offsets, heads, drawn(dropped))
+                <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(dropped))
             },
             &|tensors| {
                 let [query, key, value] = take(tensors);
-                portable::attention::<B>(query, key, value, &offsets, heads, drawn(dropped))
+                portable::attention::<B>(query, key, value, &shape, drawn(dropped))
             },
         );
     }
