@@ -3,6 +3,8 @@
 
 use burn::backend::tensor::FloatTensor;
 
+#[cfg(feature = "flex")]
+use crate::flex;
 use crate::{Activation, EncoderOps, Precision, portable};
 
 /// Gradients of [`EncoderOps`], one method per gradient, so that nothing is computed that nobody
@@ -45,7 +47,37 @@ pub trait EncoderGradients: EncoderOps {
 }
 
 #[cfg(feature = "flex")]
-impl EncoderGradients for burn::backend::Flex {}
+impl EncoderGradients for burn::backend::Flex {
+    fn linear_with_sum(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+        precision: Precision,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        flex::linear_with_sum(x, weight, bias, activation, precision)
+    }
+
+    fn linear_input_gradient(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::linear_input_gradient(grad, weight, precision)
+    }
+
+    fn linear_weight_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::linear_weight_gradient(x, grad, precision)
+    }
+
+    fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::column_sums(x)
+    }
+}
 
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)]

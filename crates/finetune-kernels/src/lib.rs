@@ -1,13 +1,23 @@
 #![doc = include_str!("../README.md")]
+// The one crate of the workspace with unsafe code: processor instructions, tiles that threads write
+// side by side, and memory for tensors.
+#![allow(unsafe_code)]
+#![warn(clippy::undocumented_unsafe_blocks)]
 
 mod activation;
 mod autodiff;
+#[cfg(feature = "flex")]
+mod cpu;
 mod dropout;
 #[cfg(feature = "flex")]
 mod flex;
 mod functional;
 mod gradients;
 mod losses;
+#[cfg(feature = "flex")]
+mod matmul;
+#[cfg(feature = "flex")]
+mod memory;
 mod ops;
 mod optimizer;
 mod packed;
@@ -23,6 +33,8 @@ pub use functional::{
 };
 pub use gradients::EncoderGradients;
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
+#[cfg(feature = "flex")]
+pub use memory::release_unused_memory;
 pub use ops::{EncoderOps, TokenTypeTable};
 pub use optimizer::{
     AdafactorStep, AdamStep, OptimizerOps, SgdStep, adafactor_factored_update, adafactor_update,

@@ -134,8 +134,7 @@ impl EncoderOps for burn::backend::Flex {
         activation: Activation,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        let sum = portable::linear::<Self>(x, weight, bias, Activation::Identity, precision);
-        flex::activate(sum, activation)
+        flex::linear(x, weight, bias, activation, precision)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

@@ -198,7 +198,7 @@ proptest! {
 
     #[test]
     fn dropout_residual_norm(
-        [rows, columns] in [1usize..20, 2usize..40],
+        [rows, columns] in [1usize..20, 8usize..40],
         dropped in any::<bool>(),
         tracked in 0u32..16,
     ) {
@@ -226,7 +226,7 @@ proptest! {
     #[test]
     fn embedding_norm(
         lengths in prop::collection::vec(1u32..8, 1..5),
-        columns in 2usize..20,
+        columns in 8usize..28,
         types in any::<bool>(),
         dropped in any::<bool>(),
         tracked in 0u32..32,

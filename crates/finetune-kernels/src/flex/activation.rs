@@ -47,7 +47,7 @@ pub(crate) fn activation_gradient(
 }
 
 /// The function of one number.
-fn value(activation: Activation, x: f32) -> f32 {
+pub(crate) fn value(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::Identity => x,
         Activation::Gelu => 0.5 * x * (1.0 + libm::erff(x * FRAC_1_SQRT_2)),

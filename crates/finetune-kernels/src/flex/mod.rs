@@ -10,19 +10,26 @@ mod adam;
 mod average;
 mod dropout;
 mod embedding;
+mod linear;
 mod sgd;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
-    tensor::DType,
+    tensor::{DType, TensorData},
 };
 
+use crate::memory::Piece;
+
+pub(crate) use activation::value;
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
 pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::embedding_gradient;
+pub(crate) use linear::{
+    column_sums, linear, linear_input_gradient, linear_weight_gradient, linear_with_sum,
+};
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.
@@ -34,6 +41,13 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
         let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
         tensor.dtype() == DType::F32 && tensor.is_contiguous() && whole
     })
+}
+
+/// A plain tensor of arbitrary contents, in memory that is used again.
+fn empty<const D: usize>(shape: [usize; D]) -> FloatTensor<Flex> {
+    let len = shape.iter().product();
+    let data = TensorData::from_bytes(Piece::new(len).into_bytes(len), shape, DType::F32);
+    FloatTensor::<Flex>::from_data(data)
 }
 
 /// The values of a plain tensor.

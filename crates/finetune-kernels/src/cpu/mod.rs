@@ -1,0 +1,3 @@
+//! Operations on slices.
+
+pub(crate) mod activation;

@@ -1,0 +1,125 @@
+//! Linear layers, and the gradients of them.
+
+use burn::{
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    tensor::Shape,
+};
+use rayon::prelude::*;
+
+use super::{are_plain, empty, values, values_mut};
+use crate::{
+    Activation, Precision,
+    matmul::{Finish, Matrix, Right, product},
+    portable,
+};
+
+/// See [`EncoderOps::linear`](crate::EncoderOps::linear).
+pub(crate) fn linear(
+    x: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    bias: FloatTensor<Flex>,
+    activation: Activation,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&x, &weight, &bias]) {
+        return portable::linear::<Flex>(x, weight, bias, activation, precision);
+    }
+    let (a, b) = (matrix(&x), matrix(&weight));
+    let mut out = empty([a.rows, b.cols]);
+    let finish = Finish {
+        bias: Some(values(&bias)),
+        activation: (activation != Activation::Identity).then_some(activation),
+        ..Finish::default()
+    };
+    product(values_mut(&mut out), a, Right::Plain(b), finish, precision);
+    out
+}
+
+/// See [`EncoderGradients::linear_with_sum`](crate::EncoderGradients::linear_with_sum).
+pub(crate) fn linear_with_sum(
+    x: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    bias: FloatTensor<Flex>,
+    activation: Activation,
+    precision: Precision,
+) -> (FloatTensor<Flex>, FloatTensor<Flex>) {
+    if !are_plain([&x, &weight, &bias]) {
+        let sum = portable::linear::<Flex>(x, weight, bias, Activation::Identity, precision);
+        return (activation.apply::<Flex>(sum.clone()), sum);
+    }
+    let (a, b) = (matrix(&x), matrix(&weight));
+    let (mut sum, mut activated) = (empty([a.rows, b.cols]), empty([a.rows, b.cols]));
+    let finish = Finish {
+        bias: Some(values(&bias)),
+        activation: Some(activation),
+        activated: Some(values_mut(&mut activated)),
+        ..Finish::default()
+    };
+    product(values_mut(&mut sum), a, Right::Plain(b), finish, precision);
+    (activated, sum)
+}
+
+/// See [`EncoderGradients::linear_input_gradient`](crate::EncoderGradients::linear_input_gradient).
+pub(crate) fn linear_input_gradient(
+    grad: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&grad, &weight]) {
+        let transposed = portable::transposed::<Flex>(weight);
+        return portable::product::<Flex>(grad, transposed, precision);
+    }
+    plain_product(matrix(&grad), matrix(&weight).transpose(), precision)
+}
+
+/// See
+/// [`EncoderGradients::linear_weight_gradient`](crate::EncoderGradients::linear_weight_gradient).
+pub(crate) fn linear_weight_gradient(
+    x: FloatTensor<Flex>,
+    grad: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&x, &grad]) {
+        return portable::product::<Flex>(portable::transposed::<Flex>(x), grad, precision);
+    }
+    plain_product(matrix(&x).transpose(), matrix(&grad), precision)
+}
+
+/// Rows whose sums are one partial sum.
+const SUMMED_ROWS: usize = 64;
+
+/// See [`EncoderGradients::column_sums`](crate::EncoderGradients::column_sums).
+pub(crate) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    let columns = x.shape()[1];
+    if !are_plain([&x]) || columns == 0 {
+        return portable::column_sums::<Flex>(x);
+    }
+    let parts = values(&x).par_chunks(SUMMED_ROWS * columns).map(|rows| {
+        let mut sums = vec![0.0f32; columns];
+        for row in rows.chunks_exact(columns) {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+        sums
+    });
+    let parts: Vec<_> = parts.collect();
+    let mut out = empty([columns]);
+    let sums = values_mut(&mut out);
+    sums.fill(0.0);
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+    }
+    out
+}
+
+fn plain_product(a: Matrix<'_>, b: Matrix<'_>, precision: Precision) -> FloatTensor<Flex> {
+    let mut out = empty([a.rows, b.cols]);
+    let finish = Finish::default();
+    product(values_mut(&mut out), a, Right::Plain(b), finish, precision);
+    out
+}
+
+/// A plain tensor of two dimensions.
+fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
+    let shape: Shape = tensor.shape();
+    Matrix::new(values(tensor), shape[0], shape[1])
+}
