@@ -8,7 +8,7 @@ use burn::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, EncoderOps, PackedTokens, Precision, TokenTypeTable,
+    Activation, AttentionShape, Dropout, EncoderOps, PackedTokens, Products, TokenTypeTable,
 };
 
 /// Scale, shift and epsilon of a layer norm.
@@ -39,14 +39,14 @@ pub fn linear(
     weight: Tensor<2>,
     bias: Tensor<1>,
     activation: Activation,
-    precision: Precision,
+    products: impl Into<Products>,
 ) -> Tensor<2> {
     float(Dispatch::linear(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         activation,
-        precision,
+        products.into(),
     ))
 }
 

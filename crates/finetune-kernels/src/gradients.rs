@@ -5,7 +5,7 @@ use burn::backend::tensor::FloatTensor;
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, EncoderOps, Precision, portable};
+use crate::{Activation, EncoderOps, Precision, Products, portable};
 
 /// Gradients of [`EncoderOps`], one method per gradient, so that nothing is computed that nobody
 /// asks for.
@@ -16,9 +16,9 @@ pub trait EncoderGradients: EncoderOps {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let sum = <Self as EncoderOps>::linear(x, weight, bias, Activation::Identity, precision);
+        let sum = <Self as EncoderOps>::linear(x, weight, bias, Activation::Identity, products);
         (Self::activate(sum.clone(), activation), sum)
     }
 
@@ -26,9 +26,10 @@ pub trait EncoderGradients: EncoderOps {
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        portable::product::<Self>(grad, portable::transposed::<Self>(weight), precision)
+        let transposed = portable::transposed::<Self>(weight);
+        portable::product::<Self>(grad, transposed, products.precision)
     }
 
     /// `xᵀ · grad`: `[tokens, in]`, `[tokens, out]` to `[in, out]`.
@@ -53,17 +54,17 @@ impl EncoderGradients for burn::backend::Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        flex::linear_with_sum(x, weight, bias, activation, precision)
+        flex::linear_with_sum(x, weight, bias, activation, products)
     }
 
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        flex::linear_input_gradient(grad, weight, precision)
+        flex::linear_input_gradient(grad, weight, products)
     }
 
     fn linear_weight_gradient(

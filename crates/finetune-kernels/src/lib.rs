@@ -23,6 +23,7 @@ mod optimizer;
 mod packed;
 mod portable;
 mod precision;
+mod products;
 pub mod random;
 
 pub use activation::Activation;
@@ -42,3 +43,4 @@ pub use optimizer::{
 };
 pub use packed::{AttentionShape, Offsets, PackedTokens};
 pub use precision::Precision;
+pub use products::{PackedWeight, Products};

@@ -10,7 +10,7 @@ use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTens
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, AttentionShape, Dropout, PackedTokens, Precision, portable};
+use crate::{Activation, AttentionShape, Dropout, PackedTokens, Products, portable};
 
 /// The token type table of an embedding, which DistilBERT does not have.
 #[derive(Clone, Debug, ExtensionType)]
@@ -36,9 +36,9 @@ pub trait EncoderOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        portable::linear::<Self>(x, weight, bias, activation, precision)
+        portable::linear::<Self>(x, weight, bias, activation, products.precision)
     }
 
     /// An activation function alone: where something is added between a linear layer and its
@@ -132,9 +132,9 @@ impl EncoderOps for burn::backend::Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        flex::linear(x, weight, bias, activation, precision)
+        flex::linear(x, weight, bias, activation, products)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use finetune_kernels::Precision;
 use finetune_models::{LoadReport, SequenceClassifier};
 use finetune_peft::{AdapterFile, PeftConfig, attach, load_adapter, train_adapter, trainable_line};
 
@@ -46,6 +47,7 @@ pub fn prepare(
 ) -> Result<Prepared, TrainError> {
     let (mut model, report) =
         SequenceClassifier::load(directory, Some(plan.outputs()), plan.seed, device)?;
+    model.set_precision(plan.precision);
     let Some(config) = plan.peft_config() else {
         let trainable = Trainable::new(&plan.strategy, model.config())?;
         let mut notes = Vec::new();
@@ -56,7 +58,7 @@ pub fn prepare(
             ));
         }
         return Ok(Prepared {
-            model: trainable.apply(model),
+            model: packed(trainable.apply(model), plan.precision),
             adapter: None,
             report,
             trainable: trainable.trainable,
@@ -90,7 +92,7 @@ pub fn prepare(
     names.extend(adapted.saved.iter().cloned());
     names.extend(adapted.biases.iter().cloned());
     Ok(Prepared {
-        model: train_adapter(model, ADAPTER, &adapted),
+        model: packed(train_adapter(model, ADAPTER, &adapted), plan.precision),
         adapter: Some(file),
         report,
         trainable: adapted.trainable,
@@ -98,6 +100,15 @@ pub fn prepare(
         names,
         notes: adapted.notes,
     })
+}
+
+/// In bf16 a packed weight takes half of the weight's memory, and saves rounding it at each step; in
+/// f32 it would take as much again.
+pub(crate) fn packed(mut model: SequenceClassifier, precision: Precision) -> SequenceClassifier {
+    if precision == Precision::Bf16 {
+        model.pack_frozen();
+    }
+    model
 }
 
 /// Linear layers that were drawn at random are trained whole and saved with the adapter: nobody else

@@ -17,7 +17,7 @@ use burn::backend::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, PackedTokens, Precision,
+    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, PackedTokens, Products,
     TokenTypeTable,
 };
 
@@ -27,9 +27,9 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        linear::linear::<B, C>(x, weight, bias, activation, precision)
+        linear::linear::<B, C>(x, weight, bias, activation, products)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

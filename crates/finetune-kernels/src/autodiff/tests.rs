@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::{
     Activation, AttentionShape, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens,
-    Precision, TokenTypeTable, portable, random,
+    Precision, Products, TokenTypeTable, portable, random,
 };
 
 type B = Autodiff<Flex>;
@@ -122,7 +122,7 @@ proptest! {
             &inputs,
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                <B as EncoderOps>::linear(x, weight, bias, activation, Precision::F32)
+                <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
             },
             &|tensors| {
                 let [x, weight, bias] = take(tensors);

@@ -6,9 +6,9 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{are_plain, empty, values, values_mut};
+use super::{are_plain, empty, packed_weight::Direction, values, values_mut};
 use crate::{
-    Activation, Precision,
+    Activation, Precision, Products,
     matmul::{Finish, Matrix, Right, product},
     portable,
 };
@@ -19,19 +19,19 @@ pub(crate) fn linear(
     weight: FloatTensor<Flex>,
     bias: FloatTensor<Flex>,
     activation: Activation,
-    precision: Precision,
+    products: Products,
 ) -> FloatTensor<Flex> {
     if !are_plain([&x, &weight, &bias]) {
-        return portable::linear::<Flex>(x, weight, bias, activation, precision);
+        return portable::linear::<Flex>(x, weight, bias, activation, products.precision);
     }
-    let (a, b) = (matrix(&x), matrix(&weight));
-    let mut out = empty([a.rows, b.cols]);
+    let a = matrix(&x);
+    let mut out = empty([a.rows, weight.shape()[1]]);
     let finish = Finish {
         bias: Some(values(&bias)),
         activation: (activation != Activation::Identity).then_some(activation),
         ..Finish::default()
     };
-    product(values_mut(&mut out), a, Right::Plain(b), finish, precision);
+    multiply(&mut out, a, &weight, Direction::Forward, finish, &products);
     out
 }
 
@@ -41,21 +41,23 @@ pub(crate) fn linear_with_sum(
     weight: FloatTensor<Flex>,
     bias: FloatTensor<Flex>,
     activation: Activation,
-    precision: Precision,
+    products: Products,
 ) -> (FloatTensor<Flex>, FloatTensor<Flex>) {
     if !are_plain([&x, &weight, &bias]) {
-        let sum = portable::linear::<Flex>(x, weight, bias, Activation::Identity, precision);
+        let sum =
+            portable::linear::<Flex>(x, weight, bias, Activation::Identity, products.precision);
         return (activation.apply::<Flex>(sum.clone()), sum);
     }
-    let (a, b) = (matrix(&x), matrix(&weight));
-    let (mut sum, mut activated) = (empty([a.rows, b.cols]), empty([a.rows, b.cols]));
+    let a = matrix(&x);
+    let shape = [a.rows, weight.shape()[1]];
+    let (mut sum, mut activated) = (empty(shape), empty(shape));
     let finish = Finish {
         bias: Some(values(&bias)),
         activation: Some(activation),
         activated: Some(values_mut(&mut activated)),
         ..Finish::default()
     };
-    product(values_mut(&mut sum), a, Right::Plain(b), finish, precision);
+    multiply(&mut sum, a, &weight, Direction::Forward, finish, &products);
     (activated, sum)
 }
 
@@ -63,13 +65,44 @@ pub(crate) fn linear_with_sum(
 pub(crate) fn linear_input_gradient(
     grad: FloatTensor<Flex>,
     weight: FloatTensor<Flex>,
-    precision: Precision,
+    products: Products,
 ) -> FloatTensor<Flex> {
     if !are_plain([&grad, &weight]) {
         let transposed = portable::transposed::<Flex>(weight);
-        return portable::product::<Flex>(grad, transposed, precision);
+        return portable::product::<Flex>(grad, transposed, products.precision);
     }
-    plain_product(matrix(&grad), matrix(&weight).transpose(), precision)
+    let a = matrix(&grad);
+    let mut out = empty([a.rows, weight.shape()[0]]);
+    multiply(
+        &mut out,
+        a,
+        &weight,
+        Direction::Backward,
+        Finish::default(),
+        &products,
+    );
+    out
+}
+
+/// `a · weight` or `a · weightᵀ`, from the weight's packed form where it has room for one.
+fn multiply(
+    out: &mut FloatTensor<Flex>,
+    a: Matrix<'_>,
+    weight: &FloatTensor<Flex>,
+    direction: Direction,
+    finish: Finish<'_>,
+    products: &Products,
+) {
+    let out = values_mut(out);
+    if let Some(room) = &products.packed {
+        let packed = room.get(weight, direction, products.precision);
+        return product(out, a, Right::Packed(&packed), finish, products.precision);
+    }
+    let b = match direction {
+        Direction::Forward => matrix(weight),
+        Direction::Backward => matrix(weight).transpose(),
+    };
+    product(out, a, Right::Plain(b), finish, products.precision);
 }
 
 /// See
@@ -82,7 +115,16 @@ pub(crate) fn linear_weight_gradient(
     if !are_plain([&x, &grad]) {
         return portable::product::<Flex>(portable::transposed::<Flex>(x), grad, precision);
     }
-    plain_product(matrix(&x).transpose(), matrix(&grad), precision)
+    let (a, b) = (matrix(&x).transpose(), matrix(&grad));
+    let mut out = empty([a.rows, b.cols]);
+    product(
+        values_mut(&mut out),
+        a,
+        Right::Plain(b),
+        Finish::default(),
+        precision,
+    );
+    out
 }
 
 /// Rows whose sums are one partial sum.
@@ -108,13 +150,6 @@ pub(crate) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
     for part in parts {
         sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
     }
-    out
-}
-
-fn plain_product(a: Matrix<'_>, b: Matrix<'_>, precision: Precision) -> FloatTensor<Flex> {
-    let mut out = empty([a.rows, b.cols]);
-    let finish = Finish::default();
-    product(values_mut(&mut out), a, Right::Plain(b), finish, precision);
     out
 }
 

@@ -11,6 +11,7 @@ mod average;
 mod dropout;
 mod embedding;
 mod linear;
+mod packed_weight;
 mod sgd;
 
 use burn::{
@@ -30,6 +31,7 @@ pub(crate) use embedding::embedding_gradient;
 pub(crate) use linear::{
     column_sums, linear, linear_input_gradient, linear_weight_gradient, linear_with_sum,
 };
+pub(crate) use packed_weight::PackedForms;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.
