@@ -2,6 +2,7 @@
 
 mod activation;
 mod autodiff;
+mod cpu;
 mod dropout;
 #[cfg(feature = "flex")]
 mod flex;

@@ -14,7 +14,7 @@ mod sgd;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
-    tensor::DType,
+    tensor::{DType, Shape, TensorData},
 };
 
 pub(crate) use activation::{activate, activation_gradient};
@@ -34,6 +34,13 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
         let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
         tensor.dtype() == DType::F32 && tensor.is_contiguous() && whole
     })
+}
+
+/// A plain tensor of arbitrary contents, for a body that writes all of them.
+fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
+    let shape = shape.into();
+    let len = shape.num_elements();
+    FloatTensor::<Flex>::from_data(TensorData::new(vec![0.0f32; len], shape))
 }
 
 /// The values of a plain tensor.
