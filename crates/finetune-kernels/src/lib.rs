@@ -6,7 +6,6 @@
 
 mod activation;
 mod autodiff;
-#[cfg(feature = "flex")]
 mod cpu;
 mod dropout;
 #[cfg(feature = "flex")]

@@ -16,12 +16,11 @@ mod sgd;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
-    tensor::{DType, TensorData},
+    tensor::{DType, Shape, TensorData},
 };
 
 use crate::memory::Piece;
 
-pub(crate) use activation::value;
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
@@ -45,9 +44,11 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
     })
 }
 
-/// A plain tensor of arbitrary contents, in memory that is used again.
-fn empty<const D: usize>(shape: [usize; D]) -> FloatTensor<Flex> {
-    let len = shape.iter().product();
+/// A plain tensor of arbitrary contents, for a body that writes all of them; in memory that is used
+/// again.
+fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
+    let shape = shape.into();
+    let len = shape.num_elements();
     let data = TensorData::from_bytes(Piece::new(len).into_bytes(len), shape, DType::F32);
     FloatTensor::<Flex>::from_data(data)
 }
