@@ -126,7 +126,10 @@ impl SequenceClassifier {
     /// again when what is trained changes.
     pub fn pack_frozen(&mut self) {
         for layer in &mut self.layers {
-            layer.linears_mut().map(Linear::pack_frozen);
+            layer
+                .linears_mut()
+                .into_iter()
+                .for_each(Linear::pack_frozen);
         }
     }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_kernels::Precision;
 use finetune_models::{LoadReport, SequenceClassifier};
 use finetune_peft::{AdapterFile, PeftConfig, attach, load_adapter, train_adapter, trainable_line};
 
@@ -58,7 +57,7 @@ pub fn prepare(
             ));
         }
         return Ok(Prepared {
-            model: packed(trainable.apply(model), plan.precision),
+            model: trainable.apply(model),
             adapter: None,
             report,
             trainable: trainable.trainable,
@@ -92,7 +91,7 @@ pub fn prepare(
     names.extend(adapted.saved.iter().cloned());
     names.extend(adapted.biases.iter().cloned());
     Ok(Prepared {
-        model: packed(train_adapter(model, ADAPTER, &adapted), plan.precision),
+        model: train_adapter(model, ADAPTER, &adapted),
         adapter: Some(file),
         report,
         trainable: adapted.trainable,
@@ -100,15 +99,6 @@ pub fn prepare(
         names,
         notes: adapted.notes,
     })
-}
-
-/// In bf16 a packed weight takes half of the weight's memory, and saves rounding it at each step; in
-/// f32 it would take as much again.
-pub(crate) fn packed(mut model: SequenceClassifier, precision: Precision) -> SequenceClassifier {
-    if precision == Precision::Bf16 {
-        model.pack_frozen();
-    }
-    model
 }
 
 /// Linear layers that were drawn at random are trained whole and saved with the adapter: nobody else

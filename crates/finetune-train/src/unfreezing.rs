@@ -5,8 +5,8 @@ use finetune_kernels::Precision;
 use finetune_models::{ModelConfig, SequenceClassifier};
 
 use crate::{
-    Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer,
-    parameters::visit_parameters, prepare::packed,
+    Event, Strategy, TrainError, TrainPlan, Trainable, learner::packed, lowest_trained_layer,
+    parameters::visit_parameters,
 };
 
 /// When layers are unfrozen.
