@@ -22,7 +22,7 @@ pub use functional::{
     EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm,
     linear, softmax_cross_entropy,
 };
-pub use gradients::EncoderGradients;
+pub use gradients::{EncoderGradients, NormGradients, Normal};
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 pub use ops::{EncoderOps, TokenTypeTable};
 pub use optimizer::{

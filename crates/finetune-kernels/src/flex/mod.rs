@@ -10,19 +10,22 @@ mod adam;
 mod average;
 mod dropout;
 mod embedding;
+mod norm;
 mod sgd;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
     tensor::{DType, Shape, TensorData},
 };
+use rayon::prelude::*;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
 pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
-pub(crate) use embedding::embedding_gradient;
+pub(crate) use embedding::{embedding_gradient, embedding_norm, embedding_norm_with_normal};
+pub(crate) use norm::{dropout_residual_norm, dropout_residual_norm_with_normal, norm_gradients};
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.
@@ -41,6 +44,19 @@ fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     let shape = shape.into();
     let len = shape.num_elements();
     FloatTensor::<Flex>::from_data(TensorData::new(vec![0.0f32; len], shape))
+}
+
+/// A plain tensor itself where nobody else holds it, else a copy.
+fn owned(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    if tensor.is_unique() {
+        return tensor;
+    }
+    let mut copy = empty(tensor.shape());
+    values_mut(&mut copy)
+        .par_chunks_mut(CHUNK)
+        .zip(values(&tensor).par_chunks(CHUNK))
+        .for_each(|(copy, values)| copy.copy_from_slice(values));
+    copy
 }
 
 /// The values of a plain tensor.
