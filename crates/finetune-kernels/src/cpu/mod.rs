@@ -5,7 +5,13 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod activation;
+pub(crate) mod dropout;
+#[cfg(feature = "flex")]
+pub(crate) mod embedding;
 #[cfg(feature = "flex")]
 mod math;
-pub(crate) mod dropout;
 mod multiversion;
+#[cfg(feature = "flex")]
+pub(crate) mod norm;
+#[cfg(feature = "flex")]
+mod sum;
