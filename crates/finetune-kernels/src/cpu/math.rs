@@ -120,12 +120,7 @@ pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
     );
     let denominator = polynomial::<FMA, 4>(
         square,
-        [
-            1.198_258_4e-6,
-            1.185_347_1e-4,
-            2.268_434_6e-3,
-            4.893_525e-3,
-        ],
+        [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e-3, 4.893_525e-3],
     );
     x * numerator / denominator
 }
