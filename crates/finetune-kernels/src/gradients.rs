@@ -5,7 +5,9 @@ use burn::backend::{Backend, tensor::FloatTensor};
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, Dropout, EncoderOps, PackedTokens, Precision, TokenTypeTable, portable};
+use crate::{
+    Activation, Dropout, EncoderOps, PackedTokens, Precision, Products, TokenTypeTable, portable,
+};
 
 /// Rows with mean 0 and variance 1: what the backward pass of a norm keeps.
 #[derive(Clone, Debug)]
@@ -38,19 +40,39 @@ pub trait EncoderGradients: EncoderOps {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let sum = <Self as EncoderOps>::linear(x, weight, bias, Activation::Identity, precision);
+        let sum = <Self as EncoderOps>::linear(x, weight, bias, Activation::Identity, products);
         (Self::activate(sum.clone(), activation), sum)
+    }
+
+    /// `a · b`.
+    fn product(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        portable::product::<Self>(a, b, precision)
+    }
+
+    /// `sum + a · b`.
+    fn add_product(
+        sum: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        Self::float_add(sum, portable::product::<Self>(a, b, precision))
     }
 
     /// `grad · weightᵀ`: `[tokens, out]`, `[in, out]` to `[tokens, in]`.
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        portable::product::<Self>(grad, portable::transposed::<Self>(weight), precision)
+        let transposed = portable::transposed::<Self>(weight);
+        portable::product::<Self>(grad, transposed, products.precision)
     }
 
     /// `xᵀ · grad`: `[tokens, in]`, `[tokens, out]` to `[in, out]`.
@@ -144,6 +166,53 @@ impl EncoderGradients for burn::backend::Flex {
         wanted: NormGradients<bool>,
     ) -> NormGradients<Option<FloatTensor<Self>>> {
         flex::norm_gradients(normal, gamma, grad, dropout, wanted)
+    }
+
+    fn linear_with_sum(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+        products: Products,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        flex::linear_with_sum(x, weight, bias, activation, products)
+    }
+
+    fn product(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::product(a, b, precision)
+    }
+
+    fn add_product(
+        sum: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::add_product(sum, a, b, precision)
+    }
+
+    fn linear_input_gradient(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        products: Products,
+    ) -> FloatTensor<Self> {
+        flex::linear_input_gradient(grad, weight, products)
+    }
+
+    fn linear_weight_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::linear_weight_gradient(x, grad, precision)
+    }
+
+    fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::column_sums(x)
     }
 }
 

@@ -10,7 +10,7 @@ use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTens
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, AttentionShape, Dropout, PackedTokens, Precision, portable};
+use crate::{Activation, AttentionShape, Dropout, LoraProducts, PackedTokens, Products, portable};
 
 /// The token type table of an embedding, which DistilBERT does not have.
 #[derive(Clone, Debug, ExtensionType)]
@@ -36,9 +36,23 @@ pub trait EncoderOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        portable::linear::<Self>(x, weight, bias, activation, precision)
+        portable::linear::<Self>(x, weight, bias, activation, products.precision)
+    }
+
+    /// `activation(x · weight + bias + scaling · dropout(x) · a · b)`, a linear layer with low-rank
+    /// adaptation: `a` is `[in, r]` and `b` `[r, out]`.
+    fn lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+        lora: LoraProducts,
+    ) -> FloatTensor<Self> {
+        portable::lora::<Self>(x, weight, bias, a, b, activation, &lora)
     }
 
     /// An activation function alone: where something is added between a linear layer and its
@@ -132,9 +146,21 @@ impl EncoderOps for burn::backend::Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        let sum = portable::linear::<Self>(x, weight, bias, Activation::Identity, precision);
+        flex::linear(x, weight, bias, activation, products)
+    }
+
+    fn lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+        lora: LoraProducts,
+    ) -> FloatTensor<Self> {
+        let (sum, _) = crate::lora::forward::<Self>(x, weight, bias, a, b, &lora);
         flex::activate(sum, activation)
     }
 

@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, DropoutSource, Precision, activate, linear};
+use finetune_kernels::{Activation, DropoutSource, Precision, Products, linear};
 
 use crate::adapter::{Adapter, AdapterKind};
 
@@ -24,7 +24,7 @@ pub struct Linear {
     #[module(skip)]
     site: u32,
     #[module(skip)]
-    precision: Precision,
+    products: Products,
 }
 
 /// Where the dropout sites of adapters begin, beyond those of any model's own layers.
@@ -39,13 +39,23 @@ impl Linear {
             adapters: Vec::new(),
             active: None,
             site: FIRST_SITE,
-            precision: Precision::F32,
+            products: Products::default(),
         }
     }
 
     /// Computes its products in `precision` from now on.
     pub fn set_precision(&mut self, precision: Precision) {
-        self.precision = precision;
+        self.products.precision = precision;
+    }
+
+    /// Keeps the weight in the form that the processor multiplies with fastest, beside the weight
+    /// itself, as long as it is frozen. To be called again when what is trained changes: a packed
+    /// form of a weight in training would hold an old one in memory.
+    pub fn pack_frozen(&mut self) {
+        self.products.packed = match self.weight.is_require_grad() {
+            true => None,
+            false => Some(self.products.packed.take().unwrap_or_default()),
+        };
     }
 
     /// Width of the input.
@@ -111,21 +121,18 @@ impl Linear {
         dropout: DropoutSource,
     ) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        let precision = self.precision;
+        let products = self.products.clone();
         match self.active().map(|adapter| &adapter.kind) {
-            None => linear(x, weight, bias, activation, precision),
+            None => linear(x, weight, bias, activation, products),
             Some(AdapterKind::Copy(copy)) => {
                 let (weight, bias) = (copy.weight.val(), copy.bias.val());
-                linear(x, weight, bias, activation, precision)
+                linear(x, weight, bias, activation, products.precision)
             }
             Some(AdapterKind::Lora(lora)) => {
                 let dropout = dropout.site(self.site, lora.dropout());
-                activate(
-                    lora.forward(x, weight, bias, dropout, precision),
-                    activation,
-                )
+                lora.forward(x, weight, bias, activation, dropout, products)
             }
-            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, precision),
+            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, products),
         }
     }
 }

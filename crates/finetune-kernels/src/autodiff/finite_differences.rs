@@ -8,7 +8,8 @@ use burn::{
 
 use super::tests::{ACTIVATIONS, B, drawn, take};
 use crate::{
-    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, TokenTypeTable, portable, random,
+    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, Products, TokenTypeTable,
+    portable, random,
 };
 
 type Run<'a> = &'a dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>;
@@ -78,7 +79,7 @@ fn linear() {
         // The gradients by hand.
         check(&inputs, &|tensors| {
             let [x, weight, bias] = take(tensors);
-            <B as EncoderOps>::linear(x, weight, bias, activation, Precision::F32)
+            <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
         });
     }
 }

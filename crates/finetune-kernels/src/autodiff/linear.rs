@@ -8,7 +8,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Activation, EncoderGradients, EncoderOps, Precision};
+use crate::{Activation, EncoderGradients, EncoderOps, Products};
 
 /// Parents: x, weight, bias.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct Kept<B: Backend> {
     /// What enters the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
-    precision: Precision,
+    products: Products,
 }
 
 impl<B: EncoderGradients> Backward<B, 3> for Linear {
@@ -43,14 +43,14 @@ impl<B: EncoderGradients> Backward<B, 3> for Linear {
         }
         let [x, weight, bias] = ops.parents;
         if let (Some(node), Some(x)) = (weight, kept.x) {
-            let weight = B::linear_weight_gradient(x, grad.clone(), kept.precision);
+            let weight = B::linear_weight_gradient(x, grad.clone(), kept.products.precision);
             grads.register::<B>(node.id, weight);
         }
         if let Some(node) = bias {
             grads.register::<B>(node.id, B::column_sums(grad.clone()));
         }
         if let (Some(node), Some(weight)) = (x, kept.weight) {
-            let x = B::linear_input_gradient(grad, weight, kept.precision);
+            let x = B::linear_input_gradient(grad, weight, kept.products);
             grads.register::<B>(node.id, x);
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
     weight: FloatTensor<Autodiff<B, C>>,
     bias: FloatTensor<Autodiff<B, C>>,
     activation: Activation,
-    precision: Precision,
+    products: Products,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (needs_x, needs_weight) = (weight.is_tracked(), x.is_tracked());
     let (x, x_node) = x.into_parts();
@@ -74,7 +74,7 @@ pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
         .stateful();
     match prepared {
         OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::linear(
-            x, weight, bias, activation, precision,
+            x, weight, bias, activation, products,
         )),
         OpsKind::Tracked(prepared) => {
             let mut kept = Kept::<B> {
@@ -82,14 +82,14 @@ pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
                 weight: needs_weight.then(|| weight.clone()),
                 sum: None,
                 activation,
-                precision,
+                products: products.clone(),
             };
             let result = match activation {
                 Activation::Identity => {
-                    <B as EncoderOps>::linear(x, weight, bias, activation, precision)
+                    <B as EncoderOps>::linear(x, weight, bias, activation, products)
                 }
                 activation => {
-                    let (result, sum) = B::linear_with_sum(x, weight, bias, activation, precision);
+                    let (result, sum) = B::linear_with_sum(x, weight, bias, activation, products);
                     kept.sum = Some(sum);
                     result
                 }

@@ -10,6 +10,7 @@ mod embedding;
 #[allow(clippy::unwrap_used)]
 mod finite_differences;
 mod linear;
+mod lora;
 mod norm;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -23,8 +24,8 @@ use burn::backend::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, PackedTokens, Precision,
-    TokenTypeTable,
+    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, LoraProducts, PackedTokens,
+    Products, TokenTypeTable,
 };
 
 impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
@@ -33,9 +34,21 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-        precision: Precision,
+        products: Products,
     ) -> FloatTensor<Self> {
-        linear::linear::<B, C>(x, weight, bias, activation, precision)
+        linear::linear::<B, C>(x, weight, bias, activation, products)
+    }
+
+    fn lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+        lora: LoraProducts,
+    ) -> FloatTensor<Self> {
+        lora::lora::<B, C>(x, weight, bias, a, b, activation, lora)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

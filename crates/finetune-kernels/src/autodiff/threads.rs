@@ -3,7 +3,9 @@
 use rayon::ThreadPoolBuilder;
 
 use super::tests::{ACTIVATIONS, B, Input, drawn, input, results, take};
-use crate::{AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, TokenTypeTable};
+use crate::{
+    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, Products, TokenTypeTable,
+};
 use burn::backend::tensor::FloatTensor;
 
 fn check(inputs: &[Input], run: &(dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B> + Sync)) {
@@ -33,7 +35,7 @@ fn linear_and_activation() {
         ];
         check(&inputs, &|tensors| {
             let [x, weight, bias] = take(tensors);
-            <B as EncoderOps>::linear(x, weight, bias, activation, Precision::F32)
+            <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
         });
     }
 }

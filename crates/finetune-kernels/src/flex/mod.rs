@@ -10,7 +10,9 @@ mod adam;
 mod average;
 mod dropout;
 mod embedding;
+mod linear;
 mod norm;
+mod packed_weight;
 mod sgd;
 
 use burn::{
@@ -19,13 +21,20 @@ use burn::{
 };
 use rayon::prelude::*;
 
+use crate::memory::Piece;
+
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
 pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{embedding_gradient, embedding_norm, embedding_norm_with_normal};
+pub(crate) use linear::{
+    add_product, column_sums, linear, linear_input_gradient, linear_weight_gradient,
+    linear_with_sum, product,
+};
 pub(crate) use norm::{dropout_residual_norm, dropout_residual_norm_with_normal, norm_gradients};
+pub(crate) use packed_weight::PackedForms;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.
@@ -39,11 +48,13 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
     })
 }
 
-/// A plain tensor of arbitrary contents, for a body that writes all of them.
+/// A plain tensor of arbitrary contents, for a body that writes all of them; in memory that is used
+/// again.
 fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     let shape = shape.into();
     let len = shape.num_elements();
-    FloatTensor::<Flex>::from_data(TensorData::new(vec![0.0f32; len], shape))
+    let data = TensorData::from_bytes(Piece::new(len).into_bytes(len), shape, DType::F32);
+    FloatTensor::<Flex>::from_data(data)
 }
 
 /// A plain tensor itself where nobody else holds it, else a copy.

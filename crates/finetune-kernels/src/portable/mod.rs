@@ -10,7 +10,7 @@ mod optimizer;
 
 pub(crate) use attention::{Heads, attention};
 pub(crate) use embedding::{embedding_gradient, embedding_norm};
-pub(crate) use linear::{column_sums, linear, product, transposed};
+pub(crate) use linear::{column_sums, linear, lora, product, transposed};
 pub(crate) use loss::softmax_cross_entropy;
 pub(crate) use norm::{dropout, dropout_residual_norm, layer_norm, norm_gradients};
 pub(crate) use optimizer::{
