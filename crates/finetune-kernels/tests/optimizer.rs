@@ -238,3 +238,60 @@ fn adam_of_rows_is_adam_of_the_table() {
         }
     }
 }
+
+#[test]
+fn same_bits_for_any_number_of_threads() {
+    let [p, g, m, v] = [random(), random(), random(), random().abs() + 0.1];
+    let (rows, columns) = (v.clone().mean_dim(1), v.clone().mean_dim(0));
+    let sgd = SgdStep {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 0.02,
+        gradient_scale: 0.7,
+    };
+    let adafactor = AdafactorStep {
+        learning_rate: 1e-2,
+        beta_2: 0.6,
+        epsilon: 1e-30,
+        clip_threshold: 0.5,
+        gradient_scale: 0.3,
+    };
+    let copy = |tensor: &Tensor<2>| Tensor::<2>::from_data(tensor.to_data(), &Device::flex());
+    let run = || {
+        let [p, g, m, v] = [&p, &g, &m, &v].map(copy);
+        let sum = square_sum(g.clone()).reshape([1, 1]);
+        let plain = sgd_step(p.clone(), g.clone(), sgd);
+        let with_momentum = sgd_momentum_step(p.clone(), g.clone(), m.clone(), sgd);
+        let average = moving_average(p.clone(), g.clone(), 0.9);
+        let whole = adafactor_update(g.clone(), v.clone(), adafactor);
+        let (rows, columns) = (copy(&rows).squeeze_dim(1), copy(&columns).squeeze_dim(0));
+        let factored = adafactor_factored_update(g.clone(), rows, columns, adafactor);
+        let adam = adam_step(p, g, m, v, ADAM);
+        let results = [
+            sum,
+            plain,
+            with_momentum.0,
+            with_momentum.1,
+            average,
+            whole.0,
+            whole.1,
+            factored.0,
+            adam.0,
+            adam.1,
+            adam.2,
+        ];
+        results.map(|tensor| {
+            tensor
+                .into_data()
+                .iter::<f32>()
+                .map(f32::to_bits)
+                .collect::<Vec<_>>()
+        })
+    };
+    let [one, two, four] = [1, 2, 4].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(run)
+    });
+    assert!(one == two && two == four);
+}

@@ -5,6 +5,12 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod activation;
+#[cfg(feature = "flex")]
+pub(crate) mod adafactor;
+#[cfg(feature = "flex")]
+pub(crate) mod adam;
+#[cfg(feature = "flex")]
+pub(crate) mod average;
 pub(crate) mod dropout;
 #[cfg(feature = "flex")]
 pub(crate) mod embedding;
@@ -13,5 +19,9 @@ mod math;
 mod multiversion;
 #[cfg(feature = "flex")]
 pub(crate) mod norm;
+#[cfg(feature = "flex")]
+pub(crate) mod sgd;
+#[cfg(feature = "flex")]
+pub(crate) mod squares;
 #[cfg(feature = "flex")]
 mod sum;

@@ -6,8 +6,8 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{adam::AdamFactors, are_plain, values, values_mut};
-use crate::{AdamStep, TableRows, portable};
+use super::{are_plain, values, values_mut};
+use crate::{AdamStep, TableRows, cpu::adam, portable};
 
 /// Rows that a thread takes at a time.
 const ROWS: usize = 64;
@@ -27,7 +27,7 @@ pub(crate) fn adam_rows_step(
         let gradient = portable::whole_gradient::<Flex>(gradient, &parameter, &rows.used);
         return portable::adam_step::<Flex>(parameter, gradient, moment_1, moment_2, step);
     }
-    let factors = AdamFactors::new(step);
+    let (numbers, decay) = (step.into(), step.decay_factor() as f32);
     let none = vec![0.0; columns];
     let gradients = values(&gradient);
     let gradient_of = |row: usize| match rows.used.binary_search(&(row as u32)) {
@@ -45,9 +45,10 @@ pub(crate) fn adam_rows_step(
             let moments = moments.zip(moment_2.chunks_exact_mut(columns));
             for (index, (line, (moment_1, moment_2))) in lines.zip(moments).enumerate() {
                 let row = chunk * ROWS + index;
-                match rows.ever_used[row] {
-                    true => factors.update(line, gradient_of(row), moment_1, moment_2),
-                    false => factors.decay(line),
+                if rows.ever_used[row] {
+                    adam::step(numbers, line, gradient_of(row), moment_1, moment_2);
+                } else if decay != 1.0 {
+                    line.iter_mut().for_each(|p| *p *= decay);
                 }
             }
         });
