@@ -8,7 +8,7 @@ use burn::{
     tensor::{Device, TensorData},
 };
 use finetune_kernels::{
-    Activation, DropoutSource, linear, mean_squared_error, softmax_cross_entropy,
+    Activation, DropoutSource, Precision, linear, mean_squared_error, softmax_cross_entropy,
 };
 use finetune_models::{Outputs, SequenceClassifier, to_file_layout};
 use finetune_train::{
@@ -183,7 +183,7 @@ fn activations_and_their_gradients() {
             let x = x.require_grad();
             let (weight, bias) = (Tensor::ones([1, 1], &device), Tensor::zeros([1], &device));
             let activation = Activation::from_name(name).unwrap();
-            let y = linear(x.clone(), weight, bias, activation);
+            let y = linear(x.clone(), weight, bias, activation, Precision::F32);
             let difference = largest_difference(&values(y.clone()), &fixture.floats(name));
             assert!(difference < tolerance::ACTIVATION, "{name}: {difference}");
             let gradient = values(x.grad(&y.sum().backward()).unwrap());

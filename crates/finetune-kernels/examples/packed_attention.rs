@@ -1,7 +1,7 @@
 //! Attention over packed sequences, with gradients: `cargo run --example packed_attention`.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use finetune_kernels::{DropoutSource, Offsets, attention};
+use finetune_kernels::{AttentionShape, DropoutSource, Offsets, Precision, attention};
 
 fn main() {
     let device = Device::flex().autodiff();
@@ -11,7 +11,8 @@ fn main() {
     let (query, key, value) = (random().require_grad(), random(), random());
 
     let dropout = DropoutSource::at(42, 0).site(1, 0.1);
-    let context = attention(query.clone(), key, value, &offsets, 2, dropout);
+    let shape = AttentionShape::of_all(&offsets, 2, Precision::F32);
+    let context = attention(query.clone(), key, value, shape, dropout);
     println!(
         "{} sequences of {lengths:?} tokens: context {:?}",
         offsets.batch_size(),

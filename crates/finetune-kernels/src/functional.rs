@@ -7,7 +7,9 @@ use burn::{
     backend::{Dispatch, DispatchTensor},
 };
 
-use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable};
+use crate::{
+    Activation, AttentionShape, Dropout, EncoderOps, PackedTokens, Products, TokenTypeTable,
+};
 
 /// Scale, shift and epsilon of a layer norm.
 #[derive(Clone, Debug)]
@@ -37,12 +39,14 @@ pub fn linear(
     weight: Tensor<2>,
     bias: Tensor<1>,
     activation: Activation,
+    products: impl Into<Products>,
 ) -> Tensor<2> {
     float(Dispatch::linear(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         activation,
+        products.into(),
     ))
 }
 
@@ -54,22 +58,20 @@ pub fn activate(x: Tensor<2>, activation: Activation) -> Tensor<2> {
     }
 }
 
-/// Multi-head self-attention inside each sequence; query, key, value and result are
-/// `[tokens, hidden]`, `hidden` a multiple of `heads`.
+/// Multi-head attention inside each sequence: `[queries, hidden]`, twice `[keys, hidden]` to
+/// `[queries, hidden]`.
 pub fn attention(
     query: Tensor<2>,
     key: Tensor<2>,
     value: Tensor<2>,
-    offsets: &Offsets,
-    heads: usize,
+    shape: AttentionShape,
     dropout: Dropout,
 ) -> Tensor<2> {
     float(Dispatch::attention(
         query.into_dispatch(),
         key.into_dispatch(),
         value.into_dispatch(),
-        offsets.clone(),
-        heads,
+        shape,
         dropout,
     ))
 }

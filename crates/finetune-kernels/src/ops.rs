@@ -10,7 +10,7 @@ use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTens
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, Dropout, Offsets, PackedTokens, portable};
+use crate::{Activation, AttentionShape, Dropout, PackedTokens, Products, portable};
 
 /// The token type table of an embedding, which DistilBERT does not have.
 #[derive(Clone, Debug, ExtensionType)]
@@ -36,8 +36,9 @@ pub trait EncoderOps: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
+        products: Products,
     ) -> FloatTensor<Self> {
-        portable::linear::<Self>(x, weight, bias, activation)
+        portable::linear::<Self>(x, weight, bias, activation, products.precision)
     }
 
     /// An activation function alone: where something is added between a linear layer and its
@@ -55,17 +56,16 @@ pub trait EncoderOps: Backend {
         activation.gradient::<Self>(x, grad)
     }
 
-    /// Multi-head self-attention inside each sequence, `softmax(q · kᵀ / √d) · v` with dropout on
-    /// the probabilities; all tensors `[tokens, heads · d]`.
+    /// Multi-head attention inside each sequence, `softmax(q · kᵀ / √d) · v` with dropout on the
+    /// probabilities: `[queries, heads · d]`, twice `[keys, heads · d]` to `[queries, heads · d]`.
     fn attention(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
-        offsets: Offsets,
-        heads: usize,
+        shape: AttentionShape,
         dropout: Dropout,
     ) -> FloatTensor<Self> {
-        portable::attention::<Self>(query, key, value, &offsets, heads, dropout)
+        portable::attention::<Self>(query, key, value, &shape, dropout)
     }
 
     /// `norm(dropout(x) + residual)`: the end of each half of an encoder layer; `[tokens, hidden]`,
@@ -132,9 +132,9 @@ impl EncoderOps for burn::backend::Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
+        products: Products,
     ) -> FloatTensor<Self> {
-        let sum = portable::linear::<Self>(x, weight, bias, Activation::Identity);
-        flex::activate(sum, activation)
+        flex::linear(x, weight, bias, activation, products)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

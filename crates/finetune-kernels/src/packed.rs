@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::Precision;
+
 /// Where each sequence of a packed batch starts: `offsets[i]..offsets[i + 1]` are the rows of
 /// sequence `i` in every `[tokens, hidden]` tensor. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,42 @@ pub struct PackedTokens {
     pub type_ids: Arc<[u32]>,
     /// The sequences' bounds.
     pub offsets: Offsets,
+}
+
+/// What attention needs to know of its inputs: which queries look at which keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Bounds of each sequence's queries.
+    pub queries: Offsets,
+    /// Bounds of each sequence's keys and values; as many sequences. Other bounds than those of the
+    /// queries where only some tokens' results are wanted.
+    pub keys: Offsets,
+    /// Number of heads; the width is a multiple of it.
+    pub heads: usize,
+    /// Of the products of queries, keys and values.
+    pub precision: Precision,
+}
+
+impl AttentionShape {
+    /// Every token of a sequence looks at every other.
+    pub fn of_all(offsets: &Offsets, heads: usize, precision: Precision) -> Self {
+        Self {
+            queries: offsets.clone(),
+            keys: offsets.clone(),
+            heads,
+            precision,
+        }
+    }
+
+    /// The first token of each sequence looks at all of them.
+    pub fn of_first(offsets: &Offsets, heads: usize, precision: Precision) -> Self {
+        Self {
+            queries: Offsets::from_lengths(vec![1; offsets.batch_size()]),
+            keys: offsets.clone(),
+            heads,
+            precision,
+        }
+    }
 }
 
 #[cfg(test)]

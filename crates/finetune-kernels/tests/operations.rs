@@ -6,9 +6,9 @@ use burn::{
     tensor::{Device, Distribution, TensorData},
 };
 use finetune_kernels::{
-    Activation, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens, attention,
-    binary_cross_entropy_with_logits, dropout_residual_norm, embedding_norm, linear,
-    mean_squared_error, softmax_cross_entropy,
+    Activation, AttentionShape, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets,
+    PackedTokens, Precision, attention, binary_cross_entropy_with_logits, dropout_residual_norm,
+    embedding_norm, linear, mean_squared_error, softmax_cross_entropy,
 };
 use proptest::prelude::*;
 
@@ -79,7 +79,7 @@ proptest! {
         let [q, k, v] = [(); 3].map(|()| random([offsets.num_tokens(), hidden]));
         let expected =
             attention_by_loops([&values(&q), &values(&k), &values(&v)], &offsets, hidden, heads);
-        let found = attention(q, k, v, &offsets, heads, Dropout::NONE);
+        let found = attention(q, k, v, of_all(&offsets, heads), Dropout::NONE);
         assert_close(&values(&found), &expected, 1e-5);
     }
 
@@ -101,7 +101,7 @@ proptest! {
             };
             let (q, k, v) = (numbers(1).require_grad(), numbers(2).require_grad(), numbers(3));
             let dropout = DropoutSource::at(5, 1).site(2, 0.3);
-            let out = attention(q.clone(), k.clone(), v, &offsets, 2, dropout).narrow(0, 0, rows);
+            let out = attention(q.clone(), k.clone(), v, of_all(&offsets, 2), dropout).narrow(0, 0, rows);
             let gradients = (out.clone() * out.clone()).sum().backward();
             let gradient = |x: Tensor<2>| values(&x.grad(&gradients).unwrap().narrow(0, 0, rows));
             (values(&out.inner()), gradient(q), gradient(k))
@@ -147,13 +147,17 @@ proptest! {
     }
 }
 
+fn of_all(offsets: &Offsets, heads: usize) -> AttentionShape {
+    AttentionShape::of_all(offsets, heads, Precision::F32)
+}
+
 #[test]
 fn linear_adds_the_bias_before_the_activation() {
     let device = Device::flex();
     let x = Tensor::<2>::from_floats([[1.0, 2.0]], &device);
     let weight = Tensor::<2>::from_floats([[1.0, -1.0, 0.0], [0.5, 0.0, -3.0]], &device);
     let bias = Tensor::<1>::from_floats([0.5, 0.5, 7.0], &device);
-    let y = linear(x, weight, bias, Activation::Relu);
+    let y = linear(x, weight, bias, Activation::Relu, Precision::F32);
     assert_eq!(values(&y), [2.5, 0.0, 1.0]);
 }
 

@@ -72,7 +72,7 @@ impl EncoderLayer {
         ]
     }
 
-    fn linears_mut(&mut self) -> [&mut Linear; 6] {
+    pub(crate) fn linears_mut(&mut self) -> [&mut Linear; 6] {
         [
             &mut self.query,
             &mut self.key,

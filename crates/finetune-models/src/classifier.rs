@@ -4,11 +4,12 @@ use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param},
 };
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
+use finetune_peft::Linear;
 
 use crate::{
     ModelConfig, ModelError,
-    modules::{Embeddings, EncoderLayer, Head, Values, first_tokens},
+    modules::{Embeddings, EncoderLayer, Head, Values, Wanted, first_tokens},
 };
 
 /// An encoder with a head that gives one logit per class, or one number.
@@ -66,8 +67,8 @@ impl SequenceClassifier {
         tokens: &PackedTokens,
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, ModelError> {
-        let embedded = self.hidden_states(tokens, 0, dropout)?;
-        Ok(self.forward_from(embedded, 0, &tokens.offsets, dropout))
+        let hidden = self.embed(tokens, dropout)?;
+        Ok(self.forward_from(hidden, 0, &tokens.offsets, dropout))
     }
 
     /// What enters layer `layer`: the embeddings for 0, the encoder's result for the number of
@@ -78,11 +79,19 @@ impl SequenceClassifier {
         layer: usize,
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, ModelError> {
-        self.check(tokens)?;
-        let embedded = self
-            .embeddings
-            .forward(tokens, dropout.site(0, self.config.dropout));
-        Ok(self.run_layers(embedded, 0..layer, &tokens.offsets, dropout))
+        let hidden = self.embed(tokens, dropout)?;
+        Ok(self.run_layers(hidden, 0..layer, &tokens.offsets, dropout))
+    }
+
+    /// The encoder's result for the first token of each sequence, `[batch, hidden]`: cheaper than
+    /// [`encode`](Self::encode), of which it is a part.
+    pub fn first_hidden_states(
+        &self,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, ModelError> {
+        let hidden = self.embed(tokens, dropout)?;
+        Ok(self.first_from(hidden, 0, &tokens.offsets, dropout))
     }
 
     /// The rest of [`forward`](Self::forward) on what enters layer `layer`: `[tokens, hidden]` to
@@ -94,8 +103,8 @@ impl SequenceClassifier {
         offsets: &Offsets,
         dropout: DropoutSource,
     ) -> Tensor<2> {
-        let hidden = self.run_layers(hidden, layer..self.layers.len(), offsets, dropout);
-        self.forward_head(first_tokens(hidden, offsets), dropout)
+        let first = self.first_from(hidden, layer, offsets, dropout);
+        self.forward_head(first, dropout)
     }
 
     /// The head alone, on the encoder's result for the first tokens: `[batch, hidden]` to
@@ -103,6 +112,55 @@ impl SequenceClassifier {
     pub fn forward_head(&self, first: Tensor<2>, dropout: DropoutSource) -> Tensor<2> {
         let site = 1 + self.layers.len() as u32 * EncoderLayer::SITES;
         self.head.forward(first, dropout, site)
+    }
+
+    /// Computes the encoder's products in `precision` from now on. The head stays in f32: it is
+    /// small, and its results are what one looks at.
+    pub fn set_precision(&mut self, precision: Precision) {
+        for layer in &mut self.layers {
+            layer.set_precision(precision);
+        }
+    }
+
+    /// Keeps the encoder's frozen weights packed for the processor, beside themselves. To be called
+    /// again when what is trained changes.
+    pub fn pack_frozen(&mut self) {
+        for layer in &mut self.layers {
+            layer
+                .linears_mut()
+                .into_iter()
+                .for_each(Linear::pack_frozen);
+        }
+    }
+
+    fn embed(
+        &self,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, ModelError> {
+        self.check(tokens)?;
+        let dropout = dropout.site(0, self.config.dropout);
+        Ok(self.embeddings.forward(tokens, dropout))
+    }
+
+    /// The first tokens' results of the last layer, from what enters layer `layer` on.
+    fn first_from(
+        &self,
+        hidden: Tensor<2>,
+        layer: usize,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        let Some(last) = self
+            .layers
+            .len()
+            .checked_sub(1)
+            .filter(|&last| layer <= last)
+        else {
+            return first_tokens(hidden, offsets);
+        };
+        let hidden = self.run_layers(hidden, layer..last, offsets, dropout);
+        self.run_layer(hidden, last, offsets, Wanted::First, dropout)
     }
 
     fn run_layers(
@@ -113,9 +171,20 @@ impl SequenceClassifier {
         dropout: DropoutSource,
     ) -> Tensor<2> {
         layers.fold(hidden, |hidden, number| {
-            let first_site = 1 + number as u32 * EncoderLayer::SITES;
-            self.layers[number].forward(hidden, offsets, dropout, first_site)
+            self.run_layer(hidden, number, offsets, Wanted::All, dropout)
         })
+    }
+
+    fn run_layer(
+        &self,
+        hidden: Tensor<2>,
+        number: usize,
+        offsets: &Offsets,
+        wanted: Wanted,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        let first_site = 1 + number as u32 * EncoderLayer::SITES;
+        self.layers[number].forward(hidden, offsets, wanted, dropout, first_site)
     }
 
     /// Refuses a batch that would read outside the embedding tables.

@@ -6,8 +6,8 @@ use burn::{
     tensor::{Device, Int, TensorData},
 };
 use finetune_kernels::{
-    Activation, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens, attention, dropout,
-    dropout_residual_norm, embedding_norm,
+    Activation, AttentionShape, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens,
+    Precision, attention, dropout, dropout_residual_norm, embedding_norm,
 };
 use finetune_peft::Linear;
 
@@ -144,6 +144,7 @@ struct LayerShape {
     dropout: f64,
     attention_dropout: f64,
     attention_output_dropout: f64,
+    precision: Precision,
 }
 
 impl EncoderLayer {
@@ -172,6 +173,7 @@ impl EncoderLayer {
                     true => config.dropout,
                     false => 0.0,
                 },
+                precision: Precision::F32,
             },
         })
     }
@@ -179,40 +181,71 @@ impl EncoderLayer {
     /// Number of dropout sites of a layer.
     pub(crate) const SITES: u32 = 3;
 
-    /// `[tokens, hidden]` to `[tokens, hidden]`; uses the dropout sites `first_site ..
+    /// `[tokens, hidden]` to the results of `wanted` tokens; uses the dropout sites `first_site ..
     /// first_site + SITES`.
     pub(crate) fn forward(
         &self,
         hidden: Tensor<2>,
         offsets: &Offsets,
+        wanted: Wanted,
         source: DropoutSource,
         first_site: u32,
     ) -> Tensor<2> {
         let shape = &self.shape;
-        let project =
-            |linear: &Linear| linear.forward(hidden.clone(), Activation::Identity, source);
+        let identity = Activation::Identity;
+        let (key, value) = (
+            self.key.forward(hidden.clone(), identity, source),
+            self.value.forward(hidden.clone(), identity, source),
+        );
+        let (hidden, attention_shape) = match wanted {
+            Wanted::All => (
+                hidden,
+                AttentionShape::of_all(offsets, shape.heads, shape.precision),
+            ),
+            Wanted::First => (
+                first_tokens(hidden, offsets),
+                AttentionShape::of_first(offsets, shape.heads, shape.precision),
+            ),
+        };
         let context = attention(
-            project(&self.query),
-            project(&self.key),
-            project(&self.value),
-            offsets,
-            shape.heads,
+            self.query.forward(hidden.clone(), identity, source),
+            key,
+            value,
+            attention_shape,
             source.site(first_site, shape.attention_dropout),
         );
         let attended = dropout_residual_norm(
-            self.output.forward(context, Activation::Identity, source),
+            self.output.forward(context, identity, source),
             hidden,
             self.attention_norm.val(),
             source.site(first_site + 1, shape.attention_output_dropout),
         );
         let inner = self.up.forward(attended.clone(), shape.activation, source);
         dropout_residual_norm(
-            self.down.forward(inner, Activation::Identity, source),
+            self.down.forward(inner, identity, source),
             attended,
             self.output_norm.val(),
             source.site(first_site + 2, shape.dropout),
         )
     }
+
+    pub(crate) fn set_precision(&mut self, precision: Precision) {
+        self.shape.precision = precision;
+        for linear in self.linears_mut() {
+            linear.set_precision(precision);
+        }
+    }
+}
+
+/// Of which tokens a layer's results are wanted. The head reads the first ones only, so the last
+/// layer does the work of one token per sequence, but for keys and values: of six layers that saves
+/// a seventh of all work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// `[tokens, hidden]`
+    All,
+    /// The first token of each sequence, `[batch, hidden]`.
+    First,
 }
 
 /// The classification head on the first token: linear, activation, dropout, linear. BERT's pooler

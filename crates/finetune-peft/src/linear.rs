@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, DropoutSource, activate, linear};
+use finetune_kernels::{Activation, DropoutSource, Precision, Products, activate, linear};
 
 use crate::adapter::{Adapter, AdapterKind};
 
@@ -23,6 +23,8 @@ pub struct Linear {
     /// Dropout site of this layer's adapters, unique in the model.
     #[module(skip)]
     site: u32,
+    #[module(skip)]
+    products: Products,
 }
 
 /// Where the dropout sites of adapters begin, beyond those of any model's own layers.
@@ -37,7 +39,23 @@ impl Linear {
             adapters: Vec::new(),
             active: None,
             site: FIRST_SITE,
+            products: Products::default(),
         }
+    }
+
+    /// Computes its products in `precision` from now on.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.products.precision = precision;
+    }
+
+    /// Keeps the weight in the form that the processor multiplies with fastest, beside the weight
+    /// itself, as long as it is frozen. To be called again when what is trained changes: a packed
+    /// form of a weight in training would hold an old one in memory.
+    pub fn pack_frozen(&mut self) {
+        self.products.packed = match self.weight.is_require_grad() {
+            true => None,
+            false => Some(self.products.packed.take().unwrap_or_default()),
+        };
     }
 
     /// Width of the input.
@@ -103,16 +121,18 @@ impl Linear {
         dropout: DropoutSource,
     ) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
+        let products = self.products.clone();
         match self.active().map(|adapter| &adapter.kind) {
-            None => linear(x, weight, bias, activation),
+            None => linear(x, weight, bias, activation, products),
             Some(AdapterKind::Copy(copy)) => {
-                linear(x, copy.weight.val(), copy.bias.val(), activation)
+                let (weight, bias) = (copy.weight.val(), copy.bias.val());
+                linear(x, weight, bias, activation, products.precision)
             }
             Some(AdapterKind::Lora(lora)) => {
                 let dropout = dropout.site(self.site, lora.dropout());
-                activate(lora.forward(x, weight, bias, dropout), activation)
+                activate(lora.forward(x, weight, bias, dropout, products), activation)
             }
-            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation),
+            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, products),
         }
     }
 }

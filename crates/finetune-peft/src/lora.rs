@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, Dropout, dropout, linear};
+use finetune_kernels::{Activation, Dropout, Products, dropout, linear};
 
 /// `x · W + bias + scaling · dropout(x) · A · B`; with a magnitude, DoRA. The two thin products
 /// are the whole backward pass: no gradient of the weight's shape is ever formed.
@@ -91,11 +91,12 @@ impl Lora {
         weight: Tensor<2>,
         bias: Tensor<1>,
         drop: Dropout,
+        products: Products,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
         let product = dropped.clone().matmul(self.a.val()).matmul(self.b.val()) * self.scaling;
         let Some(magnitude) = &self.magnitude else {
-            return linear(x, weight, bias, Activation::Identity) + product;
+            return linear(x, weight, bias, Activation::Identity, products) + product;
         };
         // The norm is a constant of the step (section 4.3 of the paper, and peft).
         let (a, b) = (self.a.val().detach(), self.b.val().detach());
@@ -106,7 +107,7 @@ impl Lora {
             return (base + product) * factor + bias.unsqueeze::<2>();
         }
         // With dropout peft keeps the plain output and adds what the dropped input changes.
-        let base = linear(x, weight.clone(), bias, Activation::Identity);
+        let base = linear(x, weight.clone(), bias, Activation::Identity, products);
         let changed = dropped.matmul(weight);
         base + changed * (factor.clone() - 1.0) + product * factor
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
 use finetune_data::{TextEncoder, TextTokenizer};
-use finetune_kernels::DropoutSource;
+use finetune_kernels::{DropoutSource, Precision};
 use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
 use finetune_peft::{AdapterFile, load_adapter};
 
@@ -146,6 +146,19 @@ impl Classifier {
         }
         self.adapters.insert(name, model);
         Ok(())
+    }
+
+    /// Computes the encoder's products in `precision` from now on; those of adapters that are added
+    /// later stay in f32. In bf16 the weights are also kept in the processor's form, in half of their
+    /// memory.
+    pub fn set_precision(&mut self, precision: Precision) {
+        let models = [&mut self.model, &mut self.base];
+        for model in models.into_iter().chain(self.adapters.values_mut()) {
+            model.set_precision(precision);
+            if precision == Precision::Bf16 {
+                model.pack_frozen();
+            }
+        }
     }
 
     /// Names of the adapters that [`add_adapter`](Self::add_adapter) added.

@@ -26,6 +26,7 @@ mod parameters;
 mod plan;
 mod plan_check;
 mod plan_difference;
+mod precision;
 mod prediction;
 mod prepare;
 mod report_to;
@@ -73,6 +74,7 @@ pub use optimizer::{
 };
 pub use plan::TrainPlan;
 pub use plan_difference::Difference;
+pub use precision::PrecisionChoice;
 pub use prediction::Prediction;
 pub use prepare::{ADAPTER, Prepared, prepare};
 pub use report_to::ReportTo;

@@ -1,6 +1,7 @@
 //! The plan: every setting of a run, resolved. Nothing below it sees an unset option.
 
 use finetune_data::ProblemType;
+use finetune_kernels::Precision;
 use finetune_metrics::Task;
 use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
@@ -104,6 +105,9 @@ pub struct TrainPlan {
     pub seed: u64,
     /// The device's name.
     pub device: String,
+    /// In which numbers the encoder's matrix products are computed.
+    #[serde(default, with = "crate::precision::PrecisionName")]
+    pub precision: Precision,
     /// When the validation rows are evaluated.
     pub eval_strategy: IntervalStrategy,
     /// Steps between, for `steps`.
@@ -192,6 +196,7 @@ impl Default for TrainPlan {
             length_buckets: 0,
             seed: 42,
             device: "cpu".into(),
+            precision: Precision::F32,
             eval_strategy: IntervalStrategy::Epoch,
             eval_steps: 0,
             eval_on_start: true,

@@ -46,6 +46,7 @@ pub fn prepare(
 ) -> Result<Prepared, TrainError> {
     let (mut model, report) =
         SequenceClassifier::load(directory, Some(plan.outputs()), plan.seed, device)?;
+    model.set_precision(plan.precision);
     let Some(config) = plan.peft_config() else {
         let trainable = Trainable::new(&plan.strategy, model.config())?;
         let mut notes = Vec::new();

@@ -1,10 +1,11 @@
 //! Which part of the model is trained at a step: all that the strategy names from the start, or for
 //! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
 
+use finetune_kernels::Precision;
 use finetune_models::{ModelConfig, SequenceClassifier};
 
 use crate::{
-    Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer,
+    Event, Strategy, TrainError, TrainPlan, Trainable, learner::packed, lowest_trained_layer,
     parameters::visit_parameters,
 };
 
@@ -14,6 +15,7 @@ pub struct Unfreezing {
     /// Steps from one layer to the next; `None`: nothing changes.
     interval: Option<f64>,
     layers: usize,
+    precision: Precision,
 }
 
 impl Unfreezing {
@@ -23,6 +25,7 @@ impl Unfreezing {
         Self {
             interval: gradual.then_some(plan.unfreeze_every * per_epoch as f64),
             layers: config.num_hidden_layers,
+            precision: plan.precision,
         }
     }
 
@@ -50,7 +53,10 @@ impl Unfreezing {
     ) -> Result<SequenceClassifier, TrainError> {
         match self.at(step) {
             None => Ok(model),
-            Some(strategy) => Ok(Trainable::new(&strategy, model.config())?.apply(model)),
+            Some(strategy) => {
+                let trainable = Trainable::new(&strategy, model.config())?;
+                Ok(packed(trainable.apply(model), self.precision))
+            }
         }
     }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use finetune_train::PrecisionChoice;
+
 use crate::train_options::TrainOptions;
 
 /// Fine-tunes pretrained text encoders (BERT, DistilBERT) on labelled texts.
@@ -207,6 +209,10 @@ pub struct EvaluateArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    pub precision: PrecisionChoice,
+
     /// Metrics to print, a,b,c [default: those of the task, with tables]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub metrics: Vec<String>,
@@ -280,6 +286,10 @@ pub struct PredictArguments {
     /// auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: String,
+
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    pub precision: PrecisionChoice,
 }
 
 /// A form of predictions.

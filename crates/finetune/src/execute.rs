@@ -218,7 +218,8 @@ fn raw_predictions(
     let shown: Vec<_> = (0..rows.len().min(SHOWN_ROWS)).collect();
     let texts = rows.texts(&shown)?.into_iter();
     let texts: Vec<_> = texts.map(|row| (row.first, row.second)).collect();
-    let classifier = Classifier::load_on(run.model(), &loaded.device)?;
+    let mut classifier = Classifier::load_on(run.model(), &loaded.device)?;
+    classifier.set_precision(plan.precision);
     let encoder = classifier.encoder(plan.max_length, plan.text_column.len() == 2)?;
     let predictions = classifier.predict_rows(&texts, &encoder)?;
     Ok(predictions::table(
@@ -238,10 +239,11 @@ fn evaluate_test(
 ) -> Result<Accumulator, Failure> {
     let Loaded { device, files, .. } = loaded;
     let kept = run.model();
-    let best = match plan.strategy.is_adapter() {
+    let mut best = match plan.strategy.is_adapter() {
         true => Classifier::load_adapter(&files.dir, &kept, device)?,
         false => Classifier::load_on(&kept, device)?,
     };
+    best.set_precision(plan.precision);
     let batch_size = plan.eval_batch_size;
     let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);
     evaluated.map_err(|error| match error.into() {

@@ -93,6 +93,7 @@ pub fn plan(
         max_length: options.max_length.unwrap_or(defaults.max_length),
         length_buckets: options.length_buckets.unwrap_or(defaults.length_buckets),
         seed: options.seed.unwrap_or(defaults.seed),
+        precision: options.precision.unwrap_or_default().resolve(&device),
         device,
         eval_strategy: intervals.eval.0,
         eval_steps: intervals.eval.1,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use finetune_data::{Columns, Dataset, TextRow, text_lines};
-use finetune_train::device;
+use finetune_train::{device, resolve_auto};
 
 use crate::{
     args::{Format, PredictArguments},
@@ -26,7 +26,9 @@ pub fn run(arguments: &PredictArguments) -> Result<ExitCode, Failure> {
     }
     let (rows, pairs) = texts(arguments)?;
     let revision = arguments.revision.as_deref();
-    let classifier = model::classifier(&arguments.model, revision, None, &device)?;
+    let mut classifier = model::classifier(&arguments.model, revision, None, &device)?;
+    let device = resolve_auto(&arguments.device);
+    classifier.set_precision(arguments.precision.resolve(&device));
     let encoder = classifier.encoder(arguments.max_length.unwrap_or(256), pairs)?;
     let format = match arguments.json {
         true => Format::JsonLines,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 use finetune_data::ProblemType;
 use finetune_peft::{Ia3Config, LoraConfig};
-use finetune_train::{FeatureLimits, IntervalStrategy, ReportTo};
+use finetune_train::{FeatureLimits, IntervalStrategy, PrecisionChoice, ReportTo};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
 
@@ -220,6 +220,10 @@ pub struct TrainOptions {
     /// auto, cpu, ndarray, cuda or cuda:N [default: auto]
     #[arg(long)]
     pub device: Option<String>,
+
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: f32]
+    #[arg(long, value_name = "TYPE")]
+    pub precision: Option<PrecisionChoice>,
 
     /// When to evaluate: no, steps or epoch [default: epoch; steps with --eval-steps]
     #[arg(long, value_name = "WHEN", help_heading = EVALUATION)]

@@ -8,7 +8,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Dropout, EncoderOps, Offsets, portable::Heads};
+use crate::{AttentionShape, Dropout, EncoderOps, portable::Heads};
 
 /// Parents: query, key, value.
 #[derive(Debug)]
@@ -21,8 +21,7 @@ struct Kept<B: Backend> {
     query: FloatTensor<B>,
     key: FloatTensor<B>,
     value: FloatTensor<B>,
-    offsets: Offsets,
-    heads: usize,
+    shape: AttentionShape,
     dropout: Dropout,
 }
 
@@ -40,11 +39,12 @@ impl<B: Backend> Backward<B, 3> for Attention {
         let [query_node, key_node, value_node] = ops.parents;
         let transpose = |x| B::float_swap_dims(x, 2, 3);
 
-        let layout = Heads::<B>::new(&grad, &kept.offsets, kept.heads);
-        let grad = B::float_mul(layout.split(grad), layout.query_mask());
-        let (query, key) = (layout.split(kept.query), layout.split(kept.key));
-        let probabilities = layout.probabilities(query.clone(), key.clone());
-        let factors = layout.dropout_factors(&kept.offsets, kept.dropout, &probabilities);
+        let heads = Heads::<B>::new(&grad, &kept.shape);
+        let (queries, keys) = (&heads.queries, &heads.keys);
+        let grad = B::float_mul(queries.split(grad), queries.row_mask());
+        let (query, key) = (queries.split(kept.query), keys.split(kept.key));
+        let probabilities = heads.probabilities(query.clone(), key.clone());
+        let factors = heads.dropout_factors(&kept.shape, kept.dropout, &probabilities);
         let dropped = |x: FloatTensor<B>| match &factors {
             Some(factors) => B::float_mul(x, factors.clone()),
             None => x,
@@ -52,26 +52,26 @@ impl<B: Backend> Backward<B, 3> for Attention {
 
         if let Some(node) = value_node {
             let dropped = transpose(dropped(probabilities.clone()));
-            let value = layout.merge(B::float_matmul(dropped, grad.clone()));
+            let value = keys.merge(B::float_matmul(dropped, grad.clone()));
             grads.register::<B>(node.id, value);
         }
         if query_node.is_none() && key_node.is_none() {
             return;
         }
-        let value = transpose(layout.split(kept.value));
+        let value = transpose(keys.split(kept.value));
         let grad = dropped(B::float_matmul(grad, value));
         drop(factors);
         // Of the softmax: p · (g - sum(g · p)).
         let weighted = B::float_mul(grad, probabilities.clone());
         let sum = B::float_sum_dim(weighted.clone(), 3);
         let scores = B::float_sub(weighted, B::float_mul(probabilities, sum));
-        let scores = B::float_mul_scalar(scores, layout.scale().into());
+        let scores = B::float_mul_scalar(scores, heads.scale().into());
         if let Some(node) = key_node {
-            let key = layout.merge(B::float_matmul(transpose(scores.clone()), query));
+            let key = keys.merge(B::float_matmul(transpose(scores.clone()), query));
             grads.register::<B>(node.id, key);
         }
         if let Some(node) = query_node {
-            let query = layout.merge(B::float_matmul(scores, key));
+            let query = queries.merge(B::float_matmul(scores, key));
             grads.register::<B>(node.id, query);
         }
     }
@@ -82,8 +82,7 @@ pub(super) fn attention<B: EncoderOps, C: CheckpointStrategy>(
     query: FloatTensor<Autodiff<B, C>>,
     key: FloatTensor<Autodiff<B, C>>,
     value: FloatTensor<Autodiff<B, C>>,
-    offsets: Offsets,
-    heads: usize,
+    shape: AttentionShape,
     dropout: Dropout,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (query, query_node) = query.into_parts();
@@ -95,20 +94,19 @@ pub(super) fn attention<B: EncoderOps, C: CheckpointStrategy>(
         .stateful();
     match prepared {
         OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::attention(
-            query, key, value, offsets, heads, dropout,
+            query, key, value, shape, dropout,
         )),
         OpsKind::Tracked(prepared) => {
             let kept = Kept::<B> {
                 query: query.clone(),
                 key: key.clone(),
                 value: value.clone(),
-                offsets: offsets.clone(),
-                heads,
+                shape: shape.clone(),
                 dropout,
             };
             prepared.finish(
                 kept,
-                <B as EncoderOps>::attention(query, key, value, offsets, heads, dropout),
+                <B as EncoderOps>::attention(query, key, value, shape, dropout),
             )
         }
     }

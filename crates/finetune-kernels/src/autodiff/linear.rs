@@ -1,17 +1,14 @@
-use burn::{
-    backend::{
-        Autodiff, Backend, TensorMetadata,
-        autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
-        },
-        tensor::FloatTensor,
+use burn::backend::{
+    Autodiff, Backend,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
     },
-    tensor::Shape,
+    tensor::FloatTensor,
 };
 
-use crate::{Activation, EncoderOps};
+use crate::{Activation, EncoderGradients, EncoderOps, Products};
 
 /// Parents: x, weight, bias.
 #[derive(Debug)]
@@ -27,9 +24,10 @@ struct Kept<B: Backend> {
     /// What enters the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
+    products: Products,
 }
 
-impl<B: EncoderOps> Backward<B, 3> for Linear {
+impl<B: EncoderGradients> Backward<B, 3> for Linear {
     type State = Kept<B>;
 
     fn backward(
@@ -44,31 +42,27 @@ impl<B: EncoderOps> Backward<B, 3> for Linear {
             grad = B::activation_gradient(sum, grad, kept.activation);
         }
         let [x, weight, bias] = ops.parents;
-        let transpose = |matrix| B::float_swap_dims(matrix, 0, 1);
         if let (Some(node), Some(x)) = (weight, kept.x) {
-            grads.register::<B>(node.id, B::float_matmul(transpose(x), grad.clone()));
+            let weight = B::linear_weight_gradient(x, grad.clone(), kept.products.precision);
+            grads.register::<B>(node.id, weight);
         }
         if let Some(node) = bias {
-            grads.register::<B>(node.id, column_sums::<B>(grad.clone()));
+            grads.register::<B>(node.id, B::column_sums(grad.clone()));
         }
         if let (Some(node), Some(weight)) = (x, kept.weight) {
-            grads.register::<B>(node.id, B::float_matmul(grad, transpose(weight)));
+            let x = B::linear_input_gradient(grad, weight, kept.products);
+            grads.register::<B>(node.id, x);
         }
     }
 }
 
-/// `[rows, columns]` to `[columns]`.
-pub(super) fn column_sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let columns = x.shape()[1];
-    B::float_reshape(B::float_sum_dim(x, 0), Shape::new([columns]))
-}
-
 /// See [`EncoderOps::linear`].
-pub(super) fn linear<B: EncoderOps, C: CheckpointStrategy>(
+pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     bias: FloatTensor<Autodiff<B, C>>,
     activation: Activation,
+    products: Products,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (needs_x, needs_weight) = (weight.is_tracked(), x.is_tracked());
     let (x, x_node) = x.into_parts();
@@ -79,21 +73,27 @@ pub(super) fn linear<B: EncoderOps, C: CheckpointStrategy>(
         .compute_bound()
         .stateful();
     match prepared {
-        OpsKind::UnTracked(prepared) => {
-            prepared.finish(<B as EncoderOps>::linear(x, weight, bias, activation))
-        }
+        OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::linear(
+            x, weight, bias, activation, products,
+        )),
         OpsKind::Tracked(prepared) => {
             let mut kept = Kept::<B> {
                 x: needs_x.then(|| x.clone()),
                 weight: needs_weight.then(|| weight.clone()),
                 sum: None,
                 activation,
+                products: products.clone(),
             };
-            let mut result = <B as EncoderOps>::linear(x, weight, bias, Activation::Identity);
-            if activation != Activation::Identity {
-                kept.sum = Some(result.clone());
-                result = B::activate(result, activation);
-            }
+            let result = match activation {
+                Activation::Identity => {
+                    <B as EncoderOps>::linear(x, weight, bias, activation, products)
+                }
+                activation => {
+                    let (result, sum) = B::linear_with_sum(x, weight, bias, activation, products);
+                    kept.sum = Some(sum);
+                    result
+                }
+            };
             prepared.finish(kept, result)
         }
     }

@@ -16,16 +16,20 @@ use burn::backend::{
     Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy, tensor::FloatTensor,
 };
 
-use crate::{Activation, Dropout, EncoderOps, Offsets, PackedTokens, TokenTypeTable};
+use crate::{
+    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, PackedTokens, Products,
+    TokenTypeTable,
+};
 
-impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
+impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     fn linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
+        products: Products,
     ) -> FloatTensor<Self> {
-        linear::linear::<B, C>(x, weight, bias, activation)
+        linear::linear::<B, C>(x, weight, bias, activation, products)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
@@ -36,11 +40,10 @@ impl<B: EncoderOps, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
-        offsets: Offsets,
-        heads: usize,
+        shape: AttentionShape,
         dropout: Dropout,
     ) -> FloatTensor<Self> {
-        attention::attention::<B, C>(query, key, value, offsets, heads, dropout)
+        attention::attention::<B, C>(query, key, value, shape, dropout)
     }
 
     fn dropout_residual_norm(

@@ -11,10 +11,9 @@ use burn::{
     tensor::Shape,
 };
 
-use super::linear::column_sums;
 use crate::{
     Dropout, EncoderOps,
-    portable::{Normal, normalise, scale_and_shift},
+    portable::{Normal, column_sums, normalise, scale_and_shift},
 };
 
 /// What the backward pass of a norm needs.

@@ -7,8 +7,8 @@ use burn::{
 use proptest::prelude::*;
 
 use crate::{
-    Activation, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens, TokenTypeTable,
-    portable, random,
+    Activation, AttentionShape, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens,
+    Precision, Products, TokenTypeTable, portable, random,
 };
 
 type B = Autodiff<Flex>;
@@ -122,11 +122,11 @@ proptest! {
             &inputs,
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                <B as EncoderOps>::linear(x, weight, bias, activation)
+                <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
             },
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                portable::linear::<B>(x, weight, bias, activation)
+                portable::linear::<B>(x, weight, bias, activation, Precision::F32)
             },
         );
     }
@@ -169,30 +169,36 @@ proptest! {
     fn attention(
         lengths in prop::collection::vec(1u32..24, 1..6),
         heads in 1usize..4,
+        first in any::<bool>(),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
         let offsets = Offsets::from_lengths(lengths);
-        let shape = [offsets.num_tokens(), heads * 4];
+        let shape = match first {
+            true => AttentionShape::of_first(&offsets, heads, Precision::F32),
+            false => AttentionShape::of_all(&offsets, heads, Precision::F32),
+        };
         let tracked = bits(tracked);
-        let inputs = [0, 1, 2].map(|index| input(&shape, index, tracked(index)));
+        let inputs = [0, 1, 2].map(|index| {
+            let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
+            input(&[offsets.num_tokens(), heads * 4], index, tracked(index))
+        });
         check(
             &inputs,
             &|tensors| {
                 let [query, key, value] = take(tensors);
-                let offsets = offsets.clone();
-                <B as EncoderOps>::attention(query, key, value, offsets, heads, drawn(dropped))
+                <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(dropped))
             },
             &|tensors| {
                 let [query, key, value] = take(tensors);
-                portable::attention::<B>(query, key, value, &offsets, heads, drawn(dropped))
+                portable::attention::<B>(query, key, value, &shape, drawn(dropped))
             },
         );
     }
 
     #[test]
     fn dropout_residual_norm(
-        [rows, columns] in [1usize..20, 2usize..40],
+        [rows, columns] in [1usize..20, 8usize..40],
         dropped in any::<bool>(),
         tracked in 0u32..16,
     ) {
@@ -220,7 +226,7 @@ proptest! {
     #[test]
     fn embedding_norm(
         lengths in prop::collection::vec(1u32..8, 1..5),
-        columns in 2usize..20,
+        columns in 8usize..28,
         types in any::<bool>(),
         dropped in any::<bool>(),
         tracked in 0u32..32,

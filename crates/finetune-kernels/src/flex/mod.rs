@@ -10,12 +10,16 @@ mod adam;
 mod average;
 mod dropout;
 mod embedding;
+mod linear;
+mod packed_weight;
 mod sgd;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
-    tensor::DType,
+    tensor::{DType, Shape, TensorData},
 };
+
+use crate::memory::Piece;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
@@ -23,6 +27,10 @@ pub(crate) use adam::adam_step;
 pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::embedding_gradient;
+pub(crate) use linear::{
+    column_sums, linear, linear_input_gradient, linear_weight_gradient, linear_with_sum,
+};
+pub(crate) use packed_weight::PackedForms;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.
@@ -34,6 +42,15 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
         let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
         tensor.dtype() == DType::F32 && tensor.is_contiguous() && whole
     })
+}
+
+/// A plain tensor of arbitrary contents, for a body that writes all of them; in memory that is used
+/// again.
+fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
+    let shape = shape.into();
+    let len = shape.num_elements();
+    let data = TensorData::from_bytes(Piece::new(len).into_bytes(len), shape, DType::F32);
+    FloatTensor::<Flex>::from_data(data)
 }
 
 /// The values of a plain tensor.

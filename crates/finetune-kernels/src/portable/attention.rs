@@ -7,7 +7,7 @@ use burn::{
 };
 
 use super::{constant, indices};
-use crate::{Dropout, Offsets};
+use crate::{AttentionShape, Dropout, Offsets};
 
 /// Far below any score, so that its exponential is exactly zero.
 const MASKED: f32 = -1e30;
@@ -18,21 +18,88 @@ pub(crate) fn attention<B: Backend>(
     query: FloatTensor<B>,
     key: FloatTensor<B>,
     value: FloatTensor<B>,
-    offsets: &Offsets,
-    heads: usize,
+    shape: &AttentionShape,
     dropout: Dropout,
 ) -> FloatTensor<B> {
-    let layout = Heads::<B>::new(&query, offsets, heads);
-    let (query, key, value) = (layout.split(query), layout.split(key), layout.split(value));
-    let mut probabilities = layout.probabilities(query, key);
-    if let Some(factors) = layout.dropout_factors(offsets, dropout, &probabilities) {
+    let heads = Heads::<B>::new(&query, shape);
+    let (query, key) = (heads.queries.split(query), heads.keys.split(key));
+    let mut probabilities = heads.probabilities(query, key);
+    if let Some(factors) = heads.dropout_factors(shape, dropout, &probabilities) {
         probabilities = B::float_mul(probabilities, factors);
     }
-    layout.merge(B::float_matmul(probabilities, value))
+    let value = heads.keys.split(value);
+    heads.queries.merge(B::float_matmul(probabilities, value))
+}
+
+/// The ways from packed rows to heads with padding, and back.
+pub(crate) struct Heads<B: Backend> {
+    pub(crate) queries: Padding<B>,
+    pub(crate) keys: Padding<B>,
+    head_size: usize,
+}
+
+impl<B: Backend> Heads<B> {
+    /// For tensors like `packed`, `[tokens, heads · head size]`.
+    pub(crate) fn new(packed: &FloatTensor<B>, shape: &AttentionShape) -> Self {
+        let head_size = packed.shape()[1] / shape.heads;
+        let padding = |offsets| Padding::new(packed, offsets, shape.heads, head_size);
+        Self {
+            queries: padding(&shape.queries),
+            keys: padding(&shape.keys),
+            head_size,
+        }
+    }
+
+    /// Factor of the scores, `1 / √(head size)`.
+    pub(crate) fn scale(&self) -> f64 {
+        (self.head_size as f64).powf(-0.5)
+    }
+
+    /// `softmax(q · kᵀ / √d)` of split queries and keys, `[batch, heads, queries, keys]`.
+    pub(crate) fn probabilities(
+        &self,
+        query: FloatTensor<B>,
+        key: FloatTensor<B>,
+    ) -> FloatTensor<B> {
+        let query = B::float_mul_scalar(query, self.scale().into());
+        let scores = B::float_matmul(query, B::float_swap_dims(key, 2, 3));
+        B::softmax(B::float_add(scores, self.keys.mask.clone()), 3)
+    }
+
+    /// Dropout factors of the probabilities. The stream does not depend on the padding: one run of
+    /// elements per (query, head), padded to a multiple of 4.
+    pub(crate) fn dropout_factors(
+        &self,
+        shape: &AttentionShape,
+        dropout: Dropout,
+        like: &FloatTensor<B>,
+    ) -> Option<FloatTensor<B>> {
+        if dropout.is_none() {
+            return None;
+        }
+        let (batch, heads) = (shape.queries.batch_size(), shape.heads);
+        let (longest, longest_key) = (self.queries.longest, self.keys.longest);
+        let stride = 1u64 << 32;
+        let mut factors = vec![0.0; batch * heads * longest * longest_key];
+        let ranges = shape.queries.ranges().zip(shape.keys.ranges());
+        for (sequence, (rows, keys)) in ranges.enumerate() {
+            for (position, row) in rows.enumerate() {
+                for head in 0..heads {
+                    let start = ((sequence * heads + head) * longest + position) * longest_key;
+                    dropout.fill(
+                        (row * heads + head) as u64 * stride,
+                        &mut factors[start..start + keys.len()],
+                    );
+                }
+            }
+        }
+        let shape = [batch, heads, longest, longest_key];
+        Some(constant::<B>(factors, shape, like))
+    }
 }
 
 /// The way from packed rows to heads with padding, and back.
-pub(crate) struct Heads<B: Backend> {
+pub(crate) struct Padding<B: Backend> {
     batch: usize,
     longest: usize,
     heads: usize,
@@ -45,9 +112,8 @@ pub(crate) struct Heads<B: Backend> {
     mask: FloatTensor<B>,
 }
 
-impl<B: Backend> Heads<B> {
-    /// For tensors like `packed`, `[tokens, heads · head size]`.
-    pub(crate) fn new(packed: &FloatTensor<B>, offsets: &Offsets, heads: usize) -> Self {
+impl<B: Backend> Padding<B> {
+    fn new(packed: &FloatTensor<B>, offsets: &Offsets, heads: usize, head_size: usize) -> Self {
         let (batch, longest) = (offsets.batch_size(), offsets.max_length());
         let mut padded_rows = vec![0; batch * longest];
         let mut packed_rows = Vec::with_capacity(offsets.num_tokens());
@@ -64,7 +130,7 @@ impl<B: Backend> Heads<B> {
             batch,
             longest,
             heads,
-            head_size: packed.shape()[1] / heads,
+            head_size,
             padded_rows: indices::<B>(padded_rows.into_iter(), packed),
             packed_rows: indices::<B>(packed_rows.into_iter(), packed),
             mask: constant::<B>(mask, [batch, 1, 1, longest], packed),
@@ -87,54 +153,8 @@ impl<B: Backend> Heads<B> {
 
     /// 1 for tokens and 0 for padding, `[batch, 1, longest, 1]`: for what must not come from padded
     /// queries.
-    pub(crate) fn query_mask(&self) -> FloatTensor<B> {
+    pub(crate) fn row_mask(&self) -> FloatTensor<B> {
         // exp(-1e30) is 0.
         B::float_swap_dims(B::float_exp(self.mask.clone()), 2, 3)
-    }
-
-    /// Factor of the scores, `1 / √(head size)`.
-    pub(crate) fn scale(&self) -> f64 {
-        (self.head_size as f64).powf(-0.5)
-    }
-
-    /// `softmax(q · kᵀ / √d)` of split queries and keys, `[batch, heads, longest, longest]`.
-    pub(crate) fn probabilities(
-        &self,
-        query: FloatTensor<B>,
-        key: FloatTensor<B>,
-    ) -> FloatTensor<B> {
-        let query = B::float_mul_scalar(query, self.scale().into());
-        let scores = B::float_matmul(query, B::float_swap_dims(key, 2, 3));
-        B::softmax(B::float_add(scores, self.mask.clone()), 3)
-    }
-
-    /// Dropout factors of the probabilities. The stream does not depend on the padding: one run of
-    /// elements per (query token, head), padded to a multiple of 4.
-    pub(crate) fn dropout_factors(
-        &self,
-        offsets: &Offsets,
-        dropout: Dropout,
-        like: &FloatTensor<B>,
-    ) -> Option<FloatTensor<B>> {
-        if dropout.is_none() {
-            return None;
-        }
-        let (heads, longest) = (self.heads, self.longest);
-        let stride = 1u64 << 32;
-        let mut factors = vec![0.0; self.batch * heads * longest * longest];
-        for (sequence, rows) in offsets.ranges().enumerate() {
-            let length = rows.len();
-            for (position, row) in rows.enumerate() {
-                for head in 0..heads {
-                    let start = ((sequence * heads + head) * longest + position) * longest;
-                    dropout.fill(
-                        (row * heads + head) as u64 * stride,
-                        &mut factors[start..start + length],
-                    );
-                }
-            }
-        }
-        let shape = [self.batch, heads, longest, longest];
-        Some(constant::<B>(factors, shape, like))
     }
 }

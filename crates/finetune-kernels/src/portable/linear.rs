@@ -1,9 +1,9 @@
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
-    tensor::Shape,
+    tensor::{FloatDType, Shape},
 };
 
-use crate::Activation;
+use crate::{Activation, Precision};
 
 /// See [`EncoderOps::linear`](crate::EncoderOps::linear).
 pub(crate) fn linear<B: Backend>(
@@ -11,9 +11,38 @@ pub(crate) fn linear<B: Backend>(
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
     activation: Activation,
+    precision: Precision,
 ) -> FloatTensor<B> {
     let out = bias.shape()[0];
-    let product = B::float_matmul(x, weight);
+    let product = product::<B>(x, weight, precision);
     let sum = B::float_add(product, B::float_reshape(bias, Shape::new([1, out])));
     activation.apply::<B>(sum)
+}
+
+/// `a · b`.
+pub(crate) fn product<B: Backend>(
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+    precision: Precision,
+) -> FloatTensor<B> {
+    match precision {
+        Precision::F32 => B::float_matmul(a, b),
+        Precision::Bf16 => B::float_matmul(rounded::<B>(a), rounded::<B>(b)),
+    }
+}
+
+/// Each number rounded to the nearest bf16.
+pub(crate) fn rounded<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_cast(B::float_cast(x, FloatDType::BF16), FloatDType::F32)
+}
+
+/// `aᵀ` of a matrix.
+pub(crate) fn transposed<B: Backend>(a: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_swap_dims(a, 0, 1)
+}
+
+/// `[rows, columns]` to `[columns]`.
+pub(crate) fn column_sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let columns = x.shape()[1];
+    B::float_reshape(B::float_sum_dim(x, 0), Shape::new([columns]))
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
-use finetune_models::{ModelConfig, SequenceClassifier, first_tokens};
+use finetune_models::{ModelConfig, SequenceClassifier};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -237,10 +237,9 @@ impl FeatureStore {
         model: &SequenceClassifier,
         tokens: &PackedTokens,
     ) -> Result<Tensor<2>, TrainError> {
-        let hidden = model.hidden_states(tokens, self.layers, DropoutSource::OFF)?;
         Ok(match self.first_token_only {
-            true => first_tokens(hidden, &tokens.offsets),
-            false => hidden,
+            true => model.first_hidden_states(tokens, DropoutSource::OFF)?,
+            false => model.hidden_states(tokens, self.layers, DropoutSource::OFF)?,
         })
     }
 
@@ -272,6 +271,10 @@ pub fn forward(
     let tokens = crate::packed_tokens(batch)?;
     Ok(match frozen_layers {
         0 => model.forward(&tokens, dropout)?,
+        layers if layers == model.config().num_hidden_layers => {
+            let first = model.first_hidden_states(&tokens, DropoutSource::OFF)?;
+            model.forward_head(first, dropout)
+        }
         layers => {
             let hidden = model.hidden_states(&tokens, layers, DropoutSource::OFF)?;
             model.forward_from(hidden, layers, &tokens.offsets, dropout)

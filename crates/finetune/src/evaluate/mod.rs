@@ -27,13 +27,10 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     options::check(arguments)?;
     let names = options::models(arguments)?;
-    let device = device(&arguments.device)?;
+    device(&arguments.device)?;
     let dataset = Dataset::open(&arguments.dataset)?;
     let rows = dataset.split(&options::split(arguments, &dataset)?)?;
-    let revision = arguments.revision.as_deref();
-    let subjects = names
-        .iter()
-        .map(|name| Subject::load(name, revision, &device));
+    let subjects = names.iter().map(|name| Subject::load(name, arguments));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     let metrics = options::check_models(arguments, &subjects)?;
     if arguments.find_thresholds.is_some() && !Path::new(names[0]).is_dir() {

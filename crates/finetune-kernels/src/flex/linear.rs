@@ -1,0 +1,160 @@
+//! Linear layers, and the gradients of them.
+
+use burn::{
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    tensor::Shape,
+};
+use rayon::prelude::*;
+
+use super::{are_plain, empty, packed_weight::Direction, values, values_mut};
+use crate::{
+    Activation, Precision, Products,
+    matmul::{Finish, Matrix, Right, product},
+    portable,
+};
+
+/// See [`EncoderOps::linear`](crate::EncoderOps::linear).
+pub(crate) fn linear(
+    x: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    bias: FloatTensor<Flex>,
+    activation: Activation,
+    products: Products,
+) -> FloatTensor<Flex> {
+    if !are_plain([&x, &weight, &bias]) {
+        return portable::linear::<Flex>(x, weight, bias, activation, products.precision);
+    }
+    let a = matrix(&x);
+    let mut out = empty([a.rows, weight.shape()[1]]);
+    let finish = Finish {
+        bias: Some(values(&bias)),
+        activation: (activation != Activation::Identity).then_some(activation),
+        ..Finish::default()
+    };
+    multiply(&mut out, a, &weight, Direction::Forward, finish, &products);
+    out
+}
+
+/// See [`EncoderGradients::linear_with_sum`](crate::EncoderGradients::linear_with_sum).
+pub(crate) fn linear_with_sum(
+    x: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    bias: FloatTensor<Flex>,
+    activation: Activation,
+    products: Products,
+) -> (FloatTensor<Flex>, FloatTensor<Flex>) {
+    if !are_plain([&x, &weight, &bias]) {
+        let sum =
+            portable::linear::<Flex>(x, weight, bias, Activation::Identity, products.precision);
+        return (activation.apply::<Flex>(sum.clone()), sum);
+    }
+    let a = matrix(&x);
+    let shape = [a.rows, weight.shape()[1]];
+    let (mut sum, mut activated) = (empty(shape), empty(shape));
+    let finish = Finish {
+        bias: Some(values(&bias)),
+        activation: Some(activation),
+        activated: Some(values_mut(&mut activated)),
+        ..Finish::default()
+    };
+    multiply(&mut sum, a, &weight, Direction::Forward, finish, &products);
+    (activated, sum)
+}
+
+/// See [`EncoderGradients::linear_input_gradient`](crate::EncoderGradients::linear_input_gradient).
+pub(crate) fn linear_input_gradient(
+    grad: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    products: Products,
+) -> FloatTensor<Flex> {
+    if !are_plain([&grad, &weight]) {
+        let transposed = portable::transposed::<Flex>(weight);
+        return portable::product::<Flex>(grad, transposed, products.precision);
+    }
+    let a = matrix(&grad);
+    let mut out = empty([a.rows, weight.shape()[0]]);
+    multiply(
+        &mut out,
+        a,
+        &weight,
+        Direction::Backward,
+        Finish::default(),
+        &products,
+    );
+    out
+}
+
+/// `a · weight` or `a · weightᵀ`, from the weight's packed form where it has room for one.
+fn multiply(
+    out: &mut FloatTensor<Flex>,
+    a: Matrix<'_>,
+    weight: &FloatTensor<Flex>,
+    direction: Direction,
+    finish: Finish<'_>,
+    products: &Products,
+) {
+    let out = values_mut(out);
+    if let Some(room) = &products.packed {
+        let packed = room.get(weight, direction, products.precision);
+        return product(out, a, Right::Packed(&packed), finish, products.precision);
+    }
+    let b = match direction {
+        Direction::Forward => matrix(weight),
+        Direction::Backward => matrix(weight).transpose(),
+    };
+    product(out, a, Right::Plain(b), finish, products.precision);
+}
+
+/// See
+/// [`EncoderGradients::linear_weight_gradient`](crate::EncoderGradients::linear_weight_gradient).
+pub(crate) fn linear_weight_gradient(
+    x: FloatTensor<Flex>,
+    grad: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&x, &grad]) {
+        return portable::product::<Flex>(portable::transposed::<Flex>(x), grad, precision);
+    }
+    let (a, b) = (matrix(&x).transpose(), matrix(&grad));
+    let mut out = empty([a.rows, b.cols]);
+    product(
+        values_mut(&mut out),
+        a,
+        Right::Plain(b),
+        Finish::default(),
+        precision,
+    );
+    out
+}
+
+/// Rows whose sums are one partial sum.
+const SUMMED_ROWS: usize = 64;
+
+/// See [`EncoderGradients::column_sums`](crate::EncoderGradients::column_sums).
+pub(crate) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    let columns = x.shape()[1];
+    if !are_plain([&x]) || columns == 0 {
+        return portable::column_sums::<Flex>(x);
+    }
+    let parts = values(&x).par_chunks(SUMMED_ROWS * columns).map(|rows| {
+        let mut sums = vec![0.0f32; columns];
+        for row in rows.chunks_exact(columns) {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+        sums
+    });
+    let parts: Vec<_> = parts.collect();
+    let mut out = empty([columns]);
+    let sums = values_mut(&mut out);
+    sums.fill(0.0);
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+    }
+    out
+}
+
+/// A plain tensor of two dimensions.
+fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
+    let shape: Shape = tensor.shape();
+    Matrix::new(values(tensor), shape[0], shape[1])
+}

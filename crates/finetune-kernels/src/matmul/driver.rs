@@ -1,0 +1,399 @@
+//! How a product is cut: for the caches, and for the threads.
+//!
+//! The left operand is packed once, panel by panel. Then each task takes some of its rows and a
+//! group of columns, packs those columns of the right operand a block of steps at a time (which
+//! stay in the second cache while the rows pass through the first), and finishes its part of the
+//! result while that is in the cache. Who does a task changes no bit of it.
+
+use std::{cell::RefCell, ops::Range};
+
+use bytemuck::cast_slice_mut;
+use rayon::prelude::*;
+
+use super::{
+    Finish, Matrix, Right,
+    kernel::{Kernel, Tile},
+    lanes::{Lanes, Plain},
+};
+#[cfg(target_arch = "x86_64")]
+use super::{avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
+use crate::{Activation, Precision, cpu::activation, memory::Piece};
+
+/// Panels of the right operand in a group: their block of steps fits into the second cache.
+const GROUP: usize = 3;
+/// Panels of the left operand in a task at most: their results fit into the second cache.
+const MOST_ROWS: usize = 40;
+/// Panels of the left operand in a task at least, so that packing the right one is worth it.
+const FEWEST_ROWS: usize = 4;
+/// Tasks that a product is cut into at least, if it is large enough.
+const TASKS: usize = 8;
+/// Multiplications below which one thread is faster than several.
+const SMALL: usize = 1 << 18;
+
+/// The kernel that a product runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx2Rounded,
+    Plain,
+    PlainRounded,
+}
+
+/// What runs on a kernel.
+pub(super) trait Work {
+    type Output;
+    fn run<K: Kernel>(self) -> Self::Output;
+}
+
+impl Choice {
+    /// The fastest kernel of this processor.
+    pub(super) fn new(precision: Precision) -> Self {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        match precision {
+            Precision::F32 if Avx512::is_available() => return Self::Avx512,
+            Precision::Bf16 if Avx512Bf16::is_available() => return Self::Avx512Bf16,
+            Precision::F32 if Avx2::is_available() => return Self::Avx2,
+            Precision::Bf16 if Avx2::is_available() => return Self::Avx2Rounded,
+            _ => {}
+        }
+        match precision {
+            Precision::F32 => Self::Plain,
+            Precision::Bf16 => Self::PlainRounded,
+        }
+    }
+
+    pub(super) fn run<W: Work>(self, work: W) -> W::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => work.run::<Avx512>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => work.run::<Avx512Bf16>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => work.run::<Lanes<Avx2, false>>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Rounded => work.run::<Lanes<Avx2, true>>(),
+            Self::Plain => work.run::<Lanes<Plain, false>>(),
+            Self::PlainRounded => work.run::<Lanes<Plain, true>>(),
+        }
+    }
+}
+
+/// See [`product`](super::product).
+pub(super) fn product(
+    out: &mut [f32],
+    a: Matrix<'_>,
+    b: Right<'_>,
+    finish: Finish<'_>,
+    precision: Precision,
+) {
+    let choice = match b {
+        Right::Plain(_) => Choice::new(precision),
+        Right::Packed(packed) => packed.choice,
+    };
+    choice.run(Product { out, a, b, finish });
+}
+
+struct Product<'a> {
+    out: &'a mut [f32],
+    a: Matrix<'a>,
+    b: Right<'a>,
+    finish: Finish<'a>,
+}
+
+impl Work for Product<'_> {
+    type Output = ();
+
+    fn run<K: Kernel>(self) {
+        let Self { out, a, b, finish } = self;
+        let (rows, steps, cols) = (a.rows, a.cols, b.cols());
+        assert!(b.rows() == steps && out.len() == rows * cols);
+        assert!(finish.bias.is_none_or(|bias| bias.len() == cols));
+        assert!(
+            finish
+                .activated
+                .as_ref()
+                .is_none_or(|x| x.len() == out.len())
+        );
+        if steps == 0 && !finish.accumulate {
+            out.fill(0.0);
+        }
+        let panel = K::MR * K::KC;
+        let blocks = step_blocks::<K>(steps).len();
+        let count = rows.div_ceil(K::MR) * blocks * panel;
+        let mut memory = Piece::new((count * size_of::<K::Element>()).div_ceil(size_of::<f32>()));
+        let left: &mut [K::Element] = &mut cast_slice_mut(memory.as_mut_slice())[..count];
+        let is_small = rows * steps * cols <= SMALL;
+        let pack = |(index, target): (usize, &mut [K::Element])| {
+            pack_left::<K>(target, a, index * K::MR);
+        };
+        // With no steps there is nothing to pack, and chunks cannot be of length 0.
+        let length = (blocks * panel).max(1);
+        match is_small {
+            true => left.chunks_mut(length).enumerate().for_each(pack),
+            false => left.par_chunks_mut(length).enumerate().for_each(pack),
+        }
+        let block = Block::<K> {
+            out: Memory(out.as_mut_ptr()),
+            stride: cols,
+            left,
+            left_transposed: a.transposed,
+            left_rows: rows,
+            right: b,
+            accumulate: finish.accumulate,
+        };
+        let end = End {
+            out: Memory(out.as_mut_ptr()),
+            stride: cols,
+            bias: finish.bias,
+            activation: finish.activation,
+            activated: finish.activated.map(|x| Memory(x.as_mut_ptr())),
+        };
+        let run = |(rows, cols): (Range<usize>, Range<usize>)| {
+            let count = GROUP * K::NR * K::KC * size_of::<K::Element>();
+            let mut memory = Piece::new(count.div_ceil(size_of::<f32>()));
+            // SAFETY: no two tasks have an element of the result in common, and nothing else
+            // refers to it until all are done.
+            unsafe {
+                block.run(
+                    rows.clone(),
+                    cols.clone(),
+                    cast_slice_mut(memory.as_mut_slice()),
+                );
+                end.run(rows, cols);
+            }
+        };
+        let tasks = tasks::<K>(rows, cols);
+        match is_small {
+            true => tasks.into_iter().for_each(run),
+            false => tasks.into_par_iter().with_max_len(1).for_each(run),
+        }
+    }
+}
+
+/// Rows and columns of each task.
+fn tasks<K: Kernel>(rows: usize, cols: usize) -> Vec<(Range<usize>, Range<usize>)> {
+    let panels = rows.div_ceil(K::MR);
+    let groups = cols.div_ceil(GROUP * K::NR);
+    let wanted = TASKS.div_ceil(groups.max(1));
+    let parts = (panels.div_ceil(MOST_ROWS))
+        .max(wanted.min(panels / FEWEST_ROWS))
+        .max(1);
+    let (height, width) = (panels.div_ceil(parts) * K::MR, GROUP * K::NR);
+    let ranges = |length: usize, size: usize| {
+        let starts = (0..length).step_by(size.max(1));
+        starts.map(move |start| start..(start + size).min(length))
+    };
+    ranges(cols, width)
+        .flat_map(|cols| ranges(rows, height).map(move |rows| (rows, cols.clone())))
+        .collect()
+}
+
+/// Steps of the inner dimension that are taken at a time, of nearly equal lengths.
+pub(super) fn step_blocks<K: Kernel>(steps: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
+    let count = steps.div_ceil(K::KC).max(1);
+    let length = steps.div_ceil(count).next_multiple_of(32).min(K::KC);
+    (0..steps.div_ceil(length.max(1)))
+        .map(move |block| block * length..(block * length + length).min(steps))
+}
+
+/// Packs the rows of one panel from `row` on, block after block.
+fn pack_left<K: Kernel>(target: &mut [K::Element], a: Matrix<'_>, row: usize) {
+    let rows = (a.rows - row).min(K::MR);
+    let panels = target.chunks_exact_mut(K::MR * K::KC);
+    for (panel, steps) in panels.zip(step_blocks::<K>(a.cols)) {
+        K::pack_left(panel, a, row, rows, steps.start, steps.len());
+    }
+}
+
+/// Memory that tasks share; each writes elements of its own.
+#[derive(Clone, Copy)]
+struct Memory(*mut f32);
+
+// SAFETY: who writes through the pointer promises that nobody else does there.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+/// Any part of a product.
+struct Block<'a, K: Kernel> {
+    out: Memory,
+    stride: usize,
+    left: &'a [K::Element],
+    left_transposed: bool,
+    left_rows: usize,
+    right: Right<'a>,
+    accumulate: bool,
+}
+
+impl<K: Kernel> Block<'_, K> {
+    /// # Safety
+    /// Nobody else refers to these rows and columns of the result, and the processor is the
+    /// kernel's.
+    unsafe fn run(&self, rows: Range<usize>, cols: Range<usize>, buffer: &mut [K::Element]) {
+        let blocks = step_blocks::<K>(self.right.rows());
+        let count = blocks.len();
+        let (panel, right_panel) = (K::MR * K::KC, K::NR * K::KC);
+        for (index, steps) in blocks.enumerate() {
+            if let Right::Plain(b) = self.right {
+                let panels = buffer.chunks_exact_mut(right_panel);
+                for (col, target) in cols.clone().step_by(K::NR).zip(panels) {
+                    let width = (cols.end - col).min(K::NR);
+                    K::pack_right(target, b, col, width, steps.start, steps.len());
+                }
+            }
+            for row in rows.clone().step_by(K::MR) {
+                let left = &self.left[(row / K::MR * count + index) * panel..][..panel];
+                for (number, col) in cols.clone().step_by(K::NR).enumerate() {
+                    let right = match self.right {
+                        Right::Plain(_) => &buffer[number * right_panel..][..right_panel],
+                        Right::Packed(packed) => packed.panel::<K>(col / K::NR, steps.start),
+                    };
+                    // SAFETY: inside the result by the caller's checks; nobody else is there by
+                    // its promise.
+                    unsafe {
+                        let tile = Tile {
+                            start: self.out.0.add(row * self.stride + col),
+                            stride: self.stride,
+                            rows: (rows.end.min(self.left_rows) - row).min(K::MR),
+                            cols: (cols.end - col).min(K::NR),
+                            accumulate: self.accumulate || index > 0,
+                        };
+                        K::multiply(left, self.left_transposed, right, steps.len(), tile);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is done with the sums.
+struct End<'a> {
+    out: Memory,
+    stride: usize,
+    bias: Option<&'a [f32]>,
+    activation: Option<Activation>,
+    activated: Option<Memory>,
+}
+
+impl End<'_> {
+    /// # Safety
+    /// Nobody else refers to these rows and columns of the result.
+    unsafe fn run(&self, rows: Range<usize>, cols: Range<usize>) {
+        if self.bias.is_none() && self.activation.is_none() {
+            return;
+        }
+        for row in rows {
+            let part = |memory: Memory| {
+                let start = row * self.stride + cols.start;
+                // SAFETY: inside the result; nobody else is there by the caller's promise.
+                unsafe { std::slice::from_raw_parts_mut(memory.0.add(start), cols.len()) }
+            };
+            let sums = part(self.out);
+            if let Some(bias) = self.bias {
+                let bias = &bias[cols.clone()];
+                sums.iter_mut()
+                    .zip(bias)
+                    .for_each(|(sum, bias)| *sum += bias);
+            }
+            match (self.activation, self.activated) {
+                (Some(function), Some(target)) => {
+                    activation::apply_to(function, sums, part(target))
+                }
+                (Some(function), None) => activation::apply(function, sums),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+/// `out = a · b`, or `out += a · b`, for small matrices: on this thread, with memory that the thread
+/// keeps. Rows of `out` start `stride` apart.
+pub(crate) fn product_here(
+    out: &mut [f32],
+    stride: usize,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    accumulate: bool,
+    precision: Precision,
+) {
+    assert!(b.rows == a.cols && b.cols <= stride);
+    assert!(a.rows == 0 || (a.rows - 1) * stride + b.cols <= out.len());
+    Choice::new(precision).run(SmallProduct {
+        out,
+        stride,
+        a,
+        b,
+        accumulate,
+    });
+}
+
+struct SmallProduct<'a> {
+    out: &'a mut [f32],
+    stride: usize,
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    accumulate: bool,
+}
+
+thread_local! {
+    /// Packed operands of small products.
+    static PACKED: RefCell<Piece> = RefCell::new(Piece::new(0));
+}
+
+impl Work for SmallProduct<'_> {
+    type Output = ();
+
+    fn run<K: Kernel>(self) {
+        if self.a.cols == 0 && !self.accumulate {
+            self.out.fill(0.0);
+        }
+        let blocks = step_blocks::<K>(self.a.cols).len();
+        let left_length = self.a.rows.div_ceil(K::MR) * blocks * K::MR * K::KC;
+        let right_length = GROUP * K::NR * K::KC;
+        let bytes = (left_length + right_length) * size_of::<K::Element>();
+        PACKED.with_borrow_mut(|memory| {
+            let length = bytes.div_ceil(size_of::<f32>());
+            if memory.as_slice().len() < length {
+                *memory = Piece::new(length);
+            }
+            let memory: &mut [K::Element] = cast_slice_mut(memory.as_mut_slice());
+            let (left, right) = memory.split_at_mut(left_length);
+            let panels = left.chunks_mut((blocks * K::MR * K::KC).max(1));
+            for (index, target) in panels.enumerate() {
+                pack_left::<K>(target, self.a, index * K::MR);
+            }
+            let block = Block::<K> {
+                out: Memory(self.out.as_mut_ptr()),
+                stride: self.stride,
+                left,
+                left_transposed: self.a.transposed,
+                left_rows: self.a.rows,
+                right: Right::Plain(self.b),
+                accumulate: self.accumulate,
+            };
+            for col in (0..self.b.cols).step_by(GROUP * K::NR) {
+                let end = (col + GROUP * K::NR).min(self.b.cols);
+                // SAFETY: the result is borrowed for writing, and large enough by the assertions.
+                unsafe { block.run(0..self.a.rows, col..end, right) };
+            }
+        });
+    }
+}
+
+/// [`product`] on a kernel of the caller's choice.
+#[cfg(test)]
+pub(super) fn run_on(
+    choice: Choice,
+    out: &mut [f32],
+    a: Matrix<'_>,
+    b: Right<'_>,
+    finish: Finish<'_>,
+) {
+    choice.run(Product { out, a, b, finish });
+}

@@ -1,0 +1,66 @@
+//! What a processor brings to a product: how operands are packed, and one tile.
+
+use super::Matrix;
+
+/// A way to multiply tiles. `MR` rows of the left operand and `NR` columns of the right one are
+/// packed into panels of `KC` steps of the inner dimension at most.
+pub(crate) trait Kernel: 'static {
+    /// What packed operands are made of.
+    type Element: bytemuck::Pod + Send + Sync;
+    /// Rows of a tile.
+    const MR: usize;
+    /// Columns of a tile.
+    const NR: usize;
+    /// Steps of the inner dimension that are packed at a time; even.
+    const KC: usize;
+    /// Steps of the inner dimension that lie side by side in a packed panel.
+    const STEP: usize;
+
+    /// Packs `rows <= MR` rows from `row` on and `steps <= KC` columns from `step` on. A matrix in
+    /// row order becomes `[rows][KC]`, a transposed one `[KC / STEP][MR][STEP]`; either way nothing is
+    /// transposed.
+    fn pack_left(
+        panel: &mut [Self::Element],
+        a: Matrix<'_>,
+        row: usize,
+        rows: usize,
+        step: usize,
+        steps: usize,
+    );
+
+    /// Packs `cols <= NR` columns from `col` on and `steps <= KC` rows from `step` on into
+    /// `[KC / STEP][NR][STEP]`; missing columns, and a missing last step, are zeros.
+    fn pack_right(
+        panel: &mut [Self::Element],
+        b: Matrix<'_>,
+        col: usize,
+        cols: usize,
+        step: usize,
+        steps: usize,
+    );
+
+    /// Writes `left · right` of two panels into a tile of memory, or adds it.
+    ///
+    /// # Safety
+    /// `tile` must be writable, by nobody else, for its rows and columns, and the processor must be
+    /// one that the kernel is for.
+    unsafe fn multiply(
+        left: &[Self::Element],
+        is_transposed: bool,
+        right: &[Self::Element],
+        steps: usize,
+        tile: Tile,
+    );
+}
+
+/// Where a tile's results go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tile {
+    pub(crate) start: *mut f32,
+    /// Numbers from one row to the next.
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+    /// Whether to add to what is there.
+    pub(crate) accumulate: bool,
+}

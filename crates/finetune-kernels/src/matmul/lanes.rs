@@ -1,0 +1,204 @@
+//! Tiles of 6 × 16 in plain Rust, which the compiler vectorises for the instruction set of the
+//! function that it is inlined into: AVX2, or what every processor of the architecture has (SSE2,
+//! NEON).
+
+use std::marker::PhantomData;
+
+use super::{
+    Matrix,
+    kernel::{Kernel, Tile},
+};
+
+const MR: usize = 6;
+const NR: usize = 16;
+const KC: usize = 384;
+
+/// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded
+/// to bf16 first: what [`Avx512Bf16`](super::bf16::Avx512Bf16) computes, up to the order of sums.
+pub(crate) struct Lanes<S, const ROUND: bool>(PhantomData<S>);
+
+/// An instruction set for which [`multiply`] is compiled.
+pub(crate) trait InstructionSet: 'static {
+    /// # Safety
+    /// The processor has the instruction set, and the tile is writable.
+    unsafe fn multiply<const R: usize>(left: Left<'_>, right: &[f32], steps: usize, tile: Tile);
+}
+
+/// A packed left panel.
+#[derive(Clone, Copy)]
+pub(crate) struct Left<'a> {
+    numbers: &'a [f32],
+    /// From row to row, and from step to step.
+    strides: (usize, usize),
+}
+
+/// What every processor has.
+pub(crate) struct Plain;
+
+impl InstructionSet for Plain {
+    unsafe fn multiply<const R: usize>(left: Left<'_>, right: &[f32], steps: usize, tile: Tile) {
+        // Where the architecture has no fused multiplication, Rust's is a slow function.
+        const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+        // SAFETY: the caller's promise.
+        unsafe { multiply::<R, FUSED>(left, right, steps, tile) }
+    }
+}
+
+/// x86-64 processors since about 2013.
+#[cfg(target_arch = "x86_64")]
+pub(crate) struct Avx2;
+
+#[cfg(target_arch = "x86_64")]
+impl Avx2 {
+    pub(crate) fn is_available() -> bool {
+        std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma")
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl InstructionSet for Avx2 {
+    unsafe fn multiply<const R: usize>(left: Left<'_>, right: &[f32], steps: usize, tile: Tile) {
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn with_avx2<const R: usize>(
+            left: Left<'_>,
+            right: &[f32],
+            steps: usize,
+            tile: Tile,
+        ) {
+            // SAFETY: the caller's promise.
+            unsafe { multiply::<R, true>(left, right, steps, tile) }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { with_avx2::<R>(left, right, steps, tile) }
+    }
+}
+
+impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
+    type Element = f32;
+    const MR: usize = MR;
+    const NR: usize = NR;
+    const KC: usize = KC;
+    const STEP: usize = 1;
+
+    fn pack_left(
+        panel: &mut [f32],
+        a: Matrix<'_>,
+        row: usize,
+        rows: usize,
+        step: usize,
+        steps: usize,
+    ) {
+        if a.transposed {
+            for (index, target) in panel.chunks_exact_mut(MR).take(steps).enumerate() {
+                let source = &a.data[(step + index) * a.stride + row..][..rows];
+                copy::<ROUND>(&mut target[..rows], source);
+            }
+        } else {
+            for (index, target) in panel.chunks_exact_mut(KC).take(rows).enumerate() {
+                let source = &a.data[(row + index) * a.stride + step..][..steps];
+                copy::<ROUND>(&mut target[..steps], source);
+            }
+        }
+    }
+
+    fn pack_right(
+        panel: &mut [f32],
+        b: Matrix<'_>,
+        col: usize,
+        cols: usize,
+        step: usize,
+        steps: usize,
+    ) {
+        let lines = panel.chunks_exact_mut(NR).take(steps);
+        if b.transposed {
+            for (index, target) in lines.enumerate() {
+                target.fill(0.0);
+                for (lane, target) in target.iter_mut().enumerate().take(cols) {
+                    let number = b.data[(col + lane) * b.stride + step + index];
+                    *target = if ROUND { rounded(number) } else { number };
+                }
+            }
+        } else {
+            for (index, target) in lines.enumerate() {
+                let source = &b.data[(step + index) * b.stride + col..][..cols];
+                copy::<ROUND>(&mut target[..cols], source);
+                target[cols..].fill(0.0);
+            }
+        }
+    }
+
+    unsafe fn multiply(left: &[f32], is_transposed: bool, right: &[f32], steps: usize, tile: Tile) {
+        let left = Left {
+            numbers: left,
+            strides: if is_transposed { (1, MR) } else { (KC, 1) },
+        };
+        // SAFETY: the caller's promises.
+        unsafe {
+            match tile.rows {
+                1 => S::multiply::<1>(left, right, steps, tile),
+                2 => S::multiply::<2>(left, right, steps, tile),
+                3 => S::multiply::<3>(left, right, steps, tile),
+                4 => S::multiply::<4>(left, right, steps, tile),
+                5 => S::multiply::<5>(left, right, steps, tile),
+                _ => S::multiply::<6>(left, right, steps, tile),
+            }
+        }
+    }
+}
+
+fn copy<const ROUND: bool>(target: &mut [f32], source: &[f32]) {
+    if !ROUND {
+        target.copy_from_slice(source);
+        return;
+    }
+    for (target, &source) in target.iter_mut().zip(source) {
+        *target = rounded(source);
+    }
+}
+
+/// The nearest bf16, halves to even; NaN stays NaN, and what is too small for a normal number is 0,
+/// as the processor's instructions have it.
+pub(super) fn rounded(number: f32) -> f32 {
+    if number.is_nan() {
+        return number;
+    }
+    if number.is_subnormal() {
+        return 0.0 * number;
+    }
+    let bits = number.to_bits();
+    f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
+
+/// `R` rows of a tile.
+///
+/// # Safety
+/// The tile is writable for `R` rows and its columns.
+#[inline(always)]
+unsafe fn multiply<const R: usize, const FUSED: bool>(
+    left: Left<'_>,
+    right: &[f32],
+    steps: usize,
+    tile: Tile,
+) {
+    let (row_stride, step_stride) = left.strides;
+    let mut sums = [[0.0f32; NR]; R];
+    for (step, right) in right.as_chunks::<NR>().0.iter().take(steps).enumerate() {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let left = left.numbers[row * row_stride + step * step_stride];
+            for (sum, &right) in sums.iter_mut().zip(right) {
+                *sum = match FUSED {
+                    true => left.mul_add(right, *sum),
+                    false => left * right + *sum,
+                };
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        let target =
+            unsafe { std::slice::from_raw_parts_mut(tile.start.add(row * tile.stride), tile.cols) };
+        for (target, &sum) in target.iter_mut().zip(sums) {
+            *target = if tile.accumulate { *target + sum } else { sum };
+        }
+    }
+}

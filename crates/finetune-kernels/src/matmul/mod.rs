@@ -1,0 +1,128 @@
+//! Matrix products of f32 matrices, in f32 or with operands rounded to bf16.
+//!
+//! `driver.rs` cuts a product into tiles, packs the operands and shares the work among threads;
+//! `avx512.rs`, `bf16.rs` and `lanes.rs` multiply one tile on the processors that they are named
+//! for. Each element's sum has an order that depends on the shapes alone, not on the threads.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
+mod driver;
+mod kernel;
+mod lanes;
+mod packed;
+#[cfg(test)]
+mod tests;
+
+use crate::{Activation, Precision};
+
+pub(crate) use driver::product_here;
+pub(crate) use packed::PackedMatrix;
+
+/// A matrix in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a> {
+    /// Element (r, c) is `data[r · stride + c]`, or `data[c · stride + r]` if transposed.
+    pub data: &'a [f32],
+    pub rows: usize,
+    pub cols: usize,
+    pub stride: usize,
+    pub transposed: bool,
+}
+
+impl<'a> Matrix<'a> {
+    /// Row after row, without gaps.
+    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::strided(data, rows, cols, cols)
+    }
+
+    /// Row after row, each `stride` after the one before.
+    pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        let matrix = Self {
+            data,
+            rows,
+            cols,
+            stride,
+            transposed: false,
+        };
+        matrix.check();
+        matrix
+    }
+
+    /// Rows as columns; nothing moves.
+    pub(crate) fn transpose(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            transposed: !self.transposed,
+            ..self
+        }
+    }
+
+    /// Kernels read through pointers what this allows.
+    fn check(&self) {
+        let (lines, length) = match self.transposed {
+            true => (self.cols, self.rows),
+            false => (self.rows, self.cols),
+        };
+        let end = lines.saturating_sub(1) * self.stride + length;
+        assert!(
+            lines <= 1 || length <= self.stride,
+            "a matrix's rows overlap"
+        );
+        assert!(
+            lines == 0 || end <= self.data.len(),
+            "a matrix is larger than its memory"
+        );
+    }
+}
+
+/// The right operand of a product.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Right<'a> {
+    /// Packed for this product alone.
+    Plain(Matrix<'a>),
+    /// Packed before.
+    Packed(&'a PackedMatrix),
+}
+
+impl Right<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Plain(matrix) => matrix.rows,
+            Self::Packed(packed) => packed.rows,
+        }
+    }
+
+    fn cols(&self) -> usize {
+        match self {
+            Self::Plain(matrix) => matrix.cols,
+            Self::Packed(packed) => packed.cols,
+        }
+    }
+}
+
+/// What is done with a product while it is in the cache.
+#[derive(Debug, Default)]
+pub(crate) struct Finish<'a> {
+    /// Added to what the memory holds, instead of written over it.
+    pub accumulate: bool,
+    /// Added to each row.
+    pub bias: Option<&'a [f32]>,
+    /// Applied to each element.
+    pub activation: Option<Activation>,
+    /// Where the activation's results go; without it they replace what entered.
+    pub activated: Option<&'a mut [f32]>,
+}
+
+/// `out = a · b`, finished; `out` has no gaps between rows.
+pub(crate) fn product(
+    out: &mut [f32],
+    a: Matrix<'_>,
+    b: Right<'_>,
+    finish: Finish<'_>,
+    precision: Precision,
+) {
+    driver::product(out, a, b, finish, precision);
+}

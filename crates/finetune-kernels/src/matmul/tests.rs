@@ -1,0 +1,260 @@
+//! Every kernel of this processor against sums in f64.
+
+use proptest::prelude::*;
+
+use super::{
+    Finish, Matrix, PackedMatrix, Right,
+    driver::{Choice, run_on},
+    lanes::rounded,
+    product, product_here,
+};
+use crate::{Activation, Precision, random};
+
+const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
+
+/// The kernels that this processor has, and what they round their operands to.
+fn kernels() -> Vec<(Choice, Precision)> {
+    let mut kernels = vec![
+        (Choice::Plain, Precision::F32),
+        (Choice::PlainRounded, Precision::Bf16),
+    ];
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use super::{avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
+        if Avx2::is_available() {
+            kernels.push((Choice::Avx2, Precision::F32));
+            kernels.push((Choice::Avx2Rounded, Precision::Bf16));
+        }
+        if Avx512::is_available() {
+            kernels.push((Choice::Avx512, Precision::F32));
+        }
+        if Avx512Bf16::is_available() {
+            kernels.push((Choice::Avx512Bf16, Precision::Bf16));
+        }
+    }
+    kernels
+}
+
+fn numbers(stream: u32, len: usize) -> Vec<f32> {
+    random::normal(5, stream, len, 1.0)
+}
+
+/// Memory with `gap` numbers between lines that must not be read, and the matrix in it.
+struct Operand {
+    data: Vec<f32>,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    transposed: bool,
+}
+
+impl Operand {
+    fn new(stream: u32, rows: usize, cols: usize, transposed: bool, gap: usize) -> Self {
+        let (lines, length) = if transposed {
+            (cols, rows)
+        } else {
+            (rows, cols)
+        };
+        let stride = length + gap;
+        let mut data = numbers(stream, lines * stride);
+        for (index, number) in data.iter_mut().enumerate() {
+            if index % stride >= length {
+                *number = f32::NAN;
+            }
+        }
+        Self {
+            data,
+            rows,
+            cols,
+            stride,
+            transposed,
+        }
+    }
+
+    fn matrix(&self) -> Matrix<'_> {
+        let (rows, cols) = match self.transposed {
+            true => (self.cols, self.rows),
+            false => (self.rows, self.cols),
+        };
+        let matrix = Matrix::strided(&self.data, rows, cols, self.stride);
+        if self.transposed {
+            matrix.transpose()
+        } else {
+            matrix
+        }
+    }
+
+    fn at(&self, row: usize, col: usize, precision: Precision) -> f64 {
+        let index = match self.transposed {
+            true => col * self.stride + row,
+            false => row * self.stride + col,
+        };
+        f64::from(match precision {
+            Precision::F32 => self.data[index],
+            Precision::Bf16 => rounded(self.data[index]),
+        })
+    }
+}
+
+fn expected(a: &Operand, b: &Operand, precision: Precision) -> Vec<f64> {
+    let element = |row, col| {
+        let products = (0..a.cols).map(|k| a.at(row, k, precision) * b.at(k, col, precision));
+        products.sum()
+    };
+    let rows = (0..a.rows).flat_map(|row| (0..b.cols).map(move |col| (row, col)));
+    rows.map(|(row, col)| element(row, col)).collect()
+}
+
+fn check(found: &[f32], expected: &[f64], steps: usize) {
+    // Sums of `steps` products of numbers near 1.
+    let tolerance = 2e-6 * (steps as f64).max(1.0);
+    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (f64::from(found) - expected).abs() <= tolerance,
+            "element {index}: {found} instead of {expected}"
+        );
+    }
+}
+
+fn sides() -> impl Strategy<Value = [usize; 3]> {
+    let side = || prop_oneof![1usize..40, 90usize..130];
+    let steps = prop_oneof![1usize..40, 380usize..420, 760usize..800];
+    (side(), steps, side()).prop_map(|(rows, steps, cols)| [rows, steps, cols])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 96 }))]
+
+    #[test]
+    fn every_kernel_multiplies(
+        [rows, steps, cols] in sides(),
+        [left, right] in any::<[bool; 2]>(),
+        gap in 0usize..3,
+        accumulate in any::<bool>(),
+    ) {
+        let a = Operand::new(0, rows, steps, left, gap);
+        let b = Operand::new(1, steps, cols, right, gap);
+        for (choice, precision) in kernels() {
+            let mut sums = expected(&a, &b, precision);
+            let mut out = vec![f32::NAN; rows * cols];
+            if accumulate {
+                out.fill(0.5);
+                sums.iter_mut().for_each(|sum| *sum += 0.5);
+            }
+            let finish = Finish { accumulate, ..Finish::default() };
+            run_on(choice, &mut out, a.matrix(), Right::Plain(b.matrix()), finish);
+            check(&out, &sums, steps);
+        }
+    }
+
+    #[test]
+    fn a_product_is_finished([rows, steps, cols] in sides(), kept in any::<bool>()) {
+        let a = Operand::new(0, rows, steps, false, 0);
+        let b = Operand::new(1, steps, cols, false, 0);
+        let bias = numbers(2, cols);
+        let mut sums = expected(&a, &b, Precision::F32);
+        for row in sums.chunks_mut(cols) {
+            row.iter_mut().zip(&bias).for_each(|(sum, &bias)| *sum += f64::from(bias));
+        }
+        let activated: Vec<f64> = sums.iter().map(|sum| sum.max(0.0)).collect();
+        let (mut out, mut other) = (vec![f32::NAN; rows * cols], vec![f32::NAN; rows * cols]);
+        let finish = Finish {
+            accumulate: false,
+            bias: Some(&bias),
+            activation: Some(Activation::Relu),
+            activated: kept.then_some(&mut other[..]),
+        };
+        product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, Precision::F32);
+        if kept {
+            check(&out, &sums, steps);
+            check(&other, &activated, steps);
+        } else {
+            check(&out, &activated, steps);
+        }
+    }
+
+    #[test]
+    fn a_packed_operand_gives_the_same_bits([rows, steps, cols] in sides(), right in any::<bool>()) {
+        let a = Operand::new(0, rows, steps, false, 0);
+        let b = Operand::new(1, steps, cols, right, 1);
+        for precision in PRECISIONS {
+            let (mut plain, mut packed) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
+            let all = PackedMatrix::new(b.matrix(), precision);
+            let finish = Finish::default;
+            product(&mut plain, a.matrix(), Right::Plain(b.matrix()), finish(), precision);
+            product(&mut packed, a.matrix(), Right::Packed(&all), finish(), precision);
+            prop_assert_eq!(plain, packed);
+        }
+    }
+
+    #[test]
+    fn a_small_product_gives_the_same_bits(
+        [rows, steps, cols] in [1usize..60, 1usize..130, 1usize..60],
+        [left, right, accumulate] in any::<[bool; 3]>(),
+        gap in 0usize..3,
+    ) {
+        let a = Operand::new(0, rows, steps, left, gap);
+        let b = Operand::new(1, steps, cols, right, gap);
+        for precision in PRECISIONS {
+            let (mut out, mut here) = (vec![0.5; rows * cols], vec![0.5; rows * (cols + gap)]);
+            let finish = Finish { accumulate, ..Finish::default() };
+            product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, precision);
+            product_here(&mut here, cols + gap, a.matrix(), b.matrix(), accumulate, precision);
+            let lines = here.chunks(cols + gap);
+            prop_assert!(lines.clone().all(|line| line[cols..].iter().all(|&x| x == 0.5)));
+            let here: Vec<f32> = lines.flat_map(|line| line[..cols].to_vec()).collect();
+            prop_assert_eq!(out, here);
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore)]
+fn threads_do_not_change_a_bit() {
+    let a = Operand::new(0, 700, 900, false, 0);
+    let b = Operand::new(1, 900, 333, true, 0);
+    for precision in PRECISIONS {
+        let results = [1, 2, 4].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let mut out = vec![0.0; 700 * 333];
+            pool.unwrap().install(|| {
+                let right = Right::Plain(b.matrix());
+                product(&mut out, a.matrix(), right, Finish::default(), precision);
+            });
+            out
+        });
+        assert_eq!(results[0], results[1]);
+        assert_eq!(results[0], results[2]);
+    }
+}
+
+#[test]
+fn no_steps_are_a_sum_of_zero() {
+    let (mut out, mut here) = ([f32::NAN; 6], [f32::NAN; 6]);
+    let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
+    product(
+        &mut out,
+        a,
+        Right::Plain(b),
+        Finish::default(),
+        Precision::F32,
+    );
+    product_here(&mut here, 3, a, b, false, Precision::F32);
+    assert_eq!((out, here), ([0.0; 6], [0.0; 6]));
+}
+
+#[test]
+fn bf16_rounds_to_nearest_even() {
+    for (number, expected) in [
+        (1.0, 1.0),
+        (1.003_906_2, 1.0),
+        (1.003_906_4, 1.007_812_5),
+        (1.011_718_8, 1.015_625),
+        (f32::INFINITY, f32::INFINITY),
+        (f32::MAX, f32::INFINITY),
+    ] {
+        assert_eq!(rounded(number), expected);
+        assert_eq!(rounded(-number), -expected);
+    }
+    assert!(rounded(f32::NAN).is_nan());
+}

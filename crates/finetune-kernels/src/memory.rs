@@ -1,0 +1,321 @@
+//! Memory that is used again from step to step.
+//!
+//! A training step takes and gives back hundreds of buffers of a few megabytes. The system maps
+//! and unmaps such buffers page by page, which cost a quarter of a step. Here they are cut from
+//! chunks that stay, and neighbouring free pieces are joined again, so that the next step finds the
+//! memory of the last one, whatever its batch's shape.
+
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    collections::{BTreeMap, BTreeSet},
+    mem::MaybeUninit,
+    ptr::NonNull,
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
+
+/// Pieces start and end at multiples of this: a cache line.
+const ALIGN: usize = 64;
+
+/// Chunks start at multiples of this, so that the system can back them with large pages.
+const LARGE_PAGE: usize = 2 << 20;
+
+/// Bytes of a chunk; a larger piece has a chunk of its own. Small under Miri, which touches every
+/// byte.
+const CHUNK: usize = if cfg!(miri) { 1 << 16 } else { 32 << 20 };
+
+static ARENA: LazyLock<Mutex<Arena>> = LazyLock::new(|| Mutex::new(Arena::default()));
+
+fn arena() -> MutexGuard<'static, Arena> {
+    // A panic elsewhere leaves the arena whole: no method of it panics half way.
+    ARENA.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives chunks that nothing is in back to the system: after training, in a process that lives on.
+pub fn release_unused_memory() {
+    arena().release();
+}
+
+/// A piece of the arena, whose contents are initialised but arbitrary.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: a piece is owned memory that nothing else refers to.
+unsafe impl Send for Piece {}
+// SAFETY: through a shared reference it can only be read.
+unsafe impl Sync for Piece {}
+
+impl Piece {
+    /// Memory for at least `len` numbers.
+    pub(crate) fn new(len: usize) -> Self {
+        let bytes = (len * size_of::<f32>()).max(1).next_multiple_of(ALIGN);
+        let start = arena().take(bytes);
+        Self { start, bytes }
+    }
+
+    /// All of it as numbers.
+    pub(crate) fn as_slice(&self) -> &[f32] {
+        let len = self.bytes / size_of::<f32>();
+        // SAFETY: the piece is aligned, of this length, owned, and initialised (chunks are zeroed).
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), len) }
+    }
+
+    /// All of it as numbers, for writing.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
+        let len = self.bytes / size_of::<f32>();
+        // SAFETY: as in `as_slice`, and it is borrowed for writing.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), len) }
+    }
+
+    /// The memory as that of a tensor of `len` numbers.
+    pub(crate) fn into_bytes(self, len: usize) -> Bytes {
+        let len = len * size_of::<f32>();
+        debug_assert!(len <= self.bytes);
+        // SAFETY: the first `len` bytes are initialised: all of the piece is.
+        unsafe { Bytes::from_controller(Box::new(self), len) }
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        arena().give_back(self.start, self.bytes);
+    }
+}
+
+impl AllocationController for Piece {
+    fn alloc_align(&self) -> usize {
+        ALIGN
+    }
+
+    fn property(&self) -> AllocationProperty {
+        AllocationProperty::Other
+    }
+
+    unsafe fn memory_mut(
+        &mut self,
+        _policy: AccessPolicy,
+    ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
+        // SAFETY: as in `as_mut_slice`; the caller writes initialised bytes only.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes) })
+    }
+
+    fn memory(&self, _policy: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
+        // SAFETY: the piece is of this length and owned, and lives as long as the reference.
+        Ok(unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes) })
+    }
+}
+
+/// Chunks, and which parts of them are free.
+#[derive(Default)]
+struct Arena {
+    /// Length of each chunk by its address.
+    chunks: BTreeMap<usize, Chunk>,
+    /// Length of each free piece by its address; no two of a chunk touch.
+    free: BTreeMap<usize, usize>,
+    /// The same as (length, address), to find the smallest that is large enough.
+    by_length: BTreeSet<(usize, usize)>,
+}
+
+struct Chunk {
+    /// Keeps the pointer's provenance: pieces are made from it, not from addresses.
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: chunks are memory that the arena owns, behind its lock.
+unsafe impl Send for Chunk {}
+
+impl Arena {
+    fn take(&mut self, bytes: usize) -> NonNull<u8> {
+        let found = self.by_length.range((bytes, 0)..).next().copied();
+        let (length, address) = found.unwrap_or_else(|| self.grow(bytes));
+        self.remove_free(address, length);
+        if length > bytes {
+            self.insert_free(address + bytes, length - bytes);
+        }
+        self.pointer(address)
+    }
+
+    fn give_back(&mut self, start: NonNull<u8>, bytes: usize) {
+        let (mut address, mut length) = (start.as_ptr() as usize, bytes);
+        let chunk = self.chunk_of(address);
+        let before = self.free.range(..address).next_back();
+        if let Some((&other, &other_length)) = before
+            && other + other_length == address
+            && other >= chunk.0
+        {
+            self.remove_free(other, other_length);
+            (address, length) = (other, length + other_length);
+        }
+        let end = address + length;
+        if end < chunk.1
+            && let Some(&other_length) = self.free.get(&end)
+        {
+            self.remove_free(end, other_length);
+            length += other_length;
+        }
+        self.insert_free(address, length);
+    }
+
+    /// A new chunk for a piece of so many bytes, free as a whole: its length and address.
+    fn grow(&mut self, bytes: usize) -> (usize, usize) {
+        let align = if cfg!(miri) { ALIGN } else { LARGE_PAGE };
+        let bytes = bytes.max(CHUNK).next_multiple_of(align);
+        let Ok(layout) = Layout::from_size_align(bytes, align) else {
+            // More than the address space; nothing that a machine could have asked for.
+            handle_alloc_error(Layout::new::<u8>())
+        };
+        // SAFETY: the layout's size is not zero.
+        let start = unsafe { alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else {
+            handle_alloc_error(layout)
+        };
+        advise_large_pages(start, bytes);
+        let address = start.as_ptr() as usize;
+        self.chunks.insert(address, Chunk { start, bytes });
+        self.insert_free(address, bytes);
+        (bytes, address)
+    }
+
+    fn release(&mut self) {
+        let unused = |address: &usize, chunk: &Chunk| self.free.get(address) == Some(&chunk.bytes);
+        let unused = self.chunks.iter().filter(|(a, c)| unused(a, c));
+        let unused: Vec<usize> = unused.map(|(&address, _)| address).collect();
+        for address in unused {
+            if let Some(Chunk { start, bytes }) = self.chunks.remove(&address) {
+                self.remove_free(address, bytes);
+                let align = if cfg!(miri) { ALIGN } else { LARGE_PAGE };
+                // SAFETY: allocated in `grow` with this layout; no piece of it is in use, since all
+                // of it is free.
+                unsafe {
+                    dealloc(
+                        start.as_ptr(),
+                        Layout::from_size_align_unchecked(bytes, align),
+                    );
+                }
+            }
+        }
+    }
+
+    fn insert_free(&mut self, address: usize, length: usize) {
+        self.free.insert(address, length);
+        self.by_length.insert((length, address));
+    }
+
+    fn remove_free(&mut self, address: usize, length: usize) {
+        self.free.remove(&address);
+        self.by_length.remove(&(length, address));
+    }
+
+    /// Where the chunk of this address starts and ends.
+    fn chunk_of(&self, address: usize) -> (usize, usize) {
+        let chunk = self.chunks.range(..=address).next_back();
+        chunk.map_or((address, address), |(&start, chunk)| {
+            (start, start + chunk.bytes)
+        })
+    }
+
+    fn pointer(&self, address: usize) -> NonNull<u8> {
+        let chunk = self.chunks.range(..=address).next_back();
+        match chunk {
+            // SAFETY: the address is inside this chunk, so the offset is too.
+            Some((&start, chunk)) => unsafe { chunk.start.add(address - start) },
+            None => NonNull::dangling(),
+        }
+    }
+}
+
+/// Fewer page faults, and fewer misses in the processor's table of pages. Only advice: an error
+/// changes nothing.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn advise_large_pages(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: the range is memory that the arena owns, and this advice does not change its contents.
+    unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn advise_large_pages(_start: NonNull<u8>, _bytes: usize) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_whole(arena: &Arena) -> bool {
+        let free: usize = arena.free.values().sum();
+        let all: usize = arena.chunks.values().map(|chunk| chunk.bytes).sum();
+        free == all && arena.free.len() == arena.chunks.len()
+    }
+
+    #[test]
+    fn neighbours_are_joined_and_memory_is_used_again() {
+        let mut arena = Arena::default();
+        let sizes = [64, 640, 128, 6400, 64, 3200];
+        let mut pieces: Vec<_> = sizes.iter().map(|&size| (arena.take(size), size)).collect();
+        assert_eq!(arena.chunks.len(), 1);
+        for (index, (piece, size)) in pieces.iter().enumerate() {
+            for (other, other_size) in &pieces[..index] {
+                let (a, b) = (piece.as_ptr() as usize, other.as_ptr() as usize);
+                assert!(a + size <= b || b + other_size <= a, "two pieces overlap");
+            }
+        }
+        for index in [1, 3, 0, 1, 1, 0] {
+            let (piece, size) = pieces.remove(index);
+            arena.give_back(piece, size);
+        }
+        assert!(is_whole(&arena));
+        let large = arena.take(CHUNK + 64);
+        assert_eq!(arena.chunks.len(), 2);
+        arena.give_back(large, CHUNK + 64);
+        arena.release();
+        assert!(arena.chunks.is_empty() && arena.free.is_empty() && arena.by_length.is_empty());
+    }
+
+    #[test]
+    fn a_chunk_in_use_is_not_released() {
+        let mut arena = Arena::default();
+        let piece = arena.take(64);
+        arena.release();
+        assert_eq!(arena.chunks.len(), 1);
+        arena.give_back(piece, 64);
+        arena.release();
+        assert!(arena.chunks.is_empty());
+    }
+
+    #[test]
+    fn pieces_hold_what_is_written_and_bytes_read_it() {
+        let mut first = Piece::new(100);
+        let mut second = Piece::new(100);
+        first.as_mut_slice()[..100].fill(1.0);
+        second.as_mut_slice()[..100].fill(2.0);
+        let (first, second) = (first.into_bytes(100), second.into_bytes(100));
+        assert_eq!(first.len(), 400);
+        let numbers = |bytes: &Bytes| bytes.chunks(4).map(|b| b[3]).collect::<Vec<_>>();
+        assert_ne!(numbers(&first), numbers(&second));
+        let mut copy = first.clone();
+        copy.copy_from_slice(&second);
+        assert_eq!(numbers(&copy), numbers(&second));
+        assert_ne!(numbers(&first), numbers(&second));
+    }
+
+    #[test]
+    fn threads_take_and_give_back() {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let len = 1 + (thread * 977 + round * 131) % 3000;
+                        let mut piece = Piece::new(len);
+                        let value = (thread * 1000 + round) as f32;
+                        piece.as_mut_slice().fill(value);
+                        std::thread::yield_now();
+                        assert!(piece.as_mut_slice().iter().all(|&found| found == value));
+                    }
+                });
+            }
+        });
+    }
+}

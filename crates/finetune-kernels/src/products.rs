@@ -1,0 +1,36 @@
+use std::fmt;
+
+use crate::Precision;
+
+/// How a layer multiplies with its weight.
+#[derive(Clone, Debug, Default)]
+pub struct Products {
+    /// In which numbers.
+    pub precision: Precision,
+    /// Where the weight is kept in the form that the processor's kernel reads. Only for a weight
+    /// that does not change: the weight stays in memory as long as its packed form does.
+    pub packed: Option<PackedWeight>,
+}
+
+impl From<Precision> for Products {
+    fn from(precision: Precision) -> Self {
+        Self {
+            precision,
+            packed: None,
+        }
+    }
+}
+
+/// Room for a weight in packed form, empty at first. Clones share it. Backends that do not pack
+/// leave it empty.
+#[derive(Clone, Default)]
+pub struct PackedWeight {
+    #[cfg(feature = "flex")]
+    pub(crate) slot: std::sync::Arc<std::sync::Mutex<crate::flex::PackedForms>>,
+}
+
+impl fmt::Debug for PackedWeight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PackedWeight")
+    }
+}

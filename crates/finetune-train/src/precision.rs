@@ -1,0 +1,65 @@
+//! `--precision`: a name to how products are computed.
+
+use std::{fmt, str::FromStr};
+
+use finetune_kernels::Precision;
+use serde::{Deserialize, Serialize};
+
+/// What a user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Products of bf16 numbers, summed in f32.
+    Bf16,
+    /// bf16 where the processor multiplies it faster than f32.
+    Auto,
+}
+
+impl PrecisionChoice {
+    /// What it means on this machine, for a model on the device of this name.
+    pub fn resolve(self, device: &str) -> Precision {
+        let is_cpu = matches!(device, "cpu" | "flex");
+        match self {
+            Self::F32 => Precision::F32,
+            Self::Bf16 => Precision::Bf16,
+            Self::Auto if is_cpu && Precision::bf16_is_fast() => Precision::Bf16,
+            Self::Auto => Precision::F32,
+        }
+    }
+}
+
+impl fmt::Display for PrecisionChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+impl FromStr for PrecisionChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            "auto" => Ok(Self::Auto),
+            _ => Err(format!(
+                "\"{text}\" is not known; expected f32, bf16 or auto"
+            )),
+        }
+    }
+}
+
+/// How a plan has a [`Precision`].
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Precision", rename_all = "lowercase")]
+pub(crate) enum PrecisionName {
+    F32,
+    Bf16,
+}
