@@ -12,7 +12,8 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo xtask bench`; do not edit. Numbers are medians of the rounds; in each round every
 contestant ran once, in turn, each in a process of its own. A ratio is the median of the rounds'
-ratios: how many times as fast. Peak memory is the process's largest resident set. All cores, nothing
+ratios: how many times as fast. Spread is the largest less the smallest of a row's first column, in
+parts of the median. Peak memory is the process's largest resident set. All cores, nothing
 else running. `results.json` has every round.
 
 To repeat it, with the peer in a virtual environment that the command makes (about 6 GB) or in one
@@ -126,10 +127,10 @@ mod tests {
 
 `--only full`. Batches of 16 rows.
 
-| who | samples/s | peak, GB |
-|---|---:|---:|
-| ours | 5.0 | 1.25 |
-| peer | – | – |
+| who | samples/s | spread | peak, GB |
+|---|---:|---:|---:|
+| ours | 5.0 | – | 1.25 |
+| peer | – | – | – |
 
 - peer: not measured, no Python was given
 
@@ -140,7 +141,10 @@ Measured on 2026-01-02 on AMD EPYC, 2 cores, 24 GiB of memory, linux x86_64 (avx
 ## LoRA
 ";
         assert!(sections.starts_with(expected), "{sections}");
-        assert!(sections.contains("| ours | 12.3 | 1.25 |"), "{sections}");
+        assert!(
+            sections.contains("| ours | 12.3 | – | 1.25 |"),
+            "{sections}"
+        );
     }
 
     #[test]

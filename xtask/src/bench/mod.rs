@@ -3,9 +3,13 @@
 mod arguments;
 mod data;
 mod event_log;
+mod flat;
 mod interrupt;
 mod machine;
 mod markdown;
+mod operations;
+mod predict_run;
+mod prediction;
 mod process;
 mod results;
 mod start;
@@ -73,7 +77,9 @@ fn measure(bench: &Workbench, job: Job) -> Result<JobResult> {
     match job {
         Job::Full | Job::Lora | Job::Head | Job::Minilm => training::run(bench, job),
         Job::Start => start::run(bench),
-        Job::Predict | Job::Flat | Job::Operations => anyhow::bail!("not yet"),
+        Job::Predict => prediction::run(bench),
+        Job::Flat => flat::run(bench),
+        Job::Operations => operations::run(bench),
     }
 }
 

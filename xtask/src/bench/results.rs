@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::machine::Machine;
-use super::statistics::{median, ratio};
+use super::statistics::{median, ratio, spread};
 
 /// The result of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,7 +187,8 @@ impl Table {
         self
     }
 
-    /// Header and rows as they are shown, for a terminal or a page.
+    /// Header and rows as they are shown, for a terminal or a page: the columns, how far the
+    /// rounds of the first lie apart, and ratios.
     #[must_use]
     pub fn cells(&self) -> Vec<Vec<String>> {
         let has_ratio = |base: &&Row| {
@@ -197,17 +198,29 @@ impl Table {
         let bases: Vec<&Row> = self.rows.iter().filter(has_ratio).collect();
         let mut header = vec![self.label.clone()];
         header.extend(self.columns.iter().map(|column| column.title.clone()));
+        header.insert(self.columns.len().min(1) + 1, "spread".to_owned());
         header.extend(bases.iter().map(|base| format!("/ {}", base.name)));
         let rows = self.rows.iter().map(|row| {
             let mut cells = vec![row.name.clone()];
             cells.extend(self.columns.iter().map(|column| {
-                let value = row.median(&column.key).filter(|value| value.is_finite());
-                let show = |value: f64| format!("{:.*}", column.decimals, value * column.factor);
-                value.map_or_else(|| NOTHING.to_owned(), show)
+                let value = row.median(&column.key);
+                shown(value, |value| {
+                    format!("{:.*}", column.decimals, value * column.factor)
+                })
             }));
+            let first = self
+                .columns
+                .first()
+                .and_then(|column| row.rounds(&column.key));
+            let several = first.filter(|rounds| rounds.len() > 1);
+            let percent = |value: f64| format!("{:.1} %", 100.0 * value);
+            cells.insert(
+                self.columns.len().min(1) + 1,
+                shown(several.map(spread), percent),
+            );
             cells.extend(bases.iter().map(|base| {
-                let ratio = row.times_as_fast_as.get(&base.key);
-                ratio.map_or_else(|| NOTHING.to_owned(), |ratio| format!("{ratio:.2} ×"))
+                let ratio = row.times_as_fast_as.get(&base.key).copied();
+                shown(ratio, |ratio| format!("{ratio:.2} ×"))
             }));
             cells
         });
@@ -225,6 +238,11 @@ impl Table {
 
 /// A cell without a value.
 const NOTHING: &str = "–";
+
+fn shown(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
+    let value = value.filter(|value| value.is_finite());
+    value.map_or_else(|| NOTHING.to_owned(), show)
+}
 
 impl Verdict {
     /// `met`, `not met` or `not measured`.
@@ -289,10 +307,10 @@ pub(super) mod tests {
         assert_eq!(
             table.cells(),
             [
-                ["who", "samples/s", "peak, GB", "/ peer f32"],
-                ["ours f32", "40.0", "1.25", "3.00 ×"],
-                ["peer f32", "20.0", "1.25", "–"],
-                ["peer bf16", "–", "–", "–"],
+                ["who", "samples/s", "spread", "peak, GB", "/ peer f32"],
+                ["ours f32", "40.0", "75.0 %", "1.25", "3.00 ×"],
+                ["peer f32", "20.0", "150.0 %", "1.25", "–"],
+                ["peer bf16", "–", "–", "–", "–"],
             ]
         );
         assert_eq!(

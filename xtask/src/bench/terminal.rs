@@ -45,9 +45,9 @@ mod tests {
 ── Full
 Batches of 16 rows.
 
-who   samples/s  peak, GB
-ours        5.0      1.25
-peer          –         –
+who   samples/s  spread  peak, GB
+ours        5.0       –      1.25
+peer          –       –         –
 peer: not measured, no Python was given
 
 target             aim  found

@@ -97,16 +97,22 @@ impl Precision {
 }
 
 impl TrainRun<'_> {
-    /// With `finetune train`, without evaluations and checkpoints. A reason why not, if this
-    /// machine cannot compute with that precision.
+    /// With `finetune train`, without evaluations and checkpoints.
     ///
     /// # Errors
     /// When it fails.
-    pub fn ours(&self, bench: &Workbench) -> Result<Result<Trained, String>> {
-        if let Some(reason) = bench.refuses("train", self.precision)? {
-            return Ok(Err(reason));
-        }
+    pub fn ours(&self, bench: &Workbench) -> Result<Trained> {
         let output = bench.empty(self.name)?;
+        let trained = self.ours_into(bench, &output)?;
+        remove(&output)?;
+        Ok(trained)
+    }
+
+    /// The same, and the run directory `output` stays.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ours_into(&self, bench: &Workbench, output: &Path) -> Result<Trained> {
         let mut command = bench.finetune();
         command
             .arg("train")
@@ -121,12 +127,11 @@ impl TrainRun<'_> {
             "--test-split",
             "",
         ]);
-        command.args(bench.precision("train", self.precision)?);
         command
             .arg("--dataset")
             .arg(self.data)
             .arg("--output")
-            .arg(&output);
+            .arg(output);
         if self.strategy == Strategy::Lora {
             let settings = ["r=8", "lora_alpha=16", "lora_dropout=0.1"];
             let targets = r#"target_modules=["q_lin","v_lin"]"#;
@@ -142,12 +147,11 @@ impl TrainRun<'_> {
         }
         let timeline = Timeline::of_events(&events.since(finished.started.0))
             .with_context(|| format!("in the event log of {}", output.display()))?;
-        remove(&output)?;
-        Ok(Ok(Trained {
+        Ok(Trained {
             timeline,
             peak_bytes: finished.peak_bytes,
             versions: Value::Null,
-        }))
+        })
     }
 
     /// With transformers' Trainer. A reason why not, if there is no peer.
@@ -160,9 +164,7 @@ impl TrainRun<'_> {
         };
         let output = bench.empty(self.name)?;
         let result = bench.empty(&format!("{}.json", self.name))?;
-        command
-            .args(self.shared())
-            .args(["--precision", self.precision.name()]);
+        command.args(self.shared());
         command.args(group.then_some("--group-by-length"));
         command
             .arg("--data")
@@ -187,6 +189,7 @@ impl TrainRun<'_> {
         let mut args: Vec<OsString> = vec!["--model".into(), self.model.into()];
         let mut add = |name: &str, value: String| args.extend([name.into(), value.into()]);
         add("--strategy", self.strategy.name().to_owned());
+        add("--precision", self.precision.name().to_owned());
         add("--batch-size", self.batch_size.to_string());
         add("--max-length", self.max_length.to_string());
         match self.length {

@@ -183,8 +183,8 @@ pub fn measure(
         ..run
     };
     match contestant.key {
-        "finetune_f32" => run.ours(bench),
-        "finetune_bf16" => bf16.ours(bench),
+        "finetune_f32" => run.ours(bench).map(Ok),
+        "finetune_bf16" => bf16.ours(bench).map(Ok),
         "transformers_f32" => run.theirs(bench, false),
         _ => bf16.theirs(bench, true),
     }

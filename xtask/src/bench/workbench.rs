@@ -12,7 +12,6 @@ use super::arguments::Arguments;
 use super::data::Corpus;
 use super::machine::{self, Machine};
 use super::results::{JobResult, Measured, Row};
-use super::train_run::Precision;
 use crate::{binary, fixtures, venv, workspace};
 
 /// Programs, folders and settings of a run of the bench.
@@ -75,35 +74,6 @@ impl Workbench {
         let mut command = Command::new(&self.program);
         command.env("FINETUNE_CACHE", self.folder.join("cache"));
         command
-    }
-
-    /// Why the binary cannot compute with this precision, if it cannot.
-    ///
-    /// # Errors
-    /// When it cannot be asked.
-    pub fn refuses(&self, command: &str, precision: Precision) -> Result<Option<String>> {
-        let bf16 = precision == Precision::Bf16;
-        let refused = bf16 && !self.knows(command, "--precision")?;
-        Ok(refused.then(|| format!("this binary's `{command}` has no --precision")))
-    }
-
-    /// The arguments that ask for a precision.
-    ///
-    /// # Errors
-    /// When the binary cannot be asked.
-    pub fn precision(&self, command: &str, precision: Precision) -> Result<Vec<&'static str>> {
-        Ok(match self.knows(command, "--precision")? {
-            true => vec!["--precision", precision.name()],
-            false => Vec::new(),
-        })
-    }
-
-    /// Whether the binary's command has a flag.
-    fn knows(&self, command: &str, flag: &str) -> Result<bool> {
-        let mut help = self.finetune();
-        let output = help.args([command, "--help"]).output();
-        let output = output.context("cannot start the binary")?;
-        Ok(String::from_utf8_lossy(&output.stdout).contains(flag))
     }
 
     /// A script of the peer's; `None` without a peer.
