@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::random::philox4x32_10;
+use crate::cpu::dropout::{self, Stream};
 
 /// The dropout of one training step. Every [`Dropout`] made from it is a pure function of
 /// (seed, step, site, element), so a resumed run draws the same masks with no generator to save,
@@ -62,15 +62,14 @@ impl Dropout {
         (1.0 / (1.0 - self.probability)) as f32
     }
 
-    /// Four neighbouring elements at once: bits `4·block .. 4·block + 4` of this place's stream.
-    fn block(&self, block: u64) -> [u32; 4] {
-        let counter = [block as u32, (block >> 32) as u32, self.step, self.site];
-        philox4x32_10(counter, [self.seed as u32, (self.seed >> 32) as u32])
-    }
-
-    /// An element is dropped when its 32 random bits are below this.
-    fn threshold(&self) -> u32 {
-        (self.probability * f64::from(u32::MAX)) as u32
+    /// What decides about each element.
+    fn stream(&self) -> Stream {
+        Stream {
+            key: [self.seed as u32, (self.seed >> 32) as u32],
+            place: [self.step, self.site],
+            threshold: (self.probability * f64::from(u32::MAX)) as u32,
+            scale: self.scale(),
+        }
     }
 
     /// Factors (0 or [`scale`](Self::scale)) of elements `0..len`.
@@ -84,16 +83,14 @@ impl Dropout {
         factors
     }
 
-    /// Factors of the elements that start at `first`, a multiple of 4.
+    /// Factors of the elements from `first` on.
     pub fn fill(&self, first: u64, factors: &mut [f32]) {
-        debug_assert!(first.is_multiple_of(4));
-        let (threshold, scale) = (self.threshold(), self.scale());
-        for (index, quad) in factors.chunks_mut(4).enumerate() {
-            let bits = self.block(first / 4 + index as u64);
-            for (factor, bits) in quad.iter_mut().zip(bits) {
-                *factor = if bits >= threshold { scale } else { 0.0 };
-            }
-        }
+        dropout::fill(self.stream(), first, factors);
+    }
+
+    /// Multiplies values, the first of which is element `first`, with their factors.
+    pub fn multiply(&self, first: u64, values: &mut [f32]) {
+        dropout::multiply(self.stream(), first, values);
     }
 }
 
@@ -114,9 +111,11 @@ mod tests {
     fn any_part_can_be_drawn_alone() {
         let dropout = DropoutSource::at(1, 2).site(3, 0.3);
         let whole = dropout.factors(10_001);
-        let mut part = vec![0.0; 501];
-        dropout.fill(8_000, &mut part);
-        assert_eq!(part, whole[8_000..8_501]);
+        for first in 8_000..8_005 {
+            let mut part = vec![0.0; 501];
+            dropout.fill(first as u64, &mut part);
+            assert_eq!(part, whole[first..first + 501]);
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use burn::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, EncoderOps, PackedTokens, Products, TokenTypeTable,
+    Activation, AttentionShape, Dropout, EncoderOps, LoraProducts, PackedTokens, Products,
+    TokenTypeTable,
 };
 
 /// Scale, shift and epsilon of a layer norm.
@@ -47,6 +48,27 @@ pub fn linear(
         bias.into_dispatch(),
         activation,
         products.into(),
+    ))
+}
+
+/// `activation(x · weight + bias + scaling · dropout(x) · a · b)`: a linear layer with low-rank
+/// adaptation, `a` `[in, r]` and `b` `[r, out]`.
+pub fn lora(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    [a, b]: [Tensor<2>; 2],
+    activation: Activation,
+    lora: LoraProducts,
+) -> Tensor<2> {
+    float(Dispatch::lora(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        a.into_dispatch(),
+        b.into_dispatch(),
+        activation,
+        lora,
     ))
 }
 

@@ -22,6 +22,25 @@ pub trait EncoderGradients: EncoderOps {
         (Self::activate(sum.clone(), activation), sum)
     }
 
+    /// `a · b`.
+    fn product(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        portable::product::<Self>(a, b, precision)
+    }
+
+    /// `sum + a · b`.
+    fn add_product(
+        sum: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        Self::float_add(sum, portable::product::<Self>(a, b, precision))
+    }
+
     /// `grad · weightᵀ`: `[tokens, out]`, `[in, out]` to `[tokens, in]`.
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
@@ -57,6 +76,23 @@ impl EncoderGradients for burn::backend::Flex {
         products: Products,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         flex::linear_with_sum(x, weight, bias, activation, products)
+    }
+
+    fn product(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::product(a, b, precision)
+    }
+
+    fn add_product(
+        sum: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        flex::add_product(sum, a, b, precision)
     }
 
     fn linear_input_gradient(

@@ -12,6 +12,7 @@ mod dropout;
 mod flex;
 mod functional;
 mod gradients;
+mod lora;
 mod losses;
 #[cfg(feature = "flex")]
 mod matmul;
@@ -29,9 +30,10 @@ pub use activation::Activation;
 pub use dropout::{Dropout, DropoutSource};
 pub use functional::{
     EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm,
-    linear, softmax_cross_entropy,
+    linear, lora, softmax_cross_entropy,
 };
 pub use gradients::EncoderGradients;
+pub use lora::LoraProducts;
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 #[cfg(feature = "flex")]
 pub use memory::release_unused_memory;

@@ -10,7 +10,7 @@ use burn::backend::{Backend, ExtensionType, backend_extension, tensor::FloatTens
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, AttentionShape, Dropout, PackedTokens, Products, portable};
+use crate::{Activation, AttentionShape, Dropout, LoraProducts, PackedTokens, Products, portable};
 
 /// The token type table of an embedding, which DistilBERT does not have.
 #[derive(Clone, Debug, ExtensionType)]
@@ -39,6 +39,20 @@ pub trait EncoderOps: Backend {
         products: Products,
     ) -> FloatTensor<Self> {
         portable::linear::<Self>(x, weight, bias, activation, products.precision)
+    }
+
+    /// `activation(x · weight + bias + scaling · dropout(x) · a · b)`, a linear layer with low-rank
+    /// adaptation: `a` is `[in, r]` and `b` `[r, out]`.
+    fn lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+        lora: LoraProducts,
+    ) -> FloatTensor<Self> {
+        portable::lora::<Self>(x, weight, bias, a, b, activation, &lora)
     }
 
     /// An activation function alone: where something is added between a linear layer and its
@@ -135,6 +149,19 @@ impl EncoderOps for burn::backend::Flex {
         products: Products,
     ) -> FloatTensor<Self> {
         flex::linear(x, weight, bias, activation, products)
+    }
+
+    fn lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+        lora: LoraProducts,
+    ) -> FloatTensor<Self> {
+        let (sum, _) = crate::lora::forward::<Self>(x, weight, bias, a, b, &lora);
+        flex::activate(sum, activation)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, DropoutSource, Precision, Products, activate, linear};
+use finetune_kernels::{Activation, DropoutSource, Precision, Products, linear};
 
 use crate::adapter::{Adapter, AdapterKind};
 
@@ -130,7 +130,7 @@ impl Linear {
             }
             Some(AdapterKind::Lora(lora)) => {
                 let dropout = dropout.site(self.site, lora.dropout());
-                activate(lora.forward(x, weight, bias, dropout, products), activation)
+                lora.forward(x, weight, bias, activation, dropout, products)
             }
             Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, products),
         }

@@ -4,7 +4,9 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, Dropout, Products, dropout, linear};
+use finetune_kernels::{
+    Activation, Dropout, LoraProducts, Products, activate, dropout, linear, lora,
+};
 
 /// `x · W + bias + scaling · dropout(x) · A · B`; with a magnitude, DoRA. The two thin products
 /// are the whole backward pass: no gradient of the weight's shape is ever formed.
@@ -84,24 +86,51 @@ impl Lora {
         }
     }
 
-    /// `[tokens, in]` to `[tokens, out]`, before the activation.
+    /// `[tokens, in]` to `[tokens, out]`.
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
         weight: Tensor<2>,
         bias: Tensor<1>,
+        activation: Activation,
+        dropout: Dropout,
+        products: Products,
+    ) -> Tensor<2> {
+        let Some(magnitude) = &self.magnitude else {
+            let scaled = LoraProducts {
+                scaling: self.scaling,
+                dropout,
+                products,
+            };
+            return lora(
+                x,
+                weight,
+                bias,
+                [self.a.val(), self.b.val()],
+                activation,
+                scaled,
+            );
+        };
+        let sum = self.decomposed(x, weight, bias, magnitude.val(), dropout, products);
+        activate(sum, activation)
+    }
+
+    /// DoRA, before the activation.
+    fn decomposed(
+        &self,
+        x: Tensor<2>,
+        weight: Tensor<2>,
+        bias: Tensor<1>,
+        magnitude: Tensor<1>,
         drop: Dropout,
         products: Products,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
         let product = dropped.clone().matmul(self.a.val()).matmul(self.b.val()) * self.scaling;
-        let Some(magnitude) = &self.magnitude else {
-            return linear(x, weight, bias, Activation::Identity, products) + product;
-        };
         // The norm is a constant of the step (section 4.3 of the paper, and peft).
         let (a, b) = (self.a.val().detach(), self.b.val().detach());
         let norms = norms(weight.clone(), a, b, self.scaling);
-        let factor = (magnitude.val() / norms).unsqueeze::<2>();
+        let factor = (magnitude / norms).unsqueeze::<2>();
         if drop.is_none() {
             let base = x.matmul(weight);
             return (base + product) * factor + bias.unsqueeze::<2>();

@@ -7,6 +7,7 @@ mod attention;
 mod dropout;
 mod embedding;
 mod linear;
+mod lora;
 mod norm;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -17,8 +18,8 @@ use burn::backend::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, PackedTokens, Products,
-    TokenTypeTable,
+    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, LoraProducts, PackedTokens,
+    Products, TokenTypeTable,
 };
 
 impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
@@ -30,6 +31,18 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         products: Products,
     ) -> FloatTensor<Self> {
         linear::linear::<B, C>(x, weight, bias, activation, products)
+    }
+
+    fn lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+        lora: LoraProducts,
+    ) -> FloatTensor<Self> {
+        lora::lora::<B, C>(x, weight, bias, a, b, activation, lora)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {

@@ -7,8 +7,8 @@ use burn::{
 use proptest::prelude::*;
 
 use crate::{
-    Activation, AttentionShape, Dropout, DropoutSource, EncoderOps, Offsets, PackedTokens,
-    Precision, Products, TokenTypeTable, portable, random,
+    Activation, AttentionShape, Dropout, DropoutSource, EncoderOps, LoraProducts, Offsets,
+    PackedTokens, Precision, Products, TokenTypeTable, portable, random,
 };
 
 type B = Autodiff<Flex>;
@@ -127,6 +127,39 @@ proptest! {
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
                 portable::linear::<B>(x, weight, bias, activation, Precision::F32)
+            },
+        );
+    }
+
+    #[test]
+    fn lora(
+        [rows, columns, rank, out] in [1usize..20, 1usize..40, 1usize..10, 1usize..40],
+        activation in prop::sample::select(&ACTIVATIONS[..2]),
+        dropped in any::<bool>(),
+        tracked in 0u32..32,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, columns], 0, tracked(0)),
+            input(&[columns, out], 1, tracked(1)),
+            input(&[out], 2, tracked(2)),
+            input(&[columns, rank], 3, tracked(3)),
+            input(&[rank, out], 4, tracked(4)),
+        ];
+        let lora = LoraProducts {
+            scaling: 0.5,
+            dropout: drawn(dropped),
+            products: Products::default(),
+        };
+        check(
+            &inputs,
+            &|tensors| {
+                let [x, weight, bias, a, b] = take(tensors);
+                <B as EncoderOps>::lora(x, weight, bias, a, b, activation, lora.clone())
+            },
+            &|tensors| {
+                let [x, weight, bias, a, b] = take(tensors);
+                portable::lora::<B>(x, weight, bias, a, b, activation, &lora)
             },
         );
     }

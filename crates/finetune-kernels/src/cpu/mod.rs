@@ -7,4 +7,5 @@
 pub(crate) mod activation;
 #[cfg(feature = "flex")]
 mod math;
+pub(crate) mod dropout;
 mod multiversion;

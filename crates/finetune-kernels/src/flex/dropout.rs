@@ -17,12 +17,6 @@ pub(crate) fn dropout(mut x: FloatTensor<Flex>, dropout: Dropout) -> FloatTensor
     values_mut(&mut x)
         .par_chunks_mut(CHUNK)
         .enumerate()
-        .for_each(|(index, chunk)| {
-            let mut factors = vec![0.0; chunk.len()];
-            dropout.fill((index * CHUNK) as u64, &mut factors);
-            for (x, factor) in chunk.iter_mut().zip(factors) {
-                *x *= factor;
-            }
-        });
+        .for_each(|(index, chunk)| dropout.multiply((index * CHUNK) as u64, chunk));
     x
 }

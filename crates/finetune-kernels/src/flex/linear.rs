@@ -1,7 +1,7 @@
 //! Linear layers, and the gradients of them.
 
 use burn::{
-    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
     tensor::Shape,
 };
 use rayon::prelude::*;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{are_plain, empty, packed_weight::Direction, values, values_mut};
 use crate::{
     Activation, Precision, Products,
-    matmul::{Finish, Matrix, Right, product},
+    matmul::{self, Finish, Matrix, Right},
     portable,
 };
 
@@ -61,6 +61,41 @@ pub(crate) fn linear_with_sum(
     (activated, sum)
 }
 
+/// See [`EncoderGradients::product`](crate::EncoderGradients::product).
+pub(crate) fn product(
+    a: FloatTensor<Flex>,
+    b: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&a, &b]) {
+        return portable::product::<Flex>(a, b, precision);
+    }
+    let (a, b) = (matrix(&a), matrix(&b));
+    let mut out = empty([a.rows, b.cols]);
+    let right = Right::Plain(b);
+    matmul::product(values_mut(&mut out), a, right, Finish::default(), precision);
+    out
+}
+
+/// See [`EncoderGradients::add_product`](crate::EncoderGradients::add_product). In place of `sum`.
+pub(crate) fn add_product(
+    mut sum: FloatTensor<Flex>,
+    a: FloatTensor<Flex>,
+    b: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&sum, &a, &b]) {
+        return Flex::float_add(sum, portable::product::<Flex>(a, b, precision));
+    }
+    let finish = Finish {
+        accumulate: true,
+        ..Finish::default()
+    };
+    let (a, b) = (matrix(&a), matrix(&b));
+    matmul::product(values_mut(&mut sum), a, Right::Plain(b), finish, precision);
+    sum
+}
+
 /// See [`EncoderGradients::linear_input_gradient`](crate::EncoderGradients::linear_input_gradient).
 pub(crate) fn linear_input_gradient(
     grad: FloatTensor<Flex>,
@@ -96,13 +131,13 @@ fn multiply(
     let out = values_mut(out);
     if let Some(room) = &products.packed {
         let packed = room.get(weight, direction, products.precision);
-        return product(out, a, Right::Packed(&packed), finish, products.precision);
+        return matmul::product(out, a, Right::Packed(&packed), finish, products.precision);
     }
     let b = match direction {
         Direction::Forward => matrix(weight),
         Direction::Backward => matrix(weight).transpose(),
     };
-    product(out, a, Right::Plain(b), finish, products.precision);
+    matmul::product(out, a, Right::Plain(b), finish, products.precision);
 }
 
 /// See
@@ -117,13 +152,8 @@ pub(crate) fn linear_weight_gradient(
     }
     let (a, b) = (matrix(&x).transpose(), matrix(&grad));
     let mut out = empty([a.rows, b.cols]);
-    product(
-        values_mut(&mut out),
-        a,
-        Right::Plain(b),
-        Finish::default(),
-        precision,
-    );
+    let right = Right::Plain(b);
+    matmul::product(values_mut(&mut out), a, right, Finish::default(), precision);
     out
 }
 

@@ -28,7 +28,8 @@ pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::embedding_gradient;
 pub(crate) use linear::{
-    column_sums, linear, linear_input_gradient, linear_weight_gradient, linear_with_sum,
+    add_product, column_sums, linear, linear_input_gradient, linear_weight_gradient,
+    linear_with_sum, product,
 };
 pub(crate) use packed_weight::PackedForms;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};

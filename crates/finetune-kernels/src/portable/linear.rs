@@ -3,7 +3,8 @@ use burn::{
     tensor::{FloatDType, Shape},
 };
 
-use crate::{Activation, Precision};
+use super::dropout;
+use crate::{Activation, LoraProducts, Precision};
 
 /// See [`EncoderOps::linear`](crate::EncoderOps::linear).
 pub(crate) fn linear<B: Backend>(
@@ -17,6 +18,25 @@ pub(crate) fn linear<B: Backend>(
     let product = product::<B>(x, weight, precision);
     let sum = B::float_add(product, B::float_reshape(bias, Shape::new([1, out])));
     activation.apply::<B>(sum)
+}
+
+/// See [`EncoderOps::lora`](crate::EncoderOps::lora).
+pub(crate) fn lora<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+    activation: Activation,
+    lora: &LoraProducts,
+) -> FloatTensor<B> {
+    let precision = lora.products.precision;
+    let dropped = dropout::<B>(x.clone(), lora.dropout);
+    let reduced = product::<B>(dropped, a, precision);
+    let reduced = B::float_mul_scalar(reduced, lora.scaling.into());
+    let adapter = product::<B>(reduced, b, precision);
+    let base = linear::<B>(x, weight, bias, Activation::Identity, precision);
+    activation.apply::<B>(B::float_add(base, adapter))
 }
 
 /// `a · b`.

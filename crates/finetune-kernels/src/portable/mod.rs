@@ -10,7 +10,7 @@ mod optimizer;
 
 pub(crate) use attention::{Heads, attention};
 pub(crate) use embedding::{embedding_gradient, embedding_sum, rows, sum_of_rows};
-pub(crate) use linear::{column_sums, linear, product, transposed};
+pub(crate) use linear::{column_sums, linear, lora, product, transposed};
 pub(crate) use loss::softmax_cross_entropy;
 pub(crate) use norm::{Normal, dropout, layer_norm, normalise, scale_and_shift};
 pub(crate) use optimizer::{

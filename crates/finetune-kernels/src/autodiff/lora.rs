@@ -1,0 +1,125 @@
+use burn::backend::{
+    Autodiff, Backend,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    tensor::FloatTensor,
+};
+
+use crate::{
+    Activation, EncoderGradients, LoraProducts,
+    lora::{dropped, forward},
+};
+
+/// Parents: x, weight, bias, a, b.
+#[derive(Debug)]
+struct Lora;
+
+/// What the backward pass needs. The dropped input is drawn again.
+#[derive(Clone, Debug)]
+struct Kept<B: Backend> {
+    /// For the gradients of the weight and of `a`.
+    x: Option<FloatTensor<B>>,
+    /// With `a`, for the gradient of `x`.
+    weight: Option<FloatTensor<B>>,
+    a: Option<FloatTensor<B>>,
+    /// For the gradients of `a` and of `x`.
+    b: Option<FloatTensor<B>>,
+    /// `scaling · dropout(x) · a`, for the gradient of `b`.
+    reduced: Option<FloatTensor<B>>,
+    /// What enters the activation, if there is one.
+    sum: Option<FloatTensor<B>>,
+    activation: Activation,
+    lora: LoraProducts,
+}
+
+impl<B: EncoderGradients> Backward<B, 5> for Lora {
+    type State = Kept<B>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 5>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let mut grad = grads.consume::<B>(&ops.node);
+        let kept = ops.state;
+        let precision = kept.lora.products.precision;
+        if let Some(sum) = kept.sum {
+            grad = B::activation_gradient(sum, grad, kept.activation);
+        }
+        let [x, weight, bias, a, b] = ops.parents;
+        if let Some(node) = bias {
+            grads.register::<B>(node.id, B::column_sums(grad.clone()));
+        }
+        if let (Some(node), Some(x)) = (weight, &kept.x) {
+            let weight = B::linear_weight_gradient(x.clone(), grad.clone(), precision);
+            grads.register::<B>(node.id, weight);
+        }
+        if let (Some(node), Some(reduced)) = (b, kept.reduced) {
+            let b = B::linear_weight_gradient(reduced, grad.clone(), precision);
+            grads.register::<B>(node.id, b);
+        }
+        let Some(b) = kept.b else { return };
+        let reduced = B::linear_input_gradient(grad.clone(), b, precision.into());
+        let reduced = B::float_mul_scalar(reduced, kept.lora.scaling.into());
+        if let (Some(node), Some(x)) = (a, kept.x) {
+            let x = dropped::<B>(x, &kept.lora);
+            let a = B::linear_weight_gradient(x, reduced.clone(), precision);
+            grads.register::<B>(node.id, a);
+        }
+        if let (Some(node), Some(weight), Some(a)) = (x, kept.weight, kept.a) {
+            let adapter = B::linear_input_gradient(reduced, a, precision.into());
+            let adapter = dropped::<B>(adapter, &kept.lora);
+            let base = B::linear_input_gradient(grad, weight, kept.lora.products);
+            grads.register::<B>(node.id, B::float_add(base, adapter));
+        }
+    }
+}
+
+/// See [`EncoderOps::lora`](crate::EncoderOps::lora).
+#[allow(clippy::too_many_arguments)]
+pub(super) fn lora<B: EncoderGradients, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: FloatTensor<Autodiff<B, C>>,
+    a: FloatTensor<Autodiff<B, C>>,
+    b: FloatTensor<Autodiff<B, C>>,
+    activation: Activation,
+    lora: LoraProducts,
+) -> FloatTensor<Autodiff<B, C>> {
+    let [tracked_x, tracked_weight] = [x.is_tracked(), weight.is_tracked()];
+    let [tracked_a, tracked_b] = [a.is_tracked(), b.is_tracked()];
+    let (x, x_node) = x.into_parts();
+    let (weight, weight_node) = weight.into_parts();
+    let (bias, bias_node) = bias.into_parts();
+    let (a, a_node) = a.into_parts();
+    let (b, b_node) = b.into_parts();
+    let prepared = Lora
+        .prepare::<C>([x_node, weight_node, bias_node, a_node, b_node])
+        .compute_bound()
+        .stateful();
+    let mut kept = Kept::<B> {
+        x: (tracked_weight || tracked_a).then(|| x.clone()),
+        weight: tracked_x.then(|| weight.clone()),
+        a: tracked_x.then(|| a.clone()),
+        b: (tracked_a || tracked_x).then(|| b.clone()),
+        reduced: None,
+        sum: None,
+        activation,
+        lora: lora.clone(),
+    };
+    let (sum, reduced) = forward::<B>(x, weight, bias, a, b, &lora);
+    match prepared {
+        OpsKind::UnTracked(prepared) => prepared.finish(B::activate(sum, activation)),
+        OpsKind::Tracked(prepared) => {
+            kept.reduced = tracked_b.then_some(reduced);
+            if activation != Activation::Identity {
+                kept.sum = Some(sum.clone());
+            }
+            prepared.finish(kept, B::activate(sum, activation))
+        }
+    }
+}
