@@ -1,8 +1,8 @@
 """The peer of the prediction job: a saved classifier on all texts of a file, in one of three ways.
-`cargo xtask bench` runs it; its result is a JSON file with seconds.
+`cargo xtask bench` runs it; its result is a JSON file with seconds, or why there are none.
 
   transformers  PyTorch in f32, texts in the order of the file, batches padded to their longest
-  onnx          the same with ONNX Runtime; the model is exported when --onnx is not there
+  onnx          the same with ONNX Runtime, the model exported before by onnx-export
   torch-bf16    PyTorch with bf16 weights (faster than autocast here), texts sorted by length, so that
                 little is padded
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-ENGINES = ["transformers", "onnx", "torch-bf16"]
+ENGINES = ["transformers", "onnx", "onnx-export", "torch-bf16"]
 PACKAGES = ["torch", "transformers", "onnx", "onnxruntime"]
 
 
@@ -54,8 +54,6 @@ def torch_forward(args, modes):
 def onnx_forward(args):
     import onnxruntime
 
-    if not args.onnx.exists():
-        export(args)
     session = onnxruntime.InferenceSession(str(args.onnx), providers=["CPUExecutionProvider"])
     inputs = {given.name for given in session.get_inputs()}
 
@@ -101,12 +99,15 @@ def versions():
 
 def main():
     args = arguments()
-    if args.engine == "onnx":
+    if args.engine.startswith("onnx"):
         missing = [name for name in ("onnx", "onnxruntime") if not installed(name)]
         if missing:
             write(args, {"absent": f"not installed: {', '.join(missing)}"})
-            return
-        write(args, measure(args, onnx_forward(args)))
+        elif args.engine == "onnx-export":
+            export(args)
+            write(args, {})
+        else:
+            write(args, measure(args, onnx_forward(args)))
         return
     with contextlib.ExitStack() as modes:
         write(args, measure(args, torch_forward(args, modes)))

@@ -109,28 +109,23 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
     );
     let mut result = bench.result("Cost per token", settings);
     let contestants: Vec<Contestant> = CASES.iter().map(|case| case.contestant).collect();
-    let mut rows = bench.rounds("flat", &contestants, |contestant, round| {
+    let microseconds = |key, title| Column {
+        factor: 1e6,
+        ..Column::new(key, title, 1)
+    };
+    let columns = vec![
+        microseconds(FULL, "full, µs/token"),
+        microseconds(LORA, "LoRA, µs/token"),
+        microseconds(PREDICT, "predict, µs/token"),
+        Column::new(TOKENS, "tokens", 1),
+    ];
+    let mut table = bench.rounds("flat", columns, &contestants, |contestant, round| {
         let case = CASES.iter().find(|case| case.contestant == *contestant);
         case.map_or(Ok(Ok(Vec::new())), |case| {
             measure(bench, &models, case, round).map(Ok)
         })
     })?;
-    rows.extend(without_quadratic_part(&rows));
-    let nanoseconds = |key, title| Column {
-        factor: 1e9,
-        ..Column::new(key, title, 0)
-    };
-    let table = Table {
-        title: String::new(),
-        label: "training, and one prediction".to_owned(),
-        columns: vec![
-            nanoseconds(FULL, "full, ns/token"),
-            nanoseconds(LORA, "LoRA, ns/token"),
-            nanoseconds(PREDICT, "predict, ns/token"),
-            Column::new(TOKENS, "tokens a row", 1),
-        ],
-        rows,
-    };
+    table.rows.extend(without_quadratic_part(&table.rows));
     result.targets = targets(&table);
     result.notes = notes(&table);
     result.tables = vec![table];
@@ -280,7 +275,8 @@ fn notes(table: &Table) -> Vec<String> {
     for (key, way) in [(FULL, "full"), (LORA, "LoRA")] {
         if let Some(seconds) = fixed_seconds(table, key) {
             notes.push(format!(
-                "{way}: {:.0} ms of a step do not depend on its tokens, by batches of 8 and 256 rows",
+                "{way}: {:.0} ms of a step do not depend on its tokens (the constant of the line \
+                 through batches of 8 and 256 rows)",
                 1e3 * seconds
             ));
         }

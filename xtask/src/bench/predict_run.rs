@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::process;
+use super::process::{self, Finished};
 use super::train_run::{Length, Precision, Strategy, TrainRun, read_result};
 use super::workbench::{NO_PEER, Workbench, remove};
 
@@ -121,20 +122,10 @@ impl PredictRun<'_> {
     /// # Errors
     /// When it fails.
     pub fn theirs(&self, bench: &Workbench, engine: &str) -> Result<Result<Predicted, String>> {
-        let Some(mut command) = bench.peer("predict.py") else {
+        let Some((command, finished, result)) = self.peer(bench, engine)? else {
             return Ok(Err(NO_PEER.to_owned()));
         };
-        let result = bench.empty(&format!("{}.json", self.name))?;
-        command.args(["--engine", engine]);
-        command.arg("--model").arg(self.model);
-        command.arg("--file").arg(self.texts);
-        command.args(["--batch-size", &self.batch_size.to_string()]);
-        command.args(["--max-length", &self.max_length.to_string()]);
-        command.arg("--onnx").arg(self.model.join("model.onnx"));
-        command.arg("--result").arg(&result);
-        let log = bench.log(self.name);
-        let finished = process::run(&mut command, &log, || ())?;
-        let result = read_result(&command, &finished, &result, &log)?;
+        let result = read_result(&command, &finished, &result, &bench.log(self.name))?;
         if let Some(reason) = result["absent"].as_str() {
             return Ok(Err(reason.to_owned()));
         }
@@ -144,6 +135,45 @@ impl PredictRun<'_> {
             versions: result["versions"].clone(),
         }))
     }
+
+    /// The peer's script, after its end, and the file with its result; `None` without a peer.
+    fn peer(
+        &self,
+        bench: &Workbench,
+        engine: &str,
+    ) -> Result<Option<(Command, Finished, PathBuf)>> {
+        let Some(mut command) = bench.peer("predict.py") else {
+            return Ok(None);
+        };
+        let result = bench.empty(&format!("{}.json", self.name))?;
+        command.args(["--engine", engine]);
+        command.arg("--model").arg(self.model);
+        command.arg("--file").arg(self.texts);
+        command.args(["--batch-size", &self.batch_size.to_string()]);
+        command.args(["--max-length", &self.max_length.to_string()]);
+        command.arg("--onnx").arg(self.model.join("model.onnx"));
+        command.arg("--result").arg(&result);
+        let finished = process::run(&mut command, &bench.log(self.name), || ())?;
+        Ok(Some((command, finished, result)))
+    }
+}
+
+/// Makes what the peer's engine `onnx` runs, apart, so that it does not count.
+///
+/// # Errors
+/// When it fails; not when there is no peer or no such engine.
+pub fn export_onnx(bench: &Workbench, model: &Path) -> Result<()> {
+    let run = PredictRun {
+        name: "predict-onnx-export",
+        model,
+        texts: Path::new("none"),
+        batch_size: 1,
+        max_length: 1,
+    };
+    let Some((command, finished, result)) = run.peer(bench, "onnx-export")? else {
+        return Ok(());
+    };
+    read_result(&command, &finished, &result, &bench.log(run.name)).map(drop)
 }
 
 /// A saved classifier of all-MiniLM-L6-v2, whose head has learned for one step.

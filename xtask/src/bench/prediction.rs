@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::predict_run::{PredictRun, Predicted, classifier};
+use super::predict_run::{PredictRun, Predicted, classifier, export_onnx};
 use super::results::{Column, JobResult, PEAK_MEMORY, Table, Verdict};
 use super::targets::Target;
 use super::train_run::Precision;
@@ -58,28 +58,37 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
          tokenizing and making batches; loading the model counts nowhere.",
         bench.corpus.name
     );
+    export_onnx(bench, &model)?;
     let mut result = bench.result("Prediction, MiniLM", settings);
     for (title, texts, words) in [("short texts", short, 0), ("long texts", long, LONG_WORDS)] {
         let data = bench.corpus.write(&bench.data(), texts, words)?;
         let name = title.replace(' ', "-");
-        let rows = bench.rounds(&format!("predict, {title}"), &CONTESTANTS, |who, round| {
-            let name = format!("predict-{name}-{}-{round}", who.key);
-            let run = PredictRun {
-                name: &name,
-                model: &model,
-                texts: &data.join("train.parquet"),
-                batch_size: BATCH,
-                max_length: MAX_LENGTH,
-            };
-            Ok(match measure(bench, who, run)? {
-                Ok(predicted) => {
-                    result.add_versions(&predicted.versions);
-                    Ok(values(&predicted))
-                }
-                Err(reason) => Outcome::Err(reason),
-            })
-        })?;
-        let table = table(title, rows);
+        let table = bench.rounds(
+            &format!("predict, {title}"),
+            columns(),
+            &CONTESTANTS,
+            |who, round| {
+                let name = format!("predict-{name}-{}-{round}", who.key);
+                let run = PredictRun {
+                    name: &name,
+                    model: &model,
+                    texts: &data.join("train.parquet"),
+                    batch_size: BATCH,
+                    max_length: MAX_LENGTH,
+                };
+                Ok(match measure(bench, who, run)? {
+                    Ok(predicted) => {
+                        result.add_versions(&predicted.versions);
+                        Ok(values(&predicted))
+                    }
+                    Err(reason) => Outcome::Err(reason),
+                })
+            },
+        )?;
+        let table = Table {
+            title: title.to_owned(),
+            ..table.compared(MODEL, &THEIRS)
+        };
         result.targets.extend(targets(title, &table));
         result.tables.push(table);
     }
@@ -115,19 +124,13 @@ fn values(predicted: &Predicted) -> Vec<(&'static str, f64)> {
     .collect()
 }
 
-fn table(title: &str, rows: Vec<super::results::Row>) -> Table {
-    let table = Table {
-        title: title.to_owned(),
-        label: String::new(),
-        columns: vec![
-            Column::new(MODEL, "model alone, texts/s", 1),
-            Column::new(ALL, "all, texts/s", 1),
-            Column::peak_memory(),
-            Column::new(TOKENS, "tokens a text", 1),
-        ],
-        rows,
-    };
-    table.compared(MODEL, &THEIRS)
+fn columns() -> Vec<Column> {
+    vec![
+        Column::new(MODEL, "model, texts/s", 1),
+        Column::new(ALL, "all, texts/s", 1),
+        Column::peak_memory(),
+        Column::new(TOKENS, "tokens", 1),
+    ]
 }
 
 fn targets(title: &str, table: &Table) -> Vec<Verdict> {

@@ -132,6 +132,12 @@ impl Column {
         }
     }
 
+    /// A value as it is shown, without the unit.
+    #[must_use]
+    pub fn show(&self, value: f64) -> String {
+        format!("{:.*}", self.decimals, value * self.factor)
+    }
+
     /// Peak memory, shown in gigabytes.
     #[must_use]
     pub fn peak_memory() -> Self {
@@ -204,9 +210,7 @@ impl Table {
             let mut cells = vec![row.name.clone()];
             cells.extend(self.columns.iter().map(|column| {
                 let value = row.median(&column.key);
-                shown(value, |value| {
-                    format!("{:.*}", column.decimals, value * column.factor)
-                })
+                shown(value, |value| column.show(value))
             }));
             let first = self
                 .columns

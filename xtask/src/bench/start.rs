@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::results::{Column, JobResult, Table};
+use super::results::{Column, JobResult};
 use super::targets::Target;
 use super::train_run::{Length, Precision, Strategy, TrainRun};
 use super::training::{CONTESTANTS, measure};
@@ -40,7 +40,8 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
         };
         measure(bench, contestant, run)
     };
-    let rows = bench.rounds("start", &CONTESTANTS, |contestant, round| {
+    let columns = vec![Column::new(SECONDS, "start to first step, s", 2)];
+    let table = bench.rounds("start", columns, &CONTESTANTS, |contestant, round| {
         if round == 1 {
             // Fills the caches of tokens, and does not count.
             step(contestant, 0)?.ok();
@@ -52,12 +53,6 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
         result.add_versions(&trained.versions);
         Ok(Ok(vec![(SECONDS, trained.timeline.first_step)]))
     })?;
-    let table = Table {
-        title: String::new(),
-        label: String::new(),
-        columns: vec![Column::new(SECONDS, "start to first step, s", 2)],
-        rows,
-    };
     let target = Target::AtMost {
         what: "start to first step, warm cache",
         rows: &["finetune_f32"],

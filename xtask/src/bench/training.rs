@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::arguments::Job;
-use super::results::{Column, JobResult, PEAK_MEMORY, Table};
+use super::results::{Column, JobResult, PEAK_MEMORY};
 use super::targets::Target;
 use super::train_run::{Length, Precision, Strategy, TrainRun, Trained};
 use super::workbench::{Contestant, Outcome, Workbench};
@@ -133,7 +133,12 @@ pub fn run(bench: &Workbench, job: Job) -> Result<JobResult> {
     let training = Training::of(bench, job)?;
     let data = bench.corpus.write(&bench.data(), bench.arguments.rows, 0)?;
     let mut result = bench.result(training.title, training.settings(bench));
-    let rows = bench.rounds(&job.name(), &CONTESTANTS, |contestant, round| {
+    let columns = vec![
+        Column::new(SPEED, "samples/s", 1),
+        Column::peak_memory(),
+        Column::new(TOKENS, "tokens", 1),
+    ];
+    let table = bench.rounds(&job.name(), columns, &CONTESTANTS, |contestant, round| {
         let name = format!("{}-{}-{round}", job.name(), contestant.key);
         let run = TrainRun {
             name: &name,
@@ -152,16 +157,6 @@ pub fn run(bench: &Workbench, job: Job) -> Result<JobResult> {
         result.add_versions(&trained.versions);
         training.values(&trained).map(Ok)
     })?;
-    let table = Table {
-        title: String::new(),
-        label: String::new(),
-        columns: vec![
-            Column::new(SPEED, "samples/s", 1),
-            Column::peak_memory(),
-            Column::new(TOKENS, "tokens a row", 1),
-        ],
-        rows,
-    };
     let table = table.compared(SPEED, &THEIRS);
     let targets = targets(job);
     result.targets = targets.iter().map(|target| target.judge(&table)).collect();
