@@ -69,6 +69,7 @@ impl Fixture {
             positions,
             type_ids,
             offsets: Offsets::new(self.integers(&format!("{prefix}offsets"))).unwrap(),
+            used_rows: None,
         }
     }
 }

@@ -34,6 +34,7 @@ fn first(tokens: &PackedTokens, rows: usize) -> PackedTokens {
         positions: tokens.positions[..count].into(),
         type_ids: tokens.type_ids[..count].into(),
         offsets,
+        used_rows: None,
     }
 }
 

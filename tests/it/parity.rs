@@ -69,10 +69,8 @@ fn check_case(name: &str) {
         let difference = largest_difference(&values(loss.clone()), &case.floats("loss"));
         assert!(difference < tolerance::LOGITS, "loss: {difference}");
 
-        let gradients: BTreeMap<_, _> = ParameterGradients::backward(&loss, &model)
-            .iter()
-            .cloned()
-            .collect();
+        let gradients: BTreeMap<_, _> =
+            ParameterGradients::backward(&loss, &model).iter().collect();
         for (parameter, _) in model.named_tensors() {
             let gradient = values(gradients[&parameter.path].clone());
             let gradient = to_file_layout(&parameter, gradient);

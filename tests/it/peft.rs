@@ -41,6 +41,7 @@ fn tokens(manifest: &Value) -> PackedTokens {
         ids: ids.into(),
         positions: positions.into(),
         offsets: Offsets::new(offsets).unwrap(),
+        used_rows: None,
     }
 }
 

@@ -1,11 +1,35 @@
 //! What the hand-written backward passes need of a backend beyond the operations themselves:
 //! forward passes that also give what is kept, and gradients. Portable bodies work everywhere.
 
-use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, tensor::FloatTensor};
 
 #[cfg(feature = "flex")]
 use crate::flex;
-use crate::{Activation, EncoderOps, Precision, Products, portable};
+use crate::{
+    Activation, Dropout, EncoderOps, PackedTokens, Precision, Products, TokenTypeTable, portable,
+};
+
+/// Rows with mean 0 and variance 1: what the backward pass of a norm keeps.
+#[derive(Clone, Debug)]
+pub struct Normal<B: Backend> {
+    /// `[rows, columns]`
+    pub normal: FloatTensor<B>,
+    /// What the rows were divided by, `[rows, 1]`.
+    pub deviation: FloatTensor<B>,
+}
+
+/// Something for each gradient of `norm(dropout(x) + residual)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NormGradients<T> {
+    /// Of `x`.
+    pub x: T,
+    /// Of the residual, and of what is normalised.
+    pub residual: T,
+    /// Of the scale.
+    pub gamma: T,
+    /// Of the shift.
+    pub beta: T,
+}
 
 /// Gradients of [`EncoderOps`], one method per gradient, so that nothing is computed that nobody
 /// asks for.
@@ -64,6 +88,46 @@ pub trait EncoderGradients: EncoderOps {
     fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
         portable::column_sums::<Self>(x)
     }
+
+    /// [`EncoderOps::dropout_residual_norm`] and what its backward pass keeps.
+    fn dropout_residual_norm_with_normal(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> (FloatTensor<Self>, Normal<Self>) {
+        portable::dropout_residual_norm::<Self>(x, residual, gamma, beta, epsilon, dropout)
+    }
+
+    /// [`EncoderOps::embedding_norm`] and what its backward pass keeps.
+    #[allow(clippy::too_many_arguments)]
+    fn embedding_norm_with_normal(
+        word: FloatTensor<Self>,
+        position: FloatTensor<Self>,
+        token_type: TokenTypeTable<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        tokens: &PackedTokens,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> (FloatTensor<Self>, Normal<Self>) {
+        portable::embedding_norm::<Self>(
+            word, position, token_type, gamma, beta, tokens, epsilon, dropout,
+        )
+    }
+
+    /// The wanted gradients of `norm(dropout(x) + residual)`.
+    fn norm_gradients(
+        normal: Normal<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        dropout: Dropout,
+        wanted: NormGradients<bool>,
+    ) -> NormGradients<Option<FloatTensor<Self>>> {
+        portable::norm_gradients::<Self>(normal, gamma, grad, dropout, wanted)
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -113,6 +177,42 @@ impl EncoderGradients for burn::backend::Flex {
 
     fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
         flex::column_sums(x)
+    }
+
+    fn dropout_residual_norm_with_normal(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> (FloatTensor<Self>, Normal<Self>) {
+        flex::dropout_residual_norm_with_normal(x, residual, gamma, beta, epsilon, dropout)
+    }
+
+    fn embedding_norm_with_normal(
+        word: FloatTensor<Self>,
+        position: FloatTensor<Self>,
+        token_type: TokenTypeTable<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        tokens: &PackedTokens,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> (FloatTensor<Self>, Normal<Self>) {
+        flex::embedding_norm_with_normal(
+            word, position, token_type, gamma, beta, tokens, epsilon, dropout,
+        )
+    }
+
+    fn norm_gradients(
+        normal: Normal<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        dropout: Dropout,
+        wanted: NormGradients<bool>,
+    ) -> NormGradients<Option<FloatTensor<Self>>> {
+        flex::norm_gradients(normal, gamma, grad, dropout, wanted)
     }
 }
 

@@ -32,16 +32,17 @@ pub use functional::{
     EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm,
     linear, lora, softmax_cross_entropy,
 };
-pub use gradients::EncoderGradients;
+pub use gradients::{EncoderGradients, NormGradients, Normal};
 pub use lora::LoraProducts;
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 #[cfg(feature = "flex")]
 pub use memory::release_unused_memory;
 pub use ops::{EncoderOps, TokenTypeTable};
 pub use optimizer::{
-    AdafactorStep, AdamStep, OptimizerOps, SgdStep, adafactor_factored_update, adafactor_update,
-    adam_step, moving_average, sgd_momentum_step, sgd_step, square_sum,
+    AdafactorStep, AdamStep, OptimizerOps, SgdStep, TableRows, adafactor_factored_update,
+    adafactor_update, adam_rows_step, adam_step, moving_average, scatter_rows, sgd_momentum_step,
+    sgd_step, square_sum, zeros,
 };
-pub use packed::{AttentionShape, Offsets, PackedTokens};
+pub use packed::{AttentionShape, Offsets, PackedTokens, UsedRows};
 pub use precision::Precision;
 pub use products::{PackedWeight, Products};

@@ -92,8 +92,7 @@ pub trait EncoderOps: Backend {
         epsilon: f64,
         dropout: Dropout,
     ) -> FloatTensor<Self> {
-        let sum = Self::float_add(portable::dropout::<Self>(x, dropout), residual);
-        portable::layer_norm::<Self>(sum, gamma, beta, epsilon)
+        portable::dropout_residual_norm::<Self>(x, residual, gamma, beta, epsilon, dropout).0
     }
 
     /// `dropout(norm(word[ids] + position[positions] + token_type[type_ids]))`, `[tokens, hidden]`.
@@ -108,9 +107,10 @@ pub trait EncoderOps: Backend {
         epsilon: f64,
         dropout: Dropout,
     ) -> FloatTensor<Self> {
-        let sum = portable::embedding_sum::<Self>(word, position, token_type, &tokens);
-        let norm = portable::layer_norm::<Self>(sum, gamma, beta, epsilon);
-        portable::dropout::<Self>(norm, dropout)
+        let (result, _) = portable::embedding_norm::<Self>(
+            word, position, token_type, gamma, beta, &tokens, epsilon, dropout,
+        );
+        result
     }
 
     /// The gradient of a table of `rows` rows, of which row `ids[i]` went into row `i`: `[tokens,
@@ -174,6 +174,32 @@ impl EncoderOps for burn::backend::Flex {
         activation: Activation,
     ) -> FloatTensor<Self> {
         flex::activation_gradient(x, grad, activation)
+    }
+
+    fn dropout_residual_norm(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> FloatTensor<Self> {
+        flex::dropout_residual_norm(x, residual, gamma, beta, epsilon, dropout)
+    }
+
+    fn embedding_norm(
+        word: FloatTensor<Self>,
+        position: FloatTensor<Self>,
+        token_type: TokenTypeTable<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        tokens: PackedTokens,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> FloatTensor<Self> {
+        flex::embedding_norm(
+            word, position, token_type, gamma, beta, &tokens, epsilon, dropout,
+        )
     }
 
     fn embedding_gradient(

@@ -68,6 +68,43 @@ pub struct PackedTokens {
     pub type_ids: Arc<[u32]>,
     /// The sequences' bounds.
     pub offsets: Offsets,
+    /// With it the gradient of the word table is that of these rows alone, `[used, hidden]` in
+    /// their order, not one of the whole table, `[vocab_size, hidden]`, that is zero nearly
+    /// everywhere.
+    pub used_rows: Option<UsedRows>,
+}
+
+impl PackedTokens {
+    /// The same tokens, with the rows that they use.
+    pub fn with_used_rows(self) -> Self {
+        Self {
+            used_rows: Some(UsedRows::of(&self.ids)),
+            ..self
+        }
+    }
+}
+
+/// The rows of a table that are used at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedRows {
+    /// Their numbers, ascending, each once.
+    pub rows: Arc<[u32]>,
+    /// For each use the place of its row in `rows`.
+    pub places: Arc<[u32]>,
+}
+
+impl UsedRows {
+    /// Of uses in any order.
+    pub fn of(uses: &[u32]) -> Self {
+        let mut rows = uses.to_vec();
+        rows.sort_unstable();
+        rows.dedup();
+        let place = |row| rows.partition_point(|other| other < row) as u32;
+        Self {
+            places: uses.iter().map(place).collect(),
+            rows: rows.into(),
+        }
+    }
 }
 
 /// What attention needs to know of its inputs: which queries look at which keys.
@@ -118,6 +155,14 @@ mod tests {
         assert_eq!(offsets.max_length(), 4);
         assert_eq!(offsets.first_rows(), [0, 3, 4]);
         assert_eq!(offsets.ranges().collect::<Vec<_>>(), [0..3, 3..4, 4..8]);
+    }
+
+    #[test]
+    fn used_rows_are_ascending_and_found_again() {
+        let used = UsedRows::of(&[7, 2, 7, 0, 2]);
+        assert_eq!(*used.rows, [0, 2, 7]);
+        assert_eq!(*used.places, [2, 1, 2, 0, 1]);
+        assert!(UsedRows::of(&[]).rows.is_empty());
     }
 
     #[test]

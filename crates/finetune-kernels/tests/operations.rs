@@ -178,6 +178,7 @@ fn embeddings_are_summed_by_token() {
         positions: [0, 1, 0].into(),
         type_ids: [0, 1, 1].into(),
         offsets: Offsets::from_lengths([2, 1]),
+        used_rows: None,
     };
     // Two columns: a norm maps each row to (-1, 1) or (1, -1), by which one is larger.
     let norm = Norm {
@@ -232,4 +233,44 @@ fn losses_of_several_outputs() {
         let gradients = loss.backward();
         assert_close(&values(&input.grad(&gradients).unwrap()), &gradient, 1e-6);
     }
+}
+
+/// With its used rows, the word table's gradient is those rows of the whole one.
+#[test]
+fn the_gradient_of_used_rows_is_a_part_of_the_tables() {
+    let device = Device::flex().autodiff();
+    let random = |rows| Tensor::<2>::random([rows, 8], Distribution::Default, &device);
+    let word = random(9).require_grad();
+    let tokens = PackedTokens {
+        ids: [7, 2, 2, 7, 0].into(),
+        positions: [0, 1, 2, 0, 1].into(),
+        type_ids: [0; 5].into(),
+        offsets: Offsets::from_lengths([3, 2]),
+        used_rows: None,
+    };
+    let position = random(3);
+    let weights = random(5);
+    let gradient = |tokens: &PackedTokens| {
+        let tables = EmbeddingTables {
+            word: word.clone(),
+            position: position.clone(),
+            token_type: None,
+        };
+        let norm = Norm {
+            gamma: Tensor::ones([8], &device),
+            beta: Tensor::zeros([8], &device),
+            epsilon: 1e-12,
+        };
+        let result = embedding_norm(tables, norm, tokens, Dropout::NONE);
+        let gradients = (result * weights.clone()).sum().backward();
+        word.grad(&gradients).unwrap()
+    };
+    let whole = gradient(&tokens);
+    let used = gradient(&tokens.clone().with_used_rows());
+    assert_eq!(used.dims(), [3, 8]);
+    for (place, row) in [0, 2, 7].into_iter().enumerate() {
+        let line = |table: &Tensor<2>, row| values(&table.clone().slice([row..row + 1]));
+        assert_eq!(line(&used, place), line(&whole, row), "row {row}");
+    }
+    assert_eq!(values(&whole.slice([1..2])), [0.0; 8]);
 }

@@ -7,8 +7,9 @@ use burn::{
     tensor::{Device, Distribution, TensorData},
 };
 use finetune_kernels::{
-    AdafactorStep, AdamStep, SgdStep, adafactor_factored_update, adafactor_update, adam_step,
-    moving_average, sgd_momentum_step, sgd_step, square_sum,
+    AdafactorStep, AdamStep, SgdStep, TableRows, adafactor_factored_update, adafactor_update,
+    adam_rows_step, adam_step, moving_average, scatter_rows, sgd_momentum_step, sgd_step,
+    square_sum, zeros,
 };
 
 /// More than one piece of work for each of several threads, with a rest.
@@ -196,4 +197,101 @@ fn shared_tensors_are_not_overwritten() {
     for (tensor, value) in held.into_iter().zip([1.0, 0.5, 0.25, 0.125]) {
         assert_eq!(values(tensor), [value; 6]);
     }
+}
+
+/// Steps on some rows of a table are those on the whole of it, bit for bit: rows that had a gradient
+/// in this step, before, and never.
+#[test]
+fn adam_of_rows_is_adam_of_the_table() {
+    const TABLE: [usize; 2] = [150, 33];
+    let device = Device::flex();
+    for (weight_decay, decoupled_weight_decay) in [(0.1, true), (0.0, true), (0.1, false)] {
+        let start = random().slice([0..TABLE[0], 0..TABLE[1]]);
+        let start = Tensor::<2>::from_data(start.into_data(), &device);
+        let length = TABLE[0] * TABLE[1];
+        let zeros = || zeros(length, &start);
+        let (mut whole, mut m, mut v) = (start.clone().reshape([length]), zeros(), zeros());
+        let (mut parts, mut part_m, mut part_v) = (whole.clone(), zeros(), zeros());
+        let mut ever_used = [false; TABLE[0]];
+        for step in 1..=4u32 {
+            let used: Vec<u32> = (0..20).map(|index| index * 3 + 11 * step).collect();
+            used.iter().for_each(|&row| ever_used[row as usize] = true);
+            let gradient = random().slice([0..used.len(), 0..TABLE[1]]);
+            let gradient = Tensor::<2>::from_data(gradient.into_data(), &device);
+            let settings = AdamStep {
+                weight_decay,
+                decoupled_weight_decay,
+                step: step.into(),
+                ..ADAM
+            };
+            let dense = scatter_rows(gradient.clone(), used.clone().into(), TABLE[0]);
+            (whole, m, v) = adam_step(whole, dense.reshape([length]), m, v, settings);
+            let rows = TableRows {
+                used: used.into(),
+                ever_used: ever_used.into(),
+            };
+            (parts, part_m, part_v) =
+                adam_rows_step(parts, gradient, part_m, part_v, rows, settings);
+        }
+        for (found, expected) in [(parts, whole), (part_m, m), (part_v, v)] {
+            assert_eq!(values(found), values(expected));
+        }
+    }
+}
+
+#[test]
+fn same_bits_for_any_number_of_threads() {
+    let [p, g, m, v] = [random(), random(), random(), random().abs() + 0.1];
+    let (rows, columns) = (v.clone().mean_dim(1), v.clone().mean_dim(0));
+    let sgd = SgdStep {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 0.02,
+        gradient_scale: 0.7,
+    };
+    let adafactor = AdafactorStep {
+        learning_rate: 1e-2,
+        beta_2: 0.6,
+        epsilon: 1e-30,
+        clip_threshold: 0.5,
+        gradient_scale: 0.3,
+    };
+    let copy = |tensor: &Tensor<2>| Tensor::<2>::from_data(tensor.to_data(), &Device::flex());
+    let run = || {
+        let [p, g, m, v] = [&p, &g, &m, &v].map(copy);
+        let sum = square_sum(g.clone()).reshape([1, 1]);
+        let plain = sgd_step(p.clone(), g.clone(), sgd);
+        let with_momentum = sgd_momentum_step(p.clone(), g.clone(), m.clone(), sgd);
+        let average = moving_average(p.clone(), g.clone(), 0.9);
+        let whole = adafactor_update(g.clone(), v.clone(), adafactor);
+        let (rows, columns) = (copy(&rows).squeeze_dim(1), copy(&columns).squeeze_dim(0));
+        let factored = adafactor_factored_update(g.clone(), rows, columns, adafactor);
+        let adam = adam_step(p, g, m, v, ADAM);
+        let results = [
+            sum,
+            plain,
+            with_momentum.0,
+            with_momentum.1,
+            average,
+            whole.0,
+            whole.1,
+            factored.0,
+            adam.0,
+            adam.1,
+            adam.2,
+        ];
+        results.map(|tensor| {
+            tensor
+                .into_data()
+                .iter::<f32>()
+                .map(f32::to_bits)
+                .collect::<Vec<_>>()
+        })
+    };
+    let [one, two, four] = [1, 2, 4].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(run)
+    });
+    assert!(one == two && two == four);
 }

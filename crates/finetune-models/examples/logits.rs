@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         positions: (0..length).collect(),
         type_ids: vec![0; length as usize].into(),
         offsets: Offsets::from_lengths([length]),
+        used_rows: None,
     };
     let logits = model.forward(&tokens, DropoutSource::OFF)?;
     println!("{:?}: {logits}", model.config().outputs);

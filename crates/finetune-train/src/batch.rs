@@ -1,7 +1,7 @@
 //! From the data's batches to the model's, and the loss of a step.
 
 use finetune_data::{PackedBatch, TokenizedDataset};
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens, UsedRows};
 use finetune_models::SequenceClassifier;
 
 use crate::{
@@ -15,6 +15,7 @@ pub fn packed_tokens(batch: &PackedBatch) -> Result<PackedTokens, TrainError> {
         positions: batch.positions.as_slice().into(),
         type_ids: batch.type_ids.as_slice().into(),
         offsets: offsets(batch)?,
+        used_rows: None,
     })
 }
 
@@ -72,7 +73,9 @@ impl<'a> StepLoss<'a> {
             let (layers, features) = (self.frozen_layers, self.features);
             let logits = forward(model, batch, layers, features, dropout(index))?;
             let loss = self.loss.loss(logits, &batch.labels, denominator)?;
-            let gradients = ParameterGradients::backward(&loss, model);
+            // `forward` gives the model the tokens with their rows.
+            let used = UsedRows::of(&batch.ids);
+            let gradients = ParameterGradients::backward_of_rows(&loss, model, Some(used));
             total += f64::from(loss.into_scalar::<f32>());
             sum = Some(match sum {
                 None => gradients,

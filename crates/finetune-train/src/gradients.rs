@@ -1,33 +1,52 @@
 //! Gradients of one step, by parameter.
 
-use std::{collections::BTreeMap, ops::Add};
+use std::{collections::BTreeMap, ops::Add, sync::Arc};
 
 use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param},
     tensor::Gradients,
 };
-use finetune_kernels::square_sum;
+use finetune_kernels::UsedRows;
 use finetune_models::SequenceClassifier;
+
+use crate::gradient::{Gradient, RowGradient};
+
+/// Path of the table whose gradient is zero but for the rows of the batch's tokens.
+const WORD_TABLE: &str = "embeddings.word";
 
 /// The gradients of a model's parameters, flattened, in the order of the module tree.
 #[derive(Debug)]
 pub struct ParameterGradients {
-    gradients: Vec<(String, Tensor<1>)>,
+    gradients: Vec<(String, Gradient)>,
 }
 
 impl ParameterGradients {
     /// Gradients by path, flattened, as the module holds them.
     pub fn new(gradients: Vec<(String, Tensor<1>)>) -> Self {
-        Self { gradients }
+        let whole = |(path, gradient)| (path, Gradient::Whole(gradient));
+        Self {
+            gradients: gradients.into_iter().map(whole).collect(),
+        }
     }
 
     /// Runs the backward pass of `loss` (`[1]`) and takes the gradients of `model`.
     pub fn backward(loss: &Tensor<1>, model: &SequenceClassifier) -> Self {
+        Self::backward_of_rows(loss, model, None)
+    }
+
+    /// [`backward`](Self::backward) where the model was given tokens
+    /// [with used rows](finetune_kernels::PackedTokens::with_used_rows): these.
+    pub(crate) fn backward_of_rows(
+        loss: &Tensor<1>,
+        model: &SequenceClassifier,
+        used: Option<UsedRows>,
+    ) -> Self {
         struct Collector {
             path: Vec<String>,
             graph: Gradients,
-            gradients: Vec<(String, Tensor<1>)>,
+            used: Option<UsedRows>,
+            gradients: Vec<(String, Gradient)>,
         }
         impl ModuleVisitor for Collector {
             fn enter_module(&mut self, name: &str, _container_type: &str) {
@@ -37,16 +56,26 @@ impl ParameterGradients {
                 self.path.pop();
             }
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                if let Some(gradient) = param.val().grad_remove(&mut self.graph) {
-                    let length = gradient.shape().num_elements();
-                    self.gradients
-                        .push((self.path.join("."), gradient.reshape([length])));
-                }
+                let Some(gradient) = param.val().grad_remove(&mut self.graph) else {
+                    return;
+                };
+                let path = self.path.join(".");
+                let shape = gradient.dims();
+                let gradient = match &self.used {
+                    Some(used) if path == WORD_TABLE => Gradient::Rows(RowGradient {
+                        rows: Arc::clone(&used.rows),
+                        values: gradient.reshape([shape[0], shape[1]]),
+                        table_rows: param.shape()[0],
+                    }),
+                    _ => Gradient::Whole(gradient.reshape([shape.iter().product::<usize>()])),
+                };
+                self.gradients.push((path, gradient));
             }
         }
         let mut collector = Collector {
             path: Vec::new(),
             graph: loss.backward(),
+            used,
             gradients: Vec::new(),
         };
         model.visit(&mut collector);
@@ -61,7 +90,7 @@ impl ParameterGradients {
         let squares: Vec<_> = self
             .gradients
             .iter()
-            .map(|(_, gradient)| square_sum(gradient.clone()))
+            .map(|(_, gradient)| gradient.square_sum())
             .collect();
         if squares.is_empty() {
             return 0.0;
@@ -72,12 +101,14 @@ impl ParameterGradients {
 
     /// Each gradient with its parameter's path, as the module holds it (linear weights
     /// `[in, out]`).
-    pub fn iter(&self) -> impl Iterator<Item = &(String, Tensor<1>)> {
-        self.gradients.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (String, Tensor<1>)> {
+        let whole =
+            |(path, gradient): &(String, Gradient)| (path.clone(), gradient.clone().whole());
+        self.gradients.iter().map(whole)
     }
 
     /// The gradients, by path.
-    pub(crate) fn into_inner(self) -> Vec<(String, Tensor<1>)> {
+    pub(crate) fn into_inner(self) -> Vec<(String, Gradient)> {
         self.gradients
     }
 }
@@ -93,7 +124,7 @@ impl Add for ParameterGradients {
             .gradients
             .into_iter()
             .map(|(path, gradient)| match others.remove(&path) {
-                Some(other) => (path, gradient + other),
+                Some(other) => (path, gradient.add(other)),
                 None => (path, gradient),
             })
             .collect();

@@ -17,6 +17,7 @@ mod event;
 mod event_log;
 mod features;
 mod frozen_prefix;
+mod gradient;
 mod gradients;
 mod learner;
 mod loss;

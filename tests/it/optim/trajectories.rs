@@ -49,6 +49,7 @@ fn packed(rows: &[Row]) -> (PackedTokens, BatchLabels) {
         positions: positions.into(),
         type_ids: types.into(),
         offsets: Offsets::from_lengths(rows.iter().map(|row| row.0.len() as u32)),
+        used_rows: None,
     };
     let labels = rows.iter().map(|row| row.2).collect();
     (tokens, BatchLabels::Classes(labels))

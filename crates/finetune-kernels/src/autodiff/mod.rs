@@ -6,12 +6,18 @@ mod activation;
 mod attention;
 mod dropout;
 mod embedding;
+#[cfg(all(test, feature = "flex"))]
+#[allow(clippy::unwrap_used)]
+mod finite_differences;
 mod linear;
 mod lora;
 mod norm;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+#[cfg(all(test, feature = "flex"))]
+#[allow(clippy::unwrap_used)]
+mod threads;
 
 use burn::backend::{
     Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy, tensor::FloatTensor,
@@ -80,8 +86,9 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         epsilon: f64,
         dropout: Dropout,
     ) -> FloatTensor<Self> {
-        let sum = embedding::embedding_sum::<B, C>(word, position, token_type, &tokens);
-        norm::norm_dropout::<B, C>(sum, gamma, beta, epsilon, dropout)
+        embedding::embedding_norm::<B, C>(
+            word, position, token_type, gamma, beta, &tokens, epsilon, dropout,
+        )
     }
 
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {

@@ -11,12 +11,12 @@ use crate::{
     PackedTokens, Precision, Products, TokenTypeTable, portable, random,
 };
 
-type B = Autodiff<Flex>;
+pub(super) type B = Autodiff<Flex>;
 
 /// Shape and values of an input, and whether it wants a gradient.
-type Input = (Vec<usize>, Vec<f32>, bool);
+pub(super) type Input = (Vec<usize>, Vec<f32>, bool);
 
-fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
+pub(super) fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
     let values = random::normal(7, stream, shape.iter().product(), 1.0);
     (shape.to_vec(), values, tracked)
 }
@@ -27,7 +27,7 @@ fn values(tensor: FloatTensor<Flex>) -> Vec<f32> {
 }
 
 /// The result of `run`, and the gradients that it gives the inputs when its own is random.
-fn results(
+pub(super) fn results(
     inputs: &[Input],
     run: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
 ) -> Vec<Option<Vec<f32>>> {
@@ -83,18 +83,18 @@ fn bits(mask: u32) -> impl Fn(u32) -> bool {
     move |index| mask >> index & 1 == 1
 }
 
-fn drawn(dropped: bool) -> Dropout {
+pub(super) fn drawn(dropped: bool) -> Dropout {
     match dropped {
         true => DropoutSource::at(3, 4).site(5, 0.3),
         false => Dropout::NONE,
     }
 }
 
-fn take<const N: usize>(tensors: Vec<FloatTensor<B>>) -> [FloatTensor<B>; N] {
+pub(super) fn take<const N: usize>(tensors: Vec<FloatTensor<B>>) -> [FloatTensor<B>; N] {
     tensors.try_into().unwrap()
 }
 
-const ACTIVATIONS: [Activation; 6] = [
+pub(super) const ACTIVATIONS: [Activation; 6] = [
     Activation::Identity,
     Activation::Gelu,
     Activation::GeluTanh,
@@ -250,8 +250,8 @@ proptest! {
             },
             &|tensors| {
                 let [x, residual, gamma, beta] = take(tensors);
-                let sum = B::float_add(portable::dropout::<B>(x, drawn(dropped)), residual);
-                portable::layer_norm::<B>(sum, gamma, beta, 1e-5)
+                let dropout = drawn(dropped);
+                portable::dropout_residual_norm::<B>(x, residual, gamma, beta, 1e-5, dropout).0
             },
         );
     }
@@ -270,8 +270,7 @@ proptest! {
             ids: (0..count).map(|token| token * 5 % 11).collect(),
             positions: offsets.ranges().flat_map(|range| 0..range.len() as u32).collect(),
             type_ids: (0..count).map(|token| token % 2).collect(),
-            offsets,
-        };
+            offsets, used_rows: None, };
         let tracked = bits(tracked);
         let inputs = [
             input(&[11, columns], 0, tracked(0)),
@@ -296,10 +295,10 @@ proptest! {
             },
             &|tensors| {
                 let [word, position, token_type, gamma, beta] = take(tensors);
-                let token_type = table(token_type);
-                let sum = portable::embedding_sum::<B>(word, position, token_type, &tokens);
-                let norm = portable::layer_norm::<B>(sum, gamma, beta, 1e-5);
-                portable::dropout::<B>(norm, drawn(dropped))
+                let (result, _) = portable::embedding_norm::<B>(
+                    word, position, table(token_type), gamma, beta, &tokens, 1e-5, drawn(dropped),
+                );
+                result
             },
         );
     }

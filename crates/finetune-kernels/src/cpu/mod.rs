@@ -6,6 +6,22 @@
 #[cfg(feature = "flex")]
 pub(crate) mod activation;
 #[cfg(feature = "flex")]
-mod math;
+pub(crate) mod adafactor;
+#[cfg(feature = "flex")]
+pub(crate) mod adam;
+#[cfg(feature = "flex")]
+pub(crate) mod average;
 pub(crate) mod dropout;
+#[cfg(feature = "flex")]
+pub(crate) mod embedding;
+#[cfg(feature = "flex")]
+mod math;
 mod multiversion;
+#[cfg(feature = "flex")]
+pub(crate) mod norm;
+#[cfg(feature = "flex")]
+pub(crate) mod sgd;
+#[cfg(feature = "flex")]
+pub(crate) mod squares;
+#[cfg(feature = "flex")]
+mod sum;

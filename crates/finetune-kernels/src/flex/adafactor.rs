@@ -1,12 +1,12 @@
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use rayon::prelude::*;
 
-use super::{
-    CHUNK, are_plain,
-    average::{squares_of_chunk, sum_of_squares},
-    values, values_mut,
+use super::{CHUNK, are_plain, values, values_mut};
+use crate::{
+    AdafactorStep,
+    cpu::{adafactor, squares},
+    portable,
 };
-use crate::{AdafactorStep, portable};
 
 /// Elements of the rows that a thread sums columns over at a time: larger than `CHUNK`, since each
 /// piece has a sum per column.
@@ -22,18 +22,11 @@ pub(crate) fn adafactor_update(
     if !are_plain([&gradient, &moment]) {
         return portable::adafactor_update::<Flex>(gradient, moment, step);
     }
-    let (scale, epsilon) = (step.gradient_scale as f32, step.epsilon as f32);
-    let (beta, rest) = (step.beta_2 as f32, (1.0 - step.beta_2) as f32);
+    let adafactor = step.into();
     values_mut(&mut gradient)
         .par_chunks_mut(CHUNK)
         .zip(values_mut(&mut moment).par_chunks_mut(CHUNK))
-        .for_each(|(gradient, moment)| {
-            for (g, v) in gradient.iter_mut().zip(moment) {
-                *g *= scale;
-                *v = *v * beta + (*g * *g + epsilon) * rest;
-                *g /= v.sqrt();
-            }
-        });
+        .for_each(|(gradient, moment)| adafactor::divide_by_root(adafactor, gradient, moment));
     clip(values_mut(&mut gradient), step);
     (gradient, moment)
 }
@@ -84,9 +77,7 @@ pub(crate) fn adafactor_factored_update(
         .zip(row_factors.par_chunks(per_chunk))
         .for_each(|(gradient, row_factors)| {
             for (row, row_factor) in gradient.chunks_mut(columns).zip(row_factors) {
-                for (g, column_factor) in row.iter_mut().zip(&column_factors) {
-                    *g *= row_factor * column_factor;
-                }
+                adafactor::scale_row(row, *row_factor, &column_factors);
             }
         });
     clip(values_mut(&mut gradient), step);
@@ -101,10 +92,8 @@ fn square_sums(gradient: &[f32], columns: usize, scale: f32) -> (Vec<f64>, Vec<f
         .map(|piece| {
             let mut column_sums = vec![0.0; columns];
             let row_sums = piece.chunks(columns).map(|row| {
-                for (sum, &value) in column_sums.iter_mut().zip(row) {
-                    *sum += f64::from(value) * f64::from(value);
-                }
-                squares_of_chunk(row)
+                squares::add_to(&mut column_sums, row);
+                squares::of_few(row)
             });
             (row_sums.collect::<Vec<_>>(), column_sums)
         })
@@ -124,10 +113,10 @@ fn square_sums(gradient: &[f32], columns: usize, scale: f32) -> (Vec<f64>, Vec<f
 /// Scales an update down where its root mean square is above the threshold, and by the learning
 /// rate.
 fn clip(update: &mut [f32], step: AdafactorStep) {
-    let mean = sum_of_squares(update) / update.len().max(1) as f64;
+    let mean = squares::sum_of_squares(update) / update.len().max(1) as f64;
     let factor = step.learning_rate / (mean.sqrt() / step.clip_threshold).max(1.0);
     let factor = factor as f32;
     update
         .par_chunks_mut(CHUNK)
-        .for_each(|chunk| chunk.iter_mut().for_each(|value| *value *= factor));
+        .for_each(|chunk| adafactor::scale(chunk, factor));
 }

@@ -1,9 +1,9 @@
 //! Dropout without a mask in memory.
 
-use burn::backend::{Flex, tensor::FloatTensor};
+use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use rayon::prelude::*;
 
-use super::{CHUNK, are_plain, values_mut};
+use super::{CHUNK, are_plain, empty, values, values_mut};
 use crate::{Dropout, portable};
 
 /// See [`EncoderOps::dropout`](crate::EncoderOps::dropout).
@@ -14,9 +14,21 @@ pub(crate) fn dropout(mut x: FloatTensor<Flex>, dropout: Dropout) -> FloatTensor
     if !are_plain([&x]) {
         return portable::dropout::<Flex>(x, dropout);
     }
-    values_mut(&mut x)
+    if x.is_unique() {
+        values_mut(&mut x)
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .for_each(|(index, chunk)| dropout.multiply((index * CHUNK) as u64, chunk));
+        return x;
+    }
+    let mut result = empty(x.shape());
+    values_mut(&mut result)
         .par_chunks_mut(CHUNK)
+        .zip(values(&x).par_chunks(CHUNK))
         .enumerate()
-        .for_each(|(index, chunk)| dropout.multiply((index * CHUNK) as u64, chunk));
-    x
+        .for_each(|(index, (result, x))| {
+            result.copy_from_slice(x);
+            dropout.multiply((index * CHUNK) as u64, result);
+        });
+    result
 }

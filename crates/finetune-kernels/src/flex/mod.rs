@@ -7,10 +7,12 @@
 mod activation;
 mod adafactor;
 mod adam;
+mod adam_rows;
 mod average;
 mod dropout;
 mod embedding;
 mod linear;
+mod norm;
 mod packed_weight;
 mod sgd;
 
@@ -18,19 +20,22 @@ use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
     tensor::{DType, Shape, TensorData},
 };
+use rayon::prelude::*;
 
 use crate::memory::Piece;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
+pub(crate) use adam_rows::{adam_rows_step, zeros};
 pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
-pub(crate) use embedding::embedding_gradient;
+pub(crate) use embedding::{embedding_gradient, embedding_norm, embedding_norm_with_normal};
 pub(crate) use linear::{
     add_product, column_sums, linear, linear_input_gradient, linear_weight_gradient,
     linear_with_sum, product,
 };
+pub(crate) use norm::{dropout_residual_norm, dropout_residual_norm_with_normal, norm_gradients};
 pub(crate) use packed_weight::PackedForms;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
@@ -52,6 +57,19 @@ fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     let len = shape.num_elements();
     let data = TensorData::from_bytes(Piece::new(len).into_bytes(len), shape, DType::F32);
     FloatTensor::<Flex>::from_data(data)
+}
+
+/// A plain tensor itself where nobody else holds it, else a copy.
+fn owned(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    if tensor.is_unique() {
+        return tensor;
+    }
+    let mut copy = empty(tensor.shape());
+    values_mut(&mut copy)
+        .par_chunks_mut(CHUNK)
+        .zip(values(&tensor).par_chunks(CHUNK))
+        .for_each(|(copy, values)| copy.copy_from_slice(values));
+    copy
 }
 
 /// The values of a plain tensor.

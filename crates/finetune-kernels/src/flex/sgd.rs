@@ -2,7 +2,7 @@ use burn::backend::{Flex, tensor::FloatTensor};
 use rayon::prelude::*;
 
 use super::{CHUNK, are_plain, values, values_mut};
-use crate::{SgdStep, portable};
+use crate::{SgdStep, cpu::sgd, portable};
 
 /// See [`OptimizerOps::sgd_step`](crate::OptimizerOps::sgd_step).
 pub(crate) fn sgd_step(
@@ -13,16 +13,11 @@ pub(crate) fn sgd_step(
     if !are_plain([&parameter, &gradient]) {
         return portable::sgd_step::<Flex>(parameter, gradient, step);
     }
-    let (rate, scale) = (step.learning_rate as f32, step.gradient_scale as f32);
-    let decay = step.weight_decay as f32;
+    let sgd = step.into();
     values_mut(&mut parameter)
         .par_chunks_mut(CHUNK)
         .zip(values(&gradient).par_chunks(CHUNK))
-        .for_each(|(parameter, gradient)| {
-            for (p, &g) in parameter.iter_mut().zip(gradient) {
-                *p -= (g * scale + *p * decay) * rate;
-            }
-        });
+        .for_each(|(parameter, gradient)| sgd::step(sgd, parameter, gradient));
     parameter
 }
 
@@ -36,22 +31,13 @@ pub(crate) fn sgd_momentum_step(
     if !are_plain([&parameter, &gradient, &buffer]) {
         return portable::sgd_momentum_step::<Flex>(parameter, gradient, buffer, step);
     }
-    let (rate, scale) = (step.learning_rate as f32, step.gradient_scale as f32);
-    let (decay, momentum) = (step.weight_decay as f32, step.momentum as f32);
+    let sgd = step.into();
     values_mut(&mut parameter)
         .par_chunks_mut(CHUNK)
         .zip(values(&gradient).par_chunks(CHUNK))
         .zip(values_mut(&mut buffer).par_chunks_mut(CHUNK))
         .for_each(|((parameter, gradient), buffer)| {
-            for ((p, &g), m) in parameter.iter_mut().zip(gradient).zip(buffer) {
-                let g = g * scale + *p * decay;
-                *m = *m * momentum + g;
-                let update = match step.nesterov {
-                    true => g + *m * momentum,
-                    false => *m,
-                };
-                *p -= update * rate;
-            }
+            sgd::momentum_step(sgd, parameter, gradient, buffer);
         });
     (parameter, buffer)
 }

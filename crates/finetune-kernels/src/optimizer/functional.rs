@@ -1,11 +1,14 @@
 //! The steps on Burn's tensors without autodiff; see [`OptimizerOps`].
 
+use std::sync::Arc;
+
 use burn::{
     Tensor,
     backend::{Dispatch, DispatchTensor},
 };
 
-use super::{AdafactorStep, AdamStep, OptimizerOps, SgdStep};
+use super::{AdafactorStep, AdamStep, OptimizerOps, SgdStep, TableRows};
+use crate::EncoderOps;
 
 /// One step of AdamW or Adam; see [`OptimizerOps::adam_step`].
 pub fn adam_step<const D: usize>(
@@ -23,6 +26,41 @@ pub fn adam_step<const D: usize>(
         step,
     );
     (float(parameter), float(moment_1), float(moment_2))
+}
+
+/// One step of AdamW or Adam for some rows of a table; see [`OptimizerOps::adam_rows_step`].
+pub fn adam_rows_step(
+    parameter: Tensor<1>,
+    gradient: Tensor<2>,
+    moment_1: Tensor<1>,
+    moment_2: Tensor<1>,
+    rows: TableRows,
+    step: AdamStep,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let (parameter, moment_1, moment_2) = Dispatch::adam_rows_step(
+        parameter.into_dispatch(),
+        gradient.into_dispatch(),
+        moment_1.into_dispatch(),
+        moment_2.into_dispatch(),
+        rows,
+        step,
+    );
+    (float(parameter), float(moment_1), float(moment_2))
+}
+
+/// `[length]` zeros on the device of `like`; see [`OptimizerOps::zeros`].
+pub fn zeros<const D: usize>(length: usize, like: &Tensor<D>) -> Tensor<1> {
+    float(Dispatch::zeros(length, like.clone().into_dispatch()))
+}
+
+/// A table of `rows` rows that are zero but for the sums of `values`: row `i` of them is added to
+/// row `places[i]`. `[n, columns]` to `[rows, columns]`.
+pub fn scatter_rows(values: Tensor<2>, places: Arc<[u32]>, rows: usize) -> Tensor<2> {
+    float(Dispatch::embedding_gradient(
+        values.into_dispatch(),
+        places,
+        rows,
+    ))
 }
 
 /// One step of SGD without momentum; see [`OptimizerOps::sgd_step`].

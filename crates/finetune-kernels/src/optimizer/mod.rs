@@ -4,16 +4,18 @@
 //! snapshot for a checkpoint, a weight average) is not.
 
 mod functional;
+mod rows;
 mod steps;
 
-use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
+use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 
 use crate::portable;
 
 pub use functional::{
-    adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
-    sgd_step, square_sum,
+    adafactor_factored_update, adafactor_update, adam_rows_step, adam_step, moving_average,
+    scatter_rows, sgd_momentum_step, sgd_step, square_sum, zeros,
 };
+pub use rows::TableRows;
 pub use steps::{AdafactorStep, AdamStep, SgdStep};
 
 /// Optimizer steps, with portable bodies that a backend may override.
@@ -33,6 +35,25 @@ pub trait OptimizerOps: Backend {
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
+    }
+
+    /// [`adam_step`](Self::adam_step) of a table whose gradient is zero but for some rows: `gradient`
+    /// is `[used, columns]`, the others `[rows · columns]` row after row.
+    fn adam_rows_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        rows: TableRows,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let gradient = portable::whole_gradient::<Self>(gradient, &parameter, &rows.used);
+        portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
+    }
+
+    /// `[length]` zeros like `like`, without memory until they are written, where that can be.
+    fn zeros(length: usize, like: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_zeros([length].into(), &like.device(), like.dtype().into())
     }
 
     /// One step of `torch.optim.SGD` without momentum; returns the new parameter.
@@ -95,6 +116,21 @@ pub trait OptimizerOps: Backend {
 
 #[cfg(feature = "flex")]
 impl OptimizerOps for burn::backend::Flex {
+    fn adam_rows_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        rows: TableRows,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        crate::flex::adam_rows_step(parameter, gradient, moment_1, moment_2, &rows, step)
+    }
+
+    fn zeros(length: usize, _like: FloatTensor<Self>) -> FloatTensor<Self> {
+        crate::flex::zeros(length)
+    }
+
     fn adam_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,

@@ -3,43 +3,46 @@ use burn::{
     tensor::{IndexingUpdateOp, Shape},
 };
 
-use super::indices;
-use crate::{PackedTokens, TokenTypeTable};
+use super::{dropout, indices, layer_norm};
+use crate::{Dropout, Normal, PackedTokens, TokenTypeTable};
+
+/// See [`EncoderOps::embedding_norm`](crate::EncoderOps::embedding_norm).
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn embedding_norm<B: Backend>(
+    word: FloatTensor<B>,
+    position: FloatTensor<B>,
+    token_type: TokenTypeTable<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    tokens: &PackedTokens,
+    epsilon: f64,
+    dropped: Dropout,
+) -> (FloatTensor<B>, Normal<B>) {
+    let sum = embedding_sum::<B>(word, position, token_type, tokens);
+    let (norm, normal) = layer_norm::<B>(sum, gamma, beta, epsilon);
+    (dropout::<B>(norm, dropped), normal)
+}
 
 /// `word[ids] + position[positions] + token_type[type_ids]`, `[tokens, hidden]`.
-pub(crate) fn embedding_sum<B: Backend>(
+fn embedding_sum<B: Backend>(
     word: FloatTensor<B>,
     position: FloatTensor<B>,
     token_type: TokenTypeTable<B>,
     tokens: &PackedTokens,
 ) -> FloatTensor<B> {
-    sum_of_rows::<B>(
-        rows::<B>(word, &tokens.ids),
-        match token_type {
-            TokenTypeTable::Absent => None,
-            TokenTypeTable::Table(table) => Some(rows::<B>(table, &tokens.type_ids)),
-        },
-        rows::<B>(position, &tokens.positions),
-    )
+    let sum = rows::<B>(word, &tokens.ids);
+    // transformers adds the token types first; the order decides the last bit.
+    let sum = match token_type {
+        TokenTypeTable::Absent => sum,
+        TokenTypeTable::Table(table) => B::float_add(sum, rows::<B>(table, &tokens.type_ids)),
+    };
+    B::float_add(sum, rows::<B>(position, &tokens.positions))
 }
 
 /// Row `ids[i]` of the table as row `i`.
-pub(crate) fn rows<B: Backend>(table: FloatTensor<B>, ids: &[u32]) -> FloatTensor<B> {
+fn rows<B: Backend>(table: FloatTensor<B>, ids: &[u32]) -> FloatTensor<B> {
     let ids = indices::<B>(ids.iter().copied(), &table);
     B::float_select(table, 0, ids)
-}
-
-/// transformers adds the token types first; the order decides the last bit.
-pub(crate) fn sum_of_rows<B: Backend>(
-    word: FloatTensor<B>,
-    token_type: Option<FloatTensor<B>>,
-    position: FloatTensor<B>,
-) -> FloatTensor<B> {
-    let sum = match token_type {
-        Some(token_type) => B::float_add(word, token_type),
-        None => word,
-    };
-    B::float_add(sum, position)
 }
 
 /// See [`EncoderOps::embedding_gradient`](crate::EncoderOps::embedding_gradient).

@@ -9,13 +9,13 @@ mod norm;
 mod optimizer;
 
 pub(crate) use attention::{Heads, attention};
-pub(crate) use embedding::{embedding_gradient, embedding_sum, rows, sum_of_rows};
+pub(crate) use embedding::{embedding_gradient, embedding_norm};
 pub(crate) use linear::{column_sums, linear, lora, product, transposed};
 pub(crate) use loss::softmax_cross_entropy;
-pub(crate) use norm::{Normal, dropout, layer_norm, normalise, scale_and_shift};
+pub(crate) use norm::{dropout, dropout_residual_norm, layer_norm, norm_gradients};
 pub(crate) use optimizer::{
     adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
-    sgd_step, square_sum,
+    sgd_step, square_sum, whole_gradient,
 };
 
 use burn::{
@@ -23,13 +23,14 @@ use burn::{
     tensor::{Shape, TensorData},
 };
 
-/// A constant float tensor on the device of `like`.
+/// A constant float tensor on the device of `like`, in its precision.
 fn constant<B: Backend>(
     values: Vec<f32>,
     shape: impl Into<Shape>,
     like: &FloatTensor<B>,
 ) -> FloatTensor<B> {
-    B::float_from_data(TensorData::new(values, shape.into()), &like.device())
+    let data = TensorData::new(values, shape.into()).convert_dtype(like.dtype());
+    B::float_from_data(data, &like.device())
 }
 
 /// Row numbers as an integer tensor on the device of `like`.

@@ -5,6 +5,7 @@ use burn::{
     tensor::Shape,
 };
 
+use super::embedding_gradient;
 use crate::{AdafactorStep, AdamStep, SgdStep};
 
 fn scaled<B: Backend>(tensor: FloatTensor<B>, factor: f64) -> FloatTensor<B> {
@@ -61,6 +62,18 @@ pub(crate) fn adam_step<B: Backend>(
         step.learning_rate / step.bias_correction_1(),
     );
     (B::float_sub(parameter, update), moment_1, moment_2)
+}
+
+/// The gradient of a whole table `like`, `[rows · columns]`, from that of its rows `used`.
+pub(crate) fn whole_gradient<B: Backend>(
+    gradient: FloatTensor<B>,
+    like: &FloatTensor<B>,
+    used: &[u32],
+) -> FloatTensor<B> {
+    let length = like.shape().num_elements();
+    let rows = length / gradient.shape()[1].max(1);
+    let table = embedding_gradient::<B>(gradient, used, rows);
+    B::float_reshape(table, Shape::new([length]))
 }
 
 /// See [`OptimizerOps::sgd_step`](crate::OptimizerOps::sgd_step).

@@ -268,7 +268,7 @@ pub fn forward(
     if let Some(features) = features {
         return features.forward(model, batch, dropout);
     }
-    let tokens = crate::packed_tokens(batch)?;
+    let tokens = crate::packed_tokens(batch)?.with_used_rows();
     Ok(match frozen_layers {
         0 => model.forward(&tokens, dropout)?,
         layers if layers == model.config().num_hidden_layers => {
@@ -294,6 +294,7 @@ fn select(batch: &PackedBatch, indices: &[usize]) -> PackedTokens {
         positions: take(&batch.positions),
         type_ids: take(&batch.type_ids),
         offsets: Offsets::from_lengths(indices.iter().map(|&index| range(index).len() as u32)),
+        used_rows: None,
     }
 }
 

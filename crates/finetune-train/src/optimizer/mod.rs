@@ -12,6 +12,7 @@ use finetune_models::SequenceClassifier;
 
 use crate::{
     ParameterGradients,
+    gradient::Gradient,
     parameters::{ParameterMap, map_parameters},
 };
 
@@ -68,7 +69,7 @@ impl Optimizer {
 /// One step in progress.
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
-    gradients: BTreeMap<String, Tensor<1>>,
+    gradients: BTreeMap<String, Gradient>,
     learning_rate: f64,
     momentum: Option<f64>,
     gradient_scale: f64,

@@ -1,13 +1,15 @@
 //! What an optimizer remembers of each parameter, and how that leaves and comes back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::Tensor;
+use finetune_kernels::zeros;
 use finetune_models::SequenceClassifier;
 
 use super::{Optimizer, OptimizerConfig};
 use crate::{
     TrainError,
+    gradient::RowGradient,
     parameters::{Visited, visit_parameters},
 };
 
@@ -29,18 +31,46 @@ pub(super) struct ParameterState {
     pub step: u64,
     /// By slot.
     pub tensors: BTreeMap<&'static str, Tensor<1>>,
+    /// For each row of a table whether it ever had a gradient. What the moments say, remembered:
+    /// it is not saved.
+    pub used_rows: Option<Vec<bool>>,
 }
 
 impl ParameterState {
     /// Takes a slot's tensor, so that the step can write into it; zeros before the first.
     pub fn take(&mut self, slot: &'static str, length: usize, like: &Tensor<1>) -> Tensor<1> {
-        let zeros = || Tensor::zeros([length], &like.device());
+        let zeros = || zeros(length, like);
         self.tensors.remove(slot).unwrap_or_else(zeros)
+    }
+
+    /// Counts the rows of a gradient as used, and says which have been so far.
+    pub fn use_rows(&mut self, gradient: &RowGradient, moments: [&Tensor<1>; 2]) -> Arc<[bool]> {
+        let columns = gradient.values.dims()[1];
+        let is_first = self.step == 1;
+        let used = self.used_rows.get_or_insert_with(|| match is_first {
+            true => vec![false; gradient.table_rows],
+            false => nonzero_rows(moments, columns),
+        });
+        for &row in &*gradient.rows {
+            used[row as usize] = true;
+        }
+        used.as_slice().into()
     }
 
     pub fn put(&mut self, slot: &'static str, tensor: Tensor<1>) {
         self.tensors.insert(slot, tensor);
     }
+}
+
+/// For each row of a table whether one of its moments is anything but zero.
+fn nonzero_rows(moments: [&Tensor<1>; 2], columns: usize) -> Vec<bool> {
+    let [first, second] = moments.map(|moment| {
+        let values: Vec<f32> = moment.to_data().iter::<f32>().collect();
+        let rows = values.chunks_exact(columns.max(1));
+        rows.map(|row| row.iter().any(|value| value.to_bits() != 0))
+            .collect::<Vec<_>>()
+    });
+    first.iter().zip(&second).map(|(a, b)| a | b).collect()
 }
 
 /// A tensor that an optimizer keeps for a parameter.

@@ -2,11 +2,12 @@
 
 use burn::Tensor;
 use finetune_kernels::{
-    AdafactorStep, AdamStep, SgdStep, adafactor_factored_update, adafactor_update, adam_step,
-    moving_average, sgd_momentum_step, sgd_step, square_sum,
+    AdafactorStep, AdamStep, SgdStep, TableRows, adafactor_factored_update, adafactor_update,
+    adam_rows_step, adam_step, moving_average, sgd_momentum_step, sgd_step, square_sum,
 };
 
 use super::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig, state::ParameterState};
+use crate::gradient::Gradient;
 
 /// What the step is told from outside.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ impl OptimizerConfig {
     pub(super) fn update(
         &self,
         parameter: Tensor<1>,
-        gradient: Tensor<1>,
+        gradient: Gradient,
         shape: &[usize],
         state: &mut ParameterState,
         settings: StepSettings,
@@ -34,9 +35,9 @@ impl OptimizerConfig {
         match self {
             Self::AdamW(config) => adam(*config, true, parameter, gradient, state, settings),
             Self::Adam(config) => adam(*config, false, parameter, gradient, state, settings),
-            Self::Sgd(config) => sgd(*config, parameter, gradient, state, settings),
+            Self::Sgd(config) => sgd(*config, parameter, gradient.whole(), state, settings),
             Self::Adafactor(config) => {
-                adafactor(config, parameter, gradient, shape, state, settings)
+                adafactor(config, parameter, gradient.whole(), shape, state, settings)
             }
         }
     }
@@ -46,7 +47,7 @@ fn adam(
     config: AdamConfig,
     decoupled_weight_decay: bool,
     parameter: Tensor<1>,
-    gradient: Tensor<1>,
+    gradient: Gradient,
     state: &mut ParameterState,
     settings: StepSettings,
 ) -> Tensor<1> {
@@ -61,9 +62,21 @@ fn adam(
         step: state.step,
         gradient_scale: settings.gradient_scale,
     };
-    let moment_1 = state.take("exp_avg", length, &gradient);
-    let moment_2 = state.take("exp_avg_sq", length, &gradient);
-    let (parameter, moment_1, moment_2) = adam_step(parameter, gradient, moment_1, moment_2, step);
+    let moment_1 = state.take("exp_avg", length, &parameter);
+    let moment_2 = state.take("exp_avg_sq", length, &parameter);
+    let (parameter, moment_1, moment_2) = match gradient {
+        Gradient::Whole(gradient) => {
+            state.used_rows = None;
+            adam_step(parameter, gradient, moment_1, moment_2, step)
+        }
+        Gradient::Rows(gradient) => {
+            let rows = TableRows {
+                ever_used: state.use_rows(&gradient, [&moment_1, &moment_2]),
+                used: gradient.rows,
+            };
+            adam_rows_step(parameter, gradient.values, moment_1, moment_2, rows, step)
+        }
+    };
     state.put("exp_avg", moment_1);
     state.put("exp_avg_sq", moment_2);
     parameter

@@ -1,0 +1,172 @@
+//! Gradients of the portable bodies, which the fast ones are checked against, in f64: Burn's, and
+//! those by hand where a backend has no other, against differences of values.
+
+use burn::{
+    backend::{AutodiffBackend, ops::FloatTensorOps, tensor::FloatTensor},
+    tensor::TensorData,
+};
+
+use super::tests::{ACTIVATIONS, B, drawn, take};
+use crate::{
+    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, Products, TokenTypeTable,
+    portable, random,
+};
+
+type Run<'a> = &'a dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>;
+
+/// Shape and values of an input.
+type Input = (Vec<usize>, Vec<f64>);
+
+fn input(shape: &[usize], stream: u32) -> Input {
+    let values = random::normal(7, stream, shape.iter().product(), 1.0);
+    (shape.to_vec(), values.into_iter().map(f64::from).collect())
+}
+
+fn tensors(inputs: &[Input]) -> Vec<FloatTensor<B>> {
+    let tensors = inputs.iter().map(|(shape, values)| {
+        let data = TensorData::new(values.clone(), shape.clone());
+        B::float_set_require_grad(B::float_from_data(data, &Default::default()), true)
+    });
+    tensors.collect()
+}
+
+/// A weighted sum of the result.
+fn loss(result: FloatTensor<B>) -> FloatTensor<B> {
+    let count = B::inner(result.clone()).into_data().num_elements();
+    let weights: Vec<f64> = (0..count)
+        .map(|i| ((i * 37 + 11) % 23) as f64 / 11.0 - 1.0)
+        .collect();
+    let weights = B::float_from_data(TensorData::new(weights, [count]), &Default::default());
+    let flat = B::float_reshape(result, [count].into());
+    B::float_sum(B::float_mul(flat, weights))
+}
+
+fn check(inputs: &[Input], run: Run<'_>) {
+    let value = |inputs: &[Input]| {
+        let data = B::inner(loss(run(tensors(inputs)))).into_data();
+        data.as_slice::<f64>().unwrap()[0]
+    };
+    let parents = tensors(inputs);
+    let gradients = B::backward(loss(run(parents.clone())));
+    let mut moved = inputs.to_vec();
+    for (index, parent) in parents.iter().enumerate() {
+        let data = B::grad(parent, &gradients).unwrap().into_data();
+        for (element, &found) in data.as_slice::<f64>().unwrap().iter().enumerate() {
+            const STEP: f64 = 1e-5;
+            let start = inputs[index].1[element];
+            moved[index].1[element] = start + STEP;
+            let above = value(&moved);
+            moved[index].1[element] = start - STEP;
+            let below = value(&moved);
+            moved[index].1[element] = start;
+            let expected = (above - below) / (2.0 * STEP);
+            assert!(
+                (found - expected).abs() < 1e-7 * (1.0 + expected.abs()),
+                "element {element} of input {index}: {found} instead of {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn linear() {
+    for activation in ACTIVATIONS {
+        let inputs = [input(&[3, 5], 0), input(&[5, 4], 1), input(&[4], 2)];
+        check(&inputs, &|tensors| {
+            let [x, weight, bias] = take(tensors);
+            portable::linear::<B>(x, weight, bias, activation, Precision::F32)
+        });
+        // The gradients by hand.
+        check(&inputs, &|tensors| {
+            let [x, weight, bias] = take(tensors);
+            <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
+        });
+    }
+}
+
+/// The derivatives by hand.
+#[test]
+fn activate() {
+    for activation in ACTIVATIONS {
+        check(&[input(&[4, 7], 0)], &|tensors| {
+            let [x] = take(tensors);
+            B::activate(x, activation)
+        });
+    }
+}
+
+#[test]
+fn attention() {
+    let offsets = Offsets::from_lengths([3, 1, 5]);
+    for shape in [AttentionShape::of_all, AttentionShape::of_first] {
+        let shape = shape(&offsets, 2, Precision::F32);
+        let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
+        let inputs = [0, 1, 2].map(|index| input(&[rows[index], 6], index as u32));
+        check(&inputs, &|tensors| {
+            let [query, key, value] = take(tensors);
+            portable::attention::<B>(query, key, value, &shape, drawn(true))
+        });
+        // The gradients by hand.
+        check(&inputs, &|tensors| {
+            let [query, key, value] = take(tensors);
+            <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(true))
+        });
+    }
+}
+
+#[test]
+fn dropout_residual_norm() {
+    let inputs = [
+        input(&[4, 6], 0),
+        input(&[4, 6], 1),
+        input(&[6], 2),
+        input(&[6], 3),
+    ];
+    check(&inputs, &|tensors| {
+        let [x, residual, gamma, beta] = take(tensors);
+        portable::dropout_residual_norm::<B>(x, residual, gamma, beta, 1e-5, drawn(true)).0
+    });
+    // The gradients by hand.
+    check(&inputs, &|tensors| {
+        let [x, residual, gamma, beta] = take(tensors);
+        B::dropout_residual_norm(x, residual, gamma, beta, 1e-5, drawn(true))
+    });
+}
+
+#[test]
+fn embedding_norm() {
+    let tokens = PackedTokens {
+        ids: [4, 0, 2, 4, 4].into(),
+        positions: [0, 1, 2, 0, 1].into(),
+        type_ids: [0, 1, 1, 0, 1].into(),
+        offsets: Offsets::from_lengths([3, 2]),
+        used_rows: None,
+    };
+    let inputs = [
+        input(&[5, 6], 0),
+        input(&[3, 6], 1),
+        input(&[2, 6], 2),
+        input(&[6], 3),
+        input(&[6], 4),
+    ];
+    check(&inputs, &|tensors| {
+        let [word, position, types, gamma, beta] = take(tensors);
+        let (types, dropout) = (TokenTypeTable::Table(types), drawn(true));
+        portable::embedding_norm::<B>(word, position, types, gamma, beta, &tokens, 1e-5, dropout).0
+    });
+    // The gradients by hand.
+    check(&inputs, &|tensors| {
+        let [word, position, types, gamma, beta] = take(tensors);
+        let (types, dropout) = (TokenTypeTable::Table(types), drawn(true));
+        let tokens = tokens.clone();
+        B::embedding_norm(word, position, types, gamma, beta, tokens, 1e-5, dropout)
+    });
+}
+
+#[test]
+fn softmax_cross_entropy() {
+    check(&[input(&[4, 3], 0)], &|tensors| {
+        let [logits] = take(tensors);
+        portable::softmax_cross_entropy::<B>(logits, &[2, 0, 1, 1], 3.0)
+    });
+}

@@ -1,0 +1,102 @@
+//! The same bits for any number of threads, forward and backward.
+
+use rayon::ThreadPoolBuilder;
+
+use super::tests::{ACTIVATIONS, B, Input, drawn, input, results, take};
+use crate::{
+    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, Products, TokenTypeTable,
+};
+use burn::backend::tensor::FloatTensor;
+
+fn check(inputs: &[Input], run: &(dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B> + Sync)) {
+    let [one, two, four] = [1, 2, 4].map(|threads| {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let all = pool.install(|| results(inputs, run));
+        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        all.into_iter().map(|one| one.map(bits)).collect::<Vec<_>>()
+    });
+    assert!(one.iter().all(Option::is_some));
+    assert!(one == two && two == four);
+}
+
+/// More rows than are taken at a time.
+const ROWS: usize = 203;
+
+#[test]
+fn linear_and_activation() {
+    for activation in ACTIVATIONS {
+        let inputs = [
+            input(&[ROWS, 150], 0, true),
+            input(&[150, 170], 1, true),
+            input(&[170], 2, true),
+        ];
+        check(&inputs, &|tensors| {
+            let [x, weight, bias] = take(tensors);
+            <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
+        });
+    }
+}
+
+#[test]
+fn attention() {
+    let offsets = Offsets::from_lengths([70, 1, 130, 2]);
+    for shape in [AttentionShape::of_all, AttentionShape::of_first] {
+        let shape = shape(&offsets, 3, Precision::F32);
+        let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
+        let inputs = [0, 1, 2].map(|index| input(&[rows[index], 48], index as u32, true));
+        check(&inputs, &|tensors| {
+            let [query, key, value] = take(tensors);
+            <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(true))
+        });
+    }
+}
+
+#[test]
+fn dropout_residual_norm() {
+    let inputs = [
+        input(&[ROWS, 96], 0, true),
+        input(&[ROWS, 96], 1, true),
+        input(&[96], 2, true),
+        input(&[96], 3, true),
+    ];
+    check(&inputs, &|tensors| {
+        let [x, residual, gamma, beta] = take(tensors);
+        B::dropout_residual_norm(x, residual, gamma, beta, 1e-5, drawn(true))
+    });
+}
+
+#[test]
+fn embedding_norm() {
+    let count = ROWS as u32;
+    let tokens = PackedTokens {
+        ids: (0..count).map(|token| token * 5 % 11).collect(),
+        positions: (0..count).collect(),
+        type_ids: (0..count).map(|token| token % 2).collect(),
+        offsets: Offsets::from_lengths([count]),
+        used_rows: None,
+    };
+    let inputs = [
+        input(&[11, 96], 0, true),
+        input(&[ROWS, 96], 1, true),
+        input(&[2, 96], 2, true),
+        input(&[96], 3, true),
+        input(&[96], 4, true),
+    ];
+    check(&inputs, &|tensors| {
+        let [word, position, types, gamma, beta] = take(tensors);
+        let (types, dropout) = (TokenTypeTable::Table(types), drawn(true));
+        let tokens = tokens.clone();
+        B::embedding_norm(word, position, types, gamma, beta, tokens, 1e-5, dropout)
+    });
+}
+
+#[test]
+fn dropout() {
+    check(&[input(&[ROWS, 170], 0, true)], &|tensors| {
+        let [x] = take(tensors);
+        <B as EncoderOps>::dropout(x, drawn(true))
+    });
+}

@@ -1,0 +1,82 @@
+//! The sum of embeddings and its norm, while a row is in the cache.
+
+use rayon::prelude::*;
+
+use super::norm::{Norm, ROWS, add, normalise, normalise_and_scale};
+use crate::{Dropout, PackedTokens};
+
+/// The tables, row after row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tables<'a> {
+    pub(crate) word: &'a [f32],
+    pub(crate) position: &'a [f32],
+    pub(crate) token_type: Option<&'a [f32]>,
+}
+
+impl Tables<'_> {
+    /// `word + token_type + position` of one token: transformers' order, which decides the last
+    /// bit.
+    fn sum(&self, tokens: &PackedTokens, token: usize, sum: &mut [f32]) {
+        let columns = sum.len();
+        let rows = |index: u32| index as usize * columns..(index as usize + 1) * columns;
+        sum.copy_from_slice(&self.word[rows(tokens.ids[token])]);
+        if let Some(table) = self.token_type {
+            add(sum, &table[rows(tokens.type_ids[token])]);
+        }
+        add(sum, &self.position[rows(tokens.positions[token])]);
+    }
+}
+
+/// `dropout(norm(sum of embeddings))` into `result`.
+pub(crate) fn embedding_norm(
+    tables: Tables<'_>,
+    tokens: &PackedTokens,
+    norm: Norm<'_>,
+    dropout: Dropout,
+    result: &mut [f32],
+) {
+    let columns = norm.gamma.len();
+    let pieces = result.par_chunks_mut(ROWS * columns).enumerate();
+    pieces.for_each(|(piece, result)| {
+        for (row, result) in result.chunks_mut(columns).enumerate() {
+            let token = piece * ROWS + row;
+            tables.sum(tokens, token, result);
+            normalise_and_scale(result, norm.gamma, norm.beta, norm.epsilon);
+            drop_row(result, token, dropout);
+        }
+    });
+}
+
+/// The same, with the normalised rows in `normal` and what they were divided by in `deviations`,
+/// `[tokens]`.
+pub(crate) fn embedding_norm_with_normal(
+    tables: Tables<'_>,
+    tokens: &PackedTokens,
+    norm: Norm<'_>,
+    dropout: Dropout,
+    result: &mut [f32],
+    [normal, deviations]: [&mut [f32]; 2],
+) {
+    let columns = norm.gamma.len();
+    let pieces = result.par_chunks_mut(ROWS * columns);
+    let pieces = pieces.zip(normal.par_chunks_mut(ROWS * columns));
+    let pieces = pieces.zip(deviations.par_chunks_mut(ROWS)).enumerate();
+    pieces.for_each(|(piece, ((result, normal), deviations))| {
+        let rows = result
+            .chunks_mut(columns)
+            .zip(normal.chunks_mut(columns))
+            .zip(deviations);
+        for (row, ((result, normal), deviation)) in rows.enumerate() {
+            let token = piece * ROWS + row;
+            tables.sum(tokens, token, normal);
+            *deviation = normalise(normal, norm.gamma, norm.beta, norm.epsilon, result);
+            drop_row(result, token, dropout);
+        }
+    });
+}
+
+fn drop_row(row: &mut [f32], token: usize, dropout: Dropout) {
+    if !dropout.is_none() {
+        dropout.multiply((token * row.len()) as u64, row);
+    }
+}

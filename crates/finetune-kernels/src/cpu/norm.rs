@@ -1,0 +1,229 @@
+//! Layer norms, forward and backward, in one pass over memory: while a row is in the cache.
+
+use rayon::prelude::*;
+
+use super::{
+    math::mul_add,
+    multiversion::multiversion,
+    sum::{dot, sum},
+};
+use crate::Dropout;
+
+/// Rows that a thread takes at a time.
+pub(super) const ROWS: usize = 16;
+/// Pieces at most that the sums of columns are made of, so that adding them up stays cheap.
+const PIECES: usize = 64;
+
+/// Scale, shift and epsilon of a norm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Norm<'a> {
+    /// `[columns]`
+    pub(crate) gamma: &'a [f32],
+    /// `[columns]`
+    pub(crate) beta: &'a [f32],
+    pub(crate) epsilon: f32,
+}
+
+/// `norm(dropout(x) + residual)` in place of `x`.
+pub(crate) fn dropout_residual_norm(
+    x: &mut [f32],
+    residual: &[f32],
+    norm: Norm<'_>,
+    dropout: Dropout,
+) {
+    let columns = norm.gamma.len();
+    let pieces = x.par_chunks_mut(ROWS * columns);
+    let pieces = pieces.zip(residual.par_chunks(ROWS * columns)).enumerate();
+    pieces.for_each(|(piece, (x, residual))| {
+        let rows = x.chunks_mut(columns).zip(residual.chunks(columns));
+        for (row, (x, residual)) in rows.enumerate() {
+            add_dropped(x, residual, piece * ROWS + row, dropout);
+            normalise_and_scale(x, norm.gamma, norm.beta, norm.epsilon);
+        }
+    });
+}
+
+/// The same into `result`, with the normalised rows in place of `x` and what they were divided by
+/// in `deviations`, `[rows]`.
+pub(crate) fn dropout_residual_norm_with_normal(
+    x: &mut [f32],
+    residual: &[f32],
+    norm: Norm<'_>,
+    dropout: Dropout,
+    result: &mut [f32],
+    deviations: &mut [f32],
+) {
+    let columns = norm.gamma.len();
+    let pieces = x.par_chunks_mut(ROWS * columns);
+    let pieces = pieces.zip(residual.par_chunks(ROWS * columns));
+    let pieces = pieces.zip(result.par_chunks_mut(ROWS * columns));
+    let pieces = pieces.zip(deviations.par_chunks_mut(ROWS)).enumerate();
+    pieces.for_each(|(piece, (((x, residual), result), deviations))| {
+        let rows = x.chunks_mut(columns).zip(residual.chunks(columns));
+        let rows = rows.zip(result.chunks_mut(columns)).zip(deviations);
+        for (row, (((x, residual), result), deviation)) in rows.enumerate() {
+            add_dropped(x, residual, piece * ROWS + row, dropout);
+            *deviation = normalise(x, norm.gamma, norm.beta, norm.epsilon, result);
+        }
+    });
+}
+
+/// What the backward pass of a norm starts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept<'a> {
+    /// The normalised rows, `[rows, columns]`.
+    pub(crate) normal: &'a [f32],
+    /// What they were divided by, `[rows]`.
+    pub(crate) deviations: &'a [f32],
+    /// `[columns]`
+    pub(crate) gamma: &'a [f32],
+}
+
+/// The gradient of what was normalised, in place of `grad`.
+pub(crate) fn gradient(kept: Kept<'_>, grad: &mut [f32]) {
+    pieces(kept, grad, ROWS).for_each(|(rows, grad)| rows.gradient(grad));
+}
+
+/// The same, and the gradients of gamma and beta, one after the other.
+pub(crate) fn gradient_with_parameters(kept: Kept<'_>, grad: &mut [f32]) -> Vec<f32> {
+    let (rows, columns) = (kept.deviations.len(), kept.gamma.len());
+    // Fixed by the shape, so that the order of the sums is.
+    let rows_per_piece = rows.div_ceil(PIECES).max(ROWS);
+    let mut sums = vec![0.0; rows.div_ceil(rows_per_piece) * 2 * columns];
+    pieces(kept, grad, rows_per_piece)
+        .zip(sums.par_chunks_mut(2 * columns))
+        .for_each(|((rows, grad), sums)| {
+            rows.add_parameters(grad, sums);
+            rows.gradient(grad);
+        });
+    let (total, others) = sums.split_at_mut(2 * columns);
+    for sums in others.chunks(2 * columns) {
+        add(total, sums);
+    }
+    sums.truncate(2 * columns);
+    sums
+}
+
+/// Some rows at a time, and their part of `grad`.
+fn pieces<'a>(
+    kept: Kept<'a>,
+    grad: &'a mut [f32],
+    rows: usize,
+) -> impl IndexedParallelIterator<Item = (Kept<'a>, &'a mut [f32])> {
+    let size = rows * kept.gamma.len();
+    let deviations = kept.deviations.par_chunks(rows);
+    let pieces = kept.normal.par_chunks(size).zip(deviations);
+    let pieces = pieces.map(move |(normal, deviations)| Kept {
+        normal,
+        deviations,
+        ..kept
+    });
+    pieces.zip(grad.par_chunks_mut(size))
+}
+
+impl Kept<'_> {
+    fn gradient(&self, grad: &mut [f32]) {
+        let columns = self.gamma.len();
+        let rows = grad
+            .chunks_mut(columns)
+            .zip(self.normal.chunks(columns))
+            .zip(self.deviations);
+        for ((grad, normal), &deviation) in rows {
+            row_gradient(grad, normal, self.gamma, deviation);
+        }
+    }
+
+    /// Adds the gradients of gamma and of beta to the two halves of `sums`.
+    fn add_parameters(&self, grad: &[f32], sums: &mut [f32]) {
+        let columns = self.gamma.len();
+        let (gamma, beta) = sums.split_at_mut(columns);
+        for (grad, normal) in grad.chunks(columns).zip(self.normal.chunks(columns)) {
+            add_row(grad, normal, gamma, beta);
+        }
+    }
+}
+
+/// `dropout(x) + residual` in place of `x`, which is row `row`.
+fn add_dropped(x: &mut [f32], residual: &[f32], row: usize, dropout: Dropout) {
+    if !dropout.is_none() {
+        dropout.multiply((row * x.len()) as u64, x);
+    }
+    add(x, residual);
+}
+
+multiversion! {
+    /// `x + y` in place of `x`.
+    pub(super) fn add(x: &mut [f32], y: &[f32]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += y;
+        }
+    }
+}
+
+multiversion! {
+    /// A row's norm, in its place.
+    pub(super) fn normalise_and_scale(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
+        let factor = 1.0 / centre::<FMA>(row, epsilon);
+        for ((x, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
+            *x = mul_add::<FMA>(*x * factor, *gamma, *beta);
+        }
+    }
+}
+
+multiversion! {
+    /// A row's norm into `result`, with the normalised row in place of the row; returns what it was
+    /// divided by.
+    pub(super) fn normalise(
+        row: &mut [f32],
+        gamma: &[f32],
+        beta: &[f32],
+        epsilon: f32,
+        result: &mut [f32],
+    ) -> f32 {
+        let deviation = centre::<FMA>(row, epsilon);
+        let factor = 1.0 / deviation;
+        let parameters = gamma.iter().zip(beta);
+        for ((x, result), (gamma, beta)) in row.iter_mut().zip(result).zip(parameters) {
+            *x *= factor;
+            *result = mul_add::<FMA>(*x, *gamma, *beta);
+        }
+        deviation
+    }
+}
+
+/// Subtracts the mean of a row; returns its deviation.
+#[inline(always)]
+fn centre<const FMA: bool>(row: &mut [f32], epsilon: f32) -> f32 {
+    let share = 1.0 / row.len() as f32;
+    let mean = sum(row) * share;
+    row.iter_mut().for_each(|x| *x -= mean);
+    mul_add::<FMA>(dot::<FMA>(row, row), share, epsilon).sqrt()
+}
+
+multiversion! {
+    /// Adds a row's part of the gradients of gamma and beta.
+    fn add_row(grad: &[f32], normal: &[f32], gamma_sums: &mut [f32], beta_sums: &mut [f32]) {
+        let sums = gamma_sums.iter_mut().zip(beta_sums);
+        for ((gamma_sum, beta_sum), (grad, normal)) in sums.zip(grad.iter().zip(normal)) {
+            *gamma_sum = mul_add::<FMA>(*grad, *normal, *gamma_sum);
+            *beta_sum += grad;
+        }
+    }
+}
+
+multiversion! {
+    /// With `g = grad · gamma`: `(g - mean(g) - normal · mean(g · normal)) / deviation`, in place of
+    /// `grad`.
+    fn row_gradient(grad: &mut [f32], normal: &[f32], gamma: &[f32], deviation: f32) {
+        for (grad, gamma) in grad.iter_mut().zip(gamma) {
+            *grad *= gamma;
+        }
+        let share = 1.0 / grad.len() as f32;
+        let mean = sum(grad) * share;
+        let along = dot::<FMA>(grad, normal) * share;
+        let factor = 1.0 / deviation;
+        for (grad, normal) in grad.iter_mut().zip(normal) {
+            *grad = (*grad - mean - normal * along) * factor;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Stochastic gradient descent.
+
+use super::{math::mul_add, multiversion::multiversion};
+use crate::SgdStep;
+
+/// The numbers of a step that do not depend on the element.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sgd {
+    gradient_scale: f32,
+    rate: f32,
+    decay: f32,
+    momentum: f32,
+    nesterov: bool,
+}
+
+impl From<SgdStep> for Sgd {
+    fn from(step: SgdStep) -> Self {
+        Self {
+            gradient_scale: step.gradient_scale as f32,
+            rate: step.learning_rate as f32,
+            decay: step.weight_decay as f32,
+            momentum: step.momentum as f32,
+            nesterov: step.nesterov,
+        }
+    }
+}
+
+multiversion! {
+    /// One step of some elements without momentum, in place.
+    pub(crate) fn step(sgd: Sgd, parameter: &mut [f32], gradient: &[f32]) {
+        for (p, &g) in parameter.iter_mut().zip(gradient) {
+            let g = mul_add::<FMA>(*p, sgd.decay, g * sgd.gradient_scale);
+            *p = mul_add::<FMA>(g, -sgd.rate, *p);
+        }
+    }
+}
+
+multiversion! {
+    /// One step of some elements with momentum, in place.
+    pub(crate) fn momentum_step(
+        sgd: Sgd,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        buffer: &mut [f32],
+    ) {
+        for ((p, &g), m) in parameter.iter_mut().zip(gradient).zip(buffer) {
+            let g = mul_add::<FMA>(*p, sgd.decay, g * sgd.gradient_scale);
+            *m = mul_add::<FMA>(*m, sgd.momentum, g);
+            let update = match sgd.nesterov {
+                true => mul_add::<FMA>(*m, sgd.momentum, g),
+                false => *m,
+            };
+            *p = mul_add::<FMA>(update, -sgd.rate, *p);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Sums over a row, in an order that depends on its length alone: many side by side.
+
+use super::math::mul_add;
+
+/// Sums side by side: two vectors of the largest kind, to hide an addition's latency.
+const LANES: usize = 32;
+
+/// The sum of all values.
+#[inline(always)]
+pub(super) fn sum(values: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (pieces, rest) = values.as_chunks::<LANES>();
+    for piece in pieces {
+        for (lane, value) in lanes.iter_mut().zip(piece) {
+            *lane += value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane += value;
+    }
+    total(lanes)
+}
+
+/// The sum of all products.
+#[inline(always)]
+pub(super) fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    for (x, y) in xs.iter().zip(ys) {
+        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane = mul_add::<FMA>(*x, *y, *lane);
+        }
+    }
+    for (lane, (x, y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
+        *lane = mul_add::<FMA>(*x, *y, *lane);
+    }
+    total(lanes)
+}
+
+/// The sum of the lanes, halves onto each other.
+#[inline(always)]
+fn total(lanes: [f32; LANES]) -> f32 {
+    let mut lanes = lanes;
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
