@@ -1,6 +1,7 @@
 //! Automation of the workspace, run as `cargo xtask COMMAND`. The tests use parts of it as a
 //! library: data sets, toy data and the DistilBERT checkpoint made from MiniLM.
 
+pub mod bench;
 pub mod binary;
 pub mod checks;
 pub mod datasets;
@@ -11,4 +12,5 @@ pub mod python;
 pub mod random_model;
 pub mod table;
 pub mod train;
+pub mod venv;
 pub mod workspace;

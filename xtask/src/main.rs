@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
-use xtask::{binary, checks, memory, parity, random_model, train, workspace};
+use xtask::{bench, binary, checks, memory, parity, random_model, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -71,6 +71,7 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    Bench(bench::Arguments),
     /// Compare with transformers on this machine; installs it (about 6 GB) on first use
     Parity {
         /// Virtual environment to use, or to make [default: one in the user's cache]
@@ -117,6 +118,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Model {
             directory, seed, ..
         } => random_model::distilbert(&directory, seed),
+        Command::Bench(arguments) => return bench::bench(&arguments),
         Command::Parity { venv, model } => parity::parity(venv, model.as_deref()),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -10,8 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::datasets::Catalog;
-use crate::datasets::text::sha256_hex;
-use crate::{binary, fixtures, python, workspace};
+use crate::{binary, fixtures, python, venv, workspace};
 
 /// Make the committed fixtures elsewhere and compare them, compare the converted DistilBERT with
 /// MiniLM, open directories that `finetune` saved in transformers (each prints the largest
@@ -20,7 +19,7 @@ use crate::{binary, fixtures, python, workspace};
 /// # Errors
 /// When something cannot be set up, or a difference is too large.
 pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
-    let python = environment(venv)?;
+    let python = venv::python(venv, "parity-venv", &scripts().join("requirements.txt"))?;
     let base = fixtures::base_model(model)?;
     let work = workspace::target_dir()?.join("parity");
     if work.exists() {
@@ -190,72 +189,4 @@ fn output_of(command: &mut Command) -> Result<Vec<u8>> {
         bail!("`{line}` failed ({})", output.status);
     }
     Ok(output.stdout)
-}
-
-/// Python of a virtual environment with what `tests/fixtures/requirements.txt` pins. Without a
-/// folder it is one in the user's cache, made (about 6 GB) when it is not there or the pins have
-/// changed; a folder that is named and exists is taken as it is.
-fn environment(venv: Option<PathBuf>) -> Result<PathBuf> {
-    let requirements = scripts().join("requirements.txt");
-    let pins = fs::read(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
-    let given = venv.is_some();
-    let folder = match venv {
-        Some(folder) => folder,
-        None => cache_dir()?.join("finetune").join("parity-venv"),
-    };
-    let python = python_in(&folder);
-    let stamp = folder.join("requirements.sha256");
-    let ready = given || fs::read_to_string(&stamp).is_ok_and(|hash| hash == sha256_hex(&pins));
-    if python.exists() && ready {
-        return Ok(python);
-    }
-    println!(
-        "Making the Python environment {} (once, about 6 GB)",
-        folder.display()
-    );
-    let system = python::find_with("venv")?;
-    python::run(
-        &system,
-        &["-m".as_ref(), "venv".as_ref(), folder.as_os_str()],
-    )?;
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--requirement",
-    ];
-    let mut args: Vec<&OsStr> = install.iter().map(OsStr::new).collect();
-    args.push(requirements.as_os_str());
-    python::run(&python, &args)?;
-    // Last, so that an installation that was broken off starts again.
-    fs::write(&stamp, sha256_hex(&pins))
-        .with_context(|| format!("cannot write {}", stamp.display()))?;
-    Ok(python)
-}
-
-fn python_in(venv: &Path) -> PathBuf {
-    if cfg!(windows) {
-        venv.join("Scripts").join("python.exe")
-    } else {
-        venv.join("bin").join("python")
-    }
-}
-
-/// The user's folder for things that can be made again.
-fn cache_dir() -> Result<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let folder = if cfg!(windows) {
-        variable("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        variable("HOME").map(|home| home.join("Library").join("Caches"))
-    } else {
-        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
-    };
-    folder.context("found no cache folder of the user; name one with --venv")
 }

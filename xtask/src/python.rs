@@ -58,10 +58,23 @@ pub fn run_quietly<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
 /// # Errors
 /// When it cannot be started or fails.
 pub fn run<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
+    run_with_output(python, args, Stdio::inherit())
+}
+
+/// The same with all its output on standard error.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub fn run_aside<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
+    run_with_output(python, args, std::io::stderr().into())
+}
+
+fn run_with_output<S: AsRef<OsStr>>(python: &Path, args: &[S], output: Stdio) -> Result<()> {
     let line =
         shell_line(std::iter::once(python.as_os_str()).chain(args.iter().map(AsRef::as_ref)));
     let status = Command::new(python)
         .args(args)
+        .stdout(output)
         .status()
         .with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {

@@ -1,0 +1,142 @@
+//! The command line of `cargo xtask bench`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Measure against PyTorch on this machine, and write benches/README.md and benches/results.json
+///
+/// Each job is run several times, ours and the peer's in turn, every run in a process of its own.
+/// Shown are medians; a ratio is the median of the rounds' ratios. Peak memory is the process's
+/// largest resident set. The targets of the project are listed with what was found.
+///
+/// Without --with-peer or --peer-python only ours is measured. Results of jobs that are not run
+/// stay in the files. Let nothing else run at the same time.
+#[derive(Clone, Debug, Args)]
+pub struct Arguments {
+    /// Install the peer into a virtual environment in the user's cache on first use (about 6 GB)
+    #[arg(long, conflicts_with = "peer_python")]
+    pub with_peer: bool,
+    /// Python that has the peer already (see benches/peer/requirements.txt)
+    #[arg(long, value_name = "PATH")]
+    pub peer_python: Option<PathBuf>,
+    /// Jobs to run [default: all but operations]
+    #[arg(long, value_name = "JOBS", value_delimiter = ',')]
+    pub only: Vec<Job>,
+    /// Rounds; in each one every contestant runs once
+    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
+    pub repeats: usize,
+    /// Steps that are measured in a run, after 3 that are not
+    #[arg(long, default_value_t = 30, value_parser = at_least_one)]
+    pub steps: usize,
+    /// Training rows; of the head's job in each of 3 epochs
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    pub rows: usize,
+    /// Short texts to predict; of the long ones there are a quarter of that
+    #[arg(long, default_value_t = 1024, value_parser = at_least_one)]
+    pub texts: usize,
+    /// Directory with train.parquet and validation.parquet (columns text and label) [default: the
+    /// project's movie_reviews]
+    #[arg(long, value_name = "DIR")]
+    pub dataset: Option<PathBuf>,
+    /// Directory for README.md and results.json [default: benches]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print the results of this run as one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Job {
+    /// Full fine-tuning of DistilBERT's size
+    Full,
+    /// LoRA of rank 8 on the same
+    Lora,
+    /// The head alone, 3 epochs, the time for computing features included
+    Head,
+    /// Full fine-tuning of all-MiniLM-L6-v2
+    Minilm,
+    /// From the start of the process to the first step
+    Start,
+    /// Prediction with MiniLM, 32 texts at a time
+    Predict,
+    /// Cost per token over batch sizes, numbers of rows, and at length 512
+    Flat,
+    /// Microbenchmarks of single operations
+    Operations,
+}
+
+impl Job {
+    /// The name on the command line and in the files.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+}
+
+impl Arguments {
+    /// The jobs to run, each once, in their order.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Job> {
+        let wanted = |job: &&Job| match self.only.is_empty() {
+            true => **job != Job::Operations,
+            false => self.only.contains(job),
+        };
+        Job::value_variants()
+            .iter()
+            .filter(wanted)
+            .copied()
+            .collect()
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("expected a whole number from 1 on".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Cli::try_parse_from(std::iter::once("bench").chain(line.split_whitespace()))
+            .map(|cli| cli.arguments)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn jobs_run_once_and_in_their_order() {
+        let jobs = |line| parse(line).unwrap().jobs();
+        assert_eq!(jobs("--only lora,full,lora"), [Job::Full, Job::Lora]);
+        assert!(!jobs("").contains(&Job::Operations));
+        assert_eq!(jobs("").len(), Job::value_variants().len() - 1);
+        assert_eq!(Job::Minilm.name(), "minilm");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (line, message) in [
+            ("--only no", "operations"),
+            ("--repeats 0", "from 1 on"),
+            ("--with-peer --peer-python p", "cannot be used with"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

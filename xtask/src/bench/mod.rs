@@ -1,0 +1,92 @@
+//! `cargo xtask bench`: ours against PyTorch on this machine, alternating, with medians and ratios.
+
+mod arguments;
+mod data;
+mod event_log;
+mod flat;
+mod interrupt;
+mod machine;
+mod markdown;
+mod operations;
+mod predict_run;
+mod prediction;
+mod process;
+mod results;
+mod start;
+mod statistics;
+mod store;
+mod targets;
+mod terminal;
+mod timeline;
+mod train_run;
+mod training;
+mod workbench;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+pub use arguments::{Arguments, Job};
+use results::JobResult;
+use store::{Results, Store};
+use workbench::Workbench;
+
+use crate::workspace;
+
+/// Run the jobs that are asked for. The files are written after each of them, so that what is
+/// finished stays when a later one fails or is interrupted.
+///
+/// # Errors
+/// When something cannot be built, installed, run or written.
+pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
+    interrupt::listen()?;
+    match run(arguments) {
+        Err(_) if let Some(code) = interrupt::exit_code() => {
+            eprintln!("interrupted; the results of jobs that were finished are kept");
+            Ok(ExitCode::from(code))
+        }
+        result => result.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let folder = arguments.output.clone();
+    let folder = folder.unwrap_or_else(|| workspace::root().join("benches"));
+    let mut store = Store::open(&folder)?;
+    let bench = Workbench::new(arguments)?;
+    let mut measured = Results::default();
+    for job in arguments.jobs() {
+        let result =
+            measure(&bench, job).with_context(|| format!("in the job `{}`", job.name()))?;
+        store.keep(job, result.clone())?;
+        if !arguments.json {
+            print(&terminal::text(&result))?;
+        }
+        measured.set(job, result);
+    }
+    if arguments.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&measured)?))?;
+    }
+    let page = workspace::display(&folder.join("README.md"));
+    eprintln!("written: {page} and results.json beside it");
+    Ok(())
+}
+
+fn measure(bench: &Workbench, job: Job) -> Result<JobResult> {
+    match job {
+        Job::Full | Job::Lora | Job::Head | Job::Minilm => training::run(bench, job),
+        Job::Start => start::run(bench),
+        Job::Predict => prediction::run(bench),
+        Job::Flat => flat::run(bench),
+        Job::Operations => operations::run(bench),
+    }
+}
+
+/// A closed pipe is an error here, not a panic.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
+}
