@@ -6,7 +6,7 @@ mod timings;
 
 use std::{process::ExitCode, time::Instant};
 
-use finetune_train::device;
+use finetune_train::{device, resolve_auto};
 
 use self::{chunks::Chunks, source::Source, timings::Timings};
 use crate::{
