@@ -7,6 +7,7 @@
 mod activation;
 mod adafactor;
 mod adam;
+mod attention;
 mod average;
 mod dropout;
 mod embedding;
@@ -26,6 +27,7 @@ use crate::memory::Piece;
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use adafactor::{adafactor_factored_update, adafactor_update};
 pub(crate) use adam::adam_step;
+pub(crate) use attention::{attention, attention_gradients};
 pub(crate) use average::{moving_average, square_sum};
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{embedding_gradient, embedding_norm, embedding_norm_with_normal};
