@@ -6,7 +6,8 @@ use burn::backend::{Backend, tensor::FloatTensor};
 #[cfg(feature = "flex")]
 use crate::flex;
 use crate::{
-    Activation, Dropout, EncoderOps, PackedTokens, Precision, Products, TokenTypeTable, portable,
+    Activation, AttentionShape, Dropout, EncoderOps, PackedTokens, Precision, Products,
+    TokenTypeTable, portable,
 };
 
 /// Rows with mean 0 and variance 1: what the backward pass of a norm keeps.
@@ -89,6 +90,17 @@ pub trait EncoderGradients: EncoderOps {
         portable::column_sums::<Self>(x)
     }
 
+    /// The wanted gradients of query, key and value in [`EncoderOps::attention`].
+    fn attention_gradients(
+        inputs: [FloatTensor<Self>; 3],
+        grad: FloatTensor<Self>,
+        shape: &AttentionShape,
+        dropout: Dropout,
+        wanted: [bool; 3],
+    ) -> [Option<FloatTensor<Self>>; 3] {
+        portable::attention_gradients::<Self>(inputs, grad, shape, dropout, wanted)
+    }
+
     /// [`EncoderOps::dropout_residual_norm`] and what its backward pass keeps.
     fn dropout_residual_norm_with_normal(
         x: FloatTensor<Self>,
@@ -132,6 +144,52 @@ pub trait EncoderGradients: EncoderOps {
 
 #[cfg(feature = "flex")]
 impl EncoderGradients for burn::backend::Flex {
+    fn attention_gradients(
+        inputs: [FloatTensor<Self>; 3],
+        grad: FloatTensor<Self>,
+        shape: &AttentionShape,
+        dropout: Dropout,
+        wanted: [bool; 3],
+    ) -> [Option<FloatTensor<Self>>; 3] {
+        flex::attention_gradients(inputs, grad, shape, dropout, wanted)
+    }
+
+    fn dropout_residual_norm_with_normal(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> (FloatTensor<Self>, Normal<Self>) {
+        flex::dropout_residual_norm_with_normal(x, residual, gamma, beta, epsilon, dropout)
+    }
+
+    fn embedding_norm_with_normal(
+        word: FloatTensor<Self>,
+        position: FloatTensor<Self>,
+        token_type: TokenTypeTable<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        tokens: &PackedTokens,
+        epsilon: f64,
+        dropout: Dropout,
+    ) -> (FloatTensor<Self>, Normal<Self>) {
+        flex::embedding_norm_with_normal(
+            word, position, token_type, gamma, beta, tokens, epsilon, dropout,
+        )
+    }
+
+    fn norm_gradients(
+        normal: Normal<Self>,
+        gamma: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        dropout: Dropout,
+        wanted: NormGradients<bool>,
+    ) -> NormGradients<Option<FloatTensor<Self>>> {
+        flex::norm_gradients(normal, gamma, grad, dropout, wanted)
+    }
+
     fn linear_with_sum(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -177,42 +235,6 @@ impl EncoderGradients for burn::backend::Flex {
 
     fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
         flex::column_sums(x)
-    }
-
-    fn dropout_residual_norm_with_normal(
-        x: FloatTensor<Self>,
-        residual: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f64,
-        dropout: Dropout,
-    ) -> (FloatTensor<Self>, Normal<Self>) {
-        flex::dropout_residual_norm_with_normal(x, residual, gamma, beta, epsilon, dropout)
-    }
-
-    fn embedding_norm_with_normal(
-        word: FloatTensor<Self>,
-        position: FloatTensor<Self>,
-        token_type: TokenTypeTable<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        tokens: &PackedTokens,
-        epsilon: f64,
-        dropout: Dropout,
-    ) -> (FloatTensor<Self>, Normal<Self>) {
-        flex::embedding_norm_with_normal(
-            word, position, token_type, gamma, beta, tokens, epsilon, dropout,
-        )
-    }
-
-    fn norm_gradients(
-        normal: Normal<Self>,
-        gamma: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        dropout: Dropout,
-        wanted: NormGradients<bool>,
-    ) -> NormGradients<Option<FloatTensor<Self>>> {
-        flex::norm_gradients(normal, gamma, grad, dropout, wanted)
     }
 }
 

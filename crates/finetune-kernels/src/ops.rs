@@ -176,6 +176,16 @@ impl EncoderOps for burn::backend::Flex {
         flex::activation_gradient(x, grad, activation)
     }
 
+    fn attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        shape: AttentionShape,
+        dropout: Dropout,
+    ) -> FloatTensor<Self> {
+        flex::attention(query, key, value, &shape, dropout)
+    }
+
     fn dropout_residual_norm(
         x: FloatTensor<Self>,
         residual: FloatTensor<Self>,

@@ -8,7 +8,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{AttentionShape, Dropout, EncoderOps, portable::Heads};
+use crate::{AttentionShape, Dropout, EncoderGradients, EncoderOps};
 
 /// Parents: query, key, value.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Kept<B: Backend> {
     dropout: Dropout,
 }
 
-impl<B: Backend> Backward<B, 3> for Attention {
+impl<B: EncoderGradients> Backward<B, 3> for Attention {
     type State = Kept<B>;
 
     fn backward(
@@ -36,49 +36,19 @@ impl<B: Backend> Backward<B, 3> for Attention {
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let kept = ops.state;
-        let [query_node, key_node, value_node] = ops.parents;
-        let transpose = |x| B::float_swap_dims(x, 2, 3);
-
-        let heads = Heads::<B>::new(&grad, &kept.shape);
-        let (queries, keys) = (&heads.queries, &heads.keys);
-        let grad = B::float_mul(queries.split(grad), queries.row_mask());
-        let (query, key) = (queries.split(kept.query), keys.split(kept.key));
-        let probabilities = heads.probabilities(query.clone(), key.clone());
-        let factors = heads.dropout_factors(&kept.shape, kept.dropout, &probabilities);
-        let dropped = |x: FloatTensor<B>| match &factors {
-            Some(factors) => B::float_mul(x, factors.clone()),
-            None => x,
-        };
-
-        if let Some(node) = value_node {
-            let dropped = transpose(dropped(probabilities.clone()));
-            let value = keys.merge(B::float_matmul(dropped, grad.clone()));
-            grads.register::<B>(node.id, value);
-        }
-        if query_node.is_none() && key_node.is_none() {
-            return;
-        }
-        let value = transpose(keys.split(kept.value));
-        let grad = dropped(B::float_matmul(grad, value));
-        drop(factors);
-        // Of the softmax: p · (g - sum(g · p)).
-        let weighted = B::float_mul(grad, probabilities.clone());
-        let sum = B::float_sum_dim(weighted.clone(), 3);
-        let scores = B::float_sub(weighted, B::float_mul(probabilities, sum));
-        let scores = B::float_mul_scalar(scores, heads.scale().into());
-        if let Some(node) = key_node {
-            let key = keys.merge(B::float_matmul(transpose(scores.clone()), query));
-            grads.register::<B>(node.id, key);
-        }
-        if let Some(node) = query_node {
-            let query = queries.merge(B::float_matmul(scores, key));
-            grads.register::<B>(node.id, query);
+        let inputs = [kept.query, kept.key, kept.value];
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let found = B::attention_gradients(inputs, grad, &kept.shape, kept.dropout, wanted);
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                grads.register::<B>(node.id, gradient);
+            }
         }
     }
 }
 
 /// See [`EncoderOps::attention`].
-pub(super) fn attention<B: EncoderOps, C: CheckpointStrategy>(
+pub(super) fn attention<B: EncoderGradients, C: CheckpointStrategy>(
     query: FloatTensor<Autodiff<B, C>>,
     key: FloatTensor<Autodiff<B, C>>,
     value: FloatTensor<Autodiff<B, C>>,

@@ -202,31 +202,12 @@ proptest! {
     fn attention(
         lengths in prop::collection::vec(1u32..24, 1..6),
         heads in 1usize..4,
+        head_size in prop::sample::select(&[1usize, 4, 17, 64][..]),
         first in any::<bool>(),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
-        let offsets = Offsets::from_lengths(lengths);
-        let shape = match first {
-            true => AttentionShape::of_first(&offsets, heads, Precision::F32),
-            false => AttentionShape::of_all(&offsets, heads, Precision::F32),
-        };
-        let tracked = bits(tracked);
-        let inputs = [0, 1, 2].map(|index| {
-            let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
-            input(&[offsets.num_tokens(), heads * 4], index, tracked(index))
-        });
-        check(
-            &inputs,
-            &|tensors| {
-                let [query, key, value] = take(tensors);
-                <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(dropped))
-            },
-            &|tensors| {
-                let [query, key, value] = take(tensors);
-                portable::attention::<B>(query, key, value, &shape, drawn(dropped))
-            },
-        );
+        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], first, dropped, tracked);
     }
 
     #[test]
@@ -301,6 +282,84 @@ proptest! {
                 result
             },
         );
+    }
+}
+
+fn check_attention(
+    offsets: &Offsets,
+    [heads, head_size]: [usize; 2],
+    first: bool,
+    dropped: bool,
+    tracked: u32,
+) {
+    let shape = match first {
+        true => AttentionShape::of_first(offsets, heads, Precision::F32),
+        false => AttentionShape::of_all(offsets, heads, Precision::F32),
+    };
+    let tracked = bits(tracked);
+    let inputs = [0, 1, 2].map(|index| {
+        let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
+        let rows = offsets.num_tokens();
+        input(&[rows, heads * head_size], index, tracked(index))
+    });
+    check(
+        &inputs,
+        &|tensors| {
+            let [query, key, value] = take(tensors);
+            <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(dropped))
+        },
+        &|tensors| {
+            let [query, key, value] = take(tensors);
+            portable::attention::<B>(query, key, value, &shape, drawn(dropped))
+        },
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Several blocks of queries, and heads shared among threads.
+    #[test]
+    fn attention_of_long_sequences(
+        lengths in prop::collection::vec(1u32..=512, 1..4),
+        [heads, head_size] in [1usize..4, 8usize..40],
+        first in any::<bool>(),
+        dropped in any::<bool>(),
+        tracked in 0u32..8,
+    ) {
+        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], first, dropped, tracked);
+    }
+}
+
+/// Of many short sequences, and of one that is as long as any.
+#[test]
+fn attention_of_extreme_batches() {
+    for lengths in [vec![1; 300], vec![512], vec![128, 129, 255, 256, 257]] {
+        let offsets = Offsets::from_lengths(lengths);
+        check_attention(&offsets, [2, 16], false, true, 7);
+        check_attention(&offsets, [2, 16], true, true, 7);
+    }
+}
+
+/// Products in bf16 are off by its precision, and no more.
+#[test]
+fn attention_in_bf16() {
+    let offsets = Offsets::from_lengths([40, 3, 130]);
+    let inputs = [0, 1, 2].map(|index| input(&[173, 64], index, true));
+    let run = |precision| {
+        results(&inputs, &|tensors| {
+            let [query, key, value] = take(tensors);
+            let shape = AttentionShape::of_all(&offsets, 2, precision);
+            <B as EncoderOps>::attention(query, key, value, shape, drawn(true))
+        })
+    };
+    for (rough, exact) in run(Precision::Bf16).iter().zip(run(Precision::F32)) {
+        let (rough, exact) = (rough.as_ref().unwrap(), exact.unwrap());
+        let square = |x: f32| f64::from(x) * f64::from(x);
+        let error: f64 = rough.iter().zip(&exact).map(|(a, b)| square(a - b)).sum();
+        let size: f64 = exact.iter().map(|x| square(*x)).sum();
+        let relative = (error / size).sqrt();
+        assert!(relative > 0.0 && relative < 1e-2, "{relative}");
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) mod adafactor;
 #[cfg(feature = "flex")]
 pub(crate) mod adam;
 #[cfg(feature = "flex")]
+pub(crate) mod attention;
+#[cfg(feature = "flex")]
 pub(crate) mod average;
 pub(crate) mod dropout;
 #[cfg(feature = "flex")]
@@ -21,6 +23,8 @@ mod multiversion;
 pub(crate) mod norm;
 #[cfg(feature = "flex")]
 pub(crate) mod sgd;
+#[cfg(feature = "flex")]
+mod softmax;
 #[cfg(feature = "flex")]
 pub(crate) mod squares;
 #[cfg(feature = "flex")]

@@ -6,8 +6,8 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{constant, indices};
-use crate::{AttentionShape, Dropout, Offsets};
+use super::{constant, indices, product};
+use crate::{AttentionShape, Dropout, Offsets, Precision};
 
 /// Far below any score, so that its exponential is exactly zero.
 const MASKED: f32 = -1e30;
@@ -28,47 +28,90 @@ pub(crate) fn attention<B: Backend>(
         probabilities = B::float_mul(probabilities, factors);
     }
     let value = heads.keys.split(value);
-    heads.queries.merge(B::float_matmul(probabilities, value))
+    heads.queries.merge(heads.product(probabilities, value))
+}
+
+/// See [`EncoderGradients::attention_gradients`](crate::EncoderGradients::attention_gradients).
+pub(crate) fn attention_gradients<B: Backend>(
+    [query, key, value]: [FloatTensor<B>; 3],
+    grad: FloatTensor<B>,
+    shape: &AttentionShape,
+    dropout: Dropout,
+    wanted: [bool; 3],
+) -> [Option<FloatTensor<B>>; 3] {
+    let transpose = |x| B::float_swap_dims(x, 2, 3);
+    let heads = Heads::<B>::new(&grad, shape);
+    let (queries, keys) = (&heads.queries, &heads.keys);
+    let grad = B::float_mul(queries.split(grad), queries.row_mask());
+    let (query, key) = (queries.split(query), keys.split(key));
+    let probabilities = heads.probabilities(query.clone(), key.clone());
+    let factors = heads.dropout_factors(shape, dropout, &probabilities);
+    let dropped = |x: FloatTensor<B>| match &factors {
+        Some(factors) => B::float_mul(x, factors.clone()),
+        None => x,
+    };
+
+    let value_gradient = wanted[2].then(|| {
+        let dropped = transpose(dropped(probabilities.clone()));
+        keys.merge(heads.product(dropped, grad.clone()))
+    });
+    if !wanted[0] && !wanted[1] {
+        return [None, None, value_gradient];
+    }
+    let value = transpose(keys.split(value));
+    let grad = dropped(heads.product(grad, value));
+    // Of the softmax: p · (g - sum(g · p)).
+    let weighted = B::float_mul(grad, probabilities.clone());
+    let sum = B::float_sum_dim(weighted.clone(), 3);
+    let scores = B::float_sub(weighted, B::float_mul(probabilities, sum));
+    let scores = B::float_mul_scalar(scores, heads.scale().into());
+    let key_gradient =
+        wanted[1].then(|| keys.merge(heads.product(transpose(scores.clone()), query)));
+    let query_gradient = wanted[0].then(|| queries.merge(heads.product(scores, key)));
+    [query_gradient, key_gradient, value_gradient]
 }
 
 /// The ways from packed rows to heads with padding, and back.
-pub(crate) struct Heads<B: Backend> {
-    pub(crate) queries: Padding<B>,
-    pub(crate) keys: Padding<B>,
+struct Heads<B: Backend> {
+    queries: Padding<B>,
+    keys: Padding<B>,
     head_size: usize,
+    precision: Precision,
 }
 
 impl<B: Backend> Heads<B> {
     /// For tensors like `packed`, `[tokens, heads · head size]`.
-    pub(crate) fn new(packed: &FloatTensor<B>, shape: &AttentionShape) -> Self {
+    fn new(packed: &FloatTensor<B>, shape: &AttentionShape) -> Self {
         let head_size = packed.shape()[1] / shape.heads;
         let padding = |offsets| Padding::new(packed, offsets, shape.heads, head_size);
         Self {
             queries: padding(&shape.queries),
             keys: padding(&shape.keys),
             head_size,
+            precision: shape.precision,
         }
     }
 
+    /// `a · b` of each head.
+    fn product(&self, a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+        product::<B>(a, b, self.precision)
+    }
+
     /// Factor of the scores, `1 / √(head size)`.
-    pub(crate) fn scale(&self) -> f64 {
+    fn scale(&self) -> f64 {
         (self.head_size as f64).powf(-0.5)
     }
 
     /// `softmax(q · kᵀ / √d)` of split queries and keys, `[batch, heads, queries, keys]`.
-    pub(crate) fn probabilities(
-        &self,
-        query: FloatTensor<B>,
-        key: FloatTensor<B>,
-    ) -> FloatTensor<B> {
-        let query = B::float_mul_scalar(query, self.scale().into());
-        let scores = B::float_matmul(query, B::float_swap_dims(key, 2, 3));
+    fn probabilities(&self, query: FloatTensor<B>, key: FloatTensor<B>) -> FloatTensor<B> {
+        let scores = self.product(query, B::float_swap_dims(key, 2, 3));
+        let scores = B::float_mul_scalar(scores, self.scale().into());
         B::softmax(B::float_add(scores, self.keys.mask.clone()), 3)
     }
 
     /// Dropout factors of the probabilities. The stream does not depend on the padding: one run of
     /// elements per (query, head), padded to a multiple of 4.
-    pub(crate) fn dropout_factors(
+    fn dropout_factors(
         &self,
         shape: &AttentionShape,
         dropout: Dropout,
@@ -99,7 +142,7 @@ impl<B: Backend> Heads<B> {
 }
 
 /// The way from packed rows to heads with padding, and back.
-pub(crate) struct Padding<B: Backend> {
+struct Padding<B: Backend> {
     batch: usize,
     longest: usize,
     heads: usize,
@@ -138,14 +181,14 @@ impl<B: Backend> Padding<B> {
     }
 
     /// `[tokens, heads · head size]` to `[batch, heads, longest, head size]`.
-    pub(crate) fn split(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    fn split(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let padded = B::float_select(x, 0, self.padded_rows.clone());
         let shape = Shape::new([self.batch, self.longest, self.heads, self.head_size]);
         B::float_swap_dims(B::float_reshape(padded, shape), 1, 2)
     }
 
     /// The inverse of [`split`](Self::split); drops the padding.
-    pub(crate) fn merge(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    fn merge(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let shape = Shape::new([self.batch * self.longest, self.heads * self.head_size]);
         let rows = B::float_reshape(B::float_swap_dims(x, 1, 2), shape);
         B::float_select(rows, 0, self.packed_rows.clone())
@@ -153,7 +196,7 @@ impl<B: Backend> Padding<B> {
 
     /// 1 for tokens and 0 for padding, `[batch, 1, longest, 1]`: for what must not come from padded
     /// queries.
-    pub(crate) fn row_mask(&self) -> FloatTensor<B> {
+    fn row_mask(&self) -> FloatTensor<B> {
         // exp(-1e30) is 0.
         B::float_swap_dims(B::float_exp(self.mask.clone()), 2, 3)
     }

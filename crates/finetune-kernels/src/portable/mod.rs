@@ -8,7 +8,7 @@ mod loss;
 mod norm;
 mod optimizer;
 
-pub(crate) use attention::{Heads, attention};
+pub(crate) use attention::{attention, attention_gradients};
 pub(crate) use embedding::{embedding_gradient, embedding_norm};
 pub(crate) use linear::{column_sums, linear, lora, product, transposed};
 pub(crate) use loss::softmax_cross_entropy;

@@ -1,0 +1,104 @@
+//! Softmax of rows and its gradient. Rows are padded to whole vectors.
+
+use super::{
+    math::{exp, mul_add},
+    multiversion::multiversion,
+};
+
+/// Rows start at multiples of this: one vector of the largest kind.
+pub(super) const LANES: usize = 16;
+
+/// Numbers that stay in the first cache from one loop over them to the next.
+const CACHED: usize = 1 << 12;
+
+multiversion! {
+    /// Replaces the first `columns` of each row, `stride` long, by their `softmax(scale · row)`, and
+    /// the rest by zeros.
+    pub(super) fn softmax(rows: &mut [f32], columns: usize, stride: usize, scale: f32) {
+        for rows in rows.chunks_mut((CACHED / stride).max(1) * stride) {
+            for row in rows.chunks_exact_mut(stride) {
+                row[columns..].fill(f32::NEG_INFINITY);
+                let (row, _) = row.as_chunks_mut::<LANES>();
+                let largest = largest(row);
+                for x in row.as_flattened_mut() {
+                    *x = (*x - largest) * scale;
+                }
+            }
+            // One loop over short rows, not a loop for each.
+            for x in rows.iter_mut() {
+                *x = exp::<FMA>(*x);
+            }
+            for row in rows.chunks_exact_mut(stride) {
+                let (row, _) = row.as_chunks_mut::<LANES>();
+                let factor = 1.0 / sum(row);
+                for x in row.as_flattened_mut() {
+                    *x *= factor;
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// The gradient of the scores, from a row of probabilities `p` and the gradient `g` of them:
+    /// `scale · p · (g - sum(p · g))`, in place of `g`.
+    pub(super) fn softmax_gradient(probabilities: &[f32], grad: &mut [f32], scale: f32) {
+        let (probabilities, _) = probabilities.as_chunks::<LANES>();
+        let (grad, _) = grad.as_chunks_mut::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (p, g) in probabilities.iter().zip(grad.iter()) {
+            for (lane, (p, g)) in lanes.iter_mut().zip(p.iter().zip(g)) {
+                *lane = mul_add::<FMA>(*p, *g, *lane);
+            }
+        }
+        let sum = total(lanes);
+        for (p, g) in probabilities.iter().zip(grad) {
+            for (p, g) in p.iter().zip(g) {
+                *g = *p * scale * (*g - sum);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn largest(row: &[[f32; LANES]]) -> f32 {
+    // Not `max`, which is slower; a NaN gets into the exponentials anyway.
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for piece in row {
+        for (lane, x) in lanes.iter_mut().zip(piece) {
+            *lane = larger(*lane, *x);
+        }
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = larger(lanes[lane], lanes[lane + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn sum(row: &[[f32; LANES]]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    for piece in row {
+        for (lane, x) in lanes.iter_mut().zip(piece) {
+            *lane += x;
+        }
+    }
+    total(lanes)
+}
+
+#[inline(always)]
+fn total(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
