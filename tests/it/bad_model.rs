@@ -131,10 +131,13 @@ fn weights_that_do_not_match_their_checksum() {
             let kept = &weights[..weights.len() / keep];
             fs::write(model.join("model.safetensors"), kept).unwrap();
         };
-        check(
-            damage,
-            &["model.safetensors.sha256", "Copy the weights again"],
-        );
+        let words = ["model.safetensors.sha256", "Copy the weights again"];
+        check(damage, &words);
+        let scratch = Scratch::new();
+        scratch.write("x.csv", samples::csv(&samples::examples(20)));
+        damage(&scratch.copy_model("tiny_bert"));
+        let train = "train --model model --dataset x.csv --output run --auto-find-batch-size";
+        scratch.refuses(&split(train), &words);
     }
 }
 

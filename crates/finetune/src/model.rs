@@ -50,9 +50,12 @@ pub struct Verification(thread::JoinHandle<Result<ModelFiles, HubError>>);
 
 impl Verification {
     /// Begins.
-    pub fn begin(found: &FoundModel) -> Self {
+    pub fn begin(found: &FoundModel) -> Result<Self, Failure> {
         let found = found.clone();
-        Self(thread::spawn(|| found.verify()))
+        let thread = thread::Builder::new().name("verifier".into());
+        let thread = thread.spawn(|| found.verify());
+        let failed = |error| Failure::Internal(format!("cannot start a thread: {error}"));
+        thread.map(Self).map_err(failed)
     }
 
     /// Waits for the verdict. Nothing may be done with the weights before, and what is wrong with
@@ -73,7 +76,7 @@ pub fn classifier(
     let directory = Path::new(name);
     if !directory.join("adapter_config.json").exists() {
         let files = find(name, revision)?;
-        let verification = Verification::begin(&files);
+        let verification = Verification::begin(&files)?;
         let loaded = Classifier::load_on(&files.dir, device);
         verification.wait()?;
         return Ok(loaded?);
@@ -86,7 +89,7 @@ pub fn classifier(
         )));
     }
     let files = find(base, revision.or(adapter.revision.as_deref()))?;
-    let verification = Verification::begin(&files);
+    let verification = Verification::begin(&files)?;
     let loaded = Classifier::load_adapter(&files.dir, directory, device);
     verification.wait()?;
     Ok(loaded?)

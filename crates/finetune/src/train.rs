@@ -52,6 +52,8 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let plan = plan(&options, &rows, device_name, run.path())?;
     let (mut plan, loaded, verification) = resolved(plan, &options, &rows)?;
     if plan.auto_find_batch_size {
+        // Trials with damaged weights would look like a lack of memory.
+        loaded.files.clone().verify()?;
         plan = find_batch_size(plan, &loaded)?;
     }
     let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
@@ -71,7 +73,7 @@ fn resolved(
     rows: &Rows,
 ) -> Result<(TrainPlan, Loaded, Verification), Failure> {
     let files = model::of_plan(&plan)?;
-    let verification = Verification::begin(&files);
+    let verification = Verification::begin(&files)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let plan = with_model(plan, options, &config)?;
     let loaded = load(&plan, rows, files)?;
