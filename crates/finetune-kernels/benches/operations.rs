@@ -246,7 +246,9 @@ fn tokens() -> PackedTokens {
         positions: (0..TOKENS).map(|token| (token % length) as u32).collect(),
         type_ids: vec![0; TOKENS].into(),
         offsets: Offsets::from_lengths([length as u32; BATCH]),
+        used_rows: None,
     }
+    .with_used_rows()
 }
 
 #[divan::bench]
