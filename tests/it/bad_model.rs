@@ -119,6 +119,25 @@ fn weights_cut_short() {
     );
 }
 
+/// Weights are verified while they are loaded; what is wrong with them is said first, whether they
+/// load or not.
+#[test]
+fn weights_that_do_not_match_their_checksum() {
+    for keep in [1, 2] {
+        let damage = |model: &Path| {
+            let wrong = "0".repeat(64);
+            fs::write(model.join("model.safetensors.sha256"), &wrong).unwrap();
+            let weights = fs::read(model.join("model.safetensors")).unwrap();
+            let kept = &weights[..weights.len() / keep];
+            fs::write(model.join("model.safetensors"), kept).unwrap();
+        };
+        check(
+            damage,
+            &["model.safetensors.sha256", "Copy the weights again"],
+        );
+    }
+}
+
 #[test]
 fn header_longer_than_the_file() {
     for length in [u64::MAX, 1 << 62, 1 << 33, 99_000_000] {

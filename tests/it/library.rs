@@ -40,6 +40,28 @@ fn threads_predict_with_one_classifier() {
     });
 }
 
+/// However many, in their order, and the same as tokens that were made elsewhere.
+#[test]
+fn many_texts_at_once() {
+    let classifier = Classifier::load(fixtures::path("tiny_bert")).unwrap();
+    let texts: Vec<String> = (0..100)
+        .map(|n| "good film ".repeat(1 + n * 7 % 23))
+        .collect();
+    let all = classifier.predict(&texts).unwrap();
+    assert_eq!(all.len(), texts.len());
+    for (text, found) in texts.iter().zip(&all) {
+        let alone = &classifier.predict(&[text]).unwrap()[0];
+        let difference = fixtures::largest_difference(&alone.logits, &found.logits);
+        assert!(difference < 1e-5, "{text}: {difference}");
+    }
+    let encoder = classifier.encoder(usize::MAX, false).unwrap();
+    let rows: Vec<_> = texts.iter().map(|text| (text, None::<&str>)).collect();
+    assert_eq!(classifier.predict_rows(&rows, &encoder).unwrap(), all);
+    let tokens = encoder.encode_batch(&rows).unwrap();
+    assert_eq!(classifier.predict_tokens(&tokens, 32).unwrap(), all);
+    assert_eq!(classifier.predict::<&str>(&[]).unwrap(), []);
+}
+
 /// Two tasks with labels of their own on one base; each call chooses, also from threads at once.
 #[test]
 fn several_adapters_on_one_base() {

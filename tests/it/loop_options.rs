@@ -282,6 +282,15 @@ fn plans_that_make_no_sense() {
             &["gradient_accumulation_steps is 0"],
         ),
         (
+            "--batch-tokens 64 --batch-size 8",
+            &["batch_size is 8", "batch_tokens 64", "leave the other out"],
+        ),
+        (
+            "--batch-tokens 64 --auto-find-batch-size",
+            &["auto_find_batch_size", "batch_tokens (64)"],
+        ),
+        ("--batch-tokens -1", &["-1", "--batch-tokens"]),
+        (
             "--unfreeze-every 0 --strategy gradual",
             &["unfreeze_every is 0"],
         ),

@@ -4,6 +4,7 @@
 mod bad_data;
 mod bad_model;
 mod bad_option;
+mod batch_tokens;
 mod command;
 mod compare;
 mod evaluate;

@@ -1,6 +1,12 @@
 //! `finetune predict`: inputs and outputs.
 
-use std::process::Stdio;
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use finetune_data::{
     Dataset,
@@ -84,6 +90,144 @@ fn logits_are_those_of_transformers() {
     }
 }
 
+/// The same texts and labels, and logits but for their last bits.
+#[track_caller]
+fn same_predictions(found: &[Value], expected: &[Value]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        for key in ["text", "label"] {
+            assert_eq!(found[key], expected[key]);
+        }
+        let logits = |line: &Value| -> Vec<f32> {
+            let logits = line["logits"].as_array().unwrap().iter();
+            logits.map(number).collect()
+        };
+        let difference = fixtures::largest_difference(&logits(found), &logits(expected));
+        assert!(difference < 1e-5, "{found} {expected}");
+    }
+}
+
+/// Texts of 1 to 40 words, no two neighbours of the same length.
+fn uneven_texts(count: usize) -> Vec<String> {
+    let words = ["good", "film", "dull", "plot", "warm", "story", "slow"];
+    let text = |number: usize| {
+        let length = 1 + number * 17 % 40;
+        let words = (0..length).map(|word| words[(number + word * word) % words.len()]);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    (0..count).map(text).collect()
+}
+
+/// Texts are computed with others of their length, and come out in their own order.
+#[test]
+fn in_the_order_of_the_texts_whatever_their_lengths() {
+    let scratch = Scratch::new();
+    let texts = uneven_texts(300);
+    scratch.write("texts.txt", texts.join("\n"));
+    let lines = |options: &str| {
+        let options = split(options);
+        let arguments = predict(&[&["--json", "--file", "texts.txt"], &options[..]].concat());
+        scratch.run(&borrowed(&arguments)).succeeded()
+    };
+    let alone = lines("--batch-size 1");
+    let found: Vec<_> = alone.json_lines();
+    let found: Vec<_> = found
+        .iter()
+        .map(|line| line["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, texts);
+    // A chunk of 64 rows, of 224, of all.
+    for options in ["--batch-size 2", "--batch-size 7", ""] {
+        let together = lines(options);
+        same_predictions(&together.json_lines(), &alone.json_lines());
+        assert_eq!(lines(options).stdout, together.stdout, "{options:?}");
+    }
+}
+
+/// Somebody who waits for each answer before the next line, as at a terminal.
+#[test]
+fn a_line_is_answered_before_the_next_one_comes() {
+    let scratch = Scratch::new();
+    let arguments = predict(&["--json"]);
+    let mut child = scratch
+        .command(&borrowed(&arguments))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (send, answers) = mpsc::channel();
+    thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| send.send(line))
+    });
+    for text in TEXTS {
+        writeln!(input, "{text}").unwrap();
+        let answer = answers.recv_timeout(Duration::from_secs(60));
+        let Ok(answer) = answer else {
+            child.kill().unwrap();
+            panic!("no answer to {text:?}");
+        };
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["text"], text);
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    assert!(answers.recv().is_err());
+}
+
+#[test]
+fn rows_before_one_that_cannot_be_read_are_predicted() {
+    let scratch = Scratch::new();
+    let good = TEXTS.map(|text| format!("{text}\n")).concat();
+    scratch.write("latin.txt", [good.as_bytes(), b"caf\xe9\nnever\n"].concat());
+    let arguments = predict(&["--json", "--file", "latin.txt"]);
+    let run = scratch.run(&borrowed(&arguments));
+    run.failed(2, &["latin.txt, row 3 (line 4)", "UTF-8"]);
+    let found = run.json_lines();
+    let found: Vec<_> = found
+        .iter()
+        .map(|line| line["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, TEXTS);
+}
+
+#[test]
+fn says_how_fast_it_went() {
+    let scratch = Scratch::new();
+    let texts = uneven_texts(150);
+    scratch.write("many.txt", texts.join("\n"));
+    scratch.write("few.txt", texts[..20].join("\n"));
+    let run = |file: &str| {
+        let options = ["--json", "--file", file, "--timings", "timings.json"];
+        let arguments = predict(&options);
+        let run = scratch.run(&borrowed(&arguments)).succeeded();
+        assert_eq!(
+            run.json_lines().len(),
+            texts.len().min(run.stdout.lines().count())
+        );
+        (run, scratch.json("timings.json"))
+    };
+    let (many, timings) = run("many.txt");
+    assert!(many.stderr.starts_with("predicted 150 texts in "), "{many}");
+    assert!(many.stderr.ends_with(" texts/s)\n"), "{many}");
+    let words: usize = texts.iter().map(|text| text.split(' ').count() + 2).sum();
+    assert_eq!(
+        (&timings["texts"], &timings["tokens"]),
+        (&150.into(), &words.into())
+    );
+    let seconds = |name: &str| timings[name].as_f64().unwrap();
+    for part in ["model_seconds", "tokenize_seconds"] {
+        assert!(seconds(part) > 0.0, "{timings}");
+    }
+    assert!(seconds("model_seconds") < seconds("seconds"), "{timings}");
+    assert!(seconds("start_seconds") > 0.0, "{timings}");
+    let (few, timings) = run("few.txt");
+    assert_eq!((few.stderr.as_str(), &timings["texts"]), ("", &20.into()));
+}
+
 /// Arguments, every kind of file, and standard input give the same.
 #[test]
 fn from_everywhere() {
@@ -131,7 +275,8 @@ fn from_everywhere() {
     let from_input = scratch
         .run_with_input(&borrowed(&arguments), lines.as_bytes())
         .succeeded();
-    assert_eq!(from_input.stdout, from_arguments.stdout);
+    // Whether the lines come at once, and so in one batch, is up to the system.
+    same_predictions(&from_input.json_lines(), &predictions);
     for file in ["texts.txt", "texts.csv", "texts.jsonl"] {
         let arguments = predict(&["--json", "--file", file]);
         let from_file = scratch.run(&borrowed(&arguments)).succeeded();

@@ -174,11 +174,12 @@ fn a_lora_run_killed_twenty_times() {
 }
 
 #[test]
-fn gradual_pissa_and_cached_features_resume_too() {
+fn gradual_pissa_cached_features_and_batches_by_tokens_resume_too() {
     for (number, options) in [
         "--strategy gradual --optim sgd --set optim_args.momentum=0.9",
         "--strategy lora --set lora.init_lora_weights=pissa",
         "--strategy head --length-buckets 4",
+        "--batch-tokens 60 --length-buckets 4",
     ]
     .into_iter()
     .enumerate()
@@ -187,6 +188,10 @@ fn gradual_pissa_and_cached_features_resume_too() {
         samples::splits(&scratch, "csv");
         let model = fixtures::path("tiny_bert");
         let options = format!("{RUN} --max-steps 150 {options}");
+        let options = match options.contains("--batch-tokens") {
+            true => options.replace("--batch-size 8", ""),
+            false => options,
+        };
         let undisturbed = train(&model, "undisturbed", &options);
         let started = Instant::now();
         scratch.run(&undisturbed).succeeded();

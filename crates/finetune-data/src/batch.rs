@@ -105,6 +105,29 @@ impl PackedBatch {
             .map(|pair| (pair[1] - pair[0]) as usize)
     }
 
+    /// Cuts the rows into groups of similar length: row numbers in the batch, the shortest rows
+    /// first, ascending within a group. A group has at most `rows` rows and as many as fit into
+    /// `tokens` tokens; a longer row is a group of its own.
+    pub fn by_length(&self, rows: usize, tokens: usize) -> Vec<Vec<usize>> {
+        let lengths: Vec<usize> = self.lengths().collect();
+        let mut order: Vec<usize> = (0..lengths.len()).collect();
+        order.sort_by_key(|&row| lengths[row]);
+        let (mut groups, mut filled) = (Vec::<Vec<usize>>::new(), 0);
+        for row in order {
+            let fits = |group: &Vec<usize>| group.len() < rows && filled + lengths[row] <= tokens;
+            match groups.last_mut().filter(|group| fits(group)) {
+                Some(group) => group.push(row),
+                None => {
+                    groups.push(vec![row]);
+                    filled = 0;
+                }
+            }
+            filled += lengths[row];
+        }
+        groups.iter_mut().for_each(|group| group.sort_unstable());
+        groups
+    }
+
     /// Tokens of the longest row.
     pub fn max_len(&self) -> usize {
         self.lengths().max().unwrap_or(0)
@@ -120,6 +143,53 @@ impl PackedBatch {
         match self.padded_tokens() {
             0 => 0.0,
             padded => 1.0 - self.num_tokens() as f64 / padded as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn batch(lengths: &[usize]) -> PackedBatch {
+        let mut batch = PackedBatch::new(BatchLabels::None);
+        for (row, &length) in (0..).zip(lengths) {
+            batch.ids.resize(batch.ids.len() + length, 0);
+            batch.close_row(row).unwrap();
+        }
+        batch
+    }
+
+    #[test]
+    fn groups_of_similar_length() {
+        let batch = batch(&[5, 1, 9, 2, 5, 30, 1]);
+        assert_eq!(
+            batch.by_length(3, 12),
+            [vec![1, 3, 6], vec![0, 4], vec![2], vec![5]]
+        );
+        // What fits into one batch stays as it is.
+        assert_eq!(batch.by_length(7, 100), [[0, 1, 2, 3, 4, 5, 6]]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_in_one_group(
+            lengths in prop::collection::vec(1usize..40, 0..60),
+            rows in 1usize..9,
+            tokens in 1usize..90,
+        ) {
+            let groups = batch(&lengths).by_length(rows, tokens);
+            for group in &groups {
+                let sum: usize = group.iter().map(|&row| lengths[row]).sum();
+                prop_assert!(group.len() <= rows && (sum <= tokens || group.len() == 1));
+                prop_assert!(group.is_sorted());
+            }
+            let longest = |group: &Vec<usize>| group.iter().map(|&row| lengths[row]).max();
+            prop_assert!(groups.iter().map(longest).is_sorted());
+            let mut all = groups.concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
         }
     }
 }

@@ -255,7 +255,7 @@ impl TokenizedDataset {
     /// # Errors
     /// A row out of range, or a cache file that went bad.
     pub fn row_len(&self, row: u64) -> Result<u32> {
-        Ok(self.cache.entries(row, 1)?[0].len)
+        Ok(self.cache.entry(row)?.len)
     }
 
     /// Tokens of the rows `row..row + count`.
@@ -297,7 +297,7 @@ impl TokenizedDataset {
     /// # Errors
     /// As [`row_len`](Self::row_len).
     pub fn source(&self, row: u64) -> Result<Place> {
-        let entry = self.cache.entries(row, 1)?[0];
+        let entry = self.cache.entry(row)?;
         match self.files.get(entry.source_file as usize) {
             Some(file) => Ok(Place {
                 file: file.clone(),

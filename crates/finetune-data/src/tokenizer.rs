@@ -141,6 +141,15 @@ pub struct TextEncoder {
     pairs: bool,
 }
 
+impl std::fmt::Debug for TextEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextEncoder")
+            .field("max_length", &self.max_length)
+            .field("pairs", &self.pairs)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One encoded row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {

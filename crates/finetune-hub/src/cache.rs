@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::{Cache, CacheRepo, Repo};
 
-use crate::checksum::Checksum;
+use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
 use crate::files::{self, WEIGHTS};
 
@@ -158,9 +158,31 @@ impl ModelCache {
     }
 }
 
+/// Hashes the weights of a snapshot, which must match the checksum that the cache names them by.
+pub(crate) fn verify(snapshot: &Path) -> Result<String, HubError> {
+    let weights = snapshot.join(WEIGHTS);
+    let weights_sha256 = sha256(&weights).context("read", &weights)?;
+    if let Some(expected) = named_checksum(snapshot) {
+        let found = match &expected {
+            Checksum::Sha256(_) => Checksum::Sha256(weights_sha256.clone()),
+            Checksum::GitBlob(_) => Checksum::git_blob(&weights).context("read", &weights)?,
+        };
+        if found != expected {
+            let blob = weights.canonicalize().unwrap_or(weights);
+            return Err(HubError::WrongChecksum {
+                file: blob.display().to_string(),
+                expected: expected.to_string(),
+                found: found.to_string(),
+                advice: "Remove this file, and it is downloaded again".to_string(),
+            });
+        }
+    }
+    Ok(weights_sha256)
+}
+
 /// The checksum by which the cache names the weights of a snapshot; `None` where the snapshot has
 /// a plain file, as on systems without links.
-pub(crate) fn named_checksum(snapshot: &Path) -> Option<Checksum> {
+fn named_checksum(snapshot: &Path) -> Option<Checksum> {
     let target = fs::read_link(snapshot.join(WEIGHTS)).ok()?;
     let name = target.file_name()?.to_str()?;
     (target.parent()?.file_name()? == "blobs").then(|| Checksum::parse(name))?

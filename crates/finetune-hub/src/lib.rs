@@ -18,7 +18,7 @@ mod remote;
 mod transfer;
 
 pub use error::HubError;
-pub use files::{ModelFiles, Source, WEIGHTS};
+pub use files::{FoundModel, ModelFiles, Source, WEIGHTS};
 pub use hub::Hub;
 pub use package::PackagedModel;
 pub use progress::Progress;

@@ -5,13 +5,23 @@ use std::path::Path;
 
 use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
-use crate::files::{self, ModelFiles, Source, WEIGHTS};
+use crate::files::{self, FoundModel, Source, WEIGHTS};
 
-/// Checks a directory and hashes its weights. Where `model.safetensors.sha256` lies beside them (as
-/// `sha256sum` writes it), they must match it.
-pub(crate) fn open(name: &str, dir: &Path) -> Result<ModelFiles, HubError> {
+/// Checks that a directory has what a model needs.
+pub(crate) fn open(name: &str, dir: &Path) -> Result<FoundModel, HubError> {
     let place = format!("the model directory {}", dir.display());
     files::check_complete(&place, |file| dir.join(file).is_file())?;
+    Ok(FoundModel {
+        name: name.to_string(),
+        dir: dir.to_path_buf(),
+        source: Source::Local,
+        revision: None,
+    })
+}
+
+/// Hashes the weights of a directory. Where `model.safetensors.sha256` lies beside them (as
+/// `sha256sum` writes it), they must match it.
+pub(crate) fn verify(dir: &Path) -> Result<String, HubError> {
     let weights = dir.join(WEIGHTS);
     let weights_sha256 = sha256(&weights).context("read", &weights)?;
     let listed = dir.join(format!("{WEIGHTS}.sha256"));
@@ -33,12 +43,5 @@ pub(crate) fn open(name: &str, dir: &Path) -> Result<ModelFiles, HubError> {
             });
         }
     }
-    Ok(ModelFiles {
-        name: name.to_string(),
-        dir: dir.to_path_buf(),
-        source: Source::Local,
-        revision: None,
-        weights,
-        weights_sha256,
-    })
+    Ok(weights_sha256)
 }

@@ -12,6 +12,7 @@ use burn::{
 };
 use finetune_kernels::random;
 use finetune_peft::{Linear, transpose};
+use rayon::prelude::*;
 
 use crate::{
     ModelConfig, ModelError, Outputs, Parameter, Part, SafetensorsFile, SequenceClassifier,
@@ -60,15 +61,13 @@ impl SequenceClassifier {
         let file = SafetensorsFile::open(&path)?;
         let plan = LoadPlan::new(&config, &file, keep_classifier)?;
         let report = LoadReport {
-            weights: path,
+            weights: path.clone(),
             fresh: plan.fresh.clone(),
             unexpected: plan.unexpected.clone(),
         };
+        drop(file);
         let mut values = FileValues {
-            file,
-            sources: plan.sources,
-            seed,
-            initializer_range: config.initializer_range,
+            values: plan.read(&path, seed, config.initializer_range)?,
             device,
         };
         Ok((Self::new(&mut values, config)?, report))
@@ -199,12 +198,45 @@ fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
     names
 }
 
-/// Values from the file, or drawn.
+/// Values as the model has them, row-major, with their shape.
+type ShapedValues = (Vec<f32>, Vec<usize>);
+
+impl LoadPlan {
+    /// Reads or draws all values, by our paths. On all cores: the time goes into memory that is
+    /// touched for the first time and into transposing.
+    fn read(
+        self,
+        path: &Path,
+        seed: u64,
+        initializer_range: f64,
+    ) -> Result<BTreeMap<String, ShapedValues>, ModelError> {
+        type Planned = (String, (Parameter, Option<String>));
+        let read = |file: &mut Option<SafetensorsFile>, (our_path, planned): Planned| {
+            let (parameter, source) = planned;
+            let values = match (source, &mut *file) {
+                (None, _) => fresh(&parameter, seed, initializer_range),
+                (Some(name), Some(file)) => file.read_f32(&name)?,
+                (Some(name), none) => none.insert(SafetensorsFile::open(path)?).read_f32(&name)?,
+            };
+            let shaped = match parameter.shape[..] {
+                [out, input] if parameter.transposed => {
+                    (transpose(&values, out, input), vec![input, out])
+                }
+                _ => (values, parameter.shape),
+            };
+            Ok((our_path, shaped))
+        };
+        let sources: Vec<Planned> = self.sources.into_iter().collect();
+        // Each thread has a file position of its own.
+        let values = sources.into_par_iter().map_init(|| None, read);
+        let values: Vec<Result<_, ModelError>> = values.collect();
+        values.into_iter().collect()
+    }
+}
+
+/// Values that are there already.
 struct FileValues<'a> {
-    file: SafetensorsFile,
-    sources: BTreeMap<String, (Parameter, Option<String>)>,
-    seed: u64,
-    initializer_range: f64,
+    values: BTreeMap<String, ShapedValues>,
     device: &'a Device,
 }
 
@@ -213,20 +245,9 @@ impl Values for FileValues<'_> {
         self.device
     }
 
-    fn take(&mut self, path: &str) -> Result<(Vec<f32>, Vec<usize>), ModelError> {
-        let Some((parameter, source)) = self.sources.remove(path) else {
-            return Err(ModelError::Input(format!("no parameter {path}")));
-        };
-        let values = match source {
-            Some(name) => self.file.read_f32(&name)?,
-            None => fresh(&parameter, self.seed, self.initializer_range),
-        };
-        match parameter.shape[..] {
-            [out, input] if parameter.transposed => {
-                Ok((transpose(&values, out, input), vec![input, out]))
-            }
-            _ => Ok((values, parameter.shape)),
-        }
+    fn take(&mut self, path: &str) -> Result<ShapedValues, ModelError> {
+        let values = self.values.remove(path);
+        values.ok_or_else(|| ModelError::Input(format!("no parameter {path}")))
     }
 }
 

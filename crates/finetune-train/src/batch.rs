@@ -25,6 +25,22 @@ pub(crate) fn offsets(batch: &PackedBatch) -> Result<Offsets, TrainError> {
         .ok_or_else(|| TrainError::Plan("the batch's offsets do not grow from 0".into()))
 }
 
+/// The tokens of these rows of a batch, as a batch of their own.
+pub(crate) fn select(batch: &PackedBatch, rows: &[usize]) -> PackedTokens {
+    let range = |row: usize| batch.offsets[row] as usize..batch.offsets[row + 1] as usize;
+    let take = |values: &[u32]| {
+        let rows = rows.iter().flat_map(|&row| &values[range(row)]);
+        rows.copied().collect::<Vec<_>>().into()
+    };
+    PackedTokens {
+        ids: take(&batch.ids),
+        positions: take(&batch.positions),
+        type_ids: take(&batch.type_ids),
+        offsets: Offsets::from_lengths(rows.iter().map(|&row| range(row).len() as u32)),
+        used_rows: None,
+    }
+}
+
 /// The batches of these rows.
 pub fn batches(data: &TokenizedDataset, rows: &[Vec<u64>]) -> Result<Vec<PackedBatch>, TrainError> {
     let batches = rows.iter().map(|rows| data.batch(rows));

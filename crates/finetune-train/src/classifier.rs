@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
-use finetune_data::{TextEncoder, TextTokenizer};
+use finetune_data::{PackedBatch, TextEncoder, TextTokenizer};
 use finetune_kernels::{DropoutSource, Precision};
 use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
 use finetune_peft::{AdapterFile, load_adapter};
 
-use crate::{ADAPTER, Prediction, TrainError, device, packed_tokens};
+use crate::{ADAPTER, Prediction, TrainError, batch::select, device};
+
+/// Most texts that are computed together, where nobody says how many.
+const BATCH_ROWS: usize = 32;
+/// Most tokens that are computed together: enough for all cores, few enough for the widest layer.
+const BATCH_TOKENS: usize = 8192;
 
 /// A saved model with its tokenizer. It is `Send` and `Sync`: threads predict with one together.
 ///
@@ -24,6 +29,8 @@ use crate::{ADAPTER, Prediction, TrainError, device, packed_tokens};
 pub struct Classifier {
     model: SequenceClassifier,
     tokenizer: TextTokenizer,
+    /// Of single texts, cut at the model's longest sequence: an encoder has a vocabulary of its own.
+    encoder: TextEncoder,
     device: Device,
     /// The model without any adapter, whose tensors all adapters' models share.
     base: SequenceClassifier,
@@ -92,13 +99,7 @@ impl Classifier {
             )));
         }
         let tokenizer = load_tokenizer(directory, model.config())?;
-        Ok(Self {
-            base: model.clone(),
-            model,
-            tokenizer,
-            device: device.clone(),
-            adapters: BTreeMap::new(),
-        })
+        Self::new(model.clone(), model, tokenizer, device)
     }
 
     /// Loads an adapter's directory onto its base model, both given.
@@ -113,11 +114,22 @@ impl Classifier {
             false => base,
         };
         let tokenizer = load_tokenizer(tokenizer_from, model.config())?;
+        Self::new(base_model, model, tokenizer, device)
+    }
+
+    fn new(
+        base: SequenceClassifier,
+        model: SequenceClassifier,
+        tokenizer: TextTokenizer,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let encoder = tokenizer.encoder(model.config().max_position_embeddings, false)?;
         Ok(Self {
             model,
             tokenizer,
+            encoder,
             device: device.clone(),
-            base: base_model,
+            base,
             adapters: BTreeMap::new(),
         })
     }
@@ -186,7 +198,9 @@ impl Classifier {
         &self.model.config().outputs
     }
 
-    /// Predicts one batch of texts, cut at the model's longest sequence.
+    /// Predicts any number of texts, cut at the model's longest sequence; the results are in their
+    /// order. Texts of similar length are computed together, and with which ones a text is may change
+    /// the last bits of its logits.
     ///
     /// # Errors
     /// A text that the tokenizer refuses.
@@ -226,18 +240,21 @@ impl Classifier {
             .iter()
             .map(|text| (text.as_ref(), None::<&str>))
             .collect();
-        let max_length = model.config().max_position_embeddings;
-        predict(model, &rows, &self.encoder(max_length, false)?)
+        predict(model, &self.encoder.encode_batch(&rows)?, BATCH_ROWS)
     }
 
-    /// An encoder for [`predict_rows`](Self::predict_rows): of texts or of pairs, cut at
+    /// An encoder for [`predict_rows`](Self::predict_rows) and
+    /// [`predict_tokens`](Self::predict_tokens): of texts or of pairs, cut at
     /// `max_length` tokens or the model's longest sequence.
     pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, TrainError> {
         let longest = self.model.config().max_position_embeddings;
         Ok(self.tokenizer.encoder(max_length.min(longest), pairs)?)
     }
 
-    /// Predicts one batch of texts or pairs of texts.
+    /// Predicts texts or pairs of texts, as [`predict`](Self::predict) does.
+    ///
+    /// # Errors
+    /// A text that the tokenizer refuses.
     pub fn predict_rows<A, B>(
         &self,
         rows: &[(A, Option<B>)],
@@ -247,7 +264,21 @@ impl Classifier {
         A: AsRef<str> + Sync,
         B: AsRef<str> + Sync,
     {
-        predict(&self.model, rows, encoder)
+        self.predict_tokens(&encoder.encode_batch(rows)?, BATCH_ROWS)
+    }
+
+    /// Predicts rows that an [`encoder`](Self::encoder) has made tokens of, at another time or on
+    /// another thread; the results are in their order. At most `batch_size` rows and 8192 tokens are
+    /// computed together.
+    ///
+    /// # Errors
+    /// Tokens of another model's tokenizer.
+    pub fn predict_tokens(
+        &self,
+        rows: &PackedBatch,
+        batch_size: usize,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        predict(&self.model, rows, batch_size)
     }
 }
 
@@ -269,24 +300,21 @@ fn with_adapter(
     Ok(model)
 }
 
-fn predict<A, B>(
+fn predict(
     model: &SequenceClassifier,
-    rows: &[(A, Option<B>)],
-    encoder: &TextEncoder,
-) -> Result<Vec<Prediction>, TrainError>
-where
-    A: AsRef<str> + Sync,
-    B: AsRef<str> + Sync,
-{
-    if rows.is_empty() {
-        return Ok(Vec::new());
+    rows: &PackedBatch,
+    batch_size: usize,
+) -> Result<Vec<Prediction>, TrainError> {
+    let mut predictions = Vec::with_capacity(rows.batch_size());
+    for group in rows.by_length(batch_size, BATCH_TOKENS) {
+        let logits = model.forward(&select(rows, &group), DropoutSource::OFF)?;
+        let width = logits.dims()[1];
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let of_rows = logits
+            .chunks(width)
+            .map(|logits| Prediction::new(model.config(), logits));
+        predictions.extend(group.into_iter().zip(of_rows));
     }
-    let batch = encoder.encode_batch(rows)?;
-    let logits = model.forward(&packed_tokens(&batch)?, DropoutSource::OFF)?;
-    let width = logits.dims()[1];
-    let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-    let predictions = logits
-        .chunks(width)
-        .map(|row| Prediction::new(model.config(), row));
-    Ok(predictions.collect())
+    predictions.sort_unstable_by_key(|(row, _)| *row);
+    Ok(predictions.into_iter().map(|(_, found)| found).collect())
 }

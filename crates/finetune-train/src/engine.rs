@@ -67,7 +67,7 @@ pub fn train(
         ema,
         ..
     } = start;
-    let unfreezing = Unfreezing::new(plan, steps.per_epoch, prepared.model.config());
+    let unfreezing = Unfreezing::new(plan, steps.per_epoch(), prepared.model.config());
     let model = unfreezing.apply(prepared.model, state.step.saturating_sub(1))?;
     let mut learner = Learner::new(plan, model, optimizer, ema)?;
     let checkpoints = Checkpoints::open(plan, run, prepared.adapter)?;
@@ -82,6 +82,7 @@ pub fn train(
         observers.metrics(),
     )?;
     let loss = plan.loss();
+    let mut step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
 
     let mut reason = after.start(&learner, &mut state, observers)?;
     let mut rows = steps.from(state.step)?;
@@ -92,12 +93,12 @@ pub fn train(
         let step = state.step;
         if unfreezing.changes_at(step) {
             learner.model = unfreezing.apply(learner.model, step)?;
+            step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
             observers.emit(&Unfreezing::event(&learner.model, step))?;
         }
         let batches = batches(&data.train, &rows?)?;
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
-        let loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
-        let (loss, gradients) = loss.backward(&learner.model, &batches, dropout)?;
+        let (loss, gradients) = step_loss.backward(&learner.model, &batches, dropout)?;
         let grad_norm = gradients.global_norm();
         let learning_rate = schedule.at(step);
         let facts = StepFacts {
@@ -132,7 +133,7 @@ fn started(
         version: env!("CARGO_PKG_VERSION"),
         train_rows: data.train.len(),
         validation_rows: data.validation.len(),
-        steps_per_epoch: steps.per_epoch,
+        steps_per_epoch: steps.per_epoch().round() as u64,
         total_steps: steps.total,
         warmup_steps: schedule.warmup_steps(),
         parameters: start.prepared.all,

@@ -20,7 +20,7 @@ pub enum Event {
         train_rows: u64,
         /// Number of validation rows.
         validation_rows: u64,
-        /// Optimizer steps of an epoch.
+        /// Optimizer steps of an epoch; with `batch_tokens` the rounded mean of the epochs.
         steps_per_epoch: u64,
         /// Optimizer steps of the run.
         total_steps: u64,

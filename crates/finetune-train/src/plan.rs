@@ -66,6 +66,9 @@ pub struct TrainPlan {
     pub eval_rows: u64,
     /// Rows per forward and backward pass.
     pub batch_size: usize,
+    /// Instead of `batch_size`: as many rows as fit into so many tokens, a longer row alone; 0: by rows.
+    #[serde(default)]
+    pub batch_tokens: usize,
     /// Batches per optimizer step. The loss is the mean over all rows of a step.
     pub gradient_accumulation_steps: usize,
     /// Whether `batch_size` was made smaller, and `gradient_accumulation_steps` larger, until a step
@@ -177,6 +180,7 @@ impl Default for TrainPlan {
             train_rows: 1000,
             eval_rows: 200,
             batch_size: 16,
+            batch_tokens: 0,
             gradient_accumulation_steps: 1,
             auto_find_batch_size: false,
             eval_batch_size: 32,
@@ -242,15 +246,6 @@ impl TrainPlan {
     /// The metric by which the best model is kept: one of the task's, or of the caller's own.
     pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
         custom.choose(&self.metric_for_best_model, self.task())
-    }
-
-    /// Number of optimizer steps when an epoch has `per_epoch`.
-    pub fn total_steps(&self, per_epoch: u64) -> u64 {
-        match self.max_steps {
-            _ if self.strategy == Strategy::Features => 0,
-            0 => ((self.epochs * per_epoch as f64).ceil() as u64).max(1),
-            steps => steps,
-        }
     }
 
     /// Takes the batch size that `saved` found to fit, where both leave it to be found.

@@ -26,6 +26,12 @@ impl TrainPlan {
         refuse(self.batch_size == 0 || self.eval_batch_size == 0, || {
             "the batch size is 0; expected at least 1".into()
         })?;
+        refuse(self.batch_tokens > 0 && self.auto_find_batch_size, || {
+            format!(
+                "auto_find_batch_size makes batch_size smaller, but batches are cut by batch_tokens ({}); leave one out",
+                self.batch_tokens
+            )
+        })?;
         refuse(self.gradient_accumulation_steps == 0, || {
             "gradient_accumulation_steps is 0; expected at least 1".into()
         })?;

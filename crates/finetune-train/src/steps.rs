@@ -2,7 +2,7 @@
 
 use finetune_data::{BatchSize, Batches, Sampler, SamplerOptions, TokenizedDataset};
 
-use crate::{Moment, Schedule, TrainError, TrainPlan};
+use crate::{Epochs, Moment, Schedule, Strategy, TrainError, TrainPlan};
 
 /// The steps of a run. One step takes `accumulation` batches; the last of an epoch takes what is
 /// left.
@@ -10,8 +10,7 @@ use crate::{Moment, Schedule, TrainError, TrainPlan};
 pub struct Steps {
     sampler: Sampler,
     accumulation: usize,
-    /// Optimizer steps of an epoch.
-    pub per_epoch: u64,
+    epochs: Epochs,
     /// Optimizer steps of the run.
     pub total: u64,
 }
@@ -20,19 +19,26 @@ impl Steps {
     /// The steps of `plan` on these rows.
     pub fn new(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Self, TrainError> {
         let options = SamplerOptions {
-            batch: BatchSize::Rows(plan.batch_size),
+            batch: match plan.batch_tokens {
+                0 => BatchSize::Rows(plan.batch_size),
+                tokens => BatchSize::Tokens(tokens),
+            },
             seed: plan.seed,
             shuffle: true,
             length_buckets: (plan.length_buckets > 0).then_some(plan.length_buckets),
         };
         let sampler = Sampler::new(data, options)?;
-        let accumulation = plan.gradient_accumulation_steps;
-        let per_epoch = sampler.num_batches(0)?.div_ceil(accumulation as u64);
+        let epochs = Epochs::count(plan, &sampler)?;
+        let total = match plan.max_steps {
+            _ if plan.strategy == Strategy::Features => 0,
+            0 => epochs.steps_of(plan.epochs).max(1),
+            steps => steps,
+        };
         Ok(Self {
             sampler,
-            accumulation,
-            per_epoch,
-            total: plan.total_steps(per_epoch),
+            accumulation: plan.gradient_accumulation_steps,
+            epochs,
+            total,
         })
     }
 
@@ -52,21 +58,26 @@ impl Steps {
         Schedule::new(&plan.schedule, plan.learning_rate, warmup, total)
     }
 
+    /// Optimizer steps of an epoch: the number, or the mean where epochs differ.
+    pub fn per_epoch(&self) -> f64 {
+        self.epochs.mean_steps()
+    }
+
     /// Times that each row is used.
     pub fn passes(&self) -> f64 {
-        self.total as f64 / self.per_epoch as f64
+        self.epochs(self.total)
     }
 
     /// Epochs done after `step` steps, with the fraction of the current one.
     pub fn epochs(&self, step: u64) -> f64 {
-        step as f64 / self.per_epoch as f64
+        self.epochs.done(step)
     }
 
     /// What may be due after `step` steps, when the run ends here or not.
     pub fn moment(&self, step: u64, last: bool) -> Moment {
         Moment {
             step,
-            epoch_ends: step.is_multiple_of(self.per_epoch),
+            epoch_ends: self.epochs.end_at(step),
             last,
         }
     }
@@ -79,7 +90,7 @@ impl Steps {
 
     /// The row numbers of the steps from `step` on: of each its epoch and its batches.
     pub fn from(&self, step: u64) -> Result<StepRows<'_>, TrainError> {
-        let (epoch, done) = (step / self.per_epoch, step % self.per_epoch);
+        let (epoch, done) = self.epochs.position(step);
         let mut batches = self.sampler.epoch(epoch)?;
         for batch in batches.by_ref().take(done as usize * self.accumulation) {
             batch?;

@@ -19,11 +19,11 @@ pub struct Unfreezing {
 }
 
 impl Unfreezing {
-    /// By a plan whose epochs have `per_epoch` steps.
-    pub fn new(plan: &TrainPlan, per_epoch: u64, config: &ModelConfig) -> Self {
+    /// By a plan whose epochs have `per_epoch` steps on average.
+    pub fn new(plan: &TrainPlan, per_epoch: f64, config: &ModelConfig) -> Self {
         let gradual = matches!(plan.strategy, Strategy::Gradual);
         Self {
-            interval: gradual.then_some(plan.unfreeze_every * per_epoch as f64),
+            interval: gradual.then_some(plan.unfreeze_every * per_epoch),
             layers: config.num_hidden_layers,
             precision: plan.precision,
         }

@@ -275,13 +275,17 @@ pub struct PredictArguments {
     #[arg(long, required_if_eq("format", "parquet"))]
     pub output: Option<PathBuf>,
 
-    /// Rows per batch
+    /// Most texts per batch; long ones make smaller batches
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
 
     /// Longest text in tokens; longer ones are cut [default: 256, or the model's longest]
     #[arg(long)]
     pub max_length: Option<usize>,
+
+    /// Writes where the time went, as JSON, for benchmarks
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub timings: Option<PathBuf>,
 
     /// auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
-use finetune_hub::ModelFiles;
+use finetune_hub::FoundModel;
 use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Event, FileFacts, Observers, ReportTo, RunDirectory, Start,
+    Accumulator, Classifier, Event, FileFacts, Observers, Prepared, ReportTo, RunDirectory, Start,
     StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
-    load_tokenizer, prepare, train,
+    load_tokenizer, train,
 };
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use crate::{
     error::Failure,
     interrupt,
     manifest::{OpenManifest, Seconds},
-    model, paths, predictions,
+    memory, model, paths, predictions,
     progress::ProgressView,
     report::Report,
     rows::Rows,
@@ -27,7 +27,7 @@ use crate::{
 /// Rows and files that a plan names.
 pub struct Loaded {
     pub device: Device,
-    pub files: ModelFiles,
+    pub files: FoundModel,
     pub data: TrainData,
     pub test: Option<TokenizedDataset>,
     /// What there is, in words.
@@ -49,7 +49,7 @@ impl Loaded {
 }
 
 /// Tokenizes the rows.
-pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, Failure> {
+pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, Failure> {
     let began = Instant::now();
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
@@ -75,9 +75,9 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: ModelFiles) -> Result<Loaded, 
     })
 }
 
-/// The base model, ready for the first step.
-pub fn fresh_start(plan: &TrainPlan, loaded: &Loaded) -> Result<Start, Failure> {
-    let start = Start::fresh(prepare(plan, &loaded.files.dir, &loaded.device)?);
+/// The base model, ready for the first step, and what there is to say of it.
+pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
+    let start = Start::fresh(prepared);
     eprintln!("{}", loaded.description);
     let report = &start.prepared.report;
     if !report.fresh.is_empty() {
@@ -90,7 +90,7 @@ pub fn fresh_start(plan: &TrainPlan, loaded: &Loaded) -> Result<Start, Failure> 
         eprintln!("note: {note}");
     }
     eprintln!("{}", start.prepared.trainable_line());
-    Ok(start)
+    start
 }
 
 /// Trains, evaluates the result on the test rows, and leaves all of it in `run`.
@@ -134,6 +134,7 @@ pub fn execute(
         test: None,
         raw_predictions: None,
         parameters,
+        peak_memory: None,
     };
     if plan.strategy == Strategy::Features {
         report.raw_predictions = Some(raw_predictions(plan, &loaded, run)?);
@@ -154,6 +155,7 @@ pub fn execute(
         report.test = Some(predictions);
         seconds.test = started.elapsed().as_secs_f64();
     }
+    report.peak_memory = memory::peak_bytes();
     let results = report.json(run);
     manifest.end(&report.outcome, seconds, Some(&results))?;
     // Last: with it the run is complete.

@@ -34,7 +34,7 @@ mod terminal;
 mod train;
 mod train_options;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use crate::args::{Arguments, Command};
 
@@ -47,13 +47,14 @@ fn main() -> ExitCode {
 }
 
 fn program() -> ExitCode {
+    let started = Instant::now();
     let result = match Arguments::read().command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::TrialStep => find_batch_size::trial(),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments, started),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
     };

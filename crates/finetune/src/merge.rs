@@ -40,7 +40,7 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         true => arguments.adapter.clone(),
         false => {
             let base = base.unwrap_or(&file.base_model);
-            model::resolve(base, file.revision.as_deref())?.dir
+            model::find(base, file.revision.as_deref())?.dir
         }
     };
     classifier

@@ -1,9 +1,9 @@
 //! From a model's name to its files, with progress.
 
-use std::path::Path;
+use std::{path::Path, thread};
 
 use burn::tensor::Device;
-use finetune_hub::{Hub, ModelFiles, Progress, Source};
+use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Progress, Source};
 use finetune_peft::AdapterFile;
 use finetune_train::{Classifier, TrainPlan};
 use indicatif::ProgressBar;
@@ -13,10 +13,10 @@ use crate::{
     progress::{DOWNLOAD, bar},
 };
 
-/// Resolves a name; downloads show their progress.
-pub fn resolve(name: &str, revision: Option<&str>) -> Result<ModelFiles, Failure> {
+/// Finds the files of a name; downloads show their progress.
+pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
     let mut current: Option<(String, ProgressBar)> = None;
-    let files = Hub::from_env().resolve(name, revision, &mut |progress| match progress {
+    let files = Hub::from_env().find(name, revision, &mut |progress| match progress {
         Progress::Bytes { file, done, total } => {
             if current.as_ref().is_none_or(|(name, _)| *name != file) {
                 let bar = bar(total.unwrap_or(0), DOWNLOAD);
@@ -40,9 +40,27 @@ pub fn resolve(name: &str, revision: Option<&str>) -> Result<ModelFiles, Failure
 }
 
 /// The base model's files of a plan.
-pub fn of_plan(plan: &TrainPlan) -> Result<ModelFiles, Failure> {
+pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
     let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
-    resolve(&plan.model, revision)
+    find(&plan.model, revision)
+}
+
+/// Weights that are verified on a thread of their own, while they are loaded.
+pub struct Verification(thread::JoinHandle<Result<ModelFiles, HubError>>);
+
+impl Verification {
+    /// Begins.
+    pub fn begin(found: &FoundModel) -> Self {
+        let found = found.clone();
+        Self(thread::spawn(|| found.verify()))
+    }
+
+    /// Waits for the verdict. Nothing may be done with the weights before, and what is wrong with
+    /// them is said before what it led to.
+    pub fn wait(self) -> Result<ModelFiles, Failure> {
+        let stopped = |_| Failure::Internal("the thread that verifies the weights stopped".into());
+        Ok(self.0.join().map_err(stopped)??)
+    }
 }
 
 /// Loads a saved model, or an adapter with the base model that it names, or the one given.
@@ -54,8 +72,11 @@ pub fn classifier(
 ) -> Result<Classifier, Failure> {
     let directory = Path::new(name);
     if !directory.join("adapter_config.json").exists() {
-        let files = resolve(name, revision)?;
-        return Ok(Classifier::load_on(&files.dir, device)?);
+        let files = find(name, revision)?;
+        let verification = Verification::begin(&files);
+        let loaded = Classifier::load_on(&files.dir, device);
+        verification.wait()?;
+        return Ok(loaded?);
     }
     let adapter = AdapterFile::read(directory)?;
     let base = base.unwrap_or(&adapter.base_model);
@@ -64,8 +85,11 @@ pub fn classifier(
             "{name}/adapter_config.json does not name its base model (base_model_name_or_path)"
         )));
     }
-    let files = resolve(base, revision.or(adapter.revision.as_deref()))?;
-    Ok(Classifier::load_adapter(&files.dir, directory, device)?)
+    let files = find(base, revision.or(adapter.revision.as_deref()))?;
+    let verification = Verification::begin(&files);
+    let loaded = Classifier::load_adapter(&files.dir, directory, device);
+    verification.wait()?;
+    Ok(loaded?)
 }
 
 /// Where a model's files came from, in words.

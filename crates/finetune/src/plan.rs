@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use finetune_data::{ProblemType, TokenizedDataset};
-use finetune_hub::{DEFAULT_MODEL, ModelFiles};
+use finetune_hub::DEFAULT_MODEL;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
@@ -67,6 +67,7 @@ pub fn plan(
         train_rows: options.train_rows.unwrap_or(defaults.train_rows),
         eval_rows: options.eval_rows.unwrap_or(defaults.eval_rows),
         batch_size: options.batch_size.unwrap_or(defaults.batch_size),
+        batch_tokens: batch_tokens(options)?,
         gradient_accumulation_steps: options
             .gradient_accumulation_steps
             .unwrap_or(defaults.gradient_accumulation_steps),
@@ -127,6 +128,16 @@ pub fn plan(
     Ok(plan)
 }
 
+/// Tokens of a batch; 0: it is cut by rows.
+fn batch_tokens(options: &TrainOptions) -> Result<usize, Failure> {
+    match (options.batch_tokens.unwrap_or_default(), options.batch_size) {
+        (tokens @ 1.., Some(rows)) => Err(Failure::User(format!(
+            "batch_size is {rows} and batch_tokens {tokens}, but a batch is cut by one of them; leave the other out"
+        ))),
+        (tokens, _) => Ok(tokens),
+    }
+}
+
 /// The schedule by its type and its settings.
 fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
     let mut table = options.lr_scheduler_kwargs.clone().unwrap_or_default();
@@ -180,11 +191,10 @@ fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<String>), Failur
     }
 }
 
-/// The plan with what only the model's files tell.
+/// The plan with what only the model's configuration tells.
 pub fn with_model(
     mut plan: TrainPlan,
     options: &TrainOptions,
-    files: &ModelFiles,
     config: &ModelConfig,
 ) -> Result<TrainPlan, Failure> {
     let longest = config.max_position_embeddings;
@@ -210,7 +220,6 @@ pub fn with_model(
             }
         }
     }
-    plan.model_sha256.clone_from(&files.weights_sha256);
     plan.check()?;
     Ok(plan)
 }

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use finetune_train::{Manifest, RunDirectory, TrainPlan};
+use finetune_train::{Manifest, RunDirectory, TrainPlan, prepare};
 use serde_json::json;
 
 use crate::{
@@ -46,7 +46,8 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         check_unchanged(manifest, &plan, &loaded)?;
         note_differences(manifest, &plan);
     }
-    let start = fresh_start(&plan, &loaded)?;
+    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device)?;
+    let start = fresh_start(&loaded, prepared);
     execute(&plan, loaded, start, &mut run)?;
 
     let compared = compare(first, run.path())?;

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::{
     comparison::Comparison,
     error::Failure,
-    memory,
     output::print,
     paths,
     progress::{count, headline},
@@ -26,6 +25,8 @@ pub struct Report {
     pub raw_predictions: Option<String>,
     /// Elements that were trained, and all.
     pub parameters: (u64, u64),
+    /// Most bytes of memory until the end, where the system says it.
+    pub peak_memory: Option<u64>,
 }
 
 impl Report {
@@ -56,7 +57,7 @@ impl Report {
             results["test"] = summary::json_with_intervals(test);
         }
         let (trainable, all) = self.parameters;
-        results["peak_memory_bytes"] = json!(memory::peak_bytes());
+        results["peak_memory_bytes"] = json!(self.peak_memory);
         results["parameters"] = json!({"total": all, "trainable": trainable});
         results["output"] = json!(run.path().display().to_string());
         results
@@ -75,7 +76,7 @@ impl Report {
 
     /// The test results, what was done, and what to type next.
     pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
-        let peak = memory::peak_bytes().map_or_else(String::new, |bytes| {
+        let peak = self.peak_memory.map_or_else(String::new, |bytes| {
             format!(", {:.2} GB of memory at most", bytes as f64 / 1e9)
         });
         let test = self.test.as_ref().map_or_else(String::new, |all| {

@@ -76,14 +76,15 @@ pub fn resume(
 /// All that a plan names, provided that weights and rows are what they were.
 pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let rows = Rows::choose(plan)?;
-    let files = model::of_plan(plan)?;
+    let found = model::of_plan(plan)?;
+    let files = found.clone().verify()?;
     if files.weights_sha256 != plan.model_sha256 {
         return Err(Failure::User(format!(
             "the weights of {} are not those that the run began with: their SHA-256 is {}, was {}",
             plan.model, files.weights_sha256, plan.model_sha256
         )));
     }
-    let loaded = load(plan, &rows, files)?;
+    let loaded = load(plan, &rows, found)?;
     let now = loaded.fingerprints();
     if now != plan.dataset_fingerprints {
         let names = ["training", "validation", "test"].into_iter();

@@ -6,14 +6,16 @@ use std::{
 };
 
 use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, TrainPlan, device, resolve_auto};
+use finetune_train::{RunDirectory, TrainPlan, device, prepare, resolve_auto};
 
 use crate::{
     args::TrainArguments,
     error::Failure,
     execute::{Loaded, execute, fresh_start, load},
     find_batch_size::find_batch_size,
-    interrupt, model, paths,
+    interrupt,
+    model::{self, Verification},
+    paths,
     plan::{plan, with_data, with_model},
     resume::resume,
     rows::Rows,
@@ -36,7 +38,8 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         let (run, saved) = RunDirectory::open(&path)?;
         let now = plan(&options, &rows, device_name, &path)?;
-        let (mut now, loaded) = resolved(now, &options, &rows)?;
+        let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
+        now.model_sha256 = verification.wait()?.weights_sha256;
         now.keep_batch_size_of(&saved);
         let accepted = &arguments.accept;
         return resume(run, &saved, now, accepted, arguments.json, |_| Ok(loaded));
@@ -47,11 +50,13 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         .unwrap_or_else(|| paths::default_run(&rows.dataset));
     let mut run = RunDirectory::create(&output)?;
     let plan = plan(&options, &rows, device_name, run.path())?;
-    let (mut plan, loaded) = resolved(plan, &options, &rows)?;
+    let (mut plan, loaded, verification) = resolved(plan, &options, &rows)?;
     if plan.auto_find_batch_size {
         plan = find_batch_size(plan, &loaded)?;
     }
-    let start = fresh_start(&plan, &loaded)?;
+    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
+    plan.model_sha256 = verification.wait()?.weights_sha256;
+    let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {
         eprintln!("  {}", start.prepared.names.join("\n  "));
     }
@@ -59,18 +64,19 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The plan with what only the model and the rows tell, and both.
+/// The plan with what only the model and the rows tell, but for the hash of the weights, and both.
 fn resolved(
     plan: TrainPlan,
     options: &TrainOptions,
     rows: &Rows,
-) -> Result<(TrainPlan, Loaded), Failure> {
+) -> Result<(TrainPlan, Loaded, Verification), Failure> {
     let files = model::of_plan(&plan)?;
+    let verification = Verification::begin(&files);
     let config = ModelConfig::from_directory(&files.dir)?;
-    let plan = with_model(plan, options, &files, &config)?;
+    let plan = with_model(plan, options, &config)?;
     let loaded = load(&plan, rows, files)?;
     let plan = with_data(plan, options, &loaded)?;
-    Ok((plan, loaded))
+    Ok((plan, loaded, verification))
 }
 
 /// The run to go on with, if that is asked for: the one named, or with `auto` the output directory

@@ -122,6 +122,10 @@ pub struct TrainOptions {
     #[serde(alias = "per_device_train_batch_size")]
     pub batch_size: Option<usize>,
 
+    /// Instead of --batch-size: as many rows as fit into so many tokens; 0 = by rows [default: 0]
+    #[arg(long, value_name = "TOKENS")]
+    pub batch_tokens: Option<usize>,
+
     /// Batches per optimizer step; their rows count alike [default: 1]
     #[arg(long, value_name = "BATCHES")]
     pub gradient_accumulation_steps: Option<usize>,

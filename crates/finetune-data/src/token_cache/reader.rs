@@ -113,25 +113,43 @@ impl Cache {
         }
         let mut bytes = vec![0; (count + 1) * ENTRY as usize];
         self.read(&mut bytes, self.index_offset + row * ENTRY)?;
-        let at = |i: usize| &bytes[i * ENTRY as usize..];
-        (0..count)
-            .map(|i| {
-                let (start, end) = (read_u64(at(i)), read_u64(at(i + 1)));
-                let len = end
-                    .checked_sub(start)
-                    .and_then(|len| u32::try_from(len).ok());
-                let Some(len) = len.filter(|_| end <= self.header.tokens) else {
-                    return Err(self.damaged(format!("row {} has no valid extent", row + i as u64)));
-                };
-                Ok(Entry {
-                    row: row + i as u64,
-                    start,
-                    len,
-                    source_row: read_u64(&at(i)[8..]),
-                    source_file: read_u32(&at(i)[16..]),
-                })
-            })
+        let entries = bytes.windows(2 * ENTRY as usize).step_by(ENTRY as usize);
+        (row..)
+            .zip(entries)
+            .map(|(row, bytes)| self.decode(row, bytes))
             .collect()
+    }
+
+    /// Index entry of one row.
+    pub(crate) fn entry(&self, row: u64) -> Result<Entry> {
+        if row >= self.header.rows {
+            return Err(Error::RowOutOfRange {
+                row,
+                len: self.header.rows,
+            });
+        }
+        // On the stack: each row of a batch comes by here.
+        let mut bytes = [0; 2 * ENTRY as usize];
+        self.read(&mut bytes, self.index_offset + row * ENTRY)?;
+        self.decode(row, &bytes)
+    }
+
+    /// The entry of a row in `bytes`, which hold it and the next one.
+    fn decode(&self, row: u64, bytes: &[u8]) -> Result<Entry> {
+        let (start, end) = (read_u64(bytes), read_u64(&bytes[ENTRY as usize..]));
+        let len = end
+            .checked_sub(start)
+            .and_then(|len| u32::try_from(len).ok());
+        let Some(len) = len.filter(|_| end <= self.header.tokens) else {
+            return Err(self.damaged(format!("row {row} has no valid extent")));
+        };
+        Ok(Entry {
+            row,
+            start,
+            len,
+            source_row: read_u64(&bytes[8..]),
+            source_file: read_u32(&bytes[16..]),
+        })
     }
 
     /// A batch of no rows yet.
@@ -151,7 +169,7 @@ impl Cache {
         scratch: &mut Vec<u8>,
         batch: &mut PackedBatch,
     ) -> Result<()> {
-        let entry = self.entries(row, 1)?[0];
+        let entry = self.entry(row)?;
         let layout = self.header.layout;
         let len = entry.len as usize;
         scratch.resize(
@@ -177,7 +195,7 @@ impl Cache {
 
     /// Appends the label of a row.
     pub(crate) fn append_label(&self, row: u64, labels: &mut BatchLabels) -> Result<()> {
-        let entry = self.entries(row, 1)?[0];
+        let entry = self.entry(row)?;
         let layout = self.header.layout;
         let mut bytes = vec![0; layout.label_bytes() as usize];
         let tokens = u64::from(entry.len) * layout.token_bytes();

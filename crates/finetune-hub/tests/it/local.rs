@@ -46,6 +46,10 @@ fn a_checksum_beside_the_weights_must_fit() {
         String::new(),
     ] {
         fs::write(&listed, wrong).unwrap();
+        // They can be found before that is known.
+        let found = Hub::from_env().find(folder.path().to_str().unwrap(), None, &mut |_| {});
+        let error = found.unwrap().verify().unwrap_err();
+        assert!(matches!(error, HubError::WrongChecksum { .. }), "{error}");
         let message = resolve(folder.path()).unwrap_err().to_string();
         assert!(
             message.contains("model.safetensors.sha256") && message.contains(SHA256),

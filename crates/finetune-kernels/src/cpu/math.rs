@@ -72,7 +72,10 @@ fn power_of_two(power: i32) -> f32 {
 /// The error function within 6e-7. A rational approximation, from Eigen.
 #[inline(always)]
 pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
-    // Beyond 4 it is 1 up to half a unit in the last place.
+    // Beyond 4 it is 1 up to half a unit in the last place; exactly 1, so that GELU of a large
+    // number is that number.
+    let is_one = x.abs() >= 4.0;
+    let one = 1.0f32.copysign(x);
     let x = limited(x, 4.0);
     let square = x * x;
     let numerator = polynomial::<FMA, 7>(
@@ -97,7 +100,10 @@ pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
             -1.426_474e-2,
         ],
     );
-    x * numerator / denominator
+    match is_one {
+        true => one,
+        false => x * numerator / denominator,
+    }
 }
 
 /// The hyperbolic tangent within 4e-7. A rational approximation, from Eigen.

@@ -6,7 +6,7 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{are_plain, values, values_mut};
+use super::{adam_step, are_plain, values, values_mut};
 use crate::{AdamStep, TableRows, cpu::adam, portable};
 
 /// Rows that a thread takes at a time.
@@ -25,7 +25,7 @@ pub(crate) fn adam_rows_step(
     let coupled = step.coupled_decay() != 0.0;
     if !are_plain([&parameter, &gradient, &moment_1, &moment_2]) || columns == 0 || coupled {
         let gradient = portable::whole_gradient::<Flex>(gradient, &parameter, &rows.used);
-        return portable::adam_step::<Flex>(parameter, gradient, moment_1, moment_2, step);
+        return adam_step(parameter, gradient, moment_1, moment_2, step);
     }
     let (numbers, decay) = (step.into(), step.decay_factor() as f32);
     let none = vec![0.0; columns];

@@ -24,7 +24,10 @@ use self::{
     disk::DiskFloats,
     layout::{Layout, Place, keeps_first_token_only},
 };
-use crate::{TrainError, batch::offsets};
+use crate::{
+    TrainError,
+    batch::{offsets, select},
+};
 
 /// Tokens of a batch of the filling pass: enough to keep the matrix products busy, few enough for
 /// the widest layer's buffers to stay small.
@@ -280,22 +283,6 @@ pub fn forward(
             model.forward_from(hidden, layers, &tokens.offsets, dropout)
         }
     })
-}
-
-/// The sequences of these indices as a batch of their own.
-fn select(batch: &PackedBatch, indices: &[usize]) -> PackedTokens {
-    let range = |index: usize| batch.offsets[index] as usize..batch.offsets[index + 1] as usize;
-    let take = |values: &[u32]| {
-        let rows = indices.iter().flat_map(|&index| &values[range(index)]);
-        rows.copied().collect::<Vec<_>>().into()
-    };
-    PackedTokens {
-        ids: take(&batch.ids),
-        positions: take(&batch.positions),
-        type_ids: take(&batch.type_ids),
-        offsets: Offsets::from_lengths(indices.iter().map(|&index| range(index).len() as u32)),
-        used_rows: None,
-    }
 }
 
 fn floats(tensor: Tensor<2>) -> Vec<f32> {
