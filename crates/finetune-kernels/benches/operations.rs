@@ -248,6 +248,7 @@ fn tokens() -> PackedTokens {
         offsets: Offsets::from_lengths([length as u32; BATCH]),
         used_rows: None,
     }
+    .with_used_rows()
 }
 
 #[divan::bench]
