@@ -4,10 +4,9 @@
 //! a fixed function of the text. All rows are computed in one pass at the start, in batches that
 //! depend on the data alone: the same bits in every run, and in a run that is resumed.
 //!
-//! The pass is fixed because the last bits of a row depend on its batch: the CPU's matrix product
-//! takes other paths for few rows (MiniLM: in batches of less than about 40 tokens hidden states
-//! differ by up to 2e-6; larger batches give equal bits). For the same reason a full disk is an
-//! error: falling back to computing could change the run's bits.
+//! The pass is fixed because the last bits of a row may depend on its batch: matrix products of
+//! Burn's backends take other paths for few rows. (Ours for the CPU do not.) For the same reason a
+//! full disk is an error: falling back to computing could change the run's bits.
 
 mod disk;
 mod layout;
