@@ -11,6 +11,7 @@ mod operations;
 mod predict_run;
 mod prediction;
 mod process;
+mod quiet;
 mod results;
 mod start;
 mod statistics;
@@ -57,8 +58,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     let bench = Workbench::new(arguments)?;
     let mut measured = Results::default();
     for job in arguments.jobs() {
-        let result =
+        let mut result =
             measure(&bench, job).with_context(|| format!("in the job `{}`", job.name()))?;
+        result.notes.extend(bench.disturbance());
         store.keep(job, result.clone())?;
         if !arguments.json {
             print(&terminal::text(&result))?;

@@ -24,7 +24,7 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
     let mut command = Command::new(build()?);
     command.arg("--bench");
     let log = bench.log("operations");
-    let finished = process::run(&mut command, &log, || ())?;
+    let finished = bench.run(&mut command, "operations", || ())?;
     if !finished.status.success() {
         bail!(process::failure(&command, finished.status, &log));
     }

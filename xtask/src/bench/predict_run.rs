@@ -103,7 +103,7 @@ impl PredictRun<'_> {
         command.arg("--output").arg(&output);
         command.arg("--timings").arg(&timings);
         let log = bench.log(self.name);
-        let finished = process::run(&mut command, &log, || ())?;
+        let finished = bench.run(&mut command, self.name, || ())?;
         if !finished.status.success() {
             bail!(process::failure(&command, finished.status, &log));
         }
@@ -153,7 +153,7 @@ impl PredictRun<'_> {
         command.args(["--max-length", &self.max_length.to_string()]);
         command.arg("--onnx").arg(self.model.join("model.onnx"));
         command.arg("--result").arg(&result);
-        let finished = process::run(&mut command, &bench.log(self.name), || ())?;
+        let finished = bench.run(&mut command, self.name, || ())?;
         Ok(Some((command, finished, result)))
     }
 }

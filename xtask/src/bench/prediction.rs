@@ -53,9 +53,11 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
     let (short, long) = (bench.arguments.texts, bench.arguments.texts.div_ceil(4));
     let settings = format!(
         "A classifier of all-MiniLM-L6-v2, {BATCH} texts at a time: {short} short ones of {}, and \
-         {long} long ones made of them, cut at {MAX_LENGTH} tokens. In the order of the file, \
-         except PyTorch bf16, which has them sorted by length. Model alone: without reading, \
-         tokenizing and making batches; loading the model counts nowhere.",
+         {long} long ones made of them, cut at {MAX_LENGTH} tokens. Batches are in the order of the \
+         file, but for PyTorch bf16, which has all texts sorted by length before, and finetune, which \
+         reads a part of the file at a time, computes similar lengths of it together and answers in \
+         the file's order. Model: without reading, tokenizing and padding. Loading the model counts \
+         nowhere.",
         bench.corpus.name
     );
     export_onnx(bench, &model)?;

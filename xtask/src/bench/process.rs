@@ -8,13 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 
 use super::interrupt;
+use super::quiet::{Ticks, ticks_of};
 use crate::workspace::shell_line;
 
 /// Between two looks at a process. Long enough not to disturb it, short against all that is measured.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// Memory is looked at every so many looks.
-const MEMORY_EVERY: u32 = 8;
+/// Memory and processor time are looked at every so many looks.
+const MEASURED_EVERY: u32 = 8;
 
 /// Lines of a log that an error message shows.
 const SHOWN: usize = 15;
@@ -28,6 +29,8 @@ pub struct Finished {
     pub started: (Instant, SystemTime),
     /// Largest resident set, in bytes; `None` where the system does not tell (only Linux does).
     pub peak_bytes: Option<u64>,
+    /// Share of the processors' time that others took meanwhile; 0 where the system does not tell.
+    pub others: f64,
 }
 
 /// Run `command` to its end, standard output and error in the file `log`. `watch` is called again
@@ -43,22 +46,25 @@ pub fn run(command: &mut Command, log: &Path, mut watch: impl FnMut()) -> Result
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot start `{}`", line(command)))?;
-    let mut peak_bytes = None;
+    let (ticks, mut own, mut peak_bytes) = (Ticks::now(), 0, None);
     for look in 0u32.. {
         if let Some(status) = child.try_wait().context("cannot wait for a process")? {
             watch();
+            let others = ticks.zip(Ticks::now());
             return Ok(Finished {
                 status,
                 started,
                 peak_bytes,
+                others: others.map_or(0.0, |(before, now)| before.others_until(now, own)),
             });
         }
         if interrupt::exit_code().is_some() {
             end(&mut child);
             bail!("interrupted");
         }
-        if look.is_multiple_of(MEMORY_EVERY) {
+        if look.is_multiple_of(MEASURED_EVERY) {
             peak_bytes = peak_of(child.id()).or(peak_bytes);
+            own = ticks_of(child.id()).unwrap_or_default().max(own);
         }
         watch();
         std::thread::sleep(PAUSE);

@@ -141,7 +141,7 @@ impl TrainRun<'_> {
         }
         let mut events = EventLog::new(&output.join("events.jsonl"));
         let log = bench.log(self.name);
-        let finished = process::run(&mut command, &log, || events.look())?;
+        let finished = bench.run(&mut command, self.name, || events.look())?;
         if !finished.status.success() {
             bail!(process::failure(&command, finished.status, &log));
         }
@@ -173,7 +173,7 @@ impl TrainRun<'_> {
             .arg(&output);
         command.arg("--result").arg(&result);
         let log = bench.log(self.name);
-        let finished = process::run(&mut command, &log, || ())?;
+        let finished = bench.run(&mut command, self.name, || ())?;
         let result = read_result(&command, &finished, &result, &log)?;
         remove(&output)?;
         let started = finished.started.1.duration_since(UNIX_EPOCH)?.as_secs_f64();

@@ -1,5 +1,6 @@
 //! What all jobs share: the programs, folders for models, data, runs and logs, and the rounds.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::arguments::Arguments;
 use super::data::Corpus;
 use super::machine::{self, Machine};
+use super::process::{self, Finished};
+use super::quiet;
 use super::results::{Column, JobResult, Measured, Row, Table};
 use crate::{binary, fixtures, venv, workspace};
 
@@ -27,6 +30,8 @@ pub struct Workbench {
     pub corpus: Corpus,
     /// For everything that can be made again.
     folder: PathBuf,
+    /// The largest share of the processors' time that others took during a run.
+    others: Cell<f64>,
     /// Held for as long as this lives.
     _lock: File,
 }
@@ -71,6 +76,7 @@ impl Workbench {
             peer,
             corpus,
             folder,
+            others: Cell::new(0.0),
             _lock: lock,
         })
     }
@@ -123,6 +129,22 @@ impl Workbench {
     #[must_use]
     pub fn models(&self) -> PathBuf {
         self.folder.join("models")
+    }
+
+    /// Run a process to its end, with a log of this name; see [`process::run`].
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal asks us to end.
+    pub fn run(&self, command: &mut Command, name: &str, watch: impl FnMut()) -> Result<Finished> {
+        let finished = process::run(command, &self.log(name), watch)?;
+        self.others.set(self.others.get().max(finished.others));
+        Ok(finished)
+    }
+
+    /// What is to be said of the processes since the last time, if the machine was not quiet.
+    #[must_use]
+    pub fn disturbance(&self) -> Option<String> {
+        quiet::note(self.others.take())
     }
 
     /// The log of a process.
@@ -214,7 +236,9 @@ fn requirements() -> PathBuf {
 
 /// Whether the peer's Python has what every job needs, found out before anything is measured.
 fn check_peer(python: &Path) -> Result<()> {
+    // Not from the current folder, which has a `datasets` of its own.
     let code = "import importlib.util as u, sys\n\
+                sys.path = [path for path in sys.path if path]\n\
                 print(*[name for name in sys.argv[1:] if u.find_spec(name) is None])";
     let mut command = Command::new(python);
     command.args(["-c", code]).args(NEEDED);
