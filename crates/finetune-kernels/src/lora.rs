@@ -25,18 +25,10 @@ pub(crate) fn forward<B: EncoderGradients>(
     lora: &LoraProducts,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let precision = lora.products.precision;
-    let reduced = B::product(dropped::<B>(x.clone(), lora), a, precision);
+    let reduced = B::product(B::dropout(x.clone(), lora.dropout), a, precision);
     let reduced = B::float_mul_scalar(reduced, lora.scaling.into());
     let products = lora.products.clone();
     let base = <B as EncoderOps>::linear(x, weight, bias, Activation::Identity, products);
     let sum = B::add_product(base, reduced.clone(), b, precision);
     (sum, reduced)
-}
-
-/// The adapter's input.
-pub(crate) fn dropped<B: EncoderOps>(x: FloatTensor<B>, lora: &LoraProducts) -> FloatTensor<B> {
-    match lora.dropout.is_none() {
-        true => x,
-        false => B::dropout(x, lora.dropout),
-    }
 }

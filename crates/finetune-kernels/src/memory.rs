@@ -18,8 +18,9 @@ use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProper
 /// Pieces start and end at multiples of this: a cache line.
 const ALIGN: usize = 64;
 
-/// Chunks start at multiples of this, so that the system can back them with large pages.
-const LARGE_PAGE: usize = 2 << 20;
+/// Chunks start and end at multiples of this: a large page, so that the system can back them with
+/// some.
+const CHUNK_ALIGN: usize = if cfg!(miri) { ALIGN } else { 2 << 20 };
 
 /// Bytes of a chunk; a larger piece has a chunk of its own. Small under Miri, which touches every
 /// byte.
@@ -143,16 +144,19 @@ impl Arena {
     fn give_back(&mut self, start: NonNull<u8>, bytes: usize) {
         let (mut address, mut length) = (start.as_ptr() as usize, bytes);
         let chunk = self.chunk_of(address);
+        let chunk = chunk.map_or(address..address, |(start, chunk)| {
+            start..start + chunk.bytes
+        });
         let before = self.free.range(..address).next_back();
         if let Some((&other, &other_length)) = before
             && other + other_length == address
-            && other >= chunk.0
+            && other >= chunk.start
         {
             self.remove_free(other, other_length);
             (address, length) = (other, length + other_length);
         }
         let end = address + length;
-        if end < chunk.1
+        if end < chunk.end
             && let Some(&other_length) = self.free.get(&end)
         {
             self.remove_free(end, other_length);
@@ -163,9 +167,8 @@ impl Arena {
 
     /// A new chunk for a piece of so many bytes, free as a whole: its length and address.
     fn grow(&mut self, bytes: usize) -> (usize, usize) {
-        let align = if cfg!(miri) { ALIGN } else { LARGE_PAGE };
-        let bytes = bytes.max(CHUNK).next_multiple_of(align);
-        let Ok(layout) = Layout::from_size_align(bytes, align) else {
+        let bytes = bytes.max(CHUNK).next_multiple_of(CHUNK_ALIGN);
+        let Ok(layout) = Layout::from_size_align(bytes, CHUNK_ALIGN) else {
             // More than the address space; nothing that a machine could have asked for.
             handle_alloc_error(Layout::new::<u8>())
         };
@@ -188,13 +191,12 @@ impl Arena {
         for address in unused {
             if let Some(Chunk { start, bytes }) = self.chunks.remove(&address) {
                 self.remove_free(address, bytes);
-                let align = if cfg!(miri) { ALIGN } else { LARGE_PAGE };
                 // SAFETY: allocated in `grow` with this layout; no piece of it is in use, since all
                 // of it is free.
                 unsafe {
                     dealloc(
                         start.as_ptr(),
-                        Layout::from_size_align_unchecked(bytes, align),
+                        Layout::from_size_align_unchecked(bytes, CHUNK_ALIGN),
                     );
                 }
             }
@@ -211,19 +213,16 @@ impl Arena {
         self.by_length.remove(&(length, address));
     }
 
-    /// Where the chunk of this address starts and ends.
-    fn chunk_of(&self, address: usize) -> (usize, usize) {
+    /// Where the chunk of this address starts, and the chunk.
+    fn chunk_of(&self, address: usize) -> Option<(usize, &Chunk)> {
         let chunk = self.chunks.range(..=address).next_back();
-        chunk.map_or((address, address), |(&start, chunk)| {
-            (start, start + chunk.bytes)
-        })
+        chunk.map(|(&start, chunk)| (start, chunk))
     }
 
     fn pointer(&self, address: usize) -> NonNull<u8> {
-        let chunk = self.chunks.range(..=address).next_back();
-        match chunk {
+        match self.chunk_of(address) {
             // SAFETY: the address is inside this chunk, so the offset is too.
-            Some((&start, chunk)) => unsafe { chunk.start.add(address - start) },
+            Some((start, chunk)) => unsafe { chunk.start.add(address - start) },
             None => NonNull::dangling(),
         }
     }

@@ -15,8 +15,9 @@ impl Precision {
     /// are rounded and multiplied in f32: the same results up to the order of sums, no faster.
     pub fn bf16_is_fast() -> bool {
         #[cfg(target_arch = "x86_64")]
-        return std::is_x86_feature_detected!("avx512bf16")
-            && std::is_x86_feature_detected!("avx512bw");
+        return std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512bf16");
         #[cfg(not(target_arch = "x86_64"))]
         return false;
     }

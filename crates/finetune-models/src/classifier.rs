@@ -122,8 +122,8 @@ impl SequenceClassifier {
         }
     }
 
-    /// Keeps the encoder's frozen weights packed for the processor, beside themselves. To be called
-    /// again when what is trained changes.
+    /// Keeps the encoder's frozen weights packed for the processor where that pays; see
+    /// [`Linear::pack_frozen`]. To be called again when the precision or what is trained changes.
     pub fn pack_frozen(&mut self) {
         for layer in &mut self.layers {
             layer

@@ -48,14 +48,14 @@ impl Linear {
         self.products.precision = precision;
     }
 
-    /// Keeps the weight in the form that the processor multiplies with fastest, beside the weight
-    /// itself, as long as it is frozen. To be called again when what is trained changes: a packed
+    /// In bf16 keeps the weight in the form that the processor multiplies with, beside the weight
+    /// itself and in half of its memory, as long as it is frozen; in f32 that would take as much
+    /// again, for less. To be called again when the precision or what is trained changes: a packed
     /// form of a weight in training would hold an old one in memory.
     pub fn pack_frozen(&mut self) {
-        self.products.packed = match self.weight.is_require_grad() {
-            true => None,
-            false => Some(self.products.packed.take().unwrap_or_default()),
-        };
+        let packs = self.products.precision == Precision::Bf16 && !self.weight.is_require_grad();
+        let packed = self.products.packed.take();
+        self.products.packed = packs.then(|| packed.unwrap_or_default());
     }
 
     /// Width of the input.

@@ -1,11 +1,12 @@
 //! From the data's batches to the model's, and the loss of a step.
 
 use finetune_data::{PackedBatch, TokenizedDataset};
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens, UsedRows};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 use finetune_models::SequenceClassifier;
 
 use crate::{
-    FeatureStore, FrozenPrefix, LossConfig, ParameterGradients, TrainError, TrainPlan, forward,
+    FeatureStore, FrozenPrefix, LossConfig, ParameterGradients, TrainError, TrainPlan,
+    features::forward_tokens,
 };
 
 /// The tokens of a batch as the model takes them.
@@ -86,12 +87,17 @@ impl<'a> StepLoss<'a> {
         let denominator = denominators.sum();
         let (mut total, mut sum) = (0.0, None::<ParameterGradients>);
         for (index, batch) in batches.iter().enumerate() {
-            let (layers, features) = (self.frozen_layers, self.features);
-            let logits = forward(model, batch, layers, features, dropout(index))?;
+            let dropout = dropout(index);
+            let (logits, used_rows) = match self.features {
+                Some(features) => (features.forward(model, batch, dropout)?, None),
+                None => {
+                    let tokens = packed_tokens(batch)?.with_used_rows();
+                    let logits = forward_tokens(model, &tokens, self.frozen_layers, dropout)?;
+                    (logits, tokens.used_rows)
+                }
+            };
             let loss = self.loss.loss(logits, &batch.labels, denominator)?;
-            // `forward` gives the model the tokens with their rows.
-            let used = UsedRows::of(&batch.ids);
-            let gradients = ParameterGradients::backward_of_rows(&loss, model, Some(used));
+            let gradients = ParameterGradients::backward_of_rows(&loss, model, used_rows);
             total += f64::from(loss.into_scalar::<f32>());
             sum = Some(match sum {
                 None => gradients,

@@ -167,9 +167,7 @@ impl Classifier {
         let models = [&mut self.model, &mut self.base];
         for model in models.into_iter().chain(self.adapters.values_mut()) {
             model.set_precision(precision);
-            if precision == Precision::Bf16 {
-                model.pack_frozen();
-            }
+            model.pack_frozen();
         }
     }
 

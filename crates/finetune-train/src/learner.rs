@@ -1,7 +1,6 @@
 //! What training changes: the model, the optimizer's state, the moving average.
 
 use burn::module::Module;
-use finetune_kernels::Precision;
 use finetune_models::SequenceClassifier;
 
 use crate::{Ema, EmaState, Optimizer, OptimizerState, ParameterGradients, TrainError, TrainPlan};
@@ -24,8 +23,10 @@ impl Learner {
         ema: EmaState,
     ) -> Result<Self, TrainError> {
         let groups = plan.parameter_groups(model.config().num_hidden_layers);
+        let mut model = model.train();
+        model.pack_frozen();
         let mut learner = Self {
-            model: packed(model.train(), plan.precision),
+            model,
             optimizer: Optimizer::new(plan.optimizer, groups),
             ema: match plan.ema_decay {
                 0.0 => None,
@@ -83,15 +84,4 @@ impl Learner {
         let ema = self.ema.as_ref().map(Ema::state);
         (self.optimizer.state(), ema.unwrap_or_default())
     }
-}
-
-/// A model in training with its frozen weights packed.
-///
-/// In bf16 a packed weight takes half of the weight's memory, and saves rounding it at each step; in
-/// f32 it would take as much again.
-pub(crate) fn packed(mut model: SequenceClassifier, precision: Precision) -> SequenceClassifier {
-    if precision == Precision::Bf16 {
-        model.pack_frozen();
-    }
-    model
 }

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use finetune_kernels::Precision;
 use serde::{Deserialize, Serialize};
 
+use crate::resolve_auto;
+
 /// What a user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,7 +23,7 @@ pub enum PrecisionChoice {
 impl PrecisionChoice {
     /// What it means on this machine, for a model on the device of this name.
     pub fn resolve(self, device: &str) -> Precision {
-        let is_cpu = matches!(device, "cpu" | "flex");
+        let is_cpu = matches!(resolve_auto(device).as_str(), "cpu" | "flex");
         match self {
             Self::F32 => Precision::F32,
             Self::Bf16 => Precision::Bf16,

@@ -1,11 +1,10 @@
 //! Which part of the model is trained at a step: all that the strategy names from the start, or for
 //! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
 
-use finetune_kernels::Precision;
 use finetune_models::{ModelConfig, SequenceClassifier};
 
 use crate::{
-    Event, Strategy, TrainError, TrainPlan, Trainable, learner::packed, lowest_trained_layer,
+    Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer,
     parameters::visit_parameters,
 };
 
@@ -15,7 +14,6 @@ pub struct Unfreezing {
     /// Steps from one layer to the next; `None`: nothing changes.
     interval: Option<f64>,
     layers: usize,
-    precision: Precision,
 }
 
 impl Unfreezing {
@@ -25,7 +23,6 @@ impl Unfreezing {
         Self {
             interval: gradual.then_some(plan.unfreeze_every * per_epoch),
             layers: config.num_hidden_layers,
-            precision: plan.precision,
         }
     }
 
@@ -54,8 +51,9 @@ impl Unfreezing {
         match self.at(step) {
             None => Ok(model),
             Some(strategy) => {
-                let trainable = Trainable::new(&strategy, model.config())?;
-                Ok(packed(trainable.apply(model), self.precision))
+                let mut model = Trainable::new(&strategy, model.config())?.apply(model);
+                model.pack_frozen();
+                Ok(model)
             }
         }
     }

@@ -8,10 +8,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{
-    Activation, EncoderGradients, LoraProducts,
-    lora::{dropped, forward},
-};
+use crate::{Activation, EncoderGradients, LoraProducts, lora::forward};
 
 /// Parents: x, weight, bias, a, b.
 #[derive(Debug)]
@@ -66,13 +63,13 @@ impl<B: EncoderGradients> Backward<B, 5> for Lora {
         let reduced = B::linear_input_gradient(grad.clone(), b, precision.into());
         let reduced = B::float_mul_scalar(reduced, kept.lora.scaling.into());
         if let (Some(node), Some(x)) = (a, kept.x) {
-            let x = dropped::<B>(x, &kept.lora);
+            let x = B::dropout(x, kept.lora.dropout);
             let a = B::linear_weight_gradient(x, reduced.clone(), precision);
             grads.register::<B>(node.id, a);
         }
         if let (Some(node), Some(weight), Some(a)) = (x, kept.weight, kept.a) {
             let adapter = B::linear_input_gradient(reduced, a, precision.into());
-            let adapter = dropped::<B>(adapter, &kept.lora);
+            let adapter = B::dropout(adapter, kept.lora.dropout);
             let base = B::linear_input_gradient(grad, weight, kept.lora.products);
             grads.register::<B>(node.id, B::float_add(base, adapter));
         }

@@ -3,6 +3,7 @@
 use super::{
     math::{exp, mul_add},
     multiversion::multiversion,
+    sum::{folded, total},
 };
 
 /// Rows start at multiples of this: one vector of the largest kind.
@@ -70,14 +71,7 @@ fn largest(row: &[[f32; LANES]]) -> f32 {
             *lane = larger(*lane, *x);
         }
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = larger(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
+    folded(lanes, larger)
 }
 
 #[inline(always)]
@@ -89,16 +83,4 @@ fn sum(row: &[[f32; LANES]]) -> f32 {
         }
     }
     total(lanes)
-}
-
-#[inline(always)]
-fn total(mut lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
 }

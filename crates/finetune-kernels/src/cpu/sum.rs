@@ -38,14 +38,22 @@ pub(super) fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
     total(lanes)
 }
 
-/// The sum of the lanes, halves onto each other.
+/// The sum of the lanes.
 #[inline(always)]
-fn total(lanes: [f32; LANES]) -> f32 {
-    let mut lanes = lanes;
-    let mut width = LANES / 2;
+pub(super) fn total<const N: usize>(lanes: [f32; N]) -> f32 {
+    folded(lanes, |a, b| a + b)
+}
+
+/// All lanes, a power of 2 of them, combined: halves onto each other.
+#[inline(always)]
+pub(super) fn folded<const N: usize>(
+    mut lanes: [f32; N],
+    combine: impl Fn(f32, f32) -> f32,
+) -> f32 {
+    let mut width = N / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
+            lanes[lane] = combine(lanes[lane], lanes[lane + width]);
         }
         width /= 2;
     }

@@ -70,11 +70,7 @@ pub(crate) fn product(
     if !are_plain([&a, &b]) {
         return portable::product::<Flex>(a, b, precision);
     }
-    let (a, b) = (matrix(&a), matrix(&b));
-    let mut out = empty([a.rows, b.cols]);
-    let right = Right::Plain(b);
-    matmul::product(values_mut(&mut out), a, right, Finish::default(), precision);
-    out
+    plain_product(matrix(&a), matrix(&b), precision)
 }
 
 /// See [`EncoderGradients::add_product`](crate::EncoderGradients::add_product). In place of `sum`.
@@ -150,7 +146,10 @@ pub(crate) fn linear_weight_gradient(
     if !are_plain([&x, &grad]) {
         return portable::product::<Flex>(portable::transposed::<Flex>(x), grad, precision);
     }
-    let (a, b) = (matrix(&x).transpose(), matrix(&grad));
+    plain_product(matrix(&x).transpose(), matrix(&grad), precision)
+}
+
+fn plain_product(a: Matrix<'_>, b: Matrix<'_>, precision: Precision) -> FloatTensor<Flex> {
     let mut out = empty([a.rows, b.cols]);
     let right = Right::Plain(b);
     matmul::product(values_mut(&mut out), a, right, Finish::default(), precision);

@@ -6,6 +6,7 @@ use std::arch::x86_64::*;
 use super::{
     Matrix,
     kernel::{Kernel, Tile},
+    pack,
 };
 
 /// Calls a function with the number of rows as its first constant, so that its sums stay in
@@ -58,20 +59,13 @@ impl Kernel for Avx512 {
         step: usize,
         steps: usize,
     ) {
-        if a.transposed {
-            for (index, target) in panel.chunks_exact_mut(MR).take(steps).enumerate() {
-                let source = &a.data[(step + index) * a.stride + row..][..rows];
-                match <&[f32; MR]>::try_from(source) {
-                    Ok(source) => target.copy_from_slice(source),
-                    Err(_) => target[..rows].copy_from_slice(source),
-                }
-            }
-        } else {
-            for (index, target) in panel.chunks_exact_mut(KC).take(rows).enumerate() {
-                let source = &a.data[(row + index) * a.stride + step..][..steps];
-                target[..steps].copy_from_slice(source);
-            }
-        }
+        pack::left::<MR, KC>(
+            panel,
+            a,
+            [row, rows],
+            [step, steps],
+            <[f32]>::copy_from_slice,
+        );
     }
 
     fn pack_right(
@@ -93,16 +87,13 @@ impl Kernel for Avx512 {
             }
             return;
         }
-        for (index, target) in panel.chunks_exact_mut(NR).take(steps).enumerate() {
-            let source = &b.data[(step + index) * b.stride + col..][..cols];
-            match <&[f32; NR]>::try_from(source) {
-                Ok(source) => target.copy_from_slice(source),
-                Err(_) => {
-                    target[..cols].copy_from_slice(source);
-                    target[cols..].fill(0.0);
-                }
-            }
-        }
+        pack::right_rows::<NR>(
+            panel,
+            b,
+            [col, cols],
+            [step, steps],
+            <[f32]>::copy_from_slice,
+        );
     }
 
     unsafe fn multiply(left: &[f32], is_transposed: bool, right: &[f32], steps: usize, tile: Tile) {

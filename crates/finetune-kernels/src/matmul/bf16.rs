@@ -8,6 +8,7 @@ use super::{
     avx512::{AHEAD, MR, NR, by_rows_of_tile, mask, prefetch, store, transpose},
     kernel::{Kernel, Tile},
 };
+use crate::Precision;
 
 const KC: usize = 768;
 
@@ -16,9 +17,7 @@ pub(crate) struct Avx512Bf16;
 
 impl Avx512Bf16 {
     pub(crate) fn is_available() -> bool {
-        std::is_x86_feature_detected!("avx512f")
-            && std::is_x86_feature_detected!("avx512bw")
-            && std::is_x86_feature_detected!("avx512bf16")
+        Precision::bf16_is_fast()
     }
 }
 

@@ -351,7 +351,8 @@ impl Work for SmallProduct<'_> {
 
     fn run<K: Kernel>(self) {
         if self.a.cols == 0 && !self.accumulate {
-            self.out.fill(0.0);
+            let rows = self.out.chunks_mut(self.stride.max(1)).take(self.a.rows);
+            rows.for_each(|row| row[..self.b.cols].fill(0.0));
         }
         let blocks = step_blocks::<K>(self.a.cols).len();
         let left_length = self.a.rows.div_ceil(K::MR) * blocks * K::MR * K::KC;

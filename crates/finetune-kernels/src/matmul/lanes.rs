@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use super::{
     Matrix,
     kernel::{Kernel, Tile},
+    pack,
 };
 
 const MR: usize = 6;
@@ -88,17 +89,7 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
         step: usize,
         steps: usize,
     ) {
-        if a.transposed {
-            for (index, target) in panel.chunks_exact_mut(MR).take(steps).enumerate() {
-                let source = &a.data[(step + index) * a.stride + row..][..rows];
-                copy::<ROUND>(&mut target[..rows], source);
-            }
-        } else {
-            for (index, target) in panel.chunks_exact_mut(KC).take(rows).enumerate() {
-                let source = &a.data[(row + index) * a.stride + step..][..steps];
-                copy::<ROUND>(&mut target[..steps], source);
-            }
-        }
+        pack::left::<MR, KC>(panel, a, [row, rows], [step, steps], copy::<ROUND>);
     }
 
     fn pack_right(
@@ -109,20 +100,15 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
         step: usize,
         steps: usize,
     ) {
-        let lines = panel.chunks_exact_mut(NR).take(steps);
-        if b.transposed {
-            for (index, target) in lines.enumerate() {
-                target.fill(0.0);
-                for (lane, target) in target.iter_mut().enumerate().take(cols) {
-                    let number = b.data[(col + lane) * b.stride + step + index];
-                    *target = if ROUND { rounded(number) } else { number };
-                }
-            }
-        } else {
-            for (index, target) in lines.enumerate() {
-                let source = &b.data[(step + index) * b.stride + col..][..cols];
-                copy::<ROUND>(&mut target[..cols], source);
-                target[cols..].fill(0.0);
+        if !b.transposed {
+            pack::right_rows::<NR>(panel, b, [col, cols], [step, steps], copy::<ROUND>);
+            return;
+        }
+        for (index, target) in panel.chunks_exact_mut(NR).take(steps).enumerate() {
+            target.fill(0.0);
+            for (lane, target) in target.iter_mut().enumerate().take(cols) {
+                let number = b.data[(col + lane) * b.stride + step + index];
+                *target = if ROUND { rounded(number) } else { number };
             }
         }
     }

@@ -11,6 +11,7 @@ mod bf16;
 mod driver;
 mod kernel;
 mod lanes;
+mod pack;
 mod packed;
 #[cfg(test)]
 mod tests;

@@ -270,15 +270,24 @@ pub fn forward(
     if let Some(features) = features {
         return features.forward(model, batch, dropout);
     }
-    let tokens = crate::packed_tokens(batch)?.with_used_rows();
+    forward_tokens(model, &crate::packed_tokens(batch)?, frozen_layers, dropout)
+}
+
+/// [`forward`] where nothing is kept.
+pub(crate) fn forward_tokens(
+    model: &SequenceClassifier,
+    tokens: &PackedTokens,
+    frozen_layers: usize,
+    dropout: DropoutSource,
+) -> Result<Tensor<2>, TrainError> {
     Ok(match frozen_layers {
-        0 => model.forward(&tokens, dropout)?,
+        0 => model.forward(tokens, dropout)?,
         layers if layers == model.config().num_hidden_layers => {
-            let first = model.first_hidden_states(&tokens, DropoutSource::OFF)?;
+            let first = model.first_hidden_states(tokens, DropoutSource::OFF)?;
             model.forward_head(first, dropout)
         }
         layers => {
-            let hidden = model.hidden_states(&tokens, layers, DropoutSource::OFF)?;
+            let hidden = model.hidden_states(tokens, layers, DropoutSource::OFF)?;
             model.forward_from(hidden, layers, &tokens.offsets, dropout)
         }
     })

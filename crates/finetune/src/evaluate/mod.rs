@@ -27,10 +27,12 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     options::check(arguments)?;
     let names = options::models(arguments)?;
-    device(&arguments.device)?;
+    let device = device(&arguments.device)?;
     let dataset = Dataset::open(&arguments.dataset)?;
     let rows = dataset.split(&options::split(arguments, &dataset)?)?;
-    let subjects = names.iter().map(|name| Subject::load(name, arguments));
+    let subjects = names
+        .iter()
+        .map(|name| Subject::load(name, arguments, &device));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     let metrics = options::check_models(arguments, &subjects)?;
     if arguments.find_thresholds.is_some() && !Path::new(names[0]).is_dir() {

@@ -1,11 +1,10 @@
 //! One model on the rows.
 
+use burn::tensor::Device;
 use finetune_data::{Columns, LabelSchema, ProblemType, Split, TokenizedDataset};
 use finetune_metrics::RowScores;
 use finetune_models::Outputs;
-use finetune_train::{
-    Accumulator, Classifier, Observers, device, evaluate, evaluation_order, resolve_auto,
-};
+use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
 
 use crate::{
     args::EvaluateArguments,
@@ -35,12 +34,14 @@ pub struct Evaluated {
 }
 
 impl Subject {
-    pub fn load(name: &str, arguments: &EvaluateArguments) -> Result<Self, Failure> {
+    pub fn load(
+        name: &str,
+        arguments: &EvaluateArguments,
+        device: &Device,
+    ) -> Result<Self, Failure> {
         let revision = arguments.revision.as_deref();
-        let device = device(&arguments.device)?;
-        let mut classifier = model::classifier(name, revision, None, &device)?;
-        let device = resolve_auto(&arguments.device);
-        classifier.set_precision(arguments.precision.resolve(&device));
+        let mut classifier = model::classifier(name, revision, None, device)?;
+        classifier.set_precision(arguments.precision.resolve(&arguments.device));
         Ok(Self {
             name: name.into(),
             classifier,

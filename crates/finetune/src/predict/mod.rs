@@ -6,7 +6,7 @@ mod timings;
 
 use std::{process::ExitCode, time::Instant};
 
-use finetune_train::{device, resolve_auto};
+use finetune_train::device;
 
 use self::{chunks::Chunks, source::Source, timings::Timings};
 use crate::{
@@ -31,8 +31,7 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     let source = Source::open(arguments)?;
     let revision = arguments.revision.as_deref();
     let mut classifier = model::classifier(&arguments.model, revision, None, &device)?;
-    let device = resolve_auto(&arguments.device);
-    classifier.set_precision(arguments.precision.resolve(&device));
+    classifier.set_precision(arguments.precision.resolve(&arguments.device));
     let encoder = classifier.encoder(arguments.max_length.unwrap_or(256), source.pairs)?;
     let format = match arguments.json {
         true => Format::JsonLines,
