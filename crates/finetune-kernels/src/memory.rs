@@ -6,7 +6,7 @@
 //! memory of the last one, whatever its batch's shape.
 
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    alloc::{Layout, handle_alloc_error},
     collections::{BTreeMap, BTreeSet},
     mem::MaybeUninit,
     ptr::NonNull,
@@ -14,6 +14,7 @@ use std::{
 };
 
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
+use memmap2::MmapMut;
 
 /// Pieces start and end at multiples of this: a cache line.
 const ALIGN: usize = 64;
@@ -24,7 +25,7 @@ const CHUNK_ALIGN: usize = if cfg!(miri) { ALIGN } else { 2 << 20 };
 
 /// Bytes of a chunk; a larger piece has a chunk of its own. Small under Miri, which touches every
 /// byte.
-const CHUNK: usize = if cfg!(miri) { 1 << 16 } else { 32 << 20 };
+const CHUNK: usize = if cfg!(miri) { 1 << 16 } else { 16 << 20 };
 
 static ARENA: LazyLock<Mutex<Arena>> = LazyLock::new(|| Mutex::new(Arena::default()));
 
@@ -125,10 +126,34 @@ struct Chunk {
     /// Keeps the pointer's provenance: pieces are made from it, not from addresses.
     start: NonNull<u8>,
     bytes: usize,
+    /// What the chunk lies in; unmapped when this is dropped.
+    _map: MmapMut,
 }
 
 // SAFETY: chunks are memory that the arena owns, behind its lock.
 unsafe impl Send for Chunk {}
+
+impl Chunk {
+    /// Zeros, for at least so many bytes; not in memory until they are touched. Not from the
+    /// program's allocator, which may keep notes of its own in a large page beside each chunk.
+    fn new(bytes: usize) -> Self {
+        let bytes = bytes.max(CHUNK).next_multiple_of(CHUNK_ALIGN);
+        let Ok(mut map) = MmapMut::map_anon(bytes + CHUNK_ALIGN) else {
+            handle_alloc_error(Layout::from_size_align(bytes, ALIGN).unwrap_or(Layout::new::<u8>()))
+        };
+        let skipped = map.as_ptr().align_offset(CHUNK_ALIGN).min(CHUNK_ALIGN);
+        // Fewer page faults, and fewer misses in the processor's table of pages. Only advice: an
+        // error changes nothing.
+        #[cfg(all(target_os = "linux", not(miri)))]
+        let _ = map.advise_range(memmap2::Advice::HugePage, skipped, bytes);
+        let start = NonNull::from(&mut map[skipped..]).cast();
+        Self {
+            start,
+            bytes,
+            _map: map,
+        }
+    }
+}
 
 impl Arena {
     fn take(&mut self, bytes: usize) -> NonNull<u8> {
@@ -167,19 +192,9 @@ impl Arena {
 
     /// A new chunk for a piece of so many bytes, free as a whole: its length and address.
     fn grow(&mut self, bytes: usize) -> (usize, usize) {
-        let bytes = bytes.max(CHUNK).next_multiple_of(CHUNK_ALIGN);
-        let Ok(layout) = Layout::from_size_align(bytes, CHUNK_ALIGN) else {
-            // More than the address space; nothing that a machine could have asked for.
-            handle_alloc_error(Layout::new::<u8>())
-        };
-        // SAFETY: the layout's size is not zero.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else {
-            handle_alloc_error(layout)
-        };
-        advise_large_pages(start, bytes);
-        let address = start.as_ptr() as usize;
-        self.chunks.insert(address, Chunk { start, bytes });
+        let chunk = Chunk::new(bytes);
+        let (address, bytes) = (chunk.start.as_ptr() as usize, chunk.bytes);
+        self.chunks.insert(address, chunk);
         self.insert_free(address, bytes);
         (bytes, address)
     }
@@ -187,19 +202,10 @@ impl Arena {
     fn release(&mut self) {
         let unused = |address: &usize, chunk: &Chunk| self.free.get(address) == Some(&chunk.bytes);
         let unused = self.chunks.iter().filter(|(a, c)| unused(a, c));
-        let unused: Vec<usize> = unused.map(|(&address, _)| address).collect();
-        for address in unused {
-            if let Some(Chunk { start, bytes }) = self.chunks.remove(&address) {
-                self.remove_free(address, bytes);
-                // SAFETY: allocated in `grow` with this layout; no piece of it is in use, since all
-                // of it is free.
-                unsafe {
-                    dealloc(
-                        start.as_ptr(),
-                        Layout::from_size_align_unchecked(bytes, CHUNK_ALIGN),
-                    );
-                }
-            }
+        let unused: Vec<_> = unused.map(|(&address, c)| (address, c.bytes)).collect();
+        for (address, bytes) in unused {
+            self.remove_free(address, bytes);
+            self.chunks.remove(&address);
         }
     }
 
@@ -227,17 +233,6 @@ impl Arena {
         }
     }
 }
-
-/// Fewer page faults, and fewer misses in the processor's table of pages. Only advice: an error
-/// changes nothing.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn advise_large_pages(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: the range is memory that the arena owns, and this advice does not change its contents.
-    unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-}
-
-#[cfg(not(all(target_os = "linux", not(miri))))]
-fn advise_large_pages(_start: NonNull<u8>, _bytes: usize) {}
 
 #[cfg(test)]
 mod tests {

@@ -213,17 +213,31 @@ impl LoadPlan {
         type Planned = (String, (Parameter, Option<String>));
         let read = |file: &mut Option<SafetensorsFile>, (our_path, planned): Planned| {
             let (parameter, source) = planned;
-            let values = match (source, &mut *file) {
-                (None, _) => fresh(&parameter, seed, initializer_range),
-                (Some(name), Some(file)) => file.read_f32(&name)?,
-                (Some(name), none) => none.insert(SafetensorsFile::open(path)?).read_f32(&name)?,
+            let is_flipped = parameter.transposed;
+            let shape = match parameter.shape[..] {
+                [out, input] if is_flipped => vec![input, out],
+                _ => parameter.shape.clone(),
             };
-            let shaped = match parameter.shape[..] {
-                [out, input] if parameter.transposed => {
-                    (transpose(&values, out, input), vec![input, out])
+            let values = match source {
+                Some(name) => {
+                    let file = match file {
+                        Some(file) => file,
+                        none => none.insert(SafetensorsFile::open(path)?),
+                    };
+                    match is_flipped {
+                        true => file.read_f32_transposed(&name)?,
+                        false => file.read_f32(&name)?,
+                    }
                 }
-                _ => (values, parameter.shape),
+                None => {
+                    let values = fresh(&parameter, seed, initializer_range);
+                    match shape[..] {
+                        [input, out] if is_flipped => transpose(&values, out, input),
+                        _ => values,
+                    }
+                }
             };
+            let shaped = (values, shape);
             Ok((our_path, shaped))
         };
         let sources: Vec<Planned> = self.sources.into_iter().collect();

@@ -91,23 +91,32 @@ impl SafetensorsFile {
     /// Reads a tensor of f32, f16 or bf16 as f32, row-major.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
         let (dtype, elements) = self.seek(name)?;
-        match dtype {
-            Dtype::F32 => {
-                let mut values = vec![0f32; elements];
-                self.fill(bytemuck::cast_slice_mut(&mut values))?;
-                if cfg!(target_endian = "big") {
-                    for value in &mut values {
-                        *value = f32::from_bits(value.to_bits().swap_bytes());
-                    }
-                }
-                Ok(values)
+        let mut values = vec![0.0; elements];
+        self.fill_f32(name, dtype, &mut values)?;
+        Ok(values)
+    }
+
+    /// Reads a matrix `[rows, columns]` of f32, f16 or bf16 as f32 `[columns, rows]`: some rows at a
+    /// time, so that it is in memory once.
+    pub fn read_f32_transposed(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
+        const BLOCK: usize = 32;
+        let (dtype, elements) = self.seek(name)?;
+        let Some(&[rows, columns]) = self.shape(name) else {
+            return Err(self.invalid(format!("tensor {name} is not a matrix")));
+        };
+        let mut transposed = vec![0.0; elements];
+        let mut block = vec![0.0; BLOCK.min(rows) * columns];
+        for first in (0..rows).step_by(BLOCK) {
+            let count = BLOCK.min(rows - first);
+            let block = &mut block[..count * columns];
+            self.fill_f32(name, dtype, block)?;
+            for (column, target) in transposed.chunks_exact_mut(rows).enumerate() {
+                let target = target[first..][..count].iter_mut();
+                let values = block[column..].iter().step_by(columns);
+                target.zip(values).for_each(|(target, value)| *target = *value);
             }
-            Dtype::F16 => self.read_halves(elements, |bits| f16::from_bits(bits).to_f32()),
-            Dtype::BF16 => self.read_halves(elements, |bits| bf16::from_bits(bits).to_f32()),
-            other => Err(self.invalid(format!(
-                "tensor {name} is {other:?}; expected F32, F16 or BF16"
-            ))),
         }
+        Ok(transposed)
     }
 
     /// Reads a tensor of i32.
@@ -156,22 +165,46 @@ impl SafetensorsFile {
         Ok((dtype, elements))
     }
 
-    fn read_halves(
+    /// The next values of a tensor of this type, as f32.
+    fn fill_f32(
         &mut self,
-        elements: usize,
-        convert: impl Fn(u16) -> f32,
-    ) -> Result<Vec<f32>, ModelError> {
-        const CHUNK: usize = 1 << 16;
-        let mut values = Vec::with_capacity(elements);
-        let mut buffer = vec![0; 2 * CHUNK.min(elements)];
-        while values.len() < elements {
-            let count = CHUNK.min(elements - values.len());
-            let bytes = &mut buffer[..2 * count];
-            self.fill(bytes)?;
-            let halves = bytes.chunks_exact(2);
-            values.extend(halves.map(|pair| convert(u16::from_le_bytes([pair[0], pair[1]]))));
+        name: &str,
+        dtype: Dtype,
+        values: &mut [f32],
+    ) -> Result<(), ModelError> {
+        match dtype {
+            Dtype::F32 => {
+                self.fill(bytemuck::cast_slice_mut(values))?;
+                if cfg!(target_endian = "big") {
+                    for value in values {
+                        *value = f32::from_bits(value.to_bits().swap_bytes());
+                    }
+                }
+                Ok(())
+            }
+            Dtype::F16 => self.fill_halves(values, |bits| f16::from_bits(bits).to_f32()),
+            Dtype::BF16 => self.fill_halves(values, |bits| bf16::from_bits(bits).to_f32()),
+            other => Err(self.invalid(format!(
+                "tensor {name} is {other:?}; expected F32, F16 or BF16"
+            ))),
         }
-        Ok(values)
+    }
+
+    fn fill_halves(
+        &mut self,
+        values: &mut [f32],
+        convert: impl Fn(u16) -> f32,
+    ) -> Result<(), ModelError> {
+        const CHUNK: usize = 1 << 16;
+        let mut buffer = vec![0; 2 * CHUNK.min(values.len())];
+        for values in values.chunks_mut(CHUNK) {
+            let bytes = &mut buffer[..2 * values.len()];
+            self.fill(bytes)?;
+            for (value, pair) in values.iter_mut().zip(bytes.chunks_exact(2)) {
+                *value = convert(u16::from_le_bytes([pair[0], pair[1]]));
+            }
+        }
+        Ok(())
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ModelError> {

@@ -51,7 +51,7 @@ impl NamedTensor {
 
     /// The values in the file's layout, row-major.
     pub fn values(&self) -> Vec<f32> {
-        let values: Vec<f32> = self.tensor.clone().into_data().iter::<f32>().collect();
+        let values = fetched(self.tensor.clone());
         match self.shape[..] {
             [out, input] if self.transposed => transpose(&values, input, out),
             _ => values,
@@ -64,24 +64,32 @@ impl NamedTensor {
         self.shape.iter().product()
     }
 
-    /// Writes the values as the file has them. What needs no transposing is fetched in pieces, so
-    /// that a large table is never in memory a second time.
+    /// Writes the values as the file has them, fetched in pieces, so that a large table is never in
+    /// memory a second time.
     fn write(self, out: &mut dyn Write) -> io::Result<()> {
-        const PIECE: usize = 1 << 20;
-        if self.transposed {
-            return write_f32(out, &self.values());
+        const PIECE: usize = 1 << 18;
+        if let [rows, columns] = self.shape[..]
+            && self.transposed
+        {
+            let matrix = self.tensor.reshape([columns, rows]);
+            let count = (PIECE / columns.max(1)).max(1);
+            return (0..rows).step_by(count).try_for_each(|first| {
+                let count = count.min(rows - first);
+                let values = fetched(matrix.clone().narrow(1, first, count));
+                write_f32(out, &transpose(&values, columns, count))
+            });
         }
         let length = self.num_elements();
-        for start in (0..length).step_by(PIECE) {
-            let piece = self
-                .tensor
-                .clone()
-                .narrow(0, start, PIECE.min(length - start));
-            let values: Vec<f32> = piece.into_data().iter::<f32>().collect();
-            write_f32(out, &values)?;
-        }
-        Ok(())
+        (0..length).step_by(PIECE).try_for_each(|start| {
+            let piece = self.tensor.clone();
+            let piece = piece.narrow(0, start, PIECE.min(length - start));
+            write_f32(out, &fetched(piece))
+        })
     }
+}
+
+fn fetched<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
 }
 
 fn write_f32(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {

@@ -38,10 +38,6 @@ use std::{process::ExitCode, time::Instant};
 
 use crate::args::{Arguments, Command};
 
-// Training allocates and frees large buffers all the time, from several threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     panics::guard(program)
 }
