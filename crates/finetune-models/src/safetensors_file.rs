@@ -113,7 +113,9 @@ impl SafetensorsFile {
             for (column, target) in transposed.chunks_exact_mut(rows).enumerate() {
                 let target = target[first..][..count].iter_mut();
                 let values = block[column..].iter().step_by(columns);
-                target.zip(values).for_each(|(target, value)| *target = *value);
+                target
+                    .zip(values)
+                    .for_each(|(target, value)| *target = *value);
             }
         }
         Ok(transposed)
@@ -166,12 +168,7 @@ impl SafetensorsFile {
     }
 
     /// The next values of a tensor of this type, as f32.
-    fn fill_f32(
-        &mut self,
-        name: &str,
-        dtype: Dtype,
-        values: &mut [f32],
-    ) -> Result<(), ModelError> {
+    fn fill_f32(&mut self, name: &str, dtype: Dtype, values: &mut [f32]) -> Result<(), ModelError> {
         match dtype {
             Dtype::F32 => {
                 self.fill(bytemuck::cast_slice_mut(values))?;

@@ -8,7 +8,7 @@ use finetune_kernels::{DropoutSource, Precision};
 use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
 use finetune_peft::{AdapterFile, load_adapter};
 
-use crate::{ADAPTER, Prediction, TrainError, batch::select, device};
+use crate::{ADAPTER, Prediction, TrainError, Workers, batch::select, device};
 
 /// Most texts that are computed together, where nobody says how many.
 const BATCH_ROWS: usize = 32;
@@ -303,9 +303,11 @@ fn predict(
     rows: &PackedBatch,
     batch_size: usize,
 ) -> Result<Vec<Prediction>, TrainError> {
+    let workers = Workers::of(model);
     let mut predictions = Vec::with_capacity(rows.batch_size());
     for group in rows.by_length(batch_size, BATCH_TOKENS) {
-        let logits = model.forward(&select(rows, &group), DropoutSource::OFF)?;
+        let tokens = select(rows, &group);
+        let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let of_rows = logits

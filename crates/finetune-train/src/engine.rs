@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, Observers, RunDirectory,
     SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError, TrainPlan,
-    TrainState, Unfreezing, batches, clip_factor,
+    TrainState, Unfreezing, Workers, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -81,6 +81,7 @@ pub fn train(
         checkpoints,
         observers.metrics(),
     )?;
+    let workers = Workers::of(&learner.model);
     let loss = plan.loss();
     let mut step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
 
@@ -98,7 +99,8 @@ pub fn train(
         }
         let batches = batches(&data.train, &rows?)?;
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
-        let (loss, gradients) = step_loss.backward(&learner.model, &batches, dropout)?;
+        let backward = || step_loss.backward(&learner.model, &batches, dropout);
+        let (loss, gradients) = workers.run(backward)?;
         let grad_norm = gradients.global_norm();
         let learning_rate = schedule.at(step);
         let facts = StepFacts {
@@ -108,7 +110,8 @@ pub fn train(
         };
         facts.check_finite(step, &batches, &data.train)?;
         let clip = clip_factor(grad_norm, plan.max_grad_norm);
-        learner = learner.step(gradients, learning_rate, schedule.momentum_at(step), clip);
+        let momentum = schedule.momentum_at(step);
+        learner = workers.run(|| learner.step(gradients, learning_rate, momentum, clip));
         observers.emit(&state.advance(facts, &batches, started))?;
         reason = after.step(&learner, &mut state, observers)?;
     }

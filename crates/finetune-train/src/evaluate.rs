@@ -6,7 +6,7 @@ use finetune_kernels::DropoutSource;
 use finetune_metrics::{ClassificationAccumulator, MultiLabelAccumulator, RegressionAccumulator};
 use finetune_models::{Outputs, SequenceClassifier};
 
-use crate::{Accumulator, Event, FeatureStore, Observers, TrainError, forward};
+use crate::{Accumulator, Event, FeatureStore, Observers, TrainError, Workers, forward};
 
 /// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
 /// order, and similar lengths are cheaper.
@@ -68,10 +68,12 @@ pub fn evaluate(
         split,
         rows: data.len(),
     })?;
+    let workers = Workers::of(&model);
     let mut rows = 0;
     for batch in sampler(data, batch_size)?.epoch(0)? {
         let batch = data.batch(&batch?)?;
-        let logits = forward(&model, &batch, 0, features, DropoutSource::OFF)?;
+        let forward = || forward(&model, &batch, 0, features, DropoutSource::OFF);
+        let logits = workers.run(forward)?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         match (&mut accumulator, &batch.labels) {

@@ -44,6 +44,7 @@ mod tensorboard_log;
 mod trainable;
 mod trial_step;
 mod unfreezing;
+mod workers;
 
 pub(crate) use after_step::AfterStep;
 pub use batch::{StepLoss, batches, packed_tokens};
@@ -93,3 +94,4 @@ pub use tensorboard_log::TensorboardLog;
 pub use trainable::{Trainable, lowest_trained_layer};
 pub use trial_step::{batch_sizes, trial_step};
 pub use unfreezing::Unfreezing;
+pub(crate) use workers::Workers;

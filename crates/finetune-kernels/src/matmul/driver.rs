@@ -21,8 +21,11 @@ use crate::{Activation, Precision, cpu::activation, memory::Piece};
 
 /// Panels of the right operand in a group: their block of steps fits into the second cache.
 const GROUP: usize = 3;
-/// Panels of the left operand in a task at most: their results fit into the second cache.
+/// Panels of the left operand in a task at most: their results fit into the second cache, where
+/// they are added to block after block.
 const MOST_ROWS: usize = 40;
+/// The same where one block holds all steps, and nothing is added.
+const MOST_ROWS_ONCE: usize = 128;
 /// Panels of the left operand in a task at least, so that packing the right one is worth it.
 const FEWEST_ROWS: usize = 4;
 /// Tasks that a product is cut into at least, if it is large enough.
@@ -168,7 +171,7 @@ impl Work for Product<'_> {
                 end.run(rows, cols);
             }
         };
-        let tasks = tasks::<K>(rows, cols);
+        let tasks = tasks::<K>(rows, cols, blocks);
         match is_small {
             true => tasks.into_iter().for_each(run),
             false => tasks.into_par_iter().with_max_len(1).for_each(run),
@@ -177,11 +180,16 @@ impl Work for Product<'_> {
 }
 
 /// Rows and columns of each task.
-fn tasks<K: Kernel>(rows: usize, cols: usize) -> Vec<(Range<usize>, Range<usize>)> {
+fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
     let groups = cols.div_ceil(GROUP * K::NR);
     let wanted = TASKS.div_ceil(groups.max(1));
-    let parts = (panels.div_ceil(MOST_ROWS))
+    let most_rows = if blocks > 1 {
+        MOST_ROWS
+    } else {
+        MOST_ROWS_ONCE
+    };
+    let parts = (panels.div_ceil(most_rows))
         .max(wanted.min(panels / FEWEST_ROWS))
         .max(1);
     let (height, width) = (panels.div_ceil(parts) * K::MR, GROUP * K::NR);

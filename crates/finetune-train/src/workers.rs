@@ -1,0 +1,31 @@
+//! Where a model's operations are called from.
+
+use finetune_models::SequenceClassifier;
+
+/// The threads that compute a model's operations.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workers {
+    are_rayons: bool,
+}
+
+impl Workers {
+    /// Those of the device that `model` is on.
+    pub fn of(model: &SequenceClassifier) -> Self {
+        let device = model.embeddings.word.val().device();
+        #[cfg(feature = "flex")]
+        let are_rayons = device.without_autodiff() == burn::tensor::Device::flex();
+        #[cfg(not(feature = "flex"))]
+        let are_rayons = false;
+        Self { are_rayons }
+    }
+
+    /// Runs `work` on one of them, where they are rayon's: an operation that is called from outside
+    /// wakes a thread and waits for it, one that is called from there just begins. A GPU's queue
+    /// belongs to the thread that calls, so there `work` stays on this one.
+    pub fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> R {
+        match self.are_rayons {
+            true => rayon::scope(|_| work()),
+            false => work(),
+        }
+    }
+}
