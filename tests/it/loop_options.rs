@@ -118,7 +118,7 @@ fn accumulated_batches_are_one_large_batch() {
         assert!(!config.contains("dropout_prob\": 0.1"), "{config}");
         std::fs::write(model.join("config.json"), config).unwrap();
         let options = format!(
-            "train --model model --output run --dataset data --train-split train[:150] --epochs 2 --learning-rate 1e-3 --class-weights 1,3 {batch}"
+            "train --model model --output run --dataset data --train-split train[:150] --epochs 2 --learning-rate 1e-3 --class-weights 1,3 --precision f32 {batch}"
         );
         scratch.run(&split(&options)).succeeded();
         let events = scratch.json_lines("run/events.jsonl").into_iter();

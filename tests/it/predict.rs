@@ -66,6 +66,8 @@ fn logits_are_those_of_transformers() {
                 "--json",
                 "--batch-size",
                 "3",
+                "--precision",
+                "f32",
             ];
             let predictions = scratch
                 .run(&[&fixed, columns].concat())

@@ -148,7 +148,8 @@ fn adapters_train_predict_go_on_and_merge() {
         assert!(!scratch.path("run/model/model.safetensors").exists());
         let predict = |model: &str| {
             let text = "the film was great .";
-            let run = scratch.run(&["predict", "--model", model, "--json", text]);
+            let fixed = ["predict", "--precision", "f32", "--json", "--model"];
+            let run = scratch.run(&[&fixed[..], &[model, text]].concat());
             run.succeeded().json_lines()[0]["logits"].clone()
         };
         let of_adapter = predict("run/model");

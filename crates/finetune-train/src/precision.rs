@@ -12,11 +12,12 @@ use crate::resolve_auto;
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
     /// f32 throughout.
-    #[default]
     F32,
     /// Products of bf16 numbers, summed in f32.
     Bf16,
-    /// bf16 where the processor multiplies it faster than f32.
+    /// bf16 where the processor multiplies it faster than f32. The default: over five seeds it lost
+    /// nothing (README).
+    #[default]
     Auto,
 }
 

@@ -225,7 +225,7 @@ pub struct TrainOptions {
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: f32]
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
