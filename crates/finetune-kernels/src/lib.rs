@@ -45,4 +45,4 @@ pub use optimizer::{
 };
 pub use packed::{AttentionShape, Offsets, PackedTokens, UsedRows};
 pub use precision::Precision;
-pub use products::{PackedWeight, Products};
+pub use products::{PackedWeight, Products, time_in_products};

@@ -45,6 +45,7 @@ impl Report {
             "train": {
                 "loss": outcome.loss,
                 "seconds": outcome.seconds,
+                "product_seconds": outcome.product_seconds,
                 "samples_per_second": outcome.samples_per_second,
                 "steps": outcome.steps,
                 "stopped": outcome.reason,

@@ -132,6 +132,15 @@ impl Column {
         }
     }
 
+    /// A part of a whole.
+    #[must_use]
+    pub fn percent(key: &str, title: &str) -> Self {
+        Self {
+            factor: 100.0,
+            ..Self::new(key, title, 0)
+        }
+    }
+
     /// A value as it is shown, without the unit.
     #[must_use]
     pub fn show(&self, value: f64) -> String {

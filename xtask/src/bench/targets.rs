@@ -30,6 +30,17 @@ pub enum Target<'a> {
         /// What a value is multiplied with to be shown, and the unit then.
         shown: (f64, &'a str),
     },
+    /// `row` has at least the part `limit` of `key`.
+    AtLeast {
+        /// What is compared, in words.
+        what: &'a str,
+        /// Whose.
+        row: &'a str,
+        /// The key of it.
+        key: &'a str,
+        /// What is aimed at.
+        limit: f64,
+    },
     /// The largest median of `key` over `rows` is at most `times` the smallest.
     Flat {
         /// What is compared, in words.
@@ -78,6 +89,21 @@ impl Target<'_> {
                     aim: format!("≤ {}", show(limit)),
                     found: found.map(show),
                     met: found.map(|found| found <= limit),
+                }
+            }
+            Self::AtLeast {
+                what,
+                row,
+                key,
+                limit,
+            } => {
+                let found = table.row(row).and_then(|row| row.median(key));
+                let show = |part: f64| format!("{:.0} %", 100.0 * part);
+                Verdict {
+                    what: what.to_owned(),
+                    aim: format!("≥ {}", show(limit)),
+                    found: found.map(show),
+                    met: found.map(|found| found >= limit),
                 }
             }
             Self::Flat {

@@ -71,6 +71,8 @@ pub struct Trained {
     pub timeline: Timeline,
     /// Largest resident set, in bytes, where the system tells.
     pub peak_bytes: Option<u64>,
+    /// Which part of the steps' time matrix products took, of ours.
+    pub product_share: Option<f64>,
     /// Versions, of the peer's.
     pub versions: Value,
 }
@@ -150,6 +152,7 @@ impl TrainRun<'_> {
         Ok(Trained {
             timeline,
             peak_bytes: finished.peak_bytes,
+            product_share: product_share(output),
             versions: Value::Null,
         })
     }
@@ -180,6 +183,7 @@ impl TrainRun<'_> {
         Ok(Ok(Trained {
             timeline: Timeline::of_peer(&result, started)?,
             peak_bytes: finished.peak_bytes,
+            product_share: None,
             versions: result["versions"].clone(),
         }))
     }
@@ -198,6 +202,13 @@ impl TrainRun<'_> {
         }
         args
     }
+}
+
+/// From the results of a run without evaluations and features.
+fn product_share(run: &Path) -> Option<f64> {
+    let results: Value = serde_json::from_slice(&fs::read(run.join("results.json")).ok()?).ok()?;
+    let number = |name| results["train"][name].as_f64();
+    Some(number("product_seconds")? / number("seconds")?)
 }
 
 /// The JSON file that a script of the peer's leaves.

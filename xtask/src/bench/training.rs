@@ -20,6 +20,7 @@ const HEAD_EPOCHS: usize = 3;
 
 const SPEED: &str = "samples_per_second";
 const TOKENS: &str = "tokens_per_row";
+const SHARE: &str = "product_share";
 
 const OURS: [&str; 2] = ["finetune_f32", "finetune_bf16"];
 const THEIRS: [&str; 2] = ["transformers_f32", "transformers_bf16_grouped"];
@@ -115,12 +116,15 @@ impl Training {
             Length::Epochs(_) => run.timeline.whole(),
         }?;
         let peak = run.peak_bytes.map(|bytes| (PEAK_MEMORY, bytes as f64));
+        let steps_only = matches!(self.length, Length::Steps(_));
+        let share = run.product_share.filter(|_| steps_only);
         Ok([
             (SPEED, pace.samples_per_second),
             (TOKENS, pace.tokens_per_row),
         ]
         .into_iter()
         .chain(peak)
+        .chain(share.map(|share| (SHARE, share)))
         .collect())
     }
 }
@@ -137,6 +141,7 @@ pub fn run(bench: &Workbench, job: Job) -> Result<JobResult> {
         Column::new(SPEED, "samples/s", 1),
         Column::peak_memory(),
         Column::new(TOKENS, "tokens", 1),
+        Column::percent(SHARE, "in products, %"),
     ];
     let table = bench.rounds(&job.name(), columns, &CONTESTANTS, |contestant, round| {
         let name = format!("{}-{}-{round}", job.name(), contestant.key);
@@ -210,6 +215,12 @@ fn targets(job: Job) -> Vec<Target<'static>> {
             f32("full, f32 / transformers f32", 2.8),
             fastest("full, fastest / fastest transformers", 1.7),
             memory("full, peak memory", 1.3e9),
+            Target::AtLeast {
+                what: "full f32, time in matrix products / time of steps",
+                row: OURS[0],
+                key: SHARE,
+                limit: 0.75,
+            },
         ],
         Job::Lora => vec![
             f32("LoRA, f32 / transformers f32", 3.0),

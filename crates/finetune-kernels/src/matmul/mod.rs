@@ -8,6 +8,7 @@
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
+mod clock;
 mod driver;
 mod kernel;
 mod lanes;
@@ -18,6 +19,7 @@ mod tests;
 
 use crate::{Activation, Precision};
 
+pub(crate) use clock::total as time_in_products;
 pub(crate) use driver::product_here;
 pub(crate) use packed::PackedMatrix;
 
@@ -125,5 +127,5 @@ pub(crate) fn product(
     finish: Finish<'_>,
     precision: Precision,
 ) {
-    driver::product(out, a, b, finish, precision);
+    clock::timed(|| driver::product(out, a, b, finish, precision));
 }
