@@ -59,7 +59,14 @@ fn every_format_gives_the_same_run() {
         );
         assert_eq!(
             keys(&results["train"]),
-            ["loss", "seconds", "samples_per_second", "steps", "stopped"]
+            [
+                "loss",
+                "seconds",
+                "product_seconds",
+                "samples_per_second",
+                "steps",
+                "stopped"
+            ]
         );
         assert_eq!(results["train"]["steps"], 20);
         assert!(results["train"]["samples_per_second"].as_f64().unwrap() > 0.0);
@@ -105,7 +112,7 @@ fn every_format_gives_the_same_run() {
             assert!(scratch.path("run/model").join(name).exists(), "{name}");
         }
 
-        for volatile in ["seconds", "samples_per_second"] {
+        for volatile in ["seconds", "product_seconds", "samples_per_second"] {
             results["train"][volatile].take();
         }
         results["peak_memory_bytes"].take();

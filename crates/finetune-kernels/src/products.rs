@@ -26,7 +26,7 @@ impl From<Precision> for Products {
 #[derive(Clone, Default)]
 pub struct PackedWeight {
     #[cfg(feature = "flex")]
-    pub(crate) slot: std::sync::Arc<std::sync::Mutex<crate::flex::PackedForms>>,
+    pub(crate) slot: std::sync::Arc<std::sync::Mutex<Option<crate::flex::PackedForm>>>,
 }
 
 impl fmt::Debug for PackedWeight {

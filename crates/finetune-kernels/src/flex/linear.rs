@@ -6,7 +6,7 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{are_plain, empty, packed_weight::Direction, values, values_mut};
+use super::{are_plain, empty, values, values_mut};
 use crate::{
     Activation, Precision, Products,
     matmul::{self, Finish, Matrix, Right},
@@ -31,7 +31,7 @@ pub(crate) fn linear(
         activation: (activation != Activation::Identity).then_some(activation),
         ..Finish::default()
     };
-    multiply(&mut out, a, &weight, Direction::Forward, finish, &products);
+    multiply(&mut out, a, &weight, finish, &products);
     out
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn linear_with_sum(
         activated: Some(values_mut(&mut activated)),
         ..Finish::default()
     };
-    multiply(&mut sum, a, &weight, Direction::Forward, finish, &products);
+    multiply(&mut sum, a, &weight, finish, &products);
     (activated, sum)
 }
 
@@ -102,38 +102,28 @@ pub(crate) fn linear_input_gradient(
         let transposed = portable::transposed::<Flex>(weight);
         return portable::product::<Flex>(grad, transposed, products.precision);
     }
-    let a = matrix(&grad);
-    let mut out = empty([a.rows, weight.shape()[0]]);
-    multiply(
-        &mut out,
-        a,
-        &weight,
-        Direction::Backward,
-        Finish::default(),
-        &products,
-    );
-    out
+    plain_product(
+        matrix(&grad),
+        matrix(&weight).transpose(),
+        products.precision,
+    )
 }
 
-/// `a · weight` or `a · weightᵀ`, from the weight's packed form where it has room for one.
+/// `a · weight`, from the weight's packed form where it has room for one.
 fn multiply(
     out: &mut FloatTensor<Flex>,
     a: Matrix<'_>,
     weight: &FloatTensor<Flex>,
-    direction: Direction,
     finish: Finish<'_>,
     products: &Products,
 ) {
-    let out = values_mut(out);
-    if let Some(room) = &products.packed {
-        let packed = room.get(weight, direction, products.precision);
-        return matmul::product(out, a, Right::Packed(&packed), finish, products.precision);
-    }
-    let b = match direction {
-        Direction::Forward => matrix(weight),
-        Direction::Backward => matrix(weight).transpose(),
+    let packed = products.packed.as_ref();
+    let packed = packed.map(|room| room.get(weight, products.precision));
+    let b = match &packed {
+        Some(packed) => Right::Packed(packed),
+        None => Right::Plain(matrix(weight)),
     };
-    matmul::product(out, a, Right::Plain(b), finish, products.precision);
+    matmul::product(values_mut(out), a, b, finish, products.precision);
 }
 
 /// See

@@ -38,7 +38,7 @@ pub(crate) use linear::{
     linear_with_sum, product,
 };
 pub(crate) use norm::{dropout_residual_norm, dropout_residual_norm_with_normal, norm_gradients};
-pub(crate) use packed_weight::PackedForms;
+pub(crate) use packed_weight::PackedForm;
 pub(crate) use sgd::{sgd_momentum_step, sgd_step};
 
 /// Elements that a thread takes at a time.

@@ -11,22 +11,13 @@ use crate::{
     matmul::{Matrix, PackedMatrix},
 };
 
-/// A weight, and what was packed of it.
-#[derive(Default)]
-pub(crate) struct PackedForms {
+/// A weight, and what was packed of it, for products `x · weight`. Gradients of inputs pack it anew:
+/// a second form took as much memory again, for some 3 % of a step.
+pub(crate) struct PackedForm {
     /// Held, so that its memory cannot become another tensor's: the same memory is the same weight.
-    weight: Option<(Arc<Bytes>, Precision)>,
-    forward: Option<Arc<PackedMatrix>>,
-    backward: Option<Arc<PackedMatrix>>,
-}
-
-/// Which product a weight is packed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// `x · weight`
-    Forward,
-    /// `grad · weightᵀ`
-    Backward,
+    weight: Arc<Bytes>,
+    precision: Precision,
+    packed: Arc<PackedMatrix>,
 }
 
 impl PackedWeight {
@@ -34,34 +25,24 @@ impl PackedWeight {
     pub(super) fn get(
         &self,
         weight: &FloatTensor<Flex>,
-        direction: Direction,
         precision: Precision,
     ) -> Arc<PackedMatrix> {
-        // A panic while packing leaves the slot without that form, which is a valid state.
-        let mut forms = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic while packing leaves the slot as it was, which is a valid state.
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = weight.data_arc();
-        let is_same = |(held, packed_in): &(Arc<Bytes>, Precision)| {
-            Arc::ptr_eq(held, &memory) && *packed_in == precision
-        };
-        if !forms.weight.as_ref().is_some_and(is_same) {
-            *forms = PackedForms {
-                weight: Some((memory, precision)),
-                ..PackedForms::default()
-            };
+        let is_same =
+            |form: &&PackedForm| Arc::ptr_eq(&form.weight, &memory) && form.precision == precision;
+        if let Some(form) = slot.as_ref().filter(is_same) {
+            return Arc::clone(&form.packed);
         }
-        let form = match direction {
-            Direction::Forward => &mut forms.forward,
-            Direction::Backward => &mut forms.backward,
-        };
-        let packed = form.get_or_insert_with(|| {
-            let shape = weight.shape();
-            let matrix = Matrix::new(values(weight), shape[0], shape[1]);
-            let matrix = match direction {
-                Direction::Forward => matrix,
-                Direction::Backward => matrix.transpose(),
-            };
-            Arc::new(PackedMatrix::new(matrix, precision))
+        let shape = weight.shape();
+        let matrix = Matrix::new(values(weight), shape[0], shape[1]);
+        let packed = Arc::new(PackedMatrix::new(matrix, precision));
+        *slot = Some(PackedForm {
+            weight: memory,
+            precision,
+            packed: Arc::clone(&packed),
         });
-        Arc::clone(packed)
+        packed
     }
 }
