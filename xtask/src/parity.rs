@@ -111,7 +111,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         let mut predict = Command::new(&binary);
         predict.arg("predict").arg("--model").arg(&saved);
         predict.arg("--file").arg(data.join(test));
-        predict.args(["--format", "json-lines"]);
+        predict.args(["--precision", "f32", "--format", "json-lines"]);
         let predictions = run.join("predictions.jsonl");
         fs::write(&predictions, output_of(&mut predict)?)
             .with_context(|| format!("cannot write {}", predictions.display()))?;
