@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A weight, and what was packed of it, for products `x · weight`. Gradients of inputs pack it anew:
-/// a second form took as much memory again, for some 3 % of a step.
+/// a second form took as much memory again, for some 2 % of a step.
 pub(crate) struct PackedForm {
     /// Held, so that its memory cannot become another tensor's: the same memory is the same weight.
     weight: Arc<Bytes>,
