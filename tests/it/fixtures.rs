@@ -23,12 +23,15 @@ pub fn path(name: &str) -> PathBuf {
 
 /// The devices that parity is tested on.
 pub fn devices() -> Vec<Device> {
-    let names: &[&str] = match cfg!(feature = "ndarray") {
-        true => &["flex", "ndarray"],
-        false => &["flex"],
-    };
-    let device = |name| finetune_train::device(name).unwrap();
-    names.iter().copied().map(device).collect()
+    let others = [
+        ("ndarray", cfg!(feature = "ndarray")),
+        ("cuda", cfg!(feature = "cuda")),
+    ];
+    let others = others.into_iter().filter(|(_, is_built)| *is_built);
+    std::iter::once("flex")
+        .chain(others.map(|(name, _)| name))
+        .map(|name| finetune_train::device(name).unwrap())
+        .collect()
 }
 
 /// `fixtures.json`.

@@ -26,9 +26,10 @@ pub struct Arguments {
     /// Rounds; in each one every contestant runs once
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     pub repeats: usize,
-    /// Steps that are measured in a run, after 3 that are not
-    #[arg(long, default_value_t = 30, value_parser = at_least_one)]
-    pub steps: usize,
+    /// Steps of 16 short rows that are measured in a run, after some that are not [default: as many
+    /// as an epoch has, so that each row counts; of flat's job 30]
+    #[arg(long, value_parser = at_least_one)]
+    pub steps: Option<usize>,
     /// Training rows; of the head's job in each of 3 epochs
     #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub rows: usize,

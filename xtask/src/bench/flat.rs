@@ -15,8 +15,12 @@ use super::workbench::{Contestant, Workbench};
 const SKIPPED: usize = 2;
 /// The fewest steps that count.
 const FEWEST: usize = 3;
+/// Steps of the usual batch that are measured if nothing else is asked for.
+const STEPS: usize = 30;
 /// The batch of the other jobs, by which the number of steps is chosen.
 const USUAL_BATCH: usize = 16;
+/// About so many times as many tokens as a short row has a long one.
+const LONG_TO_SHORT: usize = 19;
 
 const LONG: usize = 512;
 /// So many words are more than [`LONG`] tokens.
@@ -80,9 +84,13 @@ impl Case {
         }
     }
 
-    /// About as many rows as the usual steps have.
+    /// About as many tokens as the usual steps have.
     fn steps(&self, usual: usize) -> usize {
-        (usual * USUAL_BATCH).div_ceil(self.batch_size).max(FEWEST)
+        let rows = match self.words {
+            0 => usual * USUAL_BATCH,
+            _ => (usual * USUAL_BATCH).div_ceil(LONG_TO_SHORT),
+        };
+        rows.div_ceil(self.batch_size).max(FEWEST)
     }
 }
 
@@ -149,7 +157,7 @@ fn measure(
             strategy,
             batch_size: case.batch_size,
             max_length: case.max_length(),
-            length: Length::Steps(SKIPPED + case.steps(bench.arguments.steps)),
+            length: Length::Steps(SKIPPED + case.steps(bench.arguments.steps.unwrap_or(STEPS))),
             precision: Precision::F32,
         };
         let pace = run.ours(bench)?.timeline.steady(SKIPPED)?;
@@ -363,8 +371,8 @@ mod tests {
     }
 
     #[test]
-    fn steps_have_about_as_many_rows_in_every_case() {
+    fn steps_have_about_as_many_tokens_in_every_case() {
         let steps: Vec<_> = CASES.iter().map(|case| case.steps(30)).collect();
-        assert_eq!(steps, [60, 30, 8, 3, 30, 30, 30]);
+        assert_eq!(steps, [60, 30, 8, 3, 30, 30, 3]);
     }
 }

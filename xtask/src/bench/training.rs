@@ -56,7 +56,8 @@ struct Training {
 
 impl Training {
     fn of(bench: &Workbench, job: Job) -> Result<Self> {
-        let steps = Length::Steps(SKIPPED + bench.arguments.steps);
+        let epoch = bench.arguments.rows.div_ceil(BATCH);
+        let steps = Length::Steps(SKIPPED + bench.arguments.steps.unwrap_or(epoch));
         let distilbert = "All of a DistilBERT of the published size with random weights";
         Ok(match job {
             Job::Lora => Self {

@@ -70,7 +70,7 @@ pub(crate) fn product(
     if !are_plain([&a, &b]) {
         return portable::product::<Flex>(a, b, precision);
     }
-    plain_product(matrix(&a), matrix(&b), precision)
+    plain_product(matrix(&a), matrix(&b), Finish::default(), precision)
 }
 
 /// See [`EncoderGradients::add_product`](crate::EncoderGradients::add_product). In place of `sum`.
@@ -105,6 +105,7 @@ pub(crate) fn linear_input_gradient(
     plain_product(
         matrix(&grad),
         matrix(&weight).transpose(),
+        Finish::default(),
         products.precision,
     )
 }
@@ -136,13 +137,23 @@ pub(crate) fn linear_weight_gradient(
     if !are_plain([&x, &grad]) {
         return portable::product::<Flex>(portable::transposed::<Flex>(x), grad, precision);
     }
-    plain_product(matrix(&x).transpose(), matrix(&grad), precision)
+    // Next read when all gradients are there.
+    let finish = Finish {
+        streamed: true,
+        ..Finish::default()
+    };
+    plain_product(matrix(&x).transpose(), matrix(&grad), finish, precision)
 }
 
-fn plain_product(a: Matrix<'_>, b: Matrix<'_>, precision: Precision) -> FloatTensor<Flex> {
+fn plain_product(
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    finish: Finish<'_>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
     let mut out = empty([a.rows, b.cols]);
     let right = Right::Plain(b);
-    matmul::product(values_mut(&mut out), a, right, Finish::default(), precision);
+    matmul::product(values_mut(&mut out), a, right, finish, precision);
     out
 }
 

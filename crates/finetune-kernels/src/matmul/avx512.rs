@@ -110,6 +110,10 @@ impl Kernel for Avx512 {
             }
         }
     }
+
+    fn finish_streaming() {
+        finish_streaming();
+    }
 }
 
 /// `R` rows, whose numbers are `ROW` apart from row to row and `STEP` from step to step.
@@ -157,6 +161,17 @@ pub(super) fn prefetch(line: *const f32) {
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) unsafe fn store<const R: usize>(sums: [[__m512; 2]; R], tile: Tile) {
+    if tile.streamed && tile.cols == NR && tile.is_aligned() {
+        for (row, sums) in sums.into_iter().enumerate() {
+            // SAFETY: the whole row is the tile's, and its halves are cache lines.
+            unsafe {
+                let target = tile.start.add(row * tile.stride);
+                _mm512_stream_ps(target, sums[0]);
+                _mm512_stream_ps(target.add(16), sums[1]);
+            }
+        }
+        return;
+    }
     let masks = [mask(tile.cols), mask(tile.cols.saturating_sub(16))];
     for (row, sums) in sums.into_iter().enumerate() {
         for (half, (mut sum, mask)) in sums.into_iter().zip(masks).enumerate() {
@@ -170,6 +185,12 @@ pub(super) unsafe fn store<const R: usize>(sums: [[__m512; 2]; R], tile: Tile) {
             }
         }
     }
+}
+
+/// See [`Kernel::finish_streaming`].
+pub(super) fn finish_streaming() {
+    // SAFETY: every x86-64 processor has the instruction.
+    unsafe { _mm_sfence() }
 }
 
 /// The first `count` of 16 lanes.

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::{
     Matrix,
-    avx512::{AHEAD, MR, NR, by_rows_of_tile, mask, prefetch, store, transpose},
+    avx512::{AHEAD, MR, NR, by_rows_of_tile, finish_streaming, mask, prefetch, store, transpose},
     kernel::{Kernel, Tile},
 };
 use crate::Precision;
@@ -94,6 +94,10 @@ impl Kernel for Avx512Bf16 {
                 by_rows_of_tile!(tile.rows, multiply, KC / 2, 1, (even / 2, a, b, tile));
             }
         }
+    }
+
+    fn finish_streaming() {
+        finish_streaming();
     }
 }
 

@@ -141,6 +141,7 @@ impl Work for Product<'_> {
             true => left.chunks_mut(length).enumerate().for_each(pack),
             false => left.par_chunks_mut(length).enumerate().for_each(pack),
         }
+        let is_final = blocks == 1 && !finish.accumulate && finish.is_plain();
         let block = Block::<K> {
             out: Memory(out.as_mut_ptr()),
             stride: cols,
@@ -149,6 +150,7 @@ impl Work for Product<'_> {
             left_rows: rows,
             right: b,
             accumulate: finish.accumulate,
+            streamed: finish.streamed && is_final,
         };
         let end = End {
             out: Memory(out.as_mut_ptr()),
@@ -237,6 +239,8 @@ struct Block<'a, K: Kernel> {
     left_rows: usize,
     right: Right<'a>,
     accumulate: bool,
+    /// Whether the results may go past the caches.
+    streamed: bool,
 }
 
 impl<K: Kernel> Block<'_, K> {
@@ -271,11 +275,16 @@ impl<K: Kernel> Block<'_, K> {
                             rows: (rows.end.min(self.left_rows) - row).min(K::MR),
                             cols: (cols.end - col).min(K::NR),
                             accumulate: self.accumulate || index > 0,
+                            streamed: self.streamed,
                         };
                         K::multiply(left, self.left_transposed, right, steps.len(), tile);
                     }
                 }
             }
+        }
+        if self.streamed {
+            // Before anybody is told that the results are there.
+            K::finish_streaming();
         }
     }
 }
@@ -385,6 +394,7 @@ impl Work for SmallProduct<'_> {
                 left_rows: self.a.rows,
                 right: Right::Plain(self.b),
                 accumulate: self.accumulate,
+                streamed: false,
             };
             for col in (0..self.b.cols).step_by(GROUP * K::NR) {
                 let end = (col + GROUP * K::NR).min(self.b.cols);

@@ -51,6 +51,9 @@ pub(crate) trait Kernel: 'static {
         steps: usize,
         tile: Tile,
     );
+
+    /// Orders this thread's writes past the caches before what it writes next.
+    fn finish_streaming() {}
 }
 
 /// Where a tile's results go.
@@ -63,4 +66,15 @@ pub(crate) struct Tile {
     pub(crate) cols: usize,
     /// Whether to add to what is there.
     pub(crate) accumulate: bool,
+    /// Whether what is written may go past the caches; not with `accumulate`.
+    pub(crate) streamed: bool,
+}
+
+impl Tile {
+    /// Whether each row starts with a cache line.
+    pub(super) fn is_aligned(&self) -> bool {
+        let line = 64;
+        self.start.addr().is_multiple_of(line)
+            && (self.stride * size_of::<f32>()).is_multiple_of(line)
+    }
 }

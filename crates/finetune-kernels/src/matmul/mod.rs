@@ -117,6 +117,15 @@ pub(crate) struct Finish<'a> {
     pub activation: Option<Activation>,
     /// Where the activation's results go; without it they replace what entered.
     pub activated: Option<&'a mut [f32]>,
+    /// Written past the caches where that is possible: for what is large and read much later.
+    pub streamed: bool,
+}
+
+impl Finish<'_> {
+    /// Whether the sums stay as they are.
+    fn is_plain(&self) -> bool {
+        self.bias.is_none() && self.activation.is_none()
+    }
 }
 
 /// `out = a · b`, finished; `out` has no gaps between rows.

@@ -8,7 +8,7 @@ use super::{
     lanes::rounded,
     product, product_here,
 };
-use crate::{Activation, Precision, random};
+use crate::{Activation, Precision, memory::Piece, random};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
@@ -167,10 +167,10 @@ proptest! {
         let activated: Vec<f64> = sums.iter().map(|sum| sum.max(0.0)).collect();
         let (mut out, mut other) = (vec![f32::NAN; rows * cols], vec![f32::NAN; rows * cols]);
         let finish = Finish {
-            accumulate: false,
             bias: Some(&bias),
             activation: Some(Activation::Relu),
             activated: kept.then_some(&mut other[..]),
+            ..Finish::default()
         };
         product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, Precision::F32);
         if kept {
@@ -178,6 +178,28 @@ proptest! {
             check(&other, &activated, steps);
         } else {
             check(&out, &activated, steps);
+        }
+    }
+
+    #[test]
+    fn past_the_caches_come_the_same_bits(
+        [rows, steps, _] in sides(),
+        cols in prop_oneof![Just(32usize), Just(48), Just(96), 97usize..130],
+        [left, accumulate] in any::<[bool; 2]>(),
+        offset in prop_oneof![Just(0usize), Just(1), Just(16)],
+    ) {
+        let a = Operand::new(0, rows, steps, left, 0);
+        let b = Operand::new(1, steps, cols, false, 0);
+        for (choice, _) in kernels() {
+            let results = [false, true].map(|streamed| {
+                let mut memory = Piece::new(offset + rows * cols);
+                memory.as_mut_slice().fill(0.5);
+                let out = &mut memory.as_mut_slice()[offset..][..rows * cols];
+                let finish = Finish { accumulate, streamed, ..Finish::default() };
+                run_on(choice, out, a.matrix(), Right::Plain(b.matrix()), finish);
+                out.to_vec()
+            });
+            prop_assert_eq!(&results[0], &results[1]);
         }
     }
 
