@@ -34,6 +34,8 @@ pub(super) use by_rows_of_tile;
 pub(super) const MR: usize = 12;
 pub(super) const NR: usize = 32;
 const KC: usize = 384;
+/// Numbers of each line that are fetched ahead while packing along 16 of them.
+pub(super) const NUMBERS_AHEAD: usize = 64;
 
 /// For processors with AVX-512F.
 pub(crate) struct Avx512;
@@ -220,6 +222,7 @@ unsafe fn pack_right_transposed(
                 // SAFETY: the mask leaves out what is beyond the steps.
                 *line = unsafe {
                     let line = source.add((16 * half + col) * stride + step);
+                    prefetch(line.wrapping_add(NUMBERS_AHEAD));
                     _mm512_maskz_loadu_epi32(mask(count), line.cast())
                 };
             }

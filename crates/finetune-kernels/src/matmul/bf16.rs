@@ -5,12 +5,18 @@ use std::arch::x86_64::*;
 
 use super::{
     Matrix,
-    avx512::{AHEAD, MR, NR, by_rows_of_tile, finish_streaming, mask, prefetch, store, transpose},
+    avx512::{
+        AHEAD, MR, NR, NUMBERS_AHEAD, by_rows_of_tile, finish_streaming, mask, prefetch, store,
+        transpose,
+    },
     kernel::{Kernel, Tile},
+    pack::LINES_AHEAD,
 };
 use crate::Precision;
 
 const KC: usize = 768;
+/// Numbers of a line that are fetched ahead while packing along it.
+const LINE_AHEAD: usize = 256;
 
 /// For processors with AVX512-BF16.
 pub(crate) struct Avx512Bf16;
@@ -173,6 +179,7 @@ unsafe fn pack_left_rows(
             // SAFETY: the caller's promise; the masks leave out what is beyond the steps.
             unsafe {
                 let line = source.add(row * stride + step);
+                prefetch(line.wrapping_add(LINE_AHEAD));
                 let high = line.wrapping_add(16);
                 let numbers = rounded(line, count, high, count.saturating_sub(16));
                 let target = panel.add(row * KC + step);
@@ -216,6 +223,9 @@ unsafe fn pack_left_transposed(
         // SAFETY: the caller's promise; the masks leave out a missing step and missing rows.
         unsafe {
             let line = source.add(step * stride);
+            let ahead = line.wrapping_add(LINES_AHEAD * stride);
+            _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(stride).cast());
             let numbers = interleaved(rounded(line, rows, line.wrapping_add(stride), second));
             let target = panel.add(step * MR);
             _mm512_mask_storeu_epi32(target.cast(), mask(MR), numbers);
@@ -238,9 +248,12 @@ unsafe fn pack_right_rows(
         for half in 0..2 {
             let cols = cols.saturating_sub(16 * half);
             let second = if step + 1 < steps { cols } else { 0 };
-            // SAFETY: as in `pack_left_transposed`.
+            // SAFETY: as in `pack_left_transposed`. A prefetch beyond the matrix reads nothing.
             unsafe {
                 let line = source.add(step * stride).wrapping_add(16 * half);
+                let ahead = line.wrapping_add(LINES_AHEAD * stride);
+                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(stride).cast());
                 let numbers = interleaved(rounded(line, cols, line.wrapping_add(stride), second));
                 let target = panel.add(step * NR + 32 * half);
                 _mm512_storeu_si512(target.cast(), numbers);
@@ -269,6 +282,7 @@ unsafe fn pack_right_transposed(
                 // SAFETY: the caller's promise; the masks leave out what is beyond the steps.
                 *line = unsafe {
                     let line = source.add((16 * half + col) * stride + step);
+                    prefetch(line.wrapping_add(NUMBERS_AHEAD));
                     let high = line.wrapping_add(16);
                     rounded(line, count, high, count.saturating_sub(16))
                 };

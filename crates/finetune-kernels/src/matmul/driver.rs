@@ -21,6 +21,8 @@ use crate::{Activation, Precision, cpu::activation, memory::Piece};
 
 /// Panels of the right operand in a group: their block of steps fits into the second cache.
 const GROUP: usize = 3;
+/// Lines of the right operand that are packed at a time; even.
+const LINES: usize = 16;
 /// Panels of the left operand in a task at most: their results fit into the second cache, where
 /// they are added to block after block.
 const MOST_ROWS: usize = 40;
@@ -221,6 +223,26 @@ fn pack_left<K: Kernel>(target: &mut [K::Element], a: Matrix<'_>, row: usize) {
     }
 }
 
+/// Packs a group of columns of one block of steps, panel after panel. Where columns lie side by side,
+/// a few lines at a time, so that each is read once from one end to the other.
+fn pack_right<K: Kernel>(
+    buffer: &mut [K::Element],
+    b: Matrix<'_>,
+    cols: Range<usize>,
+    steps: Range<usize>,
+) {
+    let lines = if b.transposed { K::KC } else { LINES };
+    for step in steps.clone().step_by(lines) {
+        let count = (steps.end - step).min(lines);
+        let panels = buffer.chunks_exact_mut(K::NR * K::KC);
+        for (col, panel) in cols.clone().step_by(K::NR).zip(panels) {
+            let width = (cols.end - col).min(K::NR);
+            let target = &mut panel[(step - steps.start) * K::NR..];
+            K::pack_right(target, b, col, width, step, count);
+        }
+    }
+}
+
 /// Memory that tasks share; each writes elements of its own.
 #[derive(Clone, Copy)]
 struct Memory(*mut f32);
@@ -253,11 +275,7 @@ impl<K: Kernel> Block<'_, K> {
         let (panel, right_panel) = (K::MR * K::KC, K::NR * K::KC);
         for (index, steps) in blocks.enumerate() {
             if let Right::Plain(b) = self.right {
-                let panels = buffer.chunks_exact_mut(right_panel);
-                for (col, target) in cols.clone().step_by(K::NR).zip(panels) {
-                    let width = (cols.end - col).min(K::NR);
-                    K::pack_right(target, b, col, width, steps.start, steps.len());
-                }
+                pack_right::<K>(buffer, b, cols.clone(), steps.clone());
             }
             for row in rows.clone().step_by(K::MR) {
                 let left = &self.left[(row / K::MR * count + index) * panel..][..panel];

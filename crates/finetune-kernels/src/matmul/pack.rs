@@ -2,6 +2,10 @@
 
 use super::Matrix;
 
+/// Lines of a matrix that are fetched ahead while packing across them: the processor's own
+/// prefetching stops at the end of a page.
+pub(super) const LINES_AHEAD: usize = 16;
+
 /// See [`Kernel::pack_left`](super::kernel::Kernel::pack_left), with steps of 1. `copy` is given as
 /// many numbers to write as to read.
 pub(super) fn left<const MR: usize, const KC: usize>(
@@ -34,10 +38,27 @@ pub(super) fn right_rows<const NR: usize>(
     copy: impl Fn(&mut [f32], &[f32]),
 ) {
     for (index, target) in panel.chunks_exact_mut(NR).take(steps).enumerate() {
-        let source = &b.data[(step + index) * b.stride + col..][..cols];
+        let start = (step + index) * b.stride + col;
+        for number in (0..NR).step_by(16) {
+            prefetch(b.data, start + LINES_AHEAD * b.stride + number);
+        }
+        let source = &b.data[start..][..cols];
         line::<NR>(target, source, &copy);
         target[cols..].fill(0.0);
     }
+}
+
+/// Fetches a number into the first cache. What is not there is not fetched.
+#[inline]
+fn prefetch(data: &[f32], index: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: every x86-64 processor has the instruction, which reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().wrapping_add(index).cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = (data, index);
 }
 
 /// Copies to the start of a line of `N` numbers. A full one has a length that the compiler knows.
