@@ -70,10 +70,10 @@ pub trait EncoderGradients: EncoderOps {
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        products: Products,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         let transposed = portable::transposed::<Self>(weight);
-        portable::product::<Self>(grad, transposed, products.precision)
+        portable::product::<Self>(grad, transposed, precision)
     }
 
     /// `xᵀ · grad`: `[tokens, in]`, `[tokens, out]` to `[in, out]`.
@@ -220,9 +220,9 @@ impl EncoderGradients for burn::backend::Flex {
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        products: Products,
+        precision: Precision,
     ) -> FloatTensor<Self> {
-        flex::linear_input_gradient(grad, weight, products)
+        flex::linear_input_gradient(grad, weight, precision)
     }
 
     fn linear_weight_gradient(

@@ -8,7 +8,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Activation, EncoderGradients, EncoderOps, Products};
+use crate::{Activation, EncoderGradients, EncoderOps, Precision, Products};
 
 /// Parents: x, weight, bias.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct Kept<B: Backend> {
     /// What enters the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
-    products: Products,
+    precision: Precision,
 }
 
 impl<B: EncoderGradients> Backward<B, 3> for Linear {
@@ -43,14 +43,14 @@ impl<B: EncoderGradients> Backward<B, 3> for Linear {
         }
         let [x, weight, bias] = ops.parents;
         if let (Some(node), Some(x)) = (weight, kept.x) {
-            let weight = B::linear_weight_gradient(x, grad.clone(), kept.products.precision);
+            let weight = B::linear_weight_gradient(x, grad.clone(), kept.precision);
             grads.register::<B>(node.id, weight);
         }
         if let Some(node) = bias {
             grads.register::<B>(node.id, B::column_sums(grad.clone()));
         }
         if let (Some(node), Some(weight)) = (x, kept.weight) {
-            let x = B::linear_input_gradient(grad, weight, kept.products);
+            let x = B::linear_input_gradient(grad, weight, kept.precision);
             grads.register::<B>(node.id, x);
         }
     }
@@ -82,7 +82,7 @@ pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
                 weight: needs_weight.then(|| weight.clone()),
                 sum: None,
                 activation,
-                products: products.clone(),
+                precision: products.precision,
             };
             let result = match activation {
                 Activation::Identity => {

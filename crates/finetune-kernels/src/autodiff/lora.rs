@@ -60,7 +60,7 @@ impl<B: EncoderGradients> Backward<B, 5> for Lora {
             grads.register::<B>(node.id, b);
         }
         let Some(b) = kept.b else { return };
-        let reduced = B::linear_input_gradient(grad.clone(), b, precision.into());
+        let reduced = B::linear_input_gradient(grad.clone(), b, precision);
         let reduced = B::float_mul_scalar(reduced, kept.lora.scaling.into());
         if let (Some(node), Some(x)) = (a, kept.x) {
             let x = B::dropout(x, kept.lora.dropout);
@@ -68,9 +68,9 @@ impl<B: EncoderGradients> Backward<B, 5> for Lora {
             grads.register::<B>(node.id, a);
         }
         if let (Some(node), Some(weight), Some(a)) = (x, kept.weight, kept.a) {
-            let adapter = B::linear_input_gradient(reduced, a, precision.into());
+            let adapter = B::linear_input_gradient(reduced, a, precision);
             let adapter = B::dropout(adapter, kept.lora.dropout);
-            let base = B::linear_input_gradient(grad, weight, kept.lora.products);
+            let base = B::linear_input_gradient(grad, weight, precision);
             grads.register::<B>(node.id, B::float_add(base, adapter));
         }
     }

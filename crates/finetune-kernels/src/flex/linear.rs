@@ -96,17 +96,17 @@ pub(crate) fn add_product(
 pub(crate) fn linear_input_gradient(
     grad: FloatTensor<Flex>,
     weight: FloatTensor<Flex>,
-    products: Products,
+    precision: Precision,
 ) -> FloatTensor<Flex> {
     if !are_plain([&grad, &weight]) {
         let transposed = portable::transposed::<Flex>(weight);
-        return portable::product::<Flex>(grad, transposed, products.precision);
+        return portable::product::<Flex>(grad, transposed, precision);
     }
     plain_product(
         matrix(&grad),
         matrix(&weight).transpose(),
         Finish::default(),
-        products.precision,
+        precision,
     )
 }
 
