@@ -11,14 +11,12 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Whether this processor multiplies bf16 faster than f32 (AVX512-BF16). On others the operands
-    /// are rounded and multiplied in f32: the same results up to the order of sums, no faster.
+    /// Whether this processor multiplies bf16 faster than f32: with AMX-BF16, or with AMD's
+    /// AVX512-BF16. On others the results are the same up to the order of sums, and no faster.
     pub fn bf16_is_fast() -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return std::is_x86_feature_detected!("avx512f")
-            && std::is_x86_feature_detected!("avx512bw")
-            && std::is_x86_feature_detected!("avx512bf16");
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(all(target_arch = "x86_64", feature = "flex"))]
+        return crate::matmul::bf16_is_fast();
+        #[cfg(not(all(target_arch = "x86_64", feature = "flex")))]
         return false;
     }
 }

@@ -51,7 +51,7 @@ impl Kernel for Avx512 {
     const MR: usize = MR;
     const NR: usize = NR;
     const KC: usize = KC;
-    const STEP: usize = 1;
+    const PAD: usize = 1;
 
     fn pack_left(
         panel: &mut [f32],

@@ -16,7 +16,7 @@ use super::{
     lanes::{Lanes, Plain},
 };
 #[cfg(target_arch = "x86_64")]
-use super::{avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
+use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
 use crate::{Activation, Precision, cpu::activation, memory::Piece};
 
 /// Panels of the right operand in a group: their block of steps fits into the second cache.
@@ -32,12 +32,16 @@ const MOST_ROWS_ONCE: usize = 128;
 const FEWEST_ROWS: usize = 4;
 /// Tasks that a product is cut into at least, if it is large enough.
 const TASKS: usize = 8;
+/// The same for each thread.
+const TASKS_PER_THREAD: usize = 2;
 /// Multiplications below which one thread is faster than several.
 const SMALL: usize = 1 << 18;
 
 /// The kernel that a product runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -62,6 +66,7 @@ impl Choice {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         match precision {
             Precision::F32 if Avx512::is_available() => return Self::Avx512,
+            Precision::Bf16 if Amx::is_available() => return Self::Amx,
             Precision::Bf16 if Avx512Bf16::is_available() => return Self::Avx512Bf16,
             Precision::F32 if Avx2::is_available() => return Self::Avx2,
             Precision::Bf16 if Avx2::is_available() => return Self::Avx2Rounded,
@@ -75,6 +80,8 @@ impl Choice {
 
     pub(super) fn run<W: Work>(self, work: W) -> W::Output {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => work.run::<Amx>(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => work.run::<Avx512>(),
             #[cfg(target_arch = "x86_64")]
@@ -187,7 +194,9 @@ impl Work for Product<'_> {
 fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
     let groups = cols.div_ceil(GROUP * K::NR);
-    let wanted = TASKS.div_ceil(groups.max(1));
+    // How rows and columns are cut changes no sum's order.
+    let wanted = TASKS.max(TASKS_PER_THREAD * rayon::current_num_threads());
+    let wanted = wanted.div_ceil(groups.max(1));
     let most_rows = if blocks > 1 {
         MOST_ROWS
     } else {
@@ -231,7 +240,11 @@ fn pack_right<K: Kernel>(
     cols: Range<usize>,
     steps: Range<usize>,
 ) {
-    let lines = if b.transposed { K::KC } else { LINES };
+    let lines = if b.transposed {
+        K::KC
+    } else {
+        LINES.max(K::PAD)
+    };
     for step in steps.clone().step_by(lines) {
         let count = (steps.end - step).min(lines);
         let panels = buffer.chunks_exact_mut(K::NR * K::KC);
@@ -273,6 +286,7 @@ impl<K: Kernel> Block<'_, K> {
         let blocks = step_blocks::<K>(self.right.rows());
         let count = blocks.len();
         let (panel, right_panel) = (K::MR * K::KC, K::NR * K::KC);
+        K::begin();
         for (index, steps) in blocks.enumerate() {
             if let Right::Plain(b) = self.right {
                 pack_right::<K>(buffer, b, cols.clone(), steps.clone());
@@ -300,6 +314,7 @@ impl<K: Kernel> Block<'_, K> {
                 }
             }
         }
+        K::end();
         if self.streamed {
             // Before anybody is told that the results are there.
             K::finish_streaming();

@@ -13,12 +13,12 @@ pub(crate) trait Kernel: 'static {
     const NR: usize;
     /// Steps of the inner dimension that are packed at a time; even.
     const KC: usize;
-    /// Steps of the inner dimension that lie side by side in a packed panel.
-    const STEP: usize;
+    /// A packed right panel has a multiple of so many steps; missing ones are zeros.
+    const PAD: usize;
 
     /// Packs `rows <= MR` rows from `row` on and `steps <= KC` columns from `step` on. A matrix in
-    /// row order becomes `[rows][KC]`, a transposed one `[KC / STEP][MR][STEP]`; either way nothing is
-    /// transposed.
+    /// row order becomes `[rows][KC]`; a transposed one is left as it is, `[KC][MR]`, where the kernel
+    /// can read that (in bf16 with pairs of steps side by side).
     fn pack_left(
         panel: &mut [Self::Element],
         a: Matrix<'_>,
@@ -29,7 +29,7 @@ pub(crate) trait Kernel: 'static {
     );
 
     /// Packs `cols <= NR` columns from `col` on and `steps <= KC` rows from `step` on into
-    /// `[KC / STEP][NR][STEP]`; missing columns, and a missing last step, are zeros.
+    /// `[KC][NR]` (in bf16 with pairs of steps side by side); missing columns are zeros.
     fn pack_right(
         panel: &mut [Self::Element],
         b: Matrix<'_>,
@@ -51,6 +51,12 @@ pub(crate) trait Kernel: 'static {
         steps: usize,
         tile: Tile,
     );
+
+    /// Called before the first tile of a part of a product on this thread.
+    fn begin() {}
+
+    /// Called after the last tile of a part of a product on this thread.
+    fn end() {}
 
     /// Orders this thread's writes past the caches before what it writes next.
     fn finish_streaming() {}

@@ -79,7 +79,7 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
     const MR: usize = MR;
     const NR: usize = NR;
     const KC: usize = KC;
-    const STEP: usize = 1;
+    const PAD: usize = 1;
 
     fn pack_left(
         panel: &mut [f32],

@@ -1,9 +1,11 @@
 //! Matrix products of f32 matrices, in f32 or with operands rounded to bf16.
 //!
 //! `driver.rs` cuts a product into tiles, packs the operands and shares the work among threads;
-//! `avx512.rs`, `bf16.rs` and `lanes.rs` multiply one tile on the processors that they are named
+//! `avx512.rs`, `bf16.rs`, `amx.rs` and `lanes.rs` multiply one tile on the processors that they are named
 //! for. Each element's sum has an order that depends on the shapes alone, not on the threads.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
@@ -22,6 +24,12 @@ use crate::{Activation, Precision};
 pub(crate) use clock::total as time_in_products;
 pub(crate) use driver::product_here;
 pub(crate) use packed::PackedMatrix;
+
+/// See [`Precision::bf16_is_fast`].
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn bf16_is_fast() -> bool {
+    amx::Amx::is_available() || bf16::Avx512Bf16::is_fast()
+}
 
 /// A matrix in memory.
 #[derive(Clone, Copy, Debug)]

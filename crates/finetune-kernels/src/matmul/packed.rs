@@ -35,7 +35,7 @@ impl PackedMatrix {
 /// Numbers in a panel of all steps.
 fn panel_length<K: Kernel>(steps: usize) -> usize {
     let blocks = step_blocks::<K>(steps);
-    let padded = blocks.map(|block| block.len().next_multiple_of(K::STEP));
+    let padded = blocks.map(|block| block.len().next_multiple_of(K::PAD));
     padded.sum::<usize>() * K::NR
 }
 

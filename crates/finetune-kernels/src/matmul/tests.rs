@@ -20,13 +20,16 @@ fn kernels() -> Vec<(Choice, Precision)> {
     ];
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        use super::{avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
+        use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
         if Avx2::is_available() {
             kernels.push((Choice::Avx2, Precision::F32));
             kernels.push((Choice::Avx2Rounded, Precision::Bf16));
         }
         if Avx512::is_available() {
             kernels.push((Choice::Avx512, Precision::F32));
+        }
+        if Amx::is_available() {
+            kernels.push((Choice::Amx, Precision::Bf16));
         }
         if Avx512Bf16::is_available() {
             kernels.push((Choice::Avx512Bf16, Precision::Bf16));
@@ -244,7 +247,7 @@ fn threads_do_not_change_a_bit() {
     let a = Operand::new(0, 700, 900, false, 0);
     let b = Operand::new(1, 900, 333, true, 0);
     for precision in PRECISIONS {
-        let results = [1, 2, 4].map(|threads| {
+        let results = [1, 2, 4, 16].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let mut out = vec![0.0; 700 * 333];
             pool.unwrap().install(|| {
@@ -255,6 +258,7 @@ fn threads_do_not_change_a_bit() {
         });
         assert_eq!(results[0], results[1]);
         assert_eq!(results[0], results[2]);
+        assert_eq!(results[0], results[3]);
     }
 }
 
