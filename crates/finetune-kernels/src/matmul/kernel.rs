@@ -42,8 +42,8 @@ pub(crate) trait Kernel: 'static {
     /// Writes `left · right` of two panels into a tile of memory, or adds it.
     ///
     /// # Safety
-    /// `tile` must be writable, by nobody else, for its rows and columns, and the processor must be
-    /// one that the kernel is for.
+    /// `tile` must be writable, by nobody else, for its rows and columns, the processor must be one
+    /// that the kernel is for, and this thread must be between `begin` and `end`.
     unsafe fn multiply(
         left: &[Self::Element],
         is_transposed: bool,
