@@ -12,8 +12,6 @@ use crate::{ADAPTER, Prediction, TrainError, Workers, batch::select, device};
 
 /// Most texts that are computed together, where nobody says how many.
 const BATCH_ROWS: usize = 32;
-/// Most tokens that are computed together: enough for all cores, few enough for the widest layer.
-const BATCH_TOKENS: usize = 8192;
 
 /// A saved model with its tokenizer. It is `Send` and `Sync`: threads predict with one together.
 ///
@@ -266,8 +264,8 @@ impl Classifier {
     }
 
     /// Predicts rows that an [`encoder`](Self::encoder) has made tokens of, at another time or on
-    /// another thread; the results are in their order. At most `batch_size` rows and 8192 tokens are
-    /// computed together.
+    /// another thread; the results are in their order. At most `batch_size` rows are
+    /// computed together, of long ones fewer.
     ///
     /// # Errors
     /// Tokens of another model's tokenizer.
@@ -305,7 +303,7 @@ fn predict(
 ) -> Result<Vec<Prediction>, TrainError> {
     let workers = Workers::of(model);
     let mut predictions = Vec::with_capacity(rows.batch_size());
-    for group in rows.by_length(batch_size, BATCH_TOKENS) {
+    for group in rows.by_length(batch_size, workers.tokens_at_once()) {
         let tokens = select(rows, &group);
         let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
         let width = logits.dims()[1];

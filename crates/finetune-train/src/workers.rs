@@ -19,6 +19,15 @@ impl Workers {
         Self { are_rayons }
     }
 
+    /// Tokens to compute at once where nothing is kept of them: on the CPU so many that what lies
+    /// between two layers stays in the cache, elsewhere so many that the device has enough to do.
+    pub fn tokens_at_once(self) -> usize {
+        match self.are_rayons {
+            true => 2048,
+            false => 8192,
+        }
+    }
+
     /// Runs `work` on one of them, where they are rayon's: an operation that is called from outside
     /// wakes a thread and waits for it, one that is called from there just begins. A GPU's queue
     /// belongs to the thread that calls, so there `work` stays on this one.

@@ -153,7 +153,7 @@ fn add_dropped(x: &mut [f32], residual: &[f32], row: usize, dropout: Dropout) {
 
 multiversion! {
     /// `x + y` in place of `x`.
-    pub(super) fn add(x: &mut [f32], y: &[f32]) {
+    pub(crate) fn add(x: &mut [f32], y: &[f32]) {
         for (x, y) in x.iter_mut().zip(y) {
             *x += y;
         }

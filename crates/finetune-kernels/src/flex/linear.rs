@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::{are_plain, empty, values, values_mut};
 use crate::{
     Activation, Precision, Products,
+    cpu::norm,
     matmul::{self, Finish, Matrix, Right},
     portable,
 };
@@ -169,7 +170,7 @@ pub(crate) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
     let parts = values(&x).par_chunks(SUMMED_ROWS * columns).map(|rows| {
         let mut sums = vec![0.0f32; columns];
         for row in rows.chunks_exact(columns) {
-            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+            norm::add(&mut sums, row);
         }
         sums
     });
@@ -178,7 +179,7 @@ pub(crate) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
     let sums = values_mut(&mut out);
     sums.fill(0.0);
     for part in parts {
-        sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+        norm::add(sums, &part);
     }
     out
 }

@@ -70,6 +70,10 @@ impl Kernel for Avx512 {
         );
     }
 
+    fn packed_left(a: Matrix<'_>) -> Option<&[f32]> {
+        pack::is_left::<KC>(a).then_some(a.data)
+    }
+
     fn pack_right(
         panel: &mut [f32],
         b: Matrix<'_>,

@@ -17,7 +17,11 @@ use super::{
 };
 #[cfg(target_arch = "x86_64")]
 use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
-use crate::{Activation, Precision, cpu::activation, memory::Piece};
+use crate::{
+    Activation, Precision,
+    cpu::{activation, norm},
+    memory::Piece,
+};
 
 /// Panels of the right operand in a group: their block of steps fits into the second cache.
 const GROUP: usize = 3;
@@ -135,21 +139,13 @@ impl Work for Product<'_> {
         if steps == 0 && !finish.accumulate {
             out.fill(0.0);
         }
-        let panel = K::MR * K::KC;
         let blocks = step_blocks::<K>(steps).len();
-        let count = rows.div_ceil(K::MR) * blocks * panel;
-        let mut memory = Piece::new((count * size_of::<K::Element>()).div_ceil(size_of::<f32>()));
-        let left: &mut [K::Element] = &mut cast_slice_mut(memory.as_mut_slice())[..count];
         let is_small = rows * steps * cols <= SMALL;
-        let pack = |(index, target): (usize, &mut [K::Element])| {
-            pack_left::<K>(target, a, index * K::MR);
+        let mut memory = Piece::new(0);
+        let left = match K::packed_left(a) {
+            Some(left) => left,
+            None => pack_all_left::<K>(&mut memory, a, is_small),
         };
-        // With no steps there is nothing to pack, and chunks cannot be of length 0.
-        let length = (blocks * panel).max(1);
-        match is_small {
-            true => left.chunks_mut(length).enumerate().for_each(pack),
-            false => left.par_chunks_mut(length).enumerate().for_each(pack),
-        }
         let is_final = blocks == 1 && !finish.accumulate && finish.is_plain();
         let block = Block::<K> {
             out: Memory(out.as_mut_ptr()),
@@ -223,6 +219,27 @@ pub(super) fn step_blocks<K: Kernel>(steps: usize) -> impl ExactSizeIterator<Ite
         .map(move |block| block * length..(block * length + length).min(steps))
 }
 
+/// Packs the left operand into memory that is taken for it.
+fn pack_all_left<'a, K: Kernel>(
+    memory: &'a mut Piece,
+    a: Matrix<'_>,
+    is_small: bool,
+) -> &'a [K::Element] {
+    // With no steps there is nothing to pack, and chunks cannot be of length 0.
+    let length = (step_blocks::<K>(a.cols).len() * K::MR * K::KC).max(1);
+    let count = a.rows.div_ceil(K::MR) * length;
+    *memory = Piece::new((count * size_of::<K::Element>()).div_ceil(size_of::<f32>()));
+    let left: &mut [K::Element] = &mut cast_slice_mut(memory.as_mut_slice())[..count];
+    let pack = |(index, target): (usize, &mut [K::Element])| {
+        pack_left::<K>(target, a, index * K::MR);
+    };
+    match is_small {
+        true => left.chunks_mut(length).enumerate().for_each(pack),
+        false => left.par_chunks_mut(length).enumerate().for_each(pack),
+    }
+    left
+}
+
 /// Packs the rows of one panel from `row` on, block after block.
 fn pack_left<K: Kernel>(target: &mut [K::Element], a: Matrix<'_>, row: usize) {
     let rows = (a.rows - row).min(K::MR);
@@ -292,7 +309,8 @@ impl<K: Kernel> Block<'_, K> {
                 pack_right::<K>(buffer, b, cols.clone(), steps.clone());
             }
             for row in rows.clone().step_by(K::MR) {
-                let left = &self.left[(row / K::MR * count + index) * panel..][..panel];
+                let start = (row / K::MR * count + index) * panel;
+                let left = &self.left[start..self.left.len().min(start + panel)];
                 for (number, col) in cols.clone().step_by(K::NR).enumerate() {
                     let right = match self.right {
                         Right::Plain(_) => &buffer[number * right_panel..][..right_panel],
@@ -346,10 +364,7 @@ impl End<'_> {
             };
             let sums = part(self.out);
             if let Some(bias) = self.bias {
-                let bias = &bias[cols.clone()];
-                sums.iter_mut()
-                    .zip(bias)
-                    .for_each(|(sum, bias)| *sum += bias);
+                norm::add(sums, &bias[cols.clone()]);
             }
             match (self.activation, self.activated) {
                 (Some(function), Some(target)) => {
@@ -405,7 +420,12 @@ impl Work for SmallProduct<'_> {
             rows.for_each(|row| row[..self.b.cols].fill(0.0));
         }
         let blocks = step_blocks::<K>(self.a.cols).len();
-        let left_length = self.a.rows.div_ceil(K::MR) * blocks * K::MR * K::KC;
+        let packed = K::packed_left(self.a);
+        let panels = match packed {
+            Some(_) => 0,
+            None => self.a.rows.div_ceil(K::MR),
+        };
+        let left_length = panels * blocks * K::MR * K::KC;
         let right_length = GROUP * K::NR * K::KC;
         let bytes = (left_length + right_length) * size_of::<K::Element>();
         PACKED.with_borrow_mut(|memory| {
@@ -422,7 +442,7 @@ impl Work for SmallProduct<'_> {
             let block = Block::<K> {
                 out: Memory(self.out.as_mut_ptr()),
                 stride: self.stride,
-                left,
+                left: packed.unwrap_or(left),
                 left_transposed: self.a.transposed,
                 left_rows: self.a.rows,
                 right: Right::Plain(self.b),

@@ -28,6 +28,12 @@ pub(crate) trait Kernel: 'static {
         steps: usize,
     );
 
+    /// The memory of a matrix that is as [`pack_left`](Self::pack_left) would make it, panel after
+    /// panel.
+    fn packed_left(_: Matrix<'_>) -> Option<&[Self::Element]> {
+        None
+    }
+
     /// Packs `cols <= NR` columns from `col` on and `steps <= KC` rows from `step` on into
     /// `[KC][NR]` (in bf16 with pairs of steps side by side); missing columns are zeros.
     fn pack_right(

@@ -92,6 +92,10 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
         pack::left::<MR, KC>(panel, a, [row, rows], [step, steps], copy::<ROUND>);
     }
 
+    fn packed_left(a: Matrix<'_>) -> Option<&[f32]> {
+        (!ROUND && pack::is_left::<KC>(a)).then_some(a.data)
+    }
+
     fn pack_right(
         panel: &mut [f32],
         b: Matrix<'_>,

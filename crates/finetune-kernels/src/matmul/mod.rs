@@ -31,6 +31,9 @@ pub(crate) fn bf16_is_fast() -> bool {
     amx::Amx::is_available() || bf16::Avx512Bf16::is_fast()
 }
 
+/// From one row to the next of a left operand of up to so many columns that needs no packing in f32.
+pub(crate) const READY_STRIDE: usize = 384;
+
 /// A matrix in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix<'a> {

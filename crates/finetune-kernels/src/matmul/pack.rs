@@ -28,6 +28,11 @@ pub(super) fn left<const MR: usize, const KC: usize>(
     }
 }
 
+/// Whether a matrix needs no packing: one block of steps, in rows as far apart as a panel's.
+pub(super) fn is_left<const KC: usize>(a: Matrix<'_>) -> bool {
+    !a.transposed && a.stride == KC && a.cols <= KC
+}
+
 /// See [`Kernel::pack_right`](super::kernel::Kernel::pack_right), with steps of 1, of a matrix that
 /// is not transposed.
 pub(super) fn right_rows<const NR: usize>(
