@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::predict_run::{PredictRun, classifier};
 use super::results::{Column, JobResult, Measured, Row, Table, Verdict};
+use super::statistics::median;
 use super::targets::Target;
 use super::train_run::{Length, Precision, Strategy, TrainRun};
 use super::workbench::{Contestant, Workbench};
@@ -17,6 +18,8 @@ const SKIPPED: usize = 2;
 const FEWEST: usize = 3;
 /// Steps of the usual batch that are measured if nothing else is asked for.
 const STEPS: usize = 30;
+/// Predictions in a round; their median counts.
+const PREDICTIONS: usize = 5;
 /// The batch of the other jobs, by which the number of steps is chosen.
 const USUAL_BATCH: usize = 16;
 /// About so many times as many tokens as a short row has a long one.
@@ -186,8 +189,13 @@ fn predict(
         batch_size: case.batch_size,
         max_length: case.max_length(),
     };
-    let predicted = run.ours(bench, Precision::F32)?;
-    Ok(predicted.timings.seconds_per_token())
+    // A second or two each, so that one alone says little.
+    let mut times = Vec::new();
+    for _ in 0..PREDICTIONS {
+        let predicted = run.ours(bench, Precision::F32)?;
+        times.push(predicted.timings.seconds_per_token());
+    }
+    Ok(median(&times))
 }
 
 /// Attention's products of queries and keys, and of probabilities and values, over all other

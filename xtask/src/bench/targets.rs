@@ -1,7 +1,7 @@
 //! The project's targets, judged on what was found.
 
 use super::results::{Row, Table, Verdict};
-use super::statistics::{largest, ratio, smallest};
+use super::statistics::{largest, median, ratio, smallest};
 
 /// A number to reach.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,8 @@ pub enum Target<'a> {
         /// What is aimed at.
         limit: f64,
     },
-    /// The largest median of `key` over `rows` is at most `times` the smallest.
+    /// The largest of the medians of `key` of the `rows`, each round in parts of its mean, is at most
+    /// `times` the smallest.
     Flat {
         /// What is compared, in words.
         what: &'a str,
@@ -112,9 +113,10 @@ impl Target<'_> {
                 key,
                 times,
             } => {
-                let found = medians(table, rows, key);
-                let complete = found.len() == rows.len();
-                let found = complete.then(|| largest(&found) / smallest(&found));
+                let rounds = rows.iter().map(|name| table.row(name)?.rounds(key));
+                let rounds: Option<Vec<&[f64]>> = rounds.collect();
+                let found = rounds.map(|rounds| levelled(&rounds));
+                let found = found.map(|found| largest(&found) / smallest(&found));
                 Verdict {
                     what: what.to_owned(),
                     aim: format!("≤ {times:.2}"),
@@ -132,6 +134,24 @@ fn fastest<'a>(table: &'a Table, (rows, key): (&[&str], &str)) -> Option<&'a [f6
     let speed = |row: &&Row| row.median(key).unwrap_or(f64::NEG_INFINITY);
     rows.max_by(|a, b| speed(a).total_cmp(&speed(b)))?
         .rounds(key)
+}
+
+/// The median of each row, its rounds in parts of the mean of all rows in that round: what slows a
+/// whole round down cancels.
+fn levelled(rows: &[&[f64]]) -> Vec<f64> {
+    let mean = |round: usize| {
+        let values = rows.iter().filter_map(|row| row.get(round));
+        values.sum::<f64>() / rows.len() as f64
+    };
+    let row = |row: &&[f64]| {
+        let parts = row.iter().enumerate();
+        median(
+            &parts
+                .map(|(round, value)| value / mean(round))
+                .collect::<Vec<_>>(),
+        )
+    };
+    rows.iter().map(row).collect()
 }
 
 fn medians(table: &Table, rows: &[&str], key: &str) -> Vec<f64> {
