@@ -9,6 +9,7 @@ use super::{
     avx512::transpose,
     bf16::{self, Avx512Bf16, KC, rounded},
     kernel::{Kernel, Tile},
+    pack::fetch,
 };
 
 /// Two tile registers of 16 rows, and of 16 columns.
@@ -101,12 +102,7 @@ impl Kernel for Amx {
         steps: usize,
     ) {
         assert!(panel.len() >= MR * KC && rows <= MR && steps <= KC);
-        let (start, lines, length) = match a.transposed {
-            true => (step * a.stride + row, steps, rows),
-            false => (row * a.stride + step, rows, steps),
-        };
-        let source = &a.data[start..];
-        assert!((lines - 1) * a.stride + length <= source.len());
+        let source = a.part([row, rows], [step, steps]);
         let (panel, source) = (panel.as_mut_ptr(), source.as_ptr());
         // SAFETY: the processor has AVX512-BF16 (the kernel's condition); reads stay inside
         // `source` and writes inside `panel` by the assertions.
@@ -295,8 +291,8 @@ unsafe fn pack_left_transposed(
                 // SAFETY: the caller's promise; the masks leave out missing steps and rows.
                 *numbers = unsafe {
                     let line = source.wrapping_add(step * stride + first);
-                    bf16::fetch(line.wrapping_add(STEPS * stride));
-                    bf16::fetch(line.wrapping_add((STEPS + 1) * stride));
+                    fetch(line.wrapping_add(STEPS * stride));
+                    fetch(line.wrapping_add((STEPS + 1) * stride));
                     let next = line.wrapping_add(stride);
                     bf16::interleaved(rounded(line, count(step), next, count(step + 1)))
                 };

@@ -33,7 +33,7 @@ pub(super) use by_rows_of_tile;
 
 pub(super) const MR: usize = 12;
 pub(super) const NR: usize = 32;
-const KC: usize = 384;
+const KC: usize = super::READY_STRIDE;
 /// Numbers of each line that are fetched ahead while packing along 16 of them.
 pub(super) const NUMBERS_AHEAD: usize = 64;
 
@@ -84,8 +84,7 @@ impl Kernel for Avx512 {
     ) {
         assert!(panel.len() >= steps * NR && cols <= NR);
         if b.transposed {
-            let source = &b.data[col * b.stride + step..];
-            assert!((cols - 1) * b.stride + steps <= source.len());
+            let source = b.part([step, steps], [col, cols]);
             // SAFETY: the processor has AVX-512F (the kernel's condition); reads stay inside
             // `source` and writes inside `panel` by the assertions.
             unsafe {
@@ -158,8 +157,8 @@ pub(super) const AHEAD: usize = 16;
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn prefetch(line: *const f32) {
-    _mm_prefetch::<_MM_HINT_T0>(line.cast());
-    _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(16).cast());
+    pack::fetch(line);
+    pack::fetch(line.wrapping_add(16));
 }
 
 /// # Safety

@@ -10,7 +10,7 @@ use super::{
         transpose,
     },
     kernel::{Kernel, Tile},
-    pack::LINES_AHEAD,
+    pack::{LINES_AHEAD, fetch},
 };
 pub(super) const KC: usize = 768;
 /// Numbers of a line that are fetched ahead while packing along it.
@@ -52,12 +52,7 @@ impl Kernel for Avx512Bf16 {
         steps: usize,
     ) {
         assert!(panel.len() >= MR * KC && rows <= MR && steps <= KC);
-        let (start, lines, length) = match a.transposed {
-            true => (step * a.stride + row, steps, rows),
-            false => (row * a.stride + step, rows, steps),
-        };
-        let source = &a.data[start..];
-        assert!((lines - 1) * a.stride + length <= source.len());
+        let source = a.part([row, rows], [step, steps]);
         let (panel, source) = (panel.as_mut_ptr(), source.as_ptr());
         // SAFETY: the processor has AVX512-BF16 (the kernel's condition); reads stay inside
         // `source` and writes inside `panel` by the assertions.
@@ -78,12 +73,7 @@ impl Kernel for Avx512Bf16 {
         steps: usize,
     ) {
         assert!(panel.len() >= steps.next_multiple_of(2) * NR && cols <= NR);
-        let (start, lines, length) = match b.transposed {
-            true => (col * b.stride + step, cols, steps),
-            false => (step * b.stride + col, steps, cols),
-        };
-        let source = &b.data[start..];
-        assert!((lines - 1) * b.stride + length <= source.len());
+        let source = b.part([step, steps], [col, cols]);
         let (panel, source) = (panel.as_mut_ptr(), source.as_ptr());
         // SAFETY: as in `pack_left`.
         unsafe {
@@ -194,13 +184,6 @@ pub(super) unsafe fn pack_left_rows(
             }
         }
     }
-}
-
-/// A cache line into the first cache.
-#[target_feature(enable = "avx512f")]
-#[inline]
-pub(super) fn fetch(line: *const f32) {
-    _mm_prefetch::<_MM_HINT_T0>(line.cast());
 }
 
 /// Two lines of 16 numbers side by side, to pairs of one of each.

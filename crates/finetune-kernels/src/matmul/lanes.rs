@@ -12,7 +12,7 @@ use super::{
 
 const MR: usize = 6;
 const NR: usize = 16;
-const KC: usize = 384;
+const KC: usize = super::READY_STRIDE;
 
 /// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded
 /// to bf16 first: what [`Avx512Bf16`](super::bf16::Avx512Bf16) computes, up to the order of sums.

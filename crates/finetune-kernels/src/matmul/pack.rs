@@ -45,7 +45,8 @@ pub(super) fn right_rows<const NR: usize>(
     for (index, target) in panel.chunks_exact_mut(NR).take(steps).enumerate() {
         let start = (step + index) * b.stride + col;
         for number in (0..NR).step_by(16) {
-            prefetch(b.data, start + LINES_AHEAD * b.stride + number);
+            let line = b.data.as_ptr().wrapping_add(start + number);
+            fetch(line.wrapping_add(LINES_AHEAD * b.stride));
         }
         let source = &b.data[start..][..cols];
         line::<NR>(target, source, &copy);
@@ -53,17 +54,17 @@ pub(super) fn right_rows<const NR: usize>(
     }
 }
 
-/// Fetches a number into the first cache. What is not there is not fetched.
-#[inline]
-fn prefetch(data: &[f32], index: usize) {
+/// Fetches a cache line into the first cache. What is not there is not fetched.
+#[inline(always)]
+pub(super) fn fetch(line: *const f32) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: every x86-64 processor has the instruction, which reads nothing.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().wrapping_add(index).cast());
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = (data, index);
+    let _ = line;
 }
 
 /// Copies to the start of a line of `N` numbers. A full one has a length that the compiler knows.
