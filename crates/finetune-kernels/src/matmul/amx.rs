@@ -8,7 +8,7 @@ use super::{
     Matrix,
     avx512::transpose,
     bf16::{self, Avx512Bf16, KC, rounded},
-    kernel::{Kernel, Tile},
+    kernel::{Kernel, Left, Tile},
     pack::fetch,
 };
 
@@ -140,33 +140,51 @@ impl Kernel for Amx {
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) }
     }
 
-    unsafe fn multiply(left: &[u16], _: bool, right: &[u16], steps: usize, tile: Tile) {
-        let blocks = steps.div_ceil(STEPS);
+    unsafe fn multiply(left: Left<'_, u16>, right: &[u16], steps: usize, tile: &Tile<'_>) {
+        let (left, blocks) = (left.numbers, steps.div_ceil(STEPS));
         assert!(left.len() >= MR * KC && right.len() >= blocks * STEPS * NR && blocks > 0);
-        assert!(tile.rows <= MR && tile.cols <= NR && steps <= KC);
+        assert!(tile.is_within(MR, NR) && steps <= KC);
         let (a, b) = (left.as_ptr(), right.as_ptr());
         // SAFETY: the panels are as long as they must be by the assertions, and the tile is writable
-        // by the caller's promise; what is not a whole tile is written elsewhere first.
+        // by the caller's promise; what is not a whole tile is computed elsewhere.
         unsafe {
+            let row =
+                |row| std::slice::from_raw_parts_mut(tile.start.add(row * tile.stride), tile.cols);
             if tile.rows == MR && tile.cols == NR {
+                if let Some(bias) = tile.bias {
+                    (0..MR).for_each(|index| start_with(row(index), bias, tile.accumulate));
+                }
                 let stride = tile.stride * size_of::<f32>();
-                multiply(blocks, a, b, tile.start, stride, tile.accumulate);
+                let is_started = tile.accumulate || tile.bias.is_some();
+                multiply(blocks, a, b, tile.start, stride, is_started);
                 return;
             }
             let mut sums = [[0.0f32; NR]; MR];
+            for (index, sums) in sums.iter_mut().enumerate().take(tile.rows) {
+                let sums = &mut sums[..tile.cols];
+                if tile.accumulate {
+                    sums.copy_from_slice(row(index));
+                }
+                if let Some(bias) = tile.bias {
+                    start_with(sums, bias, tile.accumulate);
+                }
+            }
             let (start, stride) = (sums.as_mut_ptr().cast(), size_of_val(&sums[0]));
             match tile.rows {
                 0..=16 => multiply_half(blocks, a, b, start, stride),
-                _ => multiply(blocks, a, b, start, stride, false),
+                _ => multiply(blocks, a, b, start, stride, true),
             }
-            for (row, sums) in sums.iter().enumerate().take(tile.rows) {
-                let target = tile.start.add(row * tile.stride);
-                let target = std::slice::from_raw_parts_mut(target, tile.cols);
-                for (target, &sum) in target.iter_mut().zip(sums) {
-                    *target = if tile.accumulate { *target + sum } else { sum };
-                }
+            for (index, sums) in sums.iter().enumerate().take(tile.rows) {
+                row(index).copy_from_slice(&sums[..tile.cols]);
             }
         }
+    }
+}
+
+/// Writes a bias, or adds it.
+fn start_with(sums: &mut [f32], bias: &[f32], accumulate: bool) {
+    for (sum, &bias) in sums.iter_mut().zip(bias) {
+        *sum = if accumulate { *sum + bias } else { bias };
     }
 }
 
@@ -236,7 +254,7 @@ unsafe fn multiply(
     }
 }
 
-/// The upper 16 rows of [`multiply`], with nothing to add to.
+/// The upper 16 rows of [`multiply`], added to what is there.
 ///
 /// # Safety
 /// As there.
@@ -244,8 +262,8 @@ unsafe fn multiply_half(blocks: usize, a: *const u16, b: *const u16, c: *mut f32
     // SAFETY: the caller's promise. No compiled code uses tile registers.
     unsafe {
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
+            "tileloadd tmm0, [{c} + {stride}*1]",
+            "tileloadd tmm1, [{c} + {stride}*1 + 64]",
             "2:",
             "tileloadd tmm4, [{a} + {a_stride}*1]",
             "tileloadd tmm6, [{b} + {b_stride}*1]",

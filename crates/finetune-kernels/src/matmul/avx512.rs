@@ -5,27 +5,27 @@ use std::arch::x86_64::*;
 
 use super::{
     Matrix,
-    kernel::{Kernel, Tile},
+    kernel::{Kernel, Left, Tile},
     pack,
 };
 
 /// Calls a function with the number of rows as its first constant, so that its sums stay in
 /// registers.
 macro_rules! by_rows_of_tile {
-    ($rows:expr, $function:ident, $row:expr, $step:expr, ($($argument:expr),*)) => {
+    ($rows:expr, $function:ident, $transposed:expr, ($($argument:expr),*)) => {
         match $rows {
-            1 => $function::<1, { $row }, { $step }>($($argument),*),
-            2 => $function::<2, { $row }, { $step }>($($argument),*),
-            3 => $function::<3, { $row }, { $step }>($($argument),*),
-            4 => $function::<4, { $row }, { $step }>($($argument),*),
-            5 => $function::<5, { $row }, { $step }>($($argument),*),
-            6 => $function::<6, { $row }, { $step }>($($argument),*),
-            7 => $function::<7, { $row }, { $step }>($($argument),*),
-            8 => $function::<8, { $row }, { $step }>($($argument),*),
-            9 => $function::<9, { $row }, { $step }>($($argument),*),
-            10 => $function::<10, { $row }, { $step }>($($argument),*),
-            11 => $function::<11, { $row }, { $step }>($($argument),*),
-            _ => $function::<12, { $row }, { $step }>($($argument),*),
+            1 => $function::<1, { $transposed }>($($argument),*),
+            2 => $function::<2, { $transposed }>($($argument),*),
+            3 => $function::<3, { $transposed }>($($argument),*),
+            4 => $function::<4, { $transposed }>($($argument),*),
+            5 => $function::<5, { $transposed }>($($argument),*),
+            6 => $function::<6, { $transposed }>($($argument),*),
+            7 => $function::<7, { $transposed }>($($argument),*),
+            8 => $function::<8, { $transposed }>($($argument),*),
+            9 => $function::<9, { $transposed }>($($argument),*),
+            10 => $function::<10, { $transposed }>($($argument),*),
+            11 => $function::<11, { $transposed }>($($argument),*),
+            _ => $function::<12, { $transposed }>($($argument),*),
         }
     };
 }
@@ -33,7 +33,7 @@ pub(super) use by_rows_of_tile;
 
 pub(super) const MR: usize = 12;
 pub(super) const NR: usize = 32;
-const KC: usize = super::READY_STRIDE;
+const KC: usize = 384;
 /// Numbers of each line that are fetched ahead while packing along 16 of them.
 pub(super) const NUMBERS_AHEAD: usize = 64;
 
@@ -70,8 +70,8 @@ impl Kernel for Avx512 {
         );
     }
 
-    fn packed_left(a: Matrix<'_>) -> Option<&[f32]> {
-        pack::is_left::<KC>(a).then_some(a.data)
+    fn left_in_place(a: Matrix<'_>) -> Option<&[f32]> {
+        pack::is_in_place(a).then_some(a.data)
     }
 
     fn pack_right(
@@ -101,17 +101,18 @@ impl Kernel for Avx512 {
         );
     }
 
-    unsafe fn multiply(left: &[f32], is_transposed: bool, right: &[f32], steps: usize, tile: Tile) {
-        assert!(right.len() >= steps * NR && tile.rows <= MR && tile.cols <= NR && steps <= KC);
-        let (a, b) = (left.as_ptr(), right.as_ptr());
+    unsafe fn multiply(left: Left<'_, f32>, right: &[f32], steps: usize, tile: &Tile<'_>) {
+        assert!(right.len() >= steps * NR && tile.is_within(MR, NR) && steps <= KC);
+        let (a, b) = (left.numbers.as_ptr(), right.as_ptr());
+        let last = (tile.rows - 1, steps.saturating_sub(1));
+        assert!(left.numbers.len() > last.0 * left.strides().0 + last.1 * left.strides().1);
         // SAFETY: the caller's promises; the panels are as long as they must be by the assertions.
         unsafe {
-            if is_transposed {
-                assert!(left.len() >= steps * MR);
-                by_rows_of_tile!(tile.rows, multiply, 1, MR, (steps, a, b, tile));
+            if left.transposed {
+                assert!(left.stride == MR);
+                by_rows_of_tile!(tile.rows, multiply, true, (steps, a, MR, b, tile));
             } else {
-                assert!(left.len() >= (tile.rows - 1) * KC + steps);
-                by_rows_of_tile!(tile.rows, multiply, KC, 1, (steps, a, b, tile));
+                by_rows_of_tile!(tile.rows, multiply, false, (steps, a, left.stride, b, tile));
             }
         }
     }
@@ -121,26 +122,28 @@ impl Kernel for Avx512 {
     }
 }
 
-/// `R` rows, whose numbers are `ROW` apart from row to row and `STEP` from step to step.
+/// `R` rows, `stride` apart, or, transposed, steps `MR` apart.
 ///
 /// # Safety
 /// AVX-512F; `a` and `b` readable for `steps`, the tile writable.
 #[target_feature(enable = "avx512f")]
-unsafe fn multiply<const R: usize, const ROW: usize, const STEP: usize>(
+unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     steps: usize,
     a: *const f32,
+    stride: usize,
     b: *const f32,
-    tile: Tile,
+    tile: &Tile<'_>,
 ) {
-    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    let (from_row, from_step) = if TRANSPOSED { (1, MR) } else { (stride, 1) };
+    let mut sums = [first_sums(tile); R];
     for step in 0..steps {
         // SAFETY: the caller's promise. A prefetch beyond the panel reads nothing.
         unsafe {
-            let (a, b) = (a.add(step * STEP), b.add(step * NR));
+            let (a, b) = (a.add(step * from_step), b.add(step * NR));
             let right = [_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16))];
             prefetch(b.wrapping_add(AHEAD * NR));
             for (row, sums) in sums.iter_mut().enumerate() {
-                let left = _mm512_set1_ps(*a.add(row * ROW));
+                let left = _mm512_set1_ps(*a.add(row * from_row));
                 sums[0] = _mm512_fmadd_ps(left, right[0], sums[0]);
                 sums[1] = _mm512_fmadd_ps(left, right[1], sums[1]);
             }
@@ -161,11 +164,25 @@ pub(super) fn prefetch(line: *const f32) {
     pack::fetch(line.wrapping_add(16));
 }
 
+/// What the sums of a row of the tile start with.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(super) fn first_sums(tile: &Tile<'_>) -> [__m512; 2] {
+    let Some(bias) = tile.bias else {
+        return [_mm512_setzero_ps(); 2];
+    };
+    [0, 16].map(|first| {
+        let mask = mask(bias.len().saturating_sub(first));
+        // SAFETY: the mask leaves out what is beyond the bias.
+        unsafe { _mm512_maskz_loadu_ps(mask, bias.as_ptr().wrapping_add(first)) }
+    })
+}
+
 /// # Safety
 /// AVX-512F; the tile writable for `R` rows.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) unsafe fn store<const R: usize>(sums: [[__m512; 2]; R], tile: Tile) {
+pub(super) unsafe fn store<const R: usize>(sums: [[__m512; 2]; R], tile: &Tile<'_>) {
     if tile.streamed && tile.cols == NR && tile.is_aligned() {
         for (row, sums) in sums.into_iter().enumerate() {
             // SAFETY: the whole row is the tile's, and its halves are cache lines.

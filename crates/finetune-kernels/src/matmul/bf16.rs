@@ -6,10 +6,10 @@ use std::arch::x86_64::*;
 use super::{
     Matrix,
     avx512::{
-        AHEAD, MR, NR, NUMBERS_AHEAD, by_rows_of_tile, finish_streaming, mask, prefetch, store,
-        transpose,
+        AHEAD, MR, NR, NUMBERS_AHEAD, by_rows_of_tile, finish_streaming, first_sums, mask,
+        prefetch, store, transpose,
     },
-    kernel::{Kernel, Tile},
+    kernel::{Kernel, Left, Tile},
     pack::{LINES_AHEAD, fetch},
 };
 pub(super) const KC: usize = 768;
@@ -84,18 +84,19 @@ impl Kernel for Avx512Bf16 {
         }
     }
 
-    unsafe fn multiply(left: &[u16], is_transposed: bool, right: &[u16], steps: usize, tile: Tile) {
+    unsafe fn multiply(left: Left<'_, u16>, right: &[u16], steps: usize, tile: &Tile<'_>) {
         let even = steps.next_multiple_of(2);
-        assert!(right.len() >= even * NR && tile.rows <= MR && tile.cols <= NR && steps <= KC);
-        let (a, b) = (left.as_ptr().cast(), right.as_ptr().cast());
+        assert!(right.len() >= even * NR && tile.is_within(MR, NR) && steps <= KC);
+        let (a, b) = (left.numbers.as_ptr().cast(), right.as_ptr().cast());
+        let length = left.numbers.len();
         // SAFETY: the caller's promises; the panels are as long as they must be by the assertions.
         unsafe {
-            if is_transposed {
-                assert!(left.len() >= even * MR);
-                by_rows_of_tile!(tile.rows, multiply, 1, MR, (even / 2, a, b, tile));
+            if left.transposed {
+                assert!(left.stride == MR && length >= even * MR);
+                by_rows_of_tile!(tile.rows, multiply, true, (even / 2, a, b, tile));
             } else {
-                assert!(left.len() >= (tile.rows - 1) * KC + even);
-                by_rows_of_tile!(tile.rows, multiply, KC / 2, 1, (even / 2, a, b, tile));
+                assert!(left.stride == KC && length >= (tile.rows - 1) * KC + even);
+                by_rows_of_tile!(tile.rows, multiply, false, (even / 2, a, b, tile));
             }
         }
     }
@@ -105,30 +106,31 @@ impl Kernel for Avx512Bf16 {
     }
 }
 
-/// `R` rows, whose pairs of numbers are `ROW` apart from row to row and `STEP` from pair to pair.
+/// `R` rows of pairs of numbers, `KC / 2` apart, or, transposed, pairs of steps `MR` apart.
 ///
 /// # Safety
 /// AVX512-BF16; `a` and `b` readable for `pairs`, the tile writable.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn multiply<const R: usize, const ROW: usize, const STEP: usize>(
+unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     pairs: usize,
     a: *const i32,
     b: *const f32,
-    tile: Tile,
+    tile: &Tile<'_>,
 ) {
-    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    let (from_row, from_pair) = if TRANSPOSED { (1, MR) } else { (KC / 2, 1) };
+    let mut sums = [first_sums(tile); R];
     for pair in 0..pairs {
         // SAFETY: the caller's promise; a vector of bf16 has the bits of a vector of pairs. A
         // prefetch beyond the panel reads nothing.
         unsafe {
-            let (a, b) = (a.add(pair * STEP), b.add(pair * NR));
+            let (a, b) = (a.add(pair * from_pair), b.add(pair * NR));
             let right: [__m512bh; 2] = [
                 std::mem::transmute::<__m512, __m512bh>(_mm512_loadu_ps(b)),
                 std::mem::transmute::<__m512, __m512bh>(_mm512_loadu_ps(b.add(16))),
             ];
             prefetch(b.wrapping_add(AHEAD * NR));
             for (row, sums) in sums.iter_mut().enumerate() {
-                let left = _mm512_set1_epi32(a.add(row * ROW).read_unaligned());
+                let left = _mm512_set1_epi32(a.add(row * from_row).read_unaligned());
                 let left = std::mem::transmute::<__m512i, __m512bh>(left);
                 sums[0] = _mm512_dpbf16_ps(sums[0], left, right[0]);
                 sums[1] = _mm512_dpbf16_ps(sums[1], left, right[1]);

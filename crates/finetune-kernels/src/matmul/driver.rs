@@ -1,9 +1,10 @@
 //! How a product is cut: for the caches, and for the threads.
 //!
-//! The left operand is packed once, panel by panel. Then each task takes some of its rows and a
-//! group of columns, packs those columns of the right operand a block of steps at a time (which
-//! stay in the second cache while the rows pass through the first), and finishes its part of the
-//! result while that is in the cache. Who does a task changes no bit of it.
+//! The left operand is packed once, panel by panel, unless the kernel can read its rows where they
+//! are. Then each task takes some of its rows and a group of columns, packs those columns of the right
+//! operand a block of steps at a time (which stay in the second cache while the rows pass through
+//! the first), and finishes its part of the result while that is in the cache. Who does a task
+//! changes no bit of it.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -12,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{
     Finish, Matrix, Right,
-    kernel::{Kernel, Tile},
+    kernel::{Kernel, Left, Tile},
     lanes::{Lanes, Plain},
 };
 #[cfg(target_arch = "x86_64")]
@@ -136,31 +137,38 @@ impl Work for Product<'_> {
                 .as_ref()
                 .is_none_or(|x| x.len() == out.len())
         );
-        if steps == 0 && !finish.accumulate {
-            out.fill(0.0);
+        if steps == 0 {
+            // No tile is computed.
+            for row in out.chunks_exact_mut(cols.max(1)) {
+                if !finish.accumulate {
+                    row.fill(0.0);
+                }
+                if let Some(bias) = finish.bias {
+                    norm::add(row, bias);
+                }
+            }
         }
         let blocks = step_blocks::<K>(steps).len();
         let is_small = rows * steps * cols <= SMALL;
         let mut memory = Piece::new(0);
-        let left = match K::packed_left(a) {
-            Some(left) => left,
-            None => pack_all_left::<K>(&mut memory, a, is_small),
+        let left = match K::left_in_place(a) {
+            Some(numbers) => LeftOperand::in_place(numbers, a.stride),
+            None => LeftOperand::packed::<K>(pack_all_left::<K>(&mut memory, a, is_small), a),
         };
-        let is_final = blocks == 1 && !finish.accumulate && finish.is_plain();
+        let is_final = blocks == 1 && !finish.accumulate && finish.activation.is_none();
         let block = Block::<K> {
             out: Memory(out.as_mut_ptr()),
             stride: cols,
             left,
-            left_transposed: a.transposed,
-            left_rows: rows,
+            rows,
             right: b,
+            bias: finish.bias,
             accumulate: finish.accumulate,
             streamed: finish.streamed && is_final,
         };
         let end = End {
             out: Memory(out.as_mut_ptr()),
             stride: cols,
-            bias: finish.bias,
             activation: finish.activation,
             activated: finish.activated.map(|x| Memory(x.as_mut_ptr())),
         };
@@ -186,7 +194,8 @@ impl Work for Product<'_> {
     }
 }
 
-/// Rows and columns of each task.
+/// Rows and columns of each task. Those of the same rows follow each other, so that a thread mostly
+/// reads what it wrote in the product before, and not what the other cores' caches hold.
 fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
     let groups = cols.div_ceil(GROUP * K::NR);
@@ -206,8 +215,8 @@ fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize
         let starts = (0..length).step_by(size.max(1));
         starts.map(move |start| start..(start + size).min(length))
     };
-    ranges(cols, width)
-        .flat_map(|cols| ranges(rows, height).map(move |rows| (rows, cols.clone())))
+    ranges(rows, height)
+        .flat_map(|rows| ranges(cols, width).map(move |cols| (rows.clone(), cols)))
         .collect()
 }
 
@@ -273,6 +282,52 @@ fn pack_right<K: Kernel>(
     }
 }
 
+/// Where the left operand is.
+#[derive(Clone, Copy)]
+struct LeftOperand<'a, E> {
+    numbers: &'a [E],
+    /// From row to row; in panels, from row to row or from step to step of one.
+    stride: usize,
+    /// From panel to panel and from block of steps to block of steps, if it is packed.
+    panels: Option<[usize; 2]>,
+    transposed: bool,
+}
+
+impl<'a, E> LeftOperand<'a, E> {
+    fn in_place(numbers: &'a [E], stride: usize) -> Self {
+        Self {
+            numbers,
+            stride,
+            panels: None,
+            transposed: false,
+        }
+    }
+
+    /// What [`pack_left`] made of `a`.
+    fn packed<K: Kernel<Element = E>>(numbers: &'a [E], a: Matrix<'_>) -> Self {
+        let block = K::MR * K::KC;
+        Self {
+            numbers,
+            stride: if a.transposed { K::MR } else { K::KC },
+            panels: Some([step_blocks::<K>(a.cols).len() * block, block]),
+            transposed: a.transposed,
+        }
+    }
+
+    /// The panel of the rows from `row` on, from the first step of a block on.
+    fn panel(&self, row: usize, panel: usize, block: usize, first_step: usize) -> Left<'a, E> {
+        let numbers = match self.panels {
+            Some([panels, blocks]) => &self.numbers[panel * panels + block * blocks..][..blocks],
+            None => &self.numbers[row * self.stride + first_step..],
+        };
+        Left {
+            numbers,
+            stride: self.stride,
+            transposed: self.transposed,
+        }
+    }
+}
+
 /// Memory that tasks share; each writes elements of its own.
 #[derive(Clone, Copy)]
 struct Memory(*mut f32);
@@ -286,10 +341,10 @@ unsafe impl Sync for Memory {}
 struct Block<'a, K: Kernel> {
     out: Memory,
     stride: usize,
-    left: &'a [K::Element],
-    left_transposed: bool,
-    left_rows: usize,
+    left: LeftOperand<'a, K::Element>,
+    rows: usize,
     right: Right<'a>,
+    bias: Option<&'a [f32]>,
     accumulate: bool,
     /// Whether the results may go past the caches.
     streamed: bool,
@@ -300,34 +355,34 @@ impl<K: Kernel> Block<'_, K> {
     /// Nobody else refers to these rows and columns of the result, and the processor is the
     /// kernel's.
     unsafe fn run(&self, rows: Range<usize>, cols: Range<usize>, buffer: &mut [K::Element]) {
-        let blocks = step_blocks::<K>(self.right.rows());
-        let count = blocks.len();
-        let (panel, right_panel) = (K::MR * K::KC, K::NR * K::KC);
+        let right_panel = K::NR * K::KC;
         K::begin();
-        for (index, steps) in blocks.enumerate() {
+        for (index, steps) in step_blocks::<K>(self.right.rows()).enumerate() {
             if let Right::Plain(b) = self.right {
                 pack_right::<K>(buffer, b, cols.clone(), steps.clone());
             }
             for row in rows.clone().step_by(K::MR) {
-                let start = (row / K::MR * count + index) * panel;
-                let left = &self.left[start..self.left.len().min(start + panel)];
+                let left = self.left.panel(row, row / K::MR, index, steps.start);
                 for (number, col) in cols.clone().step_by(K::NR).enumerate() {
                     let right = match self.right {
                         Right::Plain(_) => &buffer[number * right_panel..][..right_panel],
                         Right::Packed(packed) => packed.panel::<K>(col / K::NR, steps.start),
                     };
+                    let width = (cols.end - col).min(K::NR);
+                    let bias = self.bias.filter(|_| index == 0);
                     // SAFETY: inside the result by the caller's checks; nobody else is there by
                     // its promise.
                     unsafe {
                         let tile = Tile {
                             start: self.out.0.add(row * self.stride + col),
                             stride: self.stride,
-                            rows: (rows.end.min(self.left_rows) - row).min(K::MR),
-                            cols: (cols.end - col).min(K::NR),
+                            rows: (rows.end.min(self.rows) - row).min(K::MR),
+                            cols: width,
+                            bias: bias.map(|bias| &bias[col..col + width]),
                             accumulate: self.accumulate || index > 0,
                             streamed: self.streamed,
                         };
-                        K::multiply(left, self.left_transposed, right, steps.len(), tile);
+                        K::multiply(left, right, steps.len(), &tile);
                     }
                 }
             }
@@ -341,21 +396,20 @@ impl<K: Kernel> Block<'_, K> {
 }
 
 /// What is done with the sums.
-struct End<'a> {
+struct End {
     out: Memory,
     stride: usize,
-    bias: Option<&'a [f32]>,
     activation: Option<Activation>,
     activated: Option<Memory>,
 }
 
-impl End<'_> {
+impl End {
     /// # Safety
     /// Nobody else refers to these rows and columns of the result.
     unsafe fn run(&self, rows: Range<usize>, cols: Range<usize>) {
-        if self.bias.is_none() && self.activation.is_none() {
+        let Some(function) = self.activation else {
             return;
-        }
+        };
         for row in rows {
             let part = |memory: Memory| {
                 let start = row * self.stride + cols.start;
@@ -363,15 +417,9 @@ impl End<'_> {
                 unsafe { std::slice::from_raw_parts_mut(memory.0.add(start), cols.len()) }
             };
             let sums = part(self.out);
-            if let Some(bias) = self.bias {
-                norm::add(sums, &bias[cols.clone()]);
-            }
-            match (self.activation, self.activated) {
-                (Some(function), Some(target)) => {
-                    activation::apply_to(function, sums, part(target))
-                }
-                (Some(function), None) => activation::apply(function, sums),
-                (None, _) => {}
+            match self.activated {
+                Some(target) => activation::apply_to(function, sums, part(target)),
+                None => activation::apply(function, sums),
             }
         }
     }
@@ -420,8 +468,8 @@ impl Work for SmallProduct<'_> {
             rows.for_each(|row| row[..self.b.cols].fill(0.0));
         }
         let blocks = step_blocks::<K>(self.a.cols).len();
-        let packed = K::packed_left(self.a);
-        let panels = match packed {
+        let in_place = K::left_in_place(self.a);
+        let panels = match in_place {
             Some(_) => 0,
             None => self.a.rows.div_ceil(K::MR),
         };
@@ -442,10 +490,13 @@ impl Work for SmallProduct<'_> {
             let block = Block::<K> {
                 out: Memory(self.out.as_mut_ptr()),
                 stride: self.stride,
-                left: packed.unwrap_or(left),
-                left_transposed: self.a.transposed,
-                left_rows: self.a.rows,
+                left: match in_place {
+                    Some(numbers) => LeftOperand::in_place(numbers, self.a.stride),
+                    None => LeftOperand::packed::<K>(left, self.a),
+                },
+                rows: self.a.rows,
                 right: Right::Plain(self.b),
+                bias: None,
                 accumulate: self.accumulate,
                 streamed: false,
             };

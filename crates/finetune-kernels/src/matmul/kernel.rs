@@ -28,9 +28,8 @@ pub(crate) trait Kernel: 'static {
         steps: usize,
     );
 
-    /// The memory of a matrix that is as [`pack_left`](Self::pack_left) would make it, panel after
-    /// panel.
-    fn packed_left(_: Matrix<'_>) -> Option<&[Self::Element]> {
+    /// The memory of a matrix in row order whose rows the kernel can read where they are.
+    fn left_in_place(_: Matrix<'_>) -> Option<&[Self::Element]> {
         None
     }
 
@@ -45,17 +44,16 @@ pub(crate) trait Kernel: 'static {
         steps: usize,
     );
 
-    /// Writes `left · right` of two panels into a tile of memory, or adds it.
+    /// Writes `bias + left · right` of two panels into a tile of memory, or adds it.
     ///
     /// # Safety
     /// `tile` must be writable, by nobody else, for its rows and columns, the processor must be one
     /// that the kernel is for, and this thread must be between `begin` and `end`.
     unsafe fn multiply(
-        left: &[Self::Element],
-        is_transposed: bool,
+        left: Left<'_, Self::Element>,
         right: &[Self::Element],
         steps: usize,
-        tile: Tile,
+        tile: &Tile<'_>,
     );
 
     /// Called before the first tile of a part of a product on this thread.
@@ -68,21 +66,49 @@ pub(crate) trait Kernel: 'static {
     fn finish_streaming() {}
 }
 
+/// Some rows of the left operand, and some of their steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left<'a, E> {
+    /// From the first number on.
+    pub(crate) numbers: &'a [E],
+    /// From row to row; transposed, from step to step.
+    pub(crate) stride: usize,
+    pub(crate) transposed: bool,
+}
+
+impl<E> Left<'_, E> {
+    /// From row to row, and from step to step.
+    pub(super) fn strides(&self) -> (usize, usize) {
+        match self.transposed {
+            true => (1, self.stride),
+            false => (self.stride, 1),
+        }
+    }
+}
+
 /// Where a tile's results go.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tile {
+pub(crate) struct Tile<'a> {
     pub(crate) start: *mut f32,
     /// Numbers from one row to the next.
     pub(crate) stride: usize,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
+    /// What the sums of each column start with, instead of 0.
+    pub(crate) bias: Option<&'a [f32]>,
     /// Whether to add to what is there.
     pub(crate) accumulate: bool,
     /// Whether what is written may go past the caches; not with `accumulate`.
     pub(crate) streamed: bool,
 }
 
-impl Tile {
+impl Tile<'_> {
+    /// Whether it is at most so large, and has a bias for all of its columns if any.
+    pub(super) fn is_within(&self, rows: usize, cols: usize) -> bool {
+        let is_small = (1..=rows).contains(&self.rows) && self.cols <= cols;
+        is_small && self.bias.is_none_or(|bias| bias.len() == self.cols)
+    }
+
     /// Whether each row starts with a cache line.
     pub(super) fn is_aligned(&self) -> bool {
         let line = 64;

@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 
 use super::{
     Matrix,
-    kernel::{Kernel, Tile},
+    kernel::{Kernel, Left, Tile},
     pack,
 };
 
 const MR: usize = 6;
 const NR: usize = 16;
-const KC: usize = super::READY_STRIDE;
+const KC: usize = 384;
 
 /// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded
 /// to bf16 first: what [`Avx512Bf16`](super::bf16::Avx512Bf16) computes, up to the order of sums.
@@ -22,22 +22,24 @@ pub(crate) struct Lanes<S, const ROUND: bool>(PhantomData<S>);
 pub(crate) trait InstructionSet: 'static {
     /// # Safety
     /// The processor has the instruction set, and the tile is writable.
-    unsafe fn multiply<const R: usize>(left: Left<'_>, right: &[f32], steps: usize, tile: Tile);
-}
-
-/// A packed left panel.
-#[derive(Clone, Copy)]
-pub(crate) struct Left<'a> {
-    numbers: &'a [f32],
-    /// From row to row, and from step to step.
-    strides: (usize, usize),
+    unsafe fn multiply<const R: usize>(
+        left: Left<'_, f32>,
+        right: &[f32],
+        steps: usize,
+        tile: &Tile<'_>,
+    );
 }
 
 /// What every processor has.
 pub(crate) struct Plain;
 
 impl InstructionSet for Plain {
-    unsafe fn multiply<const R: usize>(left: Left<'_>, right: &[f32], steps: usize, tile: Tile) {
+    unsafe fn multiply<const R: usize>(
+        left: Left<'_, f32>,
+        right: &[f32],
+        steps: usize,
+        tile: &Tile<'_>,
+    ) {
         // Where the architecture has no fused multiplication, Rust's is a slow function.
         const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
         // SAFETY: the caller's promise.
@@ -58,13 +60,18 @@ impl Avx2 {
 
 #[cfg(target_arch = "x86_64")]
 impl InstructionSet for Avx2 {
-    unsafe fn multiply<const R: usize>(left: Left<'_>, right: &[f32], steps: usize, tile: Tile) {
+    unsafe fn multiply<const R: usize>(
+        left: Left<'_, f32>,
+        right: &[f32],
+        steps: usize,
+        tile: &Tile<'_>,
+    ) {
         #[target_feature(enable = "avx2,fma")]
         unsafe fn with_avx2<const R: usize>(
-            left: Left<'_>,
+            left: Left<'_, f32>,
             right: &[f32],
             steps: usize,
-            tile: Tile,
+            tile: &Tile<'_>,
         ) {
             // SAFETY: the caller's promise.
             unsafe { multiply::<R, true>(left, right, steps, tile) }
@@ -92,8 +99,8 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
         pack::left::<MR, KC>(panel, a, [row, rows], [step, steps], copy::<ROUND>);
     }
 
-    fn packed_left(a: Matrix<'_>) -> Option<&[f32]> {
-        (!ROUND && pack::is_left::<KC>(a)).then_some(a.data)
+    fn left_in_place(a: Matrix<'_>) -> Option<&[f32]> {
+        (!ROUND && pack::is_in_place(a)).then_some(a.data)
     }
 
     fn pack_right(
@@ -117,11 +124,7 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
         }
     }
 
-    unsafe fn multiply(left: &[f32], is_transposed: bool, right: &[f32], steps: usize, tile: Tile) {
-        let left = Left {
-            numbers: left,
-            strides: if is_transposed { (1, MR) } else { (KC, 1) },
-        };
+    unsafe fn multiply(left: Left<'_, f32>, right: &[f32], steps: usize, tile: &Tile<'_>) {
         // SAFETY: the caller's promises.
         unsafe {
             match tile.rows {
@@ -165,13 +168,17 @@ pub(super) fn rounded(number: f32) -> f32 {
 /// The tile is writable for `R` rows and its columns.
 #[inline(always)]
 unsafe fn multiply<const R: usize, const FUSED: bool>(
-    left: Left<'_>,
+    left: Left<'_, f32>,
     right: &[f32],
     steps: usize,
-    tile: Tile,
+    tile: &Tile<'_>,
 ) {
-    let (row_stride, step_stride) = left.strides;
-    let mut sums = [[0.0f32; NR]; R];
+    let (row_stride, step_stride) = left.strides();
+    let mut first = [0.0f32; NR];
+    if let Some(bias) = tile.bias {
+        first[..bias.len()].copy_from_slice(bias);
+    }
+    let mut sums = [first; R];
     for (step, right) in right.as_chunks::<NR>().0.iter().take(steps).enumerate() {
         for (row, sums) in sums.iter_mut().enumerate() {
             let left = left.numbers[row * row_stride + step * step_stride];

@@ -31,9 +31,6 @@ pub(crate) fn bf16_is_fast() -> bool {
     amx::Amx::is_available() || bf16::Avx512Bf16::is_fast()
 }
 
-/// From one row to the next of a left operand of up to so many columns that needs no packing in f32.
-pub(crate) const READY_STRIDE: usize = 384;
-
 /// A matrix in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix<'a> {
@@ -142,13 +139,6 @@ pub(crate) struct Finish<'a> {
     pub activated: Option<&'a mut [f32]>,
     /// Written past the caches where that is possible: for what is large and read much later.
     pub streamed: bool,
-}
-
-impl Finish<'_> {
-    /// Whether the sums stay as they are.
-    fn is_plain(&self) -> bool {
-        self.bias.is_none() && self.activation.is_none()
-    }
 }
 
 /// `out = a · b`, finished; `out` has no gaps between rows.

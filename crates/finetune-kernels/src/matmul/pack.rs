@@ -28,9 +28,11 @@ pub(super) fn left<const MR: usize, const KC: usize>(
     }
 }
 
-/// Whether a matrix needs no packing: one block of steps, in rows as far apart as a panel's.
-pub(super) fn is_left<const KC: usize>(a: Matrix<'_>) -> bool {
-    !a.transposed && a.stride == KC && a.cols <= KC
+/// Whether the rows of a matrix can be read where they are: they must not all be in the same places
+/// of a cache.
+pub(super) fn is_in_place(a: Matrix<'_>) -> bool {
+    const PAGE: usize = 1024;
+    !a.transposed && !a.stride.is_multiple_of(PAGE)
 }
 
 /// See [`Kernel::pack_right`](super::kernel::Kernel::pack_right), with steps of 1, of a matrix that

@@ -141,10 +141,11 @@ proptest! {
         [rows, steps, cols] in sides(),
         [left, right] in any::<[bool; 2]>(),
         gap in 0usize..3,
-        accumulate in any::<bool>(),
+        [accumulate, biased] in any::<[bool; 2]>(),
     ) {
         let a = Operand::new(0, rows, steps, left, gap);
         let b = Operand::new(1, steps, cols, right, gap);
+        let bias = numbers(2, cols);
         for (choice, precision) in kernels() {
             let mut sums = expected(&a, &b, precision);
             let mut out = vec![f32::NAN; rows * cols];
@@ -152,9 +153,56 @@ proptest! {
                 out.fill(0.5);
                 sums.iter_mut().for_each(|sum| *sum += 0.5);
             }
-            let finish = Finish { accumulate, ..Finish::default() };
+            if biased {
+                let biases = bias.iter().cycle();
+                sums.iter_mut().zip(biases).for_each(|(sum, &bias)| *sum += f64::from(bias));
+            }
+            let bias = biased.then_some(&bias[..]);
+            let finish = Finish { accumulate, bias, ..Finish::default() };
             run_on(choice, &mut out, a.matrix(), Right::Plain(b.matrix()), finish);
             check(&out, &sums, steps);
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_bits_among_any_others(
+        [rows, steps, cols] in sides(),
+        accumulate in any::<bool>(),
+    ) {
+        let a = Operand::new(0, rows, steps, false, 0);
+        let b = Operand::new(1, steps, cols, false, 0);
+        let bias = numbers(2, cols);
+        for (choice, _) in kernels() {
+            let multiply = |a, rows| {
+                let mut out = vec![0.5; rows * cols];
+                let finish = Finish { accumulate, bias: Some(&bias), ..Finish::default() };
+                run_on(choice, &mut out, a, Right::Plain(b.matrix()), finish);
+                out
+            };
+            let all = multiply(a.matrix(), rows);
+            for row in [0, rows / 2, rows - 1] {
+                let one = Matrix::new(&a.data[row * steps..][..steps], 1, steps);
+                prop_assert_eq!(&all[row * cols..][..cols], &multiply(one, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_in_place_and_packed_give_the_same_bits([rows, steps, cols] in sides()) {
+        let operand = |stride| Operand::new(0, rows, steps, false, stride - steps);
+        let (packed, mut in_place) = (operand(1024), operand(1025));
+        for (to, from) in in_place.data.chunks_mut(1025).zip(packed.data.chunks(1024)) {
+            to[..steps].copy_from_slice(&from[..steps]);
+        }
+        let b = Operand::new(1, steps, cols, false, 0);
+        for (choice, _) in kernels() {
+            let results = [&packed, &in_place].map(|a| {
+                let mut out = vec![0.0; rows * cols];
+                let right = Right::Plain(b.matrix());
+                run_on(choice, &mut out, a.matrix(), right, Finish::default());
+                out
+            });
+            prop_assert_eq!(&results[0], &results[1]);
         }
     }
 
@@ -266,15 +314,13 @@ fn threads_do_not_change_a_bit() {
 fn no_steps_are_a_sum_of_zero() {
     let (mut out, mut here) = ([f32::NAN; 6], [f32::NAN; 6]);
     let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
-    product(
-        &mut out,
-        a,
-        Right::Plain(b),
-        Finish::default(),
-        Precision::F32,
-    );
+    let finish = Finish {
+        bias: Some(&[1.0, 2.0, 3.0]),
+        ..Finish::default()
+    };
+    product(&mut out, a, Right::Plain(b), finish, Precision::F32);
     product_here(&mut here, 3, a, b, false, Precision::F32);
-    assert_eq!((out, here), ([0.0; 6], [0.0; 6]));
+    assert_eq!((out, here), ([1.0, 2.0, 3.0, 1.0, 2.0, 3.0], [0.0; 6]));
 }
 
 #[test]

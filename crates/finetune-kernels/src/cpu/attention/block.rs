@@ -8,11 +8,8 @@ use crate::{
         multiversion::multiversion,
         softmax::{LANES, softmax, softmax_gradient},
     },
-    matmul::{Matrix, READY_STRIDE, product_here},
+    matmul::{Matrix, product_here},
 };
-
-/// Keys from which on a row of probabilities is worth laying out for the product that follows.
-const LONG_ROW: usize = 128;
 
 #[derive(Clone, Debug)]
 pub(super) struct Block<'a> {
@@ -28,20 +25,12 @@ impl<'a> Block<'a> {
         keys.next_multiple_of(LANES)
     }
 
-    /// The same where only the result is wanted: long rows lie as a product wants its left operand.
-    pub(super) fn result_stride(keys: usize) -> usize {
-        match keys {
-            LONG_ROW..=READY_STRIDE => READY_STRIDE,
-            _ => Self::stride(keys),
-        }
-    }
-
     /// The result, in rows as long as those of all heads. `memory` holds the probabilities.
     pub(super) fn result(&self, memory: &mut [f32], result: &mut [f32]) {
         let keys = self.keys.len();
-        let stride = Self::result_stride(keys);
+        let stride = Self::stride(keys);
         let probabilities = &mut memory[..self.queries.len() * stride];
-        self.probabilities(probabilities, stride);
+        self.probabilities(probabilities);
         let dropout = self.attention.dropout;
         if !dropout.is_none() {
             for (query, row) in self.rows().zip(probabilities.chunks_exact_mut(stride)) {
@@ -49,8 +38,7 @@ impl<'a> Block<'a> {
             }
         }
         let (value, width) = (self.value(), self.attention.width);
-        let probabilities = Matrix::strided(probabilities, self.queries.len(), keys, stride);
-        self.multiply(probabilities, value, result, width, false);
+        self.multiply(self.matrix(probabilities), value, result, width, false);
     }
 
     /// The wanted gradients, in rows `stride` apart; those of key and value are added to what is
@@ -68,7 +56,7 @@ impl<'a> Block<'a> {
         let (scores, factors) = memory.split_at_mut(length);
         let grad = self.part(grad, &self.queries);
         let scores_wanted = query.is_some() || key.is_some();
-        self.probabilities(probabilities, Self::stride(self.keys.len()));
+        self.probabilities(probabilities);
         if scores_wanted {
             let columns = Self::stride(self.keys.len());
             self.multiply(grad, self.value().transpose(), scores, columns, false);
@@ -91,16 +79,11 @@ impl<'a> Block<'a> {
     }
 
     /// `softmax(q · kᵀ / √d)`, rows padded with zeros to whole vectors.
-    fn probabilities(&self, probabilities: &mut [f32], stride: usize) {
-        let (keys, padded) = (self.keys.len(), Self::stride(self.keys.len()));
+    fn probabilities(&self, probabilities: &mut [f32]) {
+        let (keys, stride) = (self.keys.len(), Self::stride(self.keys.len()));
         let key = self.key().transpose();
         self.multiply(self.query(), key, probabilities, stride, false);
-        if padded == stride {
-            return softmax(probabilities, keys, stride, self.scale());
-        }
-        for row in probabilities.chunks_exact_mut(stride) {
-            softmax(&mut row[..padded], keys, padded, self.scale());
-        }
+        softmax(probabilities, keys, stride, self.scale());
     }
 
     /// Makes of the gradients of dropped probabilities, in `scores`, those of the scores, and drops

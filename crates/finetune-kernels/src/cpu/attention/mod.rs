@@ -117,7 +117,7 @@ impl Attention<'_> {
         if keys.is_empty() {
             return result.fill(0.0);
         }
-        let mut memory = Piece::new(queries.len() * Block::result_stride(keys.len()));
+        let mut memory = Piece::new(queries.len() * Block::stride(keys.len()));
         for head in 0..self.shape.heads {
             let result = &mut result[head * self.head_size()..];
             let block = self.head(head, queries.clone(), keys.clone());
