@@ -5,7 +5,6 @@ use burn::{
     module::{Module, ModuleVisitor, Param},
 };
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
-use finetune_peft::Linear;
 
 use crate::{
     ModelConfig, ModelError,
@@ -122,14 +121,13 @@ impl SequenceClassifier {
         }
     }
 
-    /// Keeps the encoder's frozen weights packed for the processor where that pays; see
-    /// [`Linear::pack_frozen`]. To be called again when the precision or what is trained changes.
-    pub fn pack_frozen(&mut self) {
-        for layer in &mut self.layers {
-            layer
-                .linears_mut()
-                .into_iter()
-                .for_each(Linear::pack_frozen);
+    /// Keeps the encoder's frozen weights packed for the processor, in f32 only if `in_f32`; see
+    /// [`finetune_peft::Linear::pack_frozen`]. To be called again when the precision or what is
+    /// trained changes.
+    pub fn pack_frozen(&mut self, in_f32: bool) {
+        let layers = self.layers.iter_mut();
+        for linear in layers.flat_map(EncoderLayer::linears_mut) {
+            linear.pack_frozen(in_f32);
         }
     }
 

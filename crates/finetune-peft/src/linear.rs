@@ -48,12 +48,13 @@ impl Linear {
         self.products.precision = precision;
     }
 
-    /// In bf16 keeps the weight in the form that the processor multiplies with, beside the weight
-    /// itself and in half of its memory, as long as it is frozen; in f32 that would take as much
-    /// again, for less. To be called again when the precision or what is trained changes: a packed
-    /// form of a weight in training would hold an old one in memory.
-    pub fn pack_frozen(&mut self) {
-        let packs = self.products.precision == Precision::Bf16 && !self.weight.is_require_grad();
+    /// Keeps the weight in the form that the processor multiplies with, beside the weight itself, as
+    /// long as it is frozen: in bf16 in half of its memory, in f32 in as much again and therefore only
+    /// if `in_f32`. To be called again when the precision or what is trained changes: a packed form of
+    /// a weight in training would hold an old one in memory. Clones of the layer share the form.
+    pub fn pack_frozen(&mut self, in_f32: bool) {
+        let is_worth_it = in_f32 || self.products.precision == Precision::Bf16;
+        let packs = is_worth_it && !self.weight.is_require_grad();
         let packed = self.products.packed.take();
         self.products.packed = packs.then(|| packed.unwrap_or_default());
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use burn::tensor::Device;
 use finetune_data::{PackedBatch, TextEncoder, TextTokenizer};
 use finetune_kernels::{DropoutSource, Precision};
-use finetune_models::{ModelConfig, ModelError, Outputs, SequenceClassifier};
+use finetune_models::{LoadReport, ModelConfig, ModelError, Outputs, SequenceClassifier};
 use finetune_peft::{AdapterFile, load_adapter};
 
 use crate::{ADAPTER, Prediction, TrainError, Workers, batch::select, device};
@@ -87,7 +87,7 @@ impl Classifier {
                 ))),
             };
         }
-        let (model, report) = SequenceClassifier::load(directory, None, 0, device)?;
+        let (model, report) = load_packed(directory, device)?;
         if !report.fresh.is_empty() {
             return Err(TrainError::Plan(format!(
                 "{} holds an encoder without a trained classifier (no {}); train one first with `finetune train --model {}`",
@@ -105,7 +105,7 @@ impl Classifier {
     /// # Errors
     /// Files that are missing or damaged, or an adapter of another model.
     pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, TrainError> {
-        let (base_model, _) = SequenceClassifier::load(base, None, 0, device)?;
+        let (base_model, _) = load_packed(base, device)?;
         let model = with_adapter(&base_model, ADAPTER, adapter, device)?;
         let tokenizer_from = match adapter.join("tokenizer.json").exists() {
             true => adapter,
@@ -158,14 +158,14 @@ impl Classifier {
         Ok(())
     }
 
-    /// Computes the encoder's products in `precision` from now on; those of adapters that are added
-    /// later stay in f32. In bf16 the weights are also kept in the processor's form, in half of their
-    /// memory.
+    /// Computes the encoder's products in `precision` from now on, also those of adapters that are
+    /// added later. On the CPU the encoder's weights are kept in the processor's form too: in f32 in
+    /// as much memory again, in bf16 in half of it.
     pub fn set_precision(&mut self, precision: Precision) {
         let models = [&mut self.model, &mut self.base];
         for model in models.into_iter().chain(self.adapters.values_mut()) {
             model.set_precision(precision);
-            model.pack_frozen();
+            model.pack_frozen(true);
         }
     }
 
@@ -276,6 +276,16 @@ impl Classifier {
     ) -> Result<Vec<Prediction>, TrainError> {
         predict(&self.model, rows, batch_size)
     }
+}
+
+/// Loads a model whose weights are packed when they are first used, once for all its clones.
+fn load_packed(
+    directory: &Path,
+    device: &Device,
+) -> Result<(SequenceClassifier, LoadReport), TrainError> {
+    let (mut model, report) = SequenceClassifier::load(directory, None, 0, device)?;
+    model.pack_frozen(true);
+    Ok((model, report))
 }
 
 /// `base` with the adapter of this directory, whose own config.json says what the outputs are; peft

@@ -24,7 +24,7 @@ impl Learner {
     ) -> Result<Self, TrainError> {
         let groups = plan.parameter_groups(model.config().num_hidden_layers);
         let mut model = model.train();
-        model.pack_frozen();
+        model.pack_frozen(false);
         let mut learner = Self {
             model,
             optimizer: Optimizer::new(plan.optimizer, groups),

@@ -52,7 +52,7 @@ impl Unfreezing {
             None => Ok(model),
             Some(strategy) => {
                 let mut model = Trainable::new(&strategy, model.config())?.apply(model);
-                model.pack_frozen();
+                model.pack_frozen(false);
                 Ok(model)
             }
         }
