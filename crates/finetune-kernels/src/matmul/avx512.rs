@@ -142,6 +142,7 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
             let (a, b) = (a.add(step * from_step), b.add(step * NR));
             let right = [_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16))];
             prefetch(b.wrapping_add(AHEAD * NR));
+            pack::fetch_far(tile.ahead.line(step));
             for (row, sums) in sums.iter_mut().enumerate() {
                 let left = _mm512_set1_ps(*a.add(row * from_row));
                 sums[0] = _mm512_fmadd_ps(left, right[0], sums[0]);

@@ -10,7 +10,7 @@ use super::{
         prefetch, store, transpose,
     },
     kernel::{Kernel, Left, Tile},
-    pack::{LINES_AHEAD, fetch},
+    pack::{LINES_AHEAD, fetch, fetch_far},
 };
 pub(super) const KC: usize = 768;
 /// Numbers of a line that are fetched ahead while packing along it.
@@ -129,6 +129,7 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
                 std::mem::transmute::<__m512, __m512bh>(_mm512_loadu_ps(b.add(16))),
             ];
             prefetch(b.wrapping_add(AHEAD * NR));
+            fetch_far(tile.ahead.line(2 * pair));
             for (row, sums) in sums.iter_mut().enumerate() {
                 let left = _mm512_set1_epi32(a.add(row * from_row).read_unaligned());
                 let left = std::mem::transmute::<__m512i, __m512bh>(left);

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::{
     Finish, Matrix, Right,
+    ahead::Lines,
     kernel::{Kernel, Left, Tile},
     lanes::{Lanes, Plain},
 };
@@ -358,6 +359,7 @@ impl<K: Kernel> Block<'_, K> {
         let right_panel = K::NR * K::KC;
         K::begin();
         for (index, steps) in step_blocks::<K>(self.right.rows()).enumerate() {
+            let mut next = self.next(&cols, steps.end);
             if let Right::Plain(b) = self.right {
                 pack_right::<K>(buffer, b, cols.clone(), steps.clone());
             }
@@ -380,6 +382,7 @@ impl<K: Kernel> Block<'_, K> {
                             cols: width,
                             bias: bias.map(|bias| &bias[col..col + width]),
                             accumulate: self.accumulate || index > 0,
+                            ahead: next.take(steps.len()),
                             streamed: self.streamed,
                         };
                         K::multiply(left, right, steps.len(), &tile);
@@ -392,6 +395,20 @@ impl<K: Kernel> Block<'_, K> {
             // Before anybody is told that the results are there.
             K::finish_streaming();
         }
+    }
+
+    /// What is packed after the steps before `end`, as far as one can tell: more steps of these
+    /// columns, or the first of as many others.
+    fn next(&self, cols: &Range<usize>, end: usize) -> Lines {
+        let Right::Plain(b) = self.right else {
+            return Lines::new(Matrix::new(&[], 0, 0), 0..0, 0..0);
+        };
+        let (steps, cols) = match end < b.rows {
+            true => (end..b.rows, cols.clone()),
+            false => (0..b.rows, cols.end..(cols.end + cols.len()).min(b.cols)),
+        };
+        let steps = steps.start..steps.end.min(steps.start + K::KC);
+        Lines::new(b, steps, cols)
     }
 }
 

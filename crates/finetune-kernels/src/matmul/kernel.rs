@@ -1,6 +1,6 @@
 //! What a processor brings to a product: how operands are packed, and one tile.
 
-use super::Matrix;
+use super::{Matrix, ahead::Ahead};
 
 /// A way to multiply tiles. `MR` rows of the left operand and `NR` columns of the right one are
 /// packed into panels of `KC` steps of the inner dimension at most.
@@ -98,6 +98,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) bias: Option<&'a [f32]>,
     /// Whether to add to what is there.
     pub(crate) accumulate: bool,
+    /// What a kernel may fetch meanwhile.
+    pub(crate) ahead: Ahead,
     /// Whether what is written may go past the caches; not with `accumulate`.
     pub(crate) streamed: bool,
 }

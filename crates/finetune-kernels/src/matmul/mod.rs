@@ -4,6 +4,7 @@
 //! `avx512.rs`, `bf16.rs`, `amx.rs` and `lanes.rs` multiply one tile on the processors that they are named
 //! for. Each element's sum has an order that depends on the shapes alone, not on the threads.
 
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 #[cfg(target_arch = "x86_64")]

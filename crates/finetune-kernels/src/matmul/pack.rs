@@ -69,6 +69,20 @@ pub(super) fn fetch(line: *const f32) {
     let _ = line;
 }
 
+/// Fetches a cache line into the second cache.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn fetch_far(line: *const f32) {
+    #[cfg(not(miri))]
+    // SAFETY: every x86-64 processor has the instruction, which reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(line.cast());
+    }
+    #[cfg(miri)]
+    let _ = line;
+}
+
 /// Copies to the start of a line of `N` numbers. A full one has a length that the compiler knows.
 fn line<const N: usize>(target: &mut [f32], source: &[f32], copy: &impl Fn(&mut [f32], &[f32])) {
     match <&[f32; N]>::try_from(source) {

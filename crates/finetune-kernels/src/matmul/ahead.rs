@@ -1,0 +1,125 @@
+//! What a task packs next is fetched while it multiplies: packing waits for memory, multiplying
+//! hardly uses it.
+
+use std::ops::Range;
+
+use super::Matrix;
+
+/// Steps of a tile for each line that is fetched.
+pub(super) const STEPS: usize = 8;
+/// Numbers in a line of a cache.
+const LINE: usize = 16;
+
+/// What a tile fetches: one line after every [`STEPS`] of its steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    start: *const f32,
+    /// Numbers from one line to the next.
+    stride: usize,
+}
+
+impl Ahead {
+    /// A line that is always there.
+    const NOTHING: Self = Self {
+        start: [0.0; LINE].as_ptr(),
+        stride: 0,
+    };
+
+    /// The line that belongs to a step; not to be read.
+    #[inline(always)]
+    pub(super) fn line(&self, step: usize) -> *const f32 {
+        self.start.wrapping_add(step / STEPS * self.stride)
+    }
+}
+
+/// The lines of a part of a matrix, column after column.
+pub(super) struct Lines {
+    start: *const f32,
+    stride: usize,
+    count: usize,
+    /// Numbers of a line of the matrix.
+    length: usize,
+    /// What comes next.
+    line: usize,
+    number: usize,
+}
+
+impl Lines {
+    /// Those of some rows and columns; of none, if there are none.
+    pub(super) fn new(matrix: Matrix<'_>, rows: Range<usize>, cols: Range<usize>) -> Self {
+        let (lines, numbers) = match matrix.transposed {
+            true => (cols, rows),
+            false => (rows, cols),
+        };
+        let start = lines.start * matrix.stride + numbers.start;
+        Self {
+            start: matrix.data.as_ptr().wrapping_add(start),
+            stride: matrix.stride,
+            count: lines.len(),
+            length: if lines.is_empty() { 0 } else { numbers.len() },
+            line: 0,
+            number: 0,
+        }
+    }
+
+    /// What a tile of so many steps takes of them.
+    pub(super) fn take(&mut self, steps: usize) -> Ahead {
+        if self.number >= self.length {
+            return Ahead::NOTHING;
+        }
+        let offset = self.line * self.stride + self.number;
+        self.line += steps.div_ceil(STEPS);
+        if self.line >= self.count {
+            (self.line, self.number) = (0, self.number + LINE);
+        }
+        Ahead {
+            start: self.start.wrapping_add(offset),
+            stride: self.stride,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_take_every_line_of_the_part_and_no_other() {
+        let (rows, cols, stride) = (100, 90, 100);
+        let data = vec![0.0; rows * stride];
+        let matrix = Matrix::strided(&data, rows, cols, stride);
+        let part = (10..60, 16..64);
+        for matrix in [matrix, matrix.transpose()] {
+            let (rows, cols) = match matrix.transposed {
+                true => (part.1.clone(), part.0.clone()),
+                false => part.clone(),
+            };
+            let steps = 20 * STEPS;
+            let mut lines = Lines::new(matrix, rows, cols);
+            let mut found = Vec::new();
+            for _ in 0..3 * 3 {
+                let ahead = lines.take(steps);
+                let taken = (0..steps)
+                    .step_by(STEPS)
+                    .map(|step| ahead.line(step).addr());
+                found.extend(taken.map(|address| (address - data.as_ptr().addr()) / 4));
+            }
+            // Fifty lines are three times twenty: what lies beyond the last is fetched in vain.
+            found.retain(|number| number / stride < 60);
+            found.sort_unstable();
+            let of_line = |line| {
+                (16..64)
+                    .step_by(LINE)
+                    .map(move |number| line * stride + number)
+            };
+            assert_eq!(found, (10..60).flat_map(of_line).collect::<Vec<_>>());
+            assert_eq!(lines.take(steps).stride, 0);
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_of_nothing() {
+        let lines = Lines::new(Matrix::new(&[], 0, 0), 0..0, 0..0).take(8);
+        assert_eq!(lines.stride, 0);
+    }
+}
