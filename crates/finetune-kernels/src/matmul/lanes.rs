@@ -174,14 +174,22 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
     tile: &Tile<'_>,
 ) {
     let (row_stride, step_stride) = left.strides();
+    assert!(steps == 0 || left.numbers.len() > (R - 1) * row_stride + (steps - 1) * step_stride);
     let mut first = [0.0f32; NR];
     if let Some(bias) = tile.bias {
         first[..bias.len()].copy_from_slice(bias);
     }
     let mut sums = [first; R];
     for (step, right) in right.as_chunks::<NR>().0.iter().take(steps).enumerate() {
+        pack::fetch_far(tile.ahead.line(step));
         for (row, sums) in sums.iter_mut().enumerate() {
-            let left = left.numbers[row * row_stride + step * step_stride];
+            // SAFETY: by the assertion, which checks the last one: checking each took longer than
+            // the multiplications.
+            let left = unsafe {
+                *left
+                    .numbers
+                    .get_unchecked(row * row_stride + step * step_stride)
+            };
             for (sum, &right) in sums.iter_mut().zip(right) {
                 *sum = match FUSED {
                     true => left.mul_add(right, *sum),
@@ -194,8 +202,22 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
         // SAFETY: the caller's promise.
         let target =
             unsafe { std::slice::from_raw_parts_mut(tile.start.add(row * tile.stride), tile.cols) };
-        for (target, &sum) in target.iter_mut().zip(sums) {
-            *target = if tile.accumulate { *target + sum } else { sum };
+        match <&mut [f32; NR]>::try_from(&mut *target) {
+            Ok(target) => finish(target, sums, tile.accumulate),
+            Err(_) => {
+                // Not the sums, which then could not stay in registers while they grow.
+                let mut line = [0.0; NR];
+                line[..tile.cols].copy_from_slice(target);
+                finish(&mut line, sums, tile.accumulate);
+                target.copy_from_slice(&line[..tile.cols]);
+            }
         }
+    }
+}
+
+#[inline(always)]
+fn finish(target: &mut [f32; NR], sums: &[f32; NR], accumulate: bool) {
+    for (target, &sum) in target.iter_mut().zip(sums) {
+        *target = if accumulate { *target + sum } else { sum };
     }
 }

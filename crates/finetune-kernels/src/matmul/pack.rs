@@ -69,17 +69,16 @@ pub(super) fn fetch(line: *const f32) {
     let _ = line;
 }
 
-/// Fetches a cache line into the second cache.
-#[cfg(target_arch = "x86_64")]
+/// The same into the second cache.
 #[inline(always)]
 pub(super) fn fetch_far(line: *const f32) {
-    #[cfg(not(miri))]
-    // SAFETY: every x86-64 processor has the instruction, which reads nothing.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: as above.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T1>(line.cast());
     }
-    #[cfg(miri)]
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = line;
 }
 
