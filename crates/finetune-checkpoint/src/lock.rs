@@ -8,8 +8,20 @@ use crate::error::{CheckpointError, IoContext};
 
 const LOCK: &str = ".lock";
 
-/// Takes the directory's lock, held until the file is dropped.
-pub(crate) fn lock(directory: &Path) -> Result<File, CheckpointError> {
+/// A directory's lock.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would not do: a process that is just being started has it open as well, until
+    /// it runs its own program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the directory's lock.
+pub(crate) fn lock(directory: &Path) -> Result<Lock, CheckpointError> {
     let path = directory.join(LOCK);
     let mut file = OpenOptions::new()
         .create(true)
@@ -36,5 +48,5 @@ pub(crate) fn lock(directory: &Path) -> Result<File, CheckpointError> {
     let _ = file
         .set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file)
+    Ok(Lock(file))
 }

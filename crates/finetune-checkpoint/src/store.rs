@@ -1,7 +1,7 @@
 //! The one writer of a directory of checkpoints.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::content::Content;
 use crate::directory::{CheckpointDirectory, Found, PARTIAL, REMOVED, step_name};
 use crate::durable::sync_directory;
 use crate::error::{CheckpointError, IoContext};
-use crate::lock::lock;
+use crate::lock::{Lock, lock};
 use crate::manifest::Manifest;
 use crate::partial::PartialCheckpoint;
 use crate::retention::{Kept, Retention};
@@ -25,7 +25,7 @@ use crate::space::free_bytes;
 pub struct CheckpointStore {
     directory: CheckpointDirectory,
     retention: Retention,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl CheckpointStore {
