@@ -1,5 +1,7 @@
 //! What a processor brings to a product: how operands are packed, and one tile.
 
+use std::ops::Range;
+
 use super::{Matrix, ahead::Ahead};
 
 /// A way to multiply tiles. `MR` rows of the left operand and `NR` columns of the right one are
@@ -117,4 +119,12 @@ impl Tile<'_> {
         self.start.addr().is_multiple_of(line)
             && (self.stride * size_of::<f32>()).is_multiple_of(line)
     }
+}
+
+/// Steps of the inner dimension that are taken at a time, of nearly equal lengths.
+pub(super) fn step_blocks<K: Kernel>(steps: usize) -> impl ExactSizeIterator<Item = Range<usize>> {
+    let count = steps.div_ceil(K::KC).max(1);
+    let length = steps.div_ceil(count).next_multiple_of(32).min(K::KC);
+    (0..steps.div_ceil(length.max(1)))
+        .map(move |block| block * length..(block * length + length).min(steps))
 }

@@ -1,6 +1,7 @@
 //! Matrix products of f32 matrices, in f32 or with operands rounded to bf16.
 //!
-//! `driver.rs` cuts a product into tiles, packs the operands and shares the work among threads;
+//! `driver.rs` cuts a product into tasks and shares them among threads, `block.rs` computes one, tile
+//! by tile, from packed operands (`left.rs`, `packed.rs`) and fetches what comes next (`ahead.rs`);
 //! `avx512.rs`, `bf16.rs`, `amx.rs` and `lanes.rs` multiply one tile on the processors that they are named
 //! for. Each element's sum has an order that depends on the shapes alone, not on the threads.
 
@@ -11,10 +12,13 @@ mod amx;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod bf16;
+mod block;
+mod choice;
 mod clock;
 mod driver;
 mod kernel;
 mod lanes;
+mod left;
 mod pack;
 mod packed;
 #[cfg(test)]

@@ -3,8 +3,8 @@ use rayon::prelude::*;
 
 use super::{
     Matrix,
-    driver::{Choice, step_blocks},
-    kernel::Kernel,
+    choice::{Choice, Work},
+    kernel::{Kernel, step_blocks},
 };
 use crate::{Precision, memory::Piece};
 
@@ -41,7 +41,7 @@ fn panel_length<K: Kernel>(steps: usize) -> usize {
 
 struct Pack<'a>(Matrix<'a>, Choice);
 
-impl super::driver::Work for Pack<'_> {
+impl Work for Pack<'_> {
     type Output = PackedMatrix;
 
     fn run<K: Kernel>(self) -> PackedMatrix {

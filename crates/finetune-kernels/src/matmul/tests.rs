@@ -3,10 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Finish, Matrix, PackedMatrix, Right,
-    driver::{Choice, run_on},
-    lanes::rounded,
-    product, product_here,
+    Finish, Matrix, PackedMatrix, Right, choice::Choice, driver::run_on, lanes::rounded, product,
+    product_here,
 };
 use crate::{Activation, Precision, memory::Piece, random};
 

@@ -1,0 +1,92 @@
+//! The left operand: in panels, or where it was.
+
+use bytemuck::cast_slice_mut;
+use rayon::prelude::*;
+
+use super::{
+    Matrix,
+    kernel::{Kernel, Left, step_blocks},
+};
+use crate::memory::Piece;
+
+/// Where the left operand is.
+#[derive(Clone, Copy)]
+pub(super) struct LeftOperand<'a, E> {
+    numbers: &'a [E],
+    /// From row to row; in panels, from row to row or from step to step of one.
+    stride: usize,
+    /// From panel to panel and from block of steps to block of steps, if it is packed.
+    panels: Option<[usize; 2]>,
+    transposed: bool,
+}
+
+impl<'a, E> LeftOperand<'a, E> {
+    pub(super) fn in_place(numbers: &'a [E], stride: usize) -> Self {
+        Self {
+            numbers,
+            stride,
+            panels: None,
+            transposed: false,
+        }
+    }
+
+    /// What [`pack_left`] made of `a`.
+    pub(super) fn packed<K: Kernel<Element = E>>(numbers: &'a [E], a: Matrix<'_>) -> Self {
+        let block = K::MR * K::KC;
+        Self {
+            numbers,
+            stride: if a.transposed { K::MR } else { K::KC },
+            panels: Some([step_blocks::<K>(a.cols).len() * block, block]),
+            transposed: a.transposed,
+        }
+    }
+
+    /// The panel of the rows from `row` on, from the first step of a block on.
+    pub(super) fn panel(
+        &self,
+        row: usize,
+        panel: usize,
+        block: usize,
+        first_step: usize,
+    ) -> Left<'a, E> {
+        let numbers = match self.panels {
+            Some([panels, blocks]) => &self.numbers[panel * panels + block * blocks..][..blocks],
+            None => &self.numbers[row * self.stride + first_step..],
+        };
+        Left {
+            numbers,
+            stride: self.stride,
+            transposed: self.transposed,
+        }
+    }
+}
+
+/// Packs the left operand into memory that is taken for it.
+pub(super) fn pack_all_left<'a, K: Kernel>(
+    memory: &'a mut Piece,
+    a: Matrix<'_>,
+    is_small: bool,
+) -> &'a [K::Element] {
+    // With no steps there is nothing to pack, and chunks cannot be of length 0.
+    let length = (step_blocks::<K>(a.cols).len() * K::MR * K::KC).max(1);
+    let count = a.rows.div_ceil(K::MR) * length;
+    *memory = Piece::new((count * size_of::<K::Element>()).div_ceil(size_of::<f32>()));
+    let left: &mut [K::Element] = &mut cast_slice_mut(memory.as_mut_slice())[..count];
+    let pack = |(index, target): (usize, &mut [K::Element])| {
+        pack_left::<K>(target, a, index * K::MR);
+    };
+    match is_small {
+        true => left.chunks_mut(length).enumerate().for_each(pack),
+        false => left.par_chunks_mut(length).enumerate().for_each(pack),
+    }
+    left
+}
+
+/// Packs the rows of one panel from `row` on, block after block.
+pub(super) fn pack_left<K: Kernel>(target: &mut [K::Element], a: Matrix<'_>, row: usize) {
+    let rows = (a.rows - row).min(K::MR);
+    let panels = target.chunks_exact_mut(K::MR * K::KC);
+    for (panel, steps) in panels.zip(step_blocks::<K>(a.cols)) {
+        K::pack_left(panel, a, row, rows, steps.start, steps.len());
+    }
+}
