@@ -103,6 +103,7 @@ pub(crate) struct Tile<'a> {
     /// What a kernel may fetch meanwhile.
     pub(crate) ahead: Ahead,
     /// Whether what is written may go past the caches; not with `accumulate`.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
     pub(crate) streamed: bool,
 }
 
@@ -114,6 +115,7 @@ impl Tile<'_> {
     }
 
     /// Whether each row starts with a cache line.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn is_aligned(&self) -> bool {
         let line = 64;
         self.start.addr().is_multiple_of(line)

@@ -125,6 +125,7 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
     }
 
     unsafe fn multiply(left: Left<'_, f32>, right: &[f32], steps: usize, tile: &Tile<'_>) {
+        assert!(tile.is_within(MR, NR));
         // SAFETY: the caller's promises.
         unsafe {
             match tile.rows {

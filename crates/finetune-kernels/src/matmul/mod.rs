@@ -78,6 +78,7 @@ impl<'a> Matrix<'a> {
 
     /// The memory from a part's first element on, for kernels that read it through pointers. Panics
     /// unless all of the part is there: `rows` from `row` on, of `cols` from `col` on, none of them 0.
+    #[cfg(target_arch = "x86_64")]
     fn part(self, [row, rows]: [usize; 2], [col, cols]: [usize; 2]) -> &'a [f32] {
         let (start, lines, length) = match self.transposed {
             true => (col * self.stride + row, cols, rows),

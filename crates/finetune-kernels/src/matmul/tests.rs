@@ -12,6 +12,7 @@ const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
 /// The kernels that this processor has, and what they round their operands to.
 fn kernels() -> Vec<(Choice, Precision)> {
+    #[cfg_attr(any(not(target_arch = "x86_64"), miri), expect(unused_mut))]
     let mut kernels = vec![
         (Choice::Plain, Precision::F32),
         (Choice::PlainRounded, Precision::Bf16),
