@@ -165,7 +165,6 @@ impl Classifier {
         let models = [&mut self.model, &mut self.base];
         for model in models.into_iter().chain(self.adapters.values_mut()) {
             model.set_precision(precision);
-            model.pack_frozen(true);
         }
     }
 

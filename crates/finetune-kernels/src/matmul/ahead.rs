@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::Matrix;
 
 /// Steps of a tile for each line that is fetched.
-pub(super) const STEPS: usize = 8;
+const STEPS: usize = 8;
 /// Numbers in a line of a cache.
 const LINE: usize = 16;
 

@@ -104,8 +104,7 @@ impl Kernel for Avx512 {
     unsafe fn multiply(left: Left<'_, f32>, right: &[f32], steps: usize, tile: &Tile<'_>) {
         assert!(right.len() >= steps * NR && tile.is_within(MR, NR) && steps <= KC);
         let (a, b) = (left.numbers.as_ptr(), right.as_ptr());
-        let last = (tile.rows - 1, steps.saturating_sub(1));
-        assert!(left.numbers.len() > last.0 * left.strides().0 + last.1 * left.strides().1);
+        assert!(left.holds(tile.rows, steps));
         // SAFETY: the caller's promises; the panels are as long as they must be by the assertions.
         unsafe {
             if left.transposed {

@@ -86,6 +86,12 @@ impl<E> Left<'_, E> {
             false => (self.stride, 1),
         }
     }
+
+    /// Whether so many rows of so many steps are there.
+    pub(super) fn holds(&self, rows: usize, steps: usize) -> bool {
+        let (from_row, from_step) = self.strides();
+        self.numbers.len() > (rows - 1) * from_row + steps.saturating_sub(1) * from_step
+    }
 }
 
 /// Where a tile's results go.

@@ -175,7 +175,7 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
     tile: &Tile<'_>,
 ) {
     let (row_stride, step_stride) = left.strides();
-    assert!(steps == 0 || left.numbers.len() > (R - 1) * row_stride + (steps - 1) * step_stride);
+    assert!(left.holds(R, steps));
     let mut first = [0.0f32; NR];
     if let Some(bias) = tile.bias {
         first[..bias.len()].copy_from_slice(bias);

@@ -59,24 +59,25 @@ pub(super) fn right_rows<const NR: usize>(
 /// Fetches a cache line into the first cache. What is not there is not fetched.
 #[inline(always)]
 pub(super) fn fetch(line: *const f32) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: every x86-64 processor has the instruction, which reads nothing.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(line.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = line;
+    fetch_into::<false>(line);
 }
 
 /// The same into the second cache.
 #[inline(always)]
 pub(super) fn fetch_far(line: *const f32) {
+    fetch_into::<true>(line);
+}
+
+#[inline(always)]
+fn fetch_into<const SECOND: bool>(line: *const f32) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: as above.
+    // SAFETY: every x86-64 processor has the instruction, which reads nothing.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(line.cast());
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        match SECOND {
+            true => _mm_prefetch::<_MM_HINT_T1>(line.cast()),
+            false => _mm_prefetch::<_MM_HINT_T0>(line.cast()),
+        }
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = line;
