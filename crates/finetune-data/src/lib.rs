@@ -17,6 +17,7 @@ mod label_decoder;
 mod label_inference;
 mod label_scan;
 mod labels;
+mod note;
 #[cfg(feature = "parquet")]
 mod parquet_sink;
 mod permutation;
@@ -43,6 +44,7 @@ pub use dataset::Dataset;
 pub use error::{Error, Place, Result};
 pub use label_decoder::LabelDecoder;
 pub use labels::{LabelSchema, check_classes_in_training};
+pub use note::Note;
 #[cfg(feature = "parquet")]
 pub use parquet_sink::{ParquetSink, write_parquet};
 pub use permutation::Permutation;

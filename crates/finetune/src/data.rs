@@ -8,7 +8,9 @@ use finetune_data::{
 
 use crate::{
     error::Failure,
-    interrupt, paths,
+    interrupt,
+    output::say,
+    paths,
     progress::{ROWS, bar, count},
 };
 
@@ -44,7 +46,7 @@ pub fn tokenize(
     bar.finish_and_clear();
     let tokenized = tokenized?;
     if let CacheSource::Rebuilt(reason) = &tokenized.build_report().source {
-        eprintln!(
+        say!(
             "note: the cached tokens of {} were damaged ({reason}) and were made again",
             split.name()
         );

@@ -18,7 +18,9 @@ use crate::{
     error::Failure,
     interrupt,
     manifest::{OpenManifest, Seconds},
-    memory, model, paths, predictions,
+    memory, model,
+    output::say,
+    paths, predictions,
     progress::ProgressView,
     report::Report,
     rows::Rows,
@@ -78,18 +80,18 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, 
 /// The base model, ready for the first step, and what there is to say of it.
 pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
     let start = Start::fresh(prepared);
-    eprintln!("{}", loaded.description);
+    say!("{}", loaded.description);
     let report = &start.prepared.report;
     if !report.fresh.is_empty() {
-        eprintln!("        new weights: {}", report.fresh.join(", "));
+        say!("        new weights: {}", report.fresh.join(", "));
     }
     if !report.unexpected.is_empty() {
-        eprintln!("        unused weights: {}", report.unexpected.join(", "));
+        say!("        unused weights: {}", report.unexpected.join(", "));
     }
     for note in &start.prepared.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
-    eprintln!("{}", start.prepared.trainable_line());
+    say!("{}", start.prepared.trainable_line());
     start
 }
 
@@ -173,7 +175,7 @@ fn tensorboard(
     let state = states.get(TensorboardLog::NAME);
     let file = state.and_then(|state| state["file"].as_str());
     if let Some(file) = file.filter(|file| !directory.join(file).exists()) {
-        eprintln!("note: {file} is gone; TensorBoard shows the run from here on");
+        say!("note: {file} is gone; TensorBoard shows the run from here on");
         return TensorboardLog::create(&directory, plan);
     }
     match state {

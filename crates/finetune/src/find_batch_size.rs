@@ -12,7 +12,7 @@ use std::{
 use finetune_train::{TrainPlan, batch_sizes, device, trial_step};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Failure, execute::Loaded, memory};
+use crate::{error::Failure, execute::Loaded, memory, output::say};
 
 /// Share of the free memory that a step may take.
 const SHARE: f64 = 0.9;
@@ -44,10 +44,10 @@ pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Fa
         let rows = format!("{batch_size} rows of up to {longest} tokens");
         match problem {
             None => {
-                eprintln!("batch   {rows} × {gradient_accumulation_steps} a step");
+                say!("batch   {rows} × {gradient_accumulation_steps} a step");
                 return Ok(trial.plan);
             }
-            Some(problem) => eprintln!("batch   {rows} do not fit into the memory: {problem}"),
+            Some(problem) => say!("batch   {rows} do not fit into the memory: {problem}"),
         }
     }
     Err(Failure::User(format!(

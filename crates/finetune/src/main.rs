@@ -36,7 +36,10 @@ mod train_options;
 
 use std::{process::ExitCode, time::Instant};
 
-use crate::args::{Arguments, Command};
+use crate::{
+    args::{Arguments, Command},
+    output::say,
+};
 
 fn main() -> ExitCode {
     panics::guard(program)
@@ -59,7 +62,7 @@ fn program() -> ExitCode {
         Err(error) => {
             let message = error.to_string();
             if !message.is_empty() {
-                eprintln!("{message}");
+                say!("{message}");
             }
             error.exit_code()
         }

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 
 use crate::{
     error::Failure,
+    output::say,
     progress::{DOWNLOAD, bar},
 };
 
@@ -30,7 +31,7 @@ pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
                 bar.set_position(done);
             }
         }
-        Progress::Note(note) => eprintln!("{note}"),
+        Progress::Note(note) => say!("{note}"),
         _ => {}
     });
     if let Some((_, bar)) = current {

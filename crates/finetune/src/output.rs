@@ -1,7 +1,9 @@
-//! Standard output.
+//! Standard output and standard error.
 
 use std::{
-    io::{Error, ErrorKind, Write, stdout},
+    borrow::Cow,
+    fmt::Write as _,
+    io::{Error, ErrorKind, Write, stderr, stdout},
     path::Path,
 };
 
@@ -17,7 +19,60 @@ pub fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Writes a line to standard error, arguments as of `format!`.
+macro_rules! say {
+    ($($argument:tt)*) => {
+        $crate::output::line(&format!($($argument)*))
+    };
+}
+pub(crate) use say;
+
+/// Writes a line to standard error; [`say!`] is how to call it. Where it cannot be written it is
+/// dropped, because what a run has to say must never end the run.
+pub fn line(text: &str) {
+    let _ = writeln!(stderr().lock(), "{}", printable(text));
+}
+
+/// `text` as it may go to a terminal. Texts, class names and file names come from strangers: a
+/// control character in one could move the cursor or retitle the window, and a mark of writing
+/// direction could reverse what stands beside it, so all but line feeds and tabs are shown as escapes.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| {
+        let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        direction || (c.is_control() && c != '\n' && c != '\t')
+    };
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match acts(c) {
+            // Writing to a string cannot fail.
+            true => drop(write!(shown, "{}", c.escape_default())),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// That a file cannot be written, and why.
 pub fn cannot_write(path: &Path, error: &Error) -> Failure {
     Failure::User(format!("cannot write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_shown() {
+        assert_eq!(
+            printable("plain\ttext,\ntwo lines, é 漢"),
+            "plain\ttext,\ntwo lines, é 漢"
+        );
+        assert_eq!(
+            printable("\u{1b}[2J\u{7}\r\u{9b}1m\u{202e}x"),
+            "\\u{1b}[2J\\u{7}\\r\\u{9b}1m\\u{202e}x"
+        );
+    }
 }

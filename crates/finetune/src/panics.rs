@@ -1,5 +1,6 @@
 //! A bug ends the program with one line and exit code 1, not with a backtrace.
 
+use crate::output::say;
 use std::{panic, process::ExitCode};
 
 /// Readers that panic on some damaged files; `finetune-data` catches that and says what is wrong
@@ -14,7 +15,7 @@ pub fn guard(program: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode
             return;
         }
         let message = info.payload_as_str().unwrap_or("no message");
-        eprintln!("internal error at {place}: {message}. This is a bug; please report it");
+        say!("internal error at {place}: {message}. This is a bug; please report it");
     }));
     panic::catch_unwind(program).unwrap_or(ExitCode::from(1))
 }

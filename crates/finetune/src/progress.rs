@@ -1,5 +1,6 @@
 //! Progress on standard error: bars on a terminal, a few lines elsewhere.
 
+use crate::output::say;
 use std::{
     io::{IsTerminal, stderr},
     time::Duration,
@@ -45,7 +46,7 @@ impl ProgressView {
     fn line(&self, text: &str) {
         match &self.training {
             Some(bar) if !bar.is_hidden() => bar.println(text),
-            _ => eprintln!("{text}"),
+            _ => say!("{text}"),
         }
     }
 
@@ -110,7 +111,7 @@ impl Observer for ProgressView {
                         bar.set_message(format!("loss {mean:.4}  {speed:.1} samples/s"));
                     }
                     // Without a terminal, about ten lines in all.
-                    _ if step % (self.total_steps / 10).max(1) == 0 => eprintln!(
+                    _ if step % (self.total_steps / 10).max(1) == 0 => say!(
                         "step {step}/{}  loss {mean:.4}  {speed:.1} samples/s",
                         self.total_steps
                     ),

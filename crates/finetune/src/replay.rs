@@ -15,7 +15,7 @@ use crate::{
     interrupt,
     machine::{machine, program},
     manifest,
-    output::print,
+    output::{print, say},
     paths,
     resume::load_unchanged,
     run_comparison::{Compared, compare},
@@ -104,15 +104,19 @@ fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
     let (program, machine) = (program(), machine(&plan.device));
     let was = &session.program;
     if *was != program {
-        eprintln!(
+        say!(
             "note: the run was made by version {} (commit {}), this is {} (commit {})",
-            was.version, was.git_commit, program.version, program.git_commit
+            was.version,
+            was.git_commit,
+            program.version,
+            program.git_commit
         );
     }
     if session.machine != machine {
-        eprintln!(
+        say!(
             "note: the run was made on another machine ({}, {} threads), so the last bits may differ",
-            session.machine.cpu, session.machine.threads
+            session.machine.cpu,
+            session.machine.threads
         );
     }
 }

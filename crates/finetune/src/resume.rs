@@ -9,7 +9,7 @@ use crate::{
     error::Failure,
     execute::{Loaded, execute, load},
     interrupt, model,
-    output::print,
+    output::{print, say},
     rows::Rows,
     settings,
 };
@@ -51,24 +51,24 @@ pub fn resume(
     for difference in saved.check_resumable(&now, accepted)? {
         if difference.key != "output" {
             let (key, saved, now) = (difference.key, difference.saved, difference.now);
-            eprintln!("note: {key} was {saved} and is {now} from here on");
+            say!("note: {key} was {saved} and is {now} from here on");
         }
     }
     now.check()?;
     let loaded = load(&now)?;
     let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
-    eprintln!("{}", loaded.description);
+    say!("{}", loaded.description);
     for damage in &start.damaged {
-        eprintln!("note: a newer checkpoint is passed over: {damage}");
+        say!("note: a newer checkpoint is passed over: {damage}");
     }
     match start.state.step {
-        0 => eprintln!(
+        0 => say!(
             "resume  {}: from the beginning, there is no checkpoint",
             run.path().display()
         ),
-        step => eprintln!("resume  {}: after step {step}", run.path().display()),
+        step => say!("resume  {}: after step {step}", run.path().display()),
     }
-    eprintln!("{}", start.prepared.trainable_line());
+    say!("{}", start.prepared.trainable_line());
     execute(&now, loaded, start, &mut run)?.print(&now, &run, json)?;
     Ok(ExitCode::SUCCESS)
 }

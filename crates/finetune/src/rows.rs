@@ -6,7 +6,7 @@ use finetune_data::{
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
-use crate::{data::tokenize, error::Failure, train_options::TrainOptions};
+use crate::{data::tokenize, error::Failure, output::say, train_options::TrainOptions};
 
 /// The rows of a run, their columns and labels.
 pub struct Rows {
@@ -179,7 +179,7 @@ impl Rows {
         };
         let checked = check_classes_in_training(self.labels.class_names(), &training, &other, name);
         match (checked, &self.labels) {
-            (Err(error), LabelSchema::MultiLabel(_)) => eprintln!("note: {error}"),
+            (Err(error), LabelSchema::MultiLabel(_)) => say!("note: {error}"),
             (checked, _) => checked?,
         }
         Ok(())

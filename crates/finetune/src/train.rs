@@ -15,6 +15,7 @@ use crate::{
     find_batch_size::find_batch_size,
     interrupt,
     model::{self, Verification},
+    output::say,
     paths,
     plan::{plan, with_data, with_model},
     resume::resume,
@@ -60,7 +61,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     plan.model_sha256 = verification.wait()?.weights_sha256;
     let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {
-        eprintln!("  {}", start.prepared.names.join("\n  "));
+        say!("  {}", start.prepared.names.join("\n  "));
     }
     execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json)?;
     Ok(ExitCode::SUCCESS)

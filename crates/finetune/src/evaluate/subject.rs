@@ -11,6 +11,7 @@ use crate::{
     data::{describe, tokenize},
     error::Failure,
     interrupt, model,
+    output::say,
     progress::ProgressView,
 };
 
@@ -99,7 +100,7 @@ impl Subject {
         let max_length = arguments.max_length.unwrap_or(256).min(longest);
         let tokenizer = self.classifier.tokenizer();
         let data = tokenize(&rows, &columns, &labels, tokenizer, max_length)?;
-        eprintln!("data    {}: {}", whole.name(), describe(&data));
+        say!("data    {}: {}", whole.name(), describe(&data));
         let mut observers = Observers::default()
             .with(interrupt::OnSignal)
             .with(ProgressView::default());

@@ -13,6 +13,7 @@ use crate::{
     args::{Format, PredictArguments},
     error::Failure,
     model,
+    output::say,
     predictions::Sink,
     progress::count,
 };
@@ -52,7 +53,7 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     sink.finish()?;
     timings.end();
     if is_file && timings.texts >= MANY {
-        eprintln!(
+        say!(
             "predicted {} texts in {:.2} s ({:.0} texts/s)",
             count(timings.texts),
             timings.seconds,

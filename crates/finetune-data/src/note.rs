@@ -1,0 +1,25 @@
+use std::fmt;
+
+/// Something about the data that decides nothing against the user's word but that a person should
+/// see: a guess and what decided it, a name matched in spite of its case, a class without rows. The
+/// text names file, row or column where there is one. Whoever calls prints it; this crate never does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Note(String);
+
+impl Note {
+    /// A note with this text: a clause without a full stop at its end.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
