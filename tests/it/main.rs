@@ -1,6 +1,7 @@
 //! All tests across crates, in one binary so that they link once.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod advice;
 mod bad_data;
 mod bad_model;
 mod bad_option;
