@@ -286,26 +286,6 @@ fn null_label() {
 }
 
 #[test]
-fn class_in_validation_that_training_has_not() {
-    let train = b"text,label\ngood,positive\nbad,negative\n";
-    let with_another = b"text,label\ngood,positive\nso so,neutral\n";
-    for name in ["validation", "test"] {
-        let other = format!("data/{name}.csv");
-        let files: [(&str, &[u8]); 3] = [
-            ("data/train.csv", train),
-            ("data/validation.csv", train),
-            (&other, with_another),
-        ];
-        check(
-            &files,
-            "data",
-            &[],
-            &["class `neutral` has 1 row", name, "none in the training"],
-        );
-    }
-}
-
-#[test]
 fn split_that_selects_nothing() {
     let files: [(&str, &[u8]); 1] = [("x.csv", b"text,label\na,b\nc,d\n")];
     for (arguments, words) in [

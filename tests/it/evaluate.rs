@@ -211,6 +211,64 @@ fn details_on_request() {
     );
 }
 
+/// A row number is the row's in its file, whatever was drawn or sliced, with its line, and with the
+/// file where there are several.
+#[test]
+fn errors_say_where_their_rows_stand() {
+    let scratch = Scratch::new();
+    let rows = samples::examples(200);
+    samples::write(&scratch.path("part-0.csv"), &rows[..120]);
+    samples::write(&scratch.path("part-1.csv"), &rows[120..]);
+    samples::write(&scratch.path("rows.parquet"), &rows);
+    let model = fixtures::path("tiny_bert");
+    let evaluate = |arguments: &[&str]| {
+        let fixed = ["evaluate", argument(&model), "--errors", "9"];
+        scratch.run(&[&fixed, arguments].concat()).succeeded()
+    };
+    for (dataset, options) in [
+        ("part-0.csv", &["--split", "train[50:]"][..]),
+        ("part-0.csv", &["--eval-rows", "40"]),
+        (
+            "part-0.csv",
+            &["--split", "train[30:]", "--eval-rows", "40"],
+        ),
+        (
+            "part-*.csv",
+            &["--split", "train[50:]", "--eval-rows", "90"],
+        ),
+        (
+            "rows.parquet",
+            &["--split", "train[50:]", "--eval-rows", "90"],
+        ),
+    ] {
+        let arguments = [&["--dataset", dataset], options].concat();
+        let metrics = evaluate(&[&arguments[..], &["--json"]].concat()).json();
+        let table = evaluate(&arguments).stdout;
+        let errors = metrics["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 9);
+        for error in errors {
+            let file = error["file"].as_str().unwrap();
+            let row = error["row"].as_u64().unwrap();
+            let first = if file == "part-1.csv" { 120 } else { 0 };
+            let (text, _) = &rows[first + row as usize];
+            assert_eq!(error["text"], text.as_str(), "{error}");
+            let place = match (dataset, error["line"].as_u64()) {
+                ("rows.parquet", None) => format!("{row} "),
+                ("part-*.csv", Some(line)) => format!("{file}, row {row} (line {line})"),
+                (_, Some(line)) => format!("{row} (line {line})"),
+                _ => panic!("no line: {error}"),
+            };
+            // A header, then a line each.
+            assert!([None, Some(row + 2)].contains(&error["line"].as_u64()));
+            let lines = table.lines().filter(|line| line.ends_with(text.as_str()));
+            assert!(
+                lines.into_iter().any(|line| line.contains(&place)),
+                "no {place:?} in {table}"
+            );
+        }
+    }
+}
+
 #[test]
 fn errors_of_a_regression_are_the_largest() {
     let scratch = Scratch::new();

@@ -104,6 +104,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         train.arg("train").arg("--model").arg(model);
         train.arg("--dataset").arg(data).args(*options);
         train
+            .args(["--train-rows", "1000", "--eval-rows", "200"])
             .args(["--max-steps", "12", "--json", "--output"])
             .arg(&run);
         output_of(&mut train)?;

@@ -1,18 +1,17 @@
 //! Which class a value names.
 
-use std::collections::HashMap;
-
 use arrow::datatypes::Schema;
 
 use crate::cell::Cell;
 use crate::error::{listed, nearest};
+use crate::name_matching::{Lookup, NameList, NameMatch, match_names};
 use crate::value::Value;
 use crate::{Error, Result, hf_metadata};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ClassIndex {
     names: Vec<String>,
-    by_name: HashMap<String, u32>,
+    lookup: Lookup,
     /// Names in the metadata of a `ClassLabel` column, and the class of each.
     metadata: Option<(Vec<String>, Vec<Option<u32>>)>,
     /// All names are integers, so integers mean names.
@@ -20,17 +19,24 @@ pub(crate) struct ClassIndex {
 }
 
 impl ClassIndex {
-    /// `names` are the classes in order; the metadata of `schema` may have the column's own.
-    pub(crate) fn new(names: &[String], schema: &Schema, column: &str) -> Result<Self> {
+    /// `names` are the classes in order; the metadata of `schema` may have the column's own, which
+    /// are matched with them.
+    pub(crate) fn new(
+        names: &[String],
+        schema: &Schema,
+        column: &str,
+        by_position: bool,
+    ) -> Result<Self> {
         let metadata = match hf_metadata::class_names(schema, column) {
             Some(hf) => {
-                let classes = classes_of_metadata(&hf, names, column)?;
-                Some((hf, classes))
+                let classes = classes_of_metadata(&hf, names, column, by_position)?.indices;
+                let classes = classes.iter().map(|class| class.map(|class| class as u32));
+                Some((hf, classes.collect()))
             }
             None => None,
         };
         Ok(Self {
-            by_name: names.iter().cloned().zip(0..).collect(),
+            lookup: Lookup::new(names),
             integer_names: names.iter().all(|name| name.parse::<i64>().is_ok()),
             names: names.to_vec(),
             metadata,
@@ -53,8 +59,8 @@ impl ClassIndex {
                 None if self.integer_names => self.by_name(&value.to_string(), cell),
                 None => Ok(by_index(*value, &self.names, cell)? as u32),
             },
-            Value::Text(text) => match self.by_name.get(&**text) {
-                Some(class) => Ok(*class),
+            Value::Text(text) => match self.find(text) {
+                Some(class) => Ok(class),
                 None => match text.parse::<i64>() {
                     Ok(value) if !self.integer_names => {
                         Ok(by_index(value, &self.names, cell)? as u32)
@@ -63,8 +69,8 @@ impl ClassIndex {
                     _ => Err(unknown(text)),
                 },
             },
-            Value::Bool(value) => match self.by_name.get(if *value { "true" } else { "false" }) {
-                Some(class) => Ok(*class),
+            Value::Bool(value) => match self.find(if *value { "true" } else { "false" }) {
+                Some(class) => Ok(class),
                 None if self.names.len() == 2 => Ok(u32::from(*value)),
                 None => Err(unknown(&value.to_string())),
             },
@@ -109,9 +115,13 @@ impl ClassIndex {
         Ok(())
     }
 
+    /// The class of this name, exactly or but for case and surrounding blanks.
+    fn find(&self, name: &str) -> Option<u32> {
+        self.lookup.find(name).map(|class| class as u32)
+    }
+
     fn by_name(&self, name: &str, cell: &Cell<'_>) -> Result<u32> {
-        let class = self.by_name.get(name).copied();
-        class.ok_or_else(|| self.unknown(name, cell))
+        self.find(name).ok_or_else(|| self.unknown(name, cell))
     }
 
     fn unknown(&self, found: &str, cell: &Cell<'_>) -> Error {
@@ -143,28 +153,33 @@ fn by_index(value: i64, names: &[String], cell: &Cell<'_>) -> Result<usize> {
     }
 }
 
-/// Class of each `ClassLabel` index when the user or a model brings other names: by name where the
-/// names occur, else by position when none does and the number fits.
+/// Which class each name in the metadata of a `ClassLabel` column is.
 pub(crate) fn classes_of_metadata(
     metadata: &[String],
     names: &[String],
     column: &str,
-) -> Result<Vec<Option<u32>>> {
-    let position = |name: &String| names.iter().position(|n| n == name).map(|i| i as u32);
-    let by_name: Vec<_> = metadata.iter().map(position).collect();
-    if by_name.iter().any(Option::is_some) {
-        return Ok(by_name);
+    by_position: bool,
+) -> Result<NameMatch> {
+    let whose = whose_metadata(column);
+    match_names(
+        NameList {
+            whose: &whose,
+            names: metadata,
+        },
+        wanted_names(names),
+        by_position,
+    )
+}
+
+/// Whose the names in the metadata are, for messages.
+pub(crate) fn whose_metadata(column: &str) -> String {
+    format!("the classes of column `{column}`")
+}
+
+/// The names that labels are to have.
+pub(crate) fn wanted_names(names: &[String]) -> NameList<'_> {
+    NameList {
+        whose: "the class names",
+        names,
     }
-    if metadata.len() != names.len() {
-        return Err(Error::Classes {
-            message: format!(
-                "column `{column}` has the {} classes {}, which do not fit the {} class names {}",
-                metadata.len(),
-                listed(metadata, 12),
-                names.len(),
-                listed(names, 12)
-            ),
-        });
-    }
-    Ok((0..names.len() as u32).map(Some).collect())
 }

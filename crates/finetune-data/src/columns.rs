@@ -11,6 +11,9 @@ pub struct Columns {
     pub text: Vec<String>,
     /// The label columns: none, one, or one per output (see [`LabelSchema`](crate::LabelSchema)).
     pub label: Vec<String>,
+    /// Whether names of label columns and of `ClassLabel` classes that match none of the names wanted
+    /// are taken by position (see [`match_names`](crate::match_names)).
+    pub labels_by_position: bool,
 }
 
 /// Text columns by convention, in order of preference; the names that GLUE, SuperGLUE and most
@@ -109,7 +112,19 @@ impl Columns {
         if require_label || !label_flags.is_empty() {
             label.iter().try_for_each(|l| check_label_type(schema, l))?;
         }
-        Ok(Self { text, label })
+        Ok(Self {
+            text,
+            label,
+            labels_by_position: false,
+        })
+    }
+
+    /// The same columns, whose labels may be taken by position.
+    pub fn by_position(self, labels_by_position: bool) -> Self {
+        Self {
+            labels_by_position,
+            ..self
+        }
     }
 
     /// True when each row is a pair of texts.

@@ -393,18 +393,6 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
-    /// A class that evaluation would meet and training never saw.
-    #[error(
-        "class `{class}` has {count} rows in {other} but none in the training data; training cannot learn it: use more rows, another seed, or a stratified split"
-    )]
-    ClassNotInTraining {
-        /// The class.
-        class: String,
-        /// Rows of this class in the other split.
-        count: u64,
-        /// Name of the other split.
-        other: String,
-    },
     /// A stratified split that cannot be made.
     #[error("{message}")]
     Stratify {

@@ -3,6 +3,7 @@ use crate::cell::Cell;
 use crate::class_index::ClassIndex;
 use crate::error::listed;
 use crate::label_array::LabelArray;
+use crate::name_matching::{NameList, NameMatch, match_names, mismatch};
 use crate::value::Value;
 use crate::{Columns, Error, LabelSchema, Result, RowBatch, Split};
 
@@ -29,24 +30,23 @@ enum Target {
 
 impl LabelDecoder {
     /// A decoder for the label columns of `split`. Several columns belong to the names of `schema` by
-    /// name, or by position where no name is the name of a column.
+    /// name, or by position where `columns` says so and no name is the name of a column (see
+    /// [`match_names`](crate::match_names)).
     ///
     /// # Errors
     /// No label column, `ClassLabel` names or columns that do not fit the names of `schema`.
     pub fn new(schema: &LabelSchema, split: &Split, columns: &Columns) -> Result<Self> {
+        let by_position = columns.labels_by_position;
         let columns = columns.required_labels(split)?;
-        let index = |names| ClassIndex::new(names, split.schema(), &columns[0]);
+        let index = |names| ClassIndex::new(names, split.schema(), &columns[0], by_position);
+        let outputs = |names| outputs_of_columns(columns, names, by_position).map(|(all, _)| all);
         let target = match (schema, columns.len()) {
             (LabelSchema::Classes(names), 1) => Target::Class(index(names)?),
             (LabelSchema::Classes(_), _) => return Err(several_for_one(columns)),
             (LabelSchema::MultiLabel(names), 1) => Target::ClassList(index(names)?),
-            (LabelSchema::MultiLabel(names), _) => {
-                Target::ClassColumns(outputs_of_columns(columns, names)?)
-            }
+            (LabelSchema::MultiLabel(names), _) => Target::ClassColumns(outputs(names)?),
             (LabelSchema::Regression(names), 1) => Target::Values(names.len()),
-            (LabelSchema::Regression(names), _) => {
-                Target::ValueColumns(outputs_of_columns(columns, names)?)
-            }
+            (LabelSchema::Regression(names), _) => Target::ValueColumns(outputs(names)?),
         };
         Ok(Self {
             columns: columns.to_vec(),
@@ -170,27 +170,30 @@ fn numbers(label: &Value<'_>, cell: &Cell<'_>, row: &mut [f32]) -> Result<()> {
     }
 }
 
-/// Output of each column, one to one: by name, or by position where no name is the name of a column.
-pub(crate) fn outputs_of_columns(columns: &[String], names: &[String]) -> Result<Vec<usize>> {
-    let output = |column: &String| names.iter().position(|name| name == column);
-    let by_name: Vec<_> = columns.iter().map(output).collect();
-    if columns.len() == names.len() {
-        if by_name.iter().all(Option::is_none) {
-            return Ok((0..names.len()).collect());
-        }
-        if let Some(outputs) = by_name.into_iter().collect() {
-            return Ok(outputs);
-        }
+/// Output of each column, one to one, and how they match.
+pub(crate) fn outputs_of_columns(
+    columns: &[String],
+    names: &[String],
+    by_position: bool,
+) -> Result<(Vec<usize>, NameMatch)> {
+    let (found, wanted) = columns_and_names(columns, names);
+    let matched = match_names(found, wanted, by_position)?;
+    match matched.one_to_one(names.len()) {
+        Some(outputs) => Ok((outputs, matched)),
+        None => Err(mismatch(found, wanted)),
     }
-    Err(Error::Classes {
-        message: format!(
-            "the {} label columns {} do not fit the {} names {}",
-            columns.len(),
-            listed(columns, 12),
-            names.len(),
-            listed(names, 12)
-        ),
-    })
+}
+
+/// The lists that [`outputs_of_columns`] matches.
+pub(crate) fn columns_and_names<'a>(
+    columns: &'a [String],
+    names: &'a [String],
+) -> (NameList<'a>, NameList<'a>) {
+    let list = |whose, names| NameList { whose, names };
+    (
+        list("the label columns", columns),
+        list("the names of the outputs", names),
+    )
 }
 
 /// The error for single-label classification with several label columns.

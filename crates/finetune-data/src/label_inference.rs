@@ -33,13 +33,13 @@ impl LabelSchema {
     /// column; numbers, some of them floating-point, regression with an output for each column. The
     /// names are those of the columns.
     ///
-    /// `names` (the flag `--labels`) are the names of the outputs, in this order. String labels match
-    /// by name. Integers match by name when all names are integers (`--labels 1,2,3,4,5`), else by
-    /// index. Columns match by name, or by position where no name is that of a column.
+    /// `names` (the flag `--labels`) are the names of the outputs, in this order. String labels,
+    /// `ClassLabel` names and columns match by name as [`match_names`](crate::match_names) has it:
+    /// exactly, else but for case and surrounding blanks, else only if `columns` says by position.
+    /// Integers match by name when all names are integers (`--labels 1,2,3,4,5`), else by index.
     ///
     /// `problem_type` overrides the guess. All `splits` are looked through, so that a class known to
-    /// validation alone is still in the list (see
-    /// [`check_classes_in_training`](crate::check_classes_in_training)). Where types, metadata and
+    /// validation alone is still in the list. Where types, metadata and
     /// arguments do not answer, this reads the label columns once; memory grows with the number of
     /// classes only.
     ///
@@ -58,6 +58,7 @@ impl LabelSchema {
                 message: "no split to infer labels from".to_owned(),
             });
         };
+        let by_position = columns.labels_by_position;
         let columns = columns.required_labels(first)?;
         for column in columns {
             for split in splits {
@@ -73,8 +74,8 @@ impl LabelSchema {
             }
         }
         match columns {
-            [column] => OneColumn::new(splits, column, names)?.schema(problem_type),
-            columns => of_columns(splits, columns, names, problem_type),
+            [column] => OneColumn::new(splits, column, names, by_position)?.schema(problem_type),
+            columns => of_columns(splits, columns, names, problem_type, by_position),
         }
     }
 }
@@ -84,13 +85,19 @@ struct OneColumn<'a> {
     splits: &'a [&'a Split],
     column: &'a str,
     names: Option<&'a [String]>,
+    by_position: bool,
     data_type: &'a DataType,
     /// Class names in the metadata.
     metadata: Option<Vec<String>>,
 }
 
 impl<'a> OneColumn<'a> {
-    fn new(splits: &'a [&'a Split], column: &'a str, names: Option<&'a [String]>) -> Result<Self> {
+    fn new(
+        splits: &'a [&'a Split],
+        column: &'a str,
+        names: Option<&'a [String]>,
+        by_position: bool,
+    ) -> Result<Self> {
         let schema = splits[0].schema();
         let field = schema.field_with_name(column);
         let data_type = field.map(|f| f.data_type()).map_err(|e| Error::Classes {
@@ -101,6 +108,7 @@ impl<'a> OneColumn<'a> {
             splits,
             column,
             names,
+            by_position,
             data_type,
             metadata: (Kind::of(item) == Kind::Integer)
                 .then(|| hf_metadata::class_names(schema, column))
@@ -253,7 +261,7 @@ impl<'a> OneColumn<'a> {
     /// Class names that the user gave.
     fn given(&self, names: &[String], at_least: usize) -> Result<Vec<String>> {
         if let Some(metadata) = &self.metadata {
-            classes_of_metadata(metadata, names, self.column)?;
+            classes_of_metadata(metadata, names, self.column, self.by_position)?;
         }
         checked(names.to_vec(), at_least, self.column)
     }
@@ -265,6 +273,7 @@ fn of_columns(
     columns: &[String],
     names: Option<&[String]>,
     problem_type: Option<ProblemType>,
+    by_position: bool,
 ) -> Result<LabelSchema> {
     let mut kinds = Vec::new();
     for column in columns {
@@ -290,7 +299,7 @@ fn of_columns(
     };
     let names = match names {
         Some(names) => {
-            outputs_of_columns(columns, names)?;
+            outputs_of_columns(columns, names, by_position)?;
             checked(names.to_vec(), 1, &columns[0])?
         }
         None => columns.to_vec(),

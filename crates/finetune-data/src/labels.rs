@@ -1,4 +1,4 @@
-use crate::{Error, ProblemType, Result};
+use crate::ProblemType;
 
 /// What the label columns mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,28 +42,4 @@ impl LabelSchema {
     pub fn num_labels(&self) -> usize {
         self.names().len()
     }
-}
-
-/// Refuses a class that `other` has rows of and training has none of. Counts are per class, in the
-/// order of `names`; `other_name` is for the message.
-///
-/// # Errors
-/// [`Error::ClassNotInTraining`] for the first such class.
-pub fn check_classes_in_training(
-    names: &[String],
-    training: &[u64],
-    other: &[u64],
-    other_name: &str,
-) -> Result<()> {
-    for (index, name) in names.iter().enumerate() {
-        let count = |counts: &[u64]| counts.get(index).copied().unwrap_or(0);
-        if count(training) == 0 && count(other) > 0 {
-            return Err(Error::ClassNotInTraining {
-                class: name.clone(),
-                count: count(other),
-                other: other_name.to_owned(),
-            });
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cell;
+mod class_counts;
 mod class_index;
 mod column;
 mod columns;
@@ -17,6 +18,8 @@ mod label_decoder;
 mod label_inference;
 mod label_scan;
 mod labels;
+mod name_matching;
+mod name_notes;
 mod note;
 #[cfg(feature = "parquet")]
 mod parquet_sink;
@@ -43,7 +46,9 @@ pub use columns::Columns;
 pub use dataset::Dataset;
 pub use error::{Error, Place, Result};
 pub use label_decoder::LabelDecoder;
-pub use labels::{LabelSchema, check_classes_in_training};
+pub use labels::LabelSchema;
+pub use name_matching::{MatchRule, NameList, NameMatch, are_numbers, match_names};
+pub use name_notes::{NameNotes, NamesOf};
 pub use note::Note;
 #[cfg(feature = "parquet")]
 pub use parquet_sink::{ParquetSink, write_parquet};

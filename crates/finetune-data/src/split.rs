@@ -323,7 +323,7 @@ impl Split {
 }
 
 /// Stream of the permutation behind [`Split::shuffle_take`].
-const SHUFFLE_TAKE: u64 = 0x7461_6b65;
+pub(crate) const SHUFFLE_TAKE: u64 = 0x7461_6b65;
 
 /// Keeps the selected rows of a batch; `None` when there are none.
 fn select(

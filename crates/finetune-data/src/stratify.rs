@@ -1,10 +1,14 @@
 //! A validation set out of the training set, with the same class shares.
 
+use crate::error::listed;
 use crate::permutation::Permutation;
-use crate::{BatchLabels, Columns, Error, LabelDecoder, LabelSchema, Result, Split};
+use crate::split::SHUFFLE_TAKE;
+use crate::{BatchLabels, Columns, Error, LabelDecoder, LabelSchema, Note, Result, Split};
 
 /// Streams of the permutations, one per stratum from here on.
 const STRATIFIED_SPLIT: u64 = 0x7374_7261_7400_0000;
+/// The same for drawing rows.
+const STRATIFIED_DRAW: u64 = 0x6472_6177_0000_0000;
 
 impl Split {
     /// Splits the rows into training and validation, `fraction` of them (between 0 and 1) to
@@ -62,6 +66,80 @@ impl Split {
             select(false)?.named(format!("{} without {percent}%", self.name())),
             select(true)?.named(format!("{percent}% of {}", self.name())),
         ))
+    }
+
+    /// `n` rows chosen at random as [`shuffle_take`](Self::shuffle_take) chooses them; 0 means all. Where
+    /// that would leave a class without a row, they are drawn class by class instead: one row of each
+    /// class at least, and else in proportion. The note says which classes that is about; where `n`
+    /// rows are too few for all classes it stays with the plain draw, and the note says that.
+    ///
+    /// Reads the label columns once or twice (once more with several labels per row, for which a row
+    /// counts as in [`stratified_split`](Self::stratified_split)) where fewer rows are drawn than there
+    /// are; memory as there.
+    ///
+    /// # Errors
+    /// A label that cannot be decoded.
+    pub fn draw(
+        &self,
+        columns: &Columns,
+        labels: Option<&LabelSchema>,
+        seed: u64,
+        n: u64,
+    ) -> Result<(Split, Option<Note>)> {
+        let plain = self.shuffle_take(seed, n)?;
+        let names = labels.map_or(&[][..], LabelSchema::class_names);
+        if plain.len() == self.len() || names.is_empty() {
+            return Ok((plain, None));
+        }
+        let strata = Strata::new(self, columns, labels)?;
+        let (mut counts, mut drawn) = (vec![0; strata.count], vec![0; strata.count]);
+        let ranks = Permutation::new(self.len(), seed, SHUFFLE_TAKE)?;
+        for (row, stratum) in (0..).zip(strata.of_rows()?) {
+            let stratum = stratum?;
+            counts[stratum] += 1;
+            drawn[stratum] += u64::from(ranks.get(row) < n);
+        }
+        let lost = (0..names.len()).filter(|&class| counts[class] > 0 && drawn[class] == 0);
+        let lost: Vec<_> = lost
+            .map(|class| format!("`{}` ({} rows)", names[class], counts[class]))
+            .collect();
+        if lost.is_empty() {
+            return Ok((plain, None));
+        }
+        let classes = if lost.len() == 1 { "class" } else { "classes" };
+        let lost = format!("{classes} {}", listed(&lost, 12));
+        let present = counts.iter().filter(|&&count| count > 0).count() as u64;
+        if present > n {
+            let note = format!(
+                "the {n} rows drawn of the {} of {} have none of the {lost}; at least {present} rows have one of each",
+                self.len(),
+                self.name()
+            );
+            return Ok((plain, Some(Note::new(note))));
+        }
+        let mut quotas = quotas(&counts, n - present);
+        for (quota, &count) in quotas.iter_mut().zip(&counts) {
+            *quota += u64::from(count > 0);
+        }
+        let draws = (STRATIFIED_DRAW..)
+            .zip(&counts)
+            .map(|(stream, &count)| Permutation::new(count, seed, stream))
+            .collect::<Result<Vec<_>>>()?;
+        let mut ranks = vec![0; counts.len()];
+        let mut of_rows = strata.of_rows()?;
+        let split = self.filter(|| {
+            let stratum = of_rows.next().unwrap_or(Ok(0))?;
+            let rank = ranks[stratum];
+            ranks[stratum] += 1;
+            Ok::<_, Error>(draws[stratum].get(rank) < quotas[stratum])
+        })?;
+        let note = format!(
+            "{n} of the {} rows of {} are drawn class by class: a plain draw would have none of the {lost}",
+            self.len(),
+            self.name()
+        );
+        let name = format!("{}, {n} random rows of every class", self.name());
+        Ok((split.named(name), Some(Note::new(note))))
     }
 }
 

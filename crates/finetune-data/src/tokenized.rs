@@ -292,7 +292,12 @@ impl TokenizedDataset {
         self.split.texts_of_rows(&self.columns, rows)
     }
 
-    /// File and row in the file that a row comes from.
+    /// The files that rows may come from, in order.
+    pub fn files(&self) -> &[Arc<Path>] {
+        &self.files
+    }
+
+    /// File and row in the file that a row comes from, without its line ([`places`](Self::places)).
     ///
     /// # Errors
     /// As [`row_len`](Self::row_len).
@@ -309,6 +314,16 @@ impl TokenizedDataset {
                 len: self.len(),
             }),
         }
+    }
+
+    /// Where rows stand, with their lines, in the order given. This reads the files of the split again,
+    /// as [`texts`](Self::texts) does.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts).
+    pub fn places(&self, rows: &[u64]) -> Result<Vec<Place>> {
+        let texts = self.texts(rows)?.into_iter();
+        Ok(texts.map(|row| row.place).collect())
     }
 
     /// Joins rows into a batch, in the order given.
@@ -372,6 +387,9 @@ fn cache_key(
         columns.text,
         labels.map(|_| &columns.label)
     ));
+    if columns.labels_by_position {
+        hasher.update("by position");
+    }
     Ok(hasher.finalize().into())
 }
 

@@ -1,6 +1,6 @@
 //! `config.json`: read strictly where it decides the computation, kept whole for writing back.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use finetune_kernels::Activation;
 use serde_json::{Map, Value, json};
@@ -388,17 +388,26 @@ impl Reader<'_> {
     }
 
     fn label_names(&self, map: &Map<String, Value>) -> Result<Vec<String>, ModelError> {
-        (0..map.len())
-            .map(|id| {
-                let name = map.get(&id.to_string()).and_then(Value::as_str);
-                name.map(str::to_string).ok_or_else(|| {
-                    let problem = format!(
-                        "expected a name for each of the classes 0 to {}, found none for {id}",
-                        map.len() - 1
-                    );
-                    self.error("id2label", problem)
-                })
+        let name_of = |id: usize| {
+            let name = map.get(&id.to_string()).and_then(Value::as_str);
+            name.map(str::to_string).ok_or_else(|| {
+                let problem = format!(
+                    "expected a name for each of the classes 0 to {}, found none for {id}",
+                    map.len() - 1
+                );
+                self.error("id2label", problem)
             })
-            .collect()
+        };
+        let names: Vec<_> = (0..map.len()).map(name_of).collect::<Result<_, _>>()?;
+        let mut first = HashMap::new();
+        for (id, name) in names.iter().enumerate() {
+            if let Some(other) = first.insert(name, id) {
+                let problem = format!(
+                    "{other} and {id} are both named {name:?}; give each class a name of its own"
+                );
+                return Err(self.error("id2label", problem));
+            }
+        }
+        Ok(names)
     }
 }

@@ -7,11 +7,10 @@ use std::{
 
 use burn::{
     Tensor,
-    module::Param,
     tensor::{Device, TensorData},
 };
 use finetune_kernels::random;
-use finetune_peft::{Linear, transpose};
+use finetune_peft::transpose;
 use rayon::prelude::*;
 
 use crate::{
@@ -26,6 +25,8 @@ pub struct LoadReport {
     pub weights: PathBuf,
     /// Weights that were drawn at random, by transformers' names: a new head.
     pub fresh: Vec<String>,
+    /// Those of them that the file has, for other outputs.
+    pub replaced: Vec<String>,
     /// Weights of the file that the model has no use for.
     pub unexpected: Vec<String>,
 }
@@ -63,6 +64,7 @@ impl SequenceClassifier {
         let report = LoadReport {
             weights: path.clone(),
             fresh: plan.fresh.clone(),
+            replaced: plan.replaced.clone(),
             unexpected: plan.unexpected.clone(),
         };
         drop(file);
@@ -91,11 +93,20 @@ impl SequenceClassifier {
             let (outputs, hidden) = (config.outputs.len(), config.hidden_size);
             let weight = TensorData::new(values([outputs, hidden]), [hidden, outputs]);
             let bias = TensorData::new(values([1, outputs]), [outputs]);
-            self.head.classifier = Linear::new(
-                Param::from_tensor(Tensor::from_data(weight, device)),
-                Param::from_tensor(Tensor::from_data(bias, device)),
+            self.head.classifier.replace(
+                Tensor::from_data(weight, device),
+                Tensor::from_data(bias, device),
             );
         }
+        self.set_config(config);
+        self
+    }
+
+    /// The same model with its outputs in another order and by other names: output `i` of `outputs`
+    /// is the model's own output `order[i]`, with its weights and its bias, in adapters too.
+    pub fn with_order(mut self, outputs: Outputs, order: &[usize]) -> Self {
+        self.head.classifier.select_outputs(order);
+        let config = self.config().clone().with_outputs(outputs);
         self.set_config(config);
         self
     }
@@ -116,6 +127,7 @@ struct LoadPlan {
     /// By our path: the parameter, and its name in the file unless it is drawn anew.
     sources: BTreeMap<String, (Parameter, Option<String>)>,
     fresh: Vec<String>,
+    replaced: Vec<String>,
     unexpected: Vec<String>,
 }
 
@@ -129,11 +141,18 @@ impl LoadPlan {
         let mut left: BTreeSet<String> = file.names().into_iter().collect();
         let (mut sources, mut fresh) = (BTreeMap::new(), Vec::new());
         let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
+        let mut replaced = Vec::new();
         for parameter in parameters(config) {
-            let found = old_names(&parameter, family.prefix)
+            let in_file = old_names(&parameter, family.prefix)
                 .into_iter()
-                .find(|name| left.remove(name))
-                .filter(|_| parameter.part != Part::Classifier || keep_classifier);
+                .find(|name| left.remove(name));
+            let found = match parameter.part == Part::Classifier && !keep_classifier {
+                true => {
+                    replaced.extend(in_file);
+                    None
+                }
+                false => in_file,
+            };
             match &found {
                 Some(name) => {
                     let shape = file.shape(name).unwrap_or_default();
@@ -174,6 +193,7 @@ impl LoadPlan {
         Ok(Self {
             sources,
             fresh,
+            replaced,
             unexpected,
         })
     }

@@ -3,6 +3,7 @@
 use burn::{
     Tensor,
     module::{Module, Param},
+    tensor::{Int, TensorData},
 };
 use finetune_kernels::{Activation, DropoutSource, Precision, Products, linear};
 
@@ -67,6 +68,60 @@ impl Linear {
     /// Width of the output.
     pub fn out_features(&self) -> usize {
         self.weight.shape()[1]
+    }
+
+    /// Puts the outputs into another order, or leaves some out: output `i` is what output `order[i]` was.
+    /// Weight, bias and all adapters follow.
+    pub fn select_outputs(&mut self, order: &[usize]) {
+        let device = self.weight.val().device();
+        let order: Vec<i64> = order.iter().map(|&output| output as i64).collect();
+        let length = order.len();
+        let order = Tensor::<1, Int>::from_data(TensorData::new(order, [length]), &device);
+        let matrix = |values: &mut Param<Tensor<2>>| {
+            let selected = values.val().inner().select(1, order.clone());
+            *values = Param::from_tensor(selected);
+        };
+        let vector = |values: &mut Param<Tensor<1>>| {
+            let selected = values.val().inner().select(0, order.clone());
+            *values = Param::from_tensor(selected);
+        };
+        matrix(&mut self.weight);
+        vector(&mut self.bias);
+        for adapter in &mut self.adapters {
+            match &mut adapter.kind {
+                AdapterKind::Copy(copy) => {
+                    matrix(&mut copy.weight);
+                    vector(&mut copy.bias);
+                }
+                AdapterKind::Lora(lora) => {
+                    matrix(&mut lora.b);
+                    if let Some(magnitude) = &mut lora.magnitude {
+                        vector(magnitude);
+                    }
+                }
+                AdapterKind::Ia3(ia3) if ia3.is_feedforward() => {}
+                AdapterKind::Ia3(ia3) => vector(&mut ia3.scale),
+            }
+        }
+        self.products.packed = None;
+    }
+
+    /// Takes other weights, `[in, out]` and `[out]`, in copies of the layer too. Adapters that change the
+    /// weights they were made for are removed.
+    pub fn replace(&mut self, weight: Tensor<2>, bias: Tensor<1>) {
+        self.weight = Param::from_tensor(weight.clone());
+        self.bias = Param::from_tensor(bias.clone());
+        let active = self.active().map(|adapter| adapter.name().to_string());
+        self.adapters
+            .retain(|adapter| matches!(adapter.kind, AdapterKind::Copy(_)));
+        for adapter in &mut self.adapters {
+            if let AdapterKind::Copy(copy) = &mut adapter.kind {
+                copy.weight = Param::from_tensor(weight.clone());
+                copy.bias = Param::from_tensor(bias.clone());
+            }
+        }
+        self.activate(active.as_deref());
+        self.products.packed = None;
     }
 
     /// The adapter of this name.

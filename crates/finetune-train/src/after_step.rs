@@ -120,6 +120,16 @@ impl<'a> AfterStep<'a> {
             state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
             let value = metrics.get(self.metric.name()).unwrap_or(f64::NAN);
             self.emit(evaluation, best, state, observers)?;
+            if value.is_nan() {
+                state.undefined_evaluations += 1;
+                let message = format!(
+                    "{} has no value in this evaluation (step {}; {} so far), so it cannot be the best",
+                    self.metric.name(),
+                    state.step,
+                    state.undefined_evaluations
+                );
+                observers.emit(&Event::Note { message })?;
+            }
             let greater = self.metric.greater_is_better();
             let stop = state.early_stopping.should_stop(
                 value,
@@ -210,6 +220,15 @@ impl<'a> AfterStep<'a> {
         let adapter = self.checkpoints.adapter().cloned();
         let (notes, saving) = self.checkpoints.finish()?;
         for message in notes {
+            observers.emit(&Event::Note { message })?;
+        }
+        let unmeasured = state.best.is_none() && state.undefined_evaluations > 0;
+        if unmeasured && reason != StopReason::Interrupted {
+            let message = format!(
+                "{} had no value in any of the {} evaluations, so there is no best model; the last one is kept",
+                self.metric.name(),
+                state.undefined_evaluations
+            );
             observers.emit(&Event::Note { message })?;
         }
         let kept = match (&state.best, self.plan.load_best_model_at_end) {

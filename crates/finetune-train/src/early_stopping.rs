@@ -22,9 +22,11 @@ impl EarlyStopping {
         patience: u64,
         threshold: f64,
     ) -> bool {
-        let improved = self.best.is_none_or(|best| {
-            is_better(greater_is_better, value, best) && (value - best).abs() > threshold
-        });
+        // A value that is undefined is no improvement, also where there is none to compare it with.
+        let improved = !value.is_nan()
+            && self.best.is_none_or(|best| {
+                is_better(greater_is_better, value, best) && (value - best).abs() > threshold
+            });
         // As in transformers the comparison is with the best of all, not with the last that counted.
         if self
             .best
@@ -59,6 +61,13 @@ mod tests {
     fn small_improvements_do_not_count() {
         assert_eq!(stops_after(&[0.5, 0.52, 0.54, 0.56], 2, 0.03), Some(2));
         assert_eq!(stops_after(&[0.5, 0.54, 0.58], 2, 0.03), None);
+    }
+
+    #[test]
+    fn undefined_values_are_waited_out() {
+        let nan = f64::NAN;
+        assert_eq!(stops_after(&[nan, nan, nan], 2, 0.0), Some(1));
+        assert_eq!(stops_after(&[nan, 0.5, nan, nan], 2, 0.0), Some(3));
     }
 
     #[test]

@@ -20,9 +20,11 @@ mod features;
 mod frozen_prefix;
 mod gradient;
 mod gradients;
+mod head;
 mod learner;
 mod loss;
 mod manifest;
+mod metric_check;
 mod optimizer;
 mod parameters;
 mod plan;
@@ -72,6 +74,7 @@ pub use manifest::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
     Session, SessionEnd,
 };
+pub use metric_check::check_metric;
 pub use optimizer::{
     AdafactorConfig, AdamConfig, OPTIMIZERS, Optimizer, OptimizerConfig, OptimizerState,
     ParameterGroup, ParameterGroups, SgdConfig,

@@ -43,6 +43,10 @@ pub struct TrainPlan {
     pub label_column: Vec<String>,
     /// Names of the outputs in order: of the classes, or of the numbers of a regression.
     pub labels: Vec<String>,
+    /// Whether names in the data, or of a model's outputs, that match none of these are taken by
+    /// position.
+    #[serde(default)]
+    pub labels_by_position: bool,
     /// What the labels are.
     pub problem_type: ProblemType,
     /// What is trained.
@@ -170,6 +174,7 @@ impl Default for TrainPlan {
             text_column: Vec::new(),
             label_column: Vec::new(),
             labels: Vec::new(),
+            labels_by_position: false,
             problem_type: ProblemType::SingleLabelClassification,
             strategy,
             adapter: String::new(),
@@ -177,8 +182,8 @@ impl Default for TrainPlan {
             unfreeze_every: 0.5,
             epochs: 3.0,
             max_steps: 0,
-            train_rows: 1000,
-            eval_rows: 200,
+            train_rows: 0,
+            eval_rows: 0,
             batch_size: 16,
             batch_tokens: 0,
             gradient_accumulation_steps: 1,

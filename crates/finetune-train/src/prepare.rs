@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_models::{LoadReport, SequenceClassifier};
-use finetune_peft::{AdapterFile, PeftConfig, attach, load_adapter, train_adapter, trainable_line};
+use finetune_models::{LoadReport, ModelConfig, SequenceClassifier, modules};
+use finetune_peft::{
+    AdapterFile, AdapterPlan, PeftConfig, attach, load_adapter, train_adapter, trainable_line,
+};
 
-use crate::{TrainError, TrainPlan, Trainable};
+use crate::{TrainError, TrainPlan, Trainable, head::Head};
 
 /// Name of the adapter that a run trains.
 pub const ADAPTER: &str = "default";
@@ -38,18 +40,21 @@ impl Prepared {
 }
 
 /// Loads the base model from `directory` and applies the plan's strategy. A plan with an adapter
-/// directory goes on with that adapter.
+/// directory goes on with that adapter. A head that predicts what the plan's labels are is kept, with
+/// its outputs in their order; a note says where names differ, and why a head is drawn anew.
 pub fn prepare(
     plan: &TrainPlan,
     directory: &Path,
     device: &Device,
 ) -> Result<Prepared, TrainError> {
-    let (mut model, report) =
-        SequenceClassifier::load(directory, Some(plan.outputs()), plan.seed, device)?;
+    if !plan.adapter.is_empty() {
+        return go_on_with_adapter(plan, directory, device);
+    }
+    let mut notes = Vec::new();
+    let (mut model, report) = load_base(plan, directory, device, &mut notes)?;
     model.set_precision(plan.precision);
     let Some(config) = plan.peft_config() else {
         let trainable = Trainable::new(&plan.strategy, model.config())?;
-        let mut notes = Vec::new();
         let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
         if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
             notes.push(format!(
@@ -66,23 +71,92 @@ pub fn prepare(
             notes,
         });
     };
-    let (file, adapted) = match plan.adapter.is_empty() {
-        false => load_adapter(&mut model, ADAPTER, Path::new(&plan.adapter), device)?,
-        true => {
-            let config = with_fresh_modules(config, &report.fresh);
-            let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;
-            let base_model = match std::fs::canonicalize(&plan.model) {
-                Ok(path) => path.display().to_string(),
-                Err(_) => plan.model.clone(),
-            };
-            let file = AdapterFile {
-                config,
-                base_model,
-                revision: None,
-            };
-            (file, adapted)
-        }
+    let config = with_fresh_modules(config, &report.fresh);
+    let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;
+    let base_model = match std::fs::canonicalize(&plan.model) {
+        Ok(path) => path.display().to_string(),
+        Err(_) => plan.model.clone(),
     };
+    let file = AdapterFile {
+        config,
+        base_model,
+        revision: None,
+    };
+    Ok(with_adapter(model, file, adapted, report, notes))
+}
+
+/// The base model with a head for the plan's labels: its own where that predicts them.
+fn load_base(
+    plan: &TrainPlan,
+    directory: &Path,
+    device: &Device,
+    notes: &mut Vec<String>,
+) -> Result<(SequenceClassifier, LoadReport), TrainError> {
+    let wanted = plan.outputs();
+    let load = |outputs| SequenceClassifier::load(directory, outputs, plan.seed, device);
+    let own = ModelConfig::from_directory(directory)?.outputs;
+    match Head::choose(&own, &wanted, plan.labels_by_position) {
+        Head::Kept { .. } if own == wanted => Ok(load(None)?),
+        Head::Kept { order, note } => {
+            let (model, report) = load(None)?;
+            // Without a head in the file there was nothing to keep.
+            let has_head = !report.fresh.iter().any(|name| name.contains("classifier."));
+            notes.extend(note.filter(|_| has_head));
+            Ok((model.with_order(wanted, &order), report))
+        }
+        Head::Fresh { why } => {
+            let (model, report) = load(Some(wanted))?;
+            if !report.replaced.is_empty() {
+                notes.push(format!("the model's head is drawn anew: {why}"));
+            }
+            Ok((model, report))
+        }
+    }
+}
+
+/// The base model with the adapter that the plan goes on with, whose config.json says what its own
+/// head predicts. peft writes none: then it is what the plan says.
+fn go_on_with_adapter(
+    plan: &TrainPlan,
+    directory: &Path,
+    device: &Device,
+) -> Result<Prepared, TrainError> {
+    let (adapter, wanted) = (Path::new(&plan.adapter), plan.outputs());
+    let own = match adapter.join("config.json").exists() {
+        true => ModelConfig::from_directory(adapter)?.outputs,
+        false => wanted.clone(),
+    };
+    let (mut model, report) =
+        SequenceClassifier::load(directory, Some(own.clone()), plan.seed, device)?;
+    model.set_precision(plan.precision);
+    let (file, mut adapted) = load_adapter(&mut model, ADAPTER, adapter, device)?;
+    let mut notes = Vec::new();
+    match Head::choose(&own, &wanted, plan.labels_by_position) {
+        Head::Kept { .. } if own == wanted => {}
+        Head::Kept { order, note } => {
+            notes.extend(note);
+            model = model.with_order(wanted, &order);
+        }
+        Head::Fresh { why } => {
+            notes.push(format!("the adapter's head is drawn anew: {why}"));
+            model = model.with_outputs(wanted, plan.seed, device);
+            let config = model.config();
+            adapted = file
+                .config
+                .plan(config.family.model_type, &modules(config))?;
+        }
+    }
+    Ok(with_adapter(model, file, adapted, report, notes))
+}
+
+/// The model with its adapter, of which `adapted` is trained.
+fn with_adapter(
+    model: SequenceClassifier,
+    file: AdapterFile,
+    adapted: AdapterPlan,
+    report: LoadReport,
+    mut notes: Vec<String>,
+) -> Prepared {
     let mut names: Vec<_> = adapted
         .adapted
         .iter()
@@ -90,15 +164,16 @@ pub fn prepare(
         .collect();
     names.extend(adapted.saved.iter().cloned());
     names.extend(adapted.biases.iter().cloned());
-    Ok(Prepared {
+    notes.extend(adapted.notes.iter().cloned());
+    Prepared {
         model: train_adapter(model, ADAPTER, &adapted),
         adapter: Some(file),
         report,
         trainable: adapted.trainable,
         all: adapted.all,
         names,
-        notes: adapted.notes,
-    })
+        notes,
+    }
 }
 
 /// Linear layers that were drawn at random are trained whole and saved with the adapter: nobody else

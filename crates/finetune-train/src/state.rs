@@ -37,6 +37,9 @@ pub struct TrainState {
     pub best: Option<BestEvaluation>,
     /// How long the metric has not got better.
     pub early_stopping: EarlyStopping,
+    /// Evaluations in which the metric had no value.
+    #[serde(default)]
+    pub undefined_evaluations: u64,
     /// What observers need to go on, by name.
     pub observers: BTreeMap<String, Value>,
 }

@@ -27,9 +27,9 @@ impl StepFacts {
         if self.loss.is_finite() && self.grad_norm.is_finite() {
             return Ok(());
         }
-        let rows = batches.iter().flat_map(|batch| &batch.rows);
-        let places = rows.map(|&row| Ok(data.source(row)?.to_string()));
-        let places = places.collect::<Result<Vec<_>, TrainError>>()?;
+        let rows = batches.iter().flat_map(|batch| &batch.rows).copied();
+        let places = data.places(&rows.collect::<Vec<_>>())?.into_iter();
+        let places: Vec<_> = places.map(|place| place.to_string()).collect();
         Err(TrainError::NotFinite {
             step: step + 1,
             loss: self.loss,

@@ -189,6 +189,10 @@ pub struct EvaluateArguments {
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub label_column: Vec<String>,
 
+    /// Take names in the data that match none of the model's labels by their position
+    #[arg(long)]
+    pub labels_by_position: bool,
+
     /// Number of rows, drawn at random; 0 = all
     #[arg(long, default_value_t = 0, value_name = "ROWS")]
     pub eval_rows: u64,

@@ -112,7 +112,7 @@ pub fn execute(
     };
     let mut observers = Observers::default()
         .with(run.event_log(&start.state.observers)?)
-        .with(ProgressView::default())
+        .with(ProgressView::with_estimate(plan.train_rows == 0))
         .with(interrupt::OnSignal);
     if plan.report_to == ReportTo::Tensorboard {
         observers = observers.with(tensorboard(plan, run, &start.state.observers)?);

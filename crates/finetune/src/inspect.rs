@@ -85,9 +85,23 @@ fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
     let names = match labels.parse::<usize>() {
         Ok(0) => return Err(Failure::User("--labels is 0; expected at least 1".into())),
         Ok(number) => Outputs::default_names(number),
-        Err(_) => labels.split(',').map(|name| name.trim().into()).collect(),
+        Err(_) => distinct(labels.split(',').map(str::trim))?,
     };
     Ok(config.with_outputs(Outputs::Classes(names)))
+}
+
+/// The names, each once.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Failure> {
+    let mut seen = Vec::new();
+    for name in names {
+        if seen.iter().any(|other| other == name) {
+            return Err(Failure::User(format!(
+                "--labels has {name:?} twice; give each class a name of its own"
+            )));
+        }
+        seen.push(name.to_string());
+    }
+    Ok(seen)
 }
 
 fn header(config: &ModelConfig) -> String {

@@ -1,6 +1,7 @@
 //! `finetune`: arguments to plan to engine to report.
 
 mod args;
+mod class_checks;
 mod comparison;
 mod data;
 mod error;
@@ -28,6 +29,7 @@ mod report;
 mod resume;
 mod rows;
 mod run_comparison;
+mod run_time;
 mod settings;
 mod summary;
 mod terminal;

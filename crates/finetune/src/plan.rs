@@ -7,7 +7,8 @@ use finetune_hub::DEFAULT_MODEL;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
-    OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable, balanced_weights,
+    IntervalStrategy, OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable,
+    balanced_weights, check_metric,
 };
 
 use crate::{
@@ -58,6 +59,7 @@ pub fn plan(
         text_column: rows.columns.text.clone(),
         label_column: rows.columns.label.clone(),
         labels: rows.labels.names().to_vec(),
+        labels_by_position: rows.columns.labels_by_position,
         problem_type,
         adapter: options.adapter.clone().unwrap_or_default(),
         frozen_dropout: options.frozen_dropout.unwrap_or(defaults.frozen_dropout),
@@ -231,6 +233,9 @@ pub fn with_data(
     loaded: &Loaded,
 ) -> Result<TrainPlan, Failure> {
     plan.dataset_fingerprints = loaded.fingerprints();
+    if plan.eval_strategy != IntervalStrategy::No {
+        check_metric(&plan, &loaded.data.validation)?;
+    }
     plan.class_weights = match &options.class_weights {
         None => Vec::new(),
         Some(ClassWeights::Given(weights)) => weights.clone(),

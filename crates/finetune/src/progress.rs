@@ -9,6 +9,8 @@ use std::{
 use finetune_train::{Evaluation, Event, Observer, Summary, TrainError};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::run_time::Estimate;
+
 /// A bar of `total` units, drawn only on a terminal.
 pub fn bar(total: u64, template: &'static str) -> ProgressBar {
     let bar = match stderr().is_terminal() {
@@ -39,9 +41,20 @@ pub struct ProgressView {
     /// Rows and seconds since the last line.
     speed: (u64, f64),
     total_steps: u64,
+    /// What a long run has to say of its time, until it is said.
+    estimate: Option<Estimate>,
 }
 
 impl ProgressView {
+    /// A view that says how long the run takes, once its speed is known, if that is long; `all_rows`:
+    /// nobody said how many rows to train on.
+    pub fn with_estimate(all_rows: bool) -> Self {
+        Self {
+            estimate: all_rows.then(Estimate::default),
+            ..Self::default()
+        }
+    }
+
     /// A line above the bars.
     fn line(&self, text: &str) {
         match &self.training {
@@ -72,6 +85,9 @@ impl Observer for ProgressView {
                 ..
             } => {
                 self.total_steps = *total_steps;
+                if let Some(estimate) = &mut self.estimate {
+                    estimate.train_rows = *train_rows;
+                }
                 self.line(&format!(
                     "train   {} steps ({} an epoch, {} of warm-up) on {} rows, {} for validation",
                     count(*total_steps),
@@ -99,6 +115,15 @@ impl Observer for ProgressView {
                 rows,
                 seconds,
             } => {
+                if let Some(estimate) = &mut self.estimate
+                    && estimate.add(*seconds)
+                {
+                    let said = estimate.said(*step, self.total_steps);
+                    self.estimate = None;
+                    if let Some(said) = said {
+                        self.line(&format!("note: {said}"));
+                    }
+                }
                 self.losses.0 += loss;
                 self.losses.1 += 1;
                 self.speed.0 += rows;

@@ -1,12 +1,18 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, Dataset, LabelSchema, ProblemType, Split, TextTokenizer, TokenizedDataset,
-    check_classes_in_training,
+    Columns, Dataset, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer,
+    TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
-use crate::{data::tokenize, error::Failure, output::say, train_options::TrainOptions};
+use crate::{
+    class_checks::{self, Counted},
+    data::tokenize,
+    error::Failure,
+    output::say,
+    train_options::TrainOptions,
+};
 
 /// The rows of a run, their columns and labels.
 pub struct Rows {
@@ -21,6 +27,8 @@ pub struct Rows {
     test: Option<(Split, String)>,
     pub columns: Columns,
     pub labels: LabelSchema,
+    /// Whether labels are numbers, counted from 0, of the names that the user gave.
+    by_index: bool,
 }
 
 /// Which rows, columns and labels: as far as they are given, or all of it where a plan says so.
@@ -33,6 +41,7 @@ pub struct RowChoice<'a> {
     text_column: &'a [String],
     label_column: &'a [String],
     labels: &'a [String],
+    labels_by_position: bool,
     problem_type: Option<ProblemType>,
     train_rows: u64,
     eval_rows: u64,
@@ -50,9 +59,10 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             text_column: &options.text_column,
             label_column: &options.label_column,
             labels: &options.labels,
+            labels_by_position: options.labels_by_position.unwrap_or(false),
             problem_type: options.problem_type,
-            train_rows: options.train_rows.unwrap_or(1000),
-            eval_rows: options.eval_rows.unwrap_or(200),
+            train_rows: options.train_rows.unwrap_or(0),
+            eval_rows: options.eval_rows.unwrap_or(0),
             seed: options.seed.unwrap_or(42),
         }
     }
@@ -69,6 +79,7 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
             text_column: &plan.text_column,
             label_column: &plan.label_column,
             labels: &plan.labels,
+            labels_by_position: plan.labels_by_position,
             problem_type: Some(plan.problem_type),
             train_rows: plan.train_rows,
             eval_rows: plan.eval_rows,
@@ -90,7 +101,8 @@ impl Rows {
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
         let columns =
-            Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?;
+            Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?
+                .by_position(choice.labels_by_position);
         let test_name = match choice.test_split {
             Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
             None => dataset.has_split("test").then(|| "test".to_string()),
@@ -116,6 +128,16 @@ impl Rows {
             .collect();
         let names = Some(choice.labels).filter(|names| !names.is_empty());
         let labels = LabelSchema::infer(&splits, &columns, names, choice.problem_type)?;
+        let met = match names {
+            Some(_) => NameNotes::new(&labels, &splits, &columns, NamesOf::User)?,
+            None => NameNotes::default(),
+        };
+        for note in &met.notes {
+            say!("note: {note}");
+        }
+        if names.is_none() {
+            class_checks::refuse_all_different(&splits, &columns, &labels)?;
+        }
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
@@ -131,19 +153,27 @@ impl Rows {
                 parts
             }
         };
+        let draw = |split: &Split, rows: u64| -> Result<Split, Failure> {
+            let (drawn, note) = split.draw(&columns, Some(&labels), choice.seed, rows)?;
+            if let Some(note) = note {
+                say!("note: {note}");
+            }
+            Ok(drawn)
+        };
         Ok(Self {
             dataset: path,
-            train: train.shuffle_take(choice.seed, choice.train_rows)?,
+            train: draw(&train, choice.train_rows)?,
             train_name,
-            validation: validation.shuffle_take(choice.seed, choice.eval_rows)?,
+            validation: draw(&validation, choice.eval_rows)?,
             validation_name,
             test,
             columns,
             labels,
+            by_index: met.by_index,
         })
     }
 
-    /// Tokenizes all splits and checks that training has every class.
+    /// Tokenizes all splits, and checks which classes the rows chosen have.
     pub fn tokenize(
         &self,
         max_length: usize,
@@ -159,30 +189,17 @@ impl Rows {
             Some((split, _)) => Some(tokens(split)?),
             None => None,
         };
-        self.check_classes(&data.train, &data.validation, "validation")?;
-        if let Some(test) = &test {
-            self.check_classes(&data.train, test, "test")?;
+        let others = [
+            ("validation", Some(&data.validation)),
+            ("test", test.as_ref()),
+        ];
+        let counted = Counted::new(&self.labels, &data.train, &others);
+        if let Some(counted) = counted {
+            for note in counted.check(&self.columns.label, self.train.name(), self.by_index)? {
+                say!("note: {note}");
+            }
         }
         Ok((data, test))
-    }
-
-    /// Training needs rows of every class that is evaluated. Of many labels per row some are so rare
-    /// that a draw of the rows misses them, so there it is only said.
-    fn check_classes(
-        &self,
-        training: &TokenizedDataset,
-        other: &TokenizedDataset,
-        name: &str,
-    ) -> Result<(), Failure> {
-        let (Some(training), Some(other)) = (training.class_counts(), other.class_counts()) else {
-            return Ok(());
-        };
-        let checked = check_classes_in_training(self.labels.class_names(), &training, &other, name);
-        match (checked, &self.labels) {
-            (Err(error), LabelSchema::MultiLabel(_)) => say!("note: {error}"),
-            (checked, _) => checked?,
-        }
-        Ok(())
     }
 
     /// The files that rows may come from. Once tokenized, they are not read again for their hashes.

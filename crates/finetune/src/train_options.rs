@@ -68,6 +68,10 @@ pub struct TrainOptions {
     )]
     pub labels: Vec<String>,
 
+    /// Take names in the data, or of the model's outputs, that match none of the labels by their position [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
+    pub labels_by_position: Option<bool>,
+
     /// classification, multi_label or regression, or transformers' longer names [default: from the label columns]
     #[arg(long, value_name = "TYPE", help_heading = DATA)]
     pub problem_type: Option<ProblemType>,
@@ -109,11 +113,11 @@ pub struct TrainOptions {
     #[arg(long, value_name = "STEPS")]
     pub max_steps: Option<u64>,
 
-    /// Training rows, drawn at random; 0 = all [default: 1000]
+    /// Training rows, drawn at random; 0 = all [default: 0]
     #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub train_rows: Option<u64>,
 
-    /// Validation rows, drawn at random; 0 = all [default: 200]
+    /// Validation rows, drawn at random; 0 = all [default: 0]
     #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub eval_rows: Option<u64>,
 

@@ -8,7 +8,7 @@ use crate::{LabelSchema, ProblemType};
 
 const MAGIC: &[u8; 8] = b"FTTOKENS";
 /// Raise it when the format or the meaning of its content changes: old caches are then rebuilt.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 pub(super) const HEADER: u64 = 144;
 /// Bytes of the header that the checksum covers; the checksum itself follows them.
 pub(super) const HEADER_HASHED: usize = 112;

@@ -301,6 +301,7 @@ fn damaged_binary_files_do_not_panic() {
     let columns = Columns {
         text: vec!["text".to_owned()],
         label: vec!["tags".to_owned()],
+        labels_by_position: false,
     };
     let arrow = folder.path().join("x.ipc");
     let mut writer = FileWriter::try_new(File::create(&arrow).unwrap(), &batch.schema()).unwrap();

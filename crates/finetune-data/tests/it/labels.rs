@@ -1,9 +1,6 @@
 //! What labels mean, and where class names come from.
 
-use finetune_data::{
-    BatchLabels, Columns, Dataset, LabelSchema, ProblemType, Result, Split,
-    check_classes_in_training,
-};
+use finetune_data::{BatchLabels, Columns, Dataset, LabelSchema, ProblemType, Result, Split};
 
 use crate::common::{assert_has, build, folder, message, open, parquet, path, regression};
 
@@ -123,18 +120,22 @@ fn names_in_the_metadata() {
         let data = build(&split, Some(&infer(&split, Some(names), None)?), 8, None)?;
         Ok(data.batch(&[0, 1, 2])?.labels)
     };
-    // The same names in another order match by name, other names by position.
+    // The same names in another order match by name, in whatever case.
+    for names in [["pos", "neg"], ["POS", " Neg"]] {
+        assert_eq!(decode(&names).unwrap(), BatchLabels::Classes(vec![1, 0, 0]));
+    }
+    // Numbers are no names.
     assert_eq!(
-        decode(&["pos", "neg"]).unwrap(),
-        BatchLabels::Classes(vec![1, 0, 0])
-    );
-    assert_eq!(
-        decode(&["bad", "good"]).unwrap(),
+        decode(&["LABEL_0", "LABEL_1"]).unwrap(),
         BatchLabels::Classes(vec![0, 1, 1])
     );
     assert_has(
+        &message(decode(&["bad", "good"])),
+        &["(neg, pos)", "(bad, good)", "--labels-by-position"],
+    );
+    assert_has(
         &message(decode(&["a", "b", "c"])),
-        &["2 classes neg, pos", "3 class names"],
+        &["(neg, pos)", "(a, b, c)"],
     );
     assert_has(
         &message(decode(&["neg", "other"])),
@@ -231,20 +232,9 @@ fn floats_and_nulls() {
     );
 }
 
+/// Inference looks at both splits, so that a class of one alone is in the list.
 #[test]
 fn classes_unknown_to_training() {
-    let names = ["a", "b", "c"].map(str::to_owned);
-    assert!(check_classes_in_training(&names, &[1, 2, 0], &[5, 0, 0], "validation").is_ok());
-    assert_has(
-        &message(check_classes_in_training(
-            &names,
-            &[1, 2, 0],
-            &[5, 0, 7],
-            "validation",
-        )),
-        &["class `c` has 7 rows in validation but none in the training data"],
-    );
-    // Inference looks at both splits, so that this is the message, not an unknown label.
     let folder = folder(&[
         ("train.csv", "text,label\nx,a\ny,b\n"),
         ("val.csv", "text,label\nz,c\n"),
@@ -256,17 +246,9 @@ fn classes_unknown_to_training() {
     );
     let columns = Columns::resolve(&train, &[], &[], true).unwrap();
     let schema = LabelSchema::infer(&[&train, &validation], &columns, None, None).unwrap();
-    let counts = |split| {
-        build(split, Some(&schema), 8, None)
-            .unwrap()
-            .class_counts()
-            .unwrap()
-    };
-    let checked = check_classes_in_training(
-        schema.class_names(),
-        &counts(&train),
-        &counts(&validation),
-        validation.name(),
-    );
-    assert_has(&message(checked), &["class `c` has 1 rows in val"]);
+    for (split, expected) in [(&train, [1, 1, 0]), (&validation, [0, 0, 1])] {
+        assert_eq!(split.class_counts(&columns, &schema).unwrap(), expected);
+        let built = build(split, Some(&schema), 8, None).unwrap();
+        assert_eq!(built.class_counts().unwrap(), expected);
+    }
 }

@@ -8,6 +8,7 @@ mod formats;
 mod labels;
 #[cfg(target_os = "linux")]
 mod memory;
+mod name_notes;
 mod parquet_sink;
 mod real_data;
 mod row_numbers;

@@ -185,3 +185,48 @@ fn stratified() {
         &["has 1 row"],
     );
 }
+
+/// A plain draw, unless it would lose a class: then one row of each class at least.
+#[test]
+fn no_class_is_lost_by_drawing() {
+    let labels = ["a"; 60].into_iter().chain(["b"; 38]).chain(["c"; 2]);
+    let rows = labels
+        .enumerate()
+        .map(|(i, label)| format!("r{i},{label}\n"));
+    let csv = rows.fold("text,label\n".to_owned(), |all, row| all + &row);
+    let folder = folder(&[("x.csv", &csv)]);
+    let all = Dataset::open(path(&folder, "x.csv")).unwrap();
+    let all = all.split("train").unwrap();
+    let columns = Columns::resolve(&all, &[], &[], true).unwrap();
+    let schema = LabelSchema::infer(&[&all], &columns, None, None).unwrap();
+    let counts = |split: &Split| split.class_counts(&columns, &schema).unwrap();
+    let (mut plain, mut by_class) = (0, 0);
+    for seed in 0..40 {
+        let shuffled = all.shuffle_take(seed, 20).unwrap();
+        let (drawn, note) = all.draw(&columns, Some(&schema), seed, 20).unwrap();
+        assert_eq!(drawn.len(), 20);
+        if counts(&shuffled)[2] > 0 {
+            assert_eq!((texts(&drawn), note), (texts(&shuffled), None));
+            plain += 1;
+        } else {
+            assert_eq!(counts(&drawn), [12, 7, 1]);
+            assert_has(
+                note.unwrap().as_str(),
+                &["20 of the 100 rows", "class by class", "class `c` (2 rows)"],
+            );
+            by_class += 1;
+        }
+    }
+    assert!(plain > 5 && by_class > 5, "{plain} {by_class}");
+    let draw = |n| all.draw(&columns, Some(&schema), 0, n).unwrap();
+    for n in [0, 100, 500] {
+        assert_eq!((draw(n).0.len(), draw(n).1), (100, None));
+    }
+    let (two, note) = draw(2);
+    assert_eq!(two.len(), 2);
+    assert_has(note.unwrap().as_str(), &["have none of", "at least 3 rows"]);
+    // Without classes there is nothing to lose.
+    let (plain, note) = all.draw(&columns, None, 0, 20).unwrap();
+    assert_eq!(texts(&plain), texts(&all.shuffle_take(0, 20).unwrap()));
+    assert_eq!(note, None);
+}

@@ -1,5 +1,6 @@
-//! The rows that a model got most wrong, with their texts.
+//! The rows that a model got most wrong, with their texts and where they stand.
 
+use finetune_data::Place;
 use finetune_metrics::{Predictions, Targets, sigmoid};
 use finetune_train::Accumulator;
 use serde_json::{Value, json};
@@ -18,12 +19,14 @@ const LEAST_TEXT_WIDTH: usize = 24;
 pub struct Errors {
     heads: [&'static str; 3],
     errors: Vec<Error>,
+    /// Whether the rows are of several files, so that a row number alone says nothing.
+    several_files: bool,
 }
 
 /// One error.
 struct Error {
-    /// Row number in the data.
-    row: u64,
+    /// Where the row stands in its file, whatever was selected of it.
+    place: Place,
     text: Texts,
     label: String,
     prediction: String,
@@ -72,9 +75,9 @@ impl Errors {
             .map(|error| evaluated.row(error.prediction_index));
         let rows: Vec<_> = rows.collect();
         let texts = evaluated.data.texts(&rows)?;
-        let errors = found.into_iter().zip(rows).zip(texts);
-        let errors = errors.map(|((found, row), text)| Error {
-            row,
+        let errors = found.into_iter().zip(texts);
+        let errors = errors.map(|(found, text)| Error {
+            place: text.place,
             text: (text.first, text.second),
             label: found.label,
             prediction: found.prediction,
@@ -83,6 +86,11 @@ impl Errors {
         Ok(Self {
             heads,
             errors: errors.collect(),
+            several_files: evaluated
+                .data
+                .files()
+                .windows(2)
+                .any(|two| two[0] != two[1]),
         })
     }
 
@@ -95,28 +103,50 @@ impl Errors {
         let labels = widest(self.errors.iter().map(|error| &error.label), label.len());
         let predictions = self.errors.iter().map(|error| &error.prediction);
         let predictions = widest(predictions, prediction.len());
-        let taken = 10 + labels + predictions + 3 * 2;
+        let places: Vec<_> = self.errors.iter().map(|error| self.place(error)).collect();
+        let place_width = widest(&places, "row".len());
+        let taken = 10 + labels + predictions + place_width + 4 * 2;
         let width = terminal::columns().map_or(TEXT_WIDTH, |columns| {
             columns.saturating_sub(taken).max(LEAST_TEXT_WIDTH)
         });
         let (label, prediction) = (fit(label, labels), fit(prediction, predictions));
-        let mut table = format!("{size:>10}  {label}  {prediction}  text\n");
-        for error in &self.errors {
+        let row = fit("row", place_width);
+        let mut table = format!("{size:>10}  {label}  {prediction}  {row}  text\n");
+        for (error, place) in self.errors.iter().zip(&places) {
             table += &format!(
-                "{:>10.4}  {}  {}  {}\n",
+                "{:>10.4}  {}  {}  {}  {}\n",
                 error.size,
                 fit(&error.label, labels),
                 fit(&error.prediction, predictions),
+                fit(place, place_width),
                 cut(&one_line(&error.text), width)
             );
         }
         table
     }
 
-    /// A list of objects.
+    /// `57`, `57 (line 59)`, with the file's name before it where there are several.
+    fn place(&self, error: &Error) -> String {
+        let Place { file, row, line } = &error.place;
+        let file = match self.several_files {
+            true => format!("{}, row ", file.display()),
+            false => String::new(),
+        };
+        match line {
+            Some(line) => format!("{file}{row} (line {line})"),
+            None => format!("{file}{row}"),
+        }
+    }
+
+    /// A list of objects; `row` counts from 0 in `file`, `line`, where the format has lines, from 1.
     pub fn json(&self) -> Value {
         let errors = self.errors.iter().map(|error| {
-            let mut object = json!({"row": error.row, "text": error.text.0});
+            let Place { file, row, line } = &error.place;
+            let mut object = json!({"file": file.display().to_string(), "row": row});
+            if let Some(line) = line {
+                object["line"] = json!(line);
+            }
+            object["text"] = json!(error.text.0);
             if let Some(second) = &error.text.1 {
                 object["text_pair"] = json!(second);
             }

@@ -1,13 +1,17 @@
 //! One model on the rows.
 
 use burn::tensor::Device;
-use finetune_data::{Columns, LabelSchema, ProblemType, Split, TokenizedDataset};
+use finetune_data::{
+    Columns, LabelSchema, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
+    TokenizedDataset, match_names,
+};
 use finetune_metrics::RowScores;
 use finetune_models::Outputs;
 use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
 
 use crate::{
     args::EvaluateArguments,
+    class_checks,
     data::{describe, tokenize},
     error::Failure,
     interrupt, model,
@@ -56,18 +60,16 @@ impl Subject {
     /// The columns of the rows. The label columns of a model of several outputs are by default those
     /// that are named as its outputs, if all are there.
     fn columns(&self, arguments: &EvaluateArguments, rows: &Split) -> Result<Columns, Failure> {
-        let is_column = |name: &String| rows.schema().field_with_name(name).is_ok();
         let own = match self.outputs() {
             Outputs::Classes(_) => &[],
             Outputs::MultiLabel(names) | Outputs::Regression(names) => names.as_slice(),
         };
         let named = arguments.label_column.as_slice();
-        let label = match named.is_empty() && own.iter().all(is_column) {
-            true => own,
-            false => named,
-        };
+        let own = columns_of(own, rows).filter(|_| named.is_empty());
+        let label = own.as_deref().unwrap_or(named);
         let text = &arguments.columns.text_column;
-        Ok(Columns::resolve(rows, text, label, true)?)
+        let columns = Columns::resolve(rows, text, label, true)?;
+        Ok(columns.by_position(arguments.labels_by_position))
     }
 
     /// The labels as the model has them: its kind, its names in its order.
@@ -83,6 +85,10 @@ impl Subject {
         };
         let names = names.map(Vec::as_slice);
         let labels = LabelSchema::infer(&[rows], columns, names, Some(problem_type))?;
+        let met = NameNotes::new(&labels, &[rows], columns, NamesOf::Model)?;
+        for note in met.notes {
+            say!("note: {note}");
+        }
         Ok(labels)
     }
 
@@ -94,13 +100,21 @@ impl Subject {
     ) -> Result<Evaluated, Failure> {
         let columns = self.columns(arguments, whole)?;
         let labels = self.labels(whole, &columns)?;
-        let rows = whole.shuffle_take(arguments.seed, arguments.eval_rows)?;
+        let (rows, note) =
+            whole.draw(&columns, Some(&labels), arguments.seed, arguments.eval_rows)?;
+        if let Some(note) = note {
+            say!("note: {note}");
+        }
         let model = self.classifier.model();
         let longest = model.config().max_position_embeddings;
         let max_length = arguments.max_length.unwrap_or(256).min(longest);
         let tokenizer = self.classifier.tokenizer();
         let data = tokenize(&rows, &columns, &labels, tokenizer, max_length)?;
         say!("data    {}: {}", whole.name(), describe(&data));
+        let counts = data.class_counts().unwrap_or_default();
+        if let Some(note) = class_checks::averages_of(labels.class_names(), &counts, "evaluated") {
+            say!("note: {note}");
+        }
         let mut observers = Observers::default()
             .with(interrupt::OnSignal)
             .with(ProgressView::default());
@@ -115,8 +129,21 @@ impl Subject {
     }
 }
 
+/// The columns that are named as these outputs, if each has one.
+fn columns_of(outputs: &[String], rows: &Split) -> Option<Vec<String>> {
+    let fields = rows.schema().fields().iter();
+    let columns: Vec<String> = fields.map(|field| field.name().clone()).collect();
+    let list = |names| NameList { whose: "", names };
+    let matched = match_names(list(outputs), list(&columns), false).ok()?;
+    if !matches!(matched.rule, MatchRule::Exact | MatchRule::IgnoringCase) {
+        return None;
+    }
+    let column = |index: &Option<usize>| Some(columns[(*index)?].clone());
+    matched.indices.iter().map(column).collect()
+}
+
 impl Evaluated {
-    /// Row number in the data of a prediction.
+    /// Number, among the evaluated rows, of the row of a prediction.
     pub fn row(&self, prediction: usize) -> u64 {
         self.order.get(prediction).copied().unwrap_or_default()
     }

@@ -1,0 +1,357 @@
+//! How the names in one place find those in another: a file's class names those of a model, label
+//! columns those of the outputs, a model's outputs those of the data.
+
+use std::collections::HashMap;
+
+use crate::error::listed;
+use crate::{Error, Note, Result};
+
+/// Names of outputs, and what they are, for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct NameList<'a> {
+    /// Whose they are, in the plural: "the classes of column `label`".
+    pub whose: &'a str,
+    /// The names, in order.
+    pub names: &'a [String],
+}
+
+/// Which of the names wanted each name found is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameMatch {
+    /// `[found]`: its number among the names wanted, `None` for one that has no match; at least one
+    /// has, and no two have the same.
+    pub indices: Vec<Option<usize>>,
+    /// What made them match.
+    pub rule: MatchRule,
+}
+
+/// The rule by which names match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchRule {
+    /// The same characters.
+    Exact,
+    /// The same but for case and surrounding blanks, some of them.
+    IgnoringCase,
+    /// By number, since one side has numbers only: `0, 1, …` or transformers' `LABEL_0, LABEL_1, …`.
+    Numbered,
+    /// By position, as the user said.
+    Position,
+}
+
+/// Finds each name of `found` among those of `wanted`: the same; else the same but for case and
+/// surrounding blanks; else, where no name matches, by number if one side has no names but numbers;
+/// else by position, but only if `by_position` says so and there are as many. Some names may be left
+/// without a match.
+///
+/// # Errors
+/// [`Error::Classes`] where no name matches, where a name could be one of several or two names are
+/// the same one, and where a name that matches stands in another position than `by_position` says.
+pub fn match_names(
+    found: NameList<'_>,
+    wanted: NameList<'_>,
+    by_position: bool,
+) -> Result<NameMatch> {
+    let (indices, exact) = by_name(found, wanted)?;
+    let complete = indices.iter().all(Option::is_some);
+    if by_position && !complete && found.names.len() == wanted.names.len() {
+        return positions(&indices, found, wanted);
+    }
+    if indices.iter().any(Option::is_some) {
+        let rule = match exact {
+            true => MatchRule::Exact,
+            false => MatchRule::IgnoringCase,
+        };
+        return Ok(NameMatch { indices, rule });
+    }
+    if are_numbers(found.names) || are_numbers(wanted.names) {
+        let count = wanted.names.len();
+        let indices = 0..found.names.len();
+        return Ok(NameMatch {
+            indices: indices.map(|i| Some(i).filter(|&i| i < count)).collect(),
+            rule: MatchRule::Numbered,
+        });
+    }
+    Err(mismatch(found, wanted))
+}
+
+/// The error for names that do not match as they should.
+pub(crate) fn mismatch(found: NameList<'_>, wanted: NameList<'_>) -> Error {
+    let way_out = match found.names.len() == wanted.names.len() {
+        true => {
+            "; use the same names, or say with --labels-by-position that they stand in the same order"
+        }
+        false => "; use the same names",
+    };
+    Error::Classes {
+        message: format!(
+            "{} ({}) do not match {} ({}){way_out}",
+            found.whose,
+            listed(found.names, 12),
+            wanted.whose,
+            listed(wanted.names, 12)
+        ),
+    }
+}
+
+/// Matches by name, and whether all of them are exact.
+fn by_name(found: NameList<'_>, wanted: NameList<'_>) -> Result<(Vec<Option<usize>>, bool)> {
+    let lookup = Lookup::new(wanted.names);
+    let mut taken: HashMap<usize, &String> = HashMap::new();
+    let mut exact = true;
+    let mut indices = Vec::with_capacity(found.names.len());
+    for name in found.names {
+        let index = match lookup.exact(name) {
+            Some(index) => Some(index),
+            None => match lookup.loose(name) {
+                Loose::One(index) => {
+                    exact = false;
+                    Some(index)
+                }
+                Loose::None => None,
+                Loose::Several => {
+                    return Err(Error::Classes {
+                        message: format!(
+                            "{name:?} of {} could be several of {} ({}), which differ in case or blanks only; use exactly the same names",
+                            found.whose,
+                            wanted.whose,
+                            listed(wanted.names, 12)
+                        ),
+                    });
+                }
+            },
+        };
+        if let Some(index) = index
+            && let Some(other) = taken.insert(index, name)
+        {
+            return Err(Error::Classes {
+                message: format!(
+                    "{other:?} and {name:?} of {} would both be {:?} of {}; give each a name of its own",
+                    found.whose, wanted.names[index], wanted.whose
+                ),
+            });
+        }
+        indices.push(index);
+    }
+    Ok((indices, exact))
+}
+
+/// The match by position, unless a name says otherwise.
+fn positions(
+    by_name: &[Option<usize>],
+    found: NameList<'_>,
+    wanted: NameList<'_>,
+) -> Result<NameMatch> {
+    for (position, index) in by_name.iter().enumerate() {
+        if let Some(index) = index.filter(|&index| index != position) {
+            return Err(Error::Classes {
+                message: format!(
+                    "by position {:?} of {} would be {:?} of {}, but {:?} is there too, in another position; use the same names",
+                    found.names[position],
+                    found.whose,
+                    wanted.names[position],
+                    wanted.whose,
+                    wanted.names[index]
+                ),
+            });
+        }
+    }
+    Ok(NameMatch {
+        indices: (0..by_name.len()).map(Some).collect(),
+        rule: MatchRule::Position,
+    })
+}
+
+impl NameMatch {
+    /// The number of the wanted name for each found one, if every name found has a match and every
+    /// name wanted is matched.
+    pub fn one_to_one(&self, wanted: usize) -> Option<Vec<usize>> {
+        let all: Vec<usize> = self.indices.iter().copied().collect::<Option<_>>()?;
+        (all.len() == wanted).then_some(all)
+    }
+
+    /// What a person should know of the match, of the same lists; nothing of an exact one.
+    pub fn note(&self, found: NameList<'_>, wanted: NameList<'_>) -> Option<Note> {
+        let how = match self.rule {
+            MatchRule::Exact => return None,
+            MatchRule::IgnoringCase => "ignoring case and surrounding blanks",
+            MatchRule::Numbered => "by number, since one of them has no names",
+            MatchRule::Position => "by position, as --labels-by-position says",
+        };
+        let pairs = found.names.iter().zip(&self.indices);
+        let pairs = pairs.filter_map(|(name, index)| Some((name, &wanted.names[(*index)?])));
+        let pairs: Vec<_> = pairs
+            .filter(|(name, wanted)| name != wanted)
+            .map(|(name, wanted)| format!("{name:?} is {wanted:?}"))
+            .collect();
+        Some(Note::new(format!(
+            "{} are matched with {} {how}: {}",
+            found.whose,
+            wanted.whose,
+            listed(&pairs, 12)
+        )))
+    }
+}
+
+/// Are these no names but numbers, in order: `0, 1, …`, or `LABEL_0, LABEL_1, …`, as transformers
+/// calls what nobody named?
+pub fn are_numbers(names: &[String]) -> bool {
+    let all = |is: &dyn Fn(usize, &str) -> bool| {
+        let mut names = names.iter().enumerate();
+        names.all(|(i, name)| is(i, name))
+    };
+    all(&|i, name| name == i.to_string()) || all(&|i, name| name == format!("LABEL_{i}"))
+}
+
+/// Names by which single labels are found.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup {
+    exact: HashMap<String, usize>,
+    /// By the name without case and surrounding blanks; `None` where several names are alike.
+    loose: HashMap<String, Option<usize>>,
+}
+
+/// The names that one name is but for case and surrounding blanks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loose {
+    None,
+    One(usize),
+    Several,
+}
+
+impl Lookup {
+    pub(crate) fn new(names: &[String]) -> Self {
+        let mut loose = HashMap::new();
+        for (index, name) in names.iter().enumerate() {
+            loose
+                .entry(folded(name))
+                .and_modify(|found| *found = None)
+                .or_insert(Some(index));
+        }
+        Self {
+            exact: names.iter().cloned().zip(0..).collect(),
+            loose,
+        }
+    }
+
+    pub(crate) fn exact(&self, name: &str) -> Option<usize> {
+        self.exact.get(name).copied()
+    }
+
+    pub(crate) fn loose(&self, name: &str) -> Loose {
+        match self.loose.get(&folded(name)) {
+            None => Loose::None,
+            Some(Some(index)) => Loose::One(*index),
+            Some(None) => Loose::Several,
+        }
+    }
+
+    /// The name's number, exactly or, where that leaves no choice, loosely.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.exact(name).or_else(|| match self.loose(name) {
+            Loose::One(index) => Some(index),
+            Loose::None | Loose::Several => None,
+        })
+    }
+}
+
+/// A name without case and surrounding blanks.
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn matched(found: &[&str], wanted: &[&str], by_position: bool) -> Result<NameMatch, String> {
+        let (found, wanted) = (strings(found), strings(wanted));
+        let lists = lists(&found, &wanted);
+        match_names(lists.0, lists.1, by_position).map_err(|error| error.to_string())
+    }
+
+    fn lists<'a>(found: &'a [String], wanted: &'a [String]) -> (NameList<'a>, NameList<'a>) {
+        let list = |whose, names| NameList { whose, names };
+        (list("the classes", found), list("the names", wanted))
+    }
+
+    #[test]
+    fn the_rules_in_their_order() {
+        use MatchRule::{Exact, IgnoringCase, Numbered, Position};
+        for (found, wanted, by_position, rule, indices) in [
+            (&["b", "a"][..], &["a", "b"][..], false, Exact, &[1, 0][..]),
+            // Names go before positions.
+            (&["b", "a"], &["a", "b"], true, Exact, &[1, 0]),
+            (
+                &["POSITIVE", " negative\u{a0}"],
+                &["negative", "positive"],
+                false,
+                IgnoringCase,
+                &[1, 0],
+            ),
+            (
+                &["no", "yes"],
+                &["LABEL_0", "LABEL_1"],
+                false,
+                Numbered,
+                &[0, 1],
+            ),
+            (&["0", "1"], &["no", "yes"], false, Numbered, &[0, 1]),
+            (&["bad", "good"], &["no", "yes"], true, Position, &[0, 1]),
+            (&["no", "good"], &["no", "yes"], true, Position, &[0, 1]),
+        ] {
+            let found = matched(found, wanted, by_position).unwrap();
+            assert_eq!(found.rule, rule);
+            assert_eq!(found.one_to_one(2).unwrap(), indices);
+        }
+    }
+
+    #[test]
+    fn some_may_be_left_without_a_match() {
+        let found = matched(&["a", "x"], &["b", "a"], false).unwrap();
+        assert_eq!(found.indices, [Some(1), None]);
+        assert_eq!(found.one_to_one(2), None);
+        let found = matched(&["no", "yes", "perhaps"], &["LABEL_0", "LABEL_1"], false).unwrap();
+        assert_eq!(found.indices, [Some(0), Some(1), None]);
+    }
+
+    #[test]
+    fn no_match_names_both_lists_and_the_flag() {
+        let error = matched(&["bad", "good"], &["no", "yes"], false).unwrap_err();
+        for part in ["(bad, good)", "(no, yes)", "--labels-by-position"] {
+            assert!(error.contains(part), "{error}");
+        }
+        let error = matched(&["bad"], &["no", "yes"], true).unwrap_err();
+        assert!(!error.contains("--labels-by-position"), "{error}");
+    }
+
+    #[test]
+    fn what_leaves_a_choice_is_refused() {
+        let error = matched(&["A"], &["a", " a"], false).unwrap_err();
+        assert!(error.contains("could be several"), "{error}");
+        let error = matched(&["a", "A"], &["a", "b"], false).unwrap_err();
+        assert!(error.contains("would both be \"a\""), "{error}");
+        let error = matched(&["b", "x"], &["a", "b"], true).unwrap_err();
+        assert!(error.contains("in another position"), "{error}");
+    }
+
+    #[test]
+    fn the_note_says_who_is_who() {
+        let (found, wanted) = (strings(&["POS", "neg"]), strings(&["neg", "pos"]));
+        let (found, wanted) = lists(&found, &wanted);
+        let note = match_names(found, wanted, false)
+            .unwrap()
+            .note(found, wanted);
+        assert_eq!(
+            note.unwrap().as_str(),
+            "the classes are matched with the names ignoring case and surrounding blanks: \"POS\" is \"pos\""
+        );
+        let note = match_names(wanted, wanted, true)
+            .unwrap()
+            .note(wanted, wanted);
+        assert_eq!(note, None);
+    }
+}

@@ -1,0 +1,159 @@
+//! What becomes of a trained head when a model is to predict other outputs.
+
+use finetune_data::{NameList, match_names};
+use finetune_models::Outputs;
+
+/// Where the head for new outputs comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// From the model: output `i` is its own output `order[i]`.
+    Kept {
+        order: Vec<usize>,
+        /// What a user should know of the names that made them match.
+        note: Option<String>,
+    },
+    /// Drawn at random, and why.
+    Fresh { why: String },
+}
+
+impl Head {
+    /// The head for `wanted` of a model with a head for `own`: kept where both predict the same kind of
+    /// thing and each name has its counterpart, in whatever order, by the rules of [`match_names`]. A
+    /// single number needs no name.
+    pub fn choose(own: &Outputs, wanted: &Outputs, by_position: bool) -> Self {
+        if own.problem_type() != wanted.problem_type() {
+            return Self::Fresh {
+                why: format!(
+                    "it is one for {}, the labels are for {}",
+                    own.problem_type(),
+                    wanted.problem_type()
+                ),
+            };
+        }
+        if matches!(wanted, Outputs::Regression(_)) && wanted.len() == 1 && own.len() == 1 {
+            return Self::Kept {
+                order: vec![0],
+                note: None,
+            };
+        }
+        let found = NameList {
+            whose: "the labels of the data",
+            names: wanted.names(),
+        };
+        let names = NameList {
+            whose: "the outputs of the model's head",
+            names: own.names(),
+        };
+        let matched = match match_names(found, names, by_position) {
+            Ok(matched) => matched,
+            Err(error) => {
+                return Self::Fresh {
+                    why: error.to_string(),
+                };
+            }
+        };
+        match matched.one_to_one(own.len()) {
+            Some(order) => Self::Kept {
+                order,
+                note: matched
+                    .note(found, names)
+                    .map(|note| format!("the model's head is kept: {note}")),
+            },
+            None => Self::Fresh {
+                why: partly(found, names),
+            },
+        }
+    }
+}
+
+/// Why names of which some match do not make a head.
+fn partly(found: NameList<'_>, own: NameList<'_>) -> String {
+    let shown = |names: &[String]| {
+        let first: Vec<_> = names.iter().take(12).map(String::as_str).collect();
+        let more = if names.len() > 12 { ", …" } else { "" };
+        format!("{}{more}", first.join(", "))
+    };
+    let is_part = found.names.iter().all(|name| own.names.contains(name));
+    let way_out = match is_part {
+        true => format!("; --labels {} keeps it", own.names.join(",")),
+        false => String::new(),
+    };
+    format!(
+        "{} ({}) are not {} ({}){way_out}",
+        found.whose,
+        shown(found.names),
+        own.whose,
+        shown(own.names)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(names: &[&str]) -> Outputs {
+        Outputs::Classes(names.iter().map(ToString::to_string).collect())
+    }
+
+    fn order(own: &[&str], wanted: &[&str], by_position: bool) -> Option<Vec<usize>> {
+        match Head::choose(&classes(own), &classes(wanted), by_position) {
+            Head::Kept { order, .. } => Some(order),
+            Head::Fresh { .. } => None,
+        }
+    }
+
+    #[test]
+    fn a_head_is_kept_by_name() {
+        let own = ["negative", "neutral", "positive"];
+        for (wanted, expected) in [
+            (own, Some(vec![0, 1, 2])),
+            (["positive", "negative", "neutral"], Some(vec![2, 0, 1])),
+            (["Positive", "NEGATIVE", " neutral"], Some(vec![2, 0, 1])),
+            (["positive", "negative", "mixed"], None),
+            (["good", "bad", "so-so"], None),
+        ] {
+            assert_eq!(order(&own, &wanted, false), expected, "{wanted:?}");
+        }
+        assert_eq!(order(&own, &own[..2], false), None);
+        assert_eq!(order(&own, &["a", "b", "c"], true), Some(vec![0, 1, 2]));
+        let unnamed = ["LABEL_0", "LABEL_1"];
+        assert_eq!(order(&unnamed, &["0", "1"], false), Some(vec![0, 1]));
+        assert_eq!(order(&unnamed, &["0", "1", "2"], false), None);
+    }
+
+    #[test]
+    fn why_it_is_drawn_anew() {
+        let why = |own: &Outputs, wanted: &Outputs| match Head::choose(own, wanted, false) {
+            Head::Fresh { why } => why,
+            kept => panic!("{kept:?}"),
+        };
+        let own = classes(&["a", "b", "c"]);
+        let why_part = why(&own, &classes(&["a", "b"]));
+        for part in ["(a, b)", "(a, b, c)", "--labels a,b,c keeps it"] {
+            assert!(why_part.contains(part), "{why_part}");
+        }
+        let why_other = why(&own, &classes(&["x", "y", "z"]));
+        assert!(why_other.contains("--labels-by-position"), "{why_other}");
+        let many = Outputs::MultiLabel(own.names().to_vec());
+        assert!(why(&own, &many).contains("multi_label_classification"));
+    }
+
+    #[test]
+    fn numbers_are_kept_by_name_or_alone() {
+        let numbers =
+            |names: &[&str]| Outputs::Regression(names.iter().map(ToString::to_string).collect());
+        let choose =
+            |own: &[&str], wanted: &[&str]| Head::choose(&numbers(own), &numbers(wanted), false);
+        let same = Head::Kept {
+            order: vec![0],
+            note: None,
+        };
+        assert_eq!(choose(&["LABEL_0"], &["score"]), same);
+        let kept = Head::Kept {
+            order: vec![1, 0],
+            note: None,
+        };
+        assert_eq!(choose(&["length", "warmth"], &["warmth", "length"]), kept);
+        assert!(matches!(choose(&["a", "b"], &["a"]), Head::Fresh { .. }));
+    }
+}
