@@ -105,10 +105,7 @@ fn classes_without_a_training_row() {
         ],
     );
     let results = scratch.json("run/results.json");
-    assert_eq!(
-        results["validation"]["per_class"]["neutral"]["f1-score"],
-        0.0
-    );
+    assert_eq!(results["validation"]["per_class"]["neutral"]["f1"], 0.0);
     // And so a model is evaluated.
     let run = scratch
         .run(&split("evaluate run/model --dataset data"))

@@ -188,7 +188,13 @@ impl Run {
     #[track_caller]
     pub fn refused(&self, words: &[&str]) {
         self.failed(2, words);
-        assert!(self.stderr.starts_with("error: "), "{self}");
+        // What was noticed on the way to the error may be said before it.
+        let mut lines = self.stderr.lines();
+        let first = lines.find(|line| !line.starts_with("note: "));
+        assert!(
+            first.is_some_and(|line| line.starts_with("error: ")),
+            "{self}"
+        );
         assert_eq!(self.stdout, "", "{self}");
     }
 
