@@ -92,7 +92,7 @@ impl Request {
     }
 
     /// The rows of the lesson, where nobody says another number.
-    fn lesson_rows(&self) -> impl Iterator<Item = OsString> {
+    fn lesson_rows(&self) -> impl Iterator<Item = OsString> + use<> {
         let rows = LESSON.into_iter().zip(self.rows_given);
         let rows = rows.filter(|(_, given)| !given);
         rows.map(|((key, rows), _)| format!("--{}={rows}", key.replace('_', "-")).into())

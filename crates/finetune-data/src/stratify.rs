@@ -101,7 +101,10 @@ impl Split {
         }
         let lost = (0..names.len()).filter(|&class| counts[class] > 0 && drawn[class] == 0);
         let lost: Vec<_> = lost
-            .map(|class| format!("`{}` ({} rows)", names[class], counts[class]))
+            .map(|class| {
+                let plural = if counts[class] == 1 { "" } else { "s" };
+                format!("`{}` ({} row{plural})", names[class], counts[class])
+            })
             .collect();
         if lost.is_empty() {
             return Ok((plain, None));

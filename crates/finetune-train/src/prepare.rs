@@ -96,7 +96,7 @@ fn load_base(
     let load = |outputs| SequenceClassifier::load(directory, outputs, plan.seed, device);
     let own = ModelConfig::from_directory(directory)?.outputs;
     match Head::choose(&own, &wanted, plan.labels_by_position) {
-        Head::Kept { .. } if own == wanted => Ok(load(None)?),
+        Head::Kept { .. } if own == wanted => Ok(load(Some(wanted))?),
         Head::Kept { order, note } => {
             let (model, report) = load(None)?;
             // Without a head in the file there was nothing to keep.

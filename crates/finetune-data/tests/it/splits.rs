@@ -209,7 +209,7 @@ fn no_class_is_lost_by_drawing() {
             assert_eq!((texts(&drawn), note), (texts(&shuffled), None));
             plain += 1;
         } else {
-            assert_eq!(counts(&drawn), [12, 7, 1]);
+            assert_eq!(counts(&drawn), [11, 8, 1]);
             assert_has(
                 note.unwrap().as_str(),
                 &["20 of the 100 rows", "class by class", "class `c` (2 rows)"],
