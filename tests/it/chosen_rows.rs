@@ -256,6 +256,34 @@ fn a_metric_without_a_value() {
     scratch.refuses_train(&arguments, &["pearson", "not all the same", "mse"]);
 }
 
+/// A metric that has no value because of what the model says is counted, and waited out.
+#[test]
+fn a_metric_that_never_has_a_value() {
+    let scratch = Scratch::new();
+    // One class among the validation rows, which is all that the model ever says.
+    let rows = samples::examples(200).into_iter();
+    let positive: Vec<_> = rows.clone().filter(|(_, class)| *class == 1).collect();
+    let negative = rows.filter(|(_, class)| *class == 0).take(2);
+    let train = [positive.clone(), negative.collect()].concat();
+    scratch.write("data/train.csv", samples::csv(&train));
+    scratch.write("data/validation.csv", samples::csv(&positive[..10]));
+    let run = scratch
+        .train(&split(
+            "--dataset data --epochs 9 --learning-rate 3e-3 --metric-for-best-model cohen_kappa \
+             --early-stopping-patience 3 --json",
+        ))
+        .succeeded();
+    says(&run, &["cohen_kappa has no value", "step 7; 1 so far"]);
+    says(
+        &run,
+        &["cohen_kappa had no value in any of the 3 evaluations"],
+    );
+    let results = run.json();
+    assert_eq!(results["train"]["steps"], 21);
+    assert_eq!(results["train"]["stopped"], "early_stopping");
+    assert!(results["best_step"].is_null());
+}
+
 /// Nobody loses rows unasked.
 #[test]
 fn all_rows_by_default() {

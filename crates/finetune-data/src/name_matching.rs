@@ -74,8 +74,8 @@ pub fn match_names(
     Err(mismatch(found, wanted))
 }
 
-/// The error for names that do not match as they should.
-pub(crate) fn mismatch(found: NameList<'_>, wanted: NameList<'_>) -> Error {
+/// The error for names that do not match as they should; it names both lists.
+pub fn mismatch(found: NameList<'_>, wanted: NameList<'_>) -> Error {
     let way_out = match found.names.len() == wanted.names.len() {
         true => {
             "; use the same names, or say with --labels-by-position that they stand in the same order"

@@ -1,6 +1,6 @@
 //! What becomes of a trained head when a model is to predict other outputs.
 
-use finetune_data::{NameList, match_names};
+use finetune_data::{MatchRule, NameList, are_numbers, match_names, mismatch};
 use finetune_models::Outputs;
 
 /// Where the head for new outputs comes from.
@@ -18,8 +18,8 @@ pub(crate) enum Head {
 
 impl Head {
     /// The head for `wanted` of a model with a head for `own`: kept where both predict the same kind of
-    /// thing and each name has its counterpart, in whatever order, by the rules of [`match_names`]. A
-    /// single number needs no name.
+    /// thing and each name has its counterpart, in whatever order, by the rules of [`match_names`];
+    /// without names only where neither side has any. A single number needs no name.
     pub fn choose(own: &Outputs, wanted: &Outputs, by_position: bool) -> Self {
         if own.problem_type() != wanted.problem_type() {
             return Self::Fresh {
@@ -52,6 +52,12 @@ impl Head {
                 };
             }
         };
+        let unnamed = are_numbers(wanted.names()) && are_numbers(own.names());
+        if matched.rule == MatchRule::Numbered && !unnamed {
+            return Self::Fresh {
+                why: mismatch(found, names).to_string(),
+            };
+        }
         match matched.one_to_one(own.len()) {
             Some(order) => Self::Kept {
                 order,
@@ -119,6 +125,10 @@ mod tests {
         let unnamed = ["LABEL_0", "LABEL_1"];
         assert_eq!(order(&unnamed, &["0", "1"], false), Some(vec![0, 1]));
         assert_eq!(order(&unnamed, &["0", "1", "2"], false), None);
+        // Who says that the first of these is the first of those?
+        assert_eq!(order(&unnamed, &["no", "yes"], false), None);
+        assert_eq!(order(&["no", "yes"], &["0", "1"], false), None);
+        assert_eq!(order(&unnamed, &["no", "yes"], true), Some(vec![0, 1]));
     }
 
     #[test]

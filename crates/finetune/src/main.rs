@@ -4,6 +4,7 @@ mod args;
 mod class_checks;
 mod comparison;
 mod data;
+mod draw;
 mod error;
 mod evaluate;
 mod execute;

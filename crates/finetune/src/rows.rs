@@ -8,7 +8,7 @@ use finetune_train::{FileFacts, TrainData, TrainPlan};
 
 use crate::{
     class_checks::{self, Counted},
-    data::tokenize,
+    draw::{Draw, tokenize_drawn},
     error::Failure,
     output::say,
     train_options::TrainOptions,
@@ -19,9 +19,14 @@ pub struct Rows {
     /// The data set as named by the user.
     pub dataset: String,
     train: Split,
+    /// Training rows that are drawn; 0: all.
+    train_rows: u64,
     /// Split expression of the training rows.
     pub train_name: String,
     validation: Split,
+    /// Validation rows that are drawn; 0: all.
+    eval_rows: u64,
+    seed: u64,
     /// Split expression of the validation rows; empty: a share of the training rows.
     pub validation_name: String,
     test: Option<(Split, String)>,
@@ -153,18 +158,14 @@ impl Rows {
                 parts
             }
         };
-        let draw = |split: &Split, rows: u64| -> Result<Split, Failure> {
-            let (drawn, note) = split.draw(&columns, Some(&labels), choice.seed, rows)?;
-            if let Some(note) = note {
-                say!("note: {note}");
-            }
-            Ok(drawn)
-        };
         Ok(Self {
             dataset: path,
-            train: draw(&train, choice.train_rows)?,
+            train,
+            train_rows: choice.train_rows,
             train_name,
-            validation: draw(&validation, choice.eval_rows)?,
+            validation,
+            eval_rows: choice.eval_rows,
+            seed: choice.seed,
             validation_name,
             test,
             columns,
@@ -179,14 +180,26 @@ impl Rows {
         max_length: usize,
         tokenizer: &TextTokenizer,
     ) -> Result<(TrainData, Option<TokenizedDataset>), Failure> {
-        let tokens =
-            |split: &Split| tokenize(split, &self.columns, &self.labels, tokenizer, max_length);
+        let tokens = |split: &Split, rows: u64| {
+            let draw = Draw {
+                rows,
+                seed: self.seed,
+            };
+            tokenize_drawn(
+                split,
+                draw,
+                &self.columns,
+                &self.labels,
+                tokenizer,
+                max_length,
+            )
+        };
         let data = TrainData {
-            train: tokens(&self.train)?,
-            validation: tokens(&self.validation)?,
+            train: tokens(&self.train, self.train_rows)?,
+            validation: tokens(&self.validation, self.eval_rows)?,
         };
         let test = match &self.test {
-            Some((split, _)) => Some(tokens(split)?),
+            Some((split, _)) => Some(tokens(split, 0)?),
             None => None,
         };
         let others = [

@@ -1,8 +1,6 @@
 //! What is refused before any work, or as soon as the models are known.
 
-use std::collections::BTreeSet;
-
-use finetune_data::Dataset;
+use finetune_data::{Dataset, NameList, match_names};
 use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
 
@@ -96,13 +94,20 @@ pub fn check_models(
     metrics.collect()
 }
 
-/// Two models answer the same question where they have the same kind of labels, by the same names in
+/// Two models answer the same question where they have the same kind of labels, by names that match in
 /// whatever order; a single number needs no name.
 fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
-    let names = |outputs: &Outputs| outputs.names().iter().cloned().collect::<BTreeSet<_>>();
     let (first, second) = (a.outputs(), b.outputs());
+    let list = |outputs| NameList {
+        whose: "",
+        names: Outputs::names(outputs),
+    };
+    let match_all = || {
+        let matched = match_names(list(first), list(second), false).ok()?;
+        matched.one_to_one(second.len())
+    };
     let same = first.problem_type() == second.problem_type()
-        && (names(first) == names(second)
+        && (match_all().is_some()
             || matches!(first, Outputs::Regression(_)) && first.len() == 1 && second.len() == 1);
     if same {
         return Ok(());

@@ -12,7 +12,8 @@ use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_or
 use crate::{
     args::EvaluateArguments,
     class_checks,
-    data::{describe, tokenize},
+    data::describe,
+    draw::{Draw, tokenize_drawn},
     error::Failure,
     interrupt, model,
     output::say,
@@ -100,16 +101,15 @@ impl Subject {
     ) -> Result<Evaluated, Failure> {
         let columns = self.columns(arguments, whole)?;
         let labels = self.labels(whole, &columns)?;
-        let (rows, note) =
-            whole.draw(&columns, Some(&labels), arguments.seed, arguments.eval_rows)?;
-        if let Some(note) = note {
-            say!("note: {note}");
-        }
         let model = self.classifier.model();
         let longest = model.config().max_position_embeddings;
         let max_length = arguments.max_length.unwrap_or(256).min(longest);
         let tokenizer = self.classifier.tokenizer();
-        let data = tokenize(&rows, &columns, &labels, tokenizer, max_length)?;
+        let draw = Draw {
+            rows: arguments.eval_rows,
+            seed: arguments.seed,
+        };
+        let data = tokenize_drawn(whole, draw, &columns, &labels, tokenizer, max_length)?;
         say!("data    {}: {}", whole.name(), describe(&data));
         let counts = data.class_counts().unwrap_or_default();
         if let Some(note) = class_checks::averages_of(labels.class_names(), &counts, "evaluated") {
