@@ -118,7 +118,7 @@ impl Observer for ProgressView {
                 if let Some(estimate) = &mut self.estimate
                     && estimate.add(*seconds)
                 {
-                    let said = estimate.said(*step, self.total_steps);
+                    let said = estimate.said(self.total_steps);
                     self.estimate = None;
                     if let Some(said) = said {
                         self.line(&format!("note: {said}"));

@@ -28,26 +28,19 @@ impl Estimate {
         self.seconds >= KNOWN_AFTER
     }
 
-    /// What to say after step `step` of `total`, if the rest takes long.
-    pub fn said(&self, step: u64, total: u64) -> Option<String> {
-        let of_step = self.seconds / self.steps.max(1) as f64;
-        let all = of_step * total as f64;
-        let rest = of_step * total.saturating_sub(step) as f64;
+    /// What to say of a run of `total` steps, if it takes long.
+    pub fn said(&self, total: u64) -> Option<String> {
+        let seconds = self.seconds / self.steps.max(1) as f64 * total as f64;
         // Resumed runs do not say how many rows they have.
-        (all >= LONG && self.train_rows > 0).then(|| {
+        (seconds >= LONG && self.train_rows > 0).then(|| {
             format!(
-                "all {} training rows are trained on, {} steps in about {} ({} to go), beside evaluations; --train-rows N draws fewer, --max-steps N or --epochs stop earlier",
+                "all {} training rows are trained on: {} steps take about {}, beside evaluations; --train-rows N draws fewer",
                 count(self.train_rows),
                 count(total),
-                duration(all),
-                duration(rest),
+                HumanDuration(Duration::from_secs_f64(seconds.min(1e12))),
             )
         })
     }
-}
-
-fn duration(seconds: f64) -> HumanDuration {
-    HumanDuration(Duration::from_secs_f64(seconds.clamp(0.0, 1e12)))
 }
 
 #[cfg(test)]
@@ -64,10 +57,10 @@ mod tests {
             assert!(!estimate.add(0.5));
         }
         assert!(estimate.add(0.5));
-        let said = estimate.said(10, 937_500).unwrap();
+        let said = estimate.said(937_500).unwrap();
         for part in ["5,000,000", "937,500 steps", "5 days", "--train-rows N"] {
             assert!(said.contains(part), "no {part:?} in {said}");
         }
-        assert_eq!(estimate.said(10, 20), None);
+        assert_eq!(estimate.said(20), None);
     }
 }
