@@ -73,7 +73,13 @@ fn files_that_are_not_there() {
         )
         .unwrap();
     };
-    check(pickle, &["pytorch_model.bin", "save_pretrained"]);
+    check(
+        pickle,
+        &[
+            "pytorch_model.bin",
+            "does not begin as a file of torch.save",
+        ],
+    );
 }
 
 #[test]
