@@ -48,13 +48,22 @@ impl TextTokenizer {
     /// The files cannot be read or are not a tokenizer.
     pub fn from_directory(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
-        let own = directory.join("tokenizer.json");
-        if own.is_file() {
-            // Damage is an error, also of a part that other files make up for.
-            Self::from_file(&own)?;
-        }
-        let files = Files::read(directory)?;
-        let tokenizer = Self::new(&files.json, files.origin)?;
+        let path = directory.join("tokenizer.json");
+        // Damage is an error, also of a part that other files make up for.
+        let own = match path.is_file() {
+            true => {
+                let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
+                Some((Self::new(&bytes, path.display().to_string())?, bytes))
+            }
+            false => None,
+        };
+        let parsed = own.as_ref();
+        let parsed = parsed.map(|(own, bytes)| (&bytes[..], &own.texts.tokenizer));
+        let files = Files::read(directory, parsed)?;
+        let tokenizer = match (&files.json, own) {
+            (None, Some((own, _))) => own,
+            (json, _) => Self::new(json.as_deref().unwrap_or_default(), files.origin)?,
+        };
         let side = files.side.unwrap_or(tokenizer.side);
         let mut tokenizer = Self {
             model_max_length: files.model_max_length,

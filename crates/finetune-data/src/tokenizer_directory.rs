@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokenizers::PostProcessorWrapper;
+use tokenizers::{Model as _, ModelWrapper, PostProcessorWrapper, Tokenizer};
 
 use crate::template::Template;
 use crate::{Error, Note, Result, TruncationSide};
@@ -41,8 +42,8 @@ const UNKNOWN_LENGTH: f64 = 1e9;
 
 /// What a directory says of its tokenizer.
 pub(crate) struct Files {
-    /// A `tokenizer.json`: the directory's own, byte for byte, where the other files agree with it.
-    pub(crate) json: Vec<u8>,
+    /// A `tokenizer.json` that counts instead of the directory's own; `None` where all files agree.
+    pub(crate) json: Option<Vec<u8>>,
     /// The file that it comes from, for messages.
     pub(crate) origin: String,
     pub(crate) side: Option<TruncationSide>,
@@ -75,7 +76,8 @@ fn max_length(config: &Map<String, Value>) -> Option<usize> {
 }
 
 impl Files {
-    pub(crate) fn read(directory: &Path) -> Result<Self> {
+    /// `own` is the directory's `tokenizer.json`, if it has one, and what was read from it.
+    pub(crate) fn read(directory: &Path, own: Option<(&[u8], &Tokenizer)>) -> Result<Self> {
         let config_path = directory.join("tokenizer_config.json");
         let config = object(&config_path)?;
         let model = object(&directory.join("config.json")).ok().flatten();
@@ -111,14 +113,14 @@ impl Files {
         };
         let path = directory.join("tokenizer.json");
         let mut files = Self {
-            json: Vec::new(),
+            json: None,
             origin: path.display().to_string(),
             side,
             model_max_length,
             split_special_tokens: settings.truth("split_special_tokens") == Some(true),
             notes: Vec::new(),
         };
-        if !path.is_file() {
+        let Some((bytes, tokenizer)) = own else {
             let vocabulary = directory.join("vocab.txt");
             if !vocabulary.is_file() {
                 return Err(no_tokenizer(directory));
@@ -133,65 +135,80 @@ impl Files {
                 });
             }
             let words = read_vocabulary(&vocabulary)?;
-            files.json = settings.bert(words, Vec::new(), Value::Null).to_vec();
+            let id = |word: &str| words.get(word).and_then(Value::as_u64);
+            let made = settings.bert(words.len() as u64, id, Vec::new(), Value::Null);
+            files.json = Some(made.with_words(words));
             files.origin = vocabulary.display().to_string();
             return Ok(files);
-        }
-        files.json = fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
-        // What is no JSON object is refused when it is read as a tokenizer.
-        let Ok(Value::Object(mut own)) = serde_json::from_slice(&files.json) else {
-            return Ok(files);
         };
+        let all: OwnFile = serde_json::from_slice(bytes).unwrap_or_default();
+        let (model, added) = (tokenizer.get_model(), tokens_of(all.added_tokens.as_ref()));
         let other = match has_config {
             true => "tokenizer_config.json",
             false => "the absent tokenizer_config.json",
         };
-        match own
-            .get_mut("model")
-            .and_then(word_pieces)
-            .filter(|_| is_bert)
-        {
-            Some(words) => {
-                let made = settings.bert(
-                    words,
-                    tokens_of(own.get("added_tokens")),
-                    own.get("truncation").cloned().unwrap_or_default(),
-                );
-                let differences = settings.differences(&own, &made.0);
-                if !differences.is_empty() {
-                    files.json = made.to_vec();
-                    files.notes.push(Note::new(format!(
-                        "{} and {other} contradict each other ({}); as in transformers, the latter counts",
-                        path.display(),
-                        differences.join("; ")
-                    )));
-                }
+        if is_bert && matches!(model, ModelWrapper::WordPiece(_)) {
+            let id = |word: &str| model.token_to_id(word).map(u64::from);
+            let size = model.get_vocab_size() as u64;
+            let truncation = all.truncation.clone().unwrap_or_default();
+            let made = settings.bert(size, id, added, truncation);
+            let differences = settings.differences(&all, &made.0);
+            if !differences.is_empty() {
+                files.json = Some(made.with_words(words_of(bytes)));
+                files.notes.push(Note::new(format!(
+                    "{} and {other} contradict each other ({}); as in transformers, the latter counts",
+                    path.display(),
+                    differences.join("; ")
+                )));
             }
-            None => {
-                let added = settings.added(tokens_of(own.get("added_tokens")), &[]);
-                if differing(&tokens_of(own.get("added_tokens")), &added).is_some() {
-                    own.insert("added_tokens".to_owned(), added.into());
-                    files.json = Value::Object(own.clone()).to_string().into_bytes();
-                }
-                if let Some(note) = settings.ignored(&own) {
-                    files.notes.push(Note::new(format!(
-                        "{} and {other} contradict each other ({note}); as in transformers, the former counts for its class of tokenizer",
-                        path.display()
-                    )));
-                }
+        } else {
+            let all_added = settings.added(added.clone(), &[]);
+            if differing(&added, &all_added).is_some()
+                && let Ok(Value::Object(mut json)) = serde_json::from_slice(bytes)
+            {
+                json.insert("added_tokens".to_owned(), all_added.into());
+                files.json = Some(Value::Object(json).to_string().into_bytes());
+            }
+            if let Some(note) = settings.ignored(&all) {
+                files.notes.push(Note::new(format!(
+                    "{} and {other} contradict each other ({note}); as in transformers, the former counts for its class of tokenizer",
+                    path.display()
+                )));
             }
         }
         Ok(files)
     }
 }
 
-/// The text of a `tokenizer.json` that was made here.
-struct Made(Map<String, Value>);
+/// The parts of a `tokenizer.json` that settings may contradict; not the vocabulary, which is most of it.
+#[derive(Default, Deserialize)]
+struct OwnFile {
+    truncation: Option<Value>,
+    added_tokens: Option<Value>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    #[serde(default)]
+    model: OwnModel,
+}
+
+#[derive(Default, Deserialize)]
+struct OwnModel {
+    unk_token: Option<Value>,
+    continuing_subword_prefix: Option<Value>,
+    max_input_chars_per_word: Option<Value>,
+}
+
+/// A `tokenizer.json` that was made here, without its vocabulary.
+struct Made(Value);
 
 impl Made {
-    fn to_vec(&self) -> Vec<u8> {
-        // Of a map of values nothing can fail to be written.
-        serde_json::to_vec(&self.0).unwrap_or_default()
+    fn with_words(mut self, words: Map<String, Value>) -> Vec<u8> {
+        self.0["model"]["vocab"] = words.into();
+        self.0.to_string().into_bytes()
     }
 }
 
@@ -298,13 +315,19 @@ impl Settings {
     }
 
     /// The tokenizer that transformers makes of a vocabulary.
-    fn bert(&self, words: Map<String, Value>, own: Vec<Value>, truncation: Value) -> Made {
+    /// It has `size` words, with these numbers; they are put in afterwards.
+    fn bert(
+        &self,
+        size: u64,
+        id: impl Fn(&str) -> Option<u64>,
+        own: Vec<Value>,
+        truncation: Value,
+    ) -> Made {
         let mut added = self.added(own, &BERT_DEFAULTS);
         // As tokenizers numbers them, whatever gaps or repeats the vocabulary has.
-        let mut next = words.len() as u64;
+        let mut next = size;
         for token in &mut added {
-            let id = words.get(token["content"].as_str().unwrap_or_default());
-            let id = id.and_then(Value::as_u64).unwrap_or_else(|| {
+            let id = id(token["content"].as_str().unwrap_or_default()).unwrap_or_else(|| {
                 next += 1;
                 next - 1
             });
@@ -325,7 +348,7 @@ impl Settings {
         let mut special_tokens = Map::new();
         special_tokens.insert(cls.clone(), token(&cls, &cls_id));
         special_tokens.insert(sep.clone(), token(&sep, &sep_id));
-        let made = json!({
+        Made(json!({
             "version": "1.0",
             "truncation": truncation,
             "padding": null,
@@ -344,13 +367,8 @@ impl Settings {
                 "unk_token": self.bert_token("unk_token"),
                 "continuing_subword_prefix": "##",
                 "max_input_chars_per_word": 100,
-                "vocab": words,
             },
-        });
-        match made {
-            Value::Object(made) => Made(made),
-            _ => Made(Map::new()),
-        }
+        }))
     }
 
     fn bert_normalizer(&self) -> Value {
@@ -364,9 +382,9 @@ impl Settings {
     }
 
     /// Where a `tokenizer.json` says something else than the one that was made, in words.
-    fn differences(&self, own: &Map<String, Value>, made: &Map<String, Value>) -> Vec<String> {
+    fn differences(&self, own: &OwnFile, made: &Value) -> Vec<String> {
         let mut found = Vec::new();
-        let (normalizer, wanted) = (&own["normalizer"], &made["normalizer"]);
+        let (normalizer, wanted) = (&own.normalizer, &made["normalizer"]);
         if normalizer["type"] == "BertNormalizer" {
             found.extend(self.normalizer_differences(normalizer));
         } else {
@@ -375,33 +393,40 @@ impl Settings {
                 normalizer["type"], wanted["type"]
             ));
         }
-        let kind = &own["pre_tokenizer"]["type"];
+        let kind = &own.pre_tokenizer["type"];
         if kind != "BertPreTokenizer" {
             found.push(format!(
                 "its pre_tokenizer is {kind}, theirs \"BertPreTokenizer\""
             ));
         }
-        for key in [
-            "unk_token",
-            "continuing_subword_prefix",
-            "max_input_chars_per_word",
-        ] {
-            let (own, made) = (&own["model"][key], &made["model"][key]);
+        let keys = [
+            ("unk_token", &own.model.unk_token),
+            (
+                "continuing_subword_prefix",
+                &own.model.continuing_subword_prefix,
+            ),
+            (
+                "max_input_chars_per_word",
+                &own.model.max_input_chars_per_word,
+            ),
+        ];
+        for (key, own) in keys {
+            let made = &made["model"][key];
             // Older files leave out what is usual.
-            if !own.is_null() && own != made {
+            if let Some(own) = own.as_ref().filter(|own| *own != made) {
                 found.push(format!("its {key} is {own}, theirs {made}"));
             }
         }
-        let templates = |all: &Map<String, Value>| {
+        let templates = |processor: &Value| {
             let processor: Option<PostProcessorWrapper> =
-                serde_json::from_value(all["post_processor"].clone()).ok()?;
+                serde_json::from_value(processor.clone()).ok()?;
             Some([1, 2].map(|texts| Template::of(processor.as_ref(), texts)))
         };
-        if templates(own) != templates(made) {
+        if templates(&own.post_processor) != templates(&made["post_processor"]) {
             found.push("other special tokens are put around a text".to_owned());
         }
-        let added = |all: &Map<String, Value>| tokens_of(all.get("added_tokens"));
-        found.extend(differing(&added(own), &added(made)));
+        let added = tokens_of(own.added_tokens.as_ref());
+        found.extend(differing(&added, &tokens_of(made.get("added_tokens"))));
         found
     }
 
@@ -443,8 +468,8 @@ impl Settings {
     }
 
     /// What of the settings does not hold where `tokenizer.json` counts as it is.
-    fn ignored(&self, own: &Map<String, Value>) -> Option<String> {
-        let normalizer = own.get("normalizer")?;
+    fn ignored(&self, own: &OwnFile) -> Option<String> {
+        let normalizer = &own.normalizer;
         if normalizer["type"] != "BertNormalizer" {
             return None;
         }
@@ -454,17 +479,18 @@ impl Settings {
     }
 }
 
-/// The vocabulary of a WordPiece model, taken out of it.
-fn word_pieces(model: &mut Value) -> Option<Map<String, Value>> {
-    let kind = model.get("type").and_then(Value::as_str);
-    let is_word_piece = match kind {
-        Some(kind) => kind == "WordPiece",
-        None => model.get("merges").is_none() && model.get("continuing_subword_prefix").is_some(),
-    };
-    match model.get_mut("vocab") {
-        Some(Value::Object(words)) if is_word_piece => Some(words.clone()),
-        _ => None,
+/// The vocabulary of a `tokenizer.json`.
+fn words_of(json: &[u8]) -> Map<String, Value> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
     }
+    #[derive(Deserialize)]
+    struct Model {
+        vocab: Map<String, Value>,
+    }
+    let file: Result<File, _> = serde_json::from_slice(json);
+    file.map(|file| file.model.vocab).unwrap_or_default()
 }
 
 /// The first added token that `made` has and `own` has not, or otherwise, in words.
