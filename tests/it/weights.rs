@@ -206,9 +206,8 @@ fn damaged_files_are_errors() {
                 0 => bytes.truncate(next(good.len())),
                 1 => {
                     let (from, to, length) = (next(good.len()), next(good.len()), next(40));
-                    for i in 0..length.min(good.len() - from.max(to)) {
-                        bytes[to + i] = good[from + i];
-                    }
+                    let length = length.min(good.len() - from.max(to));
+                    bytes[to..to + length].copy_from_slice(&good[from..from + length]);
                 }
                 _ => {
                     for _ in 0..1 + next(3) {
