@@ -10,6 +10,7 @@
 //!
 //! Tokenizers with other parts than those known here have no such places.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use tokenizers::{
@@ -124,6 +125,36 @@ impl SafeCut {
     /// The first seam at or behind `size` bytes: the tokens of the text are those of both sides.
     pub(crate) fn seam(&self, text: &str, size: usize) -> Option<usize> {
         self.first(text, size, false)
+    }
+
+    /// The text with long words cut short where they are too long still: they are one unknown token
+    /// either way.
+    pub(crate) fn squeeze<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        // No added token may lie in what is left out, or reach into it.
+        if !(self.ends_in_word && self.begins_in_word) {
+            return Cow::Borrowed(text);
+        }
+        let mut short = String::new();
+        let (mut word, mut kept, mut start) = (0, true, 0);
+        for (index, next) in text.char_indices() {
+            word = Self::in_word(word, next);
+            // A mark keeps a word going, and its number.
+            let keep = !(self.is_too_long(word) && kept) && (kept || word == 0);
+            if keep != kept {
+                match kept {
+                    true => short.push_str(&text[start..index + next.len_utf8()]),
+                    false => start = index,
+                }
+                kept = keep;
+            }
+        }
+        if start == 0 && short.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        if kept {
+            short.push_str(&text[start..]);
+        }
+        Cow::Owned(short)
     }
 
     fn first(&self, text: &str, size: usize, in_words: bool) -> Option<usize> {

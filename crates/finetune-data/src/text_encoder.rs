@@ -1,5 +1,6 @@
 //! From texts to the tokens of rows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -181,23 +182,34 @@ impl TextTokens {
     /// At least `wanted` + 1 tokens of the side that is kept, or all.
     fn tokens(&self, text: &str, wanted: usize, side: TruncationSide) -> Result<Tokens, String> {
         let mut size = BYTES_PER_TOKEN * (wanted + 1);
+        let mut text = Cow::Borrowed(text);
+        let mut is_squeezed = false;
         while let Some(safe_cut) = &self.safe_cut
             // Less than that is not worth the search.
             && size < text.len() / 2
-            && let Some(at) = safe_cut.cut(text, size, side)
         {
-            let (part, rest) = text.split_at(at);
-            let (part, size_of_part) = match side {
-                TruncationSide::Right => (part, part.len()),
-                TruncationSide::Left => (rest, rest.len()),
-            };
-            let ids = self.all(part)?;
-            if ids.len() > wanted {
-                return Ok(Tokens { ids, more: true });
+            if let Some(at) = safe_cut.cut(&text, size, side) {
+                let (start, end) = text.split_at(at);
+                let part = match side {
+                    TruncationSide::Right => start,
+                    TruncationSide::Left => end,
+                };
+                let ids = self.all(part)?;
+                if ids.len() > wanted {
+                    return Ok(Tokens { ids, more: true });
+                }
+                size = size.max(part.len());
+            } else if is_squeezed {
+                break;
             }
-            size = 4 * size_of_part;
+            // Few tokens of many bytes: words beyond all lengths.
+            if !is_squeezed && let Cow::Owned(short) = safe_cut.squeeze(&text) {
+                text = Cow::Owned(short);
+            }
+            is_squeezed = true;
+            size *= 4;
         }
-        let ids = self.all(text)?;
+        let ids = self.all(&text)?;
         Ok(Tokens { ids, more: false })
     }
 
@@ -212,7 +224,12 @@ impl TextTokens {
     /// Whether `first` has more tokens than `second`. They are counted piece by piece, until the
     /// shorter one ends.
     fn is_longer(&self, first: &str, second: &str) -> Result<bool, String> {
-        let (mut first, mut second) = (Count::of(first), Count::of(second));
+        let squeeze = |text| match &self.safe_cut {
+            Some(safe_cut) => safe_cut.squeeze(text),
+            None => Cow::Borrowed(text),
+        };
+        let (first, second) = (squeeze(first), squeeze(second));
+        let (mut first, mut second) = (Count::of(&first), Count::of(&second));
         loop {
             let first_is_ahead = first.tokens > second.tokens;
             match (first.is_done(), second.is_done()) {

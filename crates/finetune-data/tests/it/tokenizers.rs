@@ -132,11 +132,12 @@ fn contradictions_are_noted() {
 
 #[test]
 fn files_that_do_not_make_a_tokenizer() {
-    let refusal = |files: &[(&str, &str)]| {
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let refusal = |files: Files<'_>| {
         let folder = crate::common::folder(files);
         message(TextTokenizer::from_directory(folder.path()).map(drop))
     };
-    let cases: [(&[(&str, &str)], &[&str]); 7] = [
+    let cases: [(Files<'_>, &[&str]); 7] = [
         (
             &[("x", "")],
             &["neither tokenizer.json nor vocab.txt", "AutoTokenizer"],
