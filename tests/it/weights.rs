@@ -375,6 +375,42 @@ fn a_model_of_other_files_is_trained_and_saved() {
     assert_ne!(hash("run"), hash("other"));
 }
 
+/// What `tokenizer_config.json` names is the default, and more is a person's wish.
+#[test]
+fn model_max_length_is_the_default() {
+    let scratch = Scratch::new();
+    scratch.write("x.csv", samples::csv(&samples::examples(20)));
+    let model = scratch.copy_model("tiny_bert");
+    let settings = "{\"model_max_length\": 9, \"truncation_side\": \"left\"}";
+    fs::write(model.join("tokenizer_config.json"), settings).unwrap();
+    let train = "train --model model --dataset x.csv --max-steps 1 --strategy head --output";
+    let run = scratch
+        .run(&[&split(train)[..], &["run"]].concat())
+        .succeeded();
+    assert!(run.stderr.contains("longest 9"), "{run}");
+    let more = [&split(train)[..], &["more", "--max-length", "12"]].concat();
+    let run = scratch.run(&more).succeeded();
+    assert!(
+        run.stderr
+            .contains("note: --max-length 12 is more than the model_max_length of 9"),
+        "{run}"
+    );
+    // Cut at the left, a text is told by its end alone.
+    let predict = |text: &str| {
+        let line = ["predict", "--json", "--model", "run/model", text];
+        scratch.run(&line).succeeded().json()["logits"].clone()
+    };
+    let end = "was not very good , and boring too";
+    assert_eq!(
+        predict(&format!("the film {end}")),
+        predict(&format!("a story {end}"))
+    );
+    assert_ne!(
+        predict(&format!("{end} the film")),
+        predict(&format!("{end} a story"))
+    );
+}
+
 /// Puts the tensors of `model.safetensors` into two shards with an index.
 fn shard(model: &Path) {
     let path = model.join("model.safetensors");

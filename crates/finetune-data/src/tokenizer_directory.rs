@@ -290,6 +290,7 @@ impl Settings {
                     .for_each(|token| put(token, false));
             }
         }
+        let mut named = Vec::new();
         for key in NAMED {
             let default = defaults.iter().find(|(name, _)| *name == key);
             let default = default.map(|(_, text)| Value::from(*text));
@@ -297,6 +298,7 @@ impl Settings {
             if let Some(token) = own.cloned().or(default)
                 && let Some(token) = added_token(&token, true)
             {
+                named.push(token["content"].clone());
                 put(token, false);
             }
         }
@@ -311,11 +313,15 @@ impl Settings {
                 .into_iter()
                 .for_each(|token| put(token, false));
         }
+        for token in &mut added {
+            if named.contains(&token["content"]) {
+                token["special"] = true.into();
+            }
+        }
         added
     }
 
-    /// The tokenizer that transformers makes of a vocabulary.
-    /// It has `size` words, with these numbers; they are put in afterwards.
+    /// The tokenizer that transformers makes of a vocabulary. It has `size` words, with these numbers; they are put in afterwards.
     fn bert(
         &self,
         size: u64,

@@ -57,14 +57,6 @@ pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextToke
     Ok(tokenizer)
 }
 
-/// The longest row of a model with this tokenizer, in tokens.
-fn longest(config: &ModelConfig, tokenizer: &TextTokenizer) -> usize {
-    let longest = config.max_position_embeddings;
-    tokenizer
-        .model_max_length()
-        .map_or(longest, |length| length.min(longest))
-}
-
 impl Classifier {
     /// Loads a saved model directory onto the CPU, or an adapter's whose base model is a directory.
     ///
@@ -129,7 +121,9 @@ impl Classifier {
         report: &LoadReport,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let encoder = tokenizer.encoder(longest(model.config(), &tokenizer), false)?;
+        let longest = model.config().max_position_embeddings;
+        let by_default = tokenizer.model_max_length().unwrap_or(longest).min(longest);
+        let encoder = tokenizer.encoder(by_default, false)?;
         let of_tokenizer = tokenizer.notes().iter().map(ToString::to_string);
         Ok(Self {
             notes: report.notes().into_iter().chain(of_tokenizer).collect(),
@@ -175,6 +169,12 @@ impl Classifier {
         for model in models.into_iter().chain(self.adapters.values_mut()) {
             model.set_precision(precision);
         }
+    }
+
+    /// Where rows are cut if nobody says so, in tokens: at the model's longest sequence, or what the
+    /// tokenizer's settings name (`model_max_length`).
+    pub fn default_max_length(&self) -> usize {
+        self.encoder.max_length()
     }
 
     /// What a person should know of the model's files: weights without use, settings of the tokenizer
@@ -255,9 +255,9 @@ impl Classifier {
 
     /// An encoder for [`predict_rows`](Self::predict_rows) and
     /// [`predict_tokens`](Self::predict_tokens): of texts or of pairs, cut at
-    /// `max_length` tokens, the model's longest sequence or the tokenizer's (`model_max_length`).
+    /// `max_length` tokens or the model's longest sequence.
     pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, TrainError> {
-        let longest = longest(self.model.config(), &self.tokenizer);
+        let longest = self.model.config().max_position_embeddings;
         Ok(self.tokenizer.encoder(max_length.min(longest), pairs)?)
     }
 

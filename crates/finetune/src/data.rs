@@ -45,7 +45,9 @@ pub fn tokenize(
     );
     bar.finish_and_clear();
     let tokenized = tokenized?;
-    if let Some(reason) = &tokenized.build_report().not_kept {
+    let homeless = "there is no folder for them".to_owned();
+    let not_kept = tokenized.build_report().not_kept.clone();
+    if let Some(reason) = not_kept.or(cache.is_none().then_some(homeless)) {
         // Once is enough: the next split will meet the same.
         static SAID: Once = Once::new();
         SAID.call_once(|| {
