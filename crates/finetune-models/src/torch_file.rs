@@ -121,7 +121,7 @@ fn placed(tensor: &PickledTensor, storage: &Storage) -> Result<RawTensor, String
         .rev()
         .all(|(&n, &stride)| {
             let fits = n == 1 || stride == dense;
-            dense *= n.max(1);
+            dense = dense.saturating_mul(n.max(1));
             fits
         });
     let sizes = |sizes: &[u64]| -> Vec<usize> { sizes.iter().map(|&n| n as usize).collect() };
