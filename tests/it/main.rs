@@ -28,3 +28,4 @@ mod strategies;
 mod tasks;
 mod tolerance;
 mod train;
+mod weights;

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 
 use crate::batch::BatchLabels;
 use crate::column::TextArray;
-use crate::tokenizer::{Encoded, TextEncoder};
+use crate::text_encoder::{Encoded, TextEncoder};
 use crate::{Columns, Error, LabelDecoder, Result, RowBatch, Split};
 
 /// Rows that one task encodes: small enough that a thousand rows keep many cores busy.

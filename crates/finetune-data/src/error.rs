@@ -407,6 +407,14 @@ pub enum Error {
         /// The reader's complaint.
         message: String,
     },
+    /// Other files of a tokenizer that cannot be used, or that are not there.
+    #[error("{}: {message}", path.display())]
+    TokenizerFiles {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
     /// A text that the tokenizer refuses.
     #[error("{place}: the tokenizer failed: {message}")]
     Tokenize {
@@ -427,6 +435,16 @@ pub enum Error {
         added: usize,
         /// Texts per row.
         texts: usize,
+    },
+    /// Neither the cache directory nor the one for temporary files can be written.
+    #[error(
+        "there is no place for the tokens: {cache}; nor {temporary}; set TMPDIR to a directory with room"
+    )]
+    NoPlaceForTokens {
+        /// What happened in the cache directory.
+        cache: String,
+        /// What happened in the directory for temporary files.
+        temporary: String,
     },
     /// The token cache could not be read back.
     #[error("{}: the token cache is damaged: {message}; delete it and run again", path.display())]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod caught;
 mod cell;
 mod class_counts;
 mod class_index;
@@ -27,21 +28,27 @@ mod permutation;
 mod positioned;
 mod problem_type;
 mod row_set;
+mod safe_cut;
 mod sampler;
 mod source;
 mod split;
 mod split_expr;
 mod stratify;
+mod template;
+mod text_encoder;
 mod texts;
 mod token_cache;
 mod tokenized;
 mod tokenizer;
+mod tokenizer_directory;
+mod truncation;
 mod value;
 
 /// The Arrow version of this crate's record batches.
 pub use arrow;
 
 pub use batch::{BatchLabels, PackedBatch};
+pub use caught::panic_is_caught;
 pub use columns::Columns;
 pub use dataset::Dataset;
 pub use error::{Error, Place, Result};
@@ -56,6 +63,9 @@ pub use permutation::Permutation;
 pub use problem_type::ProblemType;
 pub use sampler::{BatchSize, Batches, PaddingReport, Sampler, SamplerOptions};
 pub use split::{RowBatch, Split};
+pub use text_encoder::{Encoded, TextEncoder};
 pub use texts::{TextRow, text_lines};
 pub use tokenized::{BuildReport, CacheSource, LengthSummary, TokenizeOptions, TokenizedDataset};
-pub use tokenizer::{Encoded, TextEncoder, TextTokenizer};
+pub use tokenizer::TextTokenizer;
+pub use tokenizer_directory::{has_tokenizer, model_max_length};
+pub use truncation::{TruncationSide, TruncationStrategy};

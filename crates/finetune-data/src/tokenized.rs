@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 use crate::batch::{BatchLabels, PackedBatch};
 use crate::encode::encode_all;
 use crate::error::Place;
-use crate::token_cache::{Cache, CacheWriter, Layout, PARTIAL, VERSION};
+use crate::text_encoder::TextEncoder;
+use crate::token_cache::{Cache, CacheWriter, Layout, PARTIAL, VERSION, WRITE};
 use crate::tokenizer::TextTokenizer;
 use crate::{Columns, Error, LabelDecoder, LabelSchema, Result, Split, TextRow};
 
@@ -18,7 +19,8 @@ pub struct TokenizeOptions<'a> {
     /// Longest row in tokens, special tokens included; longer ones are cut, the longer text of a
     /// pair first.
     pub max_length: usize,
-    /// Where to keep the result for the next time. `None`: in a temporary file, gone at the end.
+    /// Where to keep the result for the next time. `None`, or where that directory cannot be written: in
+    /// a temporary file, gone at the end.
     pub cache_dir: Option<&'a Path>,
 }
 
@@ -39,10 +41,23 @@ pub struct TokenizedDataset {
 pub struct BuildReport {
     /// Where it came from.
     pub source: CacheSource,
+    /// Why it could not be kept for the next time, if that was asked for.
+    pub not_kept: Option<String>,
     /// Time it took, hashing the files included.
     pub elapsed: Duration,
     /// Rows per second of that time.
     pub rows_per_second: f64,
+}
+
+impl BuildReport {
+    fn new(source: CacheSource, not_kept: Option<String>) -> Self {
+        Self {
+            source,
+            not_kept,
+            elapsed: Duration::ZERO,
+            rows_per_second: 0.0,
+        }
+    }
 }
 
 /// Where a tokenized data set came from.
@@ -81,8 +96,8 @@ impl TokenizedDataset {
     /// called as rows are written, and stops the work when it says `Break`.
     ///
     /// # Errors
-    /// Files that cannot be read, null texts, labels that cannot be decoded (each with its row), a
-    /// cache directory that cannot be written, [`Error::Stopped`].
+    /// Files that cannot be read, null texts, labels that cannot be decoded (each with its row), no
+    /// directory in which tokens can be written, [`Error::Stopped`].
     pub fn build(
         split: &Split,
         columns: &Columns,
@@ -100,48 +115,69 @@ impl TokenizedDataset {
         let mut key = [0; 32];
         let mut source = CacheSource::Tokenized;
         let mut place = None;
+        let mut not_kept = None;
         if let Some(directory) = options.cache_dir {
-            std::fs::create_dir_all(directory).map_err(|e| Error::io(directory, "create", e))?;
-            key = cache_key(split, columns, labels, tokenizer, options.max_length)?;
+            key = cache_key(split, columns, labels, &encoder, tokenizer)?;
             let path = directory.join(hex(&key[..16]) + ".tokens");
             if path.exists() {
                 match Cache::open(&path, key) {
                     Ok(cache) => {
-                        let found = CacheSource::Cached;
-                        return Ok(Self::new(cache, split, columns, options, found, started));
+                        let build = BuildReport::new(CacheSource::Cached, None);
+                        return Ok(Self::new(cache, split, columns, options, build, started));
                     }
                     Err(why) => source = CacheSource::Rebuilt(why),
                 }
             }
+            match std::fs::create_dir_all(directory) {
+                Ok(()) => place = Some(path),
+                Err(e) => not_kept = Some(Error::io(directory, "create", e).to_string()),
+            }
             remove_leftovers(directory);
-            place = Some(path);
         }
         let wide = tokenizer.vocab_size() > 1 << 16;
         let layout = Layout::new(wide, columns.is_pair(), labels);
-        let directory = options
-            .cache_dir
-            .map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let mut writer = CacheWriter::create(&directory, layout)?;
-        encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
-            for (index, encoded) in rows.iter() {
-                writer.push(encoded, rows.source(index), rows.labels(), index)?;
-            }
-            match progress(writer.rows(), split.len()) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Stopped),
-            }
-        })?;
-        if writer.rows() != split.len() {
-            return Err(Error::RowCount {
-                name: split.name().to_owned(),
-                expected: split.len(),
-                found: writer.rows(),
-            });
-        }
         // The debug form of names quotes and escapes them, so no two lists of names look alike.
         let how = format!("max_length {}, labels {labels:?}", options.max_length);
-        let cache = writer.finish(key, &how, place.as_deref())?;
-        Ok(Self::new(cache, split, columns, options, source, started))
+        let mut write = |directory: &Path, place: Option<&Path>| {
+            let mut writer = CacheWriter::create(directory, layout)?;
+            encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
+                for (index, encoded) in rows.iter() {
+                    writer.push(encoded, rows.source(index), rows.labels(), index)?;
+                }
+                match progress(writer.rows(), split.len()) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(Error::Stopped),
+                }
+            })?;
+            if writer.rows() != split.len() {
+                return Err(Error::RowCount {
+                    name: split.name().to_owned(),
+                    expected: split.len(),
+                    found: writer.rows(),
+                });
+            }
+            writer.finish(key, &how, place)
+        };
+        let temporary = std::env::temp_dir();
+        let kept = place.as_deref().zip(options.cache_dir);
+        let cache = match kept.map(|(place, directory)| write(directory, Some(place))) {
+            // Tokens are a convenience to keep, and a need to have.
+            Some(Err(error)) if is_about_writing(&error) => {
+                not_kept = Some(error.to_string());
+                write(&temporary, None)
+            }
+            Some(result) => result,
+            None => write(&temporary, None),
+        };
+        let cache = cache.map_err(|error| match (error, &not_kept) {
+            (error, Some(reason)) if is_about_writing(&error) => Error::NoPlaceForTokens {
+                cache: reason.clone(),
+                temporary: error.to_string(),
+            },
+            (error, _) => error,
+        })?;
+        let build = BuildReport::new(source, not_kept);
+        Ok(Self::new(cache, split, columns, options, build, started))
     }
 
     fn new(
@@ -149,22 +185,18 @@ impl TokenizedDataset {
         split: &Split,
         columns: &Columns,
         options: &TokenizeOptions<'_>,
-        source: CacheSource,
+        mut build: BuildReport,
         started: Instant,
     ) -> Self {
-        let elapsed = started.elapsed();
-        let rows_per_second = cache.rows() as f64 / elapsed.as_secs_f64().max(1e-9);
+        build.elapsed = started.elapsed();
+        build.rows_per_second = cache.rows() as f64 / build.elapsed.as_secs_f64().max(1e-9);
         Self {
             cache: Arc::new(cache),
             split: split.clone(),
             columns: columns.clone(),
             files: split.files().into(),
             max_length: options.max_length,
-            build: BuildReport {
-                source,
-                elapsed,
-                rows_per_second,
-            },
+            build,
         }
     }
 
@@ -369,18 +401,23 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether an error is one of the place where tokens are written, not of the data.
+fn is_about_writing(error: &Error) -> bool {
+    matches!(error, Error::Io { action, .. } if *action == WRITE)
+}
+
 fn cache_key(
     split: &Split,
     columns: &Columns,
     labels: Option<&LabelSchema>,
+    encoder: &TextEncoder,
     tokenizer: &TextTokenizer,
-    max_length: usize,
 ) -> Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     hasher.update(VERSION.to_le_bytes());
     hasher.update(split.content_hash()?);
     hasher.update(tokenizer.hash());
-    hasher.update((max_length as u64).to_le_bytes());
+    hasher.update((encoder.max_length() as u64).to_le_bytes());
     // The debug form of names quotes and escapes them, so no two of these texts run together.
     hasher.update(format!(
         "{:?} {:?} {labels:?}",

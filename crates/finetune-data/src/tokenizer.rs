@@ -1,23 +1,33 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
-use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy};
-use tokenizers::{PostProcessor as _, Tokenizer};
+use tokenizers::utils::truncation::TruncationDirection;
+use tokenizers::{PostProcessorWrapper, Tokenizer};
 
-use crate::batch::{BatchLabels, PackedBatch};
-use crate::{Error, Result};
+use crate::caught::catching;
+use crate::safe_cut::SafeCut;
+use crate::template::Template;
+use crate::text_encoder::{TextEncoder, TextTokens};
+use crate::tokenized::hex;
+use crate::tokenizer_directory::Files;
+use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
 
-/// A `tokenizer.json`, as transformers' fast tokenizers write it. Cheap to clone.
+/// A tokenizer as transformers' fast tokenizers write it: a `tokenizer.json`, or the files of a model
+/// directory together. Cheap to clone.
 ///
-/// Its padding and truncation settings are ignored: batches have no padding, and the maximum length
-/// is chosen with [`encoder`](Self::encoder).
+/// Padding and the length at which a `tokenizer.json` truncates are ignored: batches have no padding, and
+/// the maximum length is chosen with [`encoder`](Self::encoder).
 #[derive(Clone)]
 pub struct TextTokenizer {
-    inner: Arc<Tokenizer>,
+    texts: Arc<TextTokens>,
+    single: Arc<Template>,
+    pair: Arc<Template>,
+    side: TruncationSide,
     hash: [u8; 32],
     vocab_size: usize,
+    model_max_length: Option<usize>,
+    notes: Arc<[Note]>,
 }
 
 impl std::fmt::Debug for TextTokenizer {
@@ -29,7 +39,51 @@ impl std::fmt::Debug for TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads a `tokenizer.json`.
+    /// Reads the tokenizer of a model directory as transformers' `AutoTokenizer` does: `tokenizer.json`,
+    /// or `vocab.txt` of a BERT; with what `tokenizer_config.json`, `special_tokens_map.json` and
+    /// `added_tokens.json` say where they are. Where they contradict `tokenizer.json`,
+    /// [`notes`](Self::notes) say what is followed.
+    ///
+    /// # Errors
+    /// The files cannot be read or are not a tokenizer.
+    pub fn from_directory(directory: impl AsRef<Path>) -> Result<Self> {
+        let directory = directory.as_ref();
+        let path = directory.join("tokenizer.json");
+        // Damage is an error, also of a part that other files make up for.
+        let own = match path.is_file() {
+            true => {
+                let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
+                Some((Self::new(&bytes, path.display().to_string())?, bytes))
+            }
+            false => None,
+        };
+        let parsed = own.as_ref();
+        let parsed = parsed.map(|(own, bytes)| (&bytes[..], &own.texts.tokenizer));
+        let files = Files::read(directory, parsed)?;
+        let tokenizer = match (&files.json, own) {
+            (None, Some((own, _))) => own,
+            (json, _) => Self::new(json.as_deref().unwrap_or_default(), files.origin)?,
+        };
+        let side = files.side.unwrap_or(tokenizer.side);
+        let mut tokenizer = Self {
+            model_max_length: files.model_max_length,
+            notes: files.notes.into(),
+            ..tokenizer.with_side(side)
+        };
+        if files.split_special_tokens {
+            let mut texts = tokenizer.texts.tokenizer.clone();
+            texts.set_encode_special_tokens(true);
+            tokenizer.texts = Arc::new(TextTokens {
+                tokenizer: texts,
+                // Which added tokens are found in texts, a cut does not know.
+                safe_cut: None,
+            });
+            tokenizer.hash = hash_with(tokenizer.hash, "split_special_tokens");
+        }
+        Ok(tokenizer)
+    }
+
+    /// Reads a `tokenizer.json` alone.
     ///
     /// # Errors
     /// The file cannot be read or is not a tokenizer.
@@ -52,21 +106,54 @@ impl TextTokenizer {
             origin: origin.clone(),
             message,
         };
-        let mut inner = Tokenizer::from_bytes(bytes).map_err(|e| error(e.to_string()))?;
-        inner.with_padding(None);
-        inner
+        let damaged = |_| {
+            error(
+                "its parts contradict each other; it may be damaged: fetch or save it again"
+                    .to_owned(),
+            )
+        };
+        let read = catching(|| Tokenizer::from_bytes(bytes)).map_err(damaged)?;
+        let mut tokenizer = read.map_err(|e| error(e.to_string()))?;
+        let side = match tokenizer.get_truncation().map(|params| params.direction) {
+            Some(TruncationDirection::Left) => TruncationSide::Left,
+            _ => TruncationSide::Right,
+        };
+        tokenizer.with_padding(None);
+        tokenizer
             .with_truncation(None)
             .map_err(|e| error(e.to_string()))?;
-        let largest = inner.get_vocab(true).into_values().max();
-        let Some(largest) = largest else {
+        let processor = tokenizer.get_post_processor().cloned();
+        tokenizer.with_post_processor(None::<PostProcessorWrapper>);
+        let template = |texts| Template::of(processor.as_ref(), texts).map_err(error);
+        let (single, pair) = (template(1)?, template(2)?);
+        let vocabulary = catching(|| tokenizer.get_vocab(true)).map_err(damaged)?;
+        let Some(largest) = vocabulary.into_values().max() else {
             return Err(error("the vocabulary is empty".to_owned()));
         };
-        let vocab_size = largest as usize + 1;
-        Ok(Self {
-            inner: Arc::new(inner),
+        let special = single.largest_id().max(pair.largest_id());
+        let vocab_size = largest.max(special.unwrap_or(0)) as usize + 1;
+        let safe_cut = catching(|| SafeCut::of(&tokenizer)).map_err(damaged)?;
+        let tokenizer = Self {
+            texts: Arc::new(TextTokens {
+                tokenizer,
+                safe_cut,
+            }),
+            single: Arc::new(single),
+            pair: Arc::new(pair),
+            side: TruncationSide::Right,
             hash: Sha256::digest(bytes).into(),
             vocab_size,
-        })
+            model_max_length: None,
+            notes: [].into(),
+        };
+        Ok(tokenizer.with_side(side))
+    }
+
+    /// The same tokenizer, which cuts texts at this side.
+    #[must_use]
+    pub fn with_side(mut self, side: TruncationSide) -> Self {
+        self.side = side;
+        self
     }
 
     /// Largest token id plus one, added tokens included: the least number of rows that an embedding
@@ -75,30 +162,57 @@ impl TextTokenizer {
         self.vocab_size
     }
 
-    /// SHA-256 of the `tokenizer.json`.
+    /// SHA-256 of the `tokenizer.json`, or of what makes tokens otherwise where more files than that do.
     pub fn hash(&self) -> [u8; 32] {
-        self.hash
+        match self.side {
+            TruncationSide::Right => self.hash,
+            // Other tokens of the same texts are another tokenizer's.
+            TruncationSide::Left => hash_with(self.hash, "left"),
+        }
+    }
+
+    /// The [`hash`](Self::hash) in hexadecimal.
+    pub fn hash_hex(&self) -> String {
+        hex(&self.hash())
+    }
+
+    /// What a person should know of a directory's files.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The longest row in tokens that `tokenizer_config.json` names (`model_max_length`).
+    pub fn model_max_length(&self) -> Option<usize> {
+        self.model_max_length
+    }
+
+    /// The side at which texts are cut.
+    pub fn truncation_side(&self) -> TruncationSide {
+        self.side
     }
 
     /// Id of a token, if the vocabulary has it.
     pub fn token_to_id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.texts.tokenizer.token_to_id(token)
     }
 
     /// The token of an id, if the vocabulary has it.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
-        self.inner.id_to_token(id)
+        self.texts.tokenizer.id_to_token(id)
     }
 
     /// Special tokens that are added to a row of one text, or of a pair.
     pub fn num_special_tokens(&self, pair: bool) -> usize {
-        self.inner
-            .get_post_processor()
-            .map_or(0, |p| p.added_tokens(pair))
+        self.template(pair).added()
+    }
+
+    fn template(&self, pair: bool) -> &Arc<Template> {
+        if pair { &self.pair } else { &self.single }
     }
 
     /// An encoder that cuts rows at `max_length` tokens, special tokens included; of a pair the longer
-    /// text is cut first (`longest_first`). `pairs` says whether rows have two texts.
+    /// text is cut first (`longest_first`; [`TextEncoder::with_truncation`] chooses otherwise). `pairs`
+    /// says whether rows have two texts.
     ///
     /// # Errors
     /// A maximum length without room for a token of each text.
@@ -112,110 +226,20 @@ impl TextTokenizer {
                 texts,
             });
         }
-        let mut inner = (*self.inner).clone();
-        let truncation = TruncationParams {
-            direction: TruncationDirection::Right,
-            max_length,
-            strategy: TruncationStrategy::LongestFirst,
-            stride: 0,
-        };
-        inner
-            .with_truncation(Some(truncation))
-            .map_err(|e| Error::Tokenizer {
-                origin: "tokenizer".to_owned(),
-                message: e.to_string(),
-            })?;
         Ok(TextEncoder {
-            inner: Arc::new(inner),
+            texts: Arc::clone(&self.texts),
+            template: Arc::clone(self.template(pairs)),
             max_length,
             pairs,
+            strategy: TruncationStrategy::default(),
+            side: self.side,
         })
     }
 }
 
-/// A tokenizer with a maximum length. Cheap to clone.
-#[derive(Clone)]
-pub struct TextEncoder {
-    inner: Arc<Tokenizer>,
-    max_length: usize,
-    pairs: bool,
-}
-
-impl std::fmt::Debug for TextEncoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextEncoder")
-            .field("max_length", &self.max_length)
-            .field("pairs", &self.pairs)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One encoded row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
-    /// Token ids with special tokens.
-    pub ids: Vec<u32>,
-    /// 0 for the first text, 1 for the second.
-    pub type_ids: Vec<u32>,
-    /// Was text cut off?
-    pub truncated: bool,
-}
-
-impl TextEncoder {
-    /// The maximum length in tokens, special tokens included.
-    pub fn max_length(&self) -> usize {
-        self.max_length
-    }
-
-    /// Encodes one text or pair.
-    ///
-    /// # Errors
-    /// The tokenizer fails, or a second text is given or missing against
-    /// [`TextTokenizer::encoder`]'s `pairs`.
-    pub fn encode(&self, first: &str, second: Option<&str>) -> Result<Encoded> {
-        if second.is_some() != self.pairs {
-            let (expected, found) = if self.pairs { (2, 1) } else { (1, 2) };
-            let message = format!("expected {expected} text(s) in the row, found {found}");
-            return Err(Error::Tokenize {
-                place: "encoding".to_owned(),
-                message,
-            });
-        }
-        // The fast variant leaves out the character offsets, which nothing here needs.
-        let encoding = match second {
-            None => self.inner.encode_fast(first, true),
-            Some(second) => self.inner.encode_fast((first, second), true),
-        };
-        let encoding = encoding.map_err(|e| Error::Tokenize {
-            place: "encoding".to_owned(),
-            message: e.to_string(),
-        })?;
-        Ok(Encoded {
-            ids: encoding.get_ids().to_vec(),
-            type_ids: encoding.get_type_ids().to_vec(),
-            truncated: !encoding.get_overflowing().is_empty(),
-        })
-    }
-
-    /// Encodes texts or pairs on all cores into one unlabelled batch; rows count from 0.
-    ///
-    /// # Errors
-    /// As [`encode`](Self::encode); more than 2^32 tokens.
-    pub fn encode_batch<A, B>(&self, texts: &[(A, Option<B>)]) -> Result<PackedBatch>
-    where
-        A: AsRef<str> + Sync,
-        B: AsRef<str> + Sync,
-    {
-        let encoded: Vec<Encoded> = texts
-            .par_iter()
-            .map(|(first, second)| self.encode(first.as_ref(), second.as_ref().map(B::as_ref)))
-            .collect::<Result<_>>()?;
-        let mut batch = PackedBatch::new(BatchLabels::None);
-        for (row, encoded) in (0..).zip(encoded) {
-            batch.ids.extend(encoded.ids);
-            batch.type_ids.extend(encoded.type_ids);
-            batch.close_row(row)?;
-        }
-        Ok(batch)
-    }
+fn hash_with(hash: [u8; 32], more: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(hash);
+    hasher.update(more);
+    hasher.finalize().into()
 }

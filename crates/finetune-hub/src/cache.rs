@@ -12,7 +12,7 @@ use hf_hub::{Cache, CacheRepo, Repo};
 
 use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
-use crate::files::{self, WEIGHTS};
+use crate::files;
 
 /// One model's part of the cache.
 #[derive(Debug)]
@@ -158,11 +158,11 @@ impl ModelCache {
     }
 }
 
-/// Hashes the weights of a snapshot, which must match the checksum that the cache names them by.
-pub(crate) fn verify(snapshot: &Path) -> Result<String, HubError> {
-    let weights = snapshot.join(WEIGHTS);
+/// Hashes a file of a snapshot's weights, which must match the checksum that the cache names it by.
+pub(crate) fn verify(snapshot: &Path, file: &str) -> Result<String, HubError> {
+    let weights = snapshot.join(file);
     let weights_sha256 = sha256(&weights).context("read", &weights)?;
-    if let Some(expected) = named_checksum(snapshot) {
+    if let Some(expected) = named_checksum(&weights) {
         let found = match &expected {
             Checksum::Sha256(_) => Checksum::Sha256(weights_sha256.clone()),
             Checksum::GitBlob(_) => Checksum::git_blob(&weights).context("read", &weights)?,
@@ -180,10 +180,10 @@ pub(crate) fn verify(snapshot: &Path) -> Result<String, HubError> {
     Ok(weights_sha256)
 }
 
-/// The checksum by which the cache names the weights of a snapshot; `None` where the snapshot has
-/// a plain file, as on systems without links.
-fn named_checksum(snapshot: &Path) -> Option<Checksum> {
-    let target = fs::read_link(snapshot.join(WEIGHTS)).ok()?;
+/// The checksum by which the cache names a file of a snapshot; `None` where the snapshot has a plain
+/// file, as on systems without links.
+fn named_checksum(file: &Path) -> Option<Checksum> {
+    let target = fs::read_link(file).ok()?;
     let name = target.file_name()?.to_str()?;
     (target.parent()?.file_name()? == "blobs").then(|| Checksum::parse(name))?
 }

@@ -49,7 +49,7 @@ pub enum HubError {
     },
     /// Needed files are missing.
     #[error(
-        "{place} lacks {missing}; a model needs config.json, model.safetensors and tokenizer.json.{advice}"
+        "{place} lacks {missing}; a model needs config.json, model.safetensors (or pytorch_model.bin) and tokenizer.json (or vocab.txt).{advice}"
     )]
     Incomplete {
         /// The directory or repository.
@@ -59,23 +59,14 @@ pub enum HubError {
         /// What to do about it, starting with a blank, or nothing.
         advice: &'static str,
     },
-    /// Weights exist only as a pickle.
+    /// An index of shards that is none.
     #[error(
-        "{place} has its weights as pytorch_model.bin only, a format that can run code when it is opened and is not read here; \
-         convert it with transformers: `AutoModel.from_pretrained(\"…\").save_pretrained(\"…\")`, then give that directory"
+        "{} is not an index of weights (a JSON object with a weight_map from weights to files beside it); fetch or save it again",
+        path.display()
     )]
-    PytorchOnly {
-        /// The directory or repository.
-        place: String,
-    },
-    /// Weights are split over several files.
-    #[error(
-        "{place} has its weights split into shards (model.safetensors.index.json), which is not supported; \
-         join them with transformers: `AutoModel.from_pretrained(\"…\").save_pretrained(\"…\", max_shard_size=\"100GB\")`, then give that directory"
-    )]
-    Sharded {
-        /// The directory or repository.
-        place: String,
+    BadIndex {
+        /// The index.
+        path: PathBuf,
     },
     /// Content is not what its checksum says.
     #[error("{file} is damaged: expected {expected}, found {found}. {advice}")]

@@ -5,20 +5,18 @@ use std::path::{Path, PathBuf};
 use crate::cache;
 use crate::error::HubError;
 use crate::local;
+use crate::weights;
 
 /// Name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
-/// Files without which a model cannot be used, besides the weights.
-pub(crate) const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
 /// Files that are taken along where they exist.
-pub(crate) const OPTIONAL: [&str; 3] = [
+pub(crate) const OPTIONAL: [&str; 5] = [
+    "tokenizer.json",
+    "vocab.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
-    "vocab.txt",
+    "added_tokens.json",
 ];
-
-const SHARDED: &str = "model.safetensors.index.json";
-const PYTORCH: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 /// Where a model's files came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub enum Source {
 pub struct FoundModel {
     /// The name asked for.
     pub name: String,
-    /// Folder with `config.json`, `model.safetensors`, `tokenizer.json` and perhaps more.
+    /// Folder with `config.json`, weights, a tokenizer and perhaps more.
     pub dir: PathBuf,
     /// Where the files came from.
     pub source: Source,
@@ -48,27 +46,29 @@ pub struct FoundModel {
 }
 
 impl FoundModel {
-    /// Verifies the weights: against the name that the cache gives them, or against
-    /// `model.safetensors.sha256` in a directory that has it.
+    /// Verifies the weights, each file of them: against the name that the cache gives it, or against
+    /// the file of its name and `.sha256` in a directory that has it.
     ///
     /// # Errors
     /// [`HubError::WrongChecksum`]; weights that cannot be read.
     pub fn verify(self) -> Result<ModelFiles, HubError> {
-        let weights_sha256 = match self.source {
-            Source::Local => local::verify(&self.dir)?,
-            _ => cache::verify(&self.dir)?,
-        };
+        let files = weights::files(&self.dir)?;
+        let sums = files.iter().map(|file| match self.source {
+            Source::Local => local::verify(&self.dir, file),
+            _ => cache::verify(&self.dir, file),
+        });
+        let sums = sums.collect::<Result<Vec<_>, _>>()?;
         Ok(ModelFiles {
-            weights: self.dir.join(WEIGHTS),
+            weights: self.dir.join(files.first().map_or(WEIGHTS, String::as_str)),
+            weights_sha256: weights::sum(&files, &sums),
             name: self.name,
             dir: self.dir,
             source: self.source,
             revision: self.revision,
-            weights_sha256,
         })
     }
 
-    /// `tokenizer.json`.
+    /// `tokenizer.json`, which a model with `vocab.txt` alone does not have.
     pub fn tokenizer(&self) -> PathBuf {
         self.dir.join("tokenizer.json")
     }
@@ -79,15 +79,16 @@ impl FoundModel {
 pub struct ModelFiles {
     /// The name asked for.
     pub name: String,
-    /// Folder with `config.json`, `model.safetensors`, `tokenizer.json` and perhaps more.
+    /// Folder with `config.json`, weights, a tokenizer and perhaps more.
     pub dir: PathBuf,
     /// Where the files came from.
     pub source: Source,
     /// The commit (or package version) in the cache; `None` for a local directory.
     pub revision: Option<String>,
-    /// The weights, `dir/model.safetensors`.
+    /// The weights, `dir/model.safetensors` or what there is instead: `pytorch_model.bin`, or the index
+    /// of either's shards.
     pub weights: PathBuf,
-    /// SHA-256 of the weights as 64 hex digits.
+    /// SHA-256 of the weights as 64 hex digits; of several files, that of the list of theirs.
     pub weights_sha256: String,
 }
 
@@ -105,38 +106,44 @@ impl ModelFiles {
 
 /// The needed files that are not in `dir`.
 pub(crate) fn missing_in(dir: &Path) -> Vec<&'static str> {
-    needed().filter(|file| !dir.join(file).is_file()).collect()
+    let mut missing = missing(|file| dir.join(file).is_file());
+    if let Ok(files) = weights::files(dir)
+        && !files.iter().all(|file| dir.join(file).is_file())
+    {
+        missing.push("some shards of its weights");
+    }
+    missing
 }
 
-/// All files without which a model cannot be used, the weights first.
-pub(crate) fn needed() -> impl Iterator<Item = &'static str> {
-    std::iter::once(WEIGHTS).chain(REQUIRED)
+fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let weights = (weights::form(&has).is_none()).then_some(WEIGHTS);
+    let config = (!has("config.json")).then_some("config.json");
+    let tokenizer = !has("tokenizer.json") && !has("vocab.txt");
+    let tokenizer = tokenizer.then_some("tokenizer.json");
+    weights.into_iter().chain(config).chain(tokenizer).collect()
 }
 
 /// Refuses a model that lacks a needed file, with advice that fits what it has instead. `place` is
 /// a folder or a repository, `has` tells whether it has a file.
 pub(crate) fn check_complete(place: &str, has: impl Fn(&str) -> bool) -> Result<(), HubError> {
-    let place = || place.to_string();
-    if !has(WEIGHTS) {
-        if has(SHARDED) {
-            return Err(HubError::Sharded { place: place() });
-        }
-        if PYTORCH.into_iter().any(&has) {
-            return Err(HubError::PytorchOnly { place: place() });
-        }
-    }
-    let missing: Vec<&str> = needed().filter(|file| !has(file)).collect();
+    let missing = missing(&has);
     if missing.is_empty() {
         return Ok(());
     }
     let advice = match missing[..] {
+        ["tokenizer.json"] if has("vocab.json") && has("merges.txt") => {
+            " vocab.json and merges.txt are not read by themselves: make one of them with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."
+        }
         ["tokenizer.json"] => {
             " Make it with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."
+        }
+        ["model.safetensors", ..] if has("tf_model.h5") || has("flax_model.msgpack") => {
+            " Convert the weights with transformers 4, the last that reads TensorFlow and Flax: `AutoModelForSequenceClassification.from_pretrained(\"…\", from_tf=True).save_pretrained(\"…\")` (or from_flax=True)."
         }
         _ => "",
     };
     Err(HubError::Incomplete {
-        place: place(),
+        place: place.to_string(),
         missing: missing.join(", "),
         advice,
     })

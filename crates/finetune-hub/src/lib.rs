@@ -16,6 +16,7 @@ mod pip;
 mod progress;
 mod remote;
 mod transfer;
+mod weights;
 
 pub use error::HubError;
 pub use files::{FoundModel, ModelFiles, Source, WEIGHTS};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
-use crate::files::{self, FoundModel, Source, WEIGHTS};
+use crate::files::{self, FoundModel, Source};
 
 /// Checks that a directory has what a model needs.
 pub(crate) fn open(name: &str, dir: &Path) -> Result<FoundModel, HubError> {
@@ -19,12 +19,12 @@ pub(crate) fn open(name: &str, dir: &Path) -> Result<FoundModel, HubError> {
     })
 }
 
-/// Hashes the weights of a directory. Where `model.safetensors.sha256` lies beside them (as
-/// `sha256sum` writes it), they must match it.
-pub(crate) fn verify(dir: &Path) -> Result<String, HubError> {
-    let weights = dir.join(WEIGHTS);
+/// Hashes a file of a directory's weights. Where one of its name and `.sha256` lies beside it (as
+/// `sha256sum` writes it), it must match that.
+pub(crate) fn verify(dir: &Path, file: &str) -> Result<String, HubError> {
+    let weights = dir.join(file);
     let weights_sha256 = sha256(&weights).context("read", &weights)?;
-    let listed = dir.join(format!("{WEIGHTS}.sha256"));
+    let listed = dir.join(format!("{file}.sha256"));
     if listed.is_file() {
         let text = fs::read_to_string(&listed).context("read", &listed)?;
         let expected = text.split_whitespace().next().and_then(Checksum::parse);

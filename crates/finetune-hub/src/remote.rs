@@ -1,6 +1,7 @@
 //! The hub route: what a model consists of, its files one by one, and the snapshot at the end.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -12,6 +13,7 @@ use crate::error::{HubError, IoContext};
 use crate::files::{self, OPTIONAL};
 use crate::progress::Report;
 use crate::transfer::{Transfer, refusal};
+use crate::weights;
 
 /// The list of a model's files is refused beyond this size, in bytes.
 const LONGEST_LISTING: u64 = 32 << 20;
@@ -70,17 +72,38 @@ pub(crate) fn fetch(
     let place = format!("model \"{name}\" on {}", client.endpoint);
     files::check_complete(&place, |file| find(file).is_some())?;
 
-    // The weights first: if they are refused, nothing else has been written.
     let mut blobs = Vec::new();
-    for sibling in files::needed().chain(OPTIONAL).filter_map(find) {
-        let file = sibling.rfilename.clone();
-        match fetch_file(client, cache, name, &listing.sha, sibling, report) {
-            Ok(checksum) => blobs.push((file, checksum)),
-            Err(error) => {
-                cache.remove_empty_folders();
-                return Err(error);
+    let mut fetch = |file: &str| -> Result<PathBuf, HubError> {
+        let sibling = find(file).ok_or_else(|| HubError::Incomplete {
+            place: place.clone(),
+            missing: file.to_string(),
+            advice: "",
+        })?;
+        let checksum = fetch_file(client, cache, name, &listing.sha, sibling, report)?;
+        let blob = cache.blob(&checksum);
+        blobs.push((file.to_string(), checksum));
+        Ok(blob)
+    };
+    // The weights first: if they are refused, nothing else has been written.
+    let weights = weights::form(|file| find(file).is_some());
+    let fetched = weights.into_iter().try_for_each(|weights| {
+        let file = fetch(weights)?;
+        if weights::is_index(weights) {
+            for shard in weights::shards(&file)? {
+                fetch(&shard)?;
             }
         }
+        Ok(())
+    });
+    let others = std::iter::once("config.json").chain(OPTIONAL);
+    let others = others.filter(|file| find(file).is_some());
+    let fetched = fetched.and_then(|()| {
+        let mut others = others;
+        others.try_for_each(|file| fetch(file).map(drop))
+    });
+    if let Err(error) = fetched {
+        cache.remove_empty_folders();
+        return Err(error);
     }
     cache.install(&listing.sha, revision, &blobs)?;
     Ok(listing.sha)

@@ -25,7 +25,7 @@ pub enum ModelError {
     },
     /// The directory lacks a file that every model has.
     #[error(
-        "{directory} is not a model directory: it has no {file}; expected config.json and model.safetensors as transformers' save_pretrained writes them"
+        "{directory} is not a model directory: it has no {file}; expected config.json and model.safetensors (or pytorch_model.bin, or their shards) as transformers' save_pretrained writes them"
     )]
     MissingFile {
         /// The directory.
@@ -58,6 +58,36 @@ pub enum ModelError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// `pytorch_model.bin` cannot be read, or holds more than weights.
+    #[error("{path} cannot be read: {problem}")]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// Shards that do not belong together.
+    #[error(
+        "{path} and the files that it names do not belong together: {problem}; fetch or save all of them again"
+    )]
+    Shards {
+        /// The index.
+        path: PathBuf,
+        /// File and tensor that do not fit.
+        problem: String,
+    },
+    /// A weight that is not a number, or infinite.
+    #[error(
+        "{path}: the weight {tensor} holds {value}; the file is damaged, or its training had diverged: fetch it again, or take another checkpoint"
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Name of the weight.
+        tensor: String,
+        /// The value.
+        value: f32,
     },
     /// The weights do not fit the configuration.
     #[error("the weights in {path} do not fit config.json beside it:\n{}", lines(.problems))]

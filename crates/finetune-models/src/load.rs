@@ -14,8 +14,10 @@ use finetune_peft::transpose;
 use rayon::prelude::*;
 
 use crate::{
-    ModelConfig, ModelError, Outputs, Parameter, Part, SafetensorsFile, SequenceClassifier,
-    modules::Values, parameters,
+    ModelConfig, ModelError, Outputs, Parameter, Part, SequenceClassifier,
+    modules::Values,
+    parameters, unused,
+    weights::{Reader, Weights},
 };
 
 /// What a directory did not hold as the model has it.
@@ -29,11 +31,34 @@ pub struct LoadReport {
     pub replaced: Vec<String>,
     /// Weights of the file that the model has no use for.
     pub unexpected: Vec<String>,
+    /// The same in a few clauses, for people.
+    pub unused: Vec<String>,
+}
+
+impl LoadReport {
+    /// What a person should know.
+    pub fn notes(&self) -> Vec<String> {
+        let path = self.weights.display();
+        let note = |clause| format!("{path} has weights without use here: {clause}");
+        self.unused.iter().map(note).collect()
+    }
+}
+
+/// What [`LoadReport::notes`] would say of a directory's weights, of which only the names are read.
+///
+/// # Errors
+/// Files that are missing or damaged.
+pub fn unused_weights(directory: &Path, config: &ModelConfig) -> Result<Vec<String>, ModelError> {
+    let weights = Weights::open(directory)?;
+    let plan = LoadPlan::new(config, &weights, true)?;
+    Ok(plan.report(&weights, config).notes())
 }
 
 impl SequenceClassifier {
-    /// Loads a directory with `config.json` and `model.safetensors`, as transformers writes them
-    /// (f32, f16 or bf16; with or without the family's prefix; `gamma` and `beta` too).
+    /// Loads a directory with `config.json` and weights as transformers writes them:
+    /// `model.safetensors` or `pytorch_model.bin`, whole or in shards (f32, f16, bf16 or f64; with or
+    /// without the family's prefix; `gamma` and `beta` too). A weight that is NaN or infinite is an
+    /// error.
     ///
     /// With `outputs`, the classifier is made for them: kept when the directory's own classifier
     /// has the same, else drawn from a normal distribution by `seed`. A missing encoder weight is
@@ -52,24 +77,11 @@ impl SequenceClassifier {
             Some(outputs) => config.with_outputs(outputs),
             None => config,
         };
-        let path = directory.join("model.safetensors");
-        if !path.exists() {
-            return Err(ModelError::MissingFile {
-                directory: directory.into(),
-                file: "model.safetensors",
-            });
-        }
-        let file = SafetensorsFile::open(&path)?;
-        let plan = LoadPlan::new(&config, &file, keep_classifier)?;
-        let report = LoadReport {
-            weights: path.clone(),
-            fresh: plan.fresh.clone(),
-            replaced: plan.replaced.clone(),
-            unexpected: plan.unexpected.clone(),
-        };
-        drop(file);
+        let weights = Weights::open(directory)?;
+        let plan = LoadPlan::new(&config, &weights, keep_classifier)?;
+        let report = plan.report(&weights, &config);
         let mut values = FileValues {
-            values: plan.read(&path, seed, config.initializer_range)?,
+            values: plan.read(&weights, seed, config.initializer_range)?,
             device,
         };
         Ok((Self::new(&mut values, config)?, report))
@@ -134,11 +146,11 @@ struct LoadPlan {
 impl LoadPlan {
     fn new(
         config: &ModelConfig,
-        file: &SafetensorsFile,
+        file: &Weights,
         keep_classifier: bool,
     ) -> Result<Self, ModelError> {
         let family = config.family;
-        let mut left: BTreeSet<String> = file.names().into_iter().collect();
+        let mut left: BTreeSet<String> = file.names().cloned().collect();
         let (mut sources, mut fresh) = (BTreeMap::new(), Vec::new());
         let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
         let mut replaced = Vec::new();
@@ -169,10 +181,9 @@ impl LoadPlan {
             sources.insert(parameter.path.clone(), (parameter, found));
         }
         if !missing.is_empty() {
-            let mut found: Vec<_> = file.names();
-            found.truncate(5);
+            let found: Vec<_> = file.names().take(5).cloned().collect();
             return Err(ModelError::MissingWeights {
-                path: file.path().into(),
+                path: file.path.clone(),
                 model_type: family.model_type,
                 missing,
                 found: found.join(", "),
@@ -180,7 +191,7 @@ impl LoadPlan {
         }
         if !mismatched.is_empty() {
             return Err(ModelError::Mismatch {
-                path: file.path().into(),
+                path: file.path.clone(),
                 problems: mismatched,
             });
         }
@@ -222,16 +233,27 @@ fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
 type ShapedValues = (Vec<f32>, Vec<usize>);
 
 impl LoadPlan {
+    /// What it did not find as the model has it.
+    fn report(&self, weights: &Weights, config: &ModelConfig) -> LoadReport {
+        LoadReport {
+            weights: weights.path.clone(),
+            fresh: self.fresh.clone(),
+            replaced: self.replaced.clone(),
+            unused: unused::describe(&self.unexpected, config),
+            unexpected: self.unexpected.clone(),
+        }
+    }
+
     /// Reads or draws all values, by our paths. On all cores: the time goes into memory that is
     /// touched for the first time and into transposing.
     fn read(
         self,
-        path: &Path,
+        weights: &Weights,
         seed: u64,
         initializer_range: f64,
     ) -> Result<BTreeMap<String, ShapedValues>, ModelError> {
         type Planned = (String, (Parameter, Option<String>));
-        let read = |file: &mut Option<SafetensorsFile>, (our_path, planned): Planned| {
+        let read = |reader: &mut Reader<'_>, (our_path, planned): Planned| {
             let (parameter, source) = planned;
             let is_flipped = parameter.transposed;
             let shape = match parameter.shape[..] {
@@ -239,16 +261,7 @@ impl LoadPlan {
                 _ => parameter.shape.clone(),
             };
             let values = match source {
-                Some(name) => {
-                    let file = match file {
-                        Some(file) => file,
-                        none => none.insert(SafetensorsFile::open(path)?),
-                    };
-                    match is_flipped {
-                        true => file.read_f32_transposed(&name)?,
-                        false => file.read_f32(&name)?,
-                    }
-                }
+                Some(name) => reader.read(&name, is_flipped)?,
                 None => {
                     let values = fresh(&parameter, seed, initializer_range);
                     match shape[..] {
@@ -262,7 +275,7 @@ impl LoadPlan {
         };
         let sources: Vec<Planned> = self.sources.into_iter().collect();
         // Each thread has a file position of its own.
-        let values = sources.into_par_iter().map_init(|| None, read);
+        let values = sources.into_par_iter().map_init(|| weights.reader(), read);
         let values: Vec<Result<_, ModelError>> = values.collect();
         values.into_iter().collect()
     }

@@ -1,7 +1,4 @@
 //! Reads weights from a safetensors file, one tensor at a time.
-//!
-//! Positioned reads go straight into the tensor's buffer: against a memory map that is one copy
-//! less resident, and a file that shrinks meanwhile is an error and not a signal.
 
 use std::{
     fs::File,
@@ -9,13 +6,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
 
-use crate::ModelError;
+use crate::{
+    ModelError,
+    raw_tensor::{Kind, RawTensor},
+};
 
 /// Longest header that is read; the format's own limit.
 const MAX_HEADER: u64 = 100_000_000;
+
+/// What Git LFS leaves in place of a large file that was not fetched.
+pub(crate) const LFS_POINTER: &str =
+    "it is a pointer of Git LFS, not the file itself (run `git lfs pull` in the model's directory)";
+
+/// Whether a file begins as such a pointer does. It is at its start again afterwards.
+pub(crate) fn is_lfs_pointer(file: &mut File) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    file.take(20).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(start.starts_with(b"version https://git"))
+}
 
 /// An open safetensors file with a checked header.
 #[derive(Debug)]
@@ -36,6 +47,9 @@ impl SafetensorsFile {
         };
         let mut file = File::open(path).map_err(ModelError::read(path))?;
         let length = file.metadata().map_err(ModelError::read(path))?.len();
+        if is_lfs_pointer(&mut file).map_err(ModelError::read(path))? {
+            return Err(invalid(LFS_POINTER.into()));
+        }
         if length < 8 {
             return Err(invalid(format!(
                 "it has {length} bytes, too few for a header"
@@ -88,37 +102,35 @@ impl SafetensorsFile {
         self.metadata.info(name).map(|info| info.shape.as_slice())
     }
 
-    /// Reads a tensor of f32, f16 or bf16 as f32, row-major.
+    /// Reads a tensor of f32, f16, bf16 or f64 as f32, row-major.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
-        let (dtype, elements) = self.seek(name)?;
-        let mut values = vec![0.0; elements];
-        self.fill_f32(name, dtype, &mut values)?;
-        Ok(values)
+        self.raw(name)?.read(name, &mut self.file, &self.path)
     }
 
-    /// Reads a matrix `[rows, columns]` of f32, f16 or bf16 as f32 `[columns, rows]`: some rows at a
-    /// time, so that it is in memory once.
+    /// Reads a matrix `[rows, columns]` of f32, f16, bf16 or f64 as f32 `[columns, rows]`: some rows at
+    /// a time, so that it is in memory once.
     pub fn read_f32_transposed(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
-        const BLOCK: usize = 32;
-        let (dtype, elements) = self.seek(name)?;
-        let Some(&[rows, columns]) = self.shape(name) else {
-            return Err(self.invalid(format!("tensor {name} is not a matrix")));
+        let tensor = self.raw(name)?;
+        tensor.read_transposed(name, &mut self.file, &self.path)
+    }
+
+    /// Where a tensor lies.
+    pub(crate) fn raw(&self, name: &str) -> Result<RawTensor, ModelError> {
+        let Some(info) = self.metadata.info(name) else {
+            return Err(self.invalid(format!("it has no tensor {name}")));
         };
-        let mut transposed = vec![0.0; elements];
-        let mut block = vec![0.0; BLOCK.min(rows) * columns];
-        for first in (0..rows).step_by(BLOCK) {
-            let count = BLOCK.min(rows - first);
-            let block = &mut block[..count * columns];
-            self.fill_f32(name, dtype, block)?;
-            for (column, target) in transposed.chunks_exact_mut(rows).enumerate() {
-                let target = target[first..][..count].iter_mut();
-                let values = block[column..].iter().step_by(columns);
-                target
-                    .zip(values)
-                    .for_each(|(target, value)| *target = *value);
-            }
-        }
-        Ok(transposed)
+        Ok(RawTensor {
+            kind: match info.dtype {
+                Dtype::F16 => Kind::F16,
+                Dtype::BF16 => Kind::Bf16,
+                Dtype::F32 => Kind::F32,
+                Dtype::F64 => Kind::F64,
+                other => Kind::Other(format!("{other:?}"), other.bitsize().div_ceil(8)),
+            },
+            shape: info.shape.clone(),
+            strides: None,
+            start: self.data_start + info.data_offsets.0 as u64,
+        })
     }
 
     /// Reads a tensor of i32.
@@ -165,43 +177,6 @@ impl SafetensorsFile {
             .seek(SeekFrom::Start(start))
             .map_err(ModelError::read(&self.path))?;
         Ok((dtype, elements))
-    }
-
-    /// The next values of a tensor of this type, as f32.
-    fn fill_f32(&mut self, name: &str, dtype: Dtype, values: &mut [f32]) -> Result<(), ModelError> {
-        match dtype {
-            Dtype::F32 => {
-                self.fill(bytemuck::cast_slice_mut(values))?;
-                if cfg!(target_endian = "big") {
-                    for value in values {
-                        *value = f32::from_bits(value.to_bits().swap_bytes());
-                    }
-                }
-                Ok(())
-            }
-            Dtype::F16 => self.fill_halves(values, |bits| f16::from_bits(bits).to_f32()),
-            Dtype::BF16 => self.fill_halves(values, |bits| bf16::from_bits(bits).to_f32()),
-            other => Err(self.invalid(format!(
-                "tensor {name} is {other:?}; expected F32, F16 or BF16"
-            ))),
-        }
-    }
-
-    fn fill_halves(
-        &mut self,
-        values: &mut [f32],
-        convert: impl Fn(u16) -> f32,
-    ) -> Result<(), ModelError> {
-        const CHUNK: usize = 1 << 16;
-        let mut buffer = vec![0; 2 * CHUNK.min(values.len())];
-        for values in values.chunks_mut(CHUNK) {
-            let bytes = &mut buffer[..2 * values.len()];
-            self.fill(bytes)?;
-            for (value, pair) in values.iter_mut().zip(bytes.chunks_exact(2)) {
-                *value = convert(u16::from_le_bytes([pair[0], pair[1]]));
-            }
-        }
-        Ok(())
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), ModelError> {

@@ -47,6 +47,11 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, FileTensor>, PeftErro
                 )));
             }
         };
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(invalid(format!(
+                "the weight {name} holds {value}; its training had diverged, or it is damaged"
+            )));
+        }
         tensors.insert(name, (view.shape().to_vec(), values));
     }
     Ok(tensors)

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
-use finetune_data::{PackedBatch, TextEncoder, TextTokenizer};
+use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer};
 use finetune_kernels::{DropoutSource, Precision};
-use finetune_models::{LoadReport, ModelConfig, ModelError, Outputs, SequenceClassifier};
+use finetune_models::{LoadReport, ModelConfig, Outputs, SequenceClassifier};
 use finetune_peft::{AdapterFile, load_adapter};
 
 use crate::{ADAPTER, Prediction, TrainError, Workers, batch::select, device};
@@ -27,30 +27,29 @@ const BATCH_ROWS: usize = 32;
 pub struct Classifier {
     model: SequenceClassifier,
     tokenizer: TextTokenizer,
-    /// Of single texts, cut at the model's longest sequence: an encoder has a vocabulary of its own.
+    /// Of single texts, cut at the longest sequence.
     encoder: TextEncoder,
     device: Device,
+    /// What a person should know of the files.
+    notes: Vec<String>,
     /// The model without any adapter, whose tensors all adapters' models share.
     base: SequenceClassifier,
     /// The base with an adapter each, by the names given.
     adapters: BTreeMap<String, SequenceClassifier>,
 }
 
-/// Loads `tokenizer.json` of a model directory. One with more tokens than the model has is an error.
+/// Loads the tokenizer of a model directory. One with more tokens than the model has is an error.
 pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextTokenizer, TrainError> {
-    let path = directory.join("tokenizer.json");
-    if !path.exists() {
-        return Err(ModelError::MissingFile {
-            directory: directory.into(),
-            file: "tokenizer.json",
-        }
-        .into());
-    }
-    let tokenizer = TextTokenizer::from_file(&path)?;
+    let tokenizer = TextTokenizer::from_directory(directory)?;
     if tokenizer.vocab_size() > config.vocab_size {
+        let own = directory.join("tokenizer.json");
+        let file = match own.exists() {
+            true => own,
+            false => directory.join("vocab.txt"),
+        };
         return Err(TrainError::Plan(format!(
             "{} has {} tokens, but the vocab_size in config.json beside it is {}: they do not belong together",
-            path.display(),
+            file.display(),
             tokenizer.vocab_size(),
             config.vocab_size
         )));
@@ -97,7 +96,7 @@ impl Classifier {
             )));
         }
         let tokenizer = load_tokenizer(directory, model.config())?;
-        Self::new(model.clone(), model, tokenizer, device)
+        Self::new(model.clone(), model, tokenizer, &report, device)
     }
 
     /// Loads an adapter's directory onto its base model, both given.
@@ -105,24 +104,29 @@ impl Classifier {
     /// # Errors
     /// Files that are missing or damaged, or an adapter of another model.
     pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, TrainError> {
-        let (base_model, _) = load_packed(base, device)?;
+        let (base_model, report) = load_packed(base, device)?;
         let model = with_adapter(&base_model, ADAPTER, adapter, device)?;
-        let tokenizer_from = match adapter.join("tokenizer.json").exists() {
+        let tokenizer_from = match has_tokenizer(adapter) {
             true => adapter,
             false => base,
         };
         let tokenizer = load_tokenizer(tokenizer_from, model.config())?;
-        Self::new(base_model, model, tokenizer, device)
+        Self::new(base_model, model, tokenizer, &report, device)
     }
 
     fn new(
         base: SequenceClassifier,
         model: SequenceClassifier,
         tokenizer: TextTokenizer,
+        report: &LoadReport,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let encoder = tokenizer.encoder(model.config().max_position_embeddings, false)?;
+        let longest = model.config().max_position_embeddings;
+        let by_default = tokenizer.model_max_length().unwrap_or(longest).min(longest);
+        let encoder = tokenizer.encoder(by_default, false)?;
+        let of_tokenizer = tokenizer.notes().iter().map(ToString::to_string);
         Ok(Self {
+            notes: report.notes().into_iter().chain(of_tokenizer).collect(),
             model,
             tokenizer,
             encoder,
@@ -145,13 +149,12 @@ impl Classifier {
     ) -> Result<(), TrainError> {
         let (name, directory) = (name.into(), directory.as_ref());
         let model = with_adapter(&self.base, ADAPTER, directory, &self.device)?;
-        let tokenizer = directory.join("tokenizer.json");
-        if tokenizer.exists()
+        if has_tokenizer(directory)
             && load_tokenizer(directory, model.config())?.hash() != self.tokenizer.hash()
         {
             return Err(TrainError::Plan(format!(
-                "{} is not the tokenizer of the base model; an adapter cannot bring another",
-                tokenizer.display()
+                "{} has another tokenizer than the base model; an adapter cannot bring one",
+                directory.display()
             )));
         }
         self.adapters.insert(name, model);
@@ -166,6 +169,18 @@ impl Classifier {
         for model in models.into_iter().chain(self.adapters.values_mut()) {
             model.set_precision(precision);
         }
+    }
+
+    /// Where rows are cut if nobody says so, in tokens: at the model's longest sequence, or what the
+    /// tokenizer's settings name (`model_max_length`).
+    pub fn default_max_length(&self) -> usize {
+        self.encoder.max_length()
+    }
+
+    /// What a person should know of the model's files: weights without use, settings of the tokenizer
+    /// that contradict each other.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Names of the adapters that [`add_adapter`](Self::add_adapter) added.

@@ -72,7 +72,7 @@ pub struct ModelFacts {
     pub commit: Option<String>,
     /// SHA-256 of its weights.
     pub weights_sha256: String,
-    /// SHA-256 of its `tokenizer.json`.
+    /// SHA-256 of its `tokenizer.json`, or of what makes tokens where other files do too.
     pub tokenizer_sha256: String,
     /// SHA-256 of the weights of the adapter that the run went on with.
     pub adapter_sha256: Option<String>,

@@ -1,6 +1,6 @@
 //! Tokenizing with progress.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Once};
 
 use finetune_data::{
     CacheSource, Columns, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
@@ -45,6 +45,18 @@ pub fn tokenize(
     );
     bar.finish_and_clear();
     let tokenized = tokenized?;
+    let homeless = "there is no folder for them".to_owned();
+    let not_kept = tokenized.build_report().not_kept.clone();
+    if let Some(reason) = not_kept.or(cache.is_none().then_some(homeless)) {
+        // Once is enough: the next split will meet the same.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            say!(
+                "note: tokens are not kept for the next time: {reason}; {} names another folder",
+                paths::TOKEN_CACHE_VARIABLES
+            );
+        });
+    }
     if let CacheSource::Rebuilt(reason) = &tokenized.build_report().source {
         say!(
             "note: the cached tokens of {} were damaged ({reason}) and were made again",

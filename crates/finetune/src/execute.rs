@@ -32,6 +32,8 @@ pub struct Loaded {
     pub files: FoundModel,
     pub data: TrainData,
     pub test: Option<TokenizedDataset>,
+    /// Hash of the tokenizer, in hexadecimal.
+    pub tokenizer_sha256: String,
     /// What there is, in words.
     pub description: String,
     /// The files that rows may come from.
@@ -56,6 +58,9 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, 
     let device = device(&plan.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
+    for note in tokenizer.notes() {
+        say!("note: {note}");
+    }
     let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
     let description = format!(
         "model   {} ({})\ndata    {}: {}\n        train {}",
@@ -70,6 +75,7 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, 
         files,
         data,
         test,
+        tokenizer_sha256: tokenizer.hash_hex(),
         description,
         data_files: rows.files()?,
         began,
@@ -85,10 +91,7 @@ pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
     if !report.fresh.is_empty() {
         say!("        new weights: {}", report.fresh.join(", "));
     }
-    if !report.unexpected.is_empty() {
-        say!("        unused weights: {}", report.unexpected.join(", "));
-    }
-    for note in &start.prepared.notes {
+    for note in report.notes().iter().chain(&start.prepared.notes) {
         say!("note: {note}");
     }
     say!("{}", start.prepared.trainable_line());

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::Path, process::ExitCode};
 
-use finetune_models::{ModelConfig, Outputs, Parameter, modules, parameters};
+use finetune_models::{ModelConfig, Outputs, Parameter, modules, parameters, unused_weights};
 use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, PeftConfig, trainable_line};
 use finetune_train::{Strategy, Trainable};
 
@@ -10,7 +10,7 @@ use crate::{
     args::InspectArguments,
     error::Failure,
     memory_estimate::{BATCH, Trained, training_bytes},
-    output::print,
+    output::{print, say},
     progress::count,
     settings,
     train_options::TrainOptions,
@@ -66,19 +66,30 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     )
     .ok();
     print(&text)?;
+    // Of a configuration alone there is nothing more to see.
+    if let Ok(notes) = unused_weights(&arguments.model, &own_config(&arguments.model)?) {
+        for note in notes {
+            say!("note: {note}");
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
-    let config = match path.is_file() {
+/// The configuration as the file has it.
+fn own_config(path: &Path) -> Result<ModelConfig, Failure> {
+    match path.is_file() {
         true => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 Failure::User(format!("cannot read {}: {error}", path.display()))
             })?;
-            ModelConfig::parse(&text, path)?
+            Ok(ModelConfig::parse(&text, path)?)
         }
-        false => ModelConfig::from_directory(path)?,
-    };
+        false => Ok(ModelConfig::from_directory(path)?),
+    }
+}
+
+fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
+    let config = own_config(path)?;
     let Some(labels) = labels else {
         return Ok(config);
     };

@@ -123,7 +123,7 @@ pub fn model(plan: &TrainPlan, loaded: &Loaded) -> Result<ModelFacts, Failure> {
         name: plan.model.clone(),
         commit: loaded.files.revision.clone(),
         weights_sha256: plan.model_sha256.clone(),
-        tokenizer_sha256: hashed(&loaded.files.tokenizer())?.sha256,
+        tokenizer_sha256: loaded.tokenizer_sha256.clone(),
         adapter_sha256: adapter.transpose()?.map(|file| file.sha256),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use finetune_data::has_tokenizer;
 use finetune_peft::AdapterFile;
 use finetune_train::device;
 
@@ -36,7 +37,7 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         .flat_map(|(before, after)| before.logits.iter().zip(&after.logits))
         .map(|(before, after)| (before - after).abs())
         .fold(0.0, f32::max);
-    let tokenizer_from = match arguments.adapter.join("tokenizer.json").exists() {
+    let tokenizer_from = match has_tokenizer(&arguments.adapter) {
         true => arguments.adapter.clone(),
         false => {
             let base = base.unwrap_or(&file.base_model);

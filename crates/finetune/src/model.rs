@@ -80,7 +80,7 @@ pub fn classifier(
         let verification = Verification::begin(&files)?;
         let loaded = Classifier::load_on(&files.dir, device);
         verification.wait()?;
-        return Ok(loaded?);
+        return Ok(with_notes(loaded?));
     }
     let adapter = AdapterFile::read(directory)?;
     let base = base.unwrap_or(&adapter.base_model);
@@ -93,7 +93,15 @@ pub fn classifier(
     let verification = Verification::begin(&files)?;
     let loaded = Classifier::load_adapter(&files.dir, directory, device);
     verification.wait()?;
-    Ok(loaded?)
+    Ok(with_notes(loaded?))
+}
+
+/// Says what a person should know of a model's files.
+fn with_notes(classifier: Classifier) -> Classifier {
+    for note in classifier.notes() {
+        say!("note: {note}");
+    }
+    classifier
 }
 
 /// Where a model's files came from, in words.

@@ -3,17 +3,15 @@
 use crate::output::say;
 use std::{panic, process::ExitCode};
 
-/// Readers that panic on some damaged files; `finetune-data` catches that and says what is wrong
-/// with the file, so the panic itself is not news.
-const CAUGHT: [&str; 2] = ["/arrow-", "/parquet-"];
-
 /// Runs the program.
 pub fn guard(program: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        if CAUGHT.iter().any(|library| place.contains(library)) {
+        // Libraries panic on some damaged files; `finetune-data` catches that and says what is wrong
+        // with the file, so the panic itself is not news.
+        if finetune_data::panic_is_caught() {
             return;
         }
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
         let message = info.payload_as_str().unwrap_or("no message");
         say!("internal error at {place}: {message}. This is a bug; please report it");
     }));

@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What decides where the token caches are.
+pub const TOKEN_CACHE_VARIABLES: &str = "FINETUNE_CACHE (or XDG_CACHE_HOME, or HOME)";
+
 /// Folder of the token caches: `$FINETUNE_CACHE`, else `finetune` in the user's cache folder.
 pub fn token_cache() -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty());

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use finetune_data::model_max_length;
 use finetune_models::ModelConfig;
 use finetune_train::{RunDirectory, TrainPlan, device, prepare, resolve_auto};
 
@@ -77,9 +78,27 @@ fn resolved(
     let verification = Verification::begin(&files)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let plan = with_model(plan, options, &config)?;
+    let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
     let loaded = load(&plan, rows, files)?;
     let plan = with_data(plan, options, &loaded)?;
     Ok((plan, loaded, verification))
+}
+
+/// The plan with rows no longer than the tokenizer's settings want them, unless the user wants them so.
+fn within_tokenizer(plan: TrainPlan, options: &TrainOptions, longest: Option<usize>) -> TrainPlan {
+    match (longest, options.max_length) {
+        (Some(longest), None) if longest < plan.max_length => TrainPlan {
+            max_length: longest,
+            ..plan
+        },
+        (Some(longest), Some(wanted)) if longest < wanted => {
+            say!(
+                "note: --max-length {wanted} is more than the model_max_length of {longest} in its tokenizer_config.json"
+            );
+            plan
+        }
+        _ => plan,
+    }
 }
 
 /// The run to go on with, if that is asked for: the one named, or with `auto` the output directory

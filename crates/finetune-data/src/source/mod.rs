@@ -218,7 +218,7 @@ pub(crate) fn guarded<T>(
     format: &'static str,
     step: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).unwrap_or_else(|_| {
+    crate::caught::catching(step).unwrap_or_else(|_| {
         Err(Error::Corrupt {
             path: path.to_path_buf(),
             format,

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::format::{HEADER, Header, Layout, Summary, entry, fingerprint, write_label};
 use super::reader::Cache;
-use crate::tokenizer::Encoded;
+use crate::text_encoder::Encoded;
 use crate::{BatchLabels, Error, Result};
 
 /// Writes a cache beside its place. The index goes to a second, unnamed file until its place in the
@@ -42,7 +42,7 @@ impl Hashed {
 impl CacheWriter {
     /// Starts a cache in `directory`, which must exist.
     pub(crate) fn create(directory: &Path, layout: Layout) -> Result<Self> {
-        let error = |e| Error::io(directory, "write to", e);
+        let error = |e| Error::io(directory, WRITE, e);
         let file = tempfile::Builder::new()
             .prefix(PARTIAL)
             .suffix(".partial")
@@ -141,7 +141,7 @@ impl CacheWriter {
         self.write_rest(&header, &end, &summary)
             .map_err(|e| self.io(e))?;
         let directory = self.directory();
-        let error = |e| Error::io(&directory, "write to", e);
+        let error = |e| Error::io(&directory, WRITE, e);
         let file = self
             .output
             .output
@@ -181,9 +181,12 @@ impl CacheWriter {
     }
 
     fn io(&self, error: std::io::Error) -> Error {
-        Error::io(&self.directory(), "write to", error)
+        Error::io(&self.directory(), WRITE, error)
     }
 }
+
+/// What an error of this file says was tried.
+pub(crate) const WRITE: &str = "write tokens to";
 
 /// Prefix of files on their way, which a killed process leaves behind.
 pub(crate) const PARTIAL: &str = ".tokens-";

@@ -445,11 +445,3 @@ fn tokenizers() {
     );
     assert!(tokenizer().vocab_size() > 100);
 }
-
-/// A cache directory that cannot be made is the message of the system, with the path.
-#[test]
-fn cache_directory_is_a_file() {
-    let (folder, split) = open("x.csv", "text\nx\n");
-    let error = build(&split.unwrap(), None, 8, Some(&folder.path().join("x.csv")));
-    assert_has(&message(error), &["x.csv", "cannot create"]);
-}

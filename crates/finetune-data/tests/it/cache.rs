@@ -8,7 +8,7 @@ use finetune_data::{
 };
 use tempfile::TempDir;
 
-use crate::common::{build, folder, message, path, regression, tokenizer};
+use crate::common::{assert_has, build, folder, message, path, regression, tokenizer};
 
 const CSV: &str = "text,label\nnot bad,a\nworld world world,b\n\"\",a\nhello all,b\n";
 
@@ -186,4 +186,63 @@ fn many_rows_keep_their_order() {
             .step_by(77)
             .all(|row| data.source(row).unwrap().row == row)
     );
+}
+
+/// A cache that cannot be written costs nothing but the cache.
+#[test]
+fn a_cache_directory_that_cannot_be_made() {
+    let folder = source();
+    let kept = tokenize(&folder, 5);
+    assert_eq!(kept.build_report().not_kept, None);
+    let split = Dataset::open(path(&folder, "x.csv")).unwrap();
+    let split = split.split("train").unwrap();
+    let labels = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
+    // Below a file nobody makes a directory, whatever rights he has; nor below /proc.
+    for cache in [
+        folder.path().join("x.csv/cache"),
+        "/proc/finetune/tokens".into(),
+    ] {
+        let data = build(&split, Some(&labels), 5, Some(&cache)).unwrap();
+        let why = data.build_report().not_kept.as_deref().unwrap();
+        assert_has(why, &[cache.to_str().unwrap(), "cannot create"]);
+        assert_eq!(data.build_report().source, CacheSource::Tokenized);
+        assert_eq!(data.fingerprint(), kept.fingerprint());
+        let rows = [3, 0, 2, 1];
+        assert_eq!(data.batch(&rows).unwrap(), kept.batch(&rows).unwrap());
+    }
+}
+
+/// A disk that is full before the tokens are written, or while they are.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_for_the_cache() {
+    let mut text = String::from("text\n");
+    (0..4000).for_each(|_| text.push_str("world world world world world world\n"));
+    let folder = folder(&[("x.csv", &text)]);
+    let split = Dataset::open(path(&folder, "x.csv")).unwrap();
+    let split = split.split("train").unwrap();
+    let expected = build(&split, None, 8, None).unwrap();
+    for (size, filled) in [("16k", 0), ("64k", 60_000)] {
+        let cache = tempfile::tempdir().unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(cache.path())
+            .output();
+        if !mount.is_ok_and(|mount| mount.status.success()) {
+            eprintln!("skipped: a small file system cannot be mounted here");
+            return;
+        }
+        std::fs::write(cache.path().join("filler"), vec![1; filled]).unwrap();
+        let data = build(&split, None, 8, Some(cache.path()));
+        let left = files(cache.path());
+        let unmounted = std::process::Command::new("umount")
+            .arg(cache.path())
+            .status();
+        assert!(unmounted.unwrap().success());
+        let data = data.unwrap();
+        let why = data.build_report().not_kept.as_deref().unwrap();
+        assert_has(why, &["cannot write tokens to", "No space left"]);
+        assert_eq!(data.fingerprint(), expected.fingerprint());
+        assert_eq!(left, 1);
+    }
 }

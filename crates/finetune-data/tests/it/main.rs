@@ -16,3 +16,4 @@ mod sampler;
 mod splits;
 mod tasks;
 mod tokenization;
+mod tokenizers;

@@ -436,8 +436,7 @@ fn damaged_weights_in_the_cache_are_refused() {
 #[test]
 fn models_in_other_formats_get_advice() {
     for (file, advice) in [
-        ("pytorch_model.bin", "save_pretrained"),
-        ("model.safetensors.index.json", "max_shard_size"),
+        ("tf_model.h5", "from_tf=True"),
         ("onnx/model.onnx", "lacks model.safetensors"),
     ] {
         let hub = FakeHub::start();
@@ -450,7 +449,7 @@ fn models_in_other_formats_get_advice() {
         assert!(hub.cached_files().is_empty());
     }
     let hub = FakeHub::start();
-    hub.server().files.remove(3);
+    hub.server().files.truncate(3);
     let message = refusal(&hub);
     assert!(
         message.contains("lacks tokenizer.json") && message.contains("AutoTokenizer"),
@@ -537,4 +536,51 @@ fn an_unreachable_hub_is_given_up_quickly_with_every_route_listed() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn weights_in_other_forms_are_downloaded() {
+    let hub = FakeHub::start();
+    hub.server().files[2] = ("pytorch_model.bin".into(), weights());
+    // A vocabulary alone makes a tokenizer.
+    hub.server().files.remove(3);
+    let files = resolve(&hub).unwrap();
+    assert_eq!(files.weights, files.dir.join("pytorch_model.bin"));
+    assert_eq!(files.weights_sha256, sha256(&weights()));
+    assert!(files.dir.join("vocab.txt").is_file());
+
+    let hub = FakeHub::start();
+    let index =
+        r#"{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}"#;
+    hub.server().files[2] = ("model.safetensors.index.json".into(), index.into());
+    // A shard that the repository lacks is named, and nothing is kept as a model.
+    let message = refusal(&hub);
+    assert!(message.contains("model-1-of-2.safetensors"), "{message}");
+    for (shard, content) in [("model-1-of-2", &b"one"[..]), ("model-2-of-2", b"two")] {
+        let file = format!("{shard}.safetensors");
+        hub.server().files.push((file, content.to_vec()));
+    }
+    let files = resolve(&hub).unwrap();
+    assert_eq!(
+        fs::read(files.dir.join("model-2-of-2.safetensors")).unwrap(),
+        b"two"
+    );
+    hub.take_requests();
+    let again = resolve(&hub).unwrap();
+    assert_eq!(again.source, Source::Cache);
+    assert_eq!(again.weights_sha256, files.weights_sha256);
+    // Each shard is verified by the name that the cache gives it.
+    let blob = files
+        .dir
+        .join("model-1-of-2.safetensors")
+        .canonicalize()
+        .unwrap();
+    fs::write(blob, "bad").unwrap();
+    let error = resolve(&hub).unwrap_err();
+    assert!(matches!(error, HubError::WrongChecksum { .. }), "{error}");
+    // A cache without one of them is not complete.
+    fs::remove_file(files.dir.join("model-1-of-2.safetensors")).unwrap();
+    let message = hub.client().offline(true).resolve(MODEL, None, &mut |_| {});
+    let message = message.unwrap_err().to_string();
+    assert!(message.contains("some shards"), "{message}");
 }

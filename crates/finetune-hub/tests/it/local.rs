@@ -74,22 +74,21 @@ fn what_is_missing_is_named() {
             "{message}"
         );
     }
-    for (file, expected) in [
-        ("pytorch_model.bin", "pytorch_model.bin only"),
-        ("model.safetensors.index.json", "split into shards"),
-    ] {
-        let folder = model();
-        fs::rename(
-            folder.path().join("model.safetensors"),
-            folder.path().join(file),
-        )
-        .unwrap();
-        let message = resolve(folder.path()).unwrap_err().to_string();
-        assert!(
-            message.contains(expected) && message.contains("save_pretrained"),
-            "{message}"
-        );
-    }
+    let folder = model();
+    let rename = |from: &str, to: &str| {
+        fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
+    };
+    rename("tokenizer.json", "vocab.json");
+    fs::write(folder.path().join("merges.txt"), "").unwrap();
+    let message = resolve(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("merges.txt are not read"), "{message}");
+    rename("model.safetensors", "tf_model.h5");
+    rename("vocab.json", "vocab.txt");
+    let message = resolve(folder.path()).unwrap_err().to_string();
+    assert!(
+        message.contains("AutoModelForSequenceClassification"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -111,4 +110,42 @@ fn files_missing_paths_and_revisions_of_directories_are_refused() {
         matches!(error, HubError::RevisionOfDirectory { .. }),
         "{error}"
     );
+}
+
+#[test]
+fn other_forms_of_weights() {
+    let folder = model();
+    let path = |file: &str| folder.path().join(file);
+    let write = |file: &str, text: &str| fs::write(path(file), text).unwrap();
+    // Read by what there is, in this order.
+    write("pytorch_model.bin", "other weights");
+    assert_eq!(resolve(folder.path()).unwrap().weights_sha256, SHA256);
+    fs::remove_file(path("model.safetensors")).unwrap();
+    let files = resolve(folder.path()).unwrap();
+    assert_eq!(files.weights, path("pytorch_model.bin"));
+    let single = files.weights_sha256;
+    let index =
+        "{\"weight_map\": {\"a\": \"model-2.safetensors\", \"b\": \"model-1.safetensors\"}}";
+    write("model.safetensors.index.json", index);
+    let message = resolve(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("model-1.safetensors"), "{message}");
+    write("model-1.safetensors", "weights");
+    write("model-2.safetensors", "more");
+    let files = resolve(folder.path()).unwrap();
+    assert_eq!(files.weights, path("model.safetensors.index.json"));
+    let all = files.weights_sha256;
+    assert!(all.len() == 64 && all != single && all != SHA256);
+    // Each file counts, and each may have its checksum beside it.
+    write("model-2.safetensors", "less");
+    assert_ne!(resolve(folder.path()).unwrap().weights_sha256, all);
+    write("model-1.safetensors.sha256", SHA256);
+    resolve(folder.path()).unwrap();
+    write("model-1.safetensors", "damaged");
+    let error = resolve(folder.path()).unwrap_err();
+    assert!(matches!(error, HubError::WrongChecksum { .. }), "{error}");
+    for bad in ["[]", "{", "{\"weight_map\": {\"a\": \"../x.safetensors\"}}"] {
+        write("model.safetensors.index.json", bad);
+        let error = resolve(folder.path()).unwrap_err();
+        assert!(matches!(error, HubError::BadIndex { .. }), "{error}");
+    }
 }

@@ -103,7 +103,8 @@ impl Subject {
         let labels = self.labels(whole, &columns)?;
         let model = self.classifier.model();
         let longest = model.config().max_position_embeddings;
-        let max_length = arguments.max_length.unwrap_or(256).min(longest);
+        let by_default = self.classifier.default_max_length().min(256);
+        let max_length = arguments.max_length.unwrap_or(by_default).min(longest);
         let tokenizer = self.classifier.tokenizer();
         let draw = Draw {
             rows: arguments.eval_rows,

@@ -33,7 +33,9 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     let revision = arguments.revision.as_deref();
     let mut classifier = model::classifier(&arguments.model, revision, None, &device)?;
     classifier.set_precision(arguments.precision.resolve(&arguments.device));
-    let encoder = classifier.encoder(arguments.max_length.unwrap_or(256), source.pairs)?;
+    let by_default = classifier.default_max_length().min(256);
+    let max_length = arguments.max_length.unwrap_or(by_default);
+    let encoder = classifier.encoder(max_length, source.pairs)?;
     let format = match arguments.json {
         true => Format::JsonLines,
         false => arguments.format,

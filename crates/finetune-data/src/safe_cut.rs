@@ -1,0 +1,261 @@
+//! Where a text may be cut before it is tokenized, so that the tokens beside the cut are those of the
+//! whole text.
+//!
+//! A *seam* lies before a character with which a pre-token always begins, and which normalization
+//! neither joins with what is before it nor makes depend on it: the tokens of the whole text are then
+//! those of both sides, one after the other. Inside a word there is no seam; but a word longer than
+//! WordPiece's limit is one unknown token however it goes on, so a text may also end (or begin) in
+//! one of which more than that is there. Added tokens are found in a text before anything else; no cut
+//! is made where one could lie across it.
+//!
+//! Tokenizers with other parts than those known here have no such places.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use tokenizers::{
+    ModelWrapper, NormalizedString, Normalizer as _, NormalizerWrapper, PreTokenizerWrapper,
+    Tokenizer,
+};
+use unicode_categories::UnicodeCategories as _;
+
+use crate::TruncationSide;
+
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Where a tokenizer's texts may be cut.
+#[derive(Clone, Debug)]
+pub(crate) struct SafeCut {
+    style: Style,
+    /// Characters that added tokens have anywhere but at their start.
+    inside_added: HashSet<char>,
+    /// A word of more characters than this is one unknown token.
+    longest_word: Option<usize>,
+    /// Whether a text may end in a long word, and whether it may begin in one.
+    ends_in_word: bool,
+    begins_in_word: bool,
+}
+
+/// What separates pre-tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// BERT's: blanks, punctuation, and Chinese characters if they are set apart.
+    Bert { chinese: bool },
+    /// Blanks.
+    Blanks,
+    /// GPT-2's: a blank begins a word. Punctuation behind a letter does too, but where a blank would be
+    /// put before it, or an accent of its own between them.
+    ByteLevel { punctuation: bool },
+}
+
+impl SafeCut {
+    /// The places of a tokenizer; `None` if none are known.
+    pub(crate) fn of(tokenizer: &Tokenizer) -> Option<Self> {
+        let bert = match tokenizer.get_normalizer() {
+            Some(NormalizerWrapper::BertNormalizer(bert)) => Some(*bert),
+            Some(other) if !keeps_blanks(other) => return None,
+            _ => None,
+        };
+        let added = tokenizer.get_added_tokens_decoder();
+        let style = match tokenizer.get_pre_tokenizer()? {
+            PreTokenizerWrapper::BertPreTokenizer(_) => Style::Bert {
+                chinese: bert.is_some_and(|bert| bert.handle_chinese_chars),
+            },
+            PreTokenizerWrapper::Whitespace(_) | PreTokenizerWrapper::WhitespaceSplit(_) => {
+                Style::Blanks
+            }
+            // A blank after a token that takes blanks along belongs to it, not to the next word.
+            PreTokenizerWrapper::ByteLevel(level)
+                if level.use_regex && !added.values().any(|token| token.rstrip) =>
+            {
+                Style::ByteLevel {
+                    punctuation: !level.add_prefix_space && tokenizer.get_normalizer().is_none(),
+                }
+            }
+            _ => return None,
+        };
+        let longest_word = match (tokenizer.get_model(), style) {
+            (ModelWrapper::WordPiece(model), Style::Bert { .. }) => {
+                Some(model.max_input_chars_per_word)
+            }
+            (ModelWrapper::BPE(model), _) if model.dropout.is_some() => return None,
+            _ => None,
+        };
+        let mut inside_added = HashSet::new();
+        let (mut ends_in_word, mut begins_in_word) = (true, true);
+        for token in added.values() {
+            let mut normalized = NormalizedString::from(token.content.as_str());
+            if let Some(normalizer) = tokenizer.get_normalizer() {
+                normalizer.normalize(&mut normalized).ok()?;
+            }
+            // Whether a single word is one depends on what is beside it.
+            if token.single_word && style != Style::Blanks {
+                return None;
+            }
+            for form in [token.content.as_str(), normalized.get()] {
+                inside_added.extend(form.chars().skip(1));
+                let mark = |c: Option<char>| c.is_none_or(|c| c.is_ascii_punctuation());
+                let short = longest_word.is_some_and(|longest| form.chars().count() < longest);
+                ends_in_word &= short && mark(form.chars().next());
+                begins_in_word &= short && mark(form.chars().next_back());
+            }
+        }
+        // What a blank is normalized to is a blank, perhaps another one.
+        if BLANKS.iter().any(|blank| inside_added.contains(blank)) {
+            inside_added.extend(BLANKS);
+        }
+        Some(Self {
+            style,
+            inside_added,
+            longest_word,
+            ends_in_word,
+            begins_in_word,
+        })
+    }
+
+    /// The first cut at or behind `size` bytes from the end of the text that is kept: where its tokens
+    /// to the left (of [`TruncationSide::Right`]) or to the right are those of the whole text.
+    pub(crate) fn cut(&self, text: &str, size: usize, side: TruncationSide) -> Option<usize> {
+        match side {
+            TruncationSide::Right => self.first(text, size, self.ends_in_word),
+            TruncationSide::Left => self.last(text, size),
+        }
+    }
+
+    /// The first seam at or behind `size` bytes: the tokens of the text are those of both sides.
+    pub(crate) fn seam(&self, text: &str, size: usize) -> Option<usize> {
+        self.first(text, size, false)
+    }
+
+    /// The text with long words cut short where they are too long still: they are one unknown token
+    /// either way.
+    pub(crate) fn squeeze<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        // No added token may lie in what is left out, or reach into it.
+        if !(self.ends_in_word && self.begins_in_word) {
+            return Cow::Borrowed(text);
+        }
+        let mut short = String::new();
+        let (mut word, mut kept, mut start) = (0, true, 0);
+        for (index, next) in text.char_indices() {
+            word = Self::in_word(word, next);
+            // A mark keeps a word going, and its number.
+            let keep = !(self.is_too_long(word) && kept) && (kept || word == 0);
+            if keep != kept {
+                match kept {
+                    true => short.push_str(&text[start..index + next.len_utf8()]),
+                    false => start = index,
+                }
+                kept = keep;
+            }
+        }
+        if start == 0 && short.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        if kept {
+            short.push_str(&text[start..]);
+        }
+        Cow::Owned(short)
+    }
+
+    fn first(&self, text: &str, size: usize, in_words: bool) -> Option<usize> {
+        let start = text.floor_char_boundary(size);
+        let mut before = text[..start].chars().next_back();
+        let mut word = 0;
+        for (index, next) in text[start..].char_indices() {
+            if before.is_some_and(|before| self.is_seam(before, next)) {
+                return Some(start + index);
+            }
+            let end = start + index + next.len_utf8();
+            word = Self::in_word(word, next);
+            if in_words && self.is_too_long(word) && end < text.len() {
+                return Some(end);
+            }
+            before = Some(next);
+        }
+        None
+    }
+
+    fn last(&self, text: &str, size: usize) -> Option<usize> {
+        let end = text.ceil_char_boundary(text.len().saturating_sub(size));
+        let mut after = text[end..].chars().next();
+        let mut word = 0;
+        for (index, before) in text[..end].char_indices().rev() {
+            let place = index + before.len_utf8();
+            if after.is_some_and(|after| self.is_seam(before, after)) {
+                return Some(place);
+            }
+            word = Self::in_word(word, before);
+            if self.begins_in_word && self.is_too_long(word) && index > 0 {
+                return Some(index);
+            }
+            after = Some(before);
+        }
+        None
+    }
+
+    fn is_seam(&self, before: char, next: char) -> bool {
+        let safe = |c: char| !self.inside_added.contains(&c);
+        // An underscore is punctuation to BERT, but part of a word to others.
+        let mark = next.is_ascii_punctuation() && next != '_';
+        safe(next)
+            && match self.style {
+                Style::Bert { chinese } => {
+                    BLANKS.contains(&next)
+                        || mark
+                        // It is set apart by blanks.
+                        || (chinese && is_chinese(next) && safe(' '))
+                }
+                Style::Blanks => BLANKS.contains(&next) && !before.is_whitespace(),
+                Style::ByteLevel { punctuation } => {
+                    let ends_word = before.is_letter() || before.is_number();
+                    (next == ' ' && !before.is_whitespace()) || (punctuation && mark && ends_word)
+                }
+            }
+    }
+
+    /// Letters and digits of a word in a row, `next` included. Marks neither count, since they may be
+    /// stripped, nor end it.
+    fn in_word(so_far: usize, next: char) -> usize {
+        match next {
+            next if is_chinese(next) => 0,
+            next if next.is_letter() || next.is_number() => so_far + 1,
+            next if next.is_mark() => so_far,
+            _ => 0,
+        }
+    }
+
+    fn is_too_long(&self, word: usize) -> bool {
+        self.longest_word.is_some_and(|longest| word > longest)
+    }
+}
+
+/// Normalizers that look at a character and its accents alone, leave blanks and ASCII as they are but
+/// for case, and make no blanks of letters (as compatibility forms do).
+fn keeps_blanks(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::StripAccents(_)
+        | NormalizerWrapper::NFC(_)
+        | NormalizerWrapper::NFD(_)
+        | NormalizerWrapper::Lowercase(_) => true,
+        NormalizerWrapper::Sequence(all) => {
+            let all: &[NormalizerWrapper] = all.as_ref();
+            all.iter().all(keeps_blanks)
+        }
+        _ => false,
+    }
+}
+
+/// As BERT's normalizer has it.
+fn is_chinese(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0x4E00..=0x9FFF
+            | 0x3400..=0x4DBF
+            | 0x20000..=0x2A6DF
+            | 0x2A700..=0x2B73F
+            | 0x2B740..=0x2B81F
+            | 0x2B920..=0x2CEAF
+            | 0xF900..=0xFAFF
+            | 0x2F800..=0x2FA1F
+    )
+}
