@@ -46,6 +46,12 @@ pub fn resume(
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if saved.model_files.is_empty() {
+        say!(
+            "note: an earlier version began the run and kept no hashes of the base model's configuration and tokenizer, so a change there may go unnoticed"
+        );
+        now.model_files.clear();
+    }
     // Where the run is now is no difference.
     now.output = run.path().display().to_string();
     for difference in saved.check_resumable(&now, accepted)? {
@@ -84,6 +90,7 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
             plan.model, files.weights_sha256, plan.model_sha256
         )));
     }
+    plan.check_model_files(&files.dir)?;
     let loaded = load(plan, &rows, found)?;
     let now = loaded.fingerprints();
     if now != plan.dataset_fingerprints {

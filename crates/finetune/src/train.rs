@@ -78,7 +78,8 @@ fn resolved(
     let config = ModelConfig::from_directory(&files.dir)?;
     let plan = with_model(plan, options, &config)?;
     let loaded = load(&plan, rows, files)?;
-    let plan = with_data(plan, options, &loaded)?;
+    let mut plan = with_data(plan, options, &loaded)?;
+    plan.model_files = plan.hash_model_files(&loaded.files.dir)?;
     Ok((plan, loaded, verification))
 }
 

@@ -30,8 +30,7 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
         ));
     }
     let source = Source::open(arguments)?;
-    let revision = arguments.revision.as_deref();
-    let mut classifier = model::classifier(&arguments.model, revision, None, &device)?;
+    let mut classifier = model::classifier(&arguments.model, &arguments.open, &device)?;
     classifier.set_precision(arguments.precision.resolve(&arguments.device));
     let encoder = classifier.encoder(arguments.max_length.unwrap_or(256), source.pairs)?;
     let format = match arguments.json {
