@@ -483,6 +483,8 @@ fn the_adapter_says_how_many_labels_there_are() {
     assert_eq!(names(&predict(&[])), ["u", "v", "w"]);
     config(&["u", "v"]);
     refused(&scratch, &["adapter/config.json", "2 labels", "3 outputs"]);
+    config(&["LABEL_0", "LABEL_1"]);
+    assert_eq!(names(&predict(&[])), ["LABEL_0", "LABEL_1", "LABEL_2"]);
     config(&["u", "v", "u"]);
     refused(&scratch, &["\"u\"", "twice"]);
     let mut other = fixture.json["bases"]["bert_wide"].clone();

@@ -38,7 +38,9 @@ impl AdapterOutputs {
         if directory.join("config.json").exists() {
             let own = ModelConfig::from_directory(directory)?;
             check_encoder(directory, &own, base)?;
-            if own.outputs.len() != number {
+            // Of a config.json that names nothing even the number may be transformers' default.
+            let names_them = own.outputs.len() == number || !own.outputs.are_unnamed();
+            if own.outputs.len() != number && names_them {
                 return Err(TrainError::Plan(format!(
                     "{} names {} labels, but the {} has {number} outputs",
                     directory.join("config.json").display(),
@@ -49,11 +51,13 @@ impl AdapterOutputs {
                     }
                 )));
             }
-            return Ok(Self {
-                outputs: own.outputs,
-                thresholds: own.label_thresholds,
-                own_head,
-            });
+            if names_them {
+                return Ok(Self {
+                    outputs: own.outputs,
+                    thresholds: own.label_thresholds,
+                    own_head,
+                });
+            }
         }
         if number == base.outputs.len() {
             return Ok(Self {
