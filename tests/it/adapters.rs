@@ -486,7 +486,7 @@ fn the_adapter_says_how_many_labels_there_are() {
     config(&["LABEL_0", "LABEL_1"]);
     assert_eq!(names(&predict(&[])), ["LABEL_0", "LABEL_1", "LABEL_2"]);
     config(&["u", "v", "u"]);
-    refused(&scratch, &["\"u\"", "twice"]);
+    refused(&scratch, &["adapter/config.json", "both named \"u\""]);
     let mut other = fixture.json["bases"]["bert_wide"].clone();
     other["id2label"] = json!({"0": "u", "1": "v", "2": "w"});
     scratch.write("adapter/config.json", other.to_string());
@@ -762,7 +762,7 @@ fn training_goes_on_with_an_adapters_head() {
         .find(|line| line.starts_with("note: the adapter's head"));
     let note = note.unwrap_or_else(|| panic!("{}", run.stderr));
     assert!(
-        note.contains("LABEL_0, LABEL_1, LABEL_2") && note.contains("new head"),
+        note.contains("drawn anew") && note.contains("LABEL_0, LABEL_1, LABEL_2"),
         "{note}"
     );
     // A kind that trains otherwise is used, but not trained.

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use finetune_models::ModelConfig;
 use finetune_train::{RunDirectory, Start, TrainPlan};
 
 use crate::{
@@ -90,6 +91,8 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
             plan.model, files.weights_sha256, plan.model_sha256
         )));
     }
+    // What is wrong with a configuration says more than that it is another.
+    ModelConfig::from_directory(&files.dir)?;
     plan.check_model_files(&files.dir)?;
     let loaded = load(plan, &rows, found)?;
     let now = loaded.fingerprints();
