@@ -1,10 +1,12 @@
 //! All tests across crates, in one binary so that they link once.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod adapters;
 mod advice;
 mod bad_data;
 mod bad_model;
 mod bad_option;
+mod base_files;
 mod batch_tokens;
 mod chosen_rows;
 mod command;

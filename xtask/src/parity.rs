@@ -13,8 +13,8 @@ use crate::datasets::Catalog;
 use crate::{binary, fixtures, python, venv, workspace};
 
 /// Make the committed fixtures elsewhere and compare them, compare the converted DistilBERT with
-/// MiniLM, open directories that `finetune` saved in transformers (each prints the largest
-/// difference), and read what it logged with TensorBoard.
+/// MiniLM, open directories that `finetune` saved in transformers and adapters in PEFT (each prints
+/// the largest difference), and read what it logged with TensorBoard.
 ///
 /// # Errors
 /// When something cannot be set up, or a difference is too large.
@@ -122,6 +122,9 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     args.extend(cases);
     let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     script(&python, "check_saved.py", &args)?;
+
+    println!("\n── adapters that finetune trained, opened in PEFT, and merged, in transformers");
+    script(&python, "check_adapters.py", &[binary.as_ref()])?;
 
     println!("\n── TensorBoard's files, read by TensorBoard, against the event logs");
     let runs: Vec<&OsStr> = runs.iter().map(|run| run.as_os_str()).collect();

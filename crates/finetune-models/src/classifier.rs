@@ -7,7 +7,7 @@ use burn::{
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
 
 use crate::{
-    ModelConfig, ModelError,
+    ModelConfig, ModelError, Outputs,
     modules::{Embeddings, EncoderLayer, Head, Values, Wanted, first_tokens},
 };
 
@@ -43,6 +43,22 @@ impl SequenceClassifier {
 
     pub(crate) fn set_config(&mut self, config: ModelConfig) {
         self.config = config;
+    }
+
+    /// Says what the outputs mean, of which there are as many as before; thresholds go.
+    ///
+    /// # Errors
+    /// Another number of outputs.
+    pub fn name_outputs(&mut self, outputs: Outputs) -> Result<(), ModelError> {
+        let number = self.config.outputs.len();
+        if outputs.len() != number {
+            return Err(ModelError::Input(format!(
+                "{} names for a model with {number} outputs",
+                outputs.len()
+            )));
+        }
+        self.config = self.config.clone().with_outputs(outputs);
+        Ok(())
     }
 
     /// Sets from which probability on each class of a multi-label model counts as predicted,

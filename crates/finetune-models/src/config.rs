@@ -94,6 +94,20 @@ impl Outputs {
         }
     }
 
+    /// Whether nobody gave names.
+    pub fn are_unnamed(&self) -> bool {
+        *self.names() == Self::default_names(self.len())
+    }
+
+    /// The same kind of outputs with other names.
+    pub fn renamed(&self, names: Vec<String>) -> Self {
+        match self {
+            Self::Classes(_) => Self::Classes(names),
+            Self::MultiLabel(_) => Self::MultiLabel(names),
+            Self::Regression(_) => Self::Regression(names),
+        }
+    }
+
     /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
     pub fn default_names(count: usize) -> Vec<String> {
         (0..count).map(|id| format!("LABEL_{id}")).collect()

@@ -9,16 +9,17 @@ use burn::{
 use crate::{
     Adaptable, AdaptedKind, Adapter, AdapterKind, AdapterPlan, Ia3, Init, Linear, LinearCopy, Lora,
     PeftConfig, PeftError,
-    init::{gaussian, kaiming_uniform, pissa, zeros},
+    init::{gaussian, kaiming_uniform},
     lora::norms,
+    principal::{check_alone, principals, take_out},
 };
 
 /// Adapters' random streams begin here, beyond those of fresh heads.
 const FIRST_STREAM: u32 = 1 << 16;
 
 /// Attaches a fresh adapter called `name` and makes it the active one. The initial values are a
-/// pure function of `seed` and the model. With `init_lora_weights = "pissa"` the base weights
-/// change: their largest part moves into the adapter.
+/// pure function of `seed` and the model. With `init_lora_weights` of `"pissa"` or `"olora"` the base
+/// weights change: a part of them moves into the adapter, and the model takes no other adapter.
 pub fn attach<M: Adaptable>(
     model: &mut M,
     name: &str,
@@ -26,17 +27,30 @@ pub fn attach<M: Adaptable>(
     seed: u64,
     device: &Device,
 ) -> Result<AdapterPlan, PeftError> {
+    let init = config.init();
+    init.check_fresh()?;
+    check_alone(model, init)?;
     let plan = config.plan(model.model_type(), &model.modules())?;
     plan.check_ranks()?;
+    let mut principals = principals(model, &plan, init, device);
     for (number, (module, linear)) in model.linears_mut().into_iter().enumerate() {
         let kind = if plan.saved.contains(&module) {
             AdapterKind::Copy(copy(linear))
         } else if let Some(adapted) = plan.adapted.iter().find(|adapted| adapted.name == module) {
-            let stream = FIRST_STREAM + number as u32;
             match adapted.kind {
-                AdaptedKind::Lora { r, scaling, dora } => AdapterKind::Lora(fresh_lora(
-                    linear, config, r, scaling, dora, seed, stream, device,
-                )),
+                AdaptedKind::Lora { r, scaling, dora } => {
+                    let start = match principals.remove(&module) {
+                        Some(principal) => {
+                            take_out(linear, &principal, scaling);
+                            (principal.a, principal.b)
+                        }
+                        None => {
+                            let stream = FIRST_STREAM + number as u32;
+                            fresh_factors(linear, init, r, seed, stream, device)
+                        }
+                    };
+                    AdapterKind::Lora(fresh_lora(linear, config, start, scaling, dora))
+                }
                 AdaptedKind::Ia3 { feedforward } => {
                     let length = match feedforward {
                         true => linear.in_features(),
@@ -63,46 +77,44 @@ pub(crate) fn copy(linear: &Linear) -> LinearCopy {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn fresh_lora(
-    linear: &mut Linear,
-    config: &PeftConfig,
+/// `A` and `B` whose product is zero.
+fn fresh_factors(
+    linear: &Linear,
+    init: Init,
     r: usize,
-    scaling: f64,
-    dora: bool,
     seed: u64,
     stream: u32,
     device: &Device,
-) -> Lora {
-    let (init, dropout) = match config {
-        PeftConfig::Lora(config) => (config.init_lora_weights, config.lora_dropout),
-        PeftConfig::Ia3(_) => (Init::default(), 0.0),
+) -> (Tensor<2>, Tensor<2>) {
+    let shape = [linear.in_features(), r];
+    let a = match init {
+        Init::Gaussian => gaussian(seed, stream, shape, device),
+        _ => kaiming_uniform(seed, stream, shape, device),
     };
-    let [inputs, outputs] = [linear.in_features(), linear.out_features()];
-    let (a, b) = match init {
-        Init::KaimingUniform => (
-            kaiming_uniform(seed, stream, [inputs, r], device),
-            zeros([r, outputs], device),
-        ),
-        Init::Gaussian => (
-            gaussian(seed, stream, [inputs, r], device),
-            zeros([r, outputs], device),
-        ),
-        Init::Pissa => {
-            let (a, b) = pissa(&linear.weight.val(), r, scaling, device);
-            let taken = a.val().matmul(b.val()) * scaling;
-            linear.weight = linear.weight.clone().map(|weight| weight.inner() - taken);
-            (a, b)
-        }
+    (a, Tensor::zeros([r, linear.out_features()], device))
+}
+
+/// An update that begins at `a` and `b`, of a layer whose weight has lost what they hold.
+fn fresh_lora(
+    linear: &Linear,
+    config: &PeftConfig,
+    (a, b): (Tensor<2>, Tensor<2>),
+    scaling: f64,
+    dora: bool,
+) -> Lora {
+    let dropout = match config {
+        PeftConfig::Lora(config) => config.lora_dropout,
+        PeftConfig::Ia3(_) => 0.0,
     };
     let magnitude = dora.then(|| {
         let weight = linear.weight.val().inner();
-        Param::from_tensor(norms(weight, a.val(), b.val(), scaling))
+        Param::from_tensor(norms(weight, a.clone(), b.clone(), scaling))
     });
-    let lora = Lora::new(a, b, magnitude, scaling, dropout);
-    match init {
-        Init::Pissa => lora.with_initial(),
-        _ => lora,
+    let [own_a, own_b] = [&a, &b].map(|factor| Param::from_tensor(factor.clone()));
+    let lora = Lora::new(own_a, own_b, magnitude, scaling, dropout);
+    match config.init().changes_base() {
+        true => lora.with_initial(a, b),
+        false => lora,
     }
 }
 

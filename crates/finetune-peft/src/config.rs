@@ -1,10 +1,10 @@
 //! `adapter_config.json`, read and written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::{Ia3Config, LoraConfig, PeftError};
+use crate::{Ia3Config, Init, LoraConfig, PeftError};
 
 /// An adapter's configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,18 +26,43 @@ pub struct AdapterFile {
     pub revision: Option<String>,
 }
 
-/// Keys that say something about the file and nothing about the computation.
-const INFORMATION: [&str; 9] = [
+/// Keys that say something about the file, or how peft began or ran the training, and nothing about
+/// what an adapter that is read computes. `fan_in_fan_out` is for layers of another kind: peft sets it
+/// right when it meets a linear layer.
+const INFORMATION: [&str; 15] = [
     "auto_mapping",
     "base_model_name_or_path",
+    "corda_config",
     "ensure_weight_tying",
+    "eva_config",
+    "fan_in_fan_out",
     "inference_mode",
+    "init_ia3_weights",
+    "loftq_config",
+    "lora_ga_config",
     "megatron_core",
     "peft_type",
     "peft_version",
     "qalora_group_size",
     "revision",
 ];
+
+/// Ignored by peft too.
+const RUNTIME: &str = "runtime_config";
+
+/// Kinds of adapters that add to the input, and so cannot be merged into weights.
+const PROMPTS: [&str; 7] = [
+    "ADAPTION_PROMPT",
+    "CARTRIDGE",
+    "CPT",
+    "MULTITASK_PROMPT_TUNING",
+    "P_TUNING",
+    "PREFIX_TUNING",
+    "PROMPT_TUNING",
+];
+
+/// What to do with an adapter that cannot be read here.
+const MERGE: &str = "merge it with peft, PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(directory), and open that directory";
 
 impl AdapterFile {
     /// Reads `adapter_config.json` of an adapter's directory.
@@ -61,22 +86,29 @@ impl AdapterFile {
             "LORA" => &LoraConfig::KEYS,
             "IA3" => &Ia3Config::KEYS,
             other => {
+                let advice = match PROMPTS.contains(&other) {
+                    true => "it adds to the input and cannot be merged either, so use it with peft"
+                        .into(),
+                    false => format!("or {MERGE}"),
+                };
                 return Err(PeftError::config(
                     "peft_type",
-                    format!("\"{other}\" is not supported; expected one of LORA, IA3"),
+                    format!("\"{other}\" is not supported; expected one of LORA, IA3, {advice}"),
                 ));
             }
         };
-        match all.get("task_type") {
-            None | Some(Value::Null) => {}
-            Some(task) if task == "SEQ_CLS" => {}
+        let keeps_head = match all.get("task_type") {
+            None | Some(Value::Null) => true,
+            Some(task) if task == "SEQ_CLS" => false,
             Some(task) => {
                 return Err(PeftError::config(
                     "task_type",
-                    format!("{task} is not supported; expected \"SEQ_CLS\""),
+                    format!(
+                        "{task} is not supported; expected \"SEQ_CLS\", for which finetune makes models"
+                    ),
                 ));
             }
-        }
+        };
         let mut own = Map::new();
         for (key, value) in &all {
             let nothing = match value {
@@ -86,31 +118,48 @@ impl AdapterFile {
                 Value::Object(map) => map.is_empty(),
                 _ => false,
             };
-            let information = INFORMATION.contains(&key.as_str())
-                || key == "task_type"
-                || key == "init_ia3_weights";
-            if keys.contains(&key.as_str()) {
+            let key = key.as_str();
+            let information = INFORMATION.contains(&key) || key == "task_type" || key == RUNTIME;
+            if keys.contains(&key) {
                 // JSON's null is TOML's absence.
                 if !value.is_null() {
-                    own.insert(key.clone(), value.clone());
+                    own.insert(key.into(), value.clone());
                 }
             } else if !nothing && !information {
                 return Err(PeftError::config(
                     key,
-                    format!("{value} is not supported: it would change what the adapter computes"),
+                    format!(
+                        "{value} is not supported, and may change what the adapter computes; {MERGE}"
+                    ),
                 ));
             }
         }
         let own = Value::Object(own);
         let wrong = |error: serde_json::Error| PeftError::config(&kind, error.to_string());
+        let config = match kind.as_str() {
+            "LORA" => PeftConfig::Lora(LoraConfig {
+                keeps_head,
+                ..serde_json::from_value(own).map_err(wrong)?
+            }),
+            _ => PeftConfig::Ia3(Ia3Config {
+                keeps_head,
+                ..serde_json::from_value(own).map_err(wrong)?
+            }),
+        };
         Ok(Self {
-            config: match kind.as_str() {
-                "LORA" => PeftConfig::Lora(serde_json::from_value(own).map_err(wrong)?),
-                _ => PeftConfig::Ia3(serde_json::from_value(own).map_err(wrong)?),
-            },
+            config,
             base_model: text("base_model_name_or_path").unwrap_or_default(),
             revision: text("revision"),
         })
+    }
+
+    /// The directory of the base model, where it is one: as named, which is how peft looks for it, else
+    /// as seen from the adapter's `directory`.
+    pub fn base_directory(&self, directory: &Path) -> Option<PathBuf> {
+        let named = Path::new(&self.base_model);
+        let places = [named.to_path_buf(), directory.join(named)];
+        let mut places = places.into_iter();
+        places.find(|place| !self.base_model.is_empty() && place.is_dir())
     }
 
     /// The text of an `adapter_config.json` that peft reads. Patterns and lists are written as they
@@ -138,7 +187,8 @@ impl AdapterFile {
             }
         };
         all.insert("peft_type".into(), json!(kind));
-        all.insert("task_type".into(), json!("SEQ_CLS"));
+        let task = Some("SEQ_CLS").filter(|_| !self.config.keeps_head());
+        all.insert("task_type".into(), json!(task));
         all.insert("inference_mode".into(), json!(true));
         all.insert("fan_in_fan_out".into(), json!(false));
         all.insert("base_model_name_or_path".into(), json!(self.base_model));
@@ -149,6 +199,42 @@ impl AdapterFile {
 }
 
 impl PeftConfig {
+    /// Whether the base model's head is used as it is.
+    pub fn keeps_head(&self) -> bool {
+        match self {
+            Self::Lora(config) => config.keeps_head,
+            Self::Ia3(config) => config.keeps_head,
+        }
+    }
+
+    /// How the update begins.
+    pub(crate) fn init(&self) -> Init {
+        match self {
+            Self::Lora(config) => config.init_lora_weights,
+            Self::Ia3(_) => Init::default(),
+        }
+    }
+
+    /// Refuses an adapter that can be read, but not trained on as peft would.
+    pub fn check_trainable(&self) -> Result<(), PeftError> {
+        match self.init() {
+            Init::Mica => Err(PeftError::config(
+                "init_lora_weights",
+                "\"mica\" keeps lora_B as it is in training, which is not supported; the adapter can be used and merged, and a new one trained on the merged model",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names of modules that are trained whole, as they were given.
+    pub(crate) fn modules_to_save(&self) -> &[String] {
+        let modules = match self {
+            Self::Lora(config) => config.modules_to_save.as_deref(),
+            Self::Ia3(config) => config.modules_to_save.as_deref(),
+        };
+        modules.unwrap_or_default()
+    }
+
     /// Fills in what peft chooses by the model's family, so that the file says it.
     pub fn resolved(mut self, model_type: &str) -> Self {
         let names = |names: [&str; 2]| names.map(String::from).to_vec();

@@ -61,6 +61,26 @@ pub enum PeftError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A tensor of `adapter_model.safetensors` cannot be used.
+    #[error("{path}: tensor {tensor}: {problem}")]
+    WeightsContent {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The values are in a pickle, which can hold a program.
+    #[error(
+        "{pickle} is a pickle, which is not read; with PyTorch and safetensors installed,\n  python -c 'import sys, torch, safetensors.torch as s; d = sys.argv[1]; s.save_file({{k: v.contiguous() for k, v in torch.load(d + \"/adapter_model.bin\", map_location=\"cpu\", weights_only=True).items()}}, d + \"/adapter_model.safetensors\")' {directory}\nwrites adapter_model.safetensors beside it"
+    )]
+    Pickle {
+        /// The file.
+        pickle: PathBuf,
+        /// The adapter's directory.
+        directory: PathBuf,
+    },
     /// The adapter belongs to another model.
     #[error(
         "the adapter {path} does not fit this {model_type} model; it was made for {base}:\n{}", lines(.problems)

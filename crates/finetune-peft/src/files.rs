@@ -13,8 +13,11 @@ use crate::{
     Adaptable, AdaptedKind, AdaptedModule, Adapter, AdapterFile, AdapterKind, AdapterPlan, Ia3,
     LinearCopy, Lora, NamedTensor, PeftConfig, PeftError,
     attach::set_active,
+    conversion,
     init::tensor,
-    pissa, transpose,
+    plan::HEADS,
+    principal::{check_alone, check_determined, principals, take_out},
+    transpose,
     weights_file::{self, FileTensor},
     write_tensors,
 };
@@ -23,9 +26,11 @@ use crate::{
 pub const CONFIG: &str = "adapter_config.json";
 /// Name of the file of its values.
 pub const WEIGHTS: &str = "adapter_model.safetensors";
+/// What older versions of peft, and `safe_serialization=False`, write instead.
+pub(crate) const PICKLE: &str = "adapter_model.bin";
 
-/// The tensors of the adapter called `name`, under peft's names and in its layout. With PiSSA they
-/// are the update of the untouched base model, of twice the rank.
+/// The tensors of the adapter called `name`, under peft's names and in its layout. With PiSSA and
+/// OLoRA they are the update of the untouched base model, of twice the rank.
 pub fn adapter_tensors<M: Adaptable>(
     model: &M,
     name: &str,
@@ -98,23 +103,34 @@ pub fn save_adapter<M: Adaptable>(
 ) -> Result<(), PeftError> {
     let tensors = adapter_tensors(model, name, &file.config)?;
     let path = directory.join(CONFIG);
-    fs::write(&path, adapter_config(file, model.model_type()))
+    fs::write(&path, adapter_config(file, model)?)
         .and_then(|()| File::open(&path)?.sync_all())
         .map_err(PeftError::file("write", &path))?;
     let path = directory.join(WEIGHTS);
     write_tensors(&path, tensors).map_err(PeftError::file("write", &path))
 }
 
-/// The text of the `adapter_config.json` that belongs to [`adapter_tensors`].
-pub fn adapter_config(file: &AdapterFile, model_type: &str) -> String {
+/// The text of the `adapter_config.json` that belongs to [`adapter_tensors`]. It names the targets so
+/// that peft finds the same ones.
+pub fn adapter_config<M: Adaptable>(file: &AdapterFile, model: &M) -> Result<String, PeftError> {
     let file = AdapterFile {
-        config: file.config.clone().resolved(model_type),
+        config: file.config.written(model.model_type(), &model.modules())?,
         ..file.clone()
     };
-    pissa::converted(&file).to_json()
+    Ok(conversion::converted(&file).to_json())
 }
 
-/// Opens an adapter's directory, attaches it as `name` and makes it the active one.
+/// How many outputs the head in an adapter's directory has; `None` if the adapter has no head.
+pub fn adapter_outputs(directory: &Path) -> Result<Option<usize>, PeftError> {
+    let shapes = weights_file::shapes(directory)?;
+    let heads = HEADS.into_iter();
+    Ok(heads
+        .filter_map(|head| shapes.get(&format!("{head}.weight")))
+        .find_map(|shape| shape.first().copied()))
+}
+
+/// Opens an adapter's directory, attaches it as `name` and makes it the active one. Where peft changed
+/// the base's weights for the adapter (PiSSA, OLoRA), so does this, and the model takes no other one.
 pub fn load_adapter<M: Adaptable>(
     model: &mut M,
     name: &str,
@@ -122,7 +138,13 @@ pub fn load_adapter<M: Adaptable>(
     device: &Device,
 ) -> Result<(AdapterFile, AdapterPlan), PeftError> {
     let file = AdapterFile::read(directory)?;
-    let plan = file.config.plan(model.model_type(), &model.modules())?;
+    let init = file.config.init();
+    check_alone(model, init)?;
+    let plan = file.config.plan(model.model_type(), &model.modules());
+    let plan = plan.map_err(|error| PeftError::ConfigFile {
+        path: directory.join(CONFIG),
+        problem: error.to_string(),
+    })?;
     let mut values = Values::open(directory, &file, model.model_type())?;
     let dropout = match &file.config {
         PeftConfig::Lora(config) => config.lora_dropout,
@@ -146,8 +168,21 @@ pub fn load_adapter<M: Adaptable>(
     }
     let biases = values.biases(&*model, &plan, device);
     values.finish(directory)?;
+    let mut principals = principals(model, &plan, init, device);
+    check_determined(&principals, init)?;
 
-    for (number, ((_, linear), kind)) in model.linears_mut().into_iter().zip(adapters).enumerate() {
+    for (number, ((module, linear), kind)) in
+        model.linears_mut().into_iter().zip(adapters).enumerate()
+    {
+        let kind = match (kind, principals.remove(&module)) {
+            (Some(AdapterKind::Lora(lora)), Some(principal)) => {
+                take_out(linear, &principal, lora.scaling());
+                Some(AdapterKind::Lora(
+                    lora.with_initial(principal.a, principal.b),
+                ))
+            }
+            (kind, _) => kind,
+        };
         if let Some(kind) = kind {
             linear.attach(Adapter::new(name, kind), number);
         }
@@ -176,7 +211,7 @@ struct Values {
 impl Values {
     fn open(directory: &Path, file: &AdapterFile, model_type: &str) -> Result<Self, PeftError> {
         Ok(Self {
-            left: weights_file::read(&directory.join(WEIGHTS))?,
+            left: weights_file::read(directory)?,
             problems: Vec::new(),
             base: match file.base_model.is_empty() {
                 true => "a model that it does not name".into(),

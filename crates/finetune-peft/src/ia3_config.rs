@@ -21,6 +21,9 @@ pub struct Ia3Config {
     /// As LoRA's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modules_to_save: Option<Vec<String>>,
+    /// As LoRA's.
+    #[serde(skip)]
+    pub keeps_head: bool,
 }
 
 impl Ia3Config {

@@ -4,6 +4,7 @@ mod adaptable;
 mod adapter;
 mod attach;
 mod config;
+mod conversion;
 mod error;
 mod files;
 mod ia3_config;
@@ -14,8 +15,8 @@ mod lora_config;
 mod matching;
 mod merge;
 mod named_tensor;
-mod pissa;
 mod plan;
+mod principal;
 mod weights_file;
 
 pub use adaptable::Adaptable;
@@ -26,8 +27,8 @@ pub use error::PeftError;
 #[doc(hidden)]
 pub use error::lines;
 pub use files::{
-    CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS, adapter_config, adapter_tensors,
-    load_adapter, save_adapter,
+    CONFIG as ADAPTER_CONFIG, WEIGHTS as ADAPTER_WEIGHTS, adapter_config, adapter_outputs,
+    adapter_tensors, load_adapter, save_adapter,
 };
 pub use ia3_config::Ia3Config;
 pub use linear::Linear;
@@ -36,4 +37,6 @@ pub use lora_config::{Bias, Init, LoraConfig, OneOrMany};
 pub use matching::Targets;
 pub use merge::merge;
 pub use named_tensor::{NamedTensor, data_bytes, stream_tensors, transpose, write_tensors};
-pub use plan::{AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, trainable_line};
+pub use plan::{
+    AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, is_part_of, trainable_line,
+};

@@ -60,6 +60,12 @@ impl Linear {
         self.products.packed = packs.then(|| packed.unwrap_or_default());
     }
 
+    /// Replaces the weight; a packed form of the old one stays with its other users.
+    pub(crate) fn set_weight(&mut self, weight: Param<Tensor<2>>) {
+        self.weight = weight;
+        self.products.packed = self.products.packed.take().map(|_| Default::default());
+    }
+
     /// Width of the input.
     pub fn in_features(&self) -> usize {
         self.weight.shape()[0]
@@ -95,6 +101,7 @@ impl Linear {
                 }
                 AdapterKind::Lora(lora) => {
                     matrix(&mut lora.b);
+                    lora.reorder_initial(&order);
                     if let Some(magnitude) = &mut lora.magnitude {
                         vector(magnitude);
                     }

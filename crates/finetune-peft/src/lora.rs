@@ -3,6 +3,7 @@
 use burn::{
     Tensor,
     module::{Module, Param},
+    tensor::Int,
 };
 use finetune_kernels::{
     Activation, Dropout, LoraProducts, Products, activate, dropout, linear, lora,
@@ -22,7 +23,7 @@ pub struct Lora {
     scaling: f64,
     #[module(skip)]
     dropout: f64,
-    /// PiSSA: the values of `a` and `b` that were taken out of the weight.
+    /// PiSSA and OLoRA: the values of `a` and `b` that were taken out of the weight.
     #[module(skip)]
     initial: Option<(Tensor<2>, Tensor<2>)>,
 }
@@ -47,10 +48,17 @@ impl Lora {
         }
     }
 
-    /// Remembers that `a · b · scaling` was taken out of the weight (PiSSA).
-    pub(crate) fn with_initial(mut self) -> Self {
-        self.initial = Some((self.a.val().inner(), self.b.val().inner()));
+    /// Remembers that `scaling · a · b` was taken out of the weight.
+    pub(crate) fn with_initial(mut self, a: Tensor<2>, b: Tensor<2>) -> Self {
+        self.initial = Some((a, b));
         self
+    }
+
+    /// Follows the layer's outputs into another order.
+    pub(crate) fn reorder_initial(&mut self, order: &Tensor<1, Int>) {
+        if let Some((_, b)) = &mut self.initial {
+            *b = b.clone().select(1, order.clone());
+        }
     }
 
     /// What was taken out of the weight at the start, if anything: `[in, r]` and `[r, out]`.

@@ -29,7 +29,8 @@ pub struct LoraConfig {
     /// Learn the length of each output's weights apart from their direction (Liu et al. 2024).
     pub use_dora: bool,
     /// Modules that are trained whole and saved with the adapter, matched by the end of their
-    /// names. A sequence classifier's `classifier` and `score` always are.
+    /// names, also of modules that hold others (`pooler`). A sequence classifier's `classifier` and
+    /// `score` always are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modules_to_save: Option<Vec<String>>,
     /// Numbers of the layers that get an update; absent: all.
@@ -46,6 +47,10 @@ pub struct LoraConfig {
     pub alpha_pattern: BTreeMap<String, f64>,
     /// How the update begins.
     pub init_lora_weights: Init,
+    /// Whether the base model's head is used as it is, where peft's `task_type` is null; else it is
+    /// trained whole and saved with the adapter.
+    #[serde(skip)]
+    pub keeps_head: bool,
 }
 
 impl Default for LoraConfig {
@@ -65,6 +70,7 @@ impl Default for LoraConfig {
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
             init_lora_weights: Init::KaimingUniform,
+            keeps_head: false,
         }
     }
 }
@@ -105,8 +111,24 @@ impl LoraConfig {
         }
     }
 
+    /// Refuses what a fresh adapter cannot begin with.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and an `init_lora_weights` that can be read only.
+    pub fn check_fresh(&self) -> Result<(), PeftError> {
+        self.init_lora_weights.check_fresh()?;
+        self.check()
+    }
+
     /// Refuses values that no model can use.
     pub fn check(&self) -> Result<(), PeftError> {
+        let listed = |lists: &OneOrMany<String>| !lists.as_slice().is_empty();
+        if self.layers_pattern.as_ref().is_some_and(listed) && self.layers_to_transform.is_none() {
+            return Err(PeftError::config(
+                "layers_pattern",
+                "says where layers_to_transform counts, which is not set; set it, or leave layers_pattern out",
+            ));
+        }
         let ranks = self.rank_pattern.values().chain([&self.r]);
         if let Some(rank) = ranks.into_iter().find(|&&rank| rank == 0) {
             return Err(PeftError::config(
@@ -164,17 +186,54 @@ impl<T> OneOrMany<T> {
     }
 }
 
-/// Initial values of the update: peft's `init_lora_weights`.
+/// Initial values of the update: peft's `init_lora_weights`. An adapter that is read has its own
+/// values; what counts then is whether the base's weights were changed for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "InitValue", into = "InitValue")]
 pub enum Init {
     /// `A` Kaiming-uniform, `B` zero (`true`).
     #[default]
     KaimingUniform,
+    /// Both random (`false`); read only.
+    Random,
     /// `A` normal, `B` zero (`"gaussian"`).
     Gaussian,
     /// The weight's largest singular values, which are taken out of it (`"pissa"`).
     Pissa,
+    /// The first columns of the weight's QR decomposition, which are taken out of it (`"olora"`).
+    Olora,
+    /// From activations (`"eva"`); read only.
+    Eva,
+    /// `A` and `B` orthogonal to each other (`"orthogonal"`); read only.
+    Orthogonal,
+    /// The weight's smallest singular vectors, and `B` is not trained (`"mica"`); read only.
+    Mica,
+}
+
+/// The names that a fresh adapter can begin with, for messages.
+const FRESH: &str = "true, \"gaussian\", \"pissa\" or \"olora\"";
+
+impl Init {
+    /// Whether something is taken out of the base's weights for it.
+    pub fn changes_base(self) -> bool {
+        matches!(self, Self::Pissa | Self::Olora)
+    }
+
+    /// Refuses what a fresh adapter cannot begin with here.
+    pub(crate) fn check_fresh(self) -> Result<(), PeftError> {
+        match self {
+            Self::KaimingUniform | Self::Gaussian | Self::Pissa | Self::Olora => Ok(()),
+            Self::Random | Self::Eva | Self::Orthogonal | Self::Mica => {
+                let name = serde_json::json!(self);
+                Err(PeftError::config(
+                    "init_lora_weights",
+                    format!(
+                        "adapters that peft began with {name} can be opened, but none is begun so here; expected {FRESH}"
+                    ),
+                ))
+            }
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -188,26 +247,62 @@ impl TryFrom<InitValue> for Init {
     type Error = String;
 
     fn try_from(value: InitValue) -> Result<Self, String> {
-        match value {
-            InitValue::Flag(true) => Ok(Self::KaimingUniform),
-            InitValue::Name(name) if name == "gaussian" => Ok(Self::Gaussian),
-            InitValue::Name(name) if name == "pissa" => Ok(Self::Pissa),
-            InitValue::Flag(false) => Err(
-                "init_lora_weights = false is not supported; expected true, \"gaussian\" or \"pissa\"".into(),
-            ),
-            InitValue::Name(name) => Err(format!(
-                "init_lora_weights = \"{name}\" is not supported; expected true, \"gaussian\" or \"pissa\""
+        let name = match value {
+            InitValue::Flag(true) => return Ok(Self::KaimingUniform),
+            InitValue::Flag(false) => return Ok(Self::Random),
+            InitValue::Name(name) => name,
+        };
+        // peft ignores the case of some names and not of others.
+        let lower = name.to_lowercase();
+        match (name.as_str(), lower.as_str()) {
+            (_, "gaussian") => Ok(Self::Gaussian),
+            (_, "olora") => Ok(Self::Olora),
+            (_, "mica") => Ok(Self::Mica),
+            ("pissa", _) => Ok(Self::Pissa),
+            ("eva", _) => Ok(Self::Eva),
+            ("orthogonal", _) => Ok(Self::Orthogonal),
+            _ => Err(format!(
+                "init_lora_weights = \"{name}\" is not supported{}",
+                match why_not(&name) {
+                    Some(reason) => format!(
+                        ": {reason}. Merge the adapter in the program that trained it, with peft's merge_and_unload(), and open the merged model"
+                    ),
+                    None => format!("; expected {FRESH}"),
+                }
             )),
         }
     }
 }
 
+/// Why an adapter that peft began in this way cannot be read.
+fn why_not(name: &str) -> Option<&'static str> {
+    match name {
+        "corda" => Some(
+            "what was taken out of the base's weights depends on the data that the training began with, and peft cannot open it either",
+        ),
+        "loftq" => Some("it belongs to base weights that peft quantised"),
+        "lora_ga" => Some(
+            "what was taken out of the base's weights depends on gradients that are not saved with it",
+        ),
+        name if name.starts_with("pissa_niter_") => Some(
+            "peft finds what it takes out of the base's weights with random numbers, anew each time",
+        ),
+        _ => None,
+    }
+}
+
 impl From<Init> for InitValue {
     fn from(init: Init) -> Self {
-        match init {
-            Init::KaimingUniform => Self::Flag(true),
-            Init::Gaussian => Self::Name("gaussian".into()),
-            Init::Pissa => Self::Name("pissa".into()),
-        }
+        let name = match init {
+            Init::KaimingUniform => return Self::Flag(true),
+            Init::Random => return Self::Flag(false),
+            Init::Gaussian => "gaussian",
+            Init::Pissa => "pissa",
+            Init::Olora => "olora",
+            Init::Eva => "eva",
+            Init::Orthogonal => "orthogonal",
+            Init::Mica => "mica",
+        };
+        Self::Name(name.into())
     }
 }

@@ -58,7 +58,7 @@ impl Matcher<'_> {
 }
 
 /// Whether `name` is `end` or ends in `.end`.
-pub(crate) fn ends_with_part(name: &str, end: &str) -> bool {
+fn ends_with_part(name: &str, end: &str) -> bool {
     name.strip_suffix(end)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

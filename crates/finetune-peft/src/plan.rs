@@ -2,7 +2,7 @@
 
 use crate::{
     Bias, Ia3Config, LoraConfig, PeftConfig, PeftError,
-    matching::{Targets, end_match, ends_with_part, layer_number, nearest},
+    matching::{Targets, end_match, layer_number, nearest},
 };
 
 /// A module of a model.
@@ -47,6 +47,10 @@ impl ModuleInfo {
                 .map(|(_, shape)| shape.iter().product::<usize>() as u64)
                 .sum(),
         }
+    }
+
+    fn is_linear(&self) -> bool {
+        matches!(self.kind, ModuleKind::Linear { .. })
     }
 
     /// Full name and length of its bias, if it has one.
@@ -153,7 +157,7 @@ impl AdaptedModule {
 static NO_TARGETS: Targets = Targets::Names(Vec::new());
 
 /// Heads of sequence classifiers, which peft always saves with an adapter.
-const HEADS: [&str; 2] = ["classifier", "score"];
+pub(crate) const HEADS: [&str; 2] = ["classifier", "score"];
 
 impl PeftConfig {
     /// Matches the configuration against the modules of a model of family `model_type`.
@@ -183,20 +187,16 @@ impl PeftConfig {
     }
 
     /// Modules that are trained whole: by the end of their names, as peft matches them, so that
-    /// `classifier` means DistilBERT's `pre_classifier` too.
+    /// `classifier` means DistilBERT's `pre_classifier` too, and `pooler` all that it holds.
     fn saved(&self, modules: &[ModuleInfo]) -> Result<Vec<String>, PeftError> {
-        let own = match self {
-            Self::Lora(config) => config.modules_to_save.as_deref(),
-            Self::Ia3(config) => config.modules_to_save.as_deref(),
-        }
-        .unwrap_or_default();
+        let own = self.modules_to_save();
         for end in own {
             // peft writes both heads' names into every file, whichever the model has.
             if HEADS.contains(&end.as_str()) {
                 continue;
             }
-            let Some(module) = modules.iter().find(|module| module.name.ends_with(end)) else {
-                let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+            if !modules.iter().any(|module| is_part_of(&module.name, end)) {
+                let names: Vec<_> = modules.iter().flat_map(|m| prefixes(&m.name)).collect();
                 return Err(PeftError::config(
                     "modules_to_save",
                     format!(
@@ -204,25 +204,94 @@ impl PeftConfig {
                         nearest(&[end], &names)
                     ),
                 ));
-            };
-            if !matches!(module.kind, ModuleKind::Linear { .. }) {
-                return Err(PeftError::config(
-                    "modules_to_save",
-                    format!("{} is not a linear layer", module.name),
-                ));
             }
         }
-        let is_saved = |module: &&ModuleInfo| {
-            let linear = matches!(module.kind, ModuleKind::Linear { .. });
-            let mut ends = own.iter().map(String::as_str).chain(HEADS);
-            linear && ends.any(|end| module.name.ends_with(end))
-        };
-        Ok(modules
-            .iter()
-            .filter(is_saved)
-            .map(|module| module.name.clone())
-            .collect())
+        let heads = HEADS.into_iter().filter(|_| !self.keeps_head());
+        let ends: Vec<&str> = own.iter().map(String::as_str).chain(heads).collect();
+        let mut saved = Vec::new();
+        for module in modules {
+            if !ends.iter().any(|end| is_part_of(&module.name, end)) {
+                continue;
+            }
+            if !module.is_linear() {
+                return Err(PeftError::config(
+                    "modules_to_save",
+                    format!(
+                        "{} is not a linear layer; linear layers, and modules that hold nothing else, can be trained whole with an adapter",
+                        module.name
+                    ),
+                ));
+            }
+            saved.push(module.name.clone());
+        }
+        Ok(saved)
     }
+
+    /// The configuration to write for peft: with all that it would choose by the model's family, and
+    /// where its rule would find other targets than are adapted (it takes none in modules to be saved,
+    /// but knows those only at dots of the name, and fails on what it takes twice), with their names.
+    pub(crate) fn written(
+        &self,
+        model_type: &str,
+        modules: &[ModuleInfo],
+    ) -> Result<Self, PeftError> {
+        let mut config = self.clone().resolved(model_type);
+        let adapted = config.plan(model_type, modules)?.adapted;
+        let saved = config.saved(modules)?;
+        let kept: Vec<&str> = {
+            let heads = HEADS.into_iter().filter(|_| !self.keeps_head());
+            let own = self.modules_to_save().iter().map(String::as_str);
+            own.chain(heads).collect()
+        };
+        let (targets, exclude) = match &config {
+            Self::Lora(config) => (&config.target_modules, &config.exclude_modules),
+            Self::Ia3(config) => (&config.target_modules, &config.exclude_modules),
+        };
+        let targets = targets.as_ref().unwrap_or(&NO_TARGETS);
+        let matcher = targets.matcher("target_modules")?;
+        let exclude = exclude.as_ref();
+        let exclude = exclude.map(|names| names.matcher("exclude_modules"));
+        let exclude = exclude.transpose()?;
+        let taken_twice = saved.iter().any(|name| {
+            let excluded = exclude.as_ref().is_some_and(|out| out.matches(name))
+                || kept.iter().any(|part| has_parts(name, part));
+            matcher.matches(name) && !excluded
+        });
+        if !taken_twice && !targets.is_all_linear() {
+            return Ok(config);
+        }
+        let named = |wanted: &dyn Fn(&AdaptedKind) -> bool| {
+            let modules = adapted.iter().filter(|module| wanted(&module.kind));
+            Targets::Names(modules.map(|module| module.name.clone()).collect())
+        };
+        match &mut config {
+            Self::Lora(config) => config.target_modules = Some(named(&|_| true)),
+            Self::Ia3(config) => {
+                config.target_modules = Some(named(&|_| true));
+                config.feedforward_modules = Some(named(&|kind| {
+                    matches!(kind, AdaptedKind::Ia3 { feedforward: true })
+                }));
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// Whether the name of a module, or of one that holds it, ends in `end`: how peft matches
+/// `modules_to_save`.
+pub fn is_part_of(name: &str, end: &str) -> bool {
+    prefixes(name).any(|module| module.ends_with(end))
+}
+
+/// The names of the modules that hold a module, and its own.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    let dots = name.match_indices('.').map(|(dot, _)| dot);
+    dots.chain([name.len()]).map(|at| &name[..at])
+}
+
+/// Whether these parts of a dotted name stand in it.
+fn has_parts(name: &str, parts: &str) -> bool {
+    format!(".{name}.").contains(&format!(".{parts}."))
 }
 
 fn lora(
@@ -349,6 +418,16 @@ fn ia3(
 ) -> Result<AdapterPlan, PeftError> {
     let targets = config.target_modules.as_ref().unwrap_or(&NO_TARGETS);
     let feedforward = config.feedforward_modules.as_ref().unwrap_or(&NO_TARGETS);
+    if let (Targets::Names(all), Targets::Names(some)) = (targets, feedforward)
+        && let Some(name) = some.iter().find(|name| !all.contains(name))
+    {
+        return Err(PeftError::config(
+            "feedforward_modules",
+            format!(
+                "\"{name}\" is not in target_modules {targets}; name it there too, as peft demands"
+            ),
+        ));
+    }
     let feedforward = feedforward.matcher("feedforward_modules")?;
     let found = select(
         targets,
@@ -394,7 +473,7 @@ fn select<'a>(
         true => None,
         false => Some(targets.matcher("target_modules")?),
     };
-    let linear = |module: &ModuleInfo| matches!(module.kind, ModuleKind::Linear { .. });
+    let linear = ModuleInfo::is_linear;
     let mut found = Vec::new();
     for module in modules {
         let out = exclude
@@ -404,8 +483,7 @@ fn select<'a>(
             Some(matcher) => matcher.matches(&module.name),
             None => linear(module),
         };
-        // A module under a saved one is none of ours either, as in peft.
-        let whole = saved.iter().any(|name| ends_with_part(&module.name, name));
+        let whole = saved.contains(&module.name);
         if out || !wanted || whole {
             continue;
         }

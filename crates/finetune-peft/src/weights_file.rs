@@ -5,24 +5,28 @@ use std::{collections::BTreeMap, path::Path};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
-use crate::PeftError;
+use crate::{
+    PeftError,
+    files::{PICKLE, WEIGHTS},
+};
 
 /// Shape and values of a tensor.
 pub(crate) type FileTensor = (Vec<usize>, Vec<f32>);
 
-/// The tensors of an adapter by the names of the modules that they belong to: without peft's
-/// prefix, and without what its wrappers put between.
-pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, FileTensor>, PeftError> {
-    let invalid = |problem: String| PeftError::Weights {
-        path: path.into(),
-        problem,
-    };
-    let bytes = std::fs::read(path).map_err(PeftError::file("read", path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| invalid(error.to_string()))?;
-    let mut tensors = BTreeMap::new();
-    for (name, view) in file.iter() {
-        let Some(name) = own_name(name) else {
+/// The tensors of the adapter in a directory, by the names of the modules that they belong to: without
+/// peft's prefix, and without what its wrappers put between.
+pub(crate) fn read(directory: &Path) -> Result<BTreeMap<String, FileTensor>, PeftError> {
+    let path = directory.join(WEIGHTS);
+    let bytes = bytes(directory, &path)?;
+    let mut tensors: BTreeMap<String, FileTensor> = BTreeMap::new();
+    for (full_name, view) in parse(&bytes, &path)?.iter() {
+        let Some(name) = own_name(full_name) else {
             continue;
+        };
+        let problem = |problem| PeftError::WeightsContent {
+            path: path.clone(),
+            tensor: full_name.into(),
+            problem,
         };
         let (pairs, _) = view.data().as_chunks::<2>();
         let values: Vec<f32> = match view.dtype() {
@@ -42,19 +46,55 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, FileTensor>, PeftErro
                 .map(|bytes| bf16::from_le_bytes(*bytes).to_f32())
                 .collect(),
             other => {
-                return Err(invalid(format!(
-                    "tensor {name} is {other:?}; expected F32, F16 or BF16"
+                return Err(problem(format!(
+                    "it is {other:?}; expected F32, F16 or BF16"
                 )));
             }
         };
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-            return Err(invalid(format!(
-                "the weight {name} holds {value}; its training had diverged, or it is damaged"
+            return Err(problem(format!(
+                "it holds {value}, so the training went wrong or the file is damaged; train or fetch it again"
             )));
         }
-        tensors.insert(name, (view.shape().to_vec(), values));
+        let tensor = (view.shape().to_vec(), values);
+        match tensors.get(&name) {
+            Some(other) if *other != tensor => {
+                return Err(problem(format!(
+                    "another tensor of the file stands for {name} too, with other values"
+                )));
+            }
+            _ => drop(tensors.insert(name, tensor)),
+        }
     }
     Ok(tensors)
+}
+
+/// The shapes of the same tensors.
+pub(crate) fn shapes(directory: &Path) -> Result<BTreeMap<String, Vec<usize>>, PeftError> {
+    let path = directory.join(WEIGHTS);
+    let bytes = bytes(directory, &path)?;
+    let file = parse(&bytes, &path)?;
+    let shapes = file.iter();
+    let shapes = shapes.filter_map(|(name, view)| Some((own_name(name)?, view.shape().to_vec())));
+    Ok(shapes.collect())
+}
+
+fn bytes(directory: &Path, path: &Path) -> Result<Vec<u8>, PeftError> {
+    let pickle = directory.join(PICKLE);
+    if !path.exists() && pickle.exists() {
+        return Err(PeftError::Pickle {
+            pickle,
+            directory: directory.into(),
+        });
+    }
+    std::fs::read(path).map_err(PeftError::file("read", path))
+}
+
+fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>, PeftError> {
+    SafeTensors::deserialize(bytes).map_err(|error| PeftError::Weights {
+        path: path.into(),
+        problem: error.to_string(),
+    })
 }
 
 /// `base_model.model.classifier.modules_to_save.bias` to `classifier.bias`; `None` for what peft

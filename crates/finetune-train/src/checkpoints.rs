@@ -125,8 +125,7 @@ impl Checkpoints {
         let (file, tensors) = match &self.adapter {
             None => ("model.safetensors", result.file_tensors()),
             Some(adapter) => {
-                let model_type = config.family.model_type;
-                content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, model_type));
+                content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, &result)?);
                 let tensors = adapter_tensors(&result, ADAPTER, &adapter.config)?;
                 (ADAPTER_WEIGHTS, tensors)
             }

@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, path::Path};
 use burn::tensor::Device;
 use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer};
 use finetune_kernels::{DropoutSource, Precision};
-use finetune_models::{LoadReport, ModelConfig, Outputs, SequenceClassifier};
-use finetune_peft::{AdapterFile, load_adapter};
+use finetune_models::{ModelConfig, Outputs, SequenceClassifier};
 
-use crate::{ADAPTER, Prediction, TrainError, Workers, batch::select, device};
+use crate::{
+    ADAPTER, Prediction, TrainError, Workers,
+    adapted::{Base, base_directory},
+    batch::select,
+    device,
+};
 
 /// Most texts that are computed together, where nobody says how many.
 const BATCH_ROWS: usize = 32;
@@ -33,7 +37,7 @@ pub struct Classifier {
     /// What a person should know of the files.
     notes: Vec<String>,
     /// The model without any adapter, whose tensors all adapters' models share.
-    base: SequenceClassifier,
+    base: Base,
     /// The base with an adapter each, by the names given.
     adapters: BTreeMap<String, SequenceClassifier>,
 }
@@ -71,54 +75,48 @@ impl Classifier {
     ///
     /// # Errors
     /// Files that are missing or damaged; a directory without a classifier, whose predictions would
-    /// be random; an adapter whose base model is not a directory
+    /// be random; an adapter whose base model is not a directory, seen from here or from the adapter
     /// ([`load_adapter`](Self::load_adapter) takes both).
     pub fn load_on(directory: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
         let directory = directory.as_ref();
         if directory.join("adapter_config.json").exists() {
-            let base = AdapterFile::read(directory)?.base_model;
-            let path = Path::new(&base);
-            return match path.is_dir() {
-                true => Self::load_adapter(path, directory, device),
-                false => Err(TrainError::Plan(format!(
-                    "{} is an adapter of \"{base}\", which is not a directory here; get that model and give both to Classifier::load_adapter",
-                    directory.display()
-                ))),
-            };
+            let base = base_directory(directory)?;
+            return Self::load_adapter(&base, directory, device);
         }
-        let (model, report) = load_packed(directory, device)?;
-        if !report.fresh.is_empty() {
+        let base = load_packed(directory, device)?;
+        if !base.fresh.is_empty() {
             return Err(TrainError::Plan(format!(
                 "{} holds an encoder without a trained classifier (no {}); train one first with `finetune train --model {}`",
                 directory.display(),
-                report.fresh.join(", "),
+                base.fresh.join(", "),
                 directory.display(),
             )));
         }
-        let tokenizer = load_tokenizer(directory, model.config())?;
-        Self::new(model.clone(), model, tokenizer, &report, device)
+        let tokenizer = load_tokenizer(directory, base.model.config())?;
+        let model = base.model.clone();
+        Self::new(base, model, tokenizer, device)
     }
 
     /// Loads an adapter's directory onto its base model, both given.
     ///
     /// # Errors
-    /// Files that are missing or damaged, or an adapter of another model.
+    /// Files that are missing or damaged; an adapter of another model; a head or pooler that neither
+    /// has, so that predictions would be random.
     pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, TrainError> {
-        let (base_model, report) = load_packed(base, device)?;
-        let model = with_adapter(&base_model, ADAPTER, adapter, device)?;
         let tokenizer_from = match has_tokenizer(adapter) {
             true => adapter,
             false => base,
         };
+        let base = load_packed(base, device)?;
+        let model = base.with_adapter(adapter, device)?;
         let tokenizer = load_tokenizer(tokenizer_from, model.config())?;
-        Self::new(base_model, model, tokenizer, &report, device)
+        Self::new(base, model, tokenizer, device)
     }
 
     fn new(
-        base: SequenceClassifier,
+        base: Base,
         model: SequenceClassifier,
         tokenizer: TextTokenizer,
-        report: &LoadReport,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let longest = model.config().max_position_embeddings;
@@ -126,7 +124,7 @@ impl Classifier {
         let encoder = tokenizer.encoder(by_default, false)?;
         let of_tokenizer = tokenizer.notes().iter().map(ToString::to_string);
         Ok(Self {
-            notes: report.notes().into_iter().chain(of_tokenizer).collect(),
+            notes: base.notes.iter().cloned().chain(of_tokenizer).collect(),
             model,
             tokenizer,
             encoder,
@@ -148,7 +146,7 @@ impl Classifier {
         directory: impl AsRef<Path>,
     ) -> Result<(), TrainError> {
         let (name, directory) = (name.into(), directory.as_ref());
-        let model = with_adapter(&self.base, ADAPTER, directory, &self.device)?;
+        let model = self.base.with_adapter(directory, &self.device)?;
         if has_tokenizer(directory)
             && load_tokenizer(directory, model.config())?.hash() != self.tokenizer.hash()
         {
@@ -165,7 +163,7 @@ impl Classifier {
     /// added later. On the CPU the encoder's weights are kept in the processor's form too: in f32 in
     /// as much memory again, in bf16 in half of it.
     pub fn set_precision(&mut self, precision: Precision) {
-        let models = [&mut self.model, &mut self.base];
+        let models = [&mut self.model, &mut self.base.model];
         for model in models.into_iter().chain(self.adapters.values_mut()) {
             model.set_precision(precision);
         }
@@ -206,6 +204,43 @@ impl Classifier {
     /// What the outputs mean.
     pub fn outputs(&self) -> &Outputs {
         &self.model.config().outputs
+    }
+
+    /// Names the outputs of a model whose own names say nothing (`LABEL_0`, …), in order.
+    ///
+    /// # Errors
+    /// Another number of names than of outputs; a name twice; a model that has other names.
+    pub fn name_labels(&mut self, names: &[String]) -> Result<(), TrainError> {
+        let own = self.outputs();
+        let listed = names.join(", ");
+        let refuse = |problem: String| Err(TrainError::Plan(problem));
+        if names.len() != own.len() {
+            return refuse(format!(
+                "{} labels are named ({listed}), but the model has {}",
+                names.len(),
+                own.len()
+            ));
+        }
+        if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
+            return refuse(format!("label \"{}\" is named twice", names[twice]));
+        }
+        if own.names() == names {
+            return Ok(());
+        }
+        if !own.are_unnamed() {
+            return refuse(format!(
+                "the model names its labels itself, {}, and not {listed}",
+                own.names().join(", ")
+            ));
+        }
+        let (outputs, thresholds) = (own.renamed(names.to_vec()), self.thresholds());
+        self.model.name_outputs(outputs)?;
+        self.model.set_label_thresholds(thresholds);
+        Ok(())
+    }
+
+    fn thresholds(&self) -> Option<Vec<f64>> {
+        self.model.config().label_thresholds.clone()
     }
 
     /// Predicts any number of texts, cut at the model's longest sequence; the results are in their
@@ -293,31 +328,15 @@ impl Classifier {
 }
 
 /// Loads a model whose weights are packed when they are first used, once for all its clones.
-fn load_packed(
-    directory: &Path,
-    device: &Device,
-) -> Result<(SequenceClassifier, LoadReport), TrainError> {
+fn load_packed(directory: &Path, device: &Device) -> Result<Base, TrainError> {
     let (mut model, report) = SequenceClassifier::load(directory, None, 0, device)?;
     model.pack_frozen(true);
-    Ok((model, report))
-}
-
-/// `base` with the adapter of this directory, whose own config.json says what the outputs are; peft
-/// writes none.
-fn with_adapter(
-    base: &SequenceClassifier,
-    name: &str,
-    directory: &Path,
-    device: &Device,
-) -> Result<SequenceClassifier, TrainError> {
-    let mut model = base.clone();
-    if directory.join("config.json").exists() {
-        let config = ModelConfig::from_directory(directory)?;
-        model = model.with_outputs(config.outputs, 0, device);
-        model.set_label_thresholds(config.label_thresholds);
-    }
-    load_adapter(&mut model, name, directory, device)?;
-    Ok(model)
+    Ok(Base {
+        model,
+        notes: report.notes(),
+        fresh: report.fresh,
+        directory: directory.into(),
+    })
 }
 
 fn predict(

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod adapted;
 mod after_step;
+mod base_files;
 mod batch;
 mod best;
 mod cadence;

@@ -1,5 +1,7 @@
 //! The plan: every setting of a run, resolved. Nothing below it sees an unset option.
 
+use std::collections::BTreeMap;
+
 use finetune_data::ProblemType;
 use finetune_kernels::Precision;
 use finetune_metrics::Task;
@@ -24,6 +26,10 @@ pub struct TrainPlan {
     pub revision: String,
     /// SHA-256 of its weights.
     pub model_sha256: String,
+    /// SHA-256 of the other files that decide what it computes, by name: its configuration and its
+    /// tokenizer's, and with `adapter` those of the adapter. Empty in plans of earlier versions.
+    #[serde(default)]
+    pub model_files: BTreeMap<String, String>,
     /// The data set, as named by the user.
     pub dataset: String,
     /// Fingerprints of the tokenized training, validation and test rows: of texts, labels and
@@ -165,6 +171,7 @@ impl Default for TrainPlan {
             model: String::new(),
             revision: String::new(),
             model_sha256: String::new(),
+            model_files: BTreeMap::new(),
             dataset: String::new(),
             dataset_fingerprints: Vec::new(),
             train_split: "train".into(),

@@ -145,7 +145,7 @@ impl TrainPlan {
             })?;
         }
         if let Some(lora) = &self.lora {
-            lora.check()?;
+            lora.check_fresh()?;
         }
         refuse(
             !self.adapter.is_empty() && !self.strategy.is_adapter(),

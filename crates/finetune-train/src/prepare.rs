@@ -3,12 +3,17 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_models::{LoadReport, ModelConfig, SequenceClassifier, modules};
+use finetune_models::{LoadReport, ModelConfig, Part, SequenceClassifier, modules, parameters};
 use finetune_peft::{
-    AdapterFile, AdapterPlan, PeftConfig, attach, load_adapter, train_adapter, trainable_line,
+    AdapterFile, AdapterPlan, PeftConfig, attach, is_part_of, load_adapter, train_adapter,
+    trainable_line,
 };
 
-use crate::{TrainError, TrainPlan, Trainable, head::Head};
+use crate::{
+    TrainError, TrainPlan, Trainable,
+    adapted::{AdapterOutputs, not_saved},
+    head::Head,
+};
 
 /// Name of the adapter that a run trains.
 pub const ADAPTER: &str = "default";
@@ -73,16 +78,7 @@ pub fn prepare(
     };
     let config = with_fresh_modules(config, &report.fresh);
     let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;
-    let base_model = match std::fs::canonicalize(&plan.model) {
-        Ok(path) => path.display().to_string(),
-        Err(_) => plan.model.clone(),
-    };
-    let file = AdapterFile {
-        config,
-        base_model,
-        revision: None,
-    };
-    Ok(with_adapter(model, file, adapted, report, notes))
+    Ok(with_adapter(plan, model, config, adapted, report, notes))
 }
 
 /// The base model with a head for the plan's labels: its own where that predicts them.
@@ -114,30 +110,51 @@ fn load_base(
     }
 }
 
-/// The base model with the adapter that the plan goes on with, whose config.json says what its own
-/// head predicts. peft writes none: then it is what the plan says.
+/// The base model with the adapter that the plan goes on with, and its head where that predicts the
+/// plan's labels.
 fn go_on_with_adapter(
     plan: &TrainPlan,
     directory: &Path,
     device: &Device,
 ) -> Result<Prepared, TrainError> {
     let (adapter, wanted) = (Path::new(&plan.adapter), plan.outputs());
-    let own = match adapter.join("config.json").exists() {
-        true => ModelConfig::from_directory(adapter)?.outputs,
-        false => wanted.clone(),
-    };
-    let (mut model, report) =
-        SequenceClassifier::load(directory, Some(own.clone()), plan.seed, device)?;
+    let own = AdapterOutputs::read(adapter, &ModelConfig::from_directory(directory)?)?;
+    let for_head = Some(own.outputs.clone()).filter(|_| own.own_head);
+    let (mut model, mut report) = SequenceClassifier::load(directory, for_head, plan.seed, device)?;
+    model.name_outputs(own.outputs.clone())?;
     model.set_precision(plan.precision);
     let (file, mut adapted) = load_adapter(&mut model, ADAPTER, adapter, device)?;
+    file.config.check_trainable()?;
+    let random = not_saved(&report.fresh, &adapted);
+    if !random.is_empty() {
+        return Err(TrainError::Plan(format!(
+            "neither the base model {} nor the adapter {} has {}, and training would leave them random; go on with the base model that has them, or begin a new adapter with --strategy",
+            directory.display(),
+            adapter.display(),
+            random.join(", ")
+        )));
+    }
+    // Whatever was drawn for the base is the adapter's now.
+    report.fresh.clear();
     let mut notes = Vec::new();
-    match Head::choose(&own, &wanted, plan.labels_by_position) {
-        Head::Kept { .. } if own == wanted => {}
+    match Head::choose(&own.outputs, &wanted, plan.labels_by_position) {
+        Head::Kept { .. } if own.outputs == wanted => {}
         Head::Kept { order, note } => {
             notes.extend(note);
             model = model.with_order(wanted, &order);
         }
         Head::Fresh { why } => {
+            let mut parameters = parameters(model.config()).into_iter();
+            let head = parameters.find(|parameter| parameter.part == Part::Classifier);
+            let head = head.map(|parameter| parameter.name).unwrap_or_default();
+            let module = head.trim_end_matches(".weight");
+            if !adapted.saved.iter().any(|saved| saved == module) {
+                return Err(TrainError::Plan(format!(
+                    "the adapter {} trains no head, and the base model's does not serve: {why}",
+                    adapter.display()
+                )));
+            }
+            report.fresh = vec![head.clone(), format!("{module}.bias")];
             notes.push(format!("the adapter's head is drawn anew: {why}"));
             model = model.with_outputs(wanted, plan.seed, device);
             let config = model.config();
@@ -146,17 +163,34 @@ fn go_on_with_adapter(
                 .plan(config.family.model_type, &modules(config))?;
         }
     }
-    Ok(with_adapter(model, file, adapted, report, notes))
+    Ok(with_adapter(
+        plan,
+        model,
+        file.config,
+        adapted,
+        report,
+        notes,
+    ))
 }
 
 /// The model with its adapter, of which `adapted` is trained.
 fn with_adapter(
+    plan: &TrainPlan,
     model: SequenceClassifier,
-    file: AdapterFile,
+    config: PeftConfig,
     adapted: AdapterPlan,
     report: LoadReport,
     mut notes: Vec<String>,
 ) -> Prepared {
+    let base_model = match std::fs::canonicalize(&plan.model) {
+        Ok(path) => path.display().to_string(),
+        Err(_) => plan.model.clone(),
+    };
+    let file = AdapterFile {
+        config,
+        base_model,
+        revision: Some(plan.revision.clone()).filter(|revision| !revision.is_empty()),
+    };
     let mut names: Vec<_> = adapted
         .adapted
         .iter()
@@ -186,7 +220,7 @@ fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
     let modules = fresh.iter().filter_map(|name| name.strip_suffix(".weight"));
     for module in modules.filter(|module| !module.ends_with("classifier")) {
         let saved = saved.get_or_insert_default();
-        if !saved.iter().any(|end| module.ends_with(end.as_str())) {
+        if !saved.iter().any(|end| is_part_of(module, end)) {
             saved.push(module.into());
         }
     }

@@ -7,7 +7,8 @@ use burn::{
     tensor::{Device, TensorData},
 };
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
-use finetune_models::{SafetensorsFile, SequenceClassifier};
+use finetune_models::{ModelConfig, SafetensorsFile, SequenceClassifier};
+use serde_json::Value;
 
 use crate::{
     EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
@@ -73,6 +74,10 @@ impl Start {
             true => prepare(plan, base, device)?,
             false => prepare(plan, checkpoint.path(), device)?,
         };
+        // Later plans have the hash of the base's files, which was compared or accepted.
+        if plan.strategy.is_adapter() && plan.model_files.is_empty() {
+            check_config(checkpoint, prepared.model.config())?;
+        }
         if checkpoint.names().any(|name| name == TRAINED) {
             let trained = read_tensors(&checkpoint.file(TRAINED)?, device)?;
             prepared.model = overlay(prepared.model, trained)?;
@@ -94,6 +99,45 @@ impl Start {
             ema: EmaState { tensors: ema },
             damaged: Vec::new(),
         })
+    }
+}
+
+/// Refuses a base model whose configuration is not the one that the adapter's checkpoint was trained
+/// with.
+fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainError> {
+    // They say who wrote the file, and from where.
+    const INFORMATION: [&str; 2] = ["transformers_version", "_name_or_path"];
+    let path = checkpoint.file("config.json")?;
+    let was = ModelConfig::from_directory(checkpoint.path())?.to_json();
+    let parse = |text: &str| {
+        let json: Result<BTreeMap<String, Value>, _> = serde_json::from_str(text);
+        json.map_err(|error| TrainError::Plan(format!("{}: {error}", path.display())))
+    };
+    let (was, now) = (parse(&was)?, parse(&now.to_json())?);
+    let text = |config: &BTreeMap<String, Value>, key: &String| match config.get(key) {
+        Some(value) => value.to_string(),
+        None => "not set".into(),
+    };
+    let mut changed: Vec<_> = was
+        .keys()
+        .chain(now.keys())
+        .filter(|key| was.get(*key) != now.get(*key) && !INFORMATION.contains(&key.as_str()))
+        .map(|key| {
+            format!(
+                "  {key}: {} in the run, now {}",
+                text(&was, key),
+                text(&now, key)
+            )
+        })
+        .collect();
+    changed.sort();
+    changed.dedup();
+    match changed.is_empty() {
+        true => Ok(()),
+        false => Err(TrainError::Plan(format!(
+            "the base model's config.json is not the one that the run began with:\n{}\nBring it back, or start another run",
+            changed.join("\n")
+        ))),
     }
 }
 

@@ -144,12 +144,32 @@ pub struct MergeArguments {
     pub output: PathBuf,
 
     /// Base model: a directory, or a name on the hub [default: as the adapter says]
-    #[arg(long)]
+    #[arg(long, visible_alias = "model-base")]
     pub model: Option<String>,
+
+    /// Names of the labels in order, a,b,c, where neither the adapter nor its base model has any
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub labels: Vec<String>,
 
     /// auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: String,
+}
+
+/// What a saved model may leave open.
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// Revision on the hub: a branch, tag or commit
+    #[arg(long)]
+    pub revision: Option<String>,
+
+    /// Of an adapter: its base model, a directory or a name on the hub [default: as the adapter says]
+    #[arg(long, value_name = "DIR")]
+    pub model_base: Option<String>,
+
+    /// Names of the labels in order, a,b,c, of a model that has none (LABEL_0, …)
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub labels: Vec<String>,
 }
 
 /// The columns of a data set.
@@ -170,9 +190,8 @@ pub struct EvaluateArguments {
     #[arg(long, conflicts_with = "models")]
     pub model: Option<String>,
 
-    /// Revision on the hub: a branch, tag or commit
-    #[arg(long)]
-    pub revision: Option<String>,
+    #[command(flatten)]
+    pub open: ModelArguments,
 
     /// File, directory with one file per split, or glob of shards
     #[arg(long)]
@@ -256,9 +275,8 @@ pub struct PredictArguments {
     #[arg(long)]
     pub model: String,
 
-    /// Revision on the hub: a branch, tag or commit
-    #[arg(long)]
-    pub revision: Option<String>,
+    #[command(flatten)]
+    pub open: ModelArguments,
 
     /// File of texts instead: Parquet, Arrow, CSV, JSON lines, or .txt with one text per line
     #[arg(long, conflicts_with = "texts")]

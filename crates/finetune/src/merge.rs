@@ -6,7 +6,13 @@ use finetune_data::has_tokenizer;
 use finetune_peft::AdapterFile;
 use finetune_train::device;
 
-use crate::{args::MergeArguments, error::Failure, model, output::print, paths};
+use crate::{
+    args::{MergeArguments, ModelArguments},
+    error::Failure,
+    model,
+    output::print,
+    paths,
+};
 
 /// What the merged model is compared on.
 const SAMPLES: [&str; 4] = [
@@ -26,8 +32,12 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
             arguments.output.display()
         )));
     }
-    let base = arguments.model.as_deref();
-    let mut classifier = model::classifier(&directory, None, base, &device)?;
+    let open = ModelArguments {
+        revision: None,
+        model_base: arguments.model.clone(),
+        labels: arguments.labels.clone(),
+    };
+    let mut classifier = model::classifier(&directory, &open, &device)?;
     let before = classifier.predict(&SAMPLES)?;
     classifier.merge_adapter()?;
     let after = classifier.predict(&SAMPLES)?;
@@ -39,10 +49,7 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         .fold(0.0, f32::max);
     let tokenizer_from = match has_tokenizer(&arguments.adapter) {
         true => arguments.adapter.clone(),
-        false => {
-            let base = base.unwrap_or(&file.base_model);
-            model::find(base, file.revision.as_deref())?.dir
-        }
+        false => model::adapter_base(&arguments.adapter, &file, &open)?.dir,
     };
     classifier
         .model()

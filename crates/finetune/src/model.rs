@@ -4,11 +4,12 @@ use std::{path::Path, thread};
 
 use burn::tensor::Device;
 use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Progress, Source};
-use finetune_peft::AdapterFile;
+use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
 use finetune_train::{Classifier, TrainPlan};
 use indicatif::ProgressBar;
 
 use crate::{
+    args::ModelArguments,
     error::Failure,
     output::say,
     progress::{DOWNLOAD, bar},
@@ -43,7 +44,14 @@ pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
 /// The base model's files of a plan.
 pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
     let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
-    find(&plan.model, revision)
+    let found = find(&plan.model, revision);
+    found.map_err(|error| {
+        let directory = Path::new(&plan.adapter);
+        match AdapterFile::read(directory) {
+            Ok(file) if file.base_model == plan.model => missing_base(directory, &file, error),
+            _ => error,
+        }
+    })
 }
 
 /// Weights that are verified on a thread of their own, while they are loaded.
@@ -70,38 +78,94 @@ impl Verification {
 /// Loads a saved model, or an adapter with the base model that it names, or the one given.
 pub fn classifier(
     name: &str,
-    revision: Option<&str>,
-    base: Option<&str>,
+    open: &ModelArguments,
     device: &Device,
 ) -> Result<Classifier, Failure> {
     let directory = Path::new(name);
-    if !directory.join("adapter_config.json").exists() {
-        let files = find(name, revision)?;
-        let verification = Verification::begin(&files)?;
-        let loaded = Classifier::load_on(&files.dir, device);
-        verification.wait()?;
-        return Ok(with_notes(loaded?));
+    let mut classifier = match directory.join(ADAPTER_CONFIG).exists() {
+        true => adapter(directory, open, device)?,
+        false if open.model_base.is_some() => {
+            return Err(Failure::User(format!(
+                "--model-base names the base model of an adapter, but {name} is none (it has no {ADAPTER_CONFIG}); leave it out"
+            )));
+        }
+        false => {
+            let files = find(name, open.revision.as_deref())?;
+            let verification = Verification::begin(&files)?;
+            let loaded = Classifier::load_on(&files.dir, device);
+            verification.wait()?;
+            loaded?
+        }
+    };
+    if !open.labels.is_empty() {
+        let named = classifier.name_labels(&open.labels);
+        named.map_err(|error| Failure::User(format!("--labels: {error}")))?;
     }
-    let adapter = AdapterFile::read(directory)?;
-    let base = base.unwrap_or(&adapter.base_model);
-    if base.is_empty() {
-        return Err(Failure::User(format!(
-            "{name}/adapter_config.json does not name its base model (base_model_name_or_path)"
-        )));
-    }
-    let files = find(base, revision.or(adapter.revision.as_deref()))?;
-    let verification = Verification::begin(&files)?;
-    let loaded = Classifier::load_adapter(&files.dir, directory, device);
-    verification.wait()?;
-    Ok(with_notes(loaded?))
-}
-
-/// Says what a person should know of a model's files.
-fn with_notes(classifier: Classifier) -> Classifier {
     for note in classifier.notes() {
         say!("note: {note}");
     }
-    classifier
+    Ok(classifier)
+}
+
+fn adapter(
+    directory: &Path,
+    open: &ModelArguments,
+    device: &Device,
+) -> Result<Classifier, Failure> {
+    let file = AdapterFile::read(directory)?;
+    let files = adapter_base(directory, &file, open)?;
+    let verification = Verification::begin(&files)?;
+    let loaded = Classifier::load_adapter(&files.dir, directory, device);
+    verification.wait()?;
+    Ok(loaded?)
+}
+
+/// The files of an adapter's base model.
+pub fn adapter_base(
+    directory: &Path,
+    file: &AdapterFile,
+    open: &ModelArguments,
+) -> Result<FoundModel, Failure> {
+    let revision = open.revision.as_deref().or(file.revision.as_deref());
+    match &open.model_base {
+        Some(base) => find(base, revision),
+        None => {
+            let base = base_name(directory, file)?;
+            find(&base, revision).map_err(|error| missing_base(directory, file, error))
+        }
+    }
+}
+
+/// The base model that an adapter names, from here: a directory may be named as seen from here, as
+/// peft looks for it, or else from the adapter.
+pub fn base_name(directory: &Path, file: &AdapterFile) -> Result<String, Failure> {
+    if file.base_model.is_empty() {
+        return Err(Failure::User(format!(
+            "{} does not name its base model (base_model_name_or_path); name it with --model-base",
+            directory.join(ADAPTER_CONFIG).display()
+        )));
+    }
+    let found = file.base_directory(directory);
+    let found = found.map(|path| path.display().to_string());
+    Ok(match found {
+        Some(path) if path != file.base_model => {
+            say!("note: the base model is {path}, named from the adapter's directory");
+            path
+        }
+        _ => file.base_model.clone(),
+    })
+}
+
+/// An adapter's base model that is not to be had, and what to do.
+pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Failure {
+    match error {
+        Failure::User(problem) => Failure::User(format!(
+            "the base model \"{}\" that {} names: {problem}\nIf it is somewhere else, name it with --model-base DIR",
+            file.base_model,
+            directory.join(ADAPTER_CONFIG).display()
+        )),
+        other => other,
+    }
 }
 
 /// Where a model's files came from, in words.

@@ -15,6 +15,7 @@ use crate::{
     error::Failure,
     execute::Loaded,
     intervals::Intervals,
+    model,
     rows::Rows,
     settings,
     train_options::{ClassWeights, TrainOptions},
@@ -28,7 +29,11 @@ pub fn plan(
     device: String,
     output: &Path,
 ) -> Result<TrainPlan, Failure> {
-    let (strategy, adapter_base) = strategy(options)?;
+    let (strategy, adapter) = strategy(options)?;
+    let (adapter_base, adapter_revision) = match (&options.model, adapter) {
+        (None, Some((base, revision))) => (Some(base), revision),
+        _ => (None, None),
+    };
     let problem_type = rows.labels.problem_type();
     let metric = options.metric_for_best_model.clone();
     let default_metric = match problem_type {
@@ -48,7 +53,11 @@ pub fn plan(
             .clone()
             .or(adapter_base)
             .unwrap_or_else(|| DEFAULT_MODEL.into()),
-        revision: options.revision.clone().unwrap_or_default(),
+        revision: options
+            .revision
+            .clone()
+            .or(adapter_revision)
+            .unwrap_or_default(),
         dataset: rows.dataset.clone(),
         train_split: rows.train_name.clone(),
         validation_split: rows.validation_name.clone(),
@@ -173,8 +182,11 @@ fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
     settings::from_table(table, "optim_args")
 }
 
+/// Name and revision of a base model.
+type BaseName = (String, Option<String>);
+
 /// What is trained, and the base model of the adapter that the run goes on with.
-fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<String>), Failure> {
+fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<BaseName>), Failure> {
     let named = options.strategy.as_deref().map(str::parse::<Strategy>);
     let named = named.transpose().map_err(Failure::User)?;
     let Some(directory) = &options.adapter else {
@@ -185,12 +197,16 @@ fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<String>), Failur
         PeftConfig::Lora(_) => Strategy::Lora,
         PeftConfig::Ia3(_) => Strategy::Ia3,
     };
-    match named {
-        Some(named) if named != own => Err(Failure::User(format!(
+    if let Some(named) = named.filter(|named| *named != own) {
+        return Err(Failure::User(format!(
             "{directory} is an adapter of strategy {own}, but --strategy says {named}; leave it out"
-        ))),
-        _ => Ok((own, Some(file.base_model).filter(|base| !base.is_empty()))),
+        )));
     }
+    let base = match &options.model {
+        Some(_) => None,
+        None => Some(model::base_name(Path::new(directory), &file)?),
+    };
+    Ok((own, base.map(|base| (base, file.revision))))
 }
 
 /// The plan with what only the model's configuration tells.

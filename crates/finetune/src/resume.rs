@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
+use finetune_models::ModelConfig;
 use finetune_train::{RunDirectory, Start, TrainPlan};
 
 use crate::{
@@ -46,6 +47,12 @@ pub fn resume(
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
+    if saved.model_files.is_empty() {
+        say!(
+            "note: an earlier version began the run and kept no hashes of the base model's configuration and tokenizer, so a change there may go unnoticed"
+        );
+        now.model_files.clear();
+    }
     // Where the run is now is no difference.
     now.output = run.path().display().to_string();
     for difference in saved.check_resumable(&now, accepted)? {
@@ -84,6 +91,9 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
             plan.model, files.weights_sha256, plan.model_sha256
         )));
     }
+    // What is wrong with a configuration says more than that it is another.
+    ModelConfig::from_directory(&files.dir)?;
+    plan.check_model_files(&files.dir)?;
     let loaded = load(plan, &rows, found)?;
     let now = loaded.fingerprints();
     if now != plan.dataset_fingerprints {

@@ -52,7 +52,8 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
 }
 
 /// transformers' names of keys that we call otherwise, and the plan's of keys that transformers does.
-const ALIASES: [(&str, &str); 6] = [
+const ALIASES: [(&str, &str); 7] = [
+    ("model_base", "model"),
     ("schedule", "lr_scheduler_kwargs"),
     ("optimizer", "optim_args"),
     ("num_train_epochs", "epochs"),

@@ -80,7 +80,8 @@ fn resolved(
     let plan = with_model(plan, options, &config)?;
     let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
     let loaded = load(&plan, rows, files)?;
-    let plan = with_data(plan, options, &loaded)?;
+    let mut plan = with_data(plan, options, &loaded)?;
+    plan.model_files = plan.hash_model_files(&loaded.files.dir)?;
     Ok((plan, loaded, verification))
 }
 

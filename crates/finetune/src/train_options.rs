@@ -13,8 +13,9 @@ use toml::Table;
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainOptions {
-    /// Base model: a directory, or a name on the hub [default: sentence-transformers/all-MiniLM-L6-v2]
-    #[arg(long)]
+    /// Base model: a directory, or a name on the hub [default: the adapter's, or sentence-transformers/all-MiniLM-L6-v2]
+    #[arg(long, visible_alias = "model-base")]
+    #[serde(alias = "model_base")]
     pub model: Option<String>,
 
     /// Revision on the hub: a branch, tag or commit

@@ -45,8 +45,7 @@ impl Subject {
         arguments: &EvaluateArguments,
         device: &Device,
     ) -> Result<Self, Failure> {
-        let revision = arguments.revision.as_deref();
-        let mut classifier = model::classifier(name, revision, None, device)?;
+        let mut classifier = model::classifier(name, &arguments.open, device)?;
         classifier.set_precision(arguments.precision.resolve(&arguments.device));
         Ok(Self {
             name: name.into(),

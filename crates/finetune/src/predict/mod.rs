@@ -30,8 +30,7 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
         ));
     }
     let source = Source::open(arguments)?;
-    let revision = arguments.revision.as_deref();
-    let mut classifier = model::classifier(&arguments.model, revision, None, &device)?;
+    let mut classifier = model::classifier(&arguments.model, &arguments.open, &device)?;
     classifier.set_precision(arguments.precision.resolve(&arguments.device));
     let by_default = classifier.default_max_length().min(256);
     let max_length = arguments.max_length.unwrap_or(by_default);

@@ -1,7 +1,8 @@
-//! PiSSA's adapters as files for an untouched base model.
+//! Adapters that changed the base's weights, as files for an untouched base model.
 //!
-//! Training takes `s·A₀·B₀` out of the weight. What a reader with the original weight has to add is
-//! `s·(A·B − A₀·B₀)`, an update of twice the rank: peft's `path_initial_model_for_weight_conversion`.
+//! PiSSA's and OLoRA's training takes `s·A₀·B₀` out of the weight. What a reader with the original
+//! weight has to add is `s·(A·B − A₀·B₀)`, an update of twice the rank: peft's
+//! `path_initial_model_for_weight_conversion`.
 
 use crate::{AdapterFile, Init, LoraConfig, PeftConfig};
 
@@ -10,7 +11,7 @@ pub(crate) fn converted(file: &AdapterFile) -> AdapterFile {
     let PeftConfig::Lora(config) = &file.config else {
         return file.clone();
     };
-    if config.init_lora_weights != Init::Pissa {
+    if !config.init_lora_weights.changes_base() {
         return file.clone();
     }
     let factor = match config.use_rslora {

@@ -1,0 +1,196 @@
+//! A base model with an adapter from a directory: whose head, for what outputs.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use finetune_models::{ModelConfig, Outputs, SequenceClassifier};
+use finetune_peft::{AdapterFile, AdapterPlan, adapter_outputs, load_adapter};
+
+use crate::{ADAPTER, TrainError};
+
+/// A model directory whose weights are here. What it lacks is drawn at random in `model`.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    pub model: SequenceClassifier,
+    /// The weights that were drawn.
+    pub fresh: Vec<String>,
+    /// What a person should know of its files.
+    pub notes: Vec<String>,
+    pub directory: PathBuf,
+}
+
+/// What the outputs of an adapter's model mean.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AdapterOutputs {
+    pub outputs: Outputs,
+    /// As [`ModelConfig::label_thresholds`].
+    pub thresholds: Option<Vec<f64>>,
+    /// Whether the adapter brings the head; else it is the base's.
+    pub own_head: bool,
+}
+
+impl AdapterOutputs {
+    /// Of an adapter's directory on the base model `base`: as many as its own head has, by the names
+    /// in the `config.json` beside it, which peft does not write; else by the base's, if it has as
+    /// many; else `LABEL_0`, ….
+    pub fn read(directory: &Path, base: &ModelConfig) -> Result<Self, TrainError> {
+        let head = adapter_outputs(directory)?;
+        let number = head.unwrap_or(base.outputs.len());
+        let own_head = head.is_some();
+        if directory.join("config.json").exists() {
+            let own = ModelConfig::from_directory(directory)?;
+            check_encoder(directory, &own, base)?;
+            // Of a config.json that names nothing even the number may be transformers' default.
+            let names_them = own.outputs.len() == number || !own.outputs.are_unnamed();
+            if own.outputs.len() != number && names_them {
+                return Err(TrainError::Plan(format!(
+                    "{} names {} labels, but the {} has {number} outputs",
+                    directory.join("config.json").display(),
+                    own.outputs.len(),
+                    match own_head {
+                        true => "adapter's head",
+                        false => "base model's head",
+                    }
+                )));
+            }
+            if names_them {
+                return Ok(Self {
+                    outputs: own.outputs,
+                    thresholds: own.label_thresholds,
+                    own_head,
+                });
+            }
+        }
+        if number == base.outputs.len() {
+            return Ok(Self {
+                outputs: base.outputs.clone(),
+                thresholds: base.label_thresholds.clone(),
+                own_head,
+            });
+        }
+        // As transformers with `num_labels`: one output is a number.
+        let names = Outputs::default_names(number);
+        let outputs = match (&base.outputs, number) {
+            (_, 1) => Outputs::Regression(names),
+            (Outputs::MultiLabel(_), _) => Outputs::MultiLabel(names),
+            _ => Outputs::Classes(names),
+        };
+        Ok(Self {
+            outputs,
+            thresholds: None,
+            own_head,
+        })
+    }
+}
+
+/// Refuses an adapter whose own `config.json` describes another encoder than the base's.
+fn check_encoder(
+    directory: &Path,
+    own: &ModelConfig,
+    base: &ModelConfig,
+) -> Result<(), TrainError> {
+    let sizes = |config: &ModelConfig| {
+        [
+            ("hidden_size", config.hidden_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("intermediate_size", config.intermediate_size),
+            ("vocab_size", config.vocab_size),
+        ]
+    };
+    let refuse = |key: &str, own: &dyn std::fmt::Display, base: &dyn std::fmt::Display| {
+        Err(TrainError::Plan(format!(
+            "the adapter {} was made for another model: {key} is {own} in the config.json beside it, and {base} in the base model's",
+            directory.display()
+        )))
+    };
+    if own.family.model_type != base.family.model_type {
+        let (own, base) = (own.family.model_type, base.family.model_type);
+        return refuse("model_type", &own, &base);
+    }
+    let mut pairs = sizes(own).into_iter().zip(sizes(base));
+    match pairs.find(|(own, base)| own != base) {
+        Some(((key, own), (_, base))) => refuse(key, &own, &base),
+        None => Ok(()),
+    }
+}
+
+impl Base {
+    /// The base with the adapter of a directory, for prediction.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged; an adapter of another model; weights that neither has.
+    pub fn with_adapter(
+        &self,
+        directory: &Path,
+        device: &Device,
+    ) -> Result<SequenceClassifier, TrainError> {
+        let mut model = self.model.clone();
+        let own = AdapterOutputs::read(directory, model.config())?;
+        match own.own_head {
+            true => model = model.with_outputs(own.outputs, 0, device),
+            false => model.name_outputs(own.outputs)?,
+        }
+        model.set_label_thresholds(own.thresholds);
+        let (_, plan) = load_adapter(&mut model, ADAPTER, directory, device)?;
+        self.check_complete(directory, &plan)?;
+        Ok(model)
+    }
+
+    /// Refuses weights that were drawn at random and that the adapter does not replace.
+    fn check_complete(&self, directory: &Path, plan: &AdapterPlan) -> Result<(), TrainError> {
+        let random = not_saved(&self.fresh, plan);
+        if random.is_empty() {
+            return Ok(());
+        }
+        let (base, modules) = (self.directory.display(), modules(&random));
+        Err(TrainError::Plan(format!(
+            "neither the base model {base} nor the adapter {} has {}, so predictions would be random; open the adapter on the base model that has them, or train it again with these modules saved (modules_to_save = {modules:?})",
+            directory.display(),
+            random.join(", "),
+        )))
+    }
+}
+
+/// Those weights that no module that is saved with the adapter has.
+pub(crate) fn not_saved(fresh: &[String], plan: &AdapterPlan) -> Vec<String> {
+    let is_saved = |name: &&String| {
+        let module = name.rsplit_once('.').map(|(module, _)| module);
+        plan.saved
+            .iter()
+            .any(|saved| Some(saved.as_str()) == module)
+    };
+    fresh
+        .iter()
+        .filter(|name| !is_saved(name))
+        .cloned()
+        .collect()
+}
+
+/// The modules of parameters, each once.
+fn modules(parameters: &[String]) -> Vec<&str> {
+    let mut modules: Vec<&str> = Vec::new();
+    for name in parameters {
+        let module = name
+            .rsplit_once('.')
+            .map_or(name.as_str(), |(module, _)| module);
+        if !modules.contains(&module) {
+            modules.push(module);
+        }
+    }
+    modules
+}
+
+/// The directory of the base model that an adapter names.
+///
+/// # Errors
+/// An adapter that names none, or one that is no directory here.
+pub(crate) fn base_directory(directory: &Path) -> Result<PathBuf, TrainError> {
+    let file = AdapterFile::read(directory)?;
+    file.base_directory(directory).ok_or_else(|| {
+        TrainError::Plan(format!(
+            "{} is an adapter of \"{}\", which is not a directory here; get that model and give both to Classifier::load_adapter",
+            directory.display(),
+            file.base_model
+        ))
+    })
+}

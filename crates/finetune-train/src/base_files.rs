@@ -1,0 +1,75 @@
+//! Fingerprints of the files, besides the weights, that decide what a base model computes.
+
+use std::{collections::BTreeMap, path::Path};
+
+use finetune_models::TOKENIZER_FILES;
+use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+
+use crate::{FileFacts, TrainError, TrainPlan};
+
+impl TrainPlan {
+    /// [`model_files`](Self::model_files) as they are now: those in `base`, the base model's
+    /// directory, and with an adapter to go on with its own, under `adapter/`.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn hash_model_files(&self, base: &Path) -> Result<BTreeMap<String, String>, TrainError> {
+        let mut hashes = BTreeMap::new();
+        let mut add = |directory: &Path, name: &str, key: String| {
+            let path = directory.join(name);
+            if path.exists() {
+                let facts = FileFacts::of(&path).map_err(|error| {
+                    TrainError::Plan(format!("cannot read {}: {error}", path.display()))
+                })?;
+                hashes.insert(key, facts.sha256);
+            }
+            Ok::<(), TrainError>(())
+        };
+        for name in ["config.json"].into_iter().chain(TOKENIZER_FILES) {
+            add(base, name, name.into())?;
+        }
+        if !self.adapter.is_empty() {
+            for name in [ADAPTER_CONFIG, ADAPTER_WEIGHTS, "config.json"] {
+                add(Path::new(&self.adapter), name, format!("adapter/{name}"))?;
+            }
+        }
+        Ok(hashes)
+    }
+
+    /// Refuses to go on or to repeat the run where one of its base model's files is not what it was.
+    ///
+    /// # Errors
+    /// As [`hash_model_files`](Self::hash_model_files); a difference, by file.
+    pub fn check_model_files(&self, base: &Path) -> Result<(), TrainError> {
+        // Plans of earlier versions have none.
+        if self.model_files.is_empty() {
+            return Ok(());
+        }
+        let now = self.hash_model_files(base)?;
+        let names = self.model_files.keys().chain(now.keys());
+        let mut changed: Vec<_> = names
+            .filter(|name| self.model_files.get(*name) != now.get(*name))
+            .map(|name| {
+                let hash = |files: &BTreeMap<String, String>| match files.get(name) {
+                    Some(hash) => hash.clone(),
+                    None => "none (there is no such file)".into(),
+                };
+                format!(
+                    "  {name}: its SHA-256 is {}, was {}",
+                    hash(&now),
+                    hash(&self.model_files)
+                )
+            })
+            .collect();
+        changed.sort();
+        changed.dedup();
+        match changed.is_empty() {
+            true => Ok(()),
+            false => Err(TrainError::Plan(format!(
+                "files of the base model {} are not those that the run began with, so its result would be another:\n{}\nBring them back, or start another run",
+                self.model,
+                changed.join("\n")
+            ))),
+        }
+    }
+}
