@@ -75,7 +75,7 @@ pub fn match_names(
 /// Matches where one side has no names: by their numbers where both have numbers (`1` is `LABEL_1`),
 /// else the first is number 0.
 fn by_number(found: &[String], wanted: &[String]) -> Option<Vec<Option<usize>>> {
-    if let (Some(found), Some(wanted)) = (numbers(found), numbers(wanted)) {
+    if let (Some(found), Some(wanted)) = (name_numbers(found), name_numbers(wanted)) {
         let place = |number: &i64| wanted.iter().position(|other| other == number);
         let indices: Vec<_> = found.iter().map(place).collect();
         let mut seen = HashSet::new();
@@ -208,11 +208,11 @@ impl NameMatch {
 /// Are these no names but numbers, in order: `0, 1, …`, or `LABEL_0, LABEL_1, …`, as transformers
 /// calls what nobody named?
 pub fn are_numbers(names: &[String]) -> bool {
-    numbers(names).is_some_and(|numbers| numbers.into_iter().eq(0..names.len() as i64))
+    name_numbers(names).is_some_and(|numbers| numbers.into_iter().eq(0..names.len() as i64))
 }
 
 /// The numbers that are in the place of all of these names, if there are no others.
-pub fn numbers(names: &[String]) -> Option<Vec<i64>> {
+pub fn name_numbers(names: &[String]) -> Option<Vec<i64>> {
     let number = |name: &String| {
         let digits = name.strip_prefix("LABEL_").unwrap_or(name);
         let number = digits.parse::<i64>().ok()?;

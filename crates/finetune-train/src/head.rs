@@ -1,6 +1,6 @@
 //! What becomes of a trained head when a model is to predict other outputs.
 
-use finetune_data::{MatchRule, NameList, match_names, mismatch, numbers};
+use finetune_data::{MatchRule, NameList, match_names, mismatch, name_numbers};
 use finetune_models::Outputs;
 
 /// Where the head for new outputs comes from.
@@ -52,7 +52,7 @@ impl Head {
                 };
             }
         };
-        let unnamed = numbers(wanted.names()).is_some() && numbers(own.names()).is_some();
+        let unnamed = name_numbers(wanted.names()).is_some() && name_numbers(own.names()).is_some();
         if matched.rule == MatchRule::Numbered && !unnamed {
             return Self::Fresh {
                 why: mismatch(found, names).to_string(),
