@@ -54,7 +54,9 @@ pub use dataset::Dataset;
 pub use error::{Error, Place, Result};
 pub use label_decoder::LabelDecoder;
 pub use labels::LabelSchema;
-pub use name_matching::{MatchRule, NameList, NameMatch, are_numbers, match_names, mismatch};
+pub use name_matching::{
+    MatchRule, NameList, NameMatch, are_numbers, match_names, mismatch, name_numbers,
+};
 pub use name_notes::{NameNotes, NamesOf};
 pub use note::Note;
 #[cfg(feature = "parquet")]

@@ -1,7 +1,7 @@
 //! How the names in one place find those in another: a file's class names those of a model, label
 //! columns those of the outputs, a model's outputs those of the data.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::listed;
 use crate::{Error, Note, Result};
@@ -63,15 +63,28 @@ pub fn match_names(
         };
         return Ok(NameMatch { indices, rule });
     }
-    if are_numbers(found.names) || are_numbers(wanted.names) {
-        let count = wanted.names.len();
-        let indices = 0..found.names.len();
-        return Ok(NameMatch {
-            indices: indices.map(|i| Some(i).filter(|&i| i < count)).collect(),
+    match by_number(found.names, wanted.names) {
+        Some(indices) => Ok(NameMatch {
+            indices,
             rule: MatchRule::Numbered,
-        });
+        }),
+        None => Err(mismatch(found, wanted)),
     }
-    Err(mismatch(found, wanted))
+}
+
+/// Matches where one side has no names: by their numbers where both have numbers (`1` is `LABEL_1`),
+/// else the first is number 0.
+fn by_number(found: &[String], wanted: &[String]) -> Option<Vec<Option<usize>>> {
+    if let (Some(found), Some(wanted)) = (name_numbers(found), name_numbers(wanted)) {
+        let place = |number: &i64| wanted.iter().position(|other| other == number);
+        let indices: Vec<_> = found.iter().map(place).collect();
+        let mut seen = HashSet::new();
+        let distinct = indices.iter().flatten().all(|index| seen.insert(*index));
+        return Some(indices).filter(|_| distinct && !seen.is_empty());
+    }
+    let is_numbered = are_numbers(found) || are_numbers(wanted);
+    let place = |index: usize| Some(index).filter(|&index| index < wanted.len());
+    is_numbered.then(|| (0..found.len()).map(place).collect())
 }
 
 /// The error for names that do not match as they should; it names both lists.
@@ -195,11 +208,18 @@ impl NameMatch {
 /// Are these no names but numbers, in order: `0, 1, …`, or `LABEL_0, LABEL_1, …`, as transformers
 /// calls what nobody named?
 pub fn are_numbers(names: &[String]) -> bool {
-    let all = |is: &dyn Fn(usize, &str) -> bool| {
-        let mut names = names.iter().enumerate();
-        names.all(|(i, name)| is(i, name))
+    name_numbers(names).is_some_and(|numbers| numbers.into_iter().eq(0..names.len() as i64))
+}
+
+/// The numbers that are in the place of all of these names, if there are no others.
+pub fn name_numbers(names: &[String]) -> Option<Vec<i64>> {
+    let number = |name: &String| {
+        let digits = name.strip_prefix("LABEL_").unwrap_or(name);
+        let number = digits.parse::<i64>().ok()?;
+        // "007" is a name.
+        (number.to_string() == digits).then_some(number)
     };
-    all(&|i, name| name == i.to_string()) || all(&|i, name| name == format!("LABEL_{i}"))
+    names.iter().map(number).collect()
 }
 
 /// Names by which single labels are found.
@@ -300,6 +320,13 @@ mod tests {
                 &[0, 1],
             ),
             (&["0", "1"], &["no", "yes"], false, Numbered, &[0, 1]),
+            (
+                &["1", "0"],
+                &["LABEL_0", "LABEL_1"],
+                false,
+                Numbered,
+                &[1, 0],
+            ),
             (&["bad", "good"], &["no", "yes"], true, Position, &[0, 1]),
             (&["no", "good"], &["no", "yes"], true, Position, &[0, 1]),
         ] {

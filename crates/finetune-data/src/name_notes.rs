@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use crate::class_index::{classes_of_metadata, wanted_names, whose_metadata};
 use crate::column::Kind;
 use crate::error::{Place, listed};
-use crate::label_array::LabelArray;
 use crate::label_decoder::{columns_and_names, outputs_of_columns};
+use crate::label_scan::each_label;
 use crate::name_matching::{Lookup, NameList, are_numbers};
 use crate::value::Value;
 use crate::{Columns, LabelSchema, Note, Result, Split, hf_metadata};
@@ -137,19 +137,16 @@ impl Met {
             Value::Integer(value) => met.by_index |= lookup.find(&value.to_string()).is_none(),
             _ => {}
         };
-        for rows in split.read(&[column])? {
-            let rows = rows?;
-            let labels = LabelArray::new(rows.batch.column(0), column)?;
-            for index in 0..rows.batch.num_rows() {
-                let (label, place) = (labels.get(index), || rows.at(index));
-                match label.items() {
-                    // Zeros and ones for each class stand in the classes' order, whatever their names.
-                    Some(items) if is_mask(&items, names.len()) => {}
-                    Some(items) => items.iter().for_each(|item| look(item, &place)),
-                    None => look(&label, &place),
-                }
+        // A null among them is refused where the rows are read.
+        each_label(&[split], &[column.to_owned()], |label, cell| {
+            match label.items() {
+                // Zeros and ones for each class stand in the classes' order, whatever their names.
+                Some(items) if is_mask(&items, names.len()) => {}
+                Some(items) => items.iter().for_each(|item| look(item, &|| cell.place())),
+                None => look(label, &|| cell.place()),
             }
-        }
+            Ok(())
+        })?;
         Ok(met)
     }
 

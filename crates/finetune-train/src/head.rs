@@ -1,6 +1,6 @@
 //! What becomes of a trained head when a model is to predict other outputs.
 
-use finetune_data::{MatchRule, NameList, are_numbers, match_names, mismatch};
+use finetune_data::{MatchRule, NameList, match_names, mismatch, name_numbers};
 use finetune_models::Outputs;
 
 /// Where the head for new outputs comes from.
@@ -52,7 +52,7 @@ impl Head {
                 };
             }
         };
-        let unnamed = are_numbers(wanted.names()) && are_numbers(own.names());
+        let unnamed = name_numbers(wanted.names()).is_some() && name_numbers(own.names()).is_some();
         if matched.rule == MatchRule::Numbered && !unnamed {
             return Self::Fresh {
                 why: mismatch(found, names).to_string(),
@@ -124,6 +124,8 @@ mod tests {
         assert_eq!(order(&own, &["a", "b", "c"], true), Some(vec![0, 1, 2]));
         let unnamed = ["LABEL_0", "LABEL_1"];
         assert_eq!(order(&unnamed, &["0", "1"], false), Some(vec![0, 1]));
+        assert_eq!(order(&unnamed, &["1", "0"], false), Some(vec![1, 0]));
+        assert_eq!(order(&unnamed, &["1", "2"], false), None);
         assert_eq!(order(&unnamed, &["0", "1", "2"], false), None);
         // Who says that the first of these is the first of those?
         assert_eq!(order(&unnamed, &["no", "yes"], false), None);
