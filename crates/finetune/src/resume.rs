@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use finetune_train::{RunDirectory, Start, TrainPlan};
+use finetune_train::{RunDirectory, SavedPlan, Start, TrainPlan};
 
 use crate::{
     args::ResumeArguments,
@@ -17,7 +17,10 @@ use crate::{
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     let (run, saved) = RunDirectory::open(&arguments.run)?;
-    let now = settings::change(&saved, &arguments.set)?;
+    if run.is_complete() {
+        return say_complete(&run);
+    }
+    let now = settings::change(saved.written()?, &arguments.set)?;
     resume(
         run,
         &saved,
@@ -32,19 +35,17 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
 /// accepted. `load` brings what that plan names.
 pub fn resume(
     mut run: RunDirectory,
-    saved: &TrainPlan,
+    saved: &SavedPlan,
     mut now: TrainPlan,
     accepted: &[String],
     json: bool,
     load: impl FnOnce(&TrainPlan) -> Result<Loaded, Failure>,
 ) -> Result<ExitCode, Failure> {
     if run.is_complete() {
-        print(&format!(
-            "{} is complete; its result is in {}\n",
-            run.path().display(),
-            run.model().display()
-        ))?;
-        return Ok(ExitCode::SUCCESS);
+        return say_complete(&run);
+    }
+    if saved.written().is_err() {
+        say!("note: plan.toml is damaged, and is written anew");
     }
     // Where the run is now is no difference.
     now.output = run.path().display().to_string();
@@ -70,6 +71,15 @@ pub fn resume(
     }
     say!("{}", start.prepared.trainable_line());
     execute(&now, loaded, start, &mut run)?.print(&now, &run, json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_complete(run: &RunDirectory) -> Result<ExitCode, Failure> {
+    print(&format!(
+        "{} is complete; its result is in {}\n",
+        run.path().display(),
+        run.model().display()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
