@@ -11,6 +11,8 @@ use crate::{
     fixtures, samples,
 };
 
+type Damage = fn(&Path);
+
 /// The best evaluation is an early one: soon every row is right, and of equal ones the first counts.
 const OPTIONS: &str = "--dataset data --epochs 6 --save-steps 10 --eval-steps 10 --save-total-limit 1 \
     --learning-rate 1e-2 --metric-for-best-model accuracy --json";
@@ -328,7 +330,7 @@ fn a_plan_that_was_cut_is_refused_wherever_it_was_cut() {
 /// The event log is brought back from the checkpoint's copy.
 #[test]
 fn an_event_log_that_is_damaged_is_mended() {
-    let damage: [(&str, fn(&Path)); 4] = [
+    let damage: [(&str, Damage); 4] = [
         ("SHA-256", |path| flip(path)),
         ("it is gone", |path| fs::remove_file(path).unwrap()),
         ("it was cut since", |path| {
@@ -373,7 +375,7 @@ fn a_tensorboard_file_that_is_damaged_is_made_anew() {
         }
         found
     };
-    let damage: [fn(&Path); 4] = [
+    let damage: [Damage; 4] = [
         |path| flip(path),
         |path| fs::write(path, "x").unwrap(),
         |path| fs::remove_file(path).unwrap(),
