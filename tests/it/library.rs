@@ -250,7 +250,7 @@ fn a_metric_and_an_observer_of_ones_own() {
     let (evaluations, kept) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let mut observers = Observers::default()
         .measuring(metrics)
-        .with(run.event_log(&start.state.observers).unwrap())
+        .with(run.event_log(&start).unwrap().0)
         .with(StopAtSecond {
             evaluations: Rc::clone(&evaluations),
             kept: Rc::clone(&kept),

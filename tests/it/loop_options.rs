@@ -176,26 +176,15 @@ fn optimizers_and_schedules() {
     }
 }
 
-/// A batch that does not fit under the limit of the process is cut, and its rows stay together.
+/// `train` with a limit on its memory, in kilobytes, and two threads.
 #[cfg(target_os = "linux")]
-#[test]
-fn the_batch_that_fits_is_found() {
-    let scratch = scratch();
-    let options = split("--dataset data --batch-size 8192 --max-steps 1 --auto-find-batch-size");
-    let unlimited = scratch.train(&options).succeeded();
-    assert!(
-        unlimited.stderr.contains("batch   8192 rows"),
-        "{unlimited}"
-    );
-    std::fs::remove_dir_all(scratch.path("run")).unwrap();
-
+fn limited(scratch: &Scratch, kilobytes: u64, options: &str) -> Run {
     let command = scratch.command(&[]);
     let program = command.get_program().to_str().unwrap();
     let model = crate::fixtures::path("tiny_bert");
     let line = format!(
-        "ulimit -d 400000; exec {program} train --model {} --output run {}",
-        model.display(),
-        options.join(" ")
+        "ulimit -d {kilobytes}; exec {program} train --model {} --output run --dataset data --max-steps 1 {options}",
+        model.display()
     );
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &line]).current_dir(scratch.path(""));
@@ -205,7 +194,31 @@ fn the_batch_that_fits_is_found() {
             None => shell.env_remove(name),
         };
     }
-    let run = Run::new(&["train"], shell.output().unwrap()).succeeded();
+    // Stacks and arenas of threads count too.
+    shell.env("RAYON_NUM_THREADS", "2");
+    let _ = std::fs::remove_dir_all(scratch.path("run"));
+    Run::new(&["train"], shell.output().unwrap())
+}
+
+/// A batch that does not fit under the limit of the process is cut, and its rows stay together. How much
+/// a batch takes depends on the processor, so the limit is twice one under which 64 rows are known to fit; a
+/// hundred times as many take much more than that.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_batch_that_fits_is_found() {
+    let scratch = scratch();
+    let limits = std::iter::successors(Some(16_000), |limit| Some(limit * 5 / 4));
+    let fits = |limit: &u64| limited(&scratch, *limit, "--batch-size 64").code == Some(0);
+    let limit = limits.take_while(|limit| *limit < 4_000_000).find(fits);
+    let limit = limit.expect("64 rows do not fit into 4 GB");
+
+    let run = limited(
+        &scratch,
+        2 * limit,
+        "--batch-size 8192 --auto-find-batch-size",
+    )
+    .succeeded();
+    assert!(run.stderr.contains("8192 rows"), "{run}");
     assert!(run.stderr.contains("do not fit into the memory"), "{run}");
     let plan: toml::Table = String::from_utf8(scratch.read("run/plan.toml"))
         .unwrap()

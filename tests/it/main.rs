@@ -25,6 +25,8 @@ mod parity;
 mod peft;
 mod predict;
 mod resume;
+mod run_damage;
+mod run_lock;
 mod samples;
 mod strategies;
 mod tasks;

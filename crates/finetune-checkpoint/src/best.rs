@@ -46,6 +46,26 @@ pub(crate) fn write(directory: &CheckpointDirectory, step: u64) -> Result<(), Ch
     store(directory, &Best { step, previous })
 }
 
+/// Makes the record say `best`, whatever it said: of two records that differ, the caller's is right.
+pub(crate) fn set(
+    directory: &CheckpointDirectory,
+    best: Option<u64>,
+) -> Result<(), CheckpointError> {
+    if matches!(read(directory), Ok(found) if found == best) {
+        return Ok(());
+    }
+    match best {
+        Some(step) => store(
+            directory,
+            &Best {
+                step,
+                previous: None,
+            },
+        ),
+        None => forget(directory),
+    }
+}
+
 /// Forgets a step that was to be the best and whose checkpoint was never finished.
 pub(crate) fn settle(directory: &CheckpointDirectory) -> Result<(), CheckpointError> {
     let Some(best) = load(directory)? else {
@@ -60,12 +80,17 @@ pub(crate) fn settle(directory: &CheckpointDirectory) -> Result<(), CheckpointEr
                 previous: None,
             },
         ),
-        None => {
-            let path = directory.path().join(BEST);
-            fs::remove_file(&path).context("remove", &path)?;
-            sync_directory(directory.path())
-        }
+        None => forget(directory),
     }
+}
+
+fn forget(directory: &CheckpointDirectory) -> Result<(), CheckpointError> {
+    let path = directory.path().join(BEST);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.context("remove", &path)?,
+    }
+    sync_directory(directory.path())
 }
 
 fn store(directory: &CheckpointDirectory, best: &Best) -> Result<(), CheckpointError> {
@@ -127,6 +152,19 @@ mod tests {
         write(&directory, 2).unwrap();
         settle(&directory).unwrap();
         assert!(!directory.path().join(BEST).exists());
+    }
+
+    #[test]
+    fn a_record_that_says_otherwise_is_set_right() {
+        let (_folder, directory) = directory_of(&[1, 2]);
+        for content in ["{", "{\"step\":2}", "{\"step\":9}"] {
+            fs::write(directory.path().join(BEST), content).unwrap();
+            set(&directory, Some(1)).unwrap();
+            assert_eq!(read(&directory).unwrap(), Some(1));
+            fs::write(directory.path().join(BEST), content).unwrap();
+            set(&directory, None).unwrap();
+            assert_eq!(read(&directory).unwrap(), None);
+        }
     }
 
     #[test]

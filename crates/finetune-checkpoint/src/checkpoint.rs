@@ -11,7 +11,8 @@ use crate::error::{CheckpointError, IoContext};
 use crate::hashing::sha256_of_file;
 use crate::manifest::{FileEntry, MANIFEST, Manifest};
 
-/// A checkpoint whose every file had the right length and SHA-256 when it was opened.
+/// A checkpoint whose manifest, and but for [`open_manifest`](Self::open_manifest) every file, had the
+/// right length and SHA-256 when it was opened.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -27,6 +28,20 @@ impl Checkpoint {
     /// A manifest that is missing, damaged or of a newer format; a file that is missing, unreadable,
     /// or not what it was.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
+        let checkpoint = Self::open_manifest(path)?;
+        for (name, entry) in &checkpoint.manifest.files {
+            verify(&checkpoint.path.join(name), entry)?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// Reads and verifies the manifest alone: what is damaged may not be what is wanted. Whether a
+    /// file is what it was says [`verified`](Self::verified).
+    ///
+    /// # Errors
+    ///
+    /// A manifest that is missing, damaged or of a newer format.
+    pub fn open_manifest(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let path = path.into();
         let manifest = Manifest::read(&path)?;
         let manifest_path = path.join(MANIFEST);
@@ -40,10 +55,11 @@ impl Checkpoint {
             .metadata()
             .context("read", &manifest_path)?
             .len();
-        for (name, entry) in &manifest.files {
-            verify(&path.join(name), entry)?;
-            bytes += entry.bytes;
-        }
+        bytes += manifest
+            .files
+            .values()
+            .map(|entry| entry.bytes)
+            .sum::<u64>();
         Ok(Self {
             path,
             manifest,
@@ -82,10 +98,29 @@ impl Checkpoint {
     ///
     /// The checkpoint has no file of that name.
     pub fn file(&self, name: &str) -> Result<PathBuf, CheckpointError> {
-        if self.manifest.files.contains_key(name) {
-            return Ok(self.path.join(name));
-        }
-        Err(CheckpointError::NoSuchFile {
+        self.entry(name).map(|_| self.path.join(name))
+    }
+
+    /// Where the file of this name is, once its length and SHA-256 have been found to be right.
+    ///
+    /// # Errors
+    ///
+    /// The checkpoint has no file of that name, or it is missing, unreadable or not what it was.
+    pub fn verified(&self, name: &str) -> Result<PathBuf, CheckpointError> {
+        let path = self.path.join(name);
+        verify(&path, self.entry(name)?)?;
+        Ok(path)
+    }
+
+    /// Whether another file has the content that the file of this name was written with.
+    pub fn is_copy(&self, name: &str, other: &Path) -> bool {
+        let entry = self.manifest.files.get(name);
+        entry.is_some_and(|entry| verify(other, entry).is_ok())
+    }
+
+    fn entry(&self, name: &str) -> Result<&FileEntry, CheckpointError> {
+        let entry = self.manifest.files.get(name);
+        entry.ok_or_else(|| CheckpointError::NoSuchFile {
             path: self.path.clone(),
             name: name.to_owned(),
             present: self.names().map(str::to_owned).collect(),

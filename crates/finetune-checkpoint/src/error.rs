@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::directory::step_name;
+use crate::lock::Holder;
 use crate::manifest::FORMAT;
 use crate::space::human_bytes;
 
@@ -29,15 +30,15 @@ pub enum CheckpointError {
     },
     /// Somebody else writes to the directory.
     #[error(
-        "{} is being written to by another run{}; wait until that ends, or use another directory",
+        "{} is in use by {}; wait until that ends, or use another directory",
         directory.display(),
-        holder.map(|id| format!(" (process {id})")).unwrap_or_default()
+        holder.as_ref().map_or("another process".to_owned(), ToString::to_string)
     )]
     Locked {
-        /// The directory of checkpoints.
+        /// The directory.
         directory: PathBuf,
-        /// The process that has the lock, where that is known.
-        holder: Option<u32>,
+        /// Who has the lock, where that is known.
+        holder: Option<Holder>,
     },
     /// The disk, or the user's share of it, is full.
     #[error("{}", no_space(path, *needed, *free, whole))]
@@ -150,6 +151,21 @@ pub enum CheckpointError {
     /// The background thread has ended before its time.
     #[error("the thread that writes checkpoints has ended, so no more can be saved")]
     WriterEnded,
+}
+
+impl CheckpointError {
+    /// Whether the files are not what they were, as against an error of the system, which may pass.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::NoManifest { .. }
+                | Self::Damaged { .. }
+                | Self::MissingFile { .. }
+                | Self::WrongLength { .. }
+                | Self::WrongChecksum { .. }
+                | Self::AllDamaged { .. }
+        )
+    }
 }
 
 fn no_space(path: &Path, needed: Option<u64>, free: Option<u64>, whole: &[u64]) -> String {

@@ -22,6 +22,7 @@ pub use checkpoint::Checkpoint;
 pub use content::{BytesFile, CheckpointFile, Content, CopiedFile};
 pub use directory::{CheckpointDirectory, Found};
 pub use error::CheckpointError;
+pub use lock::{DirectoryLock, Holder};
 pub use manifest::{FORMAT, MANIFEST};
 pub use retention::Retention;
 pub use saved::{Note, Saved};

@@ -1,52 +1,190 @@
 //! One writer per directory: a locked file, which the system unlocks whenever its process ends.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{CheckpointError, IoContext};
 
 const LOCK: &str = ".lock";
 
-/// A directory's lock.
-#[derive(Debug)]
-pub(crate) struct Lock(File);
+/// How often a taken lock is tried, and the pause between: a holder that is just ending lets go
+/// meanwhile, and one that has just begun gets to write its name.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
-impl Drop for Lock {
-    /// Closing the file would not do: a process that is just being started has it open as well, until
-    /// it runs its own program.
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
+/// The lock of a directory, which one owner at a time has, in this and all other processes. It is let
+/// go when this is dropped, and when the process ends in whatever way: the lock of a killed process is
+/// none.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    file: File,
+    path: PathBuf,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// The machine that it runs on.
+    pub host: String,
+    /// When it took the lock, RFC 3339, UTC.
+    pub since: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, host, since } = self;
+        write!(f, "process {pid} on {host} (since {since})")
     }
 }
 
-/// Takes the directory's lock.
-pub(crate) fn lock(directory: &Path) -> Result<Lock, CheckpointError> {
-    let path = directory.join(LOCK);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .context("open", &path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        // Some network file systems have no locks; then it is up to the user, as without this crate.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-        Err(TryLockError::Error(error)) => return Err(error).context("lock", &path),
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path)
-                .ok()
-                .and_then(|text| text.trim().parse().ok());
-            return Err(CheckpointError::Locked {
-                directory: directory.to_path_buf(),
-                holder,
-            });
+impl DirectoryLock {
+    /// Takes the lock of a directory that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Locked`] if somebody has it; or its file cannot be opened.
+    pub fn take(directory: &Path) -> Result<Self, CheckpointError> {
+        let path = directory.join(LOCK);
+        let mut tries = 0;
+        loop {
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .context("open", &path)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, &path) => return Ok(Self::named(file, path)),
+                // Its last holder took the file away while we waited for it.
+                Ok(()) => {}
+                // Some network file systems have no locks; then it is up to the user, as without this crate.
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    return Ok(Self::named(file, path));
+                }
+                Err(TryLockError::Error(error)) => return Err(error).context("lock", &path),
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            }
+            tries += 1;
+            if tries >= TRIES {
+                return Err(CheckpointError::Locked {
+                    directory: directory.to_path_buf(),
+                    holder: holder(&path),
+                });
+            }
         }
     }
-    // For the message above only. A full disk must not keep anyone from opening the store.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(Lock(file))
+
+    /// Whether somebody has the lock of a directory, as far as that can be seen without taking it.
+    pub fn is_taken(directory: &Path) -> bool {
+        let file = File::open(directory.join(LOCK));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn named(mut file: File, path: PathBuf) -> Self {
+        let holder = Holder {
+            pid: process::id(),
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        };
+        // For messages only. A full disk must not keep anyone from working.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| Ok(serde_json::to_string(&holder)?))
+            .and_then(|text| writeln!(file, "{text}"));
+        Self { file, path }
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // While it is ours, so that nobody finds a file that is nobody's. Not one of the same name in a
+        // directory that was made anew.
+        if is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+        // Closing the file would not do: a process that is just being started has it open as well, until
+        // it runs its own program.
+        let _ = self.file.unlock();
+    }
+}
+
+fn holder(path: &Path) -> Option<Holder> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Whether the file at `path` is this one.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let (ours, there) = (
+        file.metadata().map(identity),
+        fs::metadata(path).map(identity),
+    );
+    matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
+}
+
+/// Elsewhere an open file keeps its name.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_the_holder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::take(folder.path()).unwrap();
+        assert!(DirectoryLock::is_taken(folder.path()));
+        let error = DirectoryLock::take(folder.path()).unwrap_err();
+        let CheckpointError::Locked { holder, .. } = &error else {
+            panic!("{error}");
+        };
+        let holder = holder.as_ref().unwrap();
+        assert_eq!(holder.pid, process::id());
+        assert!(humantime::parse_rfc3339(&holder.since).is_ok());
+        assert!(error.to_string().contains(&holder.host));
+        drop(lock);
+        assert!(!DirectoryLock::is_taken(folder.path()));
+        assert!(!folder.path().join(LOCK).exists());
+        DirectoryLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn the_file_of_a_killed_process_is_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join(LOCK),
+            "{\"pid\":1,\"host\":\"h\",\"since\":\"s\"}\n",
+        )
+        .unwrap();
+        DirectoryLock::take(folder.path()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_was_made_anew_keeps_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("d");
+        fs::create_dir(&directory).unwrap();
+        let old = DirectoryLock::take(&directory).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        fs::create_dir(&directory).unwrap();
+        let _new = DirectoryLock::take(&directory).unwrap();
+        drop(old);
+        assert!(DirectoryLock::is_taken(&directory));
+    }
 }

@@ -12,7 +12,7 @@ use crate::content::Content;
 use crate::directory::{CheckpointDirectory, Found, PARTIAL, REMOVED, step_name};
 use crate::durable::sync_directory;
 use crate::error::{CheckpointError, IoContext};
-use crate::lock::{Lock, lock};
+use crate::lock::DirectoryLock;
 use crate::manifest::Manifest;
 use crate::partial::PartialCheckpoint;
 use crate::retention::{Kept, Retention};
@@ -25,7 +25,9 @@ use crate::space::free_bytes;
 pub struct CheckpointStore {
     directory: CheckpointDirectory,
     retention: Retention,
-    _lock: Lock,
+    /// The best step where the caller said it; else `best.json` is asked.
+    best: Option<u64>,
+    _lock: DirectoryLock,
 }
 
 impl CheckpointStore {
@@ -43,7 +45,7 @@ impl CheckpointStore {
         if let Some(parent) = path.parent().filter(|path| !path.as_os_str().is_empty()) {
             sync_directory(parent)?;
         }
-        let lock = lock(path)?;
+        let lock = DirectoryLock::take(path)?;
         remove_leftovers(path)?;
         match best::settle(&directory) {
             // Whoever asks for the best hears of it; training can go on without.
@@ -53,8 +55,30 @@ impl CheckpointStore {
         Ok(Self {
             directory,
             retention,
+            best: None,
             _lock: lock,
         })
+    }
+
+    /// Makes `best` the best step, if it has a checkpoint, whatever `best.json` says: what a caller has
+    /// from a verified checkpoint is worth more than a file without a checksum, and decides what is
+    /// kept.
+    ///
+    /// # Errors
+    ///
+    /// `best.json` cannot be written.
+    pub fn trust_best(&mut self, best: Option<u64>) -> Result<(), CheckpointError> {
+        let exists = |step: &u64| self.directory.path_of(*step).is_dir();
+        let best = best.filter(exists);
+        best::set(&self.directory, best)?;
+        self.best = best;
+        Ok(())
+    }
+
+    /// Removes the checkpoints that are no longer needed now that `newest` is the newest: what a save
+    /// that was killed did not come to.
+    pub fn tidy(&mut self, newest: u64) -> Vec<Note> {
+        self.retain(newest, 0).1
     }
 
     /// The directory, for reading.
@@ -118,6 +142,9 @@ impl CheckpointStore {
             }
             None => (self.write(step, &path, content, best)?, false),
         };
+        if best {
+            self.best = Some(step);
+        }
         let (removed, notes) = self.retain(step, bytes);
         Ok(Saved {
             step,
@@ -231,7 +258,11 @@ impl CheckpointStore {
             let bytes = bytes_of(&path).context("read", &path)?;
             checkpoints.push(Kept { step, bytes });
         }
-        Ok(self.retention.split(&checkpoints, saved, self.best()?))
+        let best = match self.best {
+            Some(step) => Some(step),
+            None => self.best()?,
+        };
+        Ok(self.retention.split(&checkpoints, saved, best))
     }
 
     /// Takes the checkpoints' names away, for good, and only then their files, so that no half of one

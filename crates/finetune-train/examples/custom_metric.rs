@@ -109,7 +109,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut observers = Observers::default()
         .measuring(metrics)
-        .with(run.event_log(&start.state.observers)?)
+        .with(run.event_log(&start)?.0)
         .with(watch);
     let outcome = train(&plan, start, &data, &run, &mut observers)?;
     println!("{:?} after {} steps", outcome.reason, outcome.steps);

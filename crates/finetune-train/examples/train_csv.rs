@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Start::fresh(prepare(&plan, base, &device)?);
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;
-    let log = run.event_log(&start.state.observers)?;
+    let log = run.event_log(&start)?.0;
     let mut observers = Observers::default().with(log).with(Printer);
     let outcome = train(&plan, start, &data, &run, &mut observers)?;
     println!(

@@ -7,8 +7,8 @@ use finetune_kernels::time_in_products;
 
 use crate::{
     Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
-    FeatureStore, FrozenPrefix, Learner, Observers, Outcome, RunDirectory, Steps, StopReason,
-    TrainData, TrainError, TrainPlan, TrainState, evaluate,
+    FeatureStore, FrozenPrefix, KeptModel, Learner, Observers, Outcome, RunDirectory, Steps,
+    StopReason, TrainData, TrainError, TrainPlan, TrainState, evaluate,
 };
 
 /// All that follows a step.
@@ -231,28 +231,16 @@ impl<'a> AfterStep<'a> {
             );
             observers.emit(&Event::Note { message })?;
         }
-        let kept = match (&state.best, self.plan.load_best_model_at_end) {
-            (Some(best), true) => best.step,
-            _ => state.step,
-        };
+        let mut kept = KeptModel::intended(state, self.plan.load_best_model_at_end);
         if reason != StopReason::Interrupted {
-            let adopted = match kept == state.step {
-                true => Ok(false),
-                false => run.adopt(&directory.path_of(kept)).map(|()| true),
-            };
-            if let Err(error) = &adopted {
-                let message = format!("the last model is kept, not the best: {error}");
-                observers.emit(&Event::Note { message })?;
-            }
-            if !adopted.unwrap_or(false) {
-                run.save_model(&learner.result(), adapter.as_ref())?;
-            }
+            kept = kept.save(&directory, learner, adapter.as_ref(), state, run, observers)?;
         }
         observers.emit(&Event::Finished {
             step: state.step,
             loss: state.all.mean_loss(),
             reason: reason.clone(),
-            best_step: kept,
+            best_step: kept.step,
+            lost_best: kept.lost_best.clone(),
             seconds: state.all.seconds,
         })?;
         Ok(Outcome {
@@ -262,8 +250,10 @@ impl<'a> AfterStep<'a> {
             product_seconds: time_in_products().as_secs_f64(),
             samples_per_second: state.all.samples_per_second(),
             reason,
-            kept_step: kept,
-            kept_epoch: self.steps.epochs(kept),
+            kept_step: kept.step,
+            kept_epoch: self.steps.epochs(kept.step),
+            kept_evaluation: kept.evaluation,
+            lost_best: kept.lost_best,
             saving,
             before: state.before.take(),
             best: state.best.take(),

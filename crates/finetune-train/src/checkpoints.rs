@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    ADAPTER, Learner, RunDirectory, TrainError, TrainPlan, TrainState, parameters::visit_parameters,
+    ADAPTER, Learner, RunDirectory, TrainError, TrainPlan, TrainState,
+    event_log::{EVENTS, SavedLog},
+    parameters::visit_parameters,
+    saved_plan::PLAN,
 };
 
 /// File of the [`SavedState`].
@@ -28,6 +31,9 @@ pub(crate) const EMA: &str = "ema.";
 /// File of the trained parameters by path, where the model's file has them in another form: an
 /// adapter's (PiSSA's is converted), or the moving average.
 pub(crate) const TRAINED: &str = "trained.safetensors";
+
+/// Files of a checkpoint that a model does not have.
+pub(crate) const NOT_OF_THE_MODEL: [&str; 5] = [STATE, OPTIMIZER, TRAINED, PLAN, EVENTS];
 
 /// The content of [`STATE`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,25 +63,38 @@ pub(crate) struct Checkpoints {
     cost: SavingCost,
     adapter: Option<AdapterFile>,
     tokenizer_from: PathBuf,
+    /// The plan's text.
+    plan: String,
+    events: PathBuf,
 }
 
 impl Checkpoints {
-    /// Takes the run's directory of checkpoints; one run only can have it.
+    /// Takes the run's directory of checkpoints; one run only can have it. Which is the best says the
+    /// state that the run goes on from, which has verified.
     pub fn open(
         plan: &TrainPlan,
         run: &RunDirectory,
         adapter: Option<AdapterFile>,
+        state: &TrainState,
     ) -> Result<Self, TrainError> {
         let retention = Retention {
             keep_last: plan.save_total_limit,
             byte_budget: (plan.save_bytes_limit > 0).then_some(plan.save_bytes_limit),
         };
-        let store = CheckpointStore::open(run.checkpoints(), retention)?;
+        let mut store = CheckpointStore::open(run.checkpoints(), retention)?;
+        if plan.load_best_model_at_end {
+            store.trust_best(state.best.as_ref().map(|best| best.step))?;
+        }
+        if store.directory().path_of(state.step).exists() {
+            store.tidy(state.step);
+        }
         Ok(Self {
             writer: BackgroundWriter::new(store)?,
             cost: SavingCost::default(),
             adapter,
             tokenizer_from: run.tokenizer_from().into(),
+            plan: plan.to_toml()?,
+            events: run.events(),
         })
     }
 
@@ -115,7 +134,11 @@ impl Checkpoints {
         let config = result.config();
         let mut content = Content::new(json!({ "step": state.step }))
             .bytes(STATE, json)
+            .bytes(PLAN, self.plan.clone())
             .bytes("config.json", config.to_json());
+        if let Some(log) = SavedLog::among(&state.observers) {
+            content = log.copy_into(content, self.events.clone());
+        }
         for name in TOKENIZER_FILES {
             let path = self.tokenizer_from.join(name);
             if path.exists() {

@@ -7,9 +7,9 @@ use finetune_kernels::DropoutSource;
 use serde_json::Value;
 
 use crate::{
-    AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, Observers, RunDirectory,
-    SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError, TrainPlan,
-    TrainState, Unfreezing, Workers, batches, clip_factor,
+    AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, LostBest, Observers,
+    RunDirectory, SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError,
+    TrainPlan, TrainState, Unfreezing, Workers, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -42,6 +42,10 @@ pub struct Outcome {
     pub kept_step: u64,
     /// The same in epochs.
     pub kept_epoch: f64,
+    /// The evaluation of that model, if there was one.
+    pub kept_evaluation: Option<Value>,
+    /// The best model, if it was to be kept and its checkpoint is damaged: another is kept.
+    pub lost_best: Option<LostBest>,
     /// The evaluation before the first step.
     pub before: Option<Value>,
     /// The best evaluation.
@@ -72,7 +76,7 @@ pub fn train(
     let unfreezing = Unfreezing::new(plan, steps.per_epoch(), prepared.model.config());
     let model = unfreezing.apply(prepared.model, state.step.saturating_sub(1))?;
     let mut learner = Learner::new(plan, model, optimizer, ema)?;
-    let checkpoints = Checkpoints::open(plan, run, prepared.adapter)?;
+    let checkpoints = Checkpoints::open(plan, run, prepared.adapter, &state)?;
     observers.emit(&begun)?;
     let prefix = FrozenPrefix::fill(plan, &learner.model, data, &steps, run.path(), observers)?;
     let mut after = AfterStep::new(

@@ -56,6 +56,14 @@ pub enum TrainError {
         /// Why not.
         problem: String,
     },
+    /// A file of the run is not what it was.
+    #[error("{} is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A file of the run cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
@@ -111,6 +119,8 @@ impl TrainError {
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
         use finetune_checkpoint::CheckpointError::{Io, NoSpace, Panicked, WriterEnded};
+        use finetune_models::ModelError;
+        use finetune_peft::PeftError;
         match self {
             Self::Checkpoint(error) => !matches!(
                 error,
@@ -119,6 +129,10 @@ impl TrainError {
             #[cfg(feature = "tensorboard")]
             Self::Tensorboard(_) => false,
             Self::Write { .. }
+            | Self::Model(ModelError::Write { .. })
+            | Self::Peft(PeftError::File {
+                action: "write", ..
+            })
             | Self::FeatureDisk { .. }
             | Self::FeatureMemory { .. }
             | Self::NotFinite { .. }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Accumulator, CustomMetrics, Evaluation, TrainError};
+use crate::{Accumulator, CustomMetrics, Evaluation, LostBest, TrainError};
 
 /// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
 /// whose names end in `seconds`, and everything else is the same whenever the plan is.
@@ -142,6 +142,9 @@ pub enum Event {
         reason: StopReason,
         /// Step of the model that was kept.
         best_step: u64,
+        /// The best model, if it was to be kept and could not be.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        lost_best: Option<LostBest>,
         /// Time of all steps, without evaluations.
         seconds: f64,
     },

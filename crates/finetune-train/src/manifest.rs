@@ -31,6 +31,9 @@ pub struct Manifest {
     pub seed: u64,
     /// The plan, as `plan.toml` has it.
     pub plan: TrainPlan,
+    /// SHA-256 of the plan as TOML: what it was when this was written.
+    #[serde(default)]
+    pub plan_sha256: String,
     /// Each time that the run was worked on, in order. A session that was killed has no end.
     pub sessions: Vec<Session>,
     /// What came out, once the run is complete.
@@ -155,12 +158,33 @@ impl FileFacts {
                 Err(error) => return Err(error),
             }
         }
-        let digits = hasher.finalize();
         Ok(Self {
             path: path.into(),
             bytes,
-            sha256: digits.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex(hasher),
         })
+    }
+}
+
+/// The digest as 64 hex digits.
+pub(crate) fn hex(hasher: Sha256) -> String {
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl TrainPlan {
+    /// The plan as `plan.toml` has it.
+    pub(crate) fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self)
+            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))
+    }
+
+    /// SHA-256 of that, as 64 hex digits.
+    ///
+    /// # Errors
+    /// [`TrainError::Plan`] if it cannot be written as TOML.
+    pub fn sha256(&self) -> Result<String, TrainError> {
+        Ok(hex(Sha256::new().chain_update(self.to_toml()?)))
     }
 }
 
@@ -171,7 +195,7 @@ impl Manifest {
     /// Reads the manifest of a run directory; `None` if there is none.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`] if it cannot be read, or a newer version wrote it.
+    /// [`TrainError::NoRun`] if it cannot be read, or a newer version wrote it; [`TrainError::Damaged`].
     pub fn read(run: &Path) -> Result<Option<Self>, TrainError> {
         let problem = |problem: String| TrainError::NoRun {
             path: run.into(),
@@ -182,16 +206,26 @@ impl Manifest {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(problem(error.to_string())),
         };
-        let json: Value =
-            serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
+        let damaged = |error: serde_json::Error| TrainError::Damaged {
+            path: run.join(Self::FILE),
+            problem: error.to_string(),
+        };
+        let json: Value = serde_json::from_slice(&text).map_err(damaged)?;
         let version = json["schema_version"].as_u64().unwrap_or(0);
         if version > u64::from(MANIFEST_VERSION) {
             return Err(problem(format!(
                 "a newer version wrote it (schema_version {version}, this program reads up to {MANIFEST_VERSION}); update finetune"
             )));
         }
-        let manifest = serde_json::from_value(json).map_err(|error| problem(error.to_string()))?;
-        Ok(Some(manifest))
+        Ok(Some(serde_json::from_value(json).map_err(damaged)?))
+    }
+
+    /// The plan, if it is what it was when the manifest was written. Manifests of earlier versions do
+    /// not know.
+    pub fn verified_plan(self) -> Option<TrainPlan> {
+        let known = !self.plan_sha256.is_empty();
+        let found = self.plan.sha256().ok()?;
+        (!known || self.plan_sha256 == found).then_some(self.plan)
     }
 
     /// Writes it into a run directory: beside its place, synced, renamed.

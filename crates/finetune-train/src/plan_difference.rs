@@ -1,8 +1,8 @@
 //! What differs between two plans, and whether a run can go on all the same.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use toml::Value;
+use toml::{Table, Value};
 
 use crate::{TrainError, TrainPlan};
 
@@ -29,24 +29,43 @@ pub struct Difference {
     pub now: String,
 }
 
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, saved, now } = self;
+        match (saved.as_str(), now.as_str()) {
+            ("", now) => write!(f, "{key}: not in the run, now {now}"),
+            (saved, "") => write!(f, "{key}: {saved} in the run, now gone"),
+            (saved, now) => write!(f, "{key}: {saved} in the run, now {now}"),
+        }
+    }
+}
+
 impl TrainPlan {
     /// The keys in which this plan differs from `now`.
     pub fn differences(&self, now: &Self) -> Result<Vec<Difference>, TrainError> {
-        let (saved, now) = (flat(self)?, flat(now)?);
-        let mut keys: Vec<_> = saved.keys().chain(now.keys()).collect();
-        keys.sort();
-        keys.dedup();
-        let text = |values: &BTreeMap<String, String>, key: &String| {
-            values.get(key).cloned().unwrap_or_default()
-        };
-        let differences = keys.into_iter().map(|key| Difference {
-            key: key.clone(),
-            saved: text(&saved, key),
-            now: text(&now, key),
-        });
-        Ok(differences
-            .filter(|difference| difference.saved != difference.now)
-            .collect())
+        Ok(differences(self.to_table()?, now.to_table()?))
+    }
+
+    /// The plan as a table of TOML.
+    pub(crate) fn to_table(&self) -> Result<Table, TrainError> {
+        Table::try_from(self)
+            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))
+    }
+
+    /// The differences from `now` that are harmless or `accepted` by name, and the others.
+    pub(crate) fn sorted_differences(
+        &self,
+        now: &Self,
+        accepted: &[String],
+    ) -> Result<(Vec<Difference>, Vec<Difference>), TrainError> {
+        let is = |key: &str, name: &str| key == name || key.starts_with(&format!("{name}."));
+        let differences = self.differences(now)?.into_iter();
+        Ok(differences.partition(|difference| {
+            let mut names = HARMLESS
+                .into_iter()
+                .chain(accepted.iter().map(String::as_str));
+            names.any(|name| is(&difference.key, name))
+        }))
     }
 
     /// Refuses to go on with `now` where it differs from this plan in more than what is harmless or
@@ -56,20 +75,13 @@ impl TrainPlan {
         now: &Self,
         accepted: &[String],
     ) -> Result<Vec<Difference>, TrainError> {
-        let is = |key: &str, name: &str| key == name || key.starts_with(&format!("{name}."));
-        let (passed, refused): (Vec<_>, Vec<_>) =
-            self.differences(now)?.into_iter().partition(|difference| {
-                let mut names = HARMLESS
-                    .into_iter()
-                    .chain(accepted.iter().map(String::as_str));
-                names.any(|name| is(&difference.key, name))
-            });
+        let (passed, refused) = self.sorted_differences(now, accepted)?;
         if refused.is_empty() {
             return Ok(passed);
         }
         let lines: Vec<_> = refused
             .iter()
-            .map(|Difference { key, saved, now }| format!("  {key}: {saved} in the run, now {now}"))
+            .map(|difference| format!("  {difference}"))
             .collect();
         let accept: Vec<_> = refused
             .iter()
@@ -83,7 +95,26 @@ impl TrainPlan {
     }
 }
 
-fn flat(plan: &TrainPlan) -> Result<BTreeMap<String, String>, TrainError> {
+/// The keys in which two tables differ.
+pub(crate) fn differences(saved: Table, now: Table) -> Vec<Difference> {
+    let (saved, now) = (flat(saved), flat(now));
+    let mut keys: Vec<_> = saved.keys().chain(now.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let text = |values: &BTreeMap<String, String>, key: &String| {
+        values.get(key).cloned().unwrap_or_default()
+    };
+    let differences = keys.into_iter().map(|key| Difference {
+        key: key.clone(),
+        saved: text(&saved, key),
+        now: text(&now, key),
+    });
+    differences
+        .filter(|difference| difference.saved != difference.now)
+        .collect()
+}
+
+fn flat(table: Table) -> BTreeMap<String, String> {
     fn add(prefix: &str, value: Value, values: &mut BTreeMap<String, String>) {
         match value {
             Value::Table(table) => {
@@ -97,9 +128,7 @@ fn flat(plan: &TrainPlan) -> Result<BTreeMap<String, String>, TrainError> {
             }
         }
     }
-    let table = Value::try_from(plan)
-        .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))?;
     let mut values = BTreeMap::new();
-    add("", table, &mut values);
-    Ok(values)
+    add("", Value::Table(table), &mut values);
+    values
 }

@@ -1,104 +1,150 @@
 //! The directory of a run: `plan.toml`, `events.jsonl`, `checkpoints/`, `model/`.
 
 use std::{
-    collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use finetune_checkpoint::Checkpoint;
+use finetune_checkpoint::{Checkpoint, CheckpointDirectory, CheckpointError, DirectoryLock};
 use finetune_models::{SequenceClassifier, write_directory};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
-    ADAPTER, EventLog, TrainError, TrainPlan,
-    checkpoints::{OPTIMIZER, STATE, TRAINED},
+    ADAPTER, EventLog, Manifest, SavedPlan, Start, TrainError, TrainPlan,
+    checkpoints::NOT_OF_THE_MODEL,
+    event_log::{EVENTS, SavedLog},
+    saved_plan::PLAN,
 };
 
-const PLAN: &str = "plan.toml";
-
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
-/// removed, so that a run that never began leaves nothing.
+/// removed, so that a run that never began leaves nothing. Nobody else can work on the run meanwhile.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
     /// Folders above it that were made for it, the innermost first.
     made: Vec<PathBuf>,
+    /// Whether it was there before, with nothing worth keeping in it.
+    existed: bool,
     tokenizer_from: PathBuf,
     begun: bool,
+    /// Let go after the rest.
+    _lock: Option<DirectoryLock>,
 }
 
 impl RunDirectory {
-    /// Makes the directory, which must not exist.
+    /// Makes the directory, which must not exist, or hold nothing but what a run left that was killed
+    /// before it began.
+    ///
+    /// # Errors
+    /// [`TrainError::RunDirectory`], and [`TrainError::Checkpoint`] if another process has it.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         let refuse = |problem: String| TrainError::RunDirectory {
             path: path.into(),
             problem,
         };
-        if path.exists() {
-            return Err(refuse(
-                "it exists already, and nothing is overwritten".into(),
-            ));
-        }
-        let parents = path.ancestors().skip(1);
-        let parents = parents.filter(|parent| !parent.as_os_str().is_empty());
-        let (mut made, mut above) = (Vec::new(), None);
-        for parent in parents {
-            if parent.exists() {
-                above = Some(parent);
-                break;
-            }
-            made.push(parent.to_path_buf());
-        }
-        if let Some(file) = above.filter(|above| !above.is_dir()) {
-            return Err(refuse(format!("{} is not a directory", file.display())));
-        }
-        let created = fs::create_dir_all(path.parent().unwrap_or(path));
-        if let Err(error) = created.and_then(|()| fs::create_dir(path)) {
-            remove_empty(&made);
-            return Err(refuse(error.to_string()));
-        }
-        Ok(Self {
+        let existed = path.exists();
+        let made = match existed {
+            true => Vec::new(),
+            false => make(path).map_err(refuse)?,
+        };
+        let mut run = Self {
             path: path.into(),
             made,
+            existed,
             tokenizer_from: PathBuf::new(),
             begun: false,
-        })
+            _lock: None,
+        };
+        // Before the lock's file is made in a directory that is not ours, and again once it is locked.
+        for _ in 0..2 {
+            if !holds_nothing(path) {
+                run.begun = true;
+                return Err(refuse(match path.join(PLAN).exists() {
+                    true if run.is_complete() => "it has a complete run, and nothing is overwritten".into(),
+                    true => "it has a run that is not complete (--resume auto goes on with it), and nothing is overwritten".into(),
+                    false => "it exists already, and nothing is overwritten".into(),
+                }));
+            }
+            if run._lock.is_none() {
+                // Whoever has it removes it, or begins.
+                run.begun = true;
+                run._lock = Some(DirectoryLock::take(path)?);
+                run.begun = false;
+            }
+        }
+        remove_leftovers(path)?;
+        Ok(run)
     }
 
-    /// Opens the directory of a run that has begun, with its plan.
-    pub fn open(path: &Path) -> Result<(Self, TrainPlan), TrainError> {
-        let file = path.join(PLAN);
-        let problem = |problem: String| TrainError::NoRun {
-            path: path.into(),
-            problem,
+    /// Opens the directory of a run that has begun, with its plan, to go on with it. What a killed
+    /// session left half-written is removed.
+    ///
+    /// # Errors
+    /// [`TrainError::NoRun`], and [`TrainError::Checkpoint`] if another process works on the run.
+    pub fn open(path: &Path) -> Result<(Self, SavedPlan), TrainError> {
+        let (mut run, _) = Self::read(path)?;
+        run._lock = match DirectoryLock::take(path) {
+            Ok(lock) => Some(lock),
+            // There is nothing to write.
+            Err(error) if run.is_complete() && !is_taken(&error) => None,
+            Err(error) => return Err(error.into()),
         };
-        if !file.exists() {
-            return Err(problem(match path.exists() {
-                true => format!("it has no {PLAN}"),
-                false => "it does not exist".into(),
-            }));
+        if run._lock.is_some() {
+            remove_leftovers(path)?;
         }
-        let text = fs::read_to_string(&file).map_err(|error| problem(error.to_string()))?;
-        let plan = toml::from_str(&text).map_err(|error| problem(format!("{PLAN}: {error}")))?;
+        // Another process may have worked on it until now.
+        let plan = SavedPlan::read(path)?;
+        Ok((run, plan))
+    }
+
+    /// The directory of a run that has begun, with its plan, to look at only.
+    ///
+    /// # Errors
+    /// [`TrainError::NoRun`].
+    pub fn read(path: &Path) -> Result<(Self, SavedPlan), TrainError> {
+        if !path.join(PLAN).exists() {
+            let problem = match path.exists() {
+                false => "it does not exist".into(),
+                true if DirectoryLock::is_taken(path) => {
+                    DirectoryLock::take(path)?;
+                    format!("it has no {PLAN}")
+                }
+                true if holds_nothing(path) => format!(
+                    "it has no {PLAN}: the run was ended before it began, and there is nothing to go on with; begin it anew with `finetune train … --output {}`",
+                    path.display()
+                ),
+                true => format!("it has no {PLAN}"),
+            };
+            return Err(TrainError::NoRun {
+                path: path.into(),
+                problem,
+            });
+        }
         let run = Self {
             path: path.into(),
             made: Vec::new(),
+            existed: true,
             tokenizer_from: PathBuf::new(),
             begun: true,
+            _lock: None,
         };
+        let plan = SavedPlan::read(path)?;
         Ok((run, plan))
+    }
+
+    /// Whether the run has begun: its plan is written.
+    pub fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Writes the plan. From here on the directory stays. The tokenizer's files of saved models
     /// come from `tokenizer_from`, the base model's directory.
     pub fn begin(&mut self, plan: &TrainPlan, tokenizer_from: &Path) -> Result<(), TrainError> {
         let path = self.path.join(PLAN);
-        let text = toml::to_string(plan)
-            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))?;
-        replace(&path, text.as_bytes())?;
+        replace(&path, plan.to_toml()?.as_bytes())?;
         self.tokenizer_from = tokenizer_from.into();
         self.begun = true;
         Ok(())
@@ -117,6 +163,11 @@ impl RunDirectory {
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
+    }
+
+    /// Where the event log is.
+    pub fn events(&self) -> PathBuf {
+        self.path.join(EVENTS)
     }
 
     /// Where the results are, once the run is complete.
@@ -152,19 +203,54 @@ impl RunDirectory {
         })
     }
 
-    /// Makes the model of a checkpoint `model/`, once every file of it has verified.
-    pub fn adopt(&self, checkpoint: &Path) -> Result<(), TrainError> {
-        let checkpoint = Checkpoint::open(checkpoint)?;
+    /// Makes the model of a checkpoint `model/`, once every file of it has verified. What else is in the
+    /// checkpoint may be damaged; of a small file that is, another whole copy is taken, and a note
+    /// returned.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] with damage if the model is not what it was, [`TrainError::Write`].
+    pub fn adopt(&self, checkpoint: &Path) -> Result<Vec<String>, TrainError> {
+        let checkpoint = Checkpoint::open_manifest(checkpoint)?;
+        let names = checkpoint
+            .names()
+            .filter(|name| !NOT_OF_THE_MODEL.contains(name));
+        let (mut files, mut notes) = (Vec::new(), Vec::new());
+        for name in names {
+            let from = match checkpoint.verified(name) {
+                Err(error) if error.is_damage() => {
+                    let spare = self.spare(&checkpoint, name).ok_or(error)?;
+                    notes.push(format!(
+                        "{} of the best checkpoint is damaged; {} is the same, and taken instead",
+                        name,
+                        spare.display()
+                    ));
+                    spare
+                }
+                other => other?,
+            };
+            files.push((name, from));
+        }
         self.replace_model(|partial| {
-            let own = [STATE, OPTIMIZER, TRAINED];
-            for name in checkpoint.names().filter(|name| !own.contains(name)) {
+            for (name, from) in files {
                 let to = partial.join(name);
-                fs::copy(checkpoint.file(name)?, &to)
+                fs::copy(from, &to)
                     .and_then(|_| File::open(&to)?.sync_all())
                     .map_err(TrainError::write(&to))?;
             }
             Ok(())
-        })
+        })?;
+        Ok(notes)
+    }
+
+    /// Another file with the content that one of a checkpoint was written with.
+    fn spare(&self, checkpoint: &Checkpoint, name: &str) -> Option<PathBuf> {
+        let checkpoints = CheckpointDirectory::new(self.checkpoints());
+        let steps = checkpoints.steps().unwrap_or_default().into_iter();
+        let mut places = steps
+            .map(|step| checkpoints.path_of(step))
+            .chain([self.tokenizer_from.clone()])
+            .map(|place| place.join(name));
+        places.find(|place| checkpoint.is_copy(name, place))
     }
 
     /// Fills `model/`; one that a killed session left is replaced.
@@ -179,22 +265,102 @@ impl RunDirectory {
         write_directory(&directory, fill)
     }
 
-    /// An observer that writes `events.jsonl`: from the start, or on from where a checkpoint was
-    /// taken.
-    pub fn event_log(&self, states: &BTreeMap<String, Value>) -> Result<EventLog, TrainError> {
-        let path = self.path.join("events.jsonl");
-        let position = states.get(EventLog::NAME).and_then(Value::as_u64);
-        EventLog::open(path.clone(), position.unwrap_or(0)).map_err(TrainError::write(&path))
+    /// An observer that writes `events.jsonl`: from the start, or on from where the checkpoint that
+    /// the run goes on from was taken. With what was wrong with a log that had to be mended.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`] if it is not what it was and cannot be mended, [`TrainError::Write`].
+    pub fn event_log(&self, start: &Start) -> Result<(EventLog, Option<String>), TrainError> {
+        let copy = start.checkpoint.as_ref().map(|path| path.join(EVENTS));
+        let copy = copy.filter(|path| path.exists());
+        EventLog::open(
+            self.events(),
+            SavedLog::among(&start.state.observers),
+            copy.as_deref(),
+        )
     }
 }
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        if !self.begun {
-            let _ = fs::remove_dir_all(&self.path);
-            remove_empty(&self.made);
+        match (self.begun, self.existed) {
+            (true, _) => {}
+            (false, true) => drop(remove_leftovers(&self.path)),
+            (false, false) => {
+                let _ = fs::remove_dir_all(&self.path);
+                remove_empty(&self.made);
+            }
         }
     }
+}
+
+/// Makes a directory, and returns the folders above it that had to be made, the innermost first.
+fn make(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let parents = path.ancestors().skip(1);
+    let parents = parents.filter(|parent| !parent.as_os_str().is_empty());
+    let (mut made, mut above) = (Vec::new(), None);
+    for parent in parents {
+        if parent.exists() {
+            above = Some(parent);
+            break;
+        }
+        made.push(parent.to_path_buf());
+    }
+    if let Some(file) = above.filter(|above| !above.is_dir()) {
+        return Err(format!("{} is not a directory", file.display()));
+    }
+    let created = fs::create_dir_all(path.parent().unwrap_or(path));
+    match created.and_then(|()| fs::create_dir(path)) {
+        Ok(()) => Ok(made),
+        Err(error) => {
+            remove_empty(&made);
+            Err(error.to_string())
+        }
+    }
+}
+
+/// Files that are written beside their place and renamed.
+const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, "results.json", EVENTS];
+
+/// Whether a name in a run directory is that of something half-written: of a file, or of `model/`.
+fn is_leftover(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else {
+        return false;
+    };
+    let file = name.strip_suffix(".partial");
+    name.starts_with(".partial-") || file.is_some_and(|file| REPLACED.contains(&file))
+}
+
+/// Whether a directory has nothing that is worth keeping: only what a run leaves that is killed before
+/// it has begun.
+fn holds_nothing(path: &Path) -> bool {
+    let is_lock = |name: &OsStr| name == ".lock";
+    let entries =
+        fs::read_dir(path).map(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())));
+    entries.is_ok_and(|mut names| {
+        names.all(|name| name.is_ok_and(|name| is_lock(&name) || is_leftover(&name)))
+    })
+}
+
+/// Removes what killed sessions have left half-written in a run directory.
+fn remove_leftovers(path: &Path) -> Result<(), TrainError> {
+    let entries = fs::read_dir(path).map_err(TrainError::write(path))?;
+    for entry in entries
+        .flatten()
+        .filter(|entry| is_leftover(&entry.file_name()))
+    {
+        let path = entry.path();
+        let removed = match path.is_dir() {
+            true => fs::remove_dir_all(&path),
+            false => fs::remove_file(&path),
+        };
+        removed.map_err(TrainError::write(&path))?;
+    }
+    Ok(())
+}
+
+fn is_taken(error: &CheckpointError) -> bool {
+    matches!(error, CheckpointError::Locked { .. })
 }
 
 /// Removes those folders that are empty, in this order.

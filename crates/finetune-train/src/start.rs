@@ -1,6 +1,9 @@
 //! Where a run begins: at the base model, or at a checkpoint.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use burn::{
     Tensor,
@@ -29,6 +32,8 @@ pub struct Start {
     pub optimizer: OptimizerState,
     /// The moving average's state.
     pub ema: EmaState,
+    /// The checkpoint that it is taken from.
+    pub checkpoint: Option<PathBuf>,
     /// Newer checkpoints that were passed over, and why.
     pub damaged: Vec<String>,
 }
@@ -41,6 +46,7 @@ impl Start {
             state: TrainState::new(),
             optimizer: OptimizerState::default(),
             ema: EmaState::default(),
+            checkpoint: None,
             damaged: Vec::new(),
         }
     }
@@ -97,6 +103,7 @@ impl Start {
                 steps: saved.optimizer_steps,
             },
             ema: EmaState { tensors: ema },
+            checkpoint: Some(checkpoint.path().into()),
             damaged: Vec::new(),
         })
     }

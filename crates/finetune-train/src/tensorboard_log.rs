@@ -1,6 +1,10 @@
 //! TensorBoard's view of a run, under the names that transformers' `TensorBoardCallback` gives.
 
-use std::path::Path;
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, ErrorKind},
+    path::Path,
+};
 
 use finetune_metrics::{Targets, sigmoid, softmax};
 use finetune_tensorboard::{
@@ -8,7 +12,7 @@ use finetune_tensorboard::{
 };
 use serde_json::{Value, json};
 
-use crate::{Accumulator, Evaluation, Event, Observer, StopReason, TrainError, TrainPlan};
+use crate::{Accumulator, Event, Observer, TrainError, TrainPlan};
 
 /// More classes than this, and no curves are drawn: nobody looks at so many.
 const MOST_CURVES: usize = 20;
@@ -68,6 +72,34 @@ impl TensorboardLog {
         Ok(Self { writer })
     }
 
+    /// Makes the directory anew from an event log: it is only a view of that, but for the
+    /// precision-recall curves of evaluations, whose predictions the log does not have.
+    ///
+    /// # Errors
+    /// [`TrainError::Tensorboard`] and [`TrainError::Write`] if it cannot be written,
+    /// [`TrainError::Damaged`] if the log is.
+    pub fn rebuild(directory: &Path, plan: &TrainPlan, events: &Path) -> Result<Self, TrainError> {
+        match fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(TrainError::write(directory)(error));
+            }
+            _ => {}
+        }
+        let mut log = Self::create(directory, plan)?;
+        let damaged = |problem: String| TrainError::Damaged {
+            path: events.into(),
+            problem,
+        };
+        let file = File::open(events).map_err(|error| damaged(error.to_string()))?;
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(|error| damaged(error.to_string()))?;
+            let event = serde_json::from_str(&line).map_err(|error| damaged(error.to_string()))?;
+            log.write(&event)?;
+        }
+        log.writer.flush()?;
+        Ok(log)
+    }
+
     /// The event file.
     pub fn path(&self) -> &Path {
         self.writer.path()
@@ -77,24 +109,19 @@ impl TensorboardLog {
         self.writer.scalar(tag, step as i64, value as f32)
     }
 
-    fn evaluation(
+    /// As in transformers, whose evaluation is on the validation rows.
+    fn prefix(split: &str) -> &str {
+        if split == "validation" { "eval" } else { split }
+    }
+
+    fn curves(
         &mut self,
         split: &str,
         step: u64,
-        metrics: &Evaluation,
         predictions: &Accumulator,
     ) -> Result<(), TensorboardError> {
-        // As in transformers, whose evaluation is on the validation rows.
-        let prefix = if split == "validation" { "eval" } else { split };
-        let metrics = serde_json::to_value(metrics).unwrap_or_default();
-        for (name, value) in metrics.as_object().into_iter().flatten() {
-            // Neither what is undefined nor a table; and the number of rows is no metric.
-            if let Some(value) = value.as_f64().filter(|_| name != "rows") {
-                self.scalar(&format!("{prefix}/{name}"), step, value)?;
-            }
-        }
         for (class, labels, probabilities) in curves(predictions) {
-            let tag = format!("{prefix}/precision_recall/{class}");
+            let tag = format!("{}/precision_recall/{class}", Self::prefix(split));
             let points = DEFAULT_NUM_THRESHOLDS;
             self.writer
                 .pr_curve(&tag, step as i64, &labels, &probabilities, points)?;
@@ -102,72 +129,64 @@ impl TensorboardLog {
         Ok(())
     }
 
-    fn write(&mut self, event: &Event) -> Result<(), TensorboardError> {
-        match event {
-            Event::Started {
-                trainable_parameters,
-                ..
-            } => self.scalar(
-                "train/trainable_parameters",
-                0,
-                *trainable_parameters as f64,
-            )?,
-            Event::Step {
-                step,
-                epoch,
-                loss,
-                learning_rate,
-                grad_norm,
-                rows,
-                seconds,
-                ..
-            } => {
-                self.scalar("train/loss", *step, *loss)?;
-                self.scalar("train/learning_rate", *step, *learning_rate)?;
-                self.scalar("train/grad_norm", *step, *grad_norm)?;
-                self.scalar("train/epoch", *step, *epoch)?;
-                let speed = *rows as f64 / seconds.max(f64::MIN_POSITIVE);
-                self.scalar("train/samples_per_second", *step, speed)?;
+    /// Writes an event as the log has it. Neither what is undefined is shown nor a table.
+    fn write(&mut self, event: &Value) -> Result<(), TensorboardError> {
+        let step = event["step"].as_u64().unwrap_or(0);
+        let mut scalar = |tag: &str, value: &Value| match value.as_f64() {
+            Some(value) => self.scalar(tag, step, value),
+            None => Ok(()),
+        };
+        match event["event"].as_str().unwrap_or_default() {
+            "started" | "unfrozen" => {
+                scalar("train/trainable_parameters", &event["trainable_parameters"])
             }
-            Event::Unfrozen {
-                step,
-                trainable_parameters,
-                ..
-            } => self.scalar(
-                "train/trainable_parameters",
-                *step,
-                *trainable_parameters as f64,
-            )?,
-            Event::Evaluated {
-                split,
-                step,
-                metrics,
-                predictions,
-                ..
-            } => self.evaluation(split, *step, metrics, predictions)?,
-            Event::Finished {
-                step,
-                loss,
-                reason,
-                seconds,
-                ..
-            } => {
-                self.scalar("train/train_loss", *step, *loss)?;
-                self.scalar("train/train_runtime", *step, *seconds)?;
+            "step" => {
+                for name in ["loss", "learning_rate", "grad_norm", "epoch"] {
+                    scalar(&format!("train/{name}"), &event[name])?;
+                }
+                let number = |name: &str| event[name].as_f64().unwrap_or(0.0);
+                let speed = number("rows") / number("seconds").max(f64::MIN_POSITIVE);
+                scalar("train/samples_per_second", &speed.into())
+            }
+            "evaluated" => {
+                let prefix = Self::prefix(event["split"].as_str().unwrap_or_default());
+                let metrics = event["metrics"].as_object().into_iter().flatten();
+                // The number of rows is no metric.
+                for (name, value) in metrics.filter(|(name, _)| *name != "rows") {
+                    scalar(&format!("{prefix}/{name}"), value)?;
+                }
+                Ok(())
+            }
+            "finished" => {
+                scalar("train/train_loss", &event["loss"])?;
+                scalar("train/train_runtime", &event["seconds"])?;
                 // An interrupted run has no end: it can go on in this file.
-                if *reason != StopReason::Interrupted {
-                    self.writer.hparams_end(SessionStatus::Success)?;
+                match event["reason"].as_str() {
+                    Some("interrupted") => Ok(()),
+                    _ => self.writer.hparams_end(SessionStatus::Success),
                 }
             }
-            _ => return Ok(()),
+            _ => Ok(()),
         }
-        self.writer.flush()
     }
 }
 
 impl Observer for TensorboardLog {
     fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
-        Ok(self.write(event)?)
+        if event.is_transient() {
+            return Ok(());
+        }
+        self.write(&serde_json::to_value(event).unwrap_or_default())?;
+        if let Event::Evaluated {
+            split,
+            step,
+            predictions,
+            ..
+        } = event
+        {
+            self.curves(split, *step, predictions)?;
+        }
+        Ok(self.writer.flush()?)
     }
 
     fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {

@@ -105,34 +105,63 @@ pub fn execute(
     start: Start,
     run: &mut RunDirectory,
 ) -> Result<Report, Failure> {
+    let base = loaded.files.dir.clone();
+    // Of a run that goes on the plan is written last: until then it is that of the checkpoints.
+    let goes_on = run.has_begun();
+    if !goes_on {
+        run.begin(plan, &base)?;
+    }
+    let work = || {
+        let manifest = OpenManifest::begin(run, plan, &loaded, start.state.step)?;
+        if goes_on {
+            run.begin(plan, &base)?;
+        }
+        train_and_evaluate(plan, &loaded, start, run, manifest)
+    };
+    let report = work();
+    report.map_err(|error| with_advice(error, run))
+}
+
+fn train_and_evaluate(
+    plan: &TrainPlan,
+    loaded: &Loaded,
+    start: Start,
+    run: &RunDirectory,
+    manifest: OpenManifest,
+) -> Result<Report, Failure> {
     let parameters = (start.prepared.trainable, start.prepared.all);
-    run.begin(plan, &loaded.files.dir)?;
-    let manifest = OpenManifest::begin(run, plan, &loaded, start.state.step)?;
     let mut seconds = Seconds {
         data: loaded.data_seconds,
         model: loaded.began.elapsed().as_secs_f64() - loaded.data_seconds,
         ..Seconds::default()
     };
+    let (log, mended) = run.event_log(&start)?;
+    if let Some(problem) = mended {
+        say!(
+            "note: {} was damaged ({problem}); it is brought back from the checkpoint",
+            run.events().display()
+        );
+    }
     let mut observers = Observers::default()
-        .with(run.event_log(&start.state.observers)?)
+        .with(log)
         .with(ProgressView::with_estimate(plan.train_rows == 0))
         .with(interrupt::OnSignal);
     if plan.report_to == ReportTo::Tensorboard {
         observers = observers.with(tensorboard(plan, run, &start.state.observers)?);
     }
     let started = Instant::now();
-    let outcome = train(plan, start, &loaded.data, run, &mut observers)
-        .map_err(|error| with_advice(error, run))?;
+    let outcome = train(plan, start, &loaded.data, run, &mut observers);
+    let outcome = outcome.map_err(|error| match error.into() {
+        Failure::Interrupted(_) => Failure::Interrupted("interrupted before the first step".into()),
+        other => other,
+    })?;
     seconds.train = started.elapsed().as_secs_f64();
     if outcome.reason == StopReason::Interrupted {
         manifest.end(&outcome, seconds, None)?;
-        return Err(interrupted(
-            &format!(
-                "interrupted after step {}; a checkpoint is saved",
-                outcome.steps
-            ),
-            run,
-        ));
+        return Err(Failure::Interrupted(format!(
+            "interrupted after step {}; a checkpoint is saved",
+            outcome.steps
+        )));
     }
     let mut report = Report {
         outcome,
@@ -142,11 +171,11 @@ pub fn execute(
         peak_memory: None,
     };
     if plan.strategy == Strategy::Features {
-        report.raw_predictions = Some(raw_predictions(plan, &loaded, run)?);
+        report.raw_predictions = Some(raw_predictions(plan, loaded, run)?);
     }
     if let Some(rows) = &loaded.test {
         let started = Instant::now();
-        let predictions = evaluate_test(plan, &loaded, rows, run, &mut observers)?;
+        let predictions = evaluate_test(plan, loaded, rows, run, &mut observers)?;
         let predictions = Arc::new(predictions);
         observers.emit(&Event::Evaluated {
             split: "test",
@@ -168,31 +197,30 @@ pub fn execute(
     Ok(report)
 }
 
-/// TensorBoard's event file: a new one, or on from where a checkpoint was taken.
+/// TensorBoard's event file: on from where a checkpoint was taken, or made anew from the event log.
 fn tensorboard(
     plan: &TrainPlan,
     run: &RunDirectory,
     states: &BTreeMap<String, Value>,
 ) -> Result<TensorboardLog, TrainError> {
     let directory = run.path().join("tensorboard");
-    let state = states.get(TensorboardLog::NAME);
-    let file = state.and_then(|state| state["file"].as_str());
-    if let Some(file) = file.filter(|file| !directory.join(file).exists()) {
-        say!("note: {file} is gone; TensorBoard shows the run from here on");
-        return TensorboardLog::create(&directory, plan);
+    let problem = match states.get(TensorboardLog::NAME) {
+        Some(state) => match TensorboardLog::resume(&directory, state) {
+            Ok(log) => return Ok(log),
+            Err(error) => Some(error),
+        },
+        // A new run, one that ended before its first checkpoint, or one that was not reported so far.
+        None => None,
+    };
+    let log = TensorboardLog::rebuild(&directory, plan, &run.events())?;
+    if let Some(problem) = problem {
+        say!(
+            "note: {problem}; {} is made anew from {}, without the precision-recall curves so far",
+            directory.display(),
+            run.events().display()
+        );
     }
-    match state {
-        Some(state) => TensorboardLog::resume(&directory, state),
-        None => {
-            // Of a session that ended before its first checkpoint: all of it comes again.
-            let _ = std::fs::remove_dir_all(&directory);
-            TensorboardLog::create(&directory, plan)
-        }
-    }
-}
-
-fn interrupted(what: &str, run: &RunDirectory) -> Failure {
-    Failure::Interrupted(format!("{what}. Go on with\n  {}", resume_line(run)))
+    Ok(log)
 }
 
 /// What to type to go on with a run.
@@ -201,9 +229,11 @@ fn resume_line(run: &RunDirectory) -> String {
 }
 
 /// An error of a run that has begun, with how to go on.
-fn with_advice(error: TrainError, run: &RunDirectory) -> Failure {
-    match Failure::from(error) {
-        Failure::Interrupted(_) => interrupted("interrupted before the first step", run),
+fn with_advice(error: Failure, run: &RunDirectory) -> Failure {
+    match error {
+        Failure::Interrupted(what) => {
+            Failure::Interrupted(format!("{what}. Go on with\n  {}", resume_line(run)))
+        }
         Failure::Internal(message) => Failure::Internal(format!(
             "{message}\nWhen that is mended, go on from the newest checkpoint with\n  {}",
             resume_line(run)
@@ -254,13 +284,10 @@ fn evaluate_test(
     let batch_size = plan.eval_batch_size;
     let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);
     evaluated.map_err(|error| match error.into() {
-        Failure::Interrupted(_) => interrupted(
-            &format!(
-                "interrupted while evaluating the test rows; training is complete, its result is in {}",
-                kept.display()
-            ),
-            run,
-        ),
+        Failure::Interrupted(_) => Failure::Interrupted(format!(
+            "interrupted while evaluating the test rows; training is complete, its result is in {}",
+            kept.display()
+        )),
         other => other,
     })
 }

@@ -7,7 +7,7 @@ use std::{
 
 use finetune_train::{
     FileFacts, MANIFEST_VERSION, Manifest, ModelFacts, Outcome, ResultFacts, RunDirectory, Session,
-    SessionEnd, TrainPlan,
+    SessionEnd, TrainError, TrainPlan,
 };
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ use crate::{
     error::Failure,
     execute::Loaded,
     machine::{machine, program},
+    output::say,
     run_comparison::lasting,
 };
 
@@ -42,7 +43,13 @@ impl OpenManifest {
         loaded: &Loaded,
         first_step: u64,
     ) -> Result<Self, Failure> {
-        let earlier = Manifest::read(run.path())?;
+        let earlier = match Manifest::read(run.path()) {
+            Err(error @ TrainError::Damaged { .. }) => {
+                say!("note: {error}; it is written anew, without the sessions so far");
+                None
+            }
+            other => other?,
+        };
         let session = Session {
             started_at: now(),
             program: program(),
@@ -56,6 +63,7 @@ impl OpenManifest {
             data: loaded.data_files.clone(),
             seed: plan.seed,
             plan: plan.clone(),
+            plan_sha256: plan.sha256()?,
             sessions: earlier.map(|earlier| earlier.sessions).unwrap_or_default(),
             result: None,
         };

@@ -24,7 +24,7 @@ use crate::{
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     let first = arguments.run.as_path();
-    let (original, saved) = RunDirectory::open(first)?;
+    let (original, saved) = RunDirectory::read(first)?;
     if !original.is_complete() {
         return Err(Failure::User(format!(
             "{} is not complete, so there is nothing to compare with; finish it with\n  {} resume {}",
@@ -37,8 +37,10 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         Some(output) => output.clone(),
         None => paths::numbered(&with_suffix(first, "-replay")),
     };
+    let written = saved.written()?;
+    saved.check_resumable(written, &[])?;
     let mut run = RunDirectory::create(&output)?;
-    let mut plan = saved;
+    let mut plan = written.clone();
     plan.output = run.path().display().to_string();
     let manifest = Manifest::read(first)?;
     let loaded = load_unchanged(&plan)?;

@@ -51,9 +51,12 @@ impl Report {
                 "stopped": outcome.reason,
             },
             "before": outcome.before,
-            "validation": outcome.best.as_ref().map(|best| &best.evaluation).or(outcome.last.as_ref()),
-            "best_step": outcome.best.as_ref().map(|best| best.step),
+            "validation": outcome.kept_evaluation,
+            "best_step": self.best_step(),
         });
+        if let Some(lost) = &outcome.lost_best {
+            results["lost_best"] = json!(lost);
+        }
         if let Some(test) = &self.test {
             results["test"] = summary::json_with_intervals(test);
         }
@@ -64,14 +67,23 @@ impl Report {
         results
     }
 
+    /// The step of the best model; if that is lost, of the one that is kept.
+    fn best_step(&self) -> Option<u64> {
+        let outcome = &self.outcome;
+        let best = outcome.best.as_ref().map(|best| best.step);
+        best.map(|step| match outcome.lost_best {
+            Some(_) => outcome.kept_step,
+            None => step,
+        })
+    }
+
     /// The untouched model and the result on the validation rows.
     fn comparison(&self) -> Option<Comparison> {
         let outcome = &self.outcome;
         if outcome.steps == 0 {
             return None;
         }
-        let best = outcome.best.as_ref().map(|best| &best.evaluation);
-        let after = best.or(outcome.last.as_ref())?;
+        let after = outcome.kept_evaluation.as_ref()?;
         Some(Comparison::new(outcome.before.as_ref()?, after))
     }
 
@@ -96,6 +108,13 @@ impl Report {
                 format!("\nwhat it says of the first validation rows, untrained\n\n{table}\n")
             });
         let saving = saving(&outcome.saving);
+        let lost = outcome.lost_best.as_ref().map_or_else(String::new, |lost| {
+            format!(
+                ": the last model, of step {}, not the best, of step {}, whose checkpoint is damaged",
+                count(outcome.kept_step),
+                count(lost.step)
+            )
+        });
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
         let (steps, dataset) = (count(outcome.steps), &plan.dataset);
@@ -109,7 +128,7 @@ impl Report {
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
             "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n{saving}\
-             saved   {model}\n\n\
+             saved   {model}{lost}\n\n\
              Next:\n  \
              {program} predict --model {model} \"a text of yours\"\n  \
              {program} evaluate --model {model} --dataset {dataset}\n\

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, Start, TrainPlan};
+use finetune_train::{RunDirectory, SavedPlan, Start, TrainPlan};
 
 use crate::{
     args::ResumeArguments,
@@ -18,7 +18,10 @@ use crate::{
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     let (run, saved) = RunDirectory::open(&arguments.run)?;
-    let now = settings::change(&saved, &arguments.set)?;
+    if run.is_complete() {
+        return say_complete(&run);
+    }
+    let now = settings::change(saved.written()?, &arguments.set)?;
     resume(
         run,
         &saved,
@@ -33,21 +36,19 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
 /// accepted. `load` brings what that plan names.
 pub fn resume(
     mut run: RunDirectory,
-    saved: &TrainPlan,
+    saved: &SavedPlan,
     mut now: TrainPlan,
     accepted: &[String],
     json: bool,
     load: impl FnOnce(&TrainPlan) -> Result<Loaded, Failure>,
 ) -> Result<ExitCode, Failure> {
     if run.is_complete() {
-        print(&format!(
-            "{} is complete; its result is in {}\n",
-            run.path().display(),
-            run.model().display()
-        ))?;
-        return Ok(ExitCode::SUCCESS);
+        return say_complete(&run);
     }
-    if saved.model_files.is_empty() {
+    if saved.written().is_err() {
+        say!("note: plan.toml is damaged, and is written anew");
+    }
+    if saved.trained().model_files.is_empty() {
         say!(
             "note: an earlier version began the run and kept no hashes of the base model's configuration and tokenizer, so a change there may go unnoticed"
         );
@@ -77,6 +78,15 @@ pub fn resume(
     }
     say!("{}", start.prepared.trainable_line());
     execute(&now, loaded, start, &mut run)?.print(&now, &run, json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say_complete(run: &RunDirectory) -> Result<ExitCode, Failure> {
+    print(&format!(
+        "{} is complete; its result is in {}\n",
+        run.path().display(),
+        run.model().display()
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -42,7 +42,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         let now = plan(&options, &rows, device_name, &path)?;
         let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
         now.model_sha256 = verification.wait()?.weights_sha256;
-        now.keep_batch_size_of(&saved);
+        now.keep_batch_size_of(saved.trained());
         let accepted = &arguments.accept;
         return resume(run, &saved, now, accepted, arguments.json, |_| Ok(loaded));
     }

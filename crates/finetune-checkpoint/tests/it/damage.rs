@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use finetune_checkpoint::{Checkpoint, CheckpointError, CheckpointStore};
 use tempfile::TempDir;
 
-use crate::support::{KEEP_ALL, assert_content, content, store};
+use crate::support::{KEEP_ALL, assert_content, content, noise, store};
 
 const BYTES: usize = 5_000;
 
@@ -180,4 +180,28 @@ fn a_run_that_goes_back_keeps_what_it_saves() {
     let saved = store.save(5, content(5, BYTES), false).unwrap();
     assert_eq!(saved.removed, [3]);
     assert_eq!(store.newest_valid().unwrap().unwrap().checkpoint.step(), 5);
+}
+
+#[test]
+fn files_that_are_whole_can_be_had_from_a_damaged_checkpoint() {
+    let (_folder, mut store) = store(KEEP_ALL);
+    let path = store.save(1, content(1, 1000), false).unwrap().path;
+    fs::write(path.join("optimizer/moments.bin"), noise(7, 1000)).unwrap();
+    assert!(Checkpoint::open(&path).unwrap_err().is_damage());
+    let checkpoint = Checkpoint::open_manifest(&path).unwrap();
+    let model = checkpoint.verified("model.bin").unwrap();
+    assert!(fs::read(&model).unwrap() == noise(1, 1000));
+    let spare = path.join("spare");
+    fs::write(&spare, noise(!1, 1000)).unwrap();
+    assert!(checkpoint.is_copy("optimizer/moments.bin", &spare));
+    assert!(!checkpoint.is_copy("optimizer/moments.bin", &model));
+    assert!(
+        checkpoint
+            .verified("optimizer/moments.bin")
+            .unwrap_err()
+            .is_damage()
+    );
+    fs::remove_file(path.join("model.bin")).unwrap();
+    assert!(checkpoint.verified("model.bin").unwrap_err().is_damage());
+    assert!(!checkpoint.verified("absent").unwrap_err().is_damage());
 }

@@ -126,7 +126,7 @@ fn time_of_a_save(folder: &Path) -> Duration {
 fn refuses_a_second_writer(directory: &Path, holder: u32) {
     let error = CheckpointStore::open(directory, RETENTION).unwrap_err();
     assert!(
-        matches!(error, CheckpointError::Locked { holder: Some(id), .. } if id == holder),
+        matches!(&error, CheckpointError::Locked { holder: Some(found), .. } if found.pid == holder),
         "{error}"
     );
 }

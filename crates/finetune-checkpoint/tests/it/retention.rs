@@ -104,9 +104,12 @@ fn newest_and_best_above_the_budget_are_kept_with_a_note() {
 
 #[test]
 fn nothing_is_removed_while_nobody_knows_the_best() {
-    let (_folder, mut store) = store(keep_last(1));
-    store.save(1, content(1, 1000), true).unwrap();
-    fs::write(store.directory().path().join("best.json"), "{\"st").unwrap();
+    let (_folder, mut first) = store(keep_last(1));
+    first.save(1, content(1, 1000), true).unwrap();
+    let path = first.directory().path().to_path_buf();
+    drop(first);
+    fs::write(path.join("best.json"), "{\"st").unwrap();
+    let mut store = CheckpointStore::open(&path, keep_last(1)).unwrap();
     let saved = store.save(2, content(2, 1000), false).unwrap();
     assert!(saved.removed.is_empty());
     let [note @ Note::NotRemoved { .. }] = &saved.notes[..] else {
@@ -115,4 +118,42 @@ fn nothing_is_removed_while_nobody_knows_the_best() {
     assert!(note.to_string().contains("best.json is damaged"), "{note}");
     let saved = store.save(3, content(3, 1000), true).unwrap();
     assert_eq!(saved.removed, [1, 2]);
+}
+
+#[test]
+fn the_best_that_the_caller_knows_is_kept_whatever_its_record_says() {
+    for record in [None, Some("{"), Some("{\"step\":3}"), Some("{\"step\":99}")] {
+        let (_folder, mut first) = store(keep_last(9));
+        save(&mut first, 3, &[1]);
+        let path = first.directory().path().to_path_buf();
+        drop(first);
+        let best = path.join("best.json");
+        match record {
+            Some(text) => fs::write(&best, text).unwrap(),
+            None => fs::remove_file(&best).unwrap(),
+        }
+        let mut store = CheckpointStore::open(&path, keep_last(1)).unwrap();
+        store.trust_best(Some(1)).unwrap();
+        assert_eq!(store.best().unwrap(), Some(1));
+        store.save(4, content(4, 1000), false).unwrap();
+        assert_eq!(store.steps().unwrap(), [1, 4]);
+        // A later best takes its place.
+        store.save(5, content(5, 1000), true).unwrap();
+        assert_eq!(store.steps().unwrap(), [5]);
+        // One without a checkpoint is none.
+        store.trust_best(Some(99)).unwrap();
+        assert_eq!(store.best().unwrap(), None);
+    }
+}
+
+#[test]
+fn what_a_killed_save_did_not_remove_is_removed_by_the_next_session() {
+    let (_folder, mut first) = store(keep_last(9));
+    save(&mut first, 5, &[2]);
+    let path = first.directory().path().to_path_buf();
+    drop(first);
+    let mut store = CheckpointStore::open(&path, keep_last(1)).unwrap();
+    assert!(store.tidy(4).is_empty());
+    // The best, the newest, and what is later than that.
+    assert_eq!(store.steps().unwrap(), [2, 4, 5]);
 }

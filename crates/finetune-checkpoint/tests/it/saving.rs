@@ -210,14 +210,18 @@ fn a_second_writer_is_refused_and_readers_are_not() {
     store.save(1, content(1, 100), true).unwrap();
     let path = store.directory().path().to_path_buf();
     let error = CheckpointStore::open(&path, KEEP_ALL).unwrap_err();
-    assert_eq!(
-        error.to_string(),
+    let message = error.to_string();
+    for part in [
         format!(
-            "{} is being written to by another run (process {}); wait until that ends, or use another directory",
+            "{} is in use by process {} on ",
             path.display(),
             std::process::id()
-        )
-    );
+        ),
+        " (since 20".to_owned(),
+        "; wait until that ends, or use another directory".to_owned(),
+    ] {
+        assert!(message.contains(&part), "{message}");
+    }
     let reader = CheckpointDirectory::new(&path);
     assert_eq!(reader.newest_valid().unwrap().unwrap().checkpoint.step(), 1);
     drop(store);
