@@ -230,6 +230,61 @@ fn the_batch_that_fits_is_found() {
     assert_eq!(rows * batches, 8192);
 }
 
+/// A batch that fitted when it was tried may not fit later, beside other programs. An allocation that
+/// fails ends the process that trains with SIGABRT; half of the batch goes on from the checkpoint.
+#[cfg(unix)]
+#[test]
+fn a_batch_that_does_not_fit_after_all_is_halved() {
+    let scratch = scratch();
+    let options = "--dataset data --batch-size 16 --max-steps 2000 --save-steps 20 --eval-steps 20 --auto-find-batch-size --json";
+    let model = crate::fixtures::path("tiny_bert");
+    let model = model.to_str().unwrap();
+    let arguments = [
+        &["train", "--model", model, "--output", "run"],
+        &split(options)[..],
+    ]
+    .concat();
+    let mut command = scratch.command(&arguments);
+    command.stdout(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    let saved = scratch.path("run/checkpoints/step-000020/manifest.json");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !saved.exists() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let worker = scratch.json("run/.lock")["pid"].to_string();
+    assert_ne!(worker, child.id().to_string());
+    let kill = std::process::Command::new("kill")
+        .args(["-ABRT", &worker])
+        .status();
+    assert!(kill.unwrap().success());
+    let run = Run::new(&arguments, child.wait_with_output().unwrap()).succeeded();
+    assert!(
+        run.stderr
+            .contains("16 rows did not fit into the memory in the end"),
+        "{run}"
+    );
+    assert!(run.stderr.contains("8 rows × 2 a step"), "{run}");
+    assert_eq!(run.json()["train"]["steps"], 2000);
+    let steps: Vec<_> = (1..=2000).collect();
+    assert_eq!(steps_of(&scratch, "step"), steps);
+    // The rows of a step are as many as before.
+    let events = scratch.json_lines("run/events.jsonl").into_iter();
+    assert!(
+        events
+            .filter(|event| event["event"] == "step")
+            .all(|event| event["rows"] == 16)
+    );
+    let sessions = scratch.json("run/manifest.json")["sessions"].take();
+    assert_eq!(sessions[0]["end"], Value::Null);
+    assert!(
+        sessions[1]["first_step"].as_u64().unwrap() >= 20,
+        "{sessions}"
+    );
+    scratch.run(&["resume", "run"]).succeeded();
+}
+
 #[test]
 fn plans_that_make_no_sense() {
     for (options, words) in [

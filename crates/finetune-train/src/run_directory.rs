@@ -150,6 +150,20 @@ impl RunDirectory {
         Ok(())
     }
 
+    /// Gives a run that has begun another plan: the manifest's first, so that one that is killed between
+    /// goes on by the plan of its checkpoints.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`], or the manifest cannot be read.
+    pub fn change_plan(&mut self, plan: &TrainPlan) -> Result<(), TrainError> {
+        if let Some(mut manifest) = Manifest::read(&self.path)? {
+            manifest.plan = plan.clone();
+            manifest.plan_sha256 = plan.sha256()?;
+            manifest.write(&self.path)?;
+        }
+        replace(&self.path.join(PLAN), plan.to_toml()?.as_bytes())
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

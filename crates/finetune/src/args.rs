@@ -96,6 +96,14 @@ pub struct ResumeArguments {
     /// Print one JSON object with the results on standard output
     #[arg(long)]
     pub json: bool,
+
+    /// This is the process that trains, for --auto-find-batch-size
+    #[arg(long, hide = true)]
+    pub worker: bool,
+
+    /// For the same: print the names of what is trained
+    #[arg(long, hide = true)]
+    pub list_trainable: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Training by a plan: what every command that trains has in common.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
@@ -224,19 +224,19 @@ fn tensorboard(
 }
 
 /// What to type to go on with a run.
-fn resume_line(run: &RunDirectory) -> String {
-    format!("{} resume {}", paths::program(), run.path().display())
+pub fn resume_line(run: &Path) -> String {
+    format!("{} resume {}", paths::program(), run.display())
 }
 
 /// An error of a run that has begun, with how to go on.
 fn with_advice(error: Failure, run: &RunDirectory) -> Failure {
     match error {
         Failure::Interrupted(what) => {
-            Failure::Interrupted(format!("{what}. Go on with\n  {}", resume_line(run)))
+            Failure::Interrupted(format!("{what}. Go on with\n  {}", resume_line(run.path())))
         }
         Failure::Internal(message) => Failure::Internal(format!(
             "{message}\nWhen that is mended, go on from the newest checkpoint with\n  {}",
-            resume_line(run)
+            resume_line(run.path())
         )),
         other => other,
     }

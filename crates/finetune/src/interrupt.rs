@@ -33,6 +33,14 @@ pub fn listen() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The signal that came since this was asked last.
+pub fn take() -> Option<i32> {
+    match SIGNAL.swap(0, Ordering::SeqCst) {
+        0 => None,
+        signal => Some(signal as i32),
+    }
+}
+
 /// Whether a signal came.
 pub fn requested() -> bool {
     SIGNAL.load(Ordering::SeqCst) != 0

@@ -33,6 +33,7 @@ mod run_comparison;
 mod run_time;
 mod settings;
 mod summary;
+mod supervise;
 mod terminal;
 mod train;
 mod train_options;

@@ -8,6 +8,14 @@ pub fn peak_bytes() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
+/// Processes that the system has killed for want of memory since it started; `None` where it does not
+/// tell.
+pub fn kills() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/vmstat").ok()?;
+    let line = text.lines().find(|line| line.starts_with("oom_kill "))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Bytes that programs can still have without swapping; `None` where the system does not tell. A
 /// container's limit counts too.
 pub fn available_bytes() -> Option<u64> {

@@ -1,6 +1,6 @@
 //! `finetune resume`, and `train --resume`.
 
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use finetune_models::ModelConfig;
 use finetune_train::{RunDirectory, SavedPlan, Start, TrainPlan};
@@ -8,11 +8,12 @@ use finetune_train::{RunDirectory, SavedPlan, Start, TrainPlan};
 use crate::{
     args::ResumeArguments,
     error::Failure,
-    execute::{Loaded, execute, load},
+    execute::{Loaded, execute, fresh_start, load},
     interrupt, model,
     output::{print, say},
     rows::Rows,
     settings,
+    supervise::{end_with_parent, supervise},
 };
 
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
@@ -22,14 +23,28 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
         return say_complete(&run);
     }
     let now = settings::change(saved.written()?, &arguments.set)?;
-    resume(
-        run,
-        &saved,
-        now,
-        &arguments.accept,
-        arguments.json,
-        load_unchanged,
-    )
+    if arguments.worker {
+        end_with_parent();
+    } else if now.auto_find_batch_size {
+        saved.check_resumable(
+            &TrainPlan {
+                output: saved.trained().output.clone(),
+                ..now
+            },
+            &arguments.accept,
+        )?;
+        drop(run);
+        return supervise(&arguments.run, &worker_options(arguments));
+    }
+    resume(run, &saved, now, arguments, load_unchanged)
+}
+
+/// Options of the process that trains.
+fn worker_options(arguments: &ResumeArguments) -> Vec<OsString> {
+    let set = arguments.set.iter().flat_map(|set| ["--set", set]);
+    let accept = arguments.accept.iter().flat_map(|key| ["--accept", key]);
+    let json = Some("--json").filter(|_| arguments.json);
+    set.chain(accept).chain(json).map(OsString::from).collect()
 }
 
 /// Goes on with a run by the plan `now`, which may differ from its own in what is harmless or
@@ -38,8 +53,7 @@ pub fn resume(
     mut run: RunDirectory,
     saved: &SavedPlan,
     mut now: TrainPlan,
-    accepted: &[String],
-    json: bool,
+    arguments: &ResumeArguments,
     load: impl FnOnce(&TrainPlan) -> Result<Loaded, Failure>,
 ) -> Result<ExitCode, Failure> {
     if run.is_complete() {
@@ -56,7 +70,7 @@ pub fn resume(
     }
     // Where the run is now is no difference.
     now.output = run.path().display().to_string();
-    for difference in saved.check_resumable(&now, accepted)? {
+    for difference in saved.check_resumable(&now, &arguments.accept)? {
         if difference.key != "output" {
             let (key, saved, now) = (difference.key, difference.saved, difference.now);
             say!("note: {key} was {saved} and is {now} from here on");
@@ -65,20 +79,30 @@ pub fn resume(
     now.check()?;
     let loaded = load(&now)?;
     let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
+    let start = match start.state.step {
+        0 if arguments.worker => fresh_start(&loaded, start.prepared),
+        _ => going_on(start, &loaded, &run),
+    };
+    if arguments.list_trainable {
+        say!("  {}", start.prepared.names.join("\n  "));
+    }
+    execute(&now, loaded, start, &mut run)?.print(&now, &run, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what there is, and from where it goes on.
+fn going_on(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
     say!("{}", loaded.description);
     for damage in &start.damaged {
         say!("note: a newer checkpoint is passed over: {damage}");
     }
-    match start.state.step {
-        0 => say!(
-            "resume  {}: from the beginning, there is no checkpoint",
-            run.path().display()
-        ),
-        step => say!("resume  {}: after step {step}", run.path().display()),
-    }
+    let from = match start.state.step {
+        0 => "from the beginning, there is no checkpoint".to_string(),
+        step => format!("after step {step}"),
+    };
+    say!("resume  {}: {from}", run.path().display());
     say!("{}", start.prepared.trainable_line());
-    execute(&now, loaded, start, &mut run)?.print(&now, &run, json)?;
-    Ok(ExitCode::SUCCESS)
+    start
 }
 
 fn say_complete(run: &RunDirectory) -> Result<ExitCode, Failure> {

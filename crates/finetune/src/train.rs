@@ -1,6 +1,7 @@
 //! `finetune train`.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,7 +11,7 @@ use finetune_models::ModelConfig;
 use finetune_train::{RunDirectory, TrainPlan, device, prepare, resolve_auto};
 
 use crate::{
-    args::TrainArguments,
+    args::{ResumeArguments, TrainArguments},
     error::Failure,
     execute::{Loaded, execute, fresh_start, load},
     find_batch_size::find_batch_size,
@@ -22,6 +23,7 @@ use crate::{
     resume::resume,
     rows::Rows,
     settings,
+    supervise::supervise,
     train_options::TrainOptions,
 };
 
@@ -44,7 +46,24 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         now.model_sha256 = verification.wait()?.weights_sha256;
         now.keep_batch_size_of(saved.trained());
         let accepted = &arguments.accept;
-        return resume(run, &saved, now, accepted, arguments.json, |_| Ok(loaded));
+        if now.auto_find_batch_size && !run.is_complete() {
+            let mut worker = worker_options(&arguments);
+            for difference in saved.check_resumable(&now, accepted)? {
+                worker.push("--set".into());
+                worker.push(format!("{}={}", difference.key, difference.now).into());
+            }
+            drop((run, loaded));
+            return supervise(&path, &worker);
+        }
+        let arguments = ResumeArguments {
+            run: path,
+            set: Vec::new(),
+            accept: arguments.accept,
+            json: arguments.json,
+            worker: false,
+            list_trainable: arguments.list_trainable,
+        };
+        return resume(run, &saved, now, &arguments, |_| Ok(loaded));
     }
     let output = options
         .output
@@ -57,6 +76,10 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         // Trials with damaged weights would look like a lack of memory.
         loaded.files.clone().verify()?;
         plan = find_batch_size(plan, &loaded)?;
+        plan.model_sha256 = verification.wait()?.weights_sha256;
+        run.begin(&plan, &loaded.files.dir)?;
+        drop((run, loaded));
+        return supervise(&output, &worker_options(&arguments));
     }
     let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
     plan.model_sha256 = verification.wait()?.weights_sha256;
@@ -100,6 +123,18 @@ fn within_tokenizer(plan: TrainPlan, options: &TrainOptions, longest: Option<usi
         }
         _ => plan,
     }
+}
+
+/// Options of the process that trains, which the plan does not have.
+fn worker_options(arguments: &TrainArguments) -> Vec<OsString> {
+    let flags = [
+        ("--json", arguments.json),
+        ("--list-trainable", arguments.list_trainable),
+    ];
+    let flags = flags.into_iter().filter(|(_, given)| *given);
+    let accepted = arguments.accept.iter().flat_map(|key| ["--accept", key]);
+    let flags = flags.map(|(flag, _)| flag);
+    flags.chain(accepted).map(OsString::from).collect()
 }
 
 /// The run to go on with, if that is asked for: the one named, or with `auto` the output directory
