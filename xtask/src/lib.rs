@@ -10,6 +10,8 @@ pub mod memory;
 pub mod parity;
 pub mod python;
 pub mod random_model;
+#[cfg(unix)]
+pub mod storm;
 pub mod table;
 pub mod train;
 pub mod venv;

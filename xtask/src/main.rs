@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
+#[cfg(unix)]
+use xtask::storm;
 use xtask::{bench, binary, checks, memory, parity, random_model, train, workspace};
 
 #[derive(Parser)]
@@ -71,6 +73,8 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    #[cfg(unix)]
+    Storm(storm::Arguments),
     Bench(bench::Arguments),
     /// Compare with transformers on this machine; installs it (about 6 GB) on first use
     Parity {
@@ -118,6 +122,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Model {
             directory, seed, ..
         } => random_model::distilbert(&directory, seed),
+        #[cfg(unix)]
+        Command::Storm(arguments) => storm::storm(&arguments),
         Command::Bench(arguments) => return bench::bench(&arguments),
         Command::Parity { venv, model } => parity::parity(venv, model.as_deref()),
     }?;

@@ -39,13 +39,27 @@ impl BackgroundWriter {
     ///
     /// The system gives us no thread.
     pub fn new(store: CheckpointStore) -> Result<Self, CheckpointError> {
+        Self::start(store, false)
+    }
+
+    /// As [`new`](Self::new), but the first save that fails is the last: for snapshots that count on
+    /// those before, as one does whose state names an earlier checkpoint as the best.
+    ///
+    /// # Errors
+    ///
+    /// The system gives us no thread.
+    pub fn until_error(store: CheckpointStore) -> Result<Self, CheckpointError> {
+        Self::start(store, true)
+    }
+
+    fn start(store: CheckpointStore, until_error: bool) -> Result<Self, CheckpointError> {
         let directory = store.directory().clone();
         // No buffer: a snapshot that waits is in the caller's hands, who waits with it.
         let (jobs, queue) = sync_channel(0);
         let (done, outcomes) = channel();
         let thread = thread::Builder::new()
             .name("checkpoints".to_owned())
-            .spawn(move || write_all(store, &queue, &done))
+            .spawn(move || write_all(store, &queue, &done, until_error))
             .context("start a thread to write to", directory.path())?;
         Ok(Self {
             directory,
@@ -114,7 +128,12 @@ impl Drop for BackgroundWriter {
     }
 }
 
-fn write_all(mut store: CheckpointStore, jobs: &Receiver<Job>, done: &Sender<Outcome>) {
+fn write_all(
+    mut store: CheckpointStore,
+    jobs: &Receiver<Job>,
+    done: &Sender<Outcome>,
+    until_error: bool,
+) {
     for Job {
         step,
         content,
@@ -130,7 +149,11 @@ fn write_all(mut store: CheckpointStore, jobs: &Receiver<Job>, done: &Sender<Out
             })
         });
         // Nobody may be left to hear of it; the rest is written all the same.
+        let failed = outcome.is_err();
         let _ = done.send(outcome);
+        if failed && until_error {
+            return;
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Checkpoints {
             store.tidy(state.step);
         }
         Ok(Self {
-            writer: BackgroundWriter::new(store)?,
+            writer: BackgroundWriter::until_error(store)?,
             cost: SavingCost::default(),
             adapter,
             tokenizer_from: run.tokenizer_from().into(),
@@ -117,7 +117,11 @@ impl Checkpoints {
     ) -> Result<(), TrainError> {
         let started = Instant::now();
         let content = self.content(learner, state)?;
-        self.writer.submit(state.step, content, best)?;
+        if let Err(error) = self.writer.submit(state.step, content, best) {
+            // The save that failed says why.
+            self.poll()?;
+            return Err(error.into());
+        }
         self.cost.stall_seconds += started.elapsed().as_secs_f64();
         Ok(())
     }

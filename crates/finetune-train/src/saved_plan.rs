@@ -131,6 +131,18 @@ fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
     steps.filter_map(file).next()
 }
 
+/// That a run has no plan, and where there is a copy of it.
+pub(crate) fn missing(run: &Path) -> String {
+    match checkpoint_file(&run.join("checkpoints")) {
+        Some(copy) => format!(
+            "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
+            copy.display(),
+            run.join(PLAN).display()
+        ),
+        None => format!("it has no {PLAN}"),
+    }
+}
+
 /// That the plan's file cannot be read as one: the keys that are not what they were, and how to bring
 /// them back.
 fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> String {

@@ -136,3 +136,23 @@ fn dropping_waits_for_what_is_being_written() {
         .unwrap();
     assert_eq!(found.checkpoint.step(), 1);
 }
+
+/// A snapshot that counts on one before must not be saved without it.
+#[test]
+fn nothing_is_saved_after_an_error_where_that_is_wanted() {
+    let (_folder, store) = store(KEEP_ALL);
+    let directory = store.directory().clone();
+    let writer = BackgroundWriter::until_error(store).unwrap();
+    let broken = Content::default().writer("x", None, |_: &mut dyn Write| {
+        Err(std::io::Error::other("broken"))
+    });
+    writer.submit(1, content(1, 100), false).unwrap();
+    writer.submit(2, broken, true).unwrap();
+    assert!(matches!(
+        writer.submit(3, content(3, 100), false),
+        Err(CheckpointError::WriterEnded)
+    ));
+    let outcomes = writer.finish();
+    assert!(outcomes[0].is_ok() && outcomes[1].is_err() && outcomes.len() == 2);
+    assert_eq!(directory.steps().unwrap(), [1]);
+}
