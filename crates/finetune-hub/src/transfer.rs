@@ -47,7 +47,12 @@ impl Transfer<'_> {
         // Bytes from an earlier call may be stale: if the whole does not fit, one more try from 0.
         let mut is_continued = blob.length()? > 0;
         loop {
-            self.fetch(&mut blob, report)?;
+            if let Err(error) = self.fetch(&mut blob, report) {
+                if blob.length()? == 0 {
+                    blob.discard();
+                }
+                return Err(error);
+            }
             match blob.mismatch(&self.checksum)? {
                 None => return blob.finish(),
                 Some(_) if is_continued => {
@@ -62,14 +67,7 @@ impl Transfer<'_> {
                 }
                 Some(found) => {
                     blob.discard();
-                    return Err(HubError::WrongChecksum {
-                        file: self.url.clone(),
-                        expected: self.checksum.to_string(),
-                        found: found.to_string(),
-                        advice:
-                            "Nothing was kept; try again, or check what is between you and the hub"
-                                .into(),
-                    });
+                    return Err(self.damaged(self.checksum.to_string(), found.to_string()));
                 }
             }
         }
@@ -173,9 +171,19 @@ impl Transfer<'_> {
         if let (Some(listed), Some(total)) = (self.size, total)
             && listed != total
         {
+            blob.clear()?;
             return Err(self.other_size(reply, listed, total));
         }
         self.receive(reply, blob, self.size.or(total), report)
+    }
+
+    fn damaged(&self, expected: String, found: String) -> HubError {
+        HubError::WrongChecksum {
+            file: self.url.clone(),
+            expected,
+            found,
+            advice: "Nothing was kept; try again, or check what is between you and the hub".into(),
+        }
     }
 
     /// The error for content of another size than the list of files says.
@@ -187,10 +195,10 @@ impl Transfer<'_> {
                 file: self.url.clone(),
             };
         }
-        HubError::Transfer {
-            url: self.url.clone(),
-            reason: format!("it has {total} bytes, but {listed} by the hub's list of files"),
-        }
+        self.damaged(
+            format!("{listed} bytes, by the hub's list of files"),
+            format!("{total}"),
+        )
     }
 
     fn receive(

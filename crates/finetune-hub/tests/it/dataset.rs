@@ -537,7 +537,7 @@ fn content_of_another_size_is_not_taken() {
     for bytes in [40_000, 60_000] {
         hub.fault("/content/acme/reviews", Fault::Content(vec![7; bytes]));
         let message = fetch(&hub, &["test"]).unwrap_err().to_string();
-        let words = format!("it has {bytes} bytes, but 50000 by the hub's list of files");
+        let words = format!("expected 50000 bytes, by the hub's list of files, found {bytes}");
         assert!(message.contains(&words), "{message}");
     }
 }
