@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::HubError;
+use crate::yaml;
 
 /// What the card says.
 #[derive(Debug, Default, Deserialize)]
@@ -110,18 +111,14 @@ impl Card {
 
     /// Reads a file that is YAML as a whole.
     pub(crate) fn of_yaml(place: &str, text: &str) -> Result<Self, HubError> {
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_saphyr::from_str(text).map_err(|error| HubError::Card {
+        let refuse = |reason: String| HubError::Card {
             place: place.to_string(),
-            reason: error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_string(),
-        })
+            reason,
+        };
+        match yaml::parse(text).map_err(refuse)? {
+            Value::Null => Ok(Self::default()),
+            value => serde_json::from_value(value).map_err(|error| refuse(error.to_string())),
+        }
     }
 
     /// What `other` says goes over this.

@@ -197,8 +197,11 @@ fn by_names(place: &str, folder: &str, files: &[&str]) -> Result<Splits, HubErro
         let s = SEPARATOR;
         [format!("**/{word}{s}*"), format!("**/*{s}{word}{s}*")].to_vec()
     };
-    let kinds: [&dyn Fn(&str) -> Vec<String>; 2] = [&in_folders, &in_names];
-    for kind in kinds {
+    for is_folder in [true, false] {
+        let kind = |word: &str| match is_folder {
+            true => in_folders(word),
+            false => in_names(word),
+        };
         let mut splits = Vec::new();
         for (split, words) in KEYWORDS {
             let patterns: Vec<_> = words.iter().flat_map(|word| kind(word)).collect();

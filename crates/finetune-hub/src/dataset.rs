@@ -45,11 +45,9 @@ impl FoundDataset {
         self.splits.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Names of the classes of a column, where the data set's card has them.
-    pub fn class_names(&self, column: &str) -> Option<&[String]> {
-        let mut all = self.class_names.iter();
-        let (_, names) = all.find(|(name, _)| name == column)?;
-        Some(names)
+    /// Columns of classes with their names, in order, where the data set's card has them.
+    pub fn class_names(&self) -> &[(String, Vec<String>)] {
+        &self.class_names
     }
 }
 

@@ -28,6 +28,7 @@ mod space;
 mod transfer;
 mod tree;
 mod weights;
+mod yaml;
 
 pub use dataset::{DatasetFiles, FoundDataset, is_dataset_name};
 pub use error::HubError;

@@ -188,7 +188,13 @@ fn the_card_chooses_the_configuration() {
     ));
     let mrpc = find(&hub, Some("mrpc")).unwrap();
     assert_eq!(mrpc.split_names(), ["train", "validation"]);
-    assert_eq!(mrpc.class_names("label").unwrap(), ["no", "yes"]);
+    assert_eq!(
+        mrpc.class_names(),
+        [(
+            "label".to_string(),
+            vec!["no".to_string(), "yes".to_string()]
+        )]
+    );
     let files = hub
         .client()
         .fetch_dataset(&mrpc, &["validation"], &mut |_| {})
