@@ -57,6 +57,9 @@ impl Report {
         if let Some(lost) = &outcome.lost_best {
             results["lost_best"] = json!(lost);
         }
+        if let Some(stop) = &outcome.early_stop {
+            results["train"]["early_stopping"] = json!(stop);
+        }
         if let Some(test) = &self.test {
             results["test"] = summary::json_with_intervals(test);
         }
