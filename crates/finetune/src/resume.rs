@@ -11,13 +11,14 @@ use crate::{
     execute::{Loaded, execute, load},
     interrupt, model,
     output::{print, say},
+    paths,
     rows::Rows,
     settings,
 };
 
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
-    let (run, saved) = RunDirectory::open(&arguments.run)?;
+    let (run, saved) = RunDirectory::open(&paths::go_where_it_began(&arguments.run))?;
     if run.is_complete() {
         return say_complete(&run);
     }
