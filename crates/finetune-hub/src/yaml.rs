@@ -110,7 +110,8 @@ mod tests {
             ("a: 1\nb: [\n", "line 3"),
             ("a: 1\na: 2\n", "twice"),
             ("[a]: 1\n", "name of a key"),
-            (&"[".repeat(100_000), "nested"),
+            (&"[".repeat(100), "nested"),
+            (&"[".repeat(100_000), "limit"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(problem), "{error}");

@@ -63,10 +63,13 @@ pub struct Server {
     content: String,
 }
 
+/// Name, commit and files.
+type Branch = (String, String, Vec<(String, Vec<u8>)>);
+
 /// A data set: a commit and its files for each branch.
 pub struct FakeDataset {
     pub name: String,
-    pub branches: Vec<(String, String, Vec<(String, Vec<u8>)>)>,
+    pub branches: Vec<Branch>,
 }
 
 impl FakeDataset {
@@ -87,7 +90,7 @@ impl FakeDataset {
         self
     }
 
-    fn at(&self, revision: &str) -> Option<&(String, String, Vec<(String, Vec<u8>)>)> {
+    fn at(&self, revision: &str) -> Option<&Branch> {
         let revision = revision.replace("%2F", "/");
         let mut branches = self.branches.iter();
         branches.find(|(branch, commit, _)| [branch, commit].contains(&&revision))
