@@ -65,6 +65,69 @@ fn numbers_out_of_range() {
     for (flag, value, words) in [
         ("--epochs", "0", &["epochs is 0", "above 0"][..]),
         ("--epochs", "inf", &["epochs is inf"]),
+        ("--epochs", "1e9", &["epochs is 1000000000", "at most"]),
+        ("--epochs", "-1", &["epochs is -1"]),
+        (
+            "--max-steps",
+            "1000000000000",
+            &["max_steps is 1000000000000", "at most"],
+        ),
+        (
+            "--max-steps",
+            "9223372036854775808",
+            &["max_steps is 9223372036854775808", "at most"],
+        ),
+        ("--max-steps", "-2", &["-2", "--max-steps"]),
+        (
+            "--seed",
+            "18446744073709551615",
+            &["seed is 18446744073709551615", "at most"],
+        ),
+        (
+            "--seed",
+            "99999999999999999999",
+            &["99999999999999999999", "--seed"],
+        ),
+        (
+            "--batch-size",
+            "10000000000",
+            &["batch_size is 10000000000", "at most"],
+        ),
+        (
+            "--eval-batch-size",
+            "10000000000",
+            &["eval_batch_size is 10000000000"],
+        ),
+        (
+            "--gradient-accumulation-steps",
+            "10000000000",
+            &["gradient_accumulation_steps is", "at most"],
+        ),
+        (
+            "--length-buckets",
+            "18446744073709551615",
+            &["length_buckets is", "at most"],
+        ),
+        (
+            "--max-length",
+            "10000000000",
+            &["max_length is 10000000000"],
+        ),
+        (
+            "--warmup-steps",
+            "-1",
+            &["warmup_steps is -1", "whole number"],
+        ),
+        (
+            "--warmup-steps",
+            "1.5",
+            &["warmup_steps is 1.5", "whole number"],
+        ),
+        (
+            "--set",
+            "seed=18446744073709551615",
+            &["--set seed=18446744073709551615"],
+        ),
         ("--learning-rate", "0", &["learning_rate is 0", "5e-5"]),
         ("--learning-rate", "NaN", &["learning_rate is NaN"]),
         ("--learning-rate", "-1", &["learning_rate is -1"]),
@@ -83,6 +146,32 @@ fn numbers_out_of_range() {
         ),
     ] {
         check(&[flag, value], words);
+    }
+}
+
+#[test]
+fn keys_and_numbers_beyond_all_bounds() {
+    let dots = format!("lora{}=1", ".a".repeat(50_000));
+    check(&["--set", &dots], &["--set lora.a", "50000 dots"]);
+    let nested = format!("lora = {}\n", "[".repeat(50_000));
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write("deep.toml", &nested);
+    scratch.refuses(&["train", "deep.toml", "--dataset", "data"], &["deep.toml"]);
+    let model = fixtures::path("tiny_bert");
+    let model = argument(&model);
+    for labels in ["4294967296", "99999999999999999999999"] {
+        let words = [&format!("--labels is {labels}") as &str, "at most"];
+        scratch.refuses(&["inspect", model, "--labels", labels], &words);
+    }
+    for command in ["evaluate", "predict"] {
+        let line = [command, "--model", model, "--batch-size", "10000000000"];
+        let data: &[&str] = if command == "evaluate" {
+            &["--dataset", "data"]
+        } else {
+            &["a"]
+        };
+        scratch.refuses(&[&line, data].concat(), &["--batch-size is 10000000000"]);
     }
 }
 

@@ -362,6 +362,10 @@ fn every_event_is_as_documented() {
             "multi-label classifier",
         ),
         ("--dataset rated.jsonl --max-steps 2", "regression model"),
+        (
+            "--dataset data --epochs 20 --learning-rate 1e-12 --head-learning-rate 1e-11 --early-stopping-patience 1",
+            "classifier",
+        ),
     ] {
         let scratch = Scratch::new();
         samples::splits(&scratch, "csv");

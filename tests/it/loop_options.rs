@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    command::{Run, Scratch, split},
-    samples,
+    command::{Run, Scratch, argument, split},
+    fixtures, samples,
 };
 
 fn scratch() -> Scratch {
@@ -91,10 +91,154 @@ fn early_stopping() {
     let scratch = scratch();
     // Nothing is learned, so nothing gets better.
     let options = "--epochs 50 --learning-rate 1e-12 --early-stopping-patience 3 --json";
-    let results = train(&scratch, options).succeeded().json();
+    let run = train(&scratch, options).succeeded();
+    let results = run.json();
     assert_eq!(results["train"]["stopped"], "early_stopping");
     assert_eq!(results["train"]["steps"], 40);
     assert_eq!(results["best_step"], 10);
+    let stop = &results["train"]["early_stopping"];
+    assert_eq!(
+        (&stop["step"], &stop["evaluations"]),
+        (&40.into(), &3.into())
+    );
+    assert_eq!(
+        (&stop["metric"], &stop["best_step"]),
+        (&"accuracy".into(), &10.into())
+    );
+    assert_eq!(stop["best_value"], results["validation"]["accuracy"]);
+    let events = scratch.json_lines("run/events.jsonl");
+    let event = events
+        .iter()
+        .find(|event| event["event"] == "stopped_early")
+        .unwrap();
+    assert_eq!(event["best_value"], stop["best_value"]);
+    let words = "stopped early after step 40: no improvement of accuracy in 3 evaluations; best ";
+    assert!(
+        run.stderr.contains(words) && run.stderr.contains(" at step 10"),
+        "{run}"
+    );
+}
+
+/// The learning rates of the first steps, of a run of 20.
+fn rates(options: &str) -> (Vec<f64>, toml::Table, String) {
+    let scratch = scratch();
+    let options = format!("--max-steps 20 --learning-rate 1e-3 {options}");
+    let run = train(&scratch, &options).succeeded();
+    let events = scratch.json_lines("run/events.jsonl");
+    let steps = events.iter().filter(|event| event["event"] == "step");
+    let rates = steps
+        .map(|event| event["learning_rate"].as_f64().unwrap())
+        .collect();
+    let plan = String::from_utf8(scratch.read("run/plan.toml")).unwrap();
+    (rates, plan.parse().unwrap(), run.stderr)
+}
+
+/// As transformers' `get_linear_schedule_with_warmup` has them.
+#[test]
+fn warm_up_steps_are_followed() {
+    let linear = |warmup: f64| {
+        let rate = move |step: f64| match step < warmup {
+            true => 1e-3 * step / warmup,
+            false => 1e-3 * (20.0 - step) / (20.0 - warmup),
+        };
+        (0..20)
+            .map(|step| rate(f64::from(step)))
+            .collect::<Vec<_>>()
+    };
+    for (options, warmup, steps, ratio) in [
+        ("", 2.0, 0, 0.1),
+        ("--warmup-steps 0", 0.0, 0, 0.0),
+        ("--warmup-steps 5", 5.0, 5, 0.0),
+        ("--warmup-steps 0.25", 5.0, 0, 0.25),
+        // It never comes to its peak.
+        ("--warmup-steps 40", 40.0, 40, 0.0),
+        ("--warmup-steps 5 --warmup-ratio 0.5", 5.0, 5, 0.0),
+    ] {
+        let (found, plan, notes) = rates(options);
+        for (found, expected) in found.iter().zip(linear(warmup)) {
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{options}: {found} {expected}"
+            );
+        }
+        assert_eq!(plan["warmup_steps"].as_integer(), Some(steps), "{options}");
+        assert_eq!(plan["warmup_ratio"].as_float(), Some(ratio), "{options}");
+        let both = notes.contains("the steps count, as in transformers");
+        assert_eq!(both, options.contains("ratio"), "{notes}");
+    }
+}
+
+#[test]
+fn the_head_has_its_own_rate_in_the_log() {
+    let scratch = scratch();
+    train(
+        &scratch,
+        "--max-steps 4 --learning-rate 1e-4 --head-learning-rate 1e-3",
+    )
+    .succeeded();
+    for event in scratch.json_lines("run/events.jsonl") {
+        if event["event"] == "step" {
+            let rate = |key: &str| event[key].as_f64().unwrap();
+            let (body, head) = (rate("learning_rate"), rate("head_learning_rate"));
+            assert!((head - 10.0 * body).abs() < 1e-15, "{event}");
+        }
+    }
+}
+
+#[test]
+fn pythons_flags_train_the_same() {
+    let ours = scratch();
+    let options = "--epochs 1 --learning-rate 1e-3 --batch-size 8 --eval-batch-size 16 --max-length 32 --eval-strategy epoch";
+    train(&ours, options).succeeded();
+    let python = scratch();
+    let model = fixtures::path("tiny_bert");
+    let line = format!(
+        "train --model_name_or_path {} --dataset_name data --num_train_epochs 1.0 --learning_rate 1e-3 \
+         --per_device_train_batch_size 8 --per_device_eval_batch_size 16 --max_seq_length 32 \
+         --evaluation_strategy epoch --do_train --do_eval --optim adamw_torch --output_dir run",
+        argument(&model)
+    );
+    python.run(&split(&line)).succeeded();
+    let weights = |scratch: &Scratch| scratch.read("run/model/model.safetensors");
+    assert!(weights(&ours) == weights(&python));
+    let file = scratch();
+    file.write("run.toml", "dataset_name = \"data\"\nnum_train_epochs = 1\nlearning_rate = 1e-3\nper_device_train_batch_size = 8\nper_device_eval_batch_size = 16\nmax_seq_length = 32\n");
+    file.run(&[
+        "train",
+        "run.toml",
+        "--model",
+        argument(&model),
+        "--output",
+        "run",
+    ])
+    .succeeded();
+    assert!(weights(&ours) == weights(&file));
+    python.refuses_train(
+        &["--dataset", "data", "--fp16"],
+        &["--fp16 is no option here", "--precision"],
+    );
+}
+
+/// Relative paths of a plan are those of the folder where the run began, wherever it is resumed.
+#[test]
+fn a_run_is_resumed_from_another_folder() {
+    let scratch = scratch();
+    let results = train(&scratch, "--epochs 1 --json").succeeded().json();
+    std::fs::remove_file(scratch.path("run/results.json")).unwrap();
+    let run = scratch.path("run");
+    let arguments = ["resume", argument(&run), "--json"];
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = scratch
+        .command(&arguments)
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    let resumed = crate::command::Run::new(&arguments, output).succeeded();
+    assert!(
+        resumed.stderr.contains("note: the run began in "),
+        "{resumed}"
+    );
+    assert_eq!(resumed.json()["validation"], results["validation"]);
 }
 
 /// A step of four batches of 4 is a step of one batch of 16, the short last one of an epoch
@@ -392,7 +536,7 @@ fn a_file_and_its_flags() {
         "run.toml",
         "dataset = \"data\"\nnum_train_epochs = 5\nepochs = 2\n",
     );
-    scratch.refuses_train(&["run.toml"], &["run.toml", "duplicate field `epochs`"]);
+    scratch.refuses_train(&["run.toml"], &["run.toml", "epochs is given twice"]);
     scratch.write("run.toml", "dataset = \"data\"\nsave_step = 5\n");
     scratch.refuses_train(&["run.toml"], &["run.toml", "did you mean save_steps?"]);
     // Flags win over --set, and that over the file, by whatever name.

@@ -14,6 +14,11 @@ mod compare;
 mod evaluate;
 mod features;
 mod fixtures;
+mod hub_dataset;
+// The hub that the tests of finetune-hub play; not all of it is used here.
+#[path = "../../crates/finetune-hub/tests/it/server.rs"]
+#[allow(dead_code)]
+mod hub_server;
 mod interrupt;
 mod library;
 mod logs;

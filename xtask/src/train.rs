@@ -17,6 +17,15 @@ const DEVICE_FEATURES: [&str; 2] = ["cuda", "ndarray"];
 /// With a data set of one's own, and without these, all rows are taken.
 const LESSON: [(&str, u64); 2] = [("train_rows", 1000), ("eval_rows", 200)];
 
+/// Names of the option, ours and those of transformers' scripts.
+const DATASET_FLAGS: [&str; 5] = [
+    "--dataset",
+    "--dataset-name",
+    "--dataset_name",
+    "--train-file",
+    "--train_file",
+];
+
 /// Run training as `args` say.
 ///
 /// # Errors
@@ -66,7 +75,7 @@ struct Request {
 impl Request {
     fn read(args: &[OsString]) -> Self {
         let mut request = Self {
-            dataset: flag(args, "--dataset"),
+            dataset: DATASET_FLAGS.iter().find_map(|name| flag(args, name)),
             device: flag(args, "--device"),
             rows_given: LESSON.map(|(key, _)| is_set(args, key)),
             leave_alone: args.iter().any(|arg| arg == "-h" || arg == "--help"),
@@ -151,15 +160,19 @@ fn flag(args: &[OsString], name: &str) -> Option<String> {
     value
 }
 
-/// The arguments with every `--dataset` taken out and this one added.
+/// The arguments with every name of a data set taken out and this one added.
 fn with_dataset(args: &[OsString], folder: &OsStr) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        if arg == "--dataset" {
-            args.next();
-        } else if !arg.to_string_lossy().starts_with("--dataset=") {
-            kept.push(arg.clone());
+        let text = arg.to_string_lossy();
+        let (name, value) = text
+            .split_once('=')
+            .map_or((&*text, None), |(n, v)| (n, Some(v)));
+        match (DATASET_FLAGS.contains(&name), value) {
+            (true, None) => drop(args.next()),
+            (true, Some(_)) => {}
+            (false, _) => kept.push(arg.clone()),
         }
     }
     kept.extend(["--dataset".into(), folder.to_owned()]);
@@ -200,6 +213,8 @@ mod tests {
             ("--epochs 1", Some("movie_reviews")),
             ("--dataset tweets", Some("tweets")),
             ("--dataset=tweets", Some("tweets")),
+            ("--dataset_name tweets", Some("tweets")),
+            ("--train_file own", None),
             ("--dataset datasets/tweets", Some("tweets")),
             ("--dataset own", None),
             ("--dataset no_such_set", None),
@@ -217,7 +232,7 @@ mod tests {
     #[test]
     fn the_folder_replaces_the_name() {
         let args = with_dataset(
-            &words("--dataset a --epochs 1 --dataset=b --json"),
+            &words("--dataset a --epochs 1 --dataset=b --dataset_name c --json"),
             "F".as_ref(),
         );
         assert_eq!(args, words("--epochs 1 --json --dataset F"));

@@ -1,8 +1,9 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::column::{Kind, describe};
-use crate::discover::{canonical_split, discover};
+use crate::discover::{discover, find_split};
+use crate::hf_metadata;
 use crate::row_set::RowSet;
 use crate::source::SourceFile;
 use crate::split::{Part, Split};
@@ -92,6 +93,33 @@ impl Dataset {
         })
     }
 
+    /// Groups files that somebody has found, such as those of a data set on a hub: the files of each
+    /// split, in their order. `class_names` are those of columns of integers, for files that do not
+    /// say them themselves. `name` stands for a path in messages.
+    ///
+    /// # Errors
+    /// An unknown extension, or a file of zero bytes.
+    pub fn from_files(
+        name: &str,
+        files: Vec<(String, Vec<PathBuf>)>,
+        class_names: &[(String, Vec<String>)],
+    ) -> Result<Self> {
+        let features = hf_metadata::with_class_names(class_names);
+        let mut splits = Vec::new();
+        for (split, files) in files {
+            let open = |path: &PathBuf| {
+                let file = SourceFile::open(path)?;
+                Ok(Arc::new(file.with_features(features.clone())))
+            };
+            let files = files.iter().map(open).collect::<Result<_>>()?;
+            splits.push((split, Arc::new(Series { files })));
+        }
+        Ok(Self {
+            path: name.to_owned(),
+            splits,
+        })
+    }
+
     /// The path this was opened with.
     pub fn path(&self) -> &str {
         &self.path
@@ -151,13 +179,10 @@ impl Dataset {
     }
 
     fn find(&self, name: &str) -> Option<(&str, &Arc<Series>)> {
-        let exact = |wanted: &str| {
-            self.splits
-                .iter()
-                .find(|(split, _)| split == wanted)
-                .map(|(n, s)| (n.as_str(), s))
-        };
-        exact(name).or_else(|| exact(canonical_split(name)?))
+        let found = find_split(&self.split_names(), name)?;
+        let mut splits = self.splits.iter();
+        let (name, series) = splits.find(|(split, _)| split == found)?;
+        Some((name, series))
     }
 }
 

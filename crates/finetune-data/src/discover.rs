@@ -39,6 +39,18 @@ pub(crate) fn canonical_split(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The split of this name, else the one under whose canonical name this is an alias, else the only
+/// one that is an alias of the same: `validation` finds `dev`.
+pub fn find_split<'a>(names: &[&'a str], wanted: &str) -> Option<&'a str> {
+    let exact = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
+    exact(wanted).or_else(|| {
+        let canonical = canonical_split(wanted)?;
+        let alias = |name: &&str| canonical_split(name) == Some(canonical);
+        let mut aliases = names.iter().copied().filter(alias);
+        exact(canonical).or_else(|| aliases.next().filter(|_| aliases.next().is_none()))
+    })
+}
+
 fn no_data_files(path: &Path) -> Error {
     Error::NoDataFiles {
         path: path.to_path_buf(),

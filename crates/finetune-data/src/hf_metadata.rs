@@ -1,7 +1,9 @@
 //! The `huggingface` entry of Arrow schema metadata, in which `datasets` keeps its features.
 
+use std::sync::Arc;
+
 use arrow::datatypes::Schema;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Key of the schema metadata.
 pub(crate) const KEY: &str = "huggingface";
@@ -15,6 +17,22 @@ pub(crate) fn class_names(schema: &Schema, column: &str) -> Option<Vec<String>> 
     }
     let names = feature.get("names")?.as_array()?.iter();
     names.map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// The entry that says these class names of columns; `None` where there are none.
+pub(crate) fn with_class_names(class_names: &[(String, Vec<String>)]) -> Option<Arc<str>> {
+    if class_names.is_empty() {
+        return None;
+    }
+    let feature = |(column, names): &(String, Vec<String>)| {
+        (
+            column.clone(),
+            json!({"names": names, "_type": "ClassLabel"}),
+        )
+    };
+    let features: Map<String, Value> = class_names.iter().map(feature).collect();
+    let entry = json!({"info": {"features": features}});
+    Some(entry.to_string().into())
 }
 
 /// The feature of the items, where the feature is a list in one of the ways of the versions of
@@ -35,7 +53,6 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn names_of_every_version() {

@@ -30,6 +30,15 @@ pub(crate) fn parse(expression: &str) -> Result<Vec<Term>> {
         .collect()
 }
 
+/// Names of the splits that an expression is made of.
+///
+/// # Errors
+/// A malformed expression.
+pub fn splits_in(expression: &str) -> Result<Vec<String>> {
+    let terms = parse(expression)?.into_iter();
+    Ok(terms.map(|term| term.split).collect())
+}
+
 fn parse_term(term: &str, expression: &str) -> Result<Term> {
     let error = |message: String| Error::SplitSyntax {
         expression: expression.to_owned(),

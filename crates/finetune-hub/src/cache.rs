@@ -1,4 +1,4 @@
-//! The Hugging Face cache: `models--organisation--name/{blobs,refs,snapshots}`.
+//! The Hugging Face cache: `models--organisation--name/{blobs,refs,snapshots}`, and `datasets--…`.
 //!
 //! A blob is a file named by its checksum, a snapshot a folder of links to blobs named by its
 //! commit, a ref a file that holds the commit of a branch. Python's libraries read what is written
@@ -8,17 +8,20 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use hf_hub::{Cache, CacheRepo, Repo};
+use hf_hub::{Cache, CacheRepo};
 
 use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
 use crate::files;
+use crate::remote_file::RemoteFile;
+use crate::repository::Repository;
+use crate::tree::is_inside;
 
-/// One model's part of the cache.
+/// One repository's part of the cache.
 #[derive(Debug)]
-pub(crate) struct ModelCache {
+pub(crate) struct RepositoryCache {
     repo: CacheRepo,
-    /// `models--organisation--name`.
+    /// `models--organisation--name`, or `datasets--…`.
     root: PathBuf,
 }
 
@@ -38,12 +41,11 @@ pub(crate) enum Cached {
     Absent,
 }
 
-impl ModelCache {
-    pub(crate) fn new(cache: &Path, name: &str) -> Self {
-        let repo = Repo::model(name.to_string());
-        let root = cache.join(repo.folder_name());
+impl RepositoryCache {
+    pub(crate) fn new(cache: &Path, repository: &Repository) -> Self {
+        let root = cache.join(repository.folder_name());
         Self {
-            repo: Cache::new(cache.to_path_buf()).repo(repo),
+            repo: Cache::new(cache.to_path_buf()).repo(repository.at("main")),
             root,
         }
     }
@@ -61,16 +63,21 @@ impl ModelCache {
         self.repo.pointer_path(commit)
     }
 
-    /// The snapshot of a branch, tag or commit.
-    pub(crate) fn find(&self, revision: &str) -> Cached {
+    /// Folder and commit of the snapshot of a branch, tag or commit, whatever is in it.
+    pub(crate) fn snapshot_of(&self, revision: &str) -> Option<(PathBuf, String)> {
         let commit = match fs::read_to_string(self.root.join("refs").join(revision)) {
             Ok(commit) => commit.trim().to_string(),
             Err(_) => revision.to_string(),
         };
         let dir = self.snapshot(&commit);
-        if !is_file_name(&commit) || !dir.is_dir() {
+        (is_file_name(&commit) && dir.is_dir()).then_some((dir, commit))
+    }
+
+    /// The snapshot of a model at a branch, tag or commit.
+    pub(crate) fn find(&self, revision: &str) -> Cached {
+        let Some((dir, commit)) = self.snapshot_of(revision) else {
             return Cached::Absent;
-        }
+        };
         let missing = files::missing_in(&dir);
         if missing.is_empty() {
             Cached::Complete { dir, commit }
@@ -132,30 +139,55 @@ impl ModelCache {
     }
 
     fn write_ref(&self, revision: &str, commit: &str) -> Result<(), HubError> {
-        let path = self.root.join("refs").join(revision);
-        let beside = self
-            .root
-            .join("refs")
-            .join(format!("{revision}.incomplete"));
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).context("create", parent)?;
-        }
-        let write = || -> io::Result<()> {
-            let mut file = fs::File::create(&beside)?;
-            file.write_all(commit.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        };
-        write().context("write", &path)
+        write_whole(&self.root.join("refs").join(revision), commit.as_bytes())
+    }
+
+    /// The files of a commit, as [`keep_list`](Self::keep_list) kept them; `None` where it did not, as
+    /// in what Python downloaded.
+    pub(crate) fn list(&self, commit: &str) -> Option<Vec<RemoteFile>> {
+        let text = fs::read(self.list_path(commit)).ok()?;
+        let files: Vec<RemoteFile> = serde_json::from_slice(&text).ok()?;
+        files
+            .iter()
+            .all(|file| is_inside(&file.path))
+            .then_some(files)
+    }
+
+    /// Keeps the list of the files of a commit, where Python does not look: without it nobody could
+    /// tell offline whether a snapshot has all files of a split.
+    pub(crate) fn keep_list(&self, commit: &str, files: &[RemoteFile]) -> Result<(), HubError> {
+        let text = serde_json::to_vec(files).unwrap_or_default();
+        write_whole(&self.list_path(commit), &text)
+    }
+
+    fn list_path(&self, commit: &str) -> PathBuf {
+        self.root.join("lists").join(format!("{commit}.json"))
     }
 
     /// Removes the folders that a refused download leaves empty.
     pub(crate) fn remove_empty_folders(&self) {
-        for folder in ["blobs", "snapshots", "refs", ""] {
+        for folder in ["blobs", "snapshots", "refs", "lists", ""] {
             // Fails on a folder with content, as it should.
             let _ = fs::remove_dir(self.root.join(folder));
         }
     }
+}
+
+/// Writes a small file, which is seen as a whole or not at all.
+fn write_whole(path: &Path, content: &[u8]) -> Result<(), HubError> {
+    let mut beside = path.as_os_str().to_os_string();
+    beside.push(".incomplete");
+    let beside = PathBuf::from(beside);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).context("create", parent)?;
+    }
+    let write = || -> io::Result<()> {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().context("write", path)
 }
 
 /// Hashes a file of a snapshot's weights, which must match the checksum that the cache names it by.

@@ -4,8 +4,8 @@
 use std::thread;
 use std::time::Duration;
 
+use hf_hub::Cache;
 use hf_hub::api::sync::{Api, ApiBuilder};
-use hf_hub::{Cache, Repo};
 use ureq::http::{HeaderMap, Response, Uri, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Body, Error, Timeout};
@@ -14,6 +14,7 @@ use crate::checksum::Checksum;
 use crate::environment::Environment;
 use crate::error::HubError;
 use crate::progress::{Progress, Report};
+use crate::repository::Repository;
 
 const MAX_REDIRECTS: usize = 10;
 
@@ -79,6 +80,8 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// The connection broke or was silent for too long.
     Broken(String),
+    /// An answer that another try would not better.
+    Senseless(String),
 }
 
 impl Client {
@@ -104,15 +107,28 @@ impl Client {
         })
     }
 
-    /// Address of what the hub knows about a model, with sizes and checksums of its files.
-    pub(crate) fn info_url(&self, name: &str, revision: &str) -> String {
-        let repo = repo(name, revision);
-        format!("{}/api/{}?blobs=true", self.endpoint, repo.api_url())
+    /// Address of what the hub knows about a repository.
+    pub(crate) fn info_url(&self, repository: &Repository, revision: &str) -> String {
+        let repo = repository.at(revision);
+        format!("{}/api/{}", self.endpoint, repo.api_url())
+    }
+
+    /// Address of the list of a repository's files, with sizes and checksums; it comes in pages.
+    pub(crate) fn tree_url(&self, repository: &Repository, commit: &str) -> String {
+        let path = repository.at(commit).api_url();
+        let path = path.replacen("/revision/", "/tree/", 1);
+        format!("{}/api/{path}?recursive=true", self.endpoint)
     }
 
     /// Address of a file.
-    pub(crate) fn file_url(&self, name: &str, revision: &str, file: &str) -> String {
-        self.api.repo(repo(name, revision)).url(file)
+    pub(crate) fn file_url(&self, repository: &Repository, revision: &str, file: &str) -> String {
+        let repo = repository.at(revision);
+        self.api.repo(repo).url(&escaped(file))
+    }
+
+    /// Address of a repository's page, for people.
+    pub(crate) fn page(&self, repository: &Repository) -> String {
+        format!("{}/{}", self.endpoint, repository.path())
     }
 
     /// Asks for `url`, from byte `start` on, or to the byte `end`. Follows redirects; the token
@@ -140,7 +156,7 @@ impl Client {
                 }
             }
         }
-        Err(Failure::Broken(format!(
+        Err(Failure::Senseless(format!(
             "more than {MAX_REDIRECTS} redirects"
         )))
     }
@@ -236,12 +252,17 @@ impl Client {
     }
 }
 
-fn repo(name: &str, revision: &str) -> Repo {
-    Repo::with_revision(
-        name.to_string(),
-        hf_hub::RepoType::Model,
-        revision.to_string(),
-    )
+/// The name of a file as a part of an address: what is not plain ASCII there is escaped, byte by byte.
+fn escaped(file: &str) -> String {
+    let mut address = String::with_capacity(file.len());
+    for byte in file.bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => address.push(byte.into()),
+            byte if byte.is_ascii_alphanumeric() => address.push(byte.into()),
+            byte => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    address
 }
 
 /// Whether an address is on this machine, which no proxy can reach.
@@ -265,10 +286,13 @@ fn is_refusal(error: &std::io::Error) -> bool {
 
 /// The address that `location` names, which may be relative to `url`.
 fn redirected(url: &str, location: &str) -> Result<String, Failure> {
-    if location.contains("://") {
+    if location.starts_with("https://") || location.starts_with("http://") {
         return Ok(location.to_string());
     }
-    let broken = || Failure::Broken(format!("a redirect to \"{location}\" cannot be followed"));
+    let broken = || Failure::Senseless(format!("a redirect to \"{location}\" cannot be followed"));
+    if location.contains("://") {
+        return Err(broken());
+    }
     let uri: Uri = url.parse().map_err(|_| broken())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(broken());
@@ -324,5 +348,12 @@ mod tests {
         ] {
             assert_eq!(redirected(url, location).unwrap(), expected);
         }
+        assert!(redirected(url, "file:///etc/passwd").is_err());
+    }
+
+    #[test]
+    fn names_of_files_are_escaped() {
+        assert_eq!(escaped("data/train-0.csv"), "data/train-0.csv");
+        assert_eq!(escaped("a b#?é.csv"), "a%20b%23%3F%C3%A9.csv");
     }
 }

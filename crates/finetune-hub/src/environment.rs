@@ -11,6 +11,8 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) struct Environment {
     /// Folder with `models--organisation--name`.
     pub cache: PathBuf,
+    /// Folder with the data sets that Python's `datasets` has prepared.
+    pub datasets_cache: PathBuf,
     /// Address of the hub, without a slash at its end.
     pub endpoint: String,
     /// Token to send to the hub.
@@ -44,6 +46,7 @@ impl Environment {
         let cache = path("HF_HUB_CACHE")
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .unwrap_or_else(|| hf_home.join("hub"));
+        let datasets_cache = path("HF_DATASETS_CACHE").unwrap_or_else(|| hf_home.join("datasets"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token"));
         let token = variable("HF_TOKEN")
             .or_else(|| variable("HUGGING_FACE_HUB_TOKEN"))
@@ -57,13 +60,20 @@ impl Environment {
         };
         Self {
             cache,
+            datasets_cache,
             endpoint: variable("HF_ENDPOINT")
                 .unwrap_or_else(|| crate::DEFAULT_ENDPOINT.to_string())
                 .trim_end_matches('/')
                 .to_string(),
             token: token.as_deref().and_then(clean_token),
             offline: is_true(
-                variable("HF_HUB_OFFLINE").or_else(|| variable("TRANSFORMERS_OFFLINE")),
+                [
+                    "HF_HUB_OFFLINE",
+                    "TRANSFORMERS_OFFLINE",
+                    "HF_DATASETS_OFFLINE",
+                ]
+                .into_iter()
+                .find_map(variable),
             ),
             connect_timeout: seconds("HF_HUB_ETAG_TIMEOUT", 5),
             read_timeout: seconds("HF_HUB_DOWNLOAD_TIMEOUT", 20),

@@ -31,6 +31,16 @@ pub enum HubError {
         /// The rule it breaks.
         reason: &'static str,
     },
+    /// Neither a path here nor a possible repository id.
+    #[error(
+        "\"{name}\" is neither a file or directory here nor the name of a data set on the hub: {reason}"
+    )]
+    BadDatasetName {
+        /// The name given.
+        name: String,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
     /// A revision that cannot be a branch, tag or commit.
     #[error("\"{revision}\" cannot be a revision: expected a branch, a tag or a commit")]
     BadRevision {
@@ -129,14 +139,102 @@ pub enum HubError {
     #[error("{0}")]
     Package(String),
     /// Every route failed; one line for each.
-    #[error("model \"{name}\" cannot be had:{tried}\n{advice}")]
+    #[error("{name} cannot be had:{tried}\n{advice}")]
     NoRoute {
-        /// The name given.
+        /// What was asked for.
         name: String,
         /// One line per route, each starting with a line break.
         tried: String,
         /// What to do.
         advice: String,
+    },
+    /// A data set's card says what cannot be followed.
+    #[error("the card of {place} cannot be followed: {reason}")]
+    Card {
+        /// The data set, or its README.md.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A data set has several configurations, or not the one named.
+    #[error("{place} {problem}; name one of {available}, such as --dataset-config {example}")]
+    DatasetConfig {
+        /// The data set.
+        place: String,
+        /// That none is named, or which is not there.
+        problem: String,
+        /// Names of the configurations, comma-separated.
+        available: String,
+        /// One of them.
+        example: String,
+    },
+    /// A data set has no files that are read here.
+    #[error(
+        "{place} has no files with rows that can be read (Parquet, Arrow, CSV, TSV, JSON lines, text); it has {found}"
+    )]
+    NoDataFiles {
+        /// The data set.
+        place: String,
+        /// The first of its files.
+        found: String,
+    },
+    /// A data set is a Python script, and the hub has not converted it.
+    #[error(
+        "{place} is a script ({script}), which would have to be run to get its rows, and the hub has no Parquet conversion of it (branch refs/convert/parquet). \
+         Look for another data set with the same rows; ask on {page}/discussions for a conversion; or save the rows as Parquet where the script runs, and give that directory"
+    )]
+    ScriptDataset {
+        /// The data set.
+        place: String,
+        /// Name of the script.
+        script: String,
+        /// Address of the data set's page.
+        page: String,
+    },
+    /// No such data set.
+    #[error(
+        "the hub at {endpoint} has no data set \"{name}\" (HTTP 404).{nearest} A file or directory here is named by its path, such as ./{name}"
+    )]
+    NoSuchDataset {
+        /// Address of the hub.
+        endpoint: String,
+        /// The name given.
+        name: String,
+        /// What it may have been meant for, starting with a blank, or nothing.
+        nearest: String,
+    },
+    /// A file in Git is only a pointer to one in large-file storage.
+    #[error(
+        "{file} is a Git LFS pointer, a text that stands for the content, not the content itself; whoever put it there has to upload the content, or fetch it with `git lfs pull`"
+    )]
+    LfsPointer {
+        /// The file, or its address.
+        file: String,
+    },
+    /// More is to be downloaded than the disk has room for.
+    #[error(
+        "{place}: {wanted} are to be downloaded, but the disk of {} has room for {free}; set HF_HOME or HF_HUB_CACHE to a folder on a larger one",
+        folder.display()
+    )]
+    NoSpace {
+        /// The data set.
+        place: String,
+        /// What is to be downloaded.
+        wanted: String,
+        /// What there is room for.
+        free: String,
+        /// The cache.
+        folder: PathBuf,
+    },
+    /// The hub cannot be asked, and the cache lacks files of a data set.
+    #[error("the cache lacks files of {place}: {missing}. {reason}")]
+    NotInCache {
+        /// The data set.
+        place: String,
+        /// The first of them.
+        missing: String,
+        /// Why it cannot be asked.
+        reason: String,
     },
     /// A file or folder could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -168,6 +266,7 @@ impl HubError {
             self,
             Self::Unauthorized { .. }
                 | Self::NotFound { .. }
+                | Self::NoSuchDataset { .. }
                 | Self::Unreachable { .. }
                 | Self::Transfer { .. }
                 | Self::Offline

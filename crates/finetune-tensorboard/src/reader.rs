@@ -71,6 +71,13 @@ impl EventReader {
         {
             self.plugins.insert(value.tag.clone(), named.plugin_name);
         }
+        // The form older than plugins, which TensorBoard takes for this one.
+        if matches!(value.data, Some(proto::value::Data::SimpleValue(_))) {
+            let scalars = || "scalars".to_string();
+            self.plugins
+                .entry(value.tag.clone())
+                .or_insert_with(scalars);
+        }
         let plugin = self.plugins.get(&value.tag).cloned();
         let is_scalar = plugin.as_deref().is_none_or(|plugin| plugin == "scalars");
         SummaryValue {

@@ -12,13 +12,6 @@ fn tensor(dtype: DataType, shape: &[usize]) -> Tensor {
     }
 }
 
-pub fn scalar(value: f32) -> Tensor {
-    Tensor {
-        float_val: vec![value],
-        ..tensor(DataType::Float, &[])
-    }
-}
-
 pub fn text(value: &str) -> Tensor {
     Tensor {
         string_val: vec![value.as_bytes().to_vec()],

@@ -18,6 +18,7 @@ use crate::proto::{
 use crate::reader::EventReader;
 use crate::{histogram, pr_curve, record, tensor};
 
+const SCALARS: &str = "scalars";
 const FILE_VERSION: &str = "brain.Event:2";
 
 /// Writes one run's events to one file.
@@ -153,7 +154,12 @@ impl EventWriter {
     /// # Errors
     /// [`TensorboardError::TagTaken`] and [`Io`](TensorboardError::Io).
     pub fn scalar(&mut self, tag: &str, step: i64, value: f32) -> Result<(), TensorboardError> {
-        self.summary(tag, step, "scalars", Vec::new, tensor::scalar(value))
+        self.check_plugin(tag, SCALARS)?;
+        // Without a plugin, as PyTorch writes it: TensorBoard takes it for a scalar either way, but its
+        // `EventAccumulator` lists only this form among the scalars.
+        self.value(tag, step, value::Data::SimpleValue(value), None)?;
+        self.plugins.insert(tag.to_string(), SCALARS.to_string());
+        Ok(())
     }
 
     /// A text, shown as Markdown.
@@ -272,39 +278,52 @@ impl EventWriter {
         content: impl FnOnce() -> Vec<u8>,
         tensor: Tensor,
     ) -> Result<(), TensorboardError> {
-        let metadata = match self.plugins.get(tag) {
-            Some(found) if found == plugin => None,
-            Some(found) => {
-                return Err(TensorboardError::TagTaken {
-                    tag: tag.to_string(),
-                    expected: plugin,
-                    found: found.clone(),
-                });
-            }
-            None => Some(SummaryMetadata {
-                plugin_data: Some(PluginData {
-                    plugin_name: plugin.to_string(),
-                    content: content(),
-                }),
+        let is_new = self.check_plugin(tag, plugin)?;
+        let metadata = is_new.then(|| SummaryMetadata {
+            plugin_data: Some(PluginData {
+                plugin_name: plugin.to_string(),
+                content: content(),
             }),
-        };
-        let is_new = metadata.is_some();
+        });
+        self.value(tag, step, value::Data::Tensor(tensor), metadata)?;
+        if is_new {
+            self.plugins.insert(tag.to_string(), plugin.to_string());
+        }
+        Ok(())
+    }
+
+    /// Whether a tag is new; one of another plugin is refused.
+    fn check_plugin(&self, tag: &str, plugin: &'static str) -> Result<bool, TensorboardError> {
+        match self.plugins.get(tag) {
+            None => Ok(true),
+            Some(found) if found == plugin => Ok(false),
+            Some(found) => Err(TensorboardError::TagTaken {
+                tag: tag.to_string(),
+                expected: plugin,
+                found: found.clone(),
+            }),
+        }
+    }
+
+    fn value(
+        &mut self,
+        tag: &str,
+        step: i64,
+        data: value::Data,
+        metadata: Option<SummaryMetadata>,
+    ) -> Result<(), TensorboardError> {
         self.write(&Event {
             wall_time: self.wall_time.unwrap_or_else(now),
             step,
             what: Some(What::Summary(Summary {
                 value: vec![Value {
                     tag: tag.to_string(),
-                    data: Some(value::Data::Tensor(tensor)),
+                    data: Some(data),
                     metadata,
                 }],
             })),
             source_metadata: None,
-        })?;
-        if is_new {
-            self.plugins.insert(tag.to_string(), plugin.to_string());
-        }
-        Ok(())
+        })
     }
 
     fn write(&mut self, event: &Event) -> Result<(), TensorboardError> {

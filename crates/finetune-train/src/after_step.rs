@@ -109,7 +109,7 @@ impl<'a> AfterStep<'a> {
         };
         // Nothing below is interrupted, so that a step is logged once.
         if plan.logging_strategy.is_due(plan.logging_steps, moment) {
-            observers.emit(&state.take_log(self.steps.epochs(state.step)))?;
+            observers.emit(&state.take_log(self.steps.epochs(state.step), plan))?;
         }
         if let Some(evaluation) = evaluation {
             let metrics = &evaluation.metrics;
@@ -143,6 +143,9 @@ impl<'a> AfterStep<'a> {
             }
         }
         state.ended.clone_from(&reason);
+        if let Some(stop) = state.early_stop(plan) {
+            observers.emit(&Event::StoppedEarly(stop))?;
+        }
         let due = plan.save_strategy.is_due(plan.save_steps, moment);
         if due || (best && plan.load_best_model_at_end) {
             self.save(learner, best, state, observers)?;
@@ -250,6 +253,7 @@ impl<'a> AfterStep<'a> {
             product_seconds: time_in_products().as_secs_f64(),
             samples_per_second: state.all.samples_per_second(),
             reason,
+            early_stop: state.early_stop(self.plan),
             kept_step: kept.step,
             kept_epoch: self.steps.epochs(kept.step),
             kept_evaluation: kept.evaluation,

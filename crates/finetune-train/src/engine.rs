@@ -7,9 +7,9 @@ use finetune_kernels::DropoutSource;
 use serde_json::Value;
 
 use crate::{
-    AfterStep, BestEvaluation, Checkpoints, Event, FrozenPrefix, Learner, LostBest, Observers,
-    RunDirectory, SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainError,
-    TrainPlan, TrainState, Unfreezing, Workers, batches, clip_factor,
+    AfterStep, BestEvaluation, Checkpoints, EarlyStop, Event, FrozenPrefix, Learner, LostBest,
+    Observers, RunDirectory, SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason,
+    TrainError, TrainPlan, TrainState, Unfreezing, Workers, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -36,6 +36,8 @@ pub struct Outcome {
     pub samples_per_second: f64,
     /// Why it ended.
     pub reason: StopReason,
+    /// The evaluation that ended it early, if one did.
+    pub early_stop: Option<EarlyStop>,
     /// What the checkpoints of this session cost.
     pub saving: SavingCost,
     /// Steps after which the model was what is kept.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Accumulator, CustomMetrics, Evaluation, LostBest, TrainError};
+use crate::{Accumulator, CustomMetrics, EarlyStop, Evaluation, LostBest, TrainError};
 
 /// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
 /// whose names end in `seconds`, and everything else is the same whenever the plan is.
@@ -72,6 +72,9 @@ pub enum Event {
         loss: f64,
         /// Learning rate of the last step.
         learning_rate: f64,
+        /// That of the head, where it has its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        head_learning_rate: Option<f64>,
         /// Global gradient norm of the last step, before clipping.
         grad_norm: f64,
         /// Rows of the steps.
@@ -127,6 +130,8 @@ pub enum Event {
         /// Whether it holds the best model so far.
         best: bool,
     },
+    /// The run ends early: the metric got no better.
+    StoppedEarly(EarlyStop),
     /// Something that a user should know and that belongs into no log.
     Note {
         /// The text.

@@ -60,7 +60,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub use checkpoints::SavingCost;
 pub use classifier::{Classifier, load_tokenizer};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
-pub use early_stopping::EarlyStopping;
+pub use early_stopping::{EarlyStop, EarlyStopping};
 pub use ema::{Ema, EmaState};
 pub use engine::{Outcome, TrainData, train};
 pub(crate) use epochs::Epochs;

@@ -32,6 +32,12 @@ pub struct TrainPlan {
     pub model_files: BTreeMap<String, String>,
     /// The data set, as named by the user.
     pub dataset: String,
+    /// Its configuration on the hub; empty: a file or directory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dataset_config: String,
+    /// Its commit on the hub, whatever revision was asked for; empty: a file or directory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dataset_revision: String,
     /// Fingerprints of the tokenized training, validation and test rows: of texts, labels and
     /// tokenizer.
     pub dataset_fingerprints: Vec<String>,
@@ -152,7 +158,8 @@ pub struct TrainPlan {
     /// Where the run is reported to.
     #[serde(default)]
     pub report_to: ReportTo,
-    /// The run directory.
+    /// The run directory. Where it is relative, it stands against the same folder as the other relative
+    /// paths.
     pub output: String,
     /// LoRA's settings, with peft's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +180,8 @@ impl Default for TrainPlan {
             model_sha256: String::new(),
             model_files: BTreeMap::new(),
             dataset: String::new(),
+            dataset_config: String::new(),
+            dataset_revision: String::new(),
             dataset_fingerprints: Vec::new(),
             train_split: "train".into(),
             validation_split: String::new(),
@@ -278,6 +287,12 @@ impl TrainPlan {
             head_lr_scale: self.head_learning_rate / self.learning_rate,
             num_layers,
         }
+    }
+
+    /// The head's learning rate where that of the others is `learning_rate`, if it is another.
+    pub fn head_learning_rate_at(&self, learning_rate: f64) -> Option<f64> {
+        let scale = self.head_learning_rate / self.learning_rate;
+        (scale != 1.0).then_some(learning_rate * scale)
     }
 
     /// The loss.

@@ -2,6 +2,11 @@
 
 use crate::{CustomMetrics, IntervalStrategy, SchedulerType, Strategy, TrainError, TrainPlan};
 
+/// More than this no run takes; the products of such numbers would not fit into integers.
+const MOST_EPOCHS: f64 = 1e6;
+const MOST_STEPS: u64 = 1_000_000_000;
+const MOST_IN_A_STEP: usize = 10_000_000;
+
 impl TrainPlan {
     /// Refuses settings with which no run makes sense.
     pub fn check(&self) -> Result<(), TrainError> {
@@ -23,9 +28,33 @@ impl TrainPlan {
             !(epochs > 0.0 && epochs.is_finite()) && self.max_steps == 0,
             || format!("epochs is {epochs}; expected a number above 0"),
         )?;
+        refuse(epochs > MOST_EPOCHS, || {
+            format!("epochs is {epochs}; expected at most {MOST_EPOCHS}")
+        })?;
+        refuse(self.max_steps > MOST_STEPS, || {
+            format!(
+                "max_steps is {}; expected at most {MOST_STEPS}",
+                self.max_steps
+            )
+        })?;
         refuse(self.batch_size == 0 || self.eval_batch_size == 0, || {
             "the batch size is 0; expected at least 1".into()
         })?;
+        for (key, number) in [
+            ("batch_size", self.batch_size),
+            ("eval_batch_size", self.eval_batch_size),
+            ("batch_tokens", self.batch_tokens),
+            (
+                "gradient_accumulation_steps",
+                self.gradient_accumulation_steps,
+            ),
+            ("length_buckets", self.length_buckets),
+            ("max_length", self.max_length),
+        ] {
+            refuse(number > MOST_IN_A_STEP, || {
+                format!("{key} is {number}; expected at most {MOST_IN_A_STEP}")
+            })?;
+        }
         refuse(self.batch_tokens > 0 && self.auto_find_batch_size, || {
             format!(
                 "auto_find_batch_size makes batch_size smaller, but batches are cut by batch_tokens ({}); leave one out",

@@ -6,7 +6,7 @@ use finetune_data::PackedBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BestEvaluation, EarlyStopping, Event, StepFacts, StopReason};
+use crate::{BestEvaluation, EarlyStop, EarlyStopping, Event, StepFacts, StopReason, TrainPlan};
 
 /// Version of [`TrainState`] as it is written.
 pub const STATE_VERSION: u32 = 1;
@@ -94,6 +94,17 @@ impl TrainState {
         }
     }
 
+    /// The evaluation that ended the run early; `None` where it did not.
+    pub fn early_stop(&self, plan: &TrainPlan) -> Option<EarlyStop> {
+        (self.ended == Some(StopReason::EarlyStopping)).then(|| EarlyStop {
+            step: self.step,
+            metric: plan.metric_for_best_model.clone(),
+            evaluations: self.early_stopping.waited(),
+            best_value: self.best.as_ref().map(|best| best.value),
+            best_step: self.best.as_ref().map(|best| best.step),
+        })
+    }
+
     /// Counts a step.
     pub fn advance(
         &mut self,
@@ -117,13 +128,14 @@ impl TrainState {
     }
 
     /// The log's entry of the steps since the last one.
-    pub fn take_log(&mut self, epoch: f64) -> Event {
+    pub fn take_log(&mut self, epoch: f64, plan: &TrainPlan) -> Event {
         let sums = std::mem::take(&mut self.since_log);
         Event::Step {
             step: self.step,
             epoch,
             loss: sums.mean_loss(),
             learning_rate: sums.learning_rate,
+            head_learning_rate: plan.head_learning_rate_at(sums.learning_rate),
             grad_norm: sums.grad_norm,
             rows: sums.rows,
             tokens: sums.tokens,

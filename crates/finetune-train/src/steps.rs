@@ -51,7 +51,8 @@ impl Steps {
     pub fn schedule(&self, plan: &TrainPlan) -> Result<Schedule, TrainError> {
         let warmup = match plan.warmup_steps {
             0 => (self.total as f64 * plan.warmup_ratio).ceil() as u64,
-            steps => steps.min(self.total),
+            // More than the run has: it keeps rising to the end, as in transformers.
+            steps => steps,
         };
         // Strategy `features` takes no step, but a schedule has one.
         let total = self.total.max(1);

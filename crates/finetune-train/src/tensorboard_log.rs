@@ -18,6 +18,7 @@ use crate::{Accumulator, Event, Observer, TrainError, TrainPlan};
 const MOST_CURVES: usize = 20;
 
 /// An observer that writes a TensorBoard event file: `train/loss`, `train/learning_rate`,
+/// `train/head_learning_rate` where the head has its own,
 /// `train/grad_norm`, `train/epoch` and `train/samples_per_second` by step; every metric of an
 /// evaluation as `eval/METRIC` (validation rows) or `SPLIT/METRIC` (others), and a precision-recall
 /// curve of each class; the plan, as text and as hyperparameters.
@@ -141,7 +142,13 @@ impl TensorboardLog {
                 scalar("train/trainable_parameters", &event["trainable_parameters"])
             }
             "step" => {
-                for name in ["loss", "learning_rate", "grad_norm", "epoch"] {
+                for name in [
+                    "loss",
+                    "learning_rate",
+                    "head_learning_rate",
+                    "grad_norm",
+                    "epoch",
+                ] {
                     scalar(&format!("train/{name}"), &event[name])?;
                 }
                 let number = |name: &str| event[name].as_f64().unwrap_or(0.0);

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -18,7 +18,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// Reads the command line, or explains it and ends the program, with 2 where it is wrong.
-    pub fn read() -> Self {
+    pub fn read(arguments: Vec<OsString>) -> Self {
         // A negative number is a value, so that what is wrong with it is said of its option.
         let command = Self::command().mut_subcommands(|command| {
             command.mut_args(|argument| {
@@ -26,7 +26,8 @@ impl Arguments {
                 argument.allow_negative_numbers(takes_values)
             })
         });
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        Self::from_arg_matches(&command.get_matches_from(arguments))
+            .unwrap_or_else(|error| error.exit())
     }
 }
 
@@ -201,9 +202,27 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     pub open: ModelArguments,
 
-    /// File, directory with one file per split, or glob of shards
+    /// File, directory with one file per split, or glob of shards, or a name on the hub
     #[arg(long)]
     pub dataset: String,
+
+    /// Configuration of a data set on the hub, such as mrpc of glue [default: the only or default one]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub dataset_config: String,
+
+    /// Its revision: a branch, tag or commit [default: main]
+    #[arg(
+        long,
+        value_name = "REVISION",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub dataset_revision: String,
 
     /// Split expression, such as test or train[:10%] [default: test, else validation, else all]
     #[arg(long)]

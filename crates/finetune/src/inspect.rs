@@ -75,6 +75,9 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// More labels than any head has.
+const MOST_LABELS: usize = 1_000_000;
+
 /// The configuration as the file has it.
 fn own_config(path: &Path) -> Result<ModelConfig, Failure> {
     match path.is_file() {
@@ -95,7 +98,17 @@ fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
     };
     let names = match labels.parse::<usize>() {
         Ok(0) => return Err(Failure::User("--labels is 0; expected at least 1".into())),
+        Ok(number) if number > MOST_LABELS => {
+            return Err(Failure::User(format!(
+                "--labels is {number}; expected at most {MOST_LABELS}, or names a,b,c"
+            )));
+        }
         Ok(number) => Outputs::default_names(number),
+        Err(_) if labels.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(Failure::User(format!(
+                "--labels is {labels}; expected at most {MOST_LABELS}, or names a,b,c"
+            )));
+        }
         Err(_) => distinct(labels.split(',').map(str::trim))?,
     };
     Ok(config.with_outputs(Outputs::Classes(names)))

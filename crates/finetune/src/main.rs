@@ -4,6 +4,8 @@ mod args;
 mod class_checks;
 mod comparison;
 mod data;
+mod dataset;
+mod download;
 mod draw;
 mod error;
 mod evaluate;
@@ -25,6 +27,7 @@ mod plan;
 mod predict;
 mod predictions;
 mod progress;
+mod python_names;
 mod replay;
 mod report;
 mod resume;
@@ -51,7 +54,14 @@ fn main() -> ExitCode {
 
 fn program() -> ExitCode {
     let started = Instant::now();
-    let result = match Arguments::read().command {
+    let arguments = match python_names::translated(std::env::args_os().collect()) {
+        Ok(arguments) => Arguments::read(arguments),
+        Err(error) => {
+            say!("{error}");
+            return error.exit_code();
+        }
+    };
+    let result = match arguments.command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::TrialStep => find_batch_size::trial(),

@@ -3,42 +3,15 @@
 use std::{path::Path, thread};
 
 use burn::tensor::Device;
-use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Progress, Source};
+use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Source};
 use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
 use finetune_train::{Classifier, TrainPlan};
-use indicatif::ProgressBar;
 
-use crate::{
-    args::ModelArguments,
-    error::Failure,
-    output::say,
-    progress::{DOWNLOAD, bar},
-};
+use crate::{args::ModelArguments, download::shown, error::Failure, output::say};
 
 /// Finds the files of a name; downloads show their progress.
 pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
-    let mut current: Option<(String, ProgressBar)> = None;
-    let files = Hub::from_env().find(name, revision, &mut |progress| match progress {
-        Progress::Bytes { file, done, total } => {
-            if current.as_ref().is_none_or(|(name, _)| *name != file) {
-                let bar = bar(total.unwrap_or(0), DOWNLOAD);
-                bar.set_message(file.clone());
-                // Speed and ETA count from where a resumed download goes on.
-                bar.set_position(done);
-                bar.reset_eta();
-                current = Some((file, bar));
-            }
-            if let Some((_, bar)) = &current {
-                bar.set_position(done);
-            }
-        }
-        Progress::Note(note) => say!("{note}"),
-        _ => {}
-    });
-    if let Some((_, bar)) = current {
-        bar.finish_and_clear();
-    }
-    Ok(files?)
+    shown(|report| Hub::from_env().find(name, revision, report))
 }
 
 /// The base model's files of a plan.

@@ -5,6 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use finetune_train::TrainPlan;
+
+use crate::output::say;
+
 /// What decides where the token caches are.
 pub const TOKEN_CACHE_VARIABLES: &str = "FINETUNE_CACHE (or XDG_CACHE_HOME, or HOME)";
 
@@ -18,6 +22,71 @@ pub fn token_cache() -> Option<PathBuf> {
             .map(|cache| cache.join("finetune"))
     });
     base.map(|base| base.join("tokens"))
+}
+
+/// Makes the paths of a plan absolute where its output is: from a relative output it can be told in
+/// which folder the run began, and with that what the other relative paths mean.
+pub fn make_absolute(plan: &mut TrainPlan) {
+    if Path::new(&plan.output).is_relative() {
+        return;
+    }
+    let on_hub = !plan.dataset_revision.is_empty();
+    let paths = [&mut plan.dataset, &mut plan.model, &mut plan.adapter];
+    for (index, path) in paths.into_iter().enumerate() {
+        let is_pattern = index == 0 && path.contains(['*', '?', '[']);
+        let is_here = !path.is_empty() && (is_pattern || Path::new(path).exists());
+        if is_here && !(index == 0 && on_hub) {
+            *path = absolute(path);
+        }
+    }
+}
+
+/// The paths of a run's plan, where those of `now` lead to the same.
+pub fn keep_paths_of(saved: &TrainPlan, now: &mut TrainPlan) {
+    for (now, saved) in [
+        (&mut now.dataset, &saved.dataset),
+        (&mut now.model, &saved.model),
+        (&mut now.adapter, &saved.adapter),
+    ] {
+        if absolute(now) == absolute(saved) {
+            now.clone_from(saved);
+        }
+    }
+}
+
+fn absolute(path: &str) -> String {
+    let absolute = std::path::absolute(path);
+    absolute.map_or_else(|_| path.to_string(), |path| path.display().to_string())
+}
+
+/// Goes to the folder in which a run began, so that the relative paths of its plan mean what they did.
+/// The run's directory is given back as an absolute path where that was done.
+pub fn go_where_it_began(run: &Path) -> PathBuf {
+    let stays = || run.to_path_buf();
+    // A plan that cannot be read is refused by who opens the run.
+    let plan = std::fs::read_to_string(run.join("plan.toml")).ok();
+    let plan = plan.and_then(|text| text.parse::<toml::Table>().ok());
+    let output = plan.as_ref().and_then(|plan| plan.get("output")?.as_str());
+    let (Ok(absolute), Some(output)) = (run.canonicalize(), output) else {
+        return stays();
+    };
+    let output = Path::new(output);
+    if output.is_absolute() || !absolute.ends_with(output) {
+        return stays();
+    }
+    let mut began = absolute.clone();
+    for _ in output.components() {
+        began.pop();
+    }
+    let here = env::current_dir().and_then(|here| here.canonicalize()).ok();
+    if here.as_ref() == Some(&began) || env::set_current_dir(&began).is_err() {
+        return stays();
+    }
+    say!(
+        "note: the run began in {}, against which the paths of its plan stand",
+        began.display()
+    );
+    absolute
 }
 
 /// The first free of `runs/DATASET-1`, `runs/DATASET-2`, ….

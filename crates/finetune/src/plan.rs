@@ -16,10 +16,14 @@ use crate::{
     execute::Loaded,
     intervals::Intervals,
     model,
+    output::say,
     rows::Rows,
     settings,
     train_options::{ClassWeights, TrainOptions},
 };
+
+/// More steps than any run takes.
+const MOST_STEPS: f64 = 1e9;
 
 /// The plan with every default filled in and checked, as far as it can be without the model's
 /// files; [`with_model`] does the rest.
@@ -46,6 +50,7 @@ pub fn plan(
         .learning_rate
         .unwrap_or(strategy.default_learning_rate());
     let intervals = Intervals::new(options, &strategy)?;
+    let (warmup_ratio, warmup_steps) = warmup(options)?;
     let defaults = TrainPlan::default();
     let plan = TrainPlan {
         model: options
@@ -59,6 +64,8 @@ pub fn plan(
             .or(adapter_revision)
             .unwrap_or_default(),
         dataset: rows.dataset.clone(),
+        dataset_config: rows.dataset_config.clone(),
+        dataset_revision: rows.dataset_revision.clone(),
         train_split: rows.train_name.clone(),
         validation_split: rows.validation_name.clone(),
         validation_fraction: options
@@ -92,8 +99,8 @@ pub fn plan(
             .layerwise_lr_decay
             .unwrap_or(defaults.layerwise_lr_decay),
         strategy,
-        warmup_ratio: options.warmup_ratio.unwrap_or(defaults.warmup_ratio),
-        warmup_steps: options.warmup_steps.unwrap_or(defaults.warmup_steps),
+        warmup_ratio,
+        warmup_steps,
         schedule: schedule(options)?,
         optimizer: optimizer(options)?,
         weight_decay: options.weight_decay.unwrap_or(defaults.weight_decay),
@@ -146,6 +153,27 @@ fn batch_tokens(options: &TrainOptions) -> Result<usize, Failure> {
             "batch_size is {rows} and batch_tokens {tokens}, but a batch is cut by one of them; leave the other out"
         ))),
         (tokens, _) => Ok(tokens),
+    }
+}
+
+/// Share and number of the steps of warm-up; where one counts, the other is 0.
+fn warmup(options: &TrainOptions) -> Result<(f64, u64), Failure> {
+    let ratio = options.warmup_ratio;
+    let Some(steps) = options.warmup_steps else {
+        return Ok((ratio.unwrap_or(TrainPlan::default().warmup_ratio), 0));
+    };
+    if let Some(ratio) = ratio {
+        say!(
+            "note: warmup_steps is {steps} and warmup_ratio {ratio}; the steps count, as in transformers"
+        );
+    }
+    match steps {
+        // As in transformers, a number below 1 is a share.
+        0.0..1.0 => Ok((steps, 0)),
+        1.0..=MOST_STEPS if steps.fract() == 0.0 => Ok((0.0, steps as u64)),
+        _ => Err(Failure::User(format!(
+            "warmup_steps is {steps}; expected a whole number of steps up to {MOST_STEPS}, or a share of them below 1"
+        ))),
     }
 }
 

@@ -182,6 +182,7 @@ impl Observer for ProgressView {
                 }
             }
             Event::Note { message } => self.line(&format!("note: {message}")),
+            Event::StoppedEarly(stop) => self.line(&stop.to_string()),
             Event::Finished { .. } => {
                 if let Some(bar) = self.training.take() {
                     bar.finish_and_clear();

@@ -23,7 +23,11 @@ use crate::{
 
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
-    let first = arguments.run.as_path();
+    let output = arguments.output.as_ref().map(std::path::absolute);
+    let output = output
+        .transpose()
+        .map_err(|error| Failure::User(format!("cannot tell where --output is: {error}")))?;
+    let first = &paths::go_where_it_began(&arguments.run);
     let (original, saved) = RunDirectory::read(first)?;
     if !original.is_complete() {
         return Err(Failure::User(format!(
@@ -33,8 +37,8 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
             first.display()
         )));
     }
-    let output = match &arguments.output {
-        Some(output) => output.clone(),
+    let output = match output {
+        Some(output) => output,
         None => paths::numbered(&with_suffix(first, "-replay")),
     };
     let written = saved.written()?;
@@ -49,6 +53,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         note_differences(manifest, &plan);
     }
     let prepared = prepare(&plan, &loaded.files.dir, &loaded.device)?;
+    paths::make_absolute(&mut plan);
     let start = fresh_start(&loaded, prepared);
     execute(&plan, loaded, start, &mut run)?;
 

@@ -57,6 +57,9 @@ impl Report {
         if let Some(lost) = &outcome.lost_best {
             results["lost_best"] = json!(lost);
         }
+        if let Some(stop) = &outcome.early_stop {
+            results["train"]["early_stopping"] = json!(stop);
+        }
         if let Some(test) = &self.test {
             results["test"] = summary::json_with_intervals(test);
         }
@@ -117,7 +120,7 @@ impl Report {
         });
         let model = run.model();
         let (model, program) = (model.display(), paths::program());
-        let (steps, dataset) = (count(outcome.steps), &plan.dataset);
+        let (steps, dataset) = (count(outcome.steps), dataset_line(plan));
         // A half is rarely the best threshold of a label.
         let thresholds = match plan.problem_type {
             ProblemType::MultiLabelClassification => {
@@ -135,6 +138,18 @@ impl Report {
              {thresholds}"
         )
     }
+}
+
+/// How the data set of a plan is named on a command line.
+fn dataset_line(plan: &TrainPlan) -> String {
+    let mut line = plan.dataset.clone();
+    if !plan.dataset_revision.is_empty() {
+        line += &format!(
+            " --dataset-config {} --dataset-revision {}",
+            plan.dataset_config, plan.dataset_revision
+        );
+    }
+    line
 }
 
 /// What checkpoints cost, in words.

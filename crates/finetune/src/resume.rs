@@ -11,6 +11,7 @@ use crate::{
     execute::{Loaded, execute, fresh_start, load},
     interrupt, model,
     output::{print, say},
+    paths,
     rows::Rows,
     settings,
     supervise::{end_with_parent, supervise},
@@ -18,7 +19,7 @@ use crate::{
 
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
-    let (run, saved) = RunDirectory::open(&arguments.run)?;
+    let (run, saved) = RunDirectory::open(&paths::go_where_it_began(&arguments.run))?;
     if run.is_complete() {
         return say_complete(&run);
     }

@@ -1,13 +1,13 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, Dataset, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer,
-    TokenizedDataset,
+    Columns, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer, TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
 use crate::{
     class_checks::{self, Counted},
+    dataset::DatasetName,
     draw::{Draw, tokenize_drawn},
     error::Failure,
     output::say,
@@ -18,6 +18,9 @@ use crate::{
 pub struct Rows {
     /// The data set as named by the user.
     pub dataset: String,
+    /// Configuration and commit of one from the hub, else empty.
+    pub dataset_config: String,
+    pub dataset_revision: String,
     train: Split,
     /// Training rows that are drawn; 0: all.
     train_rows: u64,
@@ -39,6 +42,8 @@ pub struct Rows {
 /// Which rows, columns and labels: as far as they are given, or all of it where a plan says so.
 pub struct RowChoice<'a> {
     dataset: Option<&'a str>,
+    dataset_config: &'a str,
+    dataset_revision: &'a str,
     train_split: Option<&'a str>,
     validation_split: Option<&'a str>,
     validation_fraction: f64,
@@ -57,6 +62,8 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
     fn from(options: &'a TrainOptions) -> Self {
         Self {
             dataset: options.dataset.as_deref(),
+            dataset_config: options.dataset_config.as_deref().unwrap_or_default(),
+            dataset_revision: options.dataset_revision.as_deref().unwrap_or_default(),
             train_split: options.train_split.as_deref(),
             validation_split: options.validation_split.as_deref(),
             validation_fraction: options.validation_fraction.unwrap_or(0.1),
@@ -77,6 +84,8 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
     fn from(plan: &'a TrainPlan) -> Self {
         Self {
             dataset: Some(&plan.dataset),
+            dataset_config: &plan.dataset_config,
+            dataset_revision: &plan.dataset_revision,
             train_split: Some(&plan.train_split),
             validation_split: Some(&plan.validation_split),
             validation_fraction: plan.validation_fraction,
@@ -99,10 +108,27 @@ impl Rows {
         let choice = choice.into();
         let Some(path) = choice.dataset.map(str::to_string) else {
             return Err(Failure::User(
-                "no data: name a file, a directory with one file per split, or a glob with --dataset".into(),
+                "no data: name a file, a directory with one file per split, a glob, or a data set on the hub with --dataset".into(),
             ));
         };
-        let dataset = Dataset::open(&path)?;
+        let found = DatasetName {
+            name: &path,
+            config: choice.dataset_config,
+            revision: choice.dataset_revision,
+        }
+        .find()?;
+        let or_its_own = |given: Option<&'a str>, name: &'static str| match given {
+            Some(expression) => expression,
+            None if found.has_split(name) => name,
+            None => "",
+        };
+        let wanted = [
+            choice.train_split.unwrap_or("train"),
+            or_its_own(choice.validation_split, "validation"),
+            or_its_own(choice.test_split, "test"),
+        ];
+        let opened = found.open(&wanted)?;
+        let dataset = opened.dataset;
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
         let columns =
@@ -160,6 +186,8 @@ impl Rows {
         };
         Ok(Self {
             dataset: path,
+            dataset_config: opened.config,
+            dataset_revision: opened.revision,
             train,
             train_rows: choice.train_rows,
             train_name,

@@ -5,7 +5,7 @@ use std::path::Path;
 use finetune_train::TrainPlan;
 use toml::{Table, Value};
 
-use crate::{error::Failure, train_options::TrainOptions};
+use crate::{error::Failure, python_names, train_options::TrainOptions};
 
 /// The options of a file, if there is one, with the keys of `--set` over them, and the flags over
 /// those.
@@ -21,10 +21,12 @@ pub fn read(
     for assignment in set {
         let assigned = assignment_table(assignment)?;
         // Alone first, so that what is wrong is said of it.
-        options(assigned.clone())
-            .map_err(|problem| Failure::User(format!("--set {assignment}: {problem}")))?;
-        merge(&mut table, canonical(assigned).map_err(Failure::User)?);
+        let problem = |problem: String| Failure::User(format!("--set {assignment}: {problem}"));
+        let assigned = canonical(assigned).map_err(problem)?;
+        options(assigned.clone()).map_err(problem)?;
+        merge(&mut table, assigned);
     }
+    check_integers(flags)?;
     let flags = Table::try_from(flags).map_err(|error| Failure::Internal(error.to_string()))?;
     merge(&mut table, flags);
     options(table).map_err(Failure::User)
@@ -41,38 +43,63 @@ pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
     plan.map_err(|error| Failure::User(format!("--set: {}", explain(&error))))
 }
 
+/// Refuses integers that TOML, in which the plan is kept, does not have.
+fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
+    let flags = serde_json::to_value(flags);
+    for (key, value) in flags.iter().filter_map(|flags| flags.as_object()).flatten() {
+        if value
+            .as_u64()
+            .is_some_and(|number| i64::try_from(number).is_err())
+        {
+            return Err(Failure::User(format!(
+                "{key} is {value}; expected at most {}",
+                i64::MAX
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn from_file(path: &Path) -> Result<Table, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
+    let table: Table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
+    let foreign = table
+        .keys()
+        .any(|key| !matches!(python_names::key(key), Ok(None)));
     // As options first: their errors show the line.
-    toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
-    let table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
-    canonical(table).map_err(problem)
+    if !foreign {
+        toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
+    }
+    let table = canonical(table).map_err(problem)?;
+    options(table.clone()).map_err(problem)?;
+    Ok(table)
 }
 
-/// transformers' names of keys that we call otherwise, and the plan's of keys that transformers does.
-const ALIASES: [(&str, &str); 7] = [
+/// The plan's names of keys that transformers has under another.
+const ALIASES: [(&str, &str); 3] = [
     ("model_base", "model"),
     ("schedule", "lr_scheduler_kwargs"),
     ("optimizer", "optim_args"),
-    ("num_train_epochs", "epochs"),
-    ("per_device_train_batch_size", "batch_size"),
-    ("per_device_eval_batch_size", "eval_batch_size"),
-    ("output_dir", "output"),
 ];
 
 /// The table with one name for each key, so that what is laid over it meets the same key.
-fn canonical(mut table: Table) -> Result<Table, String> {
-    for (alias, name) in ALIASES {
-        let Some(value) = table.remove(alias) else {
-            continue;
+fn canonical(table: Table) -> Result<Table, String> {
+    let mut ours = Table::new();
+    for (key, value) in table {
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
+        let name = match alias {
+            Some((_, name)) => name,
+            None => python_names::key(&key)?.unwrap_or(&key),
         };
-        if table.insert(name.into(), value).is_some() {
-            return Err(format!("{alias} and {name} are the same; leave one out"));
+        if ours.insert(name.into(), value).is_some() {
+            return Err(format!(
+                "{name} is given twice, once as {key}; leave one out"
+            ));
         }
     }
-    Ok(table)
+    Ok(ours)
 }
 
 /// A part of the plan from its table; `name` is where its keys are given.
@@ -103,6 +130,9 @@ fn explain(error: &toml::de::Error) -> String {
     }
 }
 
+/// No key of a plan has more dots.
+const DEEPEST: usize = 8;
+
 /// `a.b=value` as nested tables. What is not a TOML value is a string, so that names need no
 /// quotes.
 fn assignment_table(assignment: &str) -> Result<Table, Failure> {
@@ -114,6 +144,13 @@ fn assignment_table(assignment: &str) -> Result<Table, Failure> {
     let parsed = toml::from_str::<Table>(&format!("value = {value}"));
     let value = parsed.ok().and_then(|mut table| table.remove("value"));
     let value = value.unwrap_or_else(|| Value::String(assignment[key.len() + 1..].into()));
+    let depth = key.matches('.').count();
+    if depth > DEEPEST {
+        return Err(Failure::User(format!(
+            "--set {}…: the key has {depth} dots; expected at most {DEEPEST}",
+            key.chars().take(20).collect::<String>()
+        )));
+    }
     let mut parts = key.trim().rsplit('.');
     let last = parts.next().unwrap_or_default();
     let leaf = Table::from_iter([(last.to_string(), value)]);

@@ -45,6 +45,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
         now.model_sha256 = verification.wait()?.weights_sha256;
         now.keep_batch_size_of(saved.trained());
+        paths::keep_paths_of(saved.trained(), &mut now);
         let accepted = &arguments.accept;
         if now.auto_find_batch_size && !run.is_complete() {
             let mut worker = worker_options(&arguments);
@@ -72,6 +73,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let mut run = RunDirectory::create(&output)?;
     let plan = plan(&options, &rows, device_name, run.path())?;
     let (mut plan, loaded, verification) = resolved(plan, &options, &rows)?;
+    paths::make_absolute(&mut plan);
     if plan.auto_find_batch_size {
         // Trials with damaged weights would look like a lack of memory.
         loaded.files.clone().verify()?;

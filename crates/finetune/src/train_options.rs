@@ -22,9 +22,17 @@ pub struct TrainOptions {
     #[arg(long)]
     pub revision: Option<String>,
 
-    /// File, directory with one file per split, or glob of shards (Parquet, Arrow, CSV, JSON lines)
+    /// File, directory with one file per split, or glob of shards (Parquet, Arrow, CSV, JSON lines), or a name on the hub, such as imdb
     #[arg(long, help_heading = DATA)]
     pub dataset: Option<String>,
+
+    /// Configuration of a data set on the hub, such as mrpc of glue [default: the only or default one]
+    #[arg(long, value_name = "NAME", help_heading = DATA)]
+    pub dataset_config: Option<String>,
+
+    /// Its revision: a branch, tag or commit [default: main; the plan has the commit]
+    #[arg(long, value_name = "REVISION", help_heading = DATA)]
+    pub dataset_revision: Option<String>,
 
     /// Training rows, a split expression such as train[:80%] [default: train]
     #[arg(long, value_name = "SPLIT", help_heading = DATA)]
@@ -86,7 +94,7 @@ pub struct TrainOptions {
     pub adapter: Option<String>,
 
     /// Dropout below the lowest trained layer too, as transformers has it [default: false]
-    #[arg(long, value_name = "BOOL", help_heading = STRATEGY)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
     pub frozen_dropout: Option<bool>,
 
     /// For gradual: epochs from one unfrozen layer to the next [default: 0.5]
@@ -169,9 +177,9 @@ pub struct TrainOptions {
     #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
     pub warmup_ratio: Option<f64>,
 
-    /// Number of those steps instead of a share
+    /// Number of those steps instead of a share; 0 = none
     #[arg(long, value_name = "STEPS", help_heading = OPTIMIZATION)]
-    pub warmup_steps: Option<u64>,
+    pub warmup_steps: Option<f64>,
 
     /// adamw, adam, sgd or adafactor; optim_args.* with --set [default: adamw]
     #[arg(long, value_name = "NAME", help_heading = OPTIMIZATION)]
@@ -243,7 +251,7 @@ pub struct TrainOptions {
     pub eval_steps: Option<u64>,
 
     /// Evaluate the untouched model first, for comparison [default: true]
-    #[arg(long, value_name = "BOOL", help_heading = EVALUATION)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = EVALUATION)]
     pub eval_on_start: Option<bool>,
 
     /// Metric on the validation rows by which the best model is kept [default: accuracy, average_precision for multi-label, mse for regression]
@@ -251,7 +259,7 @@ pub struct TrainOptions {
     pub metric_for_best_model: Option<String>,
 
     /// The result is the best model of all evaluations, not the last [default: true, where there are evaluations and checkpoints]
-    #[arg(long, value_name = "BOOL", help_heading = EVALUATION)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = EVALUATION)]
     pub load_best_model_at_end: Option<bool>,
 
     /// Stop after so many evaluations in a row without improvement; 0 = never [default: 0]

@@ -20,6 +20,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Place;
+use crate::hf_metadata;
 use crate::{Error, Result};
 
 /// Rows per record batch, at most: few enough that long documents stay small, enough to keep the
@@ -96,6 +97,8 @@ pub(crate) fn until_error<T>(
 pub(crate) struct SourceFile {
     pub(crate) path: Arc<Path>,
     pub(crate) format: Format,
+    /// What `datasets` would say of its columns, for a file that does not say it itself.
+    features: Option<Arc<str>>,
     info: OnceLock<FileInfo>,
     hash: OnceLock<[u8; 32]>,
 }
@@ -115,9 +118,14 @@ impl SourceFile {
         Ok(Self {
             path: path.into(),
             format,
+            features: None,
             info: OnceLock::new(),
             hash: OnceLock::new(),
         })
+    }
+
+    pub(crate) fn with_features(self, features: Option<Arc<str>>) -> Self {
+        Self { features, ..self }
     }
 
     /// Columns and row count. Line-based formats are checked from end to end here.
@@ -125,7 +133,7 @@ impl SourceFile {
         if let Some(info) = self.info.get() {
             return Ok(info);
         }
-        let info = match self.format {
+        let mut info = match self.format {
             #[cfg(feature = "parquet")]
             Format::Parquet => parquet::info(&self.path)?,
             #[cfg(not(feature = "parquet"))]
@@ -139,6 +147,14 @@ impl SourceFile {
             Format::JsonLines => jsonl::info(&self.path)?,
             Format::Text => text::info(&self.path)?,
         };
+        if let Some(features) = &self.features
+            && !info.schema.metadata().contains_key(hf_metadata::KEY)
+        {
+            let mut schema = info.schema.as_ref().clone();
+            let features = features.to_string();
+            schema.metadata.insert(hf_metadata::KEY.into(), features);
+            info.schema = schema.into();
+        }
         Ok(self.info.get_or_init(|| info))
     }
 

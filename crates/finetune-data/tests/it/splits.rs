@@ -230,3 +230,49 @@ fn no_class_is_lost_by_drawing() {
     assert_eq!(texts(&plain), texts(&all.shuffle_take(0, 20).unwrap()));
     assert_eq!(note, None);
 }
+
+#[test]
+fn files_that_somebody_has_found_are_grouped_as_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let files = vec![
+        (
+            "train".to_owned(),
+            vec![
+                file("b.jsonl", "{\"text\": \"x\", \"label\": 1}\n"),
+                file(
+                    "a.jsonl",
+                    "{\"text\": \"y\", \"label\": 0}\n{\"text\": \"z\", \"label\": 1}\n",
+                ),
+            ],
+        ),
+        (
+            "dev".to_owned(),
+            vec![file("c.jsonl", "{\"text\": \"v\", \"label\": 0}\n")],
+        ),
+    ];
+    let names = vec!["neg".to_owned(), "pos".to_owned()];
+    let class_names = [("label".to_owned(), names.clone())];
+    let dataset = Dataset::from_files("acme/reviews", files, &class_names).unwrap();
+    assert_eq!(dataset.path(), "acme/reviews");
+    assert_eq!(dataset.split_names(), ["train", "dev"]);
+    let train = dataset.split("train").unwrap();
+    // In the order given, whatever the names are.
+    let files = train.files();
+    assert!(files[0].ends_with("b.jsonl") && train.len() == 3);
+    // An alias finds the split that has another of its names.
+    let validation = dataset.split("validation").unwrap();
+    assert_eq!(validation.len(), 1);
+    let columns = finetune_data::Columns::resolve(&train, &[], &[], true).unwrap();
+    let labels =
+        finetune_data::LabelSchema::infer(&[&train, &validation], &columns, None, None).unwrap();
+    assert_eq!(labels.class_names(), names);
+    assert_eq!(
+        finetune_data::splits_in("train[:10%]+test").unwrap(),
+        ["train", "test"]
+    );
+}

@@ -1,4 +1,4 @@
-//! Byte for byte what tensorboard's Python code writes (`tests/fixtures/make.py`).
+//! Byte for byte what the Python code of tensorboard, and of torch for scalars, writes (`tests/fixtures/make.py`).
 
 use std::fs;
 

@@ -2,14 +2,13 @@
 
 mod calibration;
 mod errors;
-mod options;
+pub mod options;
 mod pair;
 mod subject;
 mod thresholds;
 
 use std::{path::Path, process::ExitCode};
 
-use finetune_data::Dataset;
 use finetune_metrics::Metric;
 use finetune_train::{Accumulator, device};
 use serde_json::{Map, Value, json};
@@ -20,7 +19,8 @@ use self::{
     subject::{Evaluated, Subject},
 };
 use crate::{
-    args::EvaluateArguments, error::Failure, interrupt, output::print, progress::headline, summary,
+    args::EvaluateArguments, dataset::DatasetName, error::Failure, interrupt, output::print,
+    progress::headline, summary,
 };
 
 pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
@@ -28,8 +28,14 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     options::check(arguments)?;
     let names = options::models(arguments)?;
     let device = device(&arguments.device)?;
-    let dataset = Dataset::open(&arguments.dataset)?;
-    let rows = dataset.split(&options::split(arguments, &dataset)?)?;
+    let found = DatasetName {
+        name: &arguments.dataset,
+        config: &arguments.dataset_config,
+        revision: &arguments.dataset_revision,
+    }
+    .find()?;
+    let split = options::split(arguments, &found)?;
+    let rows = found.open(&[split.as_str()])?.dataset.split(&split)?;
     let subjects = names
         .iter()
         .map(|name| Subject::load(name, arguments, &device));

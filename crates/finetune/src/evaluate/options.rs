@@ -1,11 +1,11 @@
 //! What is refused before any work, or as soon as the models are known.
 
-use finetune_data::{Dataset, NameList, match_names};
+use finetune_data::{NameList, match_names};
 use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
 
 use super::subject::Subject;
-use crate::{args::EvaluateArguments, error::Failure};
+use crate::{args::EvaluateArguments, dataset::DatasetSplits, error::Failure};
 
 /// The models' names: one, or two to compare.
 pub fn models(arguments: &EvaluateArguments) -> Result<Vec<&str>, Failure> {
@@ -30,6 +30,7 @@ pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
             "--batch-size is 0; expected at least 1".into(),
         ));
     }
+    most_rows(arguments.batch_size)?;
     for name in &arguments.metrics {
         name.parse::<Metric>()
             .map_err(|error| Failure::User(format!("--metrics: {error}")))?;
@@ -37,8 +38,19 @@ pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses a batch of more rows than any memory holds, whose tokens could not be counted.
+pub fn most_rows(batch_size: usize) -> Result<(), Failure> {
+    const MOST: usize = 10_000_000;
+    match batch_size > MOST {
+        true => Err(Failure::User(format!(
+            "--batch-size is {batch_size}; expected at most {MOST}"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// The split to evaluate on.
-pub fn split(arguments: &EvaluateArguments, dataset: &Dataset) -> Result<String, Failure> {
+pub fn split(arguments: &EvaluateArguments, dataset: &DatasetSplits) -> Result<String, Failure> {
     if let Some(expression) = &arguments.split {
         return Ok(expression.clone());
     }

@@ -9,6 +9,7 @@ use std::{process::ExitCode, time::Instant};
 use finetune_train::device;
 
 use self::{chunks::Chunks, source::Source, timings::Timings};
+use crate::evaluate::options::most_rows;
 use crate::{
     args::{Format, PredictArguments},
     error::Failure,
@@ -24,6 +25,7 @@ const MANY: u64 = 100;
 /// Predicts. The program runs since `started`.
 pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, Failure> {
     let device = device(&arguments.device)?;
+    most_rows(arguments.batch_size)?;
     if arguments.batch_size == 0 {
         return Err(Failure::User(
             "--batch-size is 0; expected at least 1".into(),

@@ -1,0 +1,532 @@
+//! The flags of Python's scripts: transformers' `TrainingArguments`, and the arguments of its
+//! `run_glue.py` and `run_classification.py`. What means the same here is taken; of the rest it is said
+//! what to do.
+
+use std::ffi::OsString;
+
+use crate::error::Failure;
+
+/// What a name of Python's is here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Here {
+    /// The option of this name.
+    Is(&'static str),
+    /// A switch that is an option with a value.
+    Sets(&'static str, &'static str),
+    /// What is done anyway; a switch that says so.
+    Always(&'static str),
+    /// Nothing that means the same.
+    Not(&'static str),
+}
+
+use Here::{Always, Is, Not, Sets};
+
+const MEMORY: &str = "memory is saved by --auto-find-batch-size, --gradient-accumulation-steps, or a --strategy that trains less";
+const PRECISION: &str = "the type of the matrix products is --precision f32, bf16 or auto";
+const PROCESSES: &str = "a run is one process on one --device";
+const READING: &str = "rows are read when they are needed, without workers";
+const HUB: &str = "nothing is uploaded; the model is in RUN/model, where other tools find it";
+const COMPILED: &str = "the program is compiled already";
+const LOGS: &str = "what is logged is said by --logging-strategy, --logging-steps and --report-to";
+const PLAIN: &str = "predictions are not gathered over processes; leave it out";
+
+/// Names that are not the same here, with underscores. Those that are need no entry.
+const NAMES: [(&str, Here); 133] = [
+    // TrainingArguments
+    ("output_dir", Is("output")),
+    ("num_train_epochs", Is("epochs")),
+    ("per_device_train_batch_size", Is("batch_size")),
+    ("per_gpu_train_batch_size", Is("batch_size")),
+    ("per_device_eval_batch_size", Is("eval_batch_size")),
+    ("per_gpu_eval_batch_size", Is("eval_batch_size")),
+    ("evaluation_strategy", Is("eval_strategy")),
+    (
+        "lr_scheduler_kwargs",
+        Not("its settings are given one by one: --set lr_scheduler_kwargs.num_cycles=2"),
+    ),
+    (
+        "optim_args",
+        Not("its settings are given one by one: --set optim_args.momentum=0.9"),
+    ),
+    (
+        "optim_target_modules",
+        Not("what is trained is said by --strategy"),
+    ),
+    ("average_tokens_across_devices", Not(PROCESSES)),
+    ("bf16", Sets("precision", "bf16")),
+    ("fp16", Not(PRECISION)),
+    ("fp16_opt_level", Not(PRECISION)),
+    ("half_precision_backend", Not(PRECISION)),
+    ("bf16_full_eval", Not(PRECISION)),
+    ("fp16_full_eval", Not(PRECISION)),
+    ("tf32", Not(PRECISION)),
+    ("activation_checkpointing", Not(MEMORY)),
+    ("activation_checkpointing_kwargs", Not(MEMORY)),
+    ("gradient_checkpointing", Not(MEMORY)),
+    ("gradient_checkpointing_kwargs", Not(MEMORY)),
+    ("torch_empty_cache_steps", Not(MEMORY)),
+    ("torch_compile", Not(COMPILED)),
+    ("torch_compile_backend", Not(COMPILED)),
+    ("torch_compile_mode", Not(COMPILED)),
+    ("use_liger_kernel", Not(COMPILED)),
+    ("liger_kernel_config", Not(COMPILED)),
+    ("jit_mode_eval", Not(COMPILED)),
+    (
+        "use_cache",
+        Not("encoders have no such cache; leave it out"),
+    ),
+    (
+        "neftune_noise_alpha",
+        Not("there is no noise on embeddings; leave it out"),
+    ),
+    ("logging_first_step", Not(LOGS)),
+    (
+        "logging_dir",
+        Not("TensorBoard's files are in RUN/tensorboard"),
+    ),
+    ("log_on_each_node", Not(PROCESSES)),
+    (
+        "logging_nan_inf_filter",
+        Not("a loss that is no number ends the run; leave it out"),
+    ),
+    (
+        "include_num_input_tokens_seen",
+        Not("events.jsonl has the tokens of each step; leave it out"),
+    ),
+    (
+        "include_tokens_per_second",
+        Not("events.jsonl has tokens and seconds of each step; leave it out"),
+    ),
+    ("log_level", Not(LOGS)),
+    ("log_level_replica", Not(LOGS)),
+    (
+        "disable_tqdm",
+        Not("bars are drawn on a terminal only; redirect standard error, as in 2> log"),
+    ),
+    (
+        "run_name",
+        Not("the run is called as its directory: --output"),
+    ),
+    ("project", Not(LOGS)),
+    ("trackio_space_id", Not(LOGS)),
+    ("trackio_bucket_id", Not(LOGS)),
+    ("trackio_static_space_id", Not(LOGS)),
+    (
+        "eval_delay",
+        Not("evaluations are said by --eval-strategy, --eval-steps and --eval-on-start"),
+    ),
+    (
+        "prediction_loss_only",
+        Not("all metrics are computed; leave it out"),
+    ),
+    ("eval_do_concat_batches", Not(PLAIN)),
+    ("eval_use_gather_object", Not(PLAIN)),
+    ("eval_accumulation_steps", Not(PLAIN)),
+    ("include_for_metrics", Not(PLAIN)),
+    ("include_inputs_for_metrics", Not(PLAIN)),
+    (
+        "batch_eval_metrics",
+        Not("metrics are streamed anyway; leave it out"),
+    ),
+    (
+        "save_only_model",
+        Not(
+            "checkpoints are what a run goes on from; --save-total-limit and --save-bytes-limit say how many",
+        ),
+    ),
+    ("save_safetensors", Always("weights are safetensors")),
+    ("save_on_each_node", Not(PROCESSES)),
+    (
+        "enable_jit_checkpoint",
+        Not("a run that is stopped saves a checkpoint anyway; leave it out"),
+    ),
+    ("push_to_hub", Not(HUB)),
+    ("hub_token", Not(HUB)),
+    ("hub_private_repo", Not(HUB)),
+    ("hub_model_id", Not(HUB)),
+    ("hub_strategy", Not(HUB)),
+    ("hub_always_push", Not(HUB)),
+    ("hub_revision", Not(HUB)),
+    ("push_to_hub_model_id", Not(HUB)),
+    ("push_to_hub_organization", Not(HUB)),
+    ("push_to_hub_token", Not(HUB)),
+    (
+        "greater_is_better",
+        Not("it is known of each metric; leave it out"),
+    ),
+    (
+        "ignore_data_skip",
+        Not("a run goes on with the rows that it has not seen; leave it out"),
+    ),
+    (
+        "restore_callback_states_from_checkpoint",
+        Always("a run goes on with all of its state"),
+    ),
+    (
+        "full_determinism",
+        Always("the same plan gives the same bits"),
+    ),
+    ("data_seed", Not("there is one --seed for all")),
+    ("use_cpu", Sets("device", "cpu")),
+    ("no_cuda", Sets("device", "cpu")),
+    (
+        "use_mps_device",
+        Not("the device is --device: auto, cpu, ndarray, cuda or cuda:N"),
+    ),
+    ("accelerator_config", Not(PROCESSES)),
+    ("parallelism_config", Not(PROCESSES)),
+    (
+        "dataloader_drop_last",
+        Not("every row counts, the last batch too; leave it out"),
+    ),
+    ("dataloader_num_workers", Not(READING)),
+    ("dataloader_pin_memory", Not(READING)),
+    ("dataloader_persistent_workers", Not(READING)),
+    ("dataloader_prefetch_factor", Not(READING)),
+    ("dataloader_multiprocessing_context", Not(READING)),
+    ("dataloader_in_order", Not(READING)),
+    (
+        "remove_unused_columns",
+        Always("only the columns of texts and labels are read"),
+    ),
+    (
+        "label_names",
+        Not("the label column is --label-column, the names of the classes are --labels"),
+    ),
+    (
+        "train_sampling_strategy",
+        Not("rows of similar length come together with --length-buckets"),
+    ),
+    (
+        "group_by_length",
+        Not("rows of similar length come together with --length-buckets 50"),
+    ),
+    (
+        "length_column_name",
+        Not("lengths are counted in tokens; leave it out"),
+    ),
+    ("ddp_find_unused_parameters", Not(PROCESSES)),
+    ("ddp_bucket_cap_mb", Not(PROCESSES)),
+    ("ddp_broadcast_buffers", Not(PROCESSES)),
+    ("ddp_static_graph", Not(PROCESSES)),
+    ("ddp_backend", Not(PROCESSES)),
+    ("ddp_timeout", Not(PROCESSES)),
+    ("fsdp", Not(PROCESSES)),
+    ("fsdp_config", Not(PROCESSES)),
+    ("deepspeed", Not(PROCESSES)),
+    ("local_rank", Not(PROCESSES)),
+    ("debug", Not("leave it out")),
+    (
+        "skip_memory_metrics",
+        Not("the peak of the memory is in results.json; leave it out"),
+    ),
+    ("do_train", Always("train trains")),
+    (
+        "do_eval",
+        Always("validation rows are evaluated, if --eval-strategy is not no"),
+    ),
+    ("do_predict", Always("test rows are evaluated at the end")),
+    (
+        "resume_from_checkpoint",
+        Not("a run is gone on with by --resume RUN, or --resume auto"),
+    ),
+    (
+        "overwrite_output_dir",
+        Not("nothing is overwritten: give another --output, or remove the directory"),
+    ),
+    // ModelArguments
+    ("model_name_or_path", Is("model")),
+    ("model_revision", Is("revision")),
+    (
+        "config_name",
+        Not("config.json is the model's own; leave it out"),
+    ),
+    (
+        "tokenizer_name",
+        Not("the tokenizer is the model's own; leave it out"),
+    ),
+    (
+        "use_fast_tokenizer",
+        Always("the tokenizer is the fast one"),
+    ),
+    (
+        "cache_dir",
+        Not("the cache is named by the variable HF_HOME or HF_HUB_CACHE"),
+    ),
+    ("token", Not("the token is read from the variable HF_TOKEN")),
+    (
+        "use_auth_token",
+        Not("the token is read from the variable HF_TOKEN"),
+    ),
+    (
+        "trust_remote_code",
+        Not("no code of a model or a data set is run; leave it out"),
+    ),
+    (
+        "ignore_mismatched_sizes",
+        Always("a head of other classes is drawn anew"),
+    ),
+    // DataTrainingArguments
+    ("dataset_name", Is("dataset")),
+    ("dataset_config_name", Is("dataset_config")),
+    ("train_file", Is("dataset")),
+    (
+        "validation_file",
+        Not(
+            "put both files into one directory, as train.csv and validation.csv, and name that with --dataset",
+        ),
+    ),
+    (
+        "test_file",
+        Not(
+            "put the files into one directory, as train.csv and test.csv, and name that with --dataset",
+        ),
+    ),
+    (
+        "task_name",
+        Not("a task of GLUE is --dataset nyu-mll/glue with --dataset-config, such as mrpc"),
+    ),
+    ("max_seq_length", Is("max_length")),
+    (
+        "overwrite_cache",
+        Not("what is cached is found by its content; leave it out"),
+    ),
+    (
+        "pad_to_max_length",
+        Not("there is no padding; leave it out"),
+    ),
+    (
+        "max_train_samples",
+        Not(
+            "the first rows are --train-split 'train[:100]'; drawn at random they are --train-rows",
+        ),
+    ),
+    (
+        "max_eval_samples",
+        Not(
+            "the first rows are --validation-split 'validation[:100]'; drawn at random they are --eval-rows",
+        ),
+    ),
+    (
+        "max_predict_samples",
+        Not("the first rows are --test-split 'test[:100]'"),
+    ),
+    ("text_column_names", Is("text_column")),
+    ("label_column_name", Is("label_column")),
+    ("train_split_name", Is("train_split")),
+    ("validation_split_name", Is("validation_split")),
+    ("test_split_name", Is("test_split")),
+];
+
+/// A name of ours, where it means the same as this of Python's.
+fn find(name: &str) -> Option<Here> {
+    NAMES
+        .iter()
+        .find(|(python, _)| *python == name)
+        .map(|(_, here)| *here)
+}
+
+/// The key of ours that a key of a TOML file means.
+pub fn key(name: &str) -> Result<Option<&'static str>, String> {
+    match find(name) {
+        // Tables of ours; as flags they would be text.
+        _ if ["lr_scheduler_kwargs", "optim_args"].contains(&name) => Ok(None),
+        Some(Is(ours)) => Ok(Some(ours)),
+        Some(Sets(ours, value)) => Err(format!("{name} is {ours} = \"{value}\" here")),
+        Some(Always(why)) => Err(format!("{name} is no option here: {why}; leave it out")),
+        Some(Not(instead)) => Err(format!("{name} is no option here: {instead}")),
+        None => Ok(None),
+    }
+}
+
+/// The command line with the names that are ours. Underscores may stand for dashes in every flag.
+pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    let trains = arguments.iter().skip(1).any(|argument| argument == "train");
+    let mut ours = Vec::with_capacity(arguments.len());
+    let mut rest = arguments.into_iter().peekable();
+    while let Some(argument) = rest.next() {
+        let Some((name, value)) = argument.to_str().and_then(flag) else {
+            if argument == "--" {
+                ours.push(argument);
+                ours.extend(rest);
+                break;
+            }
+            ours.push(argument);
+            continue;
+        };
+        let here = find(&name).filter(|_| trains);
+        let option = match here {
+            Some(Is(ours)) => ours,
+            _ => name.as_str(),
+        };
+        let flag = |option: &str| format!("--{}", option.replace('_', "-"));
+        let refuse = |why: &str| Err(Failure::User(format!("--{name} is no option here: {why}")));
+        match here {
+            Some(Not(instead)) => return refuse(instead),
+            Some(Sets(..) | Always(_)) => {
+                let next = rest.next_if(|next| next.to_str().and_then(truth).is_some());
+                let next = next.as_ref().and_then(|next| next.to_str());
+                let given = value.as_deref().or(next);
+                match (given.map_or(Some(true), truth), here) {
+                    (Some(true), Some(Sets(option, value))) => {
+                        ours.extend([flag(option).into(), value.into()]);
+                    }
+                    (Some(false), Some(Always(why))) => return refuse(why),
+                    (Some(_), _) => {}
+                    (None, _) => return refuse("expected true or false"),
+                }
+            }
+            _ => {
+                let value = match value {
+                    Some(value) => Some(value),
+                    None if trains => rest
+                        .next_if(|next| {
+                            next.to_str()
+                                .is_some_and(|next| python_value(option, next).is_some())
+                        })
+                        .and_then(|next| next.into_string().ok()),
+                    None => None,
+                };
+                match value {
+                    None => ours.push(flag(option).into()),
+                    Some(value) => {
+                        let same = if trains {
+                            python_value(option, &value)
+                        } else {
+                            None
+                        };
+                        let value = same.map_or(value, str::to_string);
+                        ours.push(format!("{}={value}", flag(option)).into());
+                    }
+                }
+            }
+        }
+    }
+    Ok(ours)
+}
+
+/// Name with underscores and value of `--name` or `--name=value`.
+fn flag(argument: &str) -> Option<(String, Option<String>)> {
+    let rest = argument.strip_prefix("--")?;
+    let (name, value) = match rest.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_string())),
+        None => (rest, None),
+    };
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    is_name.then(|| (name.replace('-', "_"), value))
+}
+
+/// Python's ways to write a switch.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "t" | "1" => Some(true),
+        "false" | "no" | "n" | "f" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// What a value of Python's is here, where it is written in another way.
+fn python_value(option: &str, value: &str) -> Option<&'static str> {
+    const SWITCHES: [&str; 4] = [
+        "load_best_model_at_end",
+        "eval_on_start",
+        "auto_find_batch_size",
+        "frozen_dropout",
+    ];
+    match (option, value) {
+        ("optim", "adamw_torch" | "adamw_torch_fused" | "adamw_hf") => Some("adamw"),
+        // transformers' default: by epochs.
+        ("max_steps", "-1") => Some("0"),
+        (option, value) if SWITCHES.contains(&option) => {
+            truth(value).map(|truth| if truth { "true" } else { "false" })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Result<String, String> {
+        let words = text.split_whitespace().map(OsString::from).collect();
+        let words = translated(words).map_err(|error| error.to_string())?;
+        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        Ok(words.join(" "))
+    }
+
+    #[test]
+    fn what_means_the_same_is_taken() {
+        for (python, ours) in [
+            (
+                "f train --model_name_or_path m --per_device_train_batch_size 8 --num-train-epochs=2 --output_dir o",
+                "f train --model m --batch-size 8 --epochs=2 --output o",
+            ),
+            (
+                "f train --learning_rate 1e-4 --max_seq_length 64",
+                "f train --learning-rate 1e-4 --max-length 64",
+            ),
+            (
+                "f train --dataset_name glue --dataset_config_name mrpc",
+                "f train --dataset glue --dataset-config mrpc",
+            ),
+            (
+                "f train --bf16 --do_train --do_eval True --use_cpu",
+                "f train --precision bf16 --device cpu",
+            ),
+            ("f train --bf16 False --seed 1", "f train --seed 1"),
+            (
+                "f train --optim adamw_torch --max_steps -1",
+                "f train --optim=adamw --max-steps=0",
+            ),
+            (
+                "f train --load_best_model_at_end True --eval_on_start",
+                "f train --load-best-model-at-end=true --eval-on-start",
+            ),
+            (
+                "f train --set lora.r=4 --evaluation_strategy=steps",
+                "f train --set lora.r=4 --eval-strategy=steps",
+            ),
+            // Other commands take dashes for underscores and nothing else; texts stay as they are.
+            (
+                "f predict --batch_size 4 --bf16 -- --a_b",
+                "f predict --batch-size 4 --bf16 -- --a_b",
+            ),
+            (
+                "f predict a_b --model run_1/model",
+                "f predict a_b --model run_1/model",
+            ),
+        ] {
+            assert_eq!(line(python).unwrap(), ours, "{python}");
+        }
+    }
+
+    #[test]
+    fn of_the_rest_it_is_said_what_to_do() {
+        for (python, words) in [
+            ("f train --gradient_checkpointing", "--auto-find-batch-size"),
+            ("f train --fp16", "--precision"),
+            ("f train --validation_file b.csv", "--dataset"),
+            ("f train --task_name mrpc", "nyu-mll/glue"),
+            ("f train --max_train_samples 5", "--train-split"),
+            ("f train --overwrite_output_dir", "--output"),
+            ("f train --do_train false", "train trains"),
+            ("f train --bf16=maybe", "true or false"),
+        ] {
+            let error = line(python).unwrap_err();
+            assert!(error.contains(words), "{python}: {error}");
+        }
+    }
+
+    #[test]
+    fn keys_of_files_are_the_same_names() {
+        assert_eq!(key("max_seq_length"), Ok(Some("max_length")));
+        assert_eq!(key("learning_rate"), Ok(None));
+        assert_eq!(key("optim_args"), Ok(None));
+        assert!(key("fp16").unwrap_err().contains("--precision"));
+        assert!(key("bf16").unwrap_err().contains("precision = \"bf16\""));
+    }
+}
