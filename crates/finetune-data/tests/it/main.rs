@@ -13,6 +13,7 @@ mod parquet_sink;
 mod real_data;
 mod row_numbers;
 mod sampler;
+mod silent;
 mod splits;
 mod tasks;
 mod tokenization;
