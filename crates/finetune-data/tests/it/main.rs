@@ -6,6 +6,7 @@ mod cache;
 mod common;
 mod formats;
 mod labels;
+mod meaning;
 #[cfg(target_os = "linux")]
 mod memory;
 mod name_notes;
