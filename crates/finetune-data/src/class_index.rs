@@ -179,10 +179,13 @@ fn by_index(value: i64, names: &[String], cell: &Cell<'_>, counted: bool) -> Res
             column: cell.column.to_owned(),
             found: value,
             count: names.len(),
-            classes: listed(names, 12),
-            hint: match counted && value as usize == names.len() {
-                true => format!("; if they count from 1, say --labels {}", from_one(value)),
-                false => String::new(),
+            classes: match counted && value as usize == names.len() {
+                true => format!(
+                    "({}); if they count from 1, say --labels {}",
+                    listed(names, 12),
+                    from_one(value)
+                ),
+                false => format!("({})", listed(names, 12)),
             },
         }),
     }

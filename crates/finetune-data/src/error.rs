@@ -331,7 +331,7 @@ pub enum Error {
     },
     /// A class index beyond the class list.
     #[error(
-        "{place}: class index {found} in column `{column}` is outside 0..{count}: the column has {count} classes ({classes}){hint}"
+        "{place}: class index {found} in column `{column}` is outside 0..{count}: the column has {count} classes {classes}"
     )]
     ClassIndex {
         /// Where.
@@ -342,10 +342,8 @@ pub enum Error {
         found: i64,
         /// Number of classes.
         count: usize,
-        /// The classes, shortened.
+        /// The classes, shortened, in parentheses; and what to do if the index is counted from 1.
         classes: String,
-        /// What to do if the index is counted from 1, or empty.
-        hint: String,
     },
     /// `-1`, by which `datasets` marks rows without a label.
     #[error(
