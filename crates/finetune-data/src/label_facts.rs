@@ -53,9 +53,9 @@ pub(crate) enum Form {
     /// Booleans. Not read.
     Bool,
     /// One value a row.
-    Scalars(Scalars),
+    Scalars(Box<Scalars>),
     /// A list a row.
-    Lists(Lists),
+    Lists(Box<Lists>),
 }
 
 /// What shall be found out, which decides where a pass may stop.
@@ -119,11 +119,13 @@ impl FileLabels {
             None => {
                 let scalars = || match (search, kind) {
                     (Search::Numbers, Kind::Integer | Kind::Text) => {
-                        Ok(Form::Scalars(Scalars::default()))
+                        Ok(Form::Scalars(Box::default()))
                     }
-                    _ => Scalars::read(source, column, cells).map(Form::Scalars),
+                    _ => Scalars::read(source, column, cells)
+                        .map(|values| Form::Scalars(Box::new(values))),
                 };
-                let lists = || Lists::read(source, column, cells).map(Form::Lists);
+                let lists =
+                    || Lists::read(source, column, cells).map(|lists| Form::Lists(Box::new(lists)));
                 let text = kind == Kind::Text;
                 let is_list = kind == Kind::List || text && cells.separator.is_some();
                 match text_lists {

@@ -93,7 +93,7 @@ impl<'a> Shape<'a> {
         let lists: Vec<_> = files
             .iter()
             .filter_map(|file| match &file.form {
-                Form::Lists(lists) if lists.rows > 0 => Some((&*file.file, lists)),
+                Form::Lists(lists) if lists.rows > 0 => Some((&*file.file, &**lists)),
                 _ => None,
             })
             .collect();

@@ -83,7 +83,7 @@ struct Values<'a> {
 impl<'a> Values<'a> {
     fn scalars(&self) -> impl Iterator<Item = (&'a Path, &'a Scalars)> {
         self.files.iter().filter_map(|file| match &file.form {
-            Form::Scalars(scalars) => Some((&*file.file, scalars)),
+            Form::Scalars(scalars) => Some((&*file.file, &**scalars)),
             _ => None,
         })
     }

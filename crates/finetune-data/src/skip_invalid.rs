@@ -168,7 +168,7 @@ impl State<'_> {
                 false
             }
             label => match label.items() {
-                Some(items) => items.iter().any(|item| *item == Value::Null),
+                Some(items) => items.contains(&Value::Null),
                 None => false,
             },
         }

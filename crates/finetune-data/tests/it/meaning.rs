@@ -123,7 +123,7 @@ fn floats_that_are_whole_and_few_are_classes() {
     let found = csv(&["1.0", "5.0", "1.0"], &["1", "5"], SINGLE).unwrap();
     assert_eq!(classes(&found), [0, 1, 0]);
     // One fraction makes numbers of all; behind many whole ones that is said.
-    let mut many = vec!["0", "1"].repeat(15);
+    let mut many = ["0", "1"].repeat(15);
     many.push("0.5");
     let found = csv(&many, &[], None).unwrap();
     assert_eq!(found.schema.problem_type(), ProblemType::Regression);
