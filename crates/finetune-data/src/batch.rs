@@ -36,8 +36,9 @@ pub enum BatchLabels {
     Values {
         /// Values per row.
         width: usize,
-        /// `[batch, width]` row by row.
-        values: Vec<f32>,
+        /// `[batch, width]` row by row, as exact as the file has them: metrics need all digits, and
+        /// a loss in `f32` rounds them where it is computed.
+        values: Vec<f64>,
     },
 }
 
@@ -58,7 +59,7 @@ impl BatchLabels {
 }
 
 /// Row `index` of a matrix of `width` columns; empty beyond its end.
-pub(crate) fn row(values: &[f32], width: usize, index: usize) -> &[f32] {
+pub(crate) fn row<T>(values: &[T], width: usize, index: usize) -> &[T] {
     let start = index.saturating_mul(width);
     let end = start.saturating_add(width);
     values.get(start..end).unwrap_or_default()

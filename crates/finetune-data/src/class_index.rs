@@ -1,12 +1,10 @@
 //! Which class a value names.
 
-use arrow::datatypes::Schema;
-
 use crate::cell::Cell;
 use crate::error::{listed, nearest};
 use crate::name_matching::{Lookup, NameList, NameMatch, match_names};
 use crate::value::Value;
-use crate::{Error, Result, hf_metadata};
+use crate::{Error, Result};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ClassIndex {
@@ -14,20 +12,20 @@ pub(crate) struct ClassIndex {
     lookup: Lookup,
     /// Names in the metadata of a `ClassLabel` column, and the class of each.
     metadata: Option<(Vec<String>, Vec<Option<u32>>)>,
-    /// All names are integers, so integers mean names.
+    /// A name is an integer, so integers mean names.
     integer_names: bool,
 }
 
 impl ClassIndex {
-    /// `names` are the classes in order; the metadata of `schema` may have the column's own, which
-    /// are matched with them.
+    /// `names` are the classes in order; `own` are those that the metadata of a file has for its
+    /// indices, which are matched with them.
     pub(crate) fn new(
         names: &[String],
-        schema: &Schema,
+        own: Option<Vec<String>>,
         column: &str,
         by_position: bool,
     ) -> Result<Self> {
-        let metadata = match hf_metadata::class_names(schema, column) {
+        let metadata = match own {
             Some(hf) => {
                 let classes = classes_of_metadata(&hf, names, column, by_position)?.indices;
                 let classes = classes.iter().map(|class| class.map(|class| class as u32));
@@ -37,7 +35,7 @@ impl ClassIndex {
         };
         Ok(Self {
             lookup: Lookup::new(names),
-            integer_names: names.iter().all(|name| name.parse::<i64>().is_ok()),
+            integer_names: names.iter().any(|name| name.parse::<i64>().is_ok()),
             names: names.to_vec(),
             metadata,
         })
@@ -53,20 +51,23 @@ impl ClassIndex {
         match value {
             Value::Integer(value) => match &self.metadata {
                 Some((hf, classes)) => {
-                    let i = by_index(*value, hf, cell)?;
+                    let i = by_index(*value, hf, cell, false)?;
                     classes[i].ok_or_else(|| unknown(&hf[i]))
                 }
                 None if self.integer_names => self.by_name(&value.to_string(), cell),
-                None => Ok(by_index(*value, &self.names, cell)? as u32),
+                None => Ok(by_index(*value, &self.names, cell, true)? as u32),
             },
             Value::Text(text) => match self.find(text) {
                 Some(class) => Ok(class),
-                None => match text.parse::<i64>() {
-                    Ok(value) if !self.integer_names => {
-                        Ok(by_index(value, &self.names, cell)? as u32)
-                    }
-                    Err(_) if text.parse::<f64>().is_ok() => Err(cell.float(value)),
-                    _ => Err(unknown(text)),
+                None => match value.integer() {
+                    Some(integer) => match self.find(&integer.to_string()) {
+                        Some(class) => Ok(class),
+                        None if self.integer_names => Err(unknown(text)),
+                        None => Ok(by_index(integer, &self.names, cell, true)? as u32),
+                    },
+                    None if text.trim().parse::<f64>().is_ok() => Err(cell.float(value)),
+                    None if value.items().is_some() => self.one_hot(value, cell),
+                    None => Err(unknown(text)),
                 },
             },
             Value::Bool(value) => match self.find(if *value { "true" } else { "false" }) {
@@ -74,13 +75,37 @@ impl ClassIndex {
                 None if self.names.len() == 2 => Ok(u32::from(*value)),
                 None => Err(unknown(&value.to_string())),
             },
-            Value::Float(_) => Err(cell.float(value)),
-            Value::List(_) | Value::Object => Err(unknown(&value.to_string())),
+            Value::Float(_) => match value.integer() {
+                Some(integer) => self.class(&Value::Integer(integer), cell),
+                None => Err(cell.float(value)),
+            },
+            Value::List(_) => self.one_hot(value, cell),
+            Value::Object => Err(unknown(&value.to_string())),
             Value::Null => Err(cell.null()),
         }
     }
 
+    /// The class of a row that has a 0 or 1 for each class, and a single 1.
+    fn one_hot(&self, label: &Value<'_>, cell: &Cell<'_>) -> Result<u32> {
+        let mut marks = vec![0.0; self.names.len()];
+        self.mark(label, true, cell, &mut marks)?;
+        let ones: Vec<_> = (0..)
+            .zip(&marks)
+            .filter(|(_, mark)| **mark != 0.0)
+            .collect();
+        match ones[..] {
+            [(class, _)] => Ok(class),
+            _ => Err(Error::NotOneHot {
+                place: cell.place(),
+                column: cell.column.to_owned(),
+                found: label.to_string(),
+            }),
+        }
+    }
+
     /// Marks the classes of one row: a list of indices or names, or a value of 0 or 1 for each class.
+    /// Of three classes and more, a zero or one for each can be nothing else: indices would name a
+    /// class twice.
     pub(crate) fn mark(
         &self,
         label: &Value<'_>,
@@ -90,7 +115,12 @@ impl ClassIndex {
     ) -> Result<()> {
         let items = label.items().ok_or_else(|| cell.not_a_list(label))?;
         let of_mask = |item: &Value<'_>| matches!(item, Value::Float(_) | Value::Bool(_));
-        if is_mask || items.iter().any(of_mask) {
+        let zero_or_one = |item: &Value<'_>| matches!(item, Value::Integer(0 | 1));
+        let must_be_mask = || {
+            let as_many = items.len() == marks.len() && items.len() > 2;
+            as_many && self.metadata.is_none() && items.iter().all(zero_or_one)
+        };
+        if is_mask || items.iter().any(of_mask) || must_be_mask() {
             if items.len() != marks.len() {
                 return Err(cell.length(items.len(), marks.len()));
             }
@@ -139,7 +169,8 @@ impl ClassIndex {
     }
 }
 
-fn by_index(value: i64, names: &[String], cell: &Cell<'_>) -> Result<usize> {
+/// `counted`: the user may have counted the names from 1.
+fn by_index(value: i64, names: &[String], cell: &Cell<'_>, counted: bool) -> Result<usize> {
     match usize::try_from(value) {
         Ok(i) if i < names.len() => Ok(i),
         _ if value == -1 => Err(cell.unlabelled()),
@@ -148,9 +179,22 @@ fn by_index(value: i64, names: &[String], cell: &Cell<'_>) -> Result<usize> {
             column: cell.column.to_owned(),
             found: value,
             count: names.len(),
-            classes: listed(names, 12),
+            classes: match counted && value as usize == names.len() {
+                true => format!(
+                    "({}); if they count from 1, say --labels {}",
+                    listed(names, 12),
+                    from_one(value)
+                ),
+                false => format!("({})", listed(names, 12)),
+            },
         }),
     }
+}
+
+/// `1,2,…` up to `count`.
+fn from_one(count: i64) -> String {
+    let all: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
+    all.join(",")
 }
 
 /// Which class each name in the metadata of a `ClassLabel` column is.

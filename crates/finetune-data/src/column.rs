@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray};
+use arrow::array::{
+    Array, ArrayRef, BinaryViewArray, LargeStringArray, StringArray, StringViewArray,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
-use crate::{Error, Result};
+use crate::{Error, Place, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// Strings, or bytes that have to be valid UTF-8.
     Text,
     Integer,
+    /// Decimals too.
     Float,
     Bool,
     List,
@@ -23,7 +27,12 @@ impl Kind {
     pub(crate) fn of(data_type: &DataType) -> Self {
         match data_type {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => Kind::Text,
             DataType::Float16 | DataType::Float32 | DataType::Float64 => Kind::Float,
+            decimal if decimal.is_decimal() => Kind::Float,
             DataType::Boolean => Kind::Bool,
             DataType::Null => Kind::Null,
             DataType::List(_)
@@ -58,7 +67,10 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
         DataType::Boolean => "bool".to_owned(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "binary".to_owned(),
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => "binary".to_owned(),
         DataType::Dictionary(_, values) => format!("dictionary of {}", type_name(values)),
         DataType::Struct(_) => "struct".to_owned(),
         other => other.to_string().to_lowercase(),
@@ -79,8 +91,17 @@ pub(crate) enum TextArray {
 }
 
 impl TextArray {
-    pub(crate) fn new(array: &ArrayRef, column: &str) -> Result<Self> {
+    /// `place` says where a value of the array stands, for bytes that are not UTF-8.
+    pub(crate) fn new(
+        array: &ArrayRef,
+        column: &str,
+        place: impl Fn(usize) -> Place,
+    ) -> Result<Self> {
         let array = match array.data_type() {
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => text_of_bytes(array, column, place)?,
             DataType::Dictionary(_, values) if Kind::of(values) == Kind::Text => {
                 cast_to(array, values, column)?
             }
@@ -113,6 +134,25 @@ impl TextArray {
             TextArray::View(a) => (!a.is_null(index)).then(|| a.value(index)),
         }
     }
+}
+
+/// Bytes as the strings that they spell.
+fn text_of_bytes(
+    array: &ArrayRef,
+    column: &str,
+    place: impl Fn(usize) -> Place,
+) -> Result<ArrayRef> {
+    let bytes = BinaryViewArray::from(cast_to(array, &DataType::BinaryView, column)?.to_data());
+    let text = |(index, bytes): (usize, Option<&[u8]>)| match bytes.map(std::str::from_utf8) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text.to_owned())),
+        Some(Err(_)) => Err(Error::Utf8 {
+            place: place(index),
+            what: format!("column `{column}`, which holds bytes,"),
+        }),
+    };
+    let texts = bytes.iter().enumerate().map(text);
+    Ok(Arc::new(texts.collect::<Result<StringArray>>()?))
 }
 
 pub(crate) fn cast_to(array: &ArrayRef, to: &DataType, column: &str) -> Result<ArrayRef> {

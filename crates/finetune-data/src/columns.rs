@@ -2,10 +2,10 @@ use arrow::datatypes::Schema;
 
 use crate::column::{Kind, describe, list_item, type_name};
 use crate::label_array::unusable;
-use crate::{Error, Result, Split};
+use crate::{Error, LabelCells, Result, Split};
 
 /// Which columns hold the text (one, or two for pairs) and the labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     /// One column, or two for pairs of sentences.
     pub text: Vec<String>,
@@ -14,6 +14,8 @@ pub struct Columns {
     /// Whether names of label columns and of `ClassLabel` classes that match none of the names wanted
     /// are taken by position (see [`match_names`](crate::match_names)).
     pub labels_by_position: bool,
+    /// How the cells of the label columns are written.
+    pub cells: LabelCells,
 }
 
 /// Text columns by convention, in order of preference; the names that GLUE, SuperGLUE and most
@@ -84,6 +86,7 @@ impl Columns {
                 .collect::<Result<_>>()?,
         };
         for column in &text {
+            same_text(split, column)?;
             let data_type = data_type(schema, column)?;
             if !is_text(data_type) {
                 return Err(Error::ColumnType {
@@ -116,6 +119,7 @@ impl Columns {
             text,
             label,
             labels_by_position: false,
+            cells: LabelCells::default(),
         })
     }
 
@@ -150,6 +154,34 @@ fn not_twice(columns: &[String], role: &str) -> Result<()> {
         if columns[..index].contains(column) {
             let message = format!("column `{column}` was named twice as {role}");
             return Err(Error::Columns { message });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a text column that is text in the first file and not in another.
+fn same_text(split: &Split, column: &str) -> Result<()> {
+    let of = |schema: &Schema| {
+        schema
+            .field_with_name(column)
+            .ok()
+            .map(|f| f.data_type().clone())
+    };
+    let Some(first) = of(split.schema()).filter(is_text) else {
+        return Ok(());
+    };
+    let schemas = split.schemas()?;
+    for (schema, file) in schemas.iter().zip(split.files()) {
+        if let Some(found) = of(schema).filter(|found| !is_text(found)) {
+            return Err(Error::Columns {
+                message: format!(
+                    "{}: column `{column}` has type {}, but in {} it holds {}; files of one split need texts in it",
+                    file.display(),
+                    type_name(&found),
+                    split.files()[0].display(),
+                    type_name(&first)
+                ),
+            });
         }
     }
     Ok(())

@@ -186,14 +186,15 @@ impl Dataset {
     }
 }
 
-/// Files read together need the same column names, and the same kind of content in each.
+/// Files read together need the same column names, and in each what can stand side by side: what
+/// labels of different types mean together is found out when they are looked at.
 fn same_columns(first: &SourceFile, file: &SourceFile) -> Result<()> {
     let (expected, found) = (&first.info()?.schema, &file.info()?.schema);
     let compatible = expected.fields().len() == found.fields().len()
         && expected.fields().iter().all(|field| {
             found.field_with_name(field.name()).is_ok_and(|other| {
                 let (a, b) = (Kind::of(field.data_type()), Kind::of(other.data_type()));
-                a == b || a == Kind::Null || b == Kind::Null
+                a == b || (a != Kind::Other && b != Kind::Other)
             })
         });
     if compatible {

@@ -108,7 +108,10 @@ pub(crate) fn encode_all(
 
 impl Prepared {
     fn new(rows: RowBatch, columns: &Columns, decoder: Option<&LabelDecoder>) -> Result<Self> {
-        let text = |index: usize| TextArray::new(rows.batch.column(index), &columns.text[index]);
+        let text = |index: usize| {
+            let place = |row| rows.at(row);
+            TextArray::new(rows.batch.column(index), &columns.text[index], place)
+        };
         let first = text(0)?;
         let second = match columns.is_pair() {
             true => Some(text(1)?),

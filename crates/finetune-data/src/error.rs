@@ -249,7 +249,7 @@ pub enum Error {
     },
     /// A label without a list, where each row needs one.
     #[error(
-        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a JSON array as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]"
+        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a JSON array as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]; where something separates the labels in a cell, name it: --label-separator ';'"
     )]
     NotAList {
         /// Where.
@@ -299,7 +299,7 @@ pub enum Error {
     },
     /// A null where a text is needed.
     #[error(
-        "{place}: column `{column}` is null; every row needs a text (write an empty string if that is meant)"
+        "{place}: column `{column}` is null; every row needs a text (write an empty string if that is meant, or leave such rows out with --skip-invalid)"
     )]
     NullText {
         /// Where.
@@ -308,7 +308,9 @@ pub enum Error {
         column: String,
     },
     /// A null where a label is needed.
-    #[error("{place}: column `{column}` is null; every row needs a label")]
+    #[error(
+        "{place}: column `{column}` is null or blank; every row needs a label: leave such rows out with --skip-invalid"
+    )]
     NullLabel {
         /// Where.
         place: Place,
@@ -329,7 +331,7 @@ pub enum Error {
     },
     /// A class index beyond the class list.
     #[error(
-        "{place}: class index {found} in column `{column}` is outside 0..{count}: the column has {count} classes ({classes})"
+        "{place}: class index {found} in column `{column}` is outside 0..{count}: the column has {count} classes {classes}"
     )]
     ClassIndex {
         /// Where.
@@ -340,7 +342,7 @@ pub enum Error {
         found: i64,
         /// Number of classes.
         count: usize,
-        /// The classes, shortened.
+        /// The classes, shortened, in parentheses; and what to do if the index is counted from 1.
         classes: String,
     },
     /// `-1`, by which `datasets` marks rows without a label.
@@ -355,7 +357,7 @@ pub enum Error {
     },
     /// Fractional labels where classes are meant.
     #[error(
-        "{place}: label {found} in column `{column}` is a floating-point number, but classes are meant; use integer or string labels, or train a regression"
+        "{place}: label {found} in column `{column}` is a floating-point number, but classes are meant; use integer or string labels, or predict numbers with --problem-type regression"
     )]
     FloatLabel {
         /// Where.
@@ -367,7 +369,7 @@ pub enum Error {
     },
     /// A label that is not a finite number, for regression.
     #[error(
-        "{place}: label {found:?} in column `{column}` is not a finite number, which regression needs"
+        "{place}: label {found:?} in column `{column}` is not a finite number, which regression needs; leave such rows out with --skip-invalid, or, if labels are classes, say --problem-type classification"
     )]
     NotANumber {
         /// Where.
@@ -377,9 +379,45 @@ pub enum Error {
         /// The label.
         found: String,
     },
+    /// A text or NaN that stands for no value, among numbers.
+    #[error(
+        "{place}: label {found:?} in column `{column}` is no number, but other labels are; leave such rows out with --skip-invalid, or, if each text is a class, say --problem-type classification"
+    )]
+    MissingNumber {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        found: String,
+    },
+    /// A list of zeros and ones with no or several ones, where a row has one class.
+    #[error(
+        "{place}: the list {found} in column `{column}` does not have a single 1 among zeros, as a row of one class has; for any number of classes a row choose --problem-type multi_label"
+    )]
+    NotOneHot {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The list.
+        found: String,
+    },
+    /// `-1` beside the integers `0` to `n-1`.
+    #[error(
+        "{place}: label -1 in column `{column}`: if it is a class like the others, list them: --labels {found}; if it marks rows without a label, choose rows that have one (--train-split 'train[:90%]'), or take these out of the file"
+    )]
+    MinusOne {
+        /// Where.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The integers, comma-separated.
+        found: String,
+    },
     /// Integer labels that are not `0, 1, .., n-1` and have no names.
     #[error(
-        "the labels in column `{column}` are the integers {found}, which are not 0 to n-1; if each is a class, list them: --labels {found}"
+        "the labels in column `{column}` are the integers {found}, which are not 0 to n-1; if each is a class, list them: --labels {found}; for numbers to predict choose --problem-type regression"
     )]
     IntegerLabels {
         /// The column.

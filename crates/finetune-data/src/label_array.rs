@@ -3,19 +3,23 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeListArray};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeListArray, StringArray,
+};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 
 use crate::column::{Kind, TextArray, list_item, type_name};
 use crate::value::Value;
-use crate::{Error, Result};
+use crate::{Error, LabelCells, Place, Result, RowBatch};
 
 pub(crate) enum LabelArray {
     Integer(Int64Array),
     Float(Float64Array),
     Bool(BooleanArray),
     Text(TextArray),
+    /// Texts that name any number of classes, with this between them.
+    Separated(TextArray, char),
     List {
         rows: LargeListArray,
         items: Box<LabelArray>,
@@ -23,7 +27,29 @@ pub(crate) enum LabelArray {
 }
 
 impl LabelArray {
-    pub(crate) fn new(array: &ArrayRef, column: &str) -> Result<Self> {
+    /// The labels that `rows` have in `array`.
+    pub(crate) fn new(
+        array: &ArrayRef,
+        column: &str,
+        cells: LabelCells,
+        rows: &RowBatch,
+    ) -> Result<Self> {
+        let labels = Self::of(array, column, &|row| rows.at(row))?;
+        match (labels, cells.separator) {
+            (LabelArray::Text(texts), Some(separator)) => {
+                Ok(LabelArray::Separated(texts, separator))
+            }
+            (_, Some(separator)) => Err(Error::Classes {
+                message: format!(
+                    "--label-separator {separator:?} is for texts, but column `{column}` has type {}; leave it out",
+                    type_name(array.data_type())
+                ),
+            }),
+            (labels, None) => Ok(labels),
+        }
+    }
+
+    fn of(array: &ArrayRef, column: &str, place: &dyn Fn(usize) -> Place) -> Result<Self> {
         let cast = |to: &DataType| -> Result<ArrayRef> {
             // Not "safe": a number that does not fit is an error, never a silent null.
             let options = CastOptions {
@@ -39,33 +65,46 @@ impl LabelArray {
             Kind::Integer => {
                 LabelArray::Integer(Int64Array::from(cast(&DataType::Int64)?.to_data()))
             }
+            Kind::Float if is_decimal(array.data_type()) => {
+                LabelArray::Float(float_of_decimal(&cast(&DataType::Utf8)?))
+            }
             Kind::Float => {
                 LabelArray::Float(Float64Array::from(cast(&DataType::Float64)?.to_data()))
             }
             Kind::Bool => LabelArray::Bool(BooleanArray::from(cast(&DataType::Boolean)?.to_data())),
-            Kind::Text | Kind::Null => LabelArray::Text(TextArray::new(array, column)?),
+            Kind::Text | Kind::Null => LabelArray::Text(TextArray::new(array, column, place)?),
             Kind::List => {
                 let Some(item) = list_item(array.data_type()) else {
                     return Err(unusable(array.data_type(), column));
                 };
                 let lists = cast(&DataType::LargeList(Arc::clone(item)))?;
                 let rows = LargeListArray::from(lists.to_data());
-                let items = Box::new(LabelArray::new(rows.values(), column)?);
+                let offsets = rows.value_offsets();
+                let row = |item: usize| offsets.partition_point(|&offset| offset as usize <= item);
+                let place = |item| place(row(item).max(1) - 1);
+                let items = Box::new(LabelArray::of(rows.values(), column, &place)?);
                 LabelArray::List { rows, items }
             }
             Kind::Other => return Err(unusable(array.data_type(), column)),
         })
     }
 
-    /// The label of row `index`; [`Value::Null`] where there is none.
+    /// The label of row `index`; [`Value::Null`] where there is none, as in a text of blanks alone.
     pub(crate) fn get(&self, index: usize) -> Value<'_> {
         match self {
             LabelArray::Integer(a) if a.is_valid(index) => Value::Integer(a.value(index)),
             LabelArray::Float(a) if a.is_valid(index) => Value::Float(a.value(index)),
             LabelArray::Bool(a) if a.is_valid(index) => Value::Bool(a.value(index)),
-            LabelArray::Text(a) => a
-                .get(index)
-                .map_or(Value::Null, |text| Value::Text(Cow::Borrowed(text))),
+            LabelArray::Text(a) => match a.get(index) {
+                Some(text) if !is_blank(text) => Value::Text(Cow::Borrowed(text)),
+                _ => Value::Null,
+            },
+            LabelArray::Separated(a, separator) => {
+                let parts = a.get(index).unwrap_or_default().split(*separator);
+                let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+                let part = |part| Value::Text(Cow::Borrowed(part));
+                Value::List(parts.map(part).collect())
+            }
             LabelArray::List { rows, items } if rows.is_valid(index) => {
                 let offsets = rows.value_offsets();
                 let range = offsets[index] as usize..offsets[index + 1] as usize;
@@ -86,6 +125,24 @@ impl LabelArray {
     }
 }
 
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => values.is_decimal(),
+        other => other.is_decimal(),
+    }
+}
+
+/// The nearest numbers to decimals, by way of their digits: dividing by a power of ten rounds twice.
+fn float_of_decimal(digits: &ArrayRef) -> Float64Array {
+    let digits = StringArray::from(digits.to_data());
+    let number = |digits: Option<&str>| digits.and_then(|digits| digits.parse().ok());
+    digits.iter().map(number).collect()
+}
+
 /// The error for a column type that cannot hold labels.
 pub(crate) fn unusable(data_type: &DataType, column: &str) -> Error {
     Error::ColumnType {
@@ -100,8 +157,35 @@ pub(crate) fn unusable(data_type: &DataType, column: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{FixedSizeListArray, ListArray, ListViewArray};
+    use arrow::array::{Decimal128Array, FixedSizeListArray, ListArray, ListViewArray};
     use arrow::datatypes::Int32Type;
+
+    fn labels(array: &ArrayRef) -> LabelArray {
+        let place = |row| Place {
+            file: std::path::Path::new("x").into(),
+            row: row as u64,
+            line: None,
+        };
+        LabelArray::of(array, "x", &place).unwrap()
+    }
+
+    #[test]
+    fn decimals_are_read_to_the_nearest_number() {
+        let decimals = Decimal128Array::from(vec![Some(123_456_789_012_345_678_901), None]);
+        let decimals = decimals.with_precision_and_scale(38, 19).unwrap();
+        let labels = labels(&(Arc::new(decimals) as ArrayRef));
+        assert_eq!(labels.get(0), Value::Float(12.345_678_901_234_568));
+        assert_eq!(labels.get(1), Value::Null);
+    }
+
+    #[test]
+    fn blank_texts_are_no_labels() {
+        let texts = StringArray::from(vec!["", " \t\u{a0}", " a"]);
+        let labels = labels(&(Arc::new(texts) as ArrayRef));
+        assert_eq!(labels.get(0), Value::Null);
+        assert_eq!(labels.get(1), Value::Null);
+        assert_eq!(labels.get(2), Value::Text(" a".into()));
+    }
 
     /// Lists of any of Arrow's kinds, sliced and with a null among them.
     #[test]
@@ -126,7 +210,7 @@ mod tests {
         ));
         for array in [plain, view, fixed, large] {
             let kind = array.data_type().clone();
-            let labels = LabelArray::new(&array.slice(1, 3), "x").unwrap();
+            let labels = labels(&array.slice(1, 3));
             let list = |a, b| Value::List(vec![a, b]);
             let (one, two, three) = (Value::Integer(1), Value::Integer(2), Value::Integer(3));
             assert_eq!(labels.get(0), list(one, two), "{kind}");

@@ -1,17 +1,27 @@
+use arrow::datatypes::Schema;
+
 use crate::batch::BatchLabels;
 use crate::cell::Cell;
 use crate::class_index::ClassIndex;
+use crate::column::{Kind, list_item};
 use crate::error::listed;
 use crate::label_array::LabelArray;
 use crate::name_matching::{NameList, NameMatch, match_names, mismatch};
 use crate::value::Value;
-use crate::{Columns, Error, LabelSchema, Result, RowBatch, Split};
+use crate::{
+    Columns, Error, IntegerLists, LabelCells, LabelSchema, Result, RowBatch, Split, hf_metadata,
+};
 
-/// Turns the labels of record batches into class indices, marks of classes, or values.
+/// Turns the labels of record batches into class indices, marks of classes, or values: those of each
+/// file by its own class names.
 #[derive(Clone, Debug)]
 pub struct LabelDecoder {
     columns: Vec<String>,
-    target: Target,
+    cells: LabelCells,
+    /// How labels are read, for each list of class names that a file has.
+    targets: Vec<Target>,
+    /// Which of `targets` is for the file of this number.
+    of_file: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,21 +46,25 @@ impl LabelDecoder {
     /// # Errors
     /// No label column, `ClassLabel` names or columns that do not fit the names of `schema`.
     pub fn new(schema: &LabelSchema, split: &Split, columns: &Columns) -> Result<Self> {
+        let cells = columns.cells;
         let by_position = columns.labels_by_position;
         let columns = columns.required_labels(split)?;
-        let index = |names| ClassIndex::new(names, split.schema(), &columns[0], by_position);
-        let outputs = |names| outputs_of_columns(columns, names, by_position).map(|(all, _)| all);
-        let target = match (schema, columns.len()) {
-            (LabelSchema::Classes(names), 1) => Target::Class(index(names)?),
-            (LabelSchema::Classes(_), _) => return Err(several_for_one(columns)),
-            (LabelSchema::MultiLabel(names), 1) => Target::ClassList(index(names)?),
-            (LabelSchema::MultiLabel(names), _) => Target::ClassColumns(outputs(names)?),
-            (LabelSchema::Regression(names), 1) => Target::Values(names.len()),
-            (LabelSchema::Regression(names), _) => Target::ValueColumns(outputs(names)?),
-        };
+        let mut known: Vec<Option<Vec<String>>> = Vec::new();
+        let (mut targets, mut of_file) = (Vec::new(), Vec::new());
+        for file in split.schemas()? {
+            let own = class_names(&file, &columns[0]);
+            let index = known.iter().position(|names| *names == own);
+            of_file.push(index.unwrap_or(known.len()));
+            if index.is_none() {
+                targets.push(Target::new(schema, own.clone(), columns, by_position)?);
+                known.push(own);
+            }
+        }
         Ok(Self {
             columns: columns.to_vec(),
-            target,
+            cells,
+            targets,
+            of_file,
         })
     }
 
@@ -72,7 +86,7 @@ impl LabelDecoder {
                     available: crate::column::describe(&rows.batch.schema()),
                 });
             };
-            arrays.push(LabelArray::new(array, column)?);
+            arrays.push(LabelArray::new(array, column, self.cells, rows)?);
         }
         let labels = &arrays[0];
         let cell = |index| Cell {
@@ -80,14 +94,24 @@ impl LabelDecoder {
             index,
             column: &self.columns[0],
         };
-        Ok(match &self.target {
+        let target = self.of_file.get(rows.file_index());
+        let Some(target) = target.and_then(|&target| self.targets.get(target)) else {
+            return Err(Error::Classes {
+                message: format!(
+                    "{}: the file is not of this split",
+                    rows.at(0).file.display()
+                ),
+            });
+        };
+        Ok(match target {
             Target::Class(classes) => {
                 let class = |i| classes.class(&labels.get(i), &cell(i));
                 let classes = (0..rows.batch.num_rows()).map(class);
                 BatchLabels::Classes(classes.collect::<Result<_>>()?)
             }
             Target::ClassList(classes) => {
-                let is_mask = labels.is_list_of_numbers();
+                let is_mask =
+                    labels.is_list_of_numbers() || self.cells.lists == Some(IntegerLists::Marks);
                 let width = classes.len();
                 let values = matrix(rows, width, |i, marks| {
                     classes.mark(&labels.get(i), is_mask, &cell(i), marks)
@@ -117,13 +141,13 @@ impl LabelDecoder {
     }
 
     /// A matrix whose outputs stand in a column each, each value read by `read`.
-    fn columns_matrix(
+    fn columns_matrix<T: Copy + Default>(
         &self,
         rows: &RowBatch,
         arrays: &[LabelArray],
         outputs: &[usize],
-        read: impl Fn(&Value<'_>, &Cell<'_>) -> Result<f32>,
-    ) -> Result<Vec<f32>> {
+        read: impl Fn(&Value<'_>, &Cell<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         matrix(rows, outputs.len(), |index, values| {
             for ((array, column), &output) in arrays.iter().zip(&self.columns).zip(outputs) {
                 let cell = Cell {
@@ -138,13 +162,43 @@ impl LabelDecoder {
     }
 }
 
+impl Target {
+    fn new(
+        schema: &LabelSchema,
+        own: Option<Vec<String>>,
+        columns: &[String],
+        by_position: bool,
+    ) -> Result<Self> {
+        let index = |names| ClassIndex::new(names, own, &columns[0], by_position);
+        let outputs = |names| outputs_of_columns(columns, names, by_position).map(|(all, _)| all);
+        Ok(match (schema, columns.len()) {
+            (LabelSchema::Classes(names), 1) => Target::Class(index(names)?),
+            (LabelSchema::Classes(_), _) => return Err(several_for_one(columns)),
+            (LabelSchema::MultiLabel(names), 1) => Target::ClassList(index(names)?),
+            (LabelSchema::MultiLabel(names), _) => Target::ClassColumns(outputs(names)?),
+            (LabelSchema::Regression(names), 1) => Target::Values(names.len()),
+            (LabelSchema::Regression(names), _) => Target::ValueColumns(outputs(names)?),
+        })
+    }
+}
+
+/// The class names that a file's metadata has for a column of indices, or of lists of them.
+pub(crate) fn class_names(schema: &Schema, column: &str) -> Option<Vec<String>> {
+    let data_type = schema.field_with_name(column).ok()?.data_type();
+    let item = list_item(data_type).map_or(data_type, |item| item.data_type());
+    match Kind::of(item) {
+        Kind::Integer => hf_metadata::class_names(schema, column),
+        _ => None,
+    }
+}
+
 /// A matrix `[rows, width]`, each row filled by `fill`.
-fn matrix(
+fn matrix<T: Copy + Default>(
     rows: &RowBatch,
     width: usize,
-    mut fill: impl FnMut(usize, &mut [f32]) -> Result<()>,
-) -> Result<Vec<f32>> {
-    let mut values = vec![0.0; rows.batch.num_rows() * width];
+    mut fill: impl FnMut(usize, &mut [T]) -> Result<()>,
+) -> Result<Vec<T>> {
+    let mut values = vec![T::default(); rows.batch.num_rows() * width];
     for (index, row) in values.chunks_exact_mut(width.max(1)).enumerate() {
         fill(index, row)?;
     }
@@ -152,7 +206,7 @@ fn matrix(
 }
 
 /// One row of numbers from one column: a number, or a list of as many numbers as there are outputs.
-fn numbers(label: &Value<'_>, cell: &Cell<'_>, row: &mut [f32]) -> Result<()> {
+fn numbers(label: &Value<'_>, cell: &Cell<'_>, row: &mut [f64]) -> Result<()> {
     let number = |item: &Value<'_>| item.number().ok_or_else(|| cell.not_a_number(item));
     match label.items() {
         Some(items) if items.len() != row.len() => Err(cell.length(items.len(), row.len())),

@@ -2,226 +2,223 @@
 
 use std::collections::HashSet;
 
-use arrow::datatypes::DataType;
-
-use crate::cell::Cell;
 use crate::class_index::classes_of_metadata;
 use crate::column::{Kind, list_item, type_name};
 use crate::error::listed;
+use crate::inferred::Inferred;
 use crate::label_array::unusable;
-use crate::label_decoder::{outputs_of_columns, several_for_one};
-use crate::label_scan::{Scan, each_label, first_label};
-use crate::{Columns, Error, LabelSchema, ProblemType, Result, Split, hf_metadata};
+use crate::label_facts::{FileLabels, Form, Search, TextLists, first_label};
+use crate::{
+    Columns, Error, IntegerLists, LabelSchema, Note, ProblemType, Result, Split, label_columns,
+    label_lists, label_values,
+};
 
 impl LabelSchema {
-    /// Finds out what the labels are.
+    /// Finds out what the labels are, by all their values.
     ///
     /// One label column:
     ///
     /// * Strings (also CSV): classes, the distinct strings, sorted; booleans: `false`, `true`.
     /// * Integers (also CSV fields that are all integers): classes `0` to `n-1`, without a gap; with
     ///   `ClassLabel` in the `huggingface` schema metadata, its names.
-    /// * Floating-point numbers: regression, the output named as the column.
+    /// * Floating-point numbers: regression, the output named as the column. Where all are whole, few
+    ///   and `0` to `n-1`, as pandas leaves integers with a gap among them, they are classes.
     /// * Lists of integers or strings: multi-label, the classes found as above. Integers are class
-    ///   indices.
-    /// * Lists of floating-point numbers, all of one length: regression with several outputs, named
-    ///   `column_0`, `column_1`, …; with `problem_type` multi-label, and for lists of booleans, a 0 or
-    ///   1 for each class, as transformers expects it, the classes named `0`, `1`, ….
-    /// * In CSV a list is a JSON array: `[0, 3]`, `["joy", "anger"]`, `[0.5, 1.0]`.
+    ///   indices. Where all lists are of one length and hold nothing but zeros and ones, these stand
+    ///   for a class each: with one 1 a row it is a class per row, else multi-label.
+    /// * Lists of floating-point numbers, all of one length: multi-label where all are 0.0 and 1.0,
+    ///   else regression with several outputs, named `column_0`, `column_1`, …. Lists of booleans are
+    ///   a mark for each class. Classes without a name are called `0`, `1`, ….
+    /// * In CSV a list is a JSON array: `[0, 3]`, `["joy", "anger"]`, `[0.5, 1.0]`; or texts with a
+    ///   separator ([`LabelCells`](crate::LabelCells)).
     ///
-    /// Several label columns: all booleans or integers 0 and 1, multi-label with a class for each
+    /// Several label columns: all zeros and ones, or booleans, multi-label with a class for each
     /// column; numbers, some of them floating-point, regression with an output for each column. The
     /// names are those of the columns.
     ///
-    /// `names` (the flag `--labels`) are the names of the outputs, in this order. String labels,
-    /// `ClassLabel` names and columns match by name as [`match_names`](crate::match_names) has it:
-    /// exactly, else but for case and surrounding blanks, else only if `columns` says by position.
-    /// Integers match by name when all names are integers (`--labels 1,2,3,4,5`), else by index.
+    /// Each file is read by its own types and class names; then the classes of all files become one
+    /// list, by name. `names` (the flag `--labels`) are the names of the outputs, in this order. String
+    /// labels, `ClassLabel` names and columns match by name as [`match_names`](crate::match_names) has
+    /// it: exactly, else but for case and surrounding blanks, else only if `columns` says by position.
+    /// Integers match by name when names are integers (`--labels 1,2,3,4,5`), else by index.
     ///
     /// `problem_type` overrides the guess. All `splits` are looked through, so that a class known to
-    /// validation alone is still in the list. Where types, metadata and
-    /// arguments do not answer, this reads the label columns once; memory grows with the number of
-    /// classes only.
+    /// validation alone is still in the list. Where types, metadata and arguments do not answer, this reads the label columns once, up to where nothing can change the
+    /// answer; memory grows with the number of classes only.
     ///
     /// # Errors
     /// No label column, null labels, `-1` labels, floating-point labels for classes, integers with
     /// gaps, fewer than two classes (one, if multi-label), repeated or contradicting names, columns
-    /// that do not fit the problem type.
+    /// that do not fit the problem type, files whose labels do not fit together.
+    pub fn infer_with_notes(
+        splits: &[&Split],
+        columns: &Columns,
+        names: Option<&[String]>,
+        problem_type: Option<ProblemType>,
+    ) -> Result<Inferred> {
+        let Some(first) = splits.first() else {
+            return Err(Error::Classes {
+                message: "no split to infer labels from".to_owned(),
+            });
+        };
+        let label = columns.required_labels(first)?;
+        label.iter().try_for_each(|c| check_column(splits, c))?;
+        let asked = Asked {
+            splits,
+            names,
+            by_position: columns.labels_by_position,
+            problem_type,
+        };
+        let mut inferred = Inferred {
+            schema: LabelSchema::Classes(Vec::new()),
+            columns: columns.clone(),
+            notes: Vec::new(),
+        };
+        inferred.schema = match label {
+            [column] => asked.one_column(column, &mut inferred)?,
+            _ => label_columns::schema(&asked, label, &mut inferred.notes)?,
+        };
+        Ok(inferred)
+    }
+
+    /// [`infer_with_notes`](Self::infer_with_notes) without the notes.
+    ///
+    /// # Errors
+    /// As there; and where the labels can only be read with the columns that it gives.
     pub fn infer(
         splits: &[&Split],
         columns: &Columns,
         names: Option<&[String]>,
         problem_type: Option<ProblemType>,
     ) -> Result<Self> {
-        let Some(first) = splits.first() else {
+        let inferred = Self::infer_with_notes(splits, columns, names, problem_type)?;
+        if inferred.columns != *columns {
             return Err(Error::Classes {
-                message: "no split to infer labels from".to_owned(),
+                message: format!(
+                    "the lists of integers in column `{}` are marks of classes, not indices; take the columns that LabelSchema::infer_with_notes gives, which say so",
+                    columns.label.join(", ")
+                ),
             });
-        };
-        let by_position = columns.labels_by_position;
-        let columns = columns.required_labels(first)?;
-        for column in columns {
-            for split in splits {
-                let Ok(field) = split.schema().field_with_name(column) else {
-                    return Err(Error::UnknownColumn {
-                        column: format!("{column}` of split `{}", split.name()),
-                        available: crate::column::describe(split.schema()),
-                    });
-                };
-                if Kind::of(field.data_type()) == Kind::Other {
-                    return Err(unusable(field.data_type(), column));
-                }
-            }
         }
-        match columns {
-            [column] => OneColumn::new(splits, column, names, by_position)?.schema(problem_type),
-            columns => of_columns(splits, columns, names, problem_type, by_position),
-        }
+        Ok(inferred.schema)
     }
 }
 
-/// Labels in one column.
-struct OneColumn<'a> {
-    splits: &'a [&'a Split],
-    column: &'a str,
-    names: Option<&'a [String]>,
-    by_position: bool,
-    data_type: &'a DataType,
-    /// Class names in the metadata.
-    metadata: Option<Vec<String>>,
+/// The column is in all splits, with types that can hold labels.
+fn check_column(splits: &[&Split], column: &str) -> Result<()> {
+    for split in splits {
+        for schema in split.schemas()? {
+            let Ok(field) = schema.field_with_name(column) else {
+                return Err(Error::UnknownColumn {
+                    column: format!("{column}` of split `{}", split.name()),
+                    available: crate::column::describe(&schema),
+                });
+            };
+            let holds = list_item(field.data_type()).map_or(field.data_type(), |i| i.data_type());
+            if Kind::of(field.data_type()) == Kind::Other || Kind::of(holds) == Kind::Other {
+                return Err(unusable(field.data_type(), column));
+            }
+        }
+    }
+    Ok(())
 }
 
-impl<'a> OneColumn<'a> {
-    fn new(
-        splits: &'a [&'a Split],
-        column: &'a str,
-        names: Option<&'a [String]>,
-        by_position: bool,
-    ) -> Result<Self> {
-        let schema = splits[0].schema();
-        let field = schema.field_with_name(column);
-        let data_type = field.map(|f| f.data_type()).map_err(|e| Error::Classes {
-            message: e.to_string(),
-        })?;
-        let item = list_item(data_type).map_or(data_type, |item| item.data_type());
-        Ok(Self {
-            splits,
-            column,
-            names,
-            by_position,
-            data_type,
-            metadata: (Kind::of(item) == Kind::Integer)
-                .then(|| hf_metadata::class_names(schema, column))
-                .flatten(),
+/// What is asked of which rows.
+pub(crate) struct Asked<'a> {
+    pub(crate) splits: &'a [&'a Split],
+    /// Names of the outputs that somebody gave.
+    pub(crate) names: Option<&'a [String]>,
+    pub(crate) by_position: bool,
+    pub(crate) problem_type: Option<ProblemType>,
+}
+
+impl Asked<'_> {
+    fn one_column(&self, column: &str, inferred: &mut Inferred) -> Result<LabelSchema> {
+        if self.problem_type == Some(ProblemType::Regression) {
+            return self.regression(column);
+        }
+        let cells = inferred.columns.cells;
+        let classes = self.problem_type == Some(ProblemType::SingleLabelClassification);
+        let search = match self.names {
+            Some(_) => Search::Numbers,
+            None => Search::Classes,
+        };
+        let text_lists = match (self.problem_type, self.names) {
+            (Some(ProblemType::MultiLabelClassification), _) => TextLists::Always,
+            (None, _) => TextLists::AsFirst,
+            (_, None) => TextLists::WhereAll,
+            // What a text with a list is to a class, the decoder sees.
+            (_, Some(_)) => TextLists::Never,
+        };
+        let files = FileLabels::of_splits(self.splits, column, cells, text_lists, search)?;
+        let is_list = |file: &&FileLabels| {
+            matches!(
+                file.form,
+                Form::Lists(_) | Form::ClassLabel { lists: true, .. }
+            )
+        };
+        let list = files.iter().find(is_list);
+        match (list, files.iter().find(|file| !is_list(file))) {
+            // A string is a class name if the user says so, whatever it looks like.
+            (Some(list), _) if classes && self.is_text(list, column)? && !self.one_each(&files) => {
+                let never = TextLists::Never;
+                let files = FileLabels::of_splits(self.splits, column, cells, never, search)?;
+                label_values::schema(self, column, &files, &mut inferred.notes)
+            }
+            (Some(list), Some(other)) => Err(Error::Classes {
+                message: format!(
+                    "column `{column}` holds a list per row in {}, but one value per row in {}; write all labels in one way",
+                    list.file.display(),
+                    other.file.display()
+                ),
+            }),
+            (Some(_), None) => label_lists::schema(self, column, &files, inferred),
+            (None, _) if self.problem_type == Some(ProblemType::MultiLabelClassification) => {
+                self.lists_needed(column)
+            }
+            (None, _) => label_values::schema(self, column, &files, &mut inferred.notes),
+        }
+    }
+
+    /// Is the column one of texts in this file?
+    fn is_text(&self, file: &FileLabels, column: &str) -> Result<bool> {
+        for split in self.splits {
+            for (path, schema) in split.files().iter().zip(split.schemas()?) {
+                if *path == file.file {
+                    let field = schema.field_with_name(column);
+                    return Ok(field.is_ok_and(|f| Kind::of(f.data_type()) == Kind::Text));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Is every row a list of zeros and a single one?
+    fn one_each(&self, files: &[FileLabels]) -> bool {
+        files.iter().all(|file| match &file.form {
+            Form::Lists(lists) => lists.not_marks.is_none() && lists.not_one.is_none(),
+            _ => false,
         })
     }
 
-    fn schema(&self, problem_type: Option<ProblemType>) -> Result<LabelSchema> {
-        let kind = Kind::of(self.data_type);
-        let is_list = match (kind, problem_type) {
-            (Kind::List, _) => true,
-            // A string is a class name if the user says so, whatever it looks like.
-            (Kind::Text, None) => first_label(self.splits, self.column, |l| l.is_list_like())?,
-            (Kind::Text | Kind::Null, Some(ProblemType::MultiLabelClassification)) => true,
-            _ => false,
-        };
-        match problem_type {
-            Some(ProblemType::Regression) => self.regression(),
-            Some(ProblemType::SingleLabelClassification) if is_list => Err(Error::UnexpectedList {
-                column: self.column.to_owned(),
-                found: type_name(self.data_type),
-                wanted: "single-label classification needs",
-            }),
-            Some(ProblemType::MultiLabelClassification) if !is_list => Err(Error::Classes {
-                message: format!(
-                    "label column `{}` holds one value per row ({}), but multi-label classification needs a list per row, or a column of zeros and ones for each class",
-                    self.column,
-                    type_name(self.data_type)
-                ),
-            }),
-            Some(ProblemType::MultiLabelClassification) => self.multi_label(),
-            None if is_list => self.lists(),
-            problem_type => self.single(problem_type.is_some()),
-        }
+    fn lists_needed(&self, column: &str) -> Result<LabelSchema> {
+        let field = self.splits[0].schema().field_with_name(column);
+        let found = field.map_or("null".to_owned(), |f| type_name(f.data_type()));
+        Err(Error::Classes {
+            message: format!(
+                "label column `{column}` holds one value per row ({found}), but multi-label classification needs a list per row, a text with a --label-separator, or a column of zeros and ones for each class"
+            ),
+        })
     }
 
-    /// A class or a number per row; `classes` if the user says that it is a class.
-    fn single(&self, classes: bool) -> Result<LabelSchema> {
-        let (column, kind) = (self.column, Kind::of(self.data_type));
-        let scan = || Scan::labels(self.splits, column);
-        if let Some(names) = self.names {
-            if kind == Kind::Float {
-                return Err(scan()?.float_label(column));
-            }
-            return Ok(LabelSchema::Classes(self.given(names, 2)?));
-        }
-        if let Some(names) = &self.metadata {
-            return Ok(LabelSchema::Classes(checked(names.clone(), 2, column)?));
-        }
-        match kind {
-            Kind::Float if !classes => Ok(LabelSchema::Regression(vec![column.to_owned()])),
-            Kind::Bool => Ok(LabelSchema::Classes(vec![
-                "false".to_owned(),
-                "true".to_owned(),
-            ])),
-            _ => {
-                let scan = scan()?;
-                if scan.is_numbers() && !classes {
-                    return Ok(LabelSchema::Regression(vec![column.to_owned()]));
-                }
-                Ok(LabelSchema::Classes(checked(
-                    scan.class_names(column)?,
-                    2,
-                    column,
-                )?))
-            }
-        }
-    }
-
-    /// Lists of which nobody said what they mean.
-    fn lists(&self) -> Result<LabelSchema> {
-        let numbers = match self.item_kind() {
-            Some(kind) => kind == Kind::Float,
-            None => Scan::lists(self.splits, self.column)?.is_numbers(),
-        };
-        if numbers {
-            self.regression()
-        } else {
-            self.multi_label()
-        }
-    }
-
-    fn multi_label(&self) -> Result<LabelSchema> {
-        let column = self.column;
-        if let Some(names) = self.names {
-            return Ok(LabelSchema::MultiLabel(self.given(names, 1)?));
-        }
-        if let Some(names) = &self.metadata {
-            return Ok(LabelSchema::MultiLabel(checked(names.clone(), 1, column)?));
-        }
-        let numbered = |width: usize| (0..width).map(|i| i.to_string()).collect();
-        let names = match self.item_kind() {
-            Some(Kind::Float | Kind::Bool) => numbered(self.width()?),
-            _ => {
-                let scan = Scan::lists(self.splits, column)?;
-                if scan.is_mask() {
-                    numbered(self.width()?)
-                } else {
-                    scan.class_names(column)?
-                }
-            }
-        };
-        Ok(LabelSchema::MultiLabel(checked(names, 1, column)?))
-    }
-
-    fn regression(&self) -> Result<LabelSchema> {
-        let width = self.width()?;
+    /// One or several numbers a row.
+    pub(crate) fn regression(&self, column: &str) -> Result<LabelSchema> {
+        let width = self.width(column)?;
         let names = match self.names {
             Some(names) if names.len() != width => {
                 return Err(Error::Classes {
                     message: format!(
-                        "label column `{}` holds {width} number{} per row, but {} output names were given ({})",
-                        self.column,
+                        "label column `{column}` holds {width} number{} per row, but {} output names were given ({})",
                         if width == 1 { "" } else { "s" },
                         names.len(),
                         listed(names, 12)
@@ -229,109 +226,51 @@ impl<'a> OneColumn<'a> {
                 });
             }
             Some(names) => names.to_vec(),
-            None if width == 1 => vec![self.column.to_owned()],
-            None => (0..width).map(|i| format!("{}_{i}", self.column)).collect(),
+            None if width == 1 => vec![column.to_owned()],
+            None => (0..width).map(|i| format!("{column}_{i}")).collect(),
         };
-        Ok(LabelSchema::Regression(checked(names, 1, self.column)?))
-    }
-
-    /// What the lists hold, where the type tells: not for JSON arrays in strings, nor for lists
-    /// without a value.
-    fn item_kind(&self) -> Option<Kind> {
-        let kind = Kind::of(list_item(self.data_type)?.data_type());
-        Some(kind).filter(|&kind| kind != Kind::Null)
+        Ok(LabelSchema::Regression(checked(names, 1, column)?))
     }
 
     /// Length of the list in the first row, which all others must have; 1 for a number.
-    fn width(&self) -> Result<usize> {
-        let width = first_label(self.splits, self.column, |label| {
+    fn width(&self, column: &str) -> Result<usize> {
+        let width = first_label(self.splits, column, |label| {
             label.items().map_or(1, |items| items.len())
         })?;
         if width == 0 {
             return Err(Error::Classes {
                 message: format!(
-                    "the list in the first row of column `{}` is empty; every row needs a value for each output",
-                    self.column
+                    "the list in the first row of column `{column}` is empty; every row needs a value for each output"
                 ),
             });
         }
         Ok(width)
     }
 
-    /// Class names that the user gave.
-    fn given(&self, names: &[String], at_least: usize) -> Result<Vec<String>> {
-        if let Some(metadata) = &self.metadata {
-            classes_of_metadata(metadata, names, self.column, self.by_position)?;
-        }
-        checked(names.to_vec(), at_least, self.column)
-    }
-}
-
-/// Labels in several columns.
-fn of_columns(
-    splits: &[&Split],
-    columns: &[String],
-    names: Option<&[String]>,
-    problem_type: Option<ProblemType>,
-    by_position: bool,
-) -> Result<LabelSchema> {
-    let mut kinds = Vec::new();
-    for column in columns {
-        for field in splits.iter().map(|s| s.schema().field_with_name(column)) {
-            let data_type = field.map(|f| f.data_type()).ok();
-            if let Some(found) = data_type.filter(|d| Kind::of(d) == Kind::List) {
-                return Err(Error::UnexpectedList {
-                    column: column.clone(),
-                    found: type_name(found),
-                    wanted: "several label columns need",
-                });
+    /// The names that were given, which must fit those in the metadata of the files.
+    pub(crate) fn given(
+        &self,
+        files: &[FileLabels],
+        column: &str,
+        at_least: usize,
+    ) -> Result<Vec<String>> {
+        let names = self.names.unwrap_or_default();
+        for file in files {
+            if let Form::ClassLabel { names: own, .. } = &file.form {
+                classes_of_metadata(own, names, column, self.by_position)?;
             }
-            kinds.extend(data_type.map(Kind::of));
         }
-    }
-    let regression = match problem_type {
-        Some(ProblemType::SingleLabelClassification) => return Err(several_for_one(columns)),
-        Some(ProblemType::MultiLabelClassification) => false,
-        Some(ProblemType::Regression) => true,
-        None if kinds.contains(&Kind::Float) => true,
-        None if kinds.iter().all(|&kind| kind == Kind::Bool) => false,
-        None => columns_hold_numbers(splits, columns)?,
-    };
-    let names = match names {
-        Some(names) => {
-            outputs_of_columns(columns, names, by_position)?;
-            checked(names.to_vec(), 1, &columns[0])?
-        }
-        None => columns.to_vec(),
-    };
-    Ok(match regression {
-        true => LabelSchema::Regression(names),
-        false => LabelSchema::MultiLabel(names),
-    })
-}
-
-/// Do the columns hold floating-point numbers (true), or zeros and ones alone (false)?
-fn columns_hold_numbers(splits: &[&Split], columns: &[String]) -> Result<bool> {
-    let (mut float, mut beyond) = (false, None);
-    each_label(splits, columns, |label, cell: &Cell<'_>| {
-        let text = label.to_string();
-        if label.number().is_some() && text.parse::<i64>().is_err() {
-            float = true;
-        } else if label.indicator().is_none() {
-            if label.number().is_none() {
-                return Err(cell.not_an_indicator(label));
-            }
-            beyond.get_or_insert_with(|| cell.not_an_indicator(label));
-        }
-        Ok(())
-    })?;
-    match beyond {
-        Some(error) if !float => Err(error),
-        _ => Ok(float),
+        checked(names.to_vec(), at_least, column)
     }
 }
 
-fn checked(names: Vec<String>, at_least: usize, column: &str) -> Result<Vec<String>> {
+/// How lists of integers are read from here on.
+pub(crate) fn read_lists_as(inferred: &mut Inferred, meaning: IntegerLists, why: Option<Note>) {
+    inferred.columns.cells.lists = Some(meaning);
+    inferred.notes.extend(why);
+}
+
+pub(crate) fn checked(names: Vec<String>, at_least: usize, column: &str) -> Result<Vec<String>> {
     if names.len() < at_least {
         return Err(Error::Classes {
             message: format!(

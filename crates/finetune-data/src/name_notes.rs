@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use crate::class_index::{classes_of_metadata, wanted_names, whose_metadata};
 use crate::column::Kind;
 use crate::error::{Place, listed};
-use crate::label_decoder::{columns_and_names, outputs_of_columns};
-use crate::label_scan::each_label;
+use crate::label_decoder::{class_names, columns_and_names, outputs_of_columns};
+use crate::label_facts::each_label;
 use crate::name_matching::{Lookup, NameList, are_numbers};
+use crate::split::Source;
 use crate::value::Value;
-use crate::{Columns, LabelSchema, Note, Result, Split, hf_metadata};
+use crate::{Columns, LabelCells, LabelSchema, Note, Result, Split};
 
 /// Who named the classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,17 @@ impl NameNotes {
         match (&columns.label[..], schema) {
             ([], _) | ([_], LabelSchema::Regression(_)) => {}
             ([column], _) => {
+                let of = Of {
+                    column,
+                    cells: columns.cells,
+                    names,
+                    by_position,
+                    names_of,
+                };
                 for split in splits {
-                    found.of_column(split, column, names, by_position, names_of)?;
+                    for source in split.sources()? {
+                        found.of_file(&source, &of)?;
+                    }
                 }
             }
             (several, _) => {
@@ -61,19 +71,18 @@ impl NameNotes {
         Ok(found)
     }
 
-    fn of_column(
-        &mut self,
-        split: &Split,
-        column: &str,
-        names: &[String],
-        by_position: bool,
-        names_of: NamesOf,
-    ) -> Result<()> {
-        let schema = split.schema();
-        let Ok(field) = schema.field_with_name(column) else {
+    fn of_file(&mut self, source: &Source, of: &Of<'_>) -> Result<()> {
+        let Of {
+            column,
+            names,
+            by_position,
+            names_of,
+            ..
+        } = *of;
+        let Ok(field) = source.schema.field_with_name(column) else {
             return Ok(());
         };
-        if let Some(metadata) = hf_metadata::class_names(schema, column) {
+        if let Some(metadata) = class_names(&source.schema, column) {
             let matched = classes_of_metadata(&metadata, names, column, by_position)?;
             let whose = whose_metadata(column);
             let metadata = NameList {
@@ -85,10 +94,12 @@ impl NameNotes {
             return Ok(());
         }
         let met = match Kind::of(field.data_type()) {
-            Kind::Text | Kind::Null | Kind::List => Met::read(split, column, names)?,
-            Kind::Integer => Met::by_index(names.iter().any(|name| name.parse::<i64>().is_err())),
+            Kind::Text | Kind::Null | Kind::List => Met::read(source, of)?,
+            Kind::Integer | Kind::Float => {
+                Met::by_index(names.iter().all(|name| name.parse::<i64>().is_err()))
+            }
             Kind::Bool => Met::by_index(Lookup::new(names).find("true").is_none()),
-            _ => Met::default(),
+            Kind::Other => Met::default(),
         };
         self.notes.extend(met.note(column, names));
         if met.by_index {
@@ -104,6 +115,15 @@ impl NameNotes {
         }
         Ok(())
     }
+}
+
+/// What is looked at in each file.
+struct Of<'a> {
+    column: &'a str,
+    cells: LabelCells,
+    names: &'a [String],
+    by_position: bool,
+    names_of: NamesOf,
 }
 
 /// What strings in a label column were taken for.
@@ -123,7 +143,8 @@ impl Met {
         }
     }
 
-    fn read(split: &Split, column: &str, names: &[String]) -> Result<Self> {
+    fn read(source: &Source, of: &Of<'_>) -> Result<Self> {
+        let names = of.names;
         let lookup = Lookup::new(names);
         let mut met = Self::default();
         let mut look = |label: &Value<'_>, place: &dyn Fn() -> Place| match label {
@@ -132,20 +153,23 @@ impl Met {
                     met.loose.insert(text.to_string(), (class, place()));
                 }
                 Some(_) => {}
-                None => met.by_index |= text.parse::<i64>().is_ok(),
+                None => {
+                    let integer = label.integer().map(|integer| integer.to_string());
+                    met.by_index |= integer.is_some_and(|integer| lookup.find(&integer).is_none());
+                }
             },
             Value::Integer(value) => met.by_index |= lookup.find(&value.to_string()).is_none(),
             _ => {}
         };
         // A null among them is refused where the rows are read.
-        each_label(&[split], &[column.to_owned()], |label, cell| {
+        each_label(source, of.column, of.cells, |label, cell| {
             match label.items() {
                 // Zeros and ones for each class stand in the classes' order, whatever their names.
                 Some(items) if is_mask(&items, names.len()) => {}
                 Some(items) => items.iter().for_each(|item| look(item, &|| cell.place())),
                 None => look(label, &|| cell.place()),
             }
-            Ok(())
+            Ok(true)
         })?;
         Ok(met)
     }

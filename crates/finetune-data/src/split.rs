@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::dataset::Series;
 use crate::error::Place;
 use crate::permutation::Permutation;
 use crate::row_set::RowSet;
-use crate::source::{RawBatch, jsonl_unreadable};
+use crate::source::{BatchIter, RawBatch, SourceFile, jsonl_unreadable};
 use crate::tokenized::hex;
 use crate::{Error, Result};
 
@@ -68,6 +69,11 @@ impl RowBatch {
         })
     }
 
+    /// Number of the file among [`Split::files`].
+    pub(crate) fn file_index(&self) -> usize {
+        self.file_index as usize
+    }
+
     /// Number of the file among [`Split::files`], and the row in it.
     pub(crate) fn source(&self, index: usize) -> (u32, u64) {
         (
@@ -107,7 +113,8 @@ impl Split {
         self.len == 0
     }
 
-    /// Columns and metadata (of the first file).
+    /// Columns and metadata of the first file; others have columns of the same names, but may have
+    /// other types and class names.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -241,7 +248,13 @@ impl Split {
             });
         }
         let columns: Arc<[String]> = columns.iter().map(|c| (*c).to_owned()).collect();
-        let mut file_index = 0u32;
+        let sources = self.sources()?.into_iter();
+        Ok(sources.flat_map(move |source| source.read(&columns)))
+    }
+
+    /// The files with selected rows, in order.
+    pub(crate) fn sources(&self) -> Result<Vec<Source>> {
+        let mut file_index = 0;
         let mut sources = Vec::new();
         for part in self.parts.iter() {
             let starts = part.series.starts()?;
@@ -249,39 +262,26 @@ impl Split {
                 let hull = part.rows.hull();
                 let (from, to) = (hull.start.max(range[0]), hull.end.min(range[1]));
                 if from < to {
-                    let rows = part.rows.clone();
-                    sources.push((Arc::clone(file), file_index, rows, range[0], from..to));
+                    sources.push(Source {
+                        schema: file.info()?.schema.clone(),
+                        file: Arc::clone(file),
+                        file_index,
+                        rows: part.rows.clone(),
+                        start: range[0],
+                        range: from..to,
+                    });
                 }
                 file_index += 1;
             }
         }
-        Ok(sources
-            .into_iter()
-            .flat_map(move |(file, file_index, rows, start, range)| {
-                let open = || {
-                    let schema = &file.info()?.schema;
-                    let mut indices = Vec::with_capacity(columns.len());
-                    for column in columns.iter() {
-                        indices.push(schema.index_of(column).map_err(|_| {
-                            Error::UnknownColumn {
-                                column: column.clone(),
-                                available: describe(schema),
-                            }
-                        })?);
-                    }
-                    file.read(&indices, range.start - start..range.end - start)
-                };
-                let (batches, failed) = match open() {
-                    Ok(batches) => (Some(batches), None),
-                    Err(error) => (None, Some(Err(error))),
-                };
-                let path = file.path.clone();
-                let selected = batches.into_iter().flatten().filter_map(move |item| {
-                    item.and_then(|raw| select(raw, &rows, start, &path, file_index))
-                        .transpose()
-                });
-                failed.into_iter().chain(selected)
-            }))
+        Ok(sources)
+    }
+
+    /// The schema of each of the [`files`](Self::files): files of one split can differ in the types
+    /// of their columns and in their class names.
+    pub(crate) fn schemas(&self) -> Result<Vec<SchemaRef>> {
+        let files = self.parts.iter().flat_map(|part| &part.series.files);
+        files.map(|file| Ok(file.info()?.schema.clone())).collect()
     }
 
     /// The files that rows may come from, in order, each with its length in bytes and the SHA-256 of
@@ -319,6 +319,56 @@ impl Split {
             part.rows.hash(&mut hasher);
         }
         Ok(hasher.finalize().into())
+    }
+}
+
+/// A file of a split, and which of its rows are selected.
+pub(crate) struct Source {
+    file: Arc<SourceFile>,
+    /// Its columns and metadata.
+    pub(crate) schema: SchemaRef,
+    file_index: u32,
+    rows: RowSet,
+    /// Its first row in the series, of which `rows` and `range` count.
+    start: u64,
+    range: Range<u64>,
+}
+
+impl Source {
+    pub(crate) fn path(&self) -> &Arc<Path> {
+        &self.file.path
+    }
+
+    /// Streams these columns of its selected rows.
+    pub(crate) fn read(
+        &self,
+        columns: &[String],
+    ) -> impl Iterator<Item = Result<RowBatch>> + Send + use<> {
+        let (batches, failed) = match self.open(columns) {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let (path, rows) = (Arc::clone(&self.file.path), self.rows.clone());
+        let (start, file_index) = (self.start, self.file_index);
+        let selected = batches.into_iter().flatten().filter_map(move |item| {
+            item.and_then(|raw| select(raw, &rows, start, &path, file_index))
+                .transpose()
+        });
+        failed.into_iter().chain(selected)
+    }
+
+    fn open(&self, columns: &[String]) -> Result<BatchIter> {
+        let index = |column: &String| {
+            self.schema
+                .index_of(column)
+                .map_err(|_| Error::UnknownColumn {
+                    column: column.clone(),
+                    available: describe(&self.schema),
+                })
+        };
+        let indices = columns.iter().map(index).collect::<Result<Vec<_>>>()?;
+        let range = self.range.start - self.start..self.range.end - self.start;
+        self.file.read(&indices, range)
     }
 }
 

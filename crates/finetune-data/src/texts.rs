@@ -34,7 +34,7 @@ impl Split {
             let texts = rows.and_then(|rows| {
                 let column = |index: usize| {
                     let name = &names[index];
-                    let texts = TextArray::new(rows.batch.column(index), name)?;
+                    let texts = TextArray::new(rows.batch.column(index), name, |i| rows.at(i))?;
                     let text = |i| {
                         let null = || Error::NullText {
                             place: rows.at(i),

@@ -383,10 +383,14 @@ impl Split {
         tokenizer: &TextTokenizer,
         max_length: usize,
     ) -> Result<TokenizedDataset> {
-        let columns = Columns::resolve(self, &[], &[], false)?;
+        let mut columns = Columns::resolve(self, &[], &[], false)?;
         let labels = match columns.label[..] {
             [] => None,
-            _ => Some(LabelSchema::infer(&[self], &columns, None, None)?),
+            _ => {
+                let inferred = LabelSchema::infer_with_notes(&[self], &columns, None, None)?;
+                columns = inferred.columns;
+                Some(inferred.schema)
+            }
         };
         let options = TokenizeOptions {
             max_length,
@@ -422,7 +426,7 @@ fn cache_key(
     hasher.update(format!(
         "{:?} {:?} {labels:?}",
         columns.text,
-        labels.map(|_| &columns.label)
+        labels.map(|_| (&columns.label, columns.cells))
     ));
     if columns.labels_by_position {
         hasher.update("by position");

@@ -43,15 +43,28 @@ impl Value<'_> {
         }
     }
 
-    /// As a finite `f32`, to regress to.
-    pub(crate) fn number(&self) -> Option<f32> {
-        let value = match self {
-            Value::Integer(value) => *value as f32,
-            Value::Float(value) => *value as f32,
+    /// As a number to regress to, which a model must be able to reach: finite as an `f32` too.
+    pub(crate) fn number(&self) -> Option<f64> {
+        let value: f64 = match self {
+            Value::Integer(value) => *value as f64,
+            Value::Float(value) => *value,
             Value::Text(text) => text.trim().parse().ok()?,
             _ => return None,
         };
-        value.is_finite().then_some(value)
+        (value as f32).is_finite().then_some(value)
+    }
+
+    /// As an integer, where it is one: also `1.0`, and text that reads so.
+    pub(crate) fn integer(&self) -> Option<i64> {
+        match self {
+            Value::Integer(value) => Some(*value),
+            Value::Float(value) => whole(*value),
+            Value::Text(text) => {
+                let text = text.trim();
+                text.parse().ok().or_else(|| whole(text.parse().ok()?))
+            }
+            _ => None,
+        }
     }
 
     /// 0 or 1, where the value says no or yes.
@@ -60,9 +73,19 @@ impl Value<'_> {
             Value::Bool(value) => Some(f32::from(u8::from(*value))),
             Value::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(1.0),
             Value::Text(text) if text.trim().eq_ignore_ascii_case("false") => Some(0.0),
-            other => other.number().filter(|&v| v == 0.0 || v == 1.0),
+            other => match other.number() {
+                Some(0.0) => Some(0.0),
+                Some(1.0) => Some(1.0),
+                _ => None,
+            },
         }
     }
+}
+
+/// A float that is a whole number, as an integer, where that is exact.
+pub(crate) fn whole(value: f64) -> Option<i64> {
+    let exact = value.fract() == 0.0 && value.abs() <= (1i64 << 53) as f64;
+    exact.then_some(value as i64)
 }
 
 /// As a message shows it, shortened.
@@ -72,7 +95,8 @@ impl fmt::Display for Value<'_> {
             Value::Null => f.write_str("null"),
             Value::Bool(value) => value.fmt(f),
             Value::Integer(value) => value.fmt(f),
-            Value::Float(value) => value.fmt(f),
+            // With a point, so that it does not look like an integer.
+            Value::Float(value) => write!(f, "{value:?}"),
             Value::Text(text) => match text.char_indices().nth(SHOWN_CHARS) {
                 Some((end, _)) => write!(f, "{}…", &text[..end]),
                 None => f.write_str(text),

@@ -54,7 +54,7 @@ pub enum Targets<'a> {
     /// Which classes are present, `[rows, outputs]` (multi-label).
     Labels(&'a [bool]),
     /// The numbers to predict, `[rows, outputs]` (regression).
-    Values(&'a [f32]),
+    Values(&'a [f64]),
 }
 
 /// Logits `[rows, outputs]` and targets of an evaluation, in the order in which the rows were added.

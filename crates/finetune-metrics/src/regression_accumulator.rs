@@ -11,8 +11,8 @@ use crate::regression::Regression;
 
 /// Takes a regressor's predictions and losses row by row and gives a [`RegressionSummary`].
 ///
-/// It keeps `8 · outputs` bytes a row; [`summary`](Self::summary) sorts, in O(rows · log rows) per
-/// output, and needs 32 bytes a row more while it runs.
+/// It keeps `12 · outputs` bytes a row; [`summary`](Self::summary) sorts, in O(rows · log rows) per
+/// output, and needs 40 bytes a row more while it runs.
 #[derive(Clone, Debug)]
 pub struct RegressionAccumulator {
     outputs: Vec<Regression>,
@@ -20,7 +20,7 @@ pub struct RegressionAccumulator {
     rows: u64,
     /// `[rows, outputs]` each.
     predictions: Vec<f32>,
-    targets: Vec<f32>,
+    targets: Vec<f64>,
 }
 
 impl RegressionAccumulator {
@@ -50,23 +50,26 @@ impl RegressionAccumulator {
     pub fn update(
         &mut self,
         predictions: &[f32],
-        targets: &[f32],
+        targets: &[f64],
         loss: f64,
     ) -> Result<(), MetricError> {
         let expected = self.outputs.len();
-        for (what, row) in [("predictions", predictions), ("targets", targets)] {
-            if row.len() != expected {
+        for (what, found) in [
+            ("predictions", predictions.len()),
+            ("targets", targets.len()),
+        ] {
+            if found != expected {
                 return Err(MetricError::OutputCount {
                     what,
                     expected,
-                    found: row.len(),
+                    found,
                 });
             }
         }
         for (output, (&prediction, &target)) in
             self.outputs.iter_mut().zip(predictions.iter().zip(targets))
         {
-            output.update(target.into(), prediction.into());
+            output.update(target, prediction.into());
         }
         self.rows += 1;
         self.loss.update(loss, 1.0);
@@ -91,9 +94,6 @@ impl RegressionAccumulator {
         let width = self.outputs.len();
         let per_output: Vec<OutputScores> = (0..width)
             .map(|output| {
-                let column = |values: &'_ [f32]| -> Vec<f32> {
-                    values.iter().skip(output).step_by(width).copied().collect()
-                };
                 let regression = &self.outputs[output];
                 OutputScores {
                     mse: regression.mse(),
@@ -101,7 +101,10 @@ impl RegressionAccumulator {
                     mae: regression.mae(),
                     r2: regression.r2(),
                     pearson: regression.pearson(),
-                    spearman: spearman(&column(&self.targets), &column(&self.predictions)),
+                    spearman: spearman(
+                        &column(&self.targets, output, width),
+                        &column(&self.predictions, output, width),
+                    ),
                 }
             })
             .collect();
@@ -120,6 +123,11 @@ impl RegressionAccumulator {
             per_output: if width > 1 { per_output } else { Vec::new() },
         }
     }
+}
+
+/// Column `output` of a matrix of `width` columns.
+fn column<T: Copy>(values: &[T], output: usize, width: usize) -> Vec<T> {
+    values.iter().skip(output).step_by(width).copied().collect()
 }
 
 /// The metrics of a regressor over a data set; NaN (JSON: null) where undefined.

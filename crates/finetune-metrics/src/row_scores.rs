@@ -30,7 +30,7 @@ enum Rows {
     /// `(target, prediction)`, `[rows, outputs]`
     Values {
         outputs: usize,
-        pairs: Vec<(f32, f32)>,
+        pairs: Vec<(f64, f32)>,
     },
 }
 
@@ -152,7 +152,7 @@ impl RowScores {
                 for row in rows {
                     let row = &pairs[row * outputs..(row + 1) * outputs];
                     for (output, &(target, prediction)) in all.iter_mut().zip(row) {
-                        output.update(target.into(), prediction.into());
+                        output.update(target, prediction.into());
                     }
                 }
                 let score = |output: &Regression| match metric {
@@ -243,7 +243,7 @@ mod tests {
         for ((logits, class), marks) in LOGITS.iter().zip(classes).zip(&marks) {
             single.update(logits, class, 0.0).unwrap();
             multi.update(logits, marks, 0.0).unwrap();
-            values.update(logits, marks, 0.0).unwrap();
+            values.update(logits, &marks.map(f64::from), 0.0).unwrap();
         }
         let scores = RowScores::new(&single.predictions(), &[], &order).unwrap();
         let summary = single.summary();

@@ -183,7 +183,7 @@ impl CustomMetric for Underestimates {
         let target = |row: usize| match predictions.targets() {
             Targets::Classes(targets) => targets[row] as f32,
             Targets::Labels(targets) => f32::from(u8::from(targets[row * width])),
-            Targets::Values(targets) => targets[row * width],
+            Targets::Values(targets) => targets[row * width] as f32,
         };
         let logits = predictions.iter().enumerate();
         let below = logits.filter(|(row, logits)| logits[0] < target(*row));
@@ -202,7 +202,7 @@ fn a_custom_metric_sees_the_rows_of_every_task_in_order() {
     for (row, target) in [([0.5, 0.0], 1), ([2.0, 0.0], 1), ([-1.0, 0.0], 0)] {
         classes.update(&row, target, 0.0).unwrap();
         labels.update(&row, &[target as f32, 0.0], 0.0).unwrap();
-        values.update(&row, &[target as f32, 0.0], 0.0).unwrap();
+        values.update(&row, &[target as f64, 0.0], 0.0).unwrap();
     }
     let metric: Box<dyn CustomMetric> = Box::new(Underestimates);
     for predictions in [

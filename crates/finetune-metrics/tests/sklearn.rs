@@ -185,7 +185,7 @@ fn regression_of_several_outputs_is_scikit_learns_uniform_average() {
     assert_eq!(cases.len(), 9);
     for case in cases {
         let name = case["name"].as_str().unwrap();
-        let targets: Vec<Vec<f32>> = parse(&case["targets"]);
+        let targets: Vec<Vec<f64>> = parse(&case["targets"]);
         let predictions: Vec<Vec<f32>> = parse(&case["predictions"]);
         let outputs = targets[0].len();
         let mut evaluation = RegressionAccumulator::new(outputs);

@@ -142,8 +142,8 @@ fn binary_cross_entropy(row: &[f32], targets: &[f32]) -> f64 {
 }
 
 /// Mean squared error of one row's outputs.
-fn squared_error(predictions: &[f32], targets: &[f32]) -> f64 {
+fn squared_error(predictions: &[f32], targets: &[f64]) -> f64 {
     let pairs = predictions.iter().zip(targets);
-    let errors = pairs.map(|(&prediction, &target)| f64::from(prediction) - f64::from(target));
+    let errors = pairs.map(|(&prediction, &target)| f64::from(prediction) - target);
     errors.map(|error| error * error).sum::<f64>() / predictions.len().max(1) as f64
 }

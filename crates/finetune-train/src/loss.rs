@@ -96,9 +96,8 @@ impl LossConfig {
                 let weights = classes.iter().map(|&class| self.weight(class));
                 weights.map(f64::from).sum()
             }
-            BatchLabels::MultiLabel { values, .. } | BatchLabels::Values { values, .. } => {
-                values.len() as f64
-            }
+            BatchLabels::MultiLabel { values, .. } => values.len() as f64,
+            BatchLabels::Values { values, .. } => values.len() as f64,
         }
     }
 
@@ -124,7 +123,8 @@ impl LossConfig {
             }
             BatchLabels::Values { width, values } => {
                 fit(&logits, *width, values)?;
-                Ok(mean_squared_error(logits, values, denominator))
+                let values: Vec<_> = values.iter().map(|&value| value as f32).collect();
+                Ok(mean_squared_error(logits, &values, denominator))
             }
         }
     }
@@ -175,7 +175,7 @@ impl LossConfig {
 }
 
 /// An error unless there are `width` labels for each output of each row.
-fn fit(logits: &Tensor<2>, width: usize, values: &[f32]) -> Result<(), TrainError> {
+fn fit<T>(logits: &Tensor<2>, width: usize, values: &[T]) -> Result<(), TrainError> {
     let [rows, outputs] = logits.dims();
     match width == outputs && values.len() == rows * outputs {
         true => Ok(()),

@@ -61,6 +61,12 @@ pub struct TrainPlan {
     pub labels_by_position: bool,
     /// What the labels are.
     pub problem_type: ProblemType,
+    /// What separates the labels of a row in one cell, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_separator: Option<char>,
+    /// Whether rows without a text or a label are left out.
+    #[serde(default)]
+    pub skip_invalid: bool,
     /// What is trained.
     pub strategy: Strategy,
     /// Directory of an adapter that the run goes on with; empty: a fresh one.
@@ -192,6 +198,8 @@ impl Default for TrainPlan {
             labels: Vec::new(),
             labels_by_position: false,
             problem_type: ProblemType::SingleLabelClassification,
+            label_separator: None,
+            skip_invalid: false,
             strategy,
             adapter: String::new(),
             frozen_dropout: false,

@@ -53,7 +53,6 @@ pub fn trial_step(
 fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
     let (rows, tokens) = (plan.batch_size, plan.batch_size * length);
     let width = plan.labels.len().max(1);
-    let values = vec![0.0; rows * width];
     PackedBatch {
         ids: (0..tokens).map(|token| token as u32 % vocabulary).collect(),
         type_ids: vec![0; tokens],
@@ -62,8 +61,14 @@ fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
         rows: (0..rows as u64).collect(),
         labels: match plan.problem_type {
             ProblemType::SingleLabelClassification => BatchLabels::Classes(vec![0; rows]),
-            ProblemType::MultiLabelClassification => BatchLabels::MultiLabel { width, values },
-            ProblemType::Regression => BatchLabels::Values { width, values },
+            ProblemType::MultiLabelClassification => BatchLabels::MultiLabel {
+                width,
+                values: vec![0.0; rows * width],
+            },
+            ProblemType::Regression => BatchLabels::Values {
+                width,
+                values: vec![0.0; rows * width],
+            },
         },
     }
 }

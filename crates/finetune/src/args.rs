@@ -239,6 +239,14 @@ pub struct EvaluateArguments {
     #[arg(long)]
     pub labels_by_position: bool,
 
+    /// What separates the labels of a row in one cell, such as ; in anger;joy
+    #[arg(long, value_name = "CHARACTER")]
+    pub label_separator: Option<char>,
+
+    /// Leave out rows without a text or a label, and say how many
+    #[arg(long)]
+    pub skip_invalid: bool,
+
     /// Number of rows, drawn at random; 0 = all
     #[arg(long, default_value_t = 0, value_name = "ROWS")]
     pub eval_rows: u64,

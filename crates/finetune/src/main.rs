@@ -14,6 +14,7 @@ mod find_batch_size;
 mod inspect;
 mod interrupt;
 mod intervals;
+mod label_reading;
 mod machine;
 mod manifest;
 mod memory;

@@ -77,6 +77,8 @@ pub fn plan(
         labels: rows.labels.names().to_vec(),
         labels_by_position: rows.columns.labels_by_position,
         problem_type,
+        label_separator: options.label_separator,
+        skip_invalid: options.skip_invalid.unwrap_or_default(),
         adapter: options.adapter.clone().unwrap_or_default(),
         frozen_dropout: options.frozen_dropout.unwrap_or(defaults.frozen_dropout),
         unfreeze_every: options.unfreeze_every.unwrap_or(defaults.unfreeze_every),

@@ -1,7 +1,8 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer, TokenizedDataset,
+    Columns, LabelCells, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer,
+    TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
@@ -10,6 +11,7 @@ use crate::{
     dataset::DatasetName,
     draw::{Draw, tokenize_drawn},
     error::Failure,
+    label_reading,
     output::say,
     train_options::TrainOptions,
 };
@@ -53,6 +55,8 @@ pub struct RowChoice<'a> {
     labels: &'a [String],
     labels_by_position: bool,
     problem_type: Option<ProblemType>,
+    label_separator: Option<char>,
+    skip_invalid: bool,
     train_rows: u64,
     eval_rows: u64,
     seed: u64,
@@ -73,6 +77,8 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             labels: &options.labels,
             labels_by_position: options.labels_by_position.unwrap_or(false),
             problem_type: options.problem_type,
+            label_separator: options.label_separator,
+            skip_invalid: options.skip_invalid.unwrap_or_default(),
             train_rows: options.train_rows.unwrap_or(0),
             eval_rows: options.eval_rows.unwrap_or(0),
             seed: options.seed.unwrap_or(42),
@@ -95,6 +101,8 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
             labels: &plan.labels,
             labels_by_position: plan.labels_by_position,
             problem_type: Some(plan.problem_type),
+            label_separator: plan.label_separator,
+            skip_invalid: plan.skip_invalid,
             train_rows: plan.train_rows,
             eval_rows: plan.eval_rows,
             seed: plan.seed,
@@ -131,15 +139,31 @@ impl Rows {
         let dataset = opened.dataset;
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
-        let columns =
+        let mut columns =
             Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?
                 .by_position(choice.labels_by_position);
+        columns.cells = LabelCells {
+            separator: choice.label_separator,
+            ..LabelCells::default()
+        };
+        let valid = |split| label_reading::valid(split, &columns, choice.skip_invalid);
+        let whole_train = valid(whole_train)?;
         let test_name = match choice.test_split {
             Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
             None => dataset.has_split("test").then(|| "test".to_string()),
         };
         let test = match test_name {
             Some(name) => Some((dataset.split(&name)?, name)),
+            None => None,
+        };
+        let hidden = label_reading::Hidden {
+            columns: &columns,
+            labels: choice.labels,
+            problem_type: choice.problem_type,
+        };
+        let test = hidden.without_test(test, choice.test_split.is_some())?;
+        let test = match test {
+            Some((split, name)) => Some((valid(split)?, name)),
             None => None,
         };
         let validation_name = match choice.validation_split {
@@ -151,6 +175,13 @@ impl Rows {
             true => None,
             false => Some(dataset.split(&validation_name)?),
         };
+        let named = choice.validation_split.is_some();
+        let named_validation = hidden.without_validation(named_validation, named)?;
+        let named_validation = named_validation.map(valid).transpose()?;
+        let validation_name = match named_validation {
+            Some(_) => validation_name,
+            None => String::new(),
+        };
 
         let splits: Vec<&Split> = [Some(&whole_train), named_validation.as_ref()]
             .into_iter()
@@ -158,17 +189,18 @@ impl Rows {
             .flatten()
             .collect();
         let names = Some(choice.labels).filter(|names| !names.is_empty());
-        let labels = LabelSchema::infer(&splits, &columns, names, choice.problem_type)?;
+        let inferred =
+            LabelSchema::infer_with_notes(&splits, &columns, names, choice.problem_type)?;
+        let (columns, labels) = (inferred.columns, inferred.schema);
         let met = match names {
             Some(_) => NameNotes::new(&labels, &splits, &columns, NamesOf::User)?,
             None => NameNotes::default(),
         };
-        for note in &met.notes {
-            say!("note: {note}");
-        }
         if names.is_none() {
             class_checks::refuse_all_different(&splits, &columns, &labels)?;
         }
+        label_reading::say_notes(&inferred.notes);
+        label_reading::say_notes(&met.notes);
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {

@@ -69,7 +69,7 @@ pub struct TrainOptions {
     pub label_column: Vec<String>,
 
     /// Names of the classes, or of a regression's numbers, in order, a,b,c [default: from the data]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = DATA)]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_parser = label_name, value_name = "NAMES", help_heading = DATA)]
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -84,6 +84,14 @@ pub struct TrainOptions {
     /// classification, multi_label or regression, or transformers' longer names [default: from the label columns]
     #[arg(long, value_name = "TYPE", help_heading = DATA)]
     pub problem_type: Option<ProblemType>,
+
+    /// What separates the labels of a row in one cell, such as ; in anger;joy: a row has any number of them
+    #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
+    pub label_separator: Option<char>,
+
+    /// Leave out rows without a text or a label, and say how many [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
+    pub skip_invalid: Option<bool>,
 
     /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; lora.r and so on with --set [default: full]
     #[arg(long, help_heading = STRATEGY)]
@@ -361,6 +369,14 @@ impl From<ClassWeights> for toml::Value {
                 toml::Value::Array(weights.map(|weight| f64::from(weight).into()).collect())
             }
         }
+    }
+}
+
+/// A name may begin with a hyphen, as `-1` does, but a flag is none: its own value is missing then.
+fn label_name(name: &str) -> Result<String, String> {
+    match name.starts_with("--") {
+        true => Err("a name was expected, not a flag".into()),
+        false => Ok(name.into()),
     }
 }
 

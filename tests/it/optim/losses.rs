@@ -17,7 +17,7 @@ const LOGITS: [f32; 15] = [
 fn labels(value: &Value) -> BatchLabels {
     let matrix = |key: &str| {
         let rows = value[key].as_array().unwrap().iter();
-        rows.flat_map(doubles).map(|value| value as f32).collect()
+        rows.flat_map(doubles).collect::<Vec<_>>()
     };
     if let Some(classes) = value.get("classes") {
         let classes = doubles(classes).into_iter();
@@ -25,7 +25,7 @@ fn labels(value: &Value) -> BatchLabels {
     } else if value.get("marks").is_some() {
         BatchLabels::MultiLabel {
             width: 3,
-            values: matrix("marks"),
+            values: matrix("marks").iter().map(|&mark| mark as f32).collect(),
         }
     } else {
         BatchLabels::Values {

@@ -18,9 +18,9 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::lines::Lines;
-use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
+use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, place, until_error};
 use crate::value::Value;
-use crate::{Error, Result};
+use crate::{Error, Place, Result};
 
 /// More keys than this in one file means that keys are data.
 const MAX_COLUMNS: usize = 4096;
@@ -28,10 +28,22 @@ const MAX_COLUMNS: usize = 4096;
 /// Key of the field metadata that says why a column cannot be read.
 pub(crate) const UNREADABLE: &str = "finetune:unreadable";
 
+/// Key of the field metadata that says in which row and line a floating-point number first followed
+/// integers.
+const MIXED_NUMBERS: &str = "finetune:mixed-numbers";
+
+/// Where a column of numbers, all integers up to there, has its first floating-point number.
+pub(crate) fn mixed_numbers(schema: &Schema, column: &str, path: &Path) -> Option<Place> {
+    let field = schema.field_with_name(column).ok()?;
+    let (row, line) = field.metadata().get(MIXED_NUMBERS)?.split_once(' ')?;
+    Some(place(path, row.parse().ok()?, line.parse().ok()))
+}
+
 pub(super) fn info(path: &Path) -> Result<FileInfo> {
     let mut lines = Lines::open(path)?;
     let mut columns: Vec<(String, Type)> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
+    let mut mixed: HashMap<usize, String> = HashMap::new();
     let mut rows = 0;
     while lines.read()? {
         if is_blank(&lines) {
@@ -49,8 +61,11 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
                 }
             };
             let kind = &mut columns[position].1;
-            *kind = std::mem::replace(kind, Type::Null)
-                .join(Type::of(&value, lines.number), lines.number);
+            let found = Type::of(&value, lines.number);
+            if (&*kind, &found) == (&Type::Integer, &Type::Float) {
+                mixed.insert(position, format!("{rows} {}", lines.number));
+            }
+            *kind = std::mem::replace(kind, Type::Null).join(found, lines.number);
         })?;
         if new.is_some_and(|count| count > MAX_COLUMNS) {
             let message = format!("more than {MAX_COLUMNS} different keys; are the keys data?");
@@ -60,7 +75,16 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
     }
     let fields: Vec<_> = columns
         .into_iter()
-        .map(|(name, kind)| kind.field(&name))
+        .enumerate()
+        .map(|(position, (name, kind))| {
+            let field = kind.field(&name);
+            match mixed.remove(&position) {
+                Some(place) if *field.data_type() == DataType::Float64 => {
+                    field.with_metadata(HashMap::from([(MIXED_NUMBERS.to_owned(), place)]))
+                }
+                _ => field,
+            }
+        })
         .collect();
     Ok(FileInfo {
         schema: Arc::new(Schema::new(fields)),

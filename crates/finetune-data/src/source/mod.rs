@@ -221,6 +221,8 @@ pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
     }
 }
 
+pub(crate) use jsonl::mixed_numbers;
+
 /// Is this a column that the JSON lines reader cannot give (nested, or of mixed types)?
 pub(crate) fn jsonl_unreadable(field: &arrow::datatypes::Field) -> bool {
     field.metadata().contains_key(jsonl::UNREADABLE)

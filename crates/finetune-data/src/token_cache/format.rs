@@ -8,7 +8,7 @@ use crate::{LabelSchema, ProblemType};
 
 const MAGIC: &[u8; 8] = b"FTTOKENS";
 /// Raise it when the format or the meaning of its content changes: old caches are then rebuilt.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 pub(super) const HEADER: u64 = 144;
 /// Bytes of the header that the checksum covers; the checksum itself follows them.
 pub(super) const HEADER_HASHED: usize = 112;
@@ -50,7 +50,7 @@ impl Layout {
             None => 0,
             Some(ProblemType::SingleLabelClassification) => 4,
             Some(ProblemType::MultiLabelClassification) => u64::from(self.outputs).div_ceil(8),
-            Some(ProblemType::Regression) => 4 * u64::from(self.outputs),
+            Some(ProblemType::Regression) => 8 * u64::from(self.outputs),
         }
     }
 
@@ -61,7 +61,7 @@ impl Layout {
     /// Labels of no rows yet.
     pub(super) fn no_labels(self, capacity: usize) -> BatchLabels {
         let width = self.outputs as usize;
-        let values = || Vec::with_capacity(capacity.saturating_mul(width));
+        let values = capacity.saturating_mul(width);
         match self.labels {
             None => BatchLabels::None,
             Some(ProblemType::SingleLabelClassification) => {
@@ -69,11 +69,11 @@ impl Layout {
             }
             Some(ProblemType::MultiLabelClassification) => BatchLabels::MultiLabel {
                 width,
-                values: values(),
+                values: Vec::with_capacity(values),
             },
             Some(ProblemType::Regression) => BatchLabels::Values {
                 width,
-                values: values(),
+                values: Vec::with_capacity(values),
             },
         }
     }
@@ -111,8 +111,8 @@ pub(super) fn read_label(bytes: &[u8], labels: &mut BatchLabels) {
             values.extend((0..*width).map(|class| f32::from(bit(class))));
         }
         BatchLabels::Values { values, .. } => {
-            let value = |bytes: &[u8]| f32::from_bits(read_u32(bytes));
-            values.extend(bytes.chunks_exact(4).map(value));
+            let value = |bytes: &[u8]| f64::from_bits(read_u64(bytes));
+            values.extend(bytes.chunks_exact(8).map(value));
         }
     }
 }
@@ -274,14 +274,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn labels_come_back(width in 1usize..40, rows in 0usize..9, bits: Vec<bool>, number: f32) {
+        fn labels_come_back(width in 1usize..40, rows in 0usize..9, bits: Vec<bool>, number: f64) {
             let names = (0..width).map(|i| i.to_string()).collect::<Vec<_>>();
             let marks = bits.iter().cycle().take(rows * width).map(|&b| f32::from(u8::from(b)));
             let mut values: Vec<f32> = marks.collect();
             values.resize(rows * width, 1.0);
             let labels = BatchLabels::MultiLabel { width, values: values.clone() };
             prop_assert_eq!(&round_trip(&labels, &LabelSchema::MultiLabel(names.clone()), rows), &labels);
-            values.iter_mut().for_each(|value| *value -= number);
+            let values = values.iter().map(|&value| f64::from(value) - number).collect();
             let labels = BatchLabels::Values { width, values };
             prop_assert_eq!(&round_trip(&labels, &LabelSchema::Regression(names.clone()), rows), &labels);
             let labels = BatchLabels::Classes((0..rows as u32).collect());

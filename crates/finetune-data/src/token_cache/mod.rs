@@ -3,7 +3,7 @@
 //! ```text
 //! header   144 bytes, little-endian, see `Header`
 //! records  per row: its ids (u16 or u32 each), for pairs its type ids (u8 each), its label: a class
-//!          u32, a bit per class, or an f32 per value
+//!          u32, a bit per class, or an f64 per value
 //! index    per row: first token u64, row in the source file u64, file number u32; one more entry
 //!          ends the last row
 //! summary  JSON: class counts, length statistics

@@ -141,7 +141,10 @@ fn invalid_utf8() {
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     let split = |name: &str| Dataset::open(path(&folder, name)).and_then(|d| d.split("train"));
-    assert_has(&message(everything(split("x.parquet"))), &["text (binary)"]);
+    assert_has(
+        &message(everything(split("x.parquet"))),
+        &["x.parquet, row 2345: column `text`, which holds bytes, is not valid UTF-8"],
+    );
     mark_as_string(&file, &batch.schema());
     assert_has(
         &message(everything(split("x.parquet"))),
@@ -301,7 +304,7 @@ fn damaged_binary_files_do_not_panic() {
     let columns = Columns {
         text: vec!["text".to_owned()],
         label: vec!["tags".to_owned()],
-        labels_by_position: false,
+        ..Columns::default()
     };
     let arrow = folder.path().join("x.ipc");
     let mut writer = FileWriter::try_new(File::create(&arrow).unwrap(), &batch.schema()).unwrap();

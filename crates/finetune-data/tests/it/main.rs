@@ -6,6 +6,7 @@ mod cache;
 mod common;
 mod formats;
 mod labels;
+mod meaning;
 #[cfg(target_os = "linux")]
 mod memory;
 mod name_notes;
@@ -13,6 +14,7 @@ mod parquet_sink;
 mod real_data;
 mod row_numbers;
 mod sampler;
+mod silent;
 mod splits;
 mod tasks;
 mod tokenization;

@@ -1,5 +1,7 @@
 //! The rows that a model got most wrong, with their texts and where they stand.
 
+use std::fmt::Display;
+
 use finetune_data::Place;
 use finetune_metrics::{Predictions, Targets, sigmoid};
 use finetune_train::Accumulator;
@@ -201,12 +203,8 @@ fn largest_errors(predictions: &Predictions<'_>, count: usize) -> Vec<Found> {
         .iter()
         .zip(targets.chunks(predictions.outputs()));
     let found = rows.enumerate().map(|(index, (row, targets))| {
-        let numbers = |values: &[f32]| {
-            let numbers: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
-            numbers.join(", ")
-        };
         let squares = row.iter().zip(targets).map(|(&value, &target)| {
-            let error = f64::from(value) - f64::from(target);
+            let error = f64::from(value) - target;
             error * error
         });
         Found {
@@ -217,6 +215,12 @@ fn largest_errors(predictions: &Predictions<'_>, count: usize) -> Vec<Found> {
         }
     });
     worst(found.collect(), count)
+}
+
+/// Numbers as a table shows them.
+fn numbers<T: Display>(values: &[T]) -> String {
+    let numbers: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
+    numbers.join(", ")
 }
 
 /// The sort is stable, so equal errors stay in order.

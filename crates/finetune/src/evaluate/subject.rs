@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use finetune_data::{
-    Columns, LabelSchema, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
+    Columns, Inferred, LabelSchema, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
     TokenizedDataset, match_names,
 };
 use finetune_metrics::RowScores;
@@ -15,7 +15,7 @@ use crate::{
     data::describe,
     draw::{Draw, tokenize_drawn},
     error::Failure,
-    interrupt, model,
+    interrupt, label_reading, model,
     output::say,
     progress::ProgressView,
 };
@@ -68,12 +68,13 @@ impl Subject {
         let own = columns_of(own, rows).filter(|_| named.is_empty());
         let label = own.as_deref().unwrap_or(named);
         let text = &arguments.columns.text_column;
-        let columns = Columns::resolve(rows, text, label, true)?;
+        let mut columns = Columns::resolve(rows, text, label, true)?;
+        columns.cells.separator = arguments.label_separator;
         Ok(columns.by_position(arguments.labels_by_position))
     }
 
     /// The labels as the model has them: its kind, its names in its order.
-    fn labels(&self, rows: &Split, columns: &Columns) -> Result<LabelSchema, Failure> {
+    fn labels(&self, rows: &Split, columns: &Columns) -> Result<Inferred, Failure> {
         let (problem_type, names) = match self.outputs() {
             Outputs::Classes(names) => (ProblemType::SingleLabelClassification, Some(names)),
             Outputs::MultiLabel(names) => (ProblemType::MultiLabelClassification, Some(names)),
@@ -84,12 +85,11 @@ impl Subject {
             ),
         };
         let names = names.map(Vec::as_slice);
-        let labels = LabelSchema::infer(&[rows], columns, names, Some(problem_type))?;
-        let met = NameNotes::new(&labels, &[rows], columns, NamesOf::Model)?;
-        for note in met.notes {
-            say!("note: {note}");
-        }
-        Ok(labels)
+        let inferred = LabelSchema::infer_with_notes(&[rows], columns, names, Some(problem_type))?;
+        let met = NameNotes::new(&inferred.schema, &[rows], &inferred.columns, NamesOf::Model)?;
+        label_reading::say_notes(&inferred.notes);
+        label_reading::say_notes(&met.notes);
+        Ok(inferred)
     }
 
     /// Evaluates the model on rows of `whole`, drawn as the arguments say.
@@ -99,7 +99,12 @@ impl Subject {
         whole: &Split,
     ) -> Result<Evaluated, Failure> {
         let columns = self.columns(arguments, whole)?;
-        let labels = self.labels(whole, &columns)?;
+        let whole = &label_reading::valid(whole.clone(), &columns, arguments.skip_invalid)?;
+        let Inferred {
+            schema: labels,
+            columns,
+            ..
+        } = self.labels(whole, &columns)?;
         let model = self.classifier.model();
         let longest = model.config().max_position_embeddings;
         let by_default = self.classifier.default_max_length().min(256);
