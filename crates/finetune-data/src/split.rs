@@ -12,7 +12,7 @@ use crate::dataset::Series;
 use crate::error::Place;
 use crate::permutation::Permutation;
 use crate::row_set::RowSet;
-use crate::source::{RawBatch, jsonl_unreadable};
+use crate::source::{RawBatch, jsonl_unreadable, unreadable};
 use crate::tokenized::hex;
 use crate::{Error, Result};
 
@@ -90,6 +90,10 @@ impl Split {
             schema,
             len,
         })
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The split expression, with what was done to it since: `train[:10%]`.
@@ -230,6 +234,16 @@ impl Split {
         &self,
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
+        self.stream(columns, false)
+    }
+
+    /// [`read`](Self::read); with `nested`, columns of nested or mixed JSON are given as JSON text
+    /// instead of refused.
+    pub(crate) fn stream(
+        &self,
+        columns: &[&str],
+        nested: bool,
+    ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
         if let Some(column) = columns
             .iter()
             .find(|c| self.schema.field_with_name(c).is_err())
@@ -268,6 +282,16 @@ impl Split {
                                 available: describe(schema),
                             }
                         })?);
+                    }
+                    let fields = indices.iter().map(|&index| schema.field(index));
+                    for field in fields.filter(|_| !nested) {
+                        if let Some(reason) = unreadable(field) {
+                            return Err(Error::Corrupt {
+                                path: file.path.to_path_buf(),
+                                format: "JSON lines",
+                                message: format!("column `{}`: {reason}", field.name()),
+                            });
+                        }
                     }
                     file.read(&indices, range.start - start..range.end - start)
                 };

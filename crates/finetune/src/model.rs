@@ -11,8 +11,9 @@ use indicatif::ProgressBar;
 use crate::{
     args::ModelArguments,
     error::Failure,
-    output::say,
+    output::{printable, say},
     progress::{DOWNLOAD, bar},
+    run_model,
 };
 
 /// Finds the files of a name; downloads show their progress.
@@ -22,7 +23,7 @@ pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
         Progress::Bytes { file, done, total } => {
             if current.as_ref().is_none_or(|(name, _)| *name != file) {
                 let bar = bar(total.unwrap_or(0), DOWNLOAD);
-                bar.set_message(file.clone());
+                bar.set_message(printable(&file).into_owned());
                 // Speed and ETA count from where a resumed download goes on.
                 bar.set_position(done);
                 bar.reset_eta();
@@ -128,7 +129,7 @@ pub fn adapter_base(
 ) -> Result<FoundModel, Failure> {
     let revision = open.revision.as_deref().or(file.revision.as_deref());
     match &open.model_base {
-        Some(base) => find(base, revision),
+        Some(base) => find(&run_model::resolve(base)?, revision),
         None => {
             let base = base_name(directory, file)?;
             find(&base, revision).map_err(|error| missing_base(directory, file, error))

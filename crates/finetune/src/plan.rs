@@ -17,7 +17,7 @@ use crate::{
     intervals::Intervals,
     model,
     rows::Rows,
-    settings,
+    run_model, settings,
     train_options::{ClassWeights, TrainOptions},
 };
 
@@ -50,7 +50,9 @@ pub fn plan(
     let plan = TrainPlan {
         model: options
             .model
-            .clone()
+            .as_deref()
+            .map(run_model::resolve)
+            .transpose()?
             .or(adapter_base)
             .unwrap_or_else(|| DEFAULT_MODEL.into()),
         revision: options

@@ -10,7 +10,7 @@ use crate::{
     error::Failure,
     execute::{Loaded, execute, load},
     interrupt, model,
-    output::{print, say},
+    output::{say, show},
     rows::Rows,
     settings,
 };
@@ -77,12 +77,12 @@ pub fn resume(
         step => say!("resume  {}: after step {step}", run.path().display()),
     }
     say!("{}", start.prepared.trainable_line());
-    execute(&now, loaded, start, &mut run)?.print(&now, &run, json)?;
+    execute(&now, loaded, start, &mut run)?.print(&now, &run, json);
     Ok(ExitCode::SUCCESS)
 }
 
 fn say_complete(run: &RunDirectory) -> Result<ExitCode, Failure> {
-    print(&format!(
+    show(&format!(
         "{} is complete; its result is in {}\n",
         run.path().display(),
         run.model().display()
