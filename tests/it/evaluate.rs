@@ -325,7 +325,7 @@ fn refuses_what_it_cannot_print() {
             &classifier,
             "rows.csv",
             "--find-thresholds",
-            &["no validation split", "--split"],
+            &["--find-thresholds", "multi_label"],
         ),
         (
             &classifier,

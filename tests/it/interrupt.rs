@@ -84,3 +84,48 @@ fn while_rows_are_evaluated() {
     assert!(run.stderr.contains("interrupted"), "{run}");
     assert_eq!(run.stdout, "");
 }
+
+/// Predictions that are not complete leave nothing, whether the input is a file or still to come.
+#[test]
+fn while_predictions_are_written() {
+    let scratch = Scratch::new();
+    let many = samples::examples(100_000);
+    samples::write(&scratch.path("many.csv"), &many);
+    let before = scratch.entries();
+    let model = fixtures::path("tiny_bert");
+    let partial = || {
+        let names = scratch.entries().into_iter();
+        names
+            .filter(|path| path.extension().is_some_and(|end| end == "partial"))
+            .count()
+    };
+    for file in [&["--file", "many.csv"][..], &[]] {
+        let fixed = [
+            "predict",
+            "--model",
+            argument(&model),
+            "--output",
+            "out.csv",
+        ];
+        let arguments = [&fixed[..], file].concat();
+        // Somebody may still type.
+        let mut child = scratch
+            .command(&arguments)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while partial() == 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let pid = child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        let input = child.stdin.take();
+        let code = child.wait().unwrap().code();
+        drop(input);
+        assert!(sent.success());
+        assert_eq!(code, Some(130), "{file:?}");
+        scratch.unchanged_since(&before);
+    }
+}

@@ -25,6 +25,7 @@ mod logs;
 mod loop_options;
 mod minilm;
 mod names;
+mod next;
 mod optim;
 mod parity;
 mod peft;

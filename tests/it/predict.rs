@@ -10,9 +10,13 @@ use std::{
 
 use finetune_data::{
     Dataset,
-    arrow::{array::AsArray, datatypes::Float32Type},
+    arrow::{
+        array::{Array, AsArray},
+        datatypes::{DataType, Float32Type},
+        util::display::{ArrayFormatter, FormatOptions},
+    },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     command::{Run, Scratch, argument, split},
@@ -339,7 +343,7 @@ fn in_every_format() {
         names,
         [
             "text",
-            "label",
+            "prediction",
             "confidence",
             "probability_negative",
             "probability_neutral",
@@ -429,10 +433,6 @@ fn long_texts_are_cut() {
 fn refuses_texts_that_cannot_be_read() {
     let scratch = Scratch::new();
     let model = fixtures::path("tiny_bert");
-    scratch.write(
-        "null.jsonl",
-        "{\"text\": \"a\"}\n".repeat(100) + "{\"text\": null}\n",
-    );
     scratch.write("latin.csv", b"text\ngood\ncaf\xe9\n");
     scratch.write("latin.txt", b"good\ncaf\xe9\n");
     scratch.write("empty.jsonl", "");
@@ -440,12 +440,8 @@ fn refuses_texts_that_cannot_be_read() {
     scratch.write("there.jsonl", "{\"text\": \"a\"}\n");
     for (arguments, words) in [
         (
-            &["--file", "null.jsonl"][..],
-            &["null.jsonl, row 100 (line 101)", "`text` is null"][..],
-        ),
-        (
-            &["--file", "latin.csv"],
-            &["latin.csv, row 1 (line 3)", "UTF-8"],
+            &["--file", "latin.csv"][..],
+            &["latin.csv, row 1 (line 3)", "UTF-8"][..],
         ),
         (
             &["--file", "latin.txt"],
@@ -461,7 +457,7 @@ fn refuses_texts_that_cannot_be_read() {
         (&["--file", "there.jsonl", "a text"], &["--file"]),
         (
             &["--format", "xml", "a"],
-            &["xml", "table, json-lines, parquet"],
+            &["xml", "table, json-lines, csv, tsv, parquet, arrow"],
         ),
         (&["--format", "parquet", "a"], &["--output"]),
         (
@@ -486,18 +482,6 @@ fn refuses_texts_that_cannot_be_read() {
         let fixed = ["predict", "--model", argument(&model)];
         scratch.refuses(&[&fixed, arguments, output].concat(), words);
     }
-    let parquet = [
-        "predict",
-        "--model",
-        argument(&model),
-        "--format",
-        "parquet",
-        "--output",
-        "p.parquet",
-        "--file",
-        "null.jsonl",
-    ];
-    scratch.refuses(&parquet, &["row 100"]);
     scratch
         .run_with_input(
             &["predict", "--model", argument(&model), "--output", "p.txt"],
@@ -505,4 +489,340 @@ fn refuses_texts_that_cannot_be_read() {
         )
         .refused(&["standard input, row 1 (line 2)", "UTF-8"]);
     assert!(!scratch.path("p.txt").exists());
+}
+
+/// Rows as a table has them: numbers, quotes, lists, a null, an empty text, a name that is taken.
+fn write_rows(scratch: &Scratch) {
+    let rows = [
+        (1, Some("the film was great ."), "x,\"y\""),
+        (2, None, "two\nlines"),
+        (3, Some(""), ""),
+        (4, Some("a dull, \"slow\" plot"), "z"),
+    ];
+    let json = |(id, text, prediction): &(i64, Option<&str>, &str)| json!({"id": id, "text": text, "prediction": prediction, "tags": ["a", id.to_string()]});
+    let lines = rows.iter().map(|row| json(row).to_string() + "\n");
+    scratch.write("rows.jsonl", lines.collect::<String>());
+    let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let lines = rows.iter().map(|(id, text, prediction)| {
+        format!(
+            "{id},{},{}\n",
+            text.map(quote).unwrap_or_default(),
+            quote(prediction)
+        )
+    });
+    let csv = "id,text,prediction\n".to_string() + &lines.collect::<String>();
+    scratch.write("rows.csv", csv);
+}
+
+/// The rows of a file, as the data crate reads them: each column as text, null as `None`.
+fn table(scratch: &Scratch, file: &str) -> (Vec<String>, Vec<Vec<Option<String>>>) {
+    let dataset = Dataset::open(argument(&scratch.path(file))).unwrap();
+    let split = dataset.split("train").unwrap();
+    let names = split
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone());
+    let mut rows = Vec::new();
+    for batch in split.batches().unwrap() {
+        let batch = batch.unwrap();
+        let options = FormatOptions::new();
+        let columns = batch.columns().iter();
+        let columns: Vec<_> = columns
+            .map(|column| (column, ArrayFormatter::try_new(column, &options).unwrap()))
+            .collect();
+        rows.extend((0..batch.num_rows()).map(|row| {
+            let cells = columns.iter();
+            cells
+                .map(|(column, text)| column.is_valid(row).then(|| text.value(row).to_string()))
+                .collect()
+        }));
+    }
+    (names.collect(), rows)
+}
+
+/// All columns of the input, in its order, and the predictions beside them, whatever the formats.
+#[test]
+fn a_table_of_the_input_and_the_predictions() {
+    let scratch = Scratch::new();
+    write_rows(&scratch);
+    let run = |options: &str| {
+        let arguments = predict(&split(options));
+        scratch.run(&borrowed(&arguments)).succeeded()
+    };
+    let alone = |text: &str| {
+        let arguments = predict(&["--json", text]);
+        scratch.run(&borrowed(&arguments)).succeeded().json()
+    };
+    let expected: Vec<Option<Value>> = ["the film was great .", "", "a dull, \"slow\" plot"]
+        .map(|text| Some(alone(text)))
+        .into();
+    let expected = [&expected[..1], &[None], &expected[1..]].concat();
+    for input in ["rows.csv", "rows.jsonl"] {
+        let (input_names, input_rows) = table(&scratch, input);
+        for end in ["csv", "tsv", "jsonl", "parquet", "arrow"] {
+            let output = format!("{}-{end}.{end}", input.replace('.', "-"));
+            let said = run(&format!("--file {input} --output {output}"));
+            assert_eq!(said.stdout, "");
+            assert_eq!(
+                said.stderr,
+                "note: prediction stands in the input already; of the predictions it is prediction_2\n\
+                 note: 1 of 4 rows have no text; their predictions are empty\n"
+            );
+            let (names, rows) = table(&scratch, &output);
+            assert_eq!(names[..input_names.len()], input_names, "{output}");
+            let own = [
+                "prediction_2",
+                "confidence",
+                "probability_negative",
+                "probability_neutral",
+                "probability_positive",
+            ];
+            assert_eq!(names[input_names.len()..], own, "{output}");
+            assert_eq!(rows.len(), 4, "{output}");
+            for ((row, before), expected) in rows.iter().zip(&input_rows).zip(&expected) {
+                let (left, right) = row.split_at(input_names.len());
+                // A list in CSV is JSON, which is quoted otherwise.
+                assert_eq!(left[..3], before[..3], "{output}");
+                if let (Some(tags), false) = (before.get(3), end.ends_with("sv")) {
+                    assert_eq!(&left[3], tags, "{output}");
+                }
+                let Some(expected) = expected else {
+                    assert!(right.iter().all(Option::is_none), "{output}: {row:?}");
+                    continue;
+                };
+                assert_eq!(right[0].as_deref(), expected["label"].as_str(), "{output}");
+                let confidence: f32 = right[1].as_ref().unwrap().parse().unwrap();
+                let difference = (confidence - number(&expected["confidence"])).abs();
+                assert!(difference < 1e-6, "{output}: {row:?}");
+            }
+        }
+    }
+    // The types of Parquet stay; lists of JSON are lists there.
+    let parquet = Dataset::open(argument(&scratch.path("rows-jsonl-parquet.parquet"))).unwrap();
+    let schema = parquet.split("train").unwrap().schema().clone();
+    assert_eq!(
+        schema.field_with_name("id").unwrap().data_type(),
+        &DataType::Int64
+    );
+    let tags = schema.field_with_name("tags").unwrap();
+    assert!(tags.data_type().is_list(), "{tags}");
+    run("--file rows-jsonl-parquet.parquet --output again.arrow");
+    let again = Dataset::open(argument(&scratch.path("again.arrow"))).unwrap();
+    let again = again.split("train").unwrap().schema().clone();
+    for field in schema.fields() {
+        assert_eq!(
+            again.field_with_name(field.name()).unwrap().data_type(),
+            field.data_type()
+        );
+    }
+}
+
+#[test]
+fn rows_without_a_text_are_left_out_on_request() {
+    let scratch = Scratch::new();
+    write_rows(&scratch);
+    for (options, rows) in [("", 4), ("--skip-invalid", 3)] {
+        let fixed = split("--file rows.csv --json");
+        let arguments = predict(&[&fixed[..], &split(options)].concat());
+        let run = scratch.run(&borrowed(&arguments)).succeeded();
+        let lines = run.json_lines();
+        assert_eq!(lines.len(), rows, "{run}");
+        assert!(run.stderr.contains("1 of 4 rows have no text"), "{run}");
+        let last = &lines[rows - 1];
+        assert_eq!(last["text"], "a dull, \"slow\" plot");
+        assert!(last["prediction"].is_string(), "{run}");
+        assert_eq!(lines[1]["text"].is_null(), rows == 4, "{run}");
+        assert_eq!(lines[1]["prediction"].is_null(), rows == 4, "{run}");
+        let arguments = predict(&[&split("--file rows.csv")[..], &split(options)].concat());
+        let table = scratch.run(&borrowed(&arguments)).succeeded();
+        assert_eq!(table.stdout.lines().count(), rows + 1, "{table}");
+    }
+    let arguments = predict(&split("--file rows.csv --output out.csv --skip-invalid"));
+    scratch.run(&borrowed(&arguments)).succeeded();
+    let ids: Vec<_> = table(&scratch, "out.csv")
+        .1
+        .into_iter()
+        .map(|row| row[0].clone())
+        .collect();
+    assert_eq!(ids, ["1", "3", "4"].map(|id| Some(id.to_string())));
+}
+
+/// Nested JSON and columns of several types come out as they went in.
+#[test]
+fn nested_json_stays() {
+    let scratch = Scratch::new();
+    let rows = [
+        json!({"text": "good", "meta": {"b": [1, {"c": null}], "a": 0.1}, "mixed": 1}),
+        json!({"text": "bad", "meta": {}, "mixed": "one"}),
+    ];
+    scratch.write(
+        "rows.jsonl",
+        rows.iter()
+            .map(|row| format!("{row}\n"))
+            .collect::<String>(),
+    );
+    let run = |output: &str| {
+        let arguments = predict(&["--file", "rows.jsonl", "--output", output]);
+        scratch.run(&borrowed(&arguments)).succeeded();
+    };
+    run("out.jsonl");
+    for (found, row) in scratch.json_lines("out.jsonl").iter().zip(&rows) {
+        for (key, value) in row.as_object().unwrap() {
+            assert_eq!(&found[key], value);
+        }
+        let keys: Vec<_> = found.as_object().unwrap().keys().take(4).collect();
+        assert_eq!(keys, ["text", "meta", "mixed", "prediction"]);
+    }
+    run("out.csv");
+    let (_, found) = table(&scratch, "out.csv");
+    assert_eq!(
+        found[0][1].as_deref(),
+        Some("{\"b\":[1,{\"c\":null}],\"a\":0.1}")
+    );
+    assert_eq!(found[1][2].as_deref(), Some("one"));
+}
+
+/// Nobody's file is touched: not one of the name that a partial file once had, not one behind a link,
+/// not one that appears meanwhile; and a pipe is written to as it is.
+#[cfg(unix)]
+#[test]
+fn an_output_is_its_own_file() {
+    let scratch = Scratch::new();
+    scratch.write("out.csv.partial", "mine");
+    scratch.write("mine.csv", "mine");
+    std::os::unix::fs::symlink("mine.csv", scratch.path("link.csv")).unwrap();
+    std::os::unix::fs::symlink("nowhere.csv", scratch.path("dangling.csv")).unwrap();
+    let write = |output: &str| predict(&["good", "--output", output]);
+    scratch.run(&borrowed(&write("out.csv"))).succeeded();
+    assert_eq!(scratch.read("out.csv.partial"), b"mine");
+    for taken in ["out.csv", "link.csv", "dangling.csv", "mine.csv"] {
+        scratch.refuses(&borrowed(&write(taken)), &[taken, "exists already"]);
+    }
+    assert_eq!(scratch.read("mine.csv"), b"mine");
+    let made = std::process::Command::new("mkfifo")
+        .arg(scratch.path("pipe.csv"))
+        .status();
+    assert!(made.unwrap().success());
+    let pipe = scratch.path("pipe.csv");
+    let reader = thread::spawn(move || std::fs::read(pipe).unwrap());
+    scratch.run(&borrowed(&write("pipe.csv"))).succeeded();
+    assert_eq!(reader.join().unwrap(), scratch.read("out.csv"));
+    for standard in ["-", "/dev/stdout"] {
+        let arguments = predict(&["good", "--format", "csv", "--output", standard]);
+        let run = scratch.run(&borrowed(&arguments)).succeeded();
+        assert_eq!(run.stdout.as_bytes(), scratch.read("out.csv"));
+    }
+
+    // Two at once: each writes its own file, and one of them gets the name.
+    let begin = || {
+        let arguments = predict(&["--output", "both.txt"]);
+        let mut command = scratch.command(&borrowed(&arguments));
+        command
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut children = [begin(), begin()];
+    let partial = || {
+        let names = scratch.entries().into_iter();
+        names
+            .filter(|path| path.extension().is_some_and(|end| end == "partial"))
+            .count()
+    };
+    while partial() < 3 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mut codes: Vec<_> = children
+        .iter_mut()
+        .map(|child| {
+            writeln!(child.stdin.take().unwrap(), "good").unwrap();
+            child.wait().unwrap().code()
+        })
+        .collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(2)]);
+    assert_eq!(
+        scratch
+            .read("both.txt")
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count(),
+        2
+    );
+    assert_eq!(partial(), 1);
+}
+
+/// What comes from strangers does not act on a terminal, and JSON says the same without acting.
+#[test]
+fn control_characters_are_shown() {
+    let scratch = Scratch::new();
+    let text = "good \u{1b}]0;owned\u{7} \u{9b}2J \u{202e}film";
+    let arguments = predict(&[text]);
+    let shown = scratch.run(&borrowed(&arguments)).succeeded().stdout;
+    assert!(
+        shown.contains("good \\u{1b}]0;owned\\u{7} \\u{9b}2J"),
+        "{shown}"
+    );
+    let lines: Vec<_> = shown
+        .lines()
+        .map(|line| line.find("negative").is_some())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert!(
+        !shown.contains(|c: char| c.is_control() && c != '\n'),
+        "{shown:?}"
+    );
+    let arguments = predict(&["--json", text]);
+    let run = scratch.run(&borrowed(&arguments)).succeeded();
+    assert!(
+        !run.stdout.contains(['\u{9b}', '\u{202e}', '\u{1b}']),
+        "{run}"
+    );
+    assert_eq!(run.json()["text"], text);
+    // A file is data.
+    scratch.write("rows.jsonl", json!({"text": text, "id": 1}).to_string());
+    let arguments = predict(&split("--file rows.jsonl --output out.csv"));
+    scratch.run(&borrowed(&arguments)).succeeded();
+    assert_eq!(table(&scratch, "out.csv").1[0][0].as_deref(), Some(text));
+    let wrong = scratch.run(&["predict", "--model", "m\u{1b}[2J", "--no-such\u{1b}[2J"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(!wrong.stderr.contains('\u{1b}'), "{wrong}");
+    let wrong = scratch.run(&["predict", "--model", "m\u{1b}[2J", "a"]);
+    assert!(wrong.stderr.contains("m\\u{1b}[2J"), "{wrong}");
+}
+
+/// Predictions that cannot be written are an error; what is said about them is not.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_said() {
+    let scratch = Scratch::new();
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let run = |arguments: &[&str], stdout: bool| {
+        let arguments = predict(arguments);
+        let borrowed = borrowed(&arguments);
+        let mut command = scratch.command(&borrowed);
+        match stdout {
+            true => command.stdout(full()).stderr(Stdio::piped()),
+            false => command.stdout(Stdio::piped()).stderr(full()),
+        };
+        Run::new(
+            &borrowed,
+            command.spawn().unwrap().wait_with_output().unwrap(),
+        )
+    };
+    run(&["good"], true).refused(&["standard output", "No space"]);
+    let one = run(&["good", "--format", "csv"], true);
+    one.refused(&["standard output", "No space"]);
+    write_rows(&scratch);
+    let lines = run(&["--file", "rows.csv", "--json"], false).succeeded();
+    assert_eq!(lines.json_lines().len(), 4);
+    let device = run(&["good", "--output", "/dev/full"], true);
+    device.refused(&["/dev/full", "No space"]);
 }

@@ -117,7 +117,7 @@ fn several_labels_per_row() {
     let mut rows = Vec::new();
     for batch in saved.batches().unwrap() {
         let batch = batch.unwrap();
-        let lists = batch.column_by_name("labels").unwrap().as_list::<i32>();
+        let lists = batch.column_by_name("prediction").unwrap().as_list::<i32>();
         rows.extend(lists.iter().map(|list| {
             let list = list.unwrap();
             let names = list.as_string::<i32>().iter().flatten();
@@ -130,6 +130,9 @@ fn several_labels_per_row() {
         .collect();
     assert_eq!(rows, predicted);
     let again = split("evaluate --model run/model --dataset predictions.parquet --json");
+    let own = scratch.run(&again).succeeded().json();
+    assert_eq!(own["subset_accuracy"], test["subset_accuracy"]);
+    let again = [&again[..], &["--label-column", "prediction"]].concat();
     let again = scratch.run(&again).succeeded().json();
     assert_eq!(again["subset_accuracy"], 1.0);
 

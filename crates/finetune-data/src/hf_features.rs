@@ -3,12 +3,27 @@
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde_json::{Value, json};
 
-/// The metadata that `datasets` writes for these columns, some of them with class names.
+use crate::hf_metadata;
+
+/// The metadata that `datasets` writes for these columns, some of them with class names. What the
+/// schema's own metadata says of a column stays.
 pub(crate) fn features(schema: &Schema, classes: &[(String, Vec<String>)]) -> String {
+    let own = schema.metadata().get(hf_metadata::KEY);
+    let own = own.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let own = |name: &str| {
+        own.as_ref()?
+            .get("info")?
+            .get("features")?
+            .get(name)
+            .cloned()
+    };
     let mut features = serde_json::Map::new();
     for field in schema.fields() {
         let names = classes.iter().find(|(column, _)| column == field.name());
-        let value = feature(field, names.map(|(_, names)| names.as_slice()));
+        let value = match (names, own(field.name())) {
+            (None, Some(own)) => own,
+            (names, _) => feature(field, names.map(|(_, names)| names.as_slice())),
+        };
         features.insert(field.name().clone(), value);
     }
     json!({"info": {"features": features}}).to_string()

@@ -30,6 +30,7 @@ mod labels;
 mod name_matching;
 mod name_notes;
 mod note;
+mod overlap;
 #[cfg(feature = "parquet")]
 mod parquet_sink;
 mod permutation;
@@ -72,15 +73,16 @@ pub use name_matching::{
 pub use name_notes::{NameNotes, NamesOf};
 pub use note::Note;
 #[cfg(feature = "parquet")]
-pub use parquet_sink::{ParquetSink, write_parquet};
+pub use parquet_sink::{ParquetSink, ParquetStream, write_parquet};
 pub use permutation::Permutation;
 pub use problem_type::ProblemType;
 pub use sampler::{BatchSize, Batches, PaddingReport, Sampler, SamplerOptions};
 pub use skip_invalid::Skipped;
+pub use source::JSON_TEXT;
 pub use split::{RowBatch, Split};
 pub use split_expr::splits_in;
 pub use text_encoder::{Encoded, TextEncoder};
-pub use texts::{TextRow, text_lines};
+pub use texts::{RowsWithTexts, TextRow, text_lines};
 pub use tokenized::{BuildReport, CacheSource, LengthSummary, TokenizeOptions, TokenizedDataset};
 pub use tokenizer::TextTokenizer;
 pub use tokenizer_directory::{has_tokenizer, model_max_length};

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,22 +12,23 @@ use tempfile::NamedTempFile;
 
 use crate::{Error, Result, hf_features, hf_metadata};
 
-/// Writes a Parquet file that `datasets` opens with its features, class names included. The file is
-/// written beside its place and gets its name in [`finish`](Self::finish): an interrupted run leaves
-/// nothing.
-pub struct ParquetSink {
-    writer: ArrowWriter<NamedTempFile>,
+/// Writes Parquet that `datasets` opens with its features, class names included, to anywhere.
+pub struct ParquetStream<W: Write + Send> {
+    writer: ArrowWriter<W>,
     schema: SchemaRef,
+    /// Where it goes, for messages.
     path: PathBuf,
 }
 
-impl ParquetSink {
-    /// Starts a file. `classes` lists the columns of class indices, or of lists of them, with their
-    /// names; they become `ClassLabel` features in the `huggingface` metadata.
+impl<W: Write + Send> ParquetStream<W> {
+    /// Starts a file on `out`; `path` is for messages. `classes` lists the columns of class indices,
+    /// or of lists of them, with their names; they become `ClassLabel` features in the `huggingface`
+    /// metadata. What the schema's own metadata of that kind says of other columns stays.
     ///
     /// # Errors
-    /// The folder cannot be written to, or a type that Parquet does not have.
-    pub fn create(
+    /// A type that Parquet does not have.
+    pub fn new(
+        out: W,
         path: impl AsRef<Path>,
         schema: &Schema,
         classes: &[(String, Vec<String>)],
@@ -42,22 +44,13 @@ impl ParquetSink {
         let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
         let fields: Vec<Field> = schema.fields().iter().map(nullable).collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".parquet-")
-            .suffix(".partial")
-            .tempfile_in(directory)
-            .map_err(|e| Error::io(directory, "write to", e))?;
         // The version of the library in the file would make the bytes depend on it.
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by("finetune".to_owned())
             .build();
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))
             .map_err(|e| failed(&path, &e))?;
         Ok(Self {
             writer,
@@ -78,13 +71,61 @@ impl ParquetSink {
             .map_err(|e| failed(&self.path, &e))
     }
 
+    /// Completes the file and gives back what it went to.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn finish(self) -> Result<W> {
+        self.writer.into_inner().map_err(|e| failed(&self.path, &e))
+    }
+}
+
+/// Writes a Parquet file as [`ParquetStream`] does. The file is written beside its place and gets its
+/// name in [`finish`](Self::finish): an interrupted run leaves nothing.
+pub struct ParquetSink {
+    stream: ParquetStream<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl ParquetSink {
+    /// Starts a file.
+    ///
+    /// # Errors
+    /// The folder cannot be written to, or a type that Parquet does not have.
+    pub fn create(
+        path: impl AsRef<Path>,
+        schema: &Schema,
+        classes: &[(String, Vec<String>)],
+    ) -> Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".parquet-")
+            .suffix(".partial")
+            .tempfile_in(directory)
+            .map_err(|e| Error::io(directory, "write to", e))?;
+        let stream = ParquetStream::new(file, &path, schema, classes)?;
+        Ok(Self { stream, path })
+    }
+
+    /// Appends rows; the columns must be those of the schema.
+    ///
+    /// # Errors
+    /// Other columns, or a full disk.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.stream.write(batch)
+    }
+
     /// Completes the file and gives it its name, replacing what was there.
     ///
     /// # Errors
     /// A full disk, or a place that cannot be written.
     pub fn finish(self) -> Result<()> {
-        let Self { writer, path, .. } = self;
-        let file = writer.into_inner().map_err(|e| failed(&path, &e))?;
+        let Self { stream, path } = self;
+        let file = stream.finish()?;
         file.as_file()
             .sync_all()
             .map_err(|e| Error::io(&path, "write", e))?;

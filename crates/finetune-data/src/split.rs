@@ -13,7 +13,7 @@ use crate::dataset::Series;
 use crate::error::Place;
 use crate::permutation::Permutation;
 use crate::row_set::RowSet;
-use crate::source::{BatchIter, RawBatch, SourceFile, jsonl_unreadable};
+use crate::source::{BatchIter, RawBatch, SourceFile, jsonl_unreadable, unreadable};
 use crate::tokenized::hex;
 use crate::{Error, Result};
 
@@ -96,6 +96,10 @@ impl Split {
             schema,
             len,
         })
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The split expression, with what was done to it since: `train[:10%]`.
@@ -237,6 +241,16 @@ impl Split {
         &self,
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
+        self.stream(columns, false)
+    }
+
+    /// [`read`](Self::read); with `nested`, columns of nested or mixed JSON are given as JSON text
+    /// instead of refused.
+    pub(crate) fn stream(
+        &self,
+        columns: &[&str],
+        nested: bool,
+    ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
         if let Some(column) = columns
             .iter()
             .find(|c| self.schema.field_with_name(c).is_err())
@@ -249,7 +263,7 @@ impl Split {
         }
         let columns: Arc<[String]> = columns.iter().map(|c| (*c).to_owned()).collect();
         let sources = self.sources()?.into_iter();
-        Ok(sources.flat_map(move |source| source.read(&columns)))
+        Ok(sources.flat_map(move |source| source.stream(&columns, nested)))
     }
 
     /// The files with selected rows, in order.
@@ -344,7 +358,16 @@ impl Source {
         &self,
         columns: &[String],
     ) -> impl Iterator<Item = Result<RowBatch>> + Send + use<> {
-        let (batches, failed) = match self.open(columns) {
+        self.stream(columns, false)
+    }
+
+    /// The same, with or without columns of nested JSON, as [`Split::stream`].
+    fn stream(
+        &self,
+        columns: &[String],
+        nested: bool,
+    ) -> impl Iterator<Item = Result<RowBatch>> + Send + use<> {
+        let (batches, failed) = match self.open(columns, nested) {
             Ok(batches) => (Some(batches), None),
             Err(error) => (None, Some(Err(error))),
         };
@@ -357,7 +380,7 @@ impl Source {
         failed.into_iter().chain(selected)
     }
 
-    fn open(&self, columns: &[String]) -> Result<BatchIter> {
+    fn open(&self, columns: &[String], nested: bool) -> Result<BatchIter> {
         let index = |column: &String| {
             self.schema
                 .index_of(column)
@@ -367,6 +390,16 @@ impl Source {
                 })
         };
         let indices = columns.iter().map(index).collect::<Result<Vec<_>>>()?;
+        let fields = indices.iter().map(|&index| self.schema.field(index));
+        for field in fields.filter(|_| !nested) {
+            if let Some(reason) = unreadable(field) {
+                return Err(Error::Corrupt {
+                    path: self.file.path.to_path_buf(),
+                    format: "JSON lines",
+                    message: format!("column `{}`: {reason}", field.name()),
+                });
+            }
+        }
         let range = self.range.start - self.start..self.range.end - self.start;
         self.file.read(&indices, range)
     }

@@ -2,11 +2,14 @@
 
 use std::io::BufRead;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::column::TextArray;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+
+use crate::column::{TextArray, describe};
 use crate::source::lines::Lines;
-use crate::source::until_error;
-use crate::{Columns, Error, Place, Result, Split};
+use crate::source::{json_text, until_error};
+use crate::{Columns, Error, Place, Result, RowBatch, Split};
 
 /// One row's text or pair of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,63 @@ impl Split {
             });
             texts.unwrap_or_else(|error| vec![Err(error)])
         }))
+    }
+}
+
+/// Rows with their texts.
+#[derive(Clone, Debug)]
+pub struct RowsWithTexts {
+    /// The rows, with the columns of the schema that was given with them.
+    pub rows: RowBatch,
+    /// Of each row its text or pair of texts; `None` where one of them is null.
+    pub texts: Vec<Option<(String, Option<String>)>>,
+}
+
+impl Split {
+    /// Streams rows with their texts, at most 1024 at a time, and says what columns they have: those
+    /// of the texts, or with `every_column` all of the file, in its order. Columns of nested or mixed
+    /// JSON are strings of JSON then, marked by [`JSON_TEXT`](crate::JSON_TEXT).
+    ///
+    /// # Errors
+    /// Unknown columns; each batch can fail as the file is read.
+    pub fn rows_with_texts(
+        &self,
+        columns: &Columns,
+        every_column: bool,
+    ) -> Result<(
+        SchemaRef,
+        impl Iterator<Item = Result<RowsWithTexts>> + Send + use<>,
+    )> {
+        let wanted = |field: &&FieldRef| every_column || columns.text.contains(field.name());
+        let fields = self.schema().fields().iter().filter(wanted);
+        let fields: Vec<FieldRef> = fields.map(json_text).collect();
+        let metadata = self.schema().metadata().clone();
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let text_columns = columns.text.clone();
+        let batches = self.stream(&names, true)?.map(move |rows| {
+            let rows = rows?;
+            let texts = text_columns.iter().map(|name| {
+                let column = rows.batch.column_by_name(name);
+                let column = column.ok_or_else(|| Error::UnknownColumn {
+                    column: name.clone(),
+                    available: describe(&rows.batch.schema()),
+                })?;
+                TextArray::new(column, name, |row| rows.at(row))
+            });
+            let texts = texts.collect::<Result<Vec<_>>>()?;
+            let text = |row: usize| {
+                let text = |index: usize| Some(texts.get(index)?.get(row)?.to_owned());
+                let second = match texts.len() {
+                    2 => Some(text(1)?),
+                    _ => None,
+                };
+                Some((text(0)?, second))
+            };
+            let texts = (0..rows.batch.num_rows()).map(text).collect();
+            Ok(RowsWithTexts { rows, texts })
+        });
+        Ok((schema, batches))
     }
 }
 

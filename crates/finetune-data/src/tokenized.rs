@@ -200,6 +200,11 @@ impl TokenizedDataset {
         }
     }
 
+    /// The rows that were tokenized.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
     /// Number of rows.
     pub fn len(&self) -> u64 {
         self.cache.rows()

@@ -53,8 +53,9 @@ pub struct ClassificationSummary {
     /// Mean negative logarithm of the target's probability, in nats (`log_loss`): the loss without
     /// label smoothing or class weights.
     pub log_loss: f64,
-    /// Mean squared distance of the probabilities from the target's (`brier_score_loss`): in
-    /// [0, 1] for two classes, in [0, 2] for more.
+    /// Mean squared distance of the probabilities from the target's, as `brier_score_loss` has it by
+    /// default (`scale_by_half="auto"`): for two classes half of it, in [0, 1], which is the squared
+    /// error of the positive class's probability; for more in [0, 2].
     pub brier: f64,
     /// Expected calibration error over 15 bins of equal width.
     pub ece: f64,

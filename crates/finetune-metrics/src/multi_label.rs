@@ -147,8 +147,13 @@ impl MultiLabelAccumulator {
 
     /// scikit-learn's classification report of the label sets so far, with four digits.
     pub fn report(&self) -> String {
+        self.report_as(&self.class_names)
+    }
+
+    /// [`report`](Self::report) with other names for the classes, in their order.
+    pub fn report_as(&self, names: &[String]) -> String {
         let counts = self.counts();
-        let names: Vec<&str> = self.class_names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let averages = [
             ("micro avg", counts.micro_average()),
             ("macro avg", counts.macro_average()),

@@ -367,3 +367,26 @@ fn bootstrap_intervals_are_scipys_but_for_chance() {
         }
     }
 }
+
+/// `brier_score_loss(targets, p[:, 1])` and, of three classes, `brier_score_loss(targets, p)` of
+/// scikit-learn 1.9: of two classes the binary score, not the sum over both, which is twice as much.
+#[test]
+fn the_brier_score_of_two_classes_is_the_binary_one() {
+    let brier = |rows: &[(&[f32], usize)]| {
+        let classes = rows[0].0.len();
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        let mut all = ClassificationAccumulator::new(names);
+        for (logits, target) in rows {
+            all.update(logits, *target, 0.0).unwrap();
+        }
+        all.summary().brier
+    };
+    let two: [(&[f32], usize); 3] = [(&[0.5, -1.0], 0), (&[2.0, 2.0], 1), (&[1.0, 0.0], 1)];
+    let three: [(&[f32], usize); 2] = [(&[0.5, -1.0, 0.0], 0), (&[2.0, 2.0, -1.0], 2)];
+    for (found, expected) in [
+        (brier(&two), 0.27257523904151554),
+        (brier(&three), 0.8791997286199622),
+    ] {
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+    }
+}

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    ADAPTER, Learner, RunDirectory, TrainError, TrainPlan, TrainState,
+    ADAPTER, Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState,
     event_log::{EVENTS, SavedLog},
     parameters::visit_parameters,
     saved_plan::PLAN,
@@ -66,6 +66,8 @@ pub(crate) struct Checkpoints {
     /// The plan's text.
     plan: String,
     events: PathBuf,
+    /// Text of `finetune.json`.
+    settings: String,
 }
 
 impl Checkpoints {
@@ -95,6 +97,7 @@ impl Checkpoints {
             tokenizer_from: run.tokenizer_from().into(),
             plan: plan.to_toml()?,
             events: run.events(),
+            settings: run.settings().to_json(),
         })
     }
 
@@ -139,7 +142,8 @@ impl Checkpoints {
         let mut content = Content::new(json!({ "step": state.step }))
             .bytes(STATE, json)
             .bytes(PLAN, self.plan.clone())
-            .bytes("config.json", config.to_json());
+            .bytes("config.json", config.to_json())
+            .bytes(ModelSettings::FILE, self.settings.clone());
         if let Some(log) = SavedLog::among(&state.observers) {
             content = log.copy_into(content, self.events.clone());
         }

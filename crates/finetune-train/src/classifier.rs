@@ -285,7 +285,12 @@ impl Classifier {
             .iter()
             .map(|text| (text.as_ref(), None::<&str>))
             .collect();
-        predict(model, &self.encoder.encode_batch(&rows)?, BATCH_ROWS)
+        predict(
+            model,
+            &self.encoder.encode_batch(&rows)?,
+            BATCH_ROWS,
+            || false,
+        )
     }
 
     /// An encoder for [`predict_rows`](Self::predict_rows) and
@@ -323,7 +328,21 @@ impl Classifier {
         rows: &PackedBatch,
         batch_size: usize,
     ) -> Result<Vec<Prediction>, TrainError> {
-        predict(&self.model, rows, batch_size)
+        self.predict_tokens_until(rows, batch_size, || false)
+    }
+
+    /// [`predict_tokens`](Self::predict_tokens), unless `stop` says so, which is asked before each
+    /// batch.
+    ///
+    /// # Errors
+    /// [`TrainError::Interrupted`]; as `predict_tokens`.
+    pub fn predict_tokens_until(
+        &self,
+        rows: &PackedBatch,
+        batch_size: usize,
+        stop: impl Fn() -> bool,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        predict(&self.model, rows, batch_size, stop)
     }
 }
 
@@ -343,10 +362,14 @@ fn predict(
     model: &SequenceClassifier,
     rows: &PackedBatch,
     batch_size: usize,
+    stop: impl Fn() -> bool,
 ) -> Result<Vec<Prediction>, TrainError> {
     let workers = Workers::of(model);
     let mut predictions = Vec::with_capacity(rows.batch_size());
     for group in rows.by_length(batch_size, workers.tokens_at_once()) {
+        if stop() {
+            return Err(TrainError::Interrupted);
+        }
         let tokens = select(rows, &group);
         let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
         let width = logits.dims()[1];

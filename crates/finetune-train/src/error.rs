@@ -64,6 +64,14 @@ pub enum TrainError {
         /// What is wrong with it.
         problem: String,
     },
+    /// `finetune.json` of a model cannot be read.
+    #[error("{} is damaged: {problem}; bring it back, or delete it and name columns and lengths yourself", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A file of the run cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {

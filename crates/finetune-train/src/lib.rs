@@ -28,6 +28,7 @@ mod learner;
 mod loss;
 mod manifest;
 mod metric_check;
+mod model_settings;
 mod optimizer;
 mod parameters;
 mod plan;
@@ -70,6 +71,7 @@ pub use evaluation::{Accumulator, ChosenMetric, CustomMetrics, Evaluation, Summa
 pub use event::{Event, Observer, Observers, StopReason};
 pub use event_log::EventLog;
 pub use features::{FeatureLimits, FeatureReport, FeatureStore, forward};
+pub use finetune_kernels::Precision;
 pub use frozen_prefix::FrozenPrefix;
 pub use gradients::{ParameterGradients, clip_factor};
 pub(crate) use kept_model::KeptModel;
@@ -81,6 +83,7 @@ pub use manifest::{
     Session, SessionEnd,
 };
 pub use metric_check::check_metric;
+pub use model_settings::ModelSettings;
 pub use optimizer::{
     AdafactorConfig, AdamConfig, OPTIMIZERS, Optimizer, OptimizerConfig, OptimizerState,
     ParameterGroup, ParameterGroups, SgdConfig,

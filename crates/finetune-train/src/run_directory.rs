@@ -13,7 +13,7 @@ use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
-    ADAPTER, EventLog, Manifest, SavedPlan, Start, TrainError, TrainPlan,
+    ADAPTER, EventLog, FileFacts, Manifest, ModelSettings, SavedPlan, Start, TrainError, TrainPlan,
     checkpoints::NOT_OF_THE_MODEL,
     event_log::{EVENTS, SavedLog},
     saved_plan::{PLAN, missing},
@@ -29,6 +29,8 @@ pub struct RunDirectory {
     /// Whether it was there before, with nothing worth keeping in it.
     existed: bool,
     tokenizer_from: PathBuf,
+    /// What is kept with the models; until the run begins, of its training files alone.
+    settings: ModelSettings,
     begun: bool,
     /// Let go after the rest.
     _lock: Option<DirectoryLock>,
@@ -55,6 +57,7 @@ impl RunDirectory {
             made,
             existed,
             tokenizer_from: PathBuf::new(),
+            settings: ModelSettings::new(&TrainPlan::default(), Vec::new()),
             begun: false,
             _lock: None,
         };
@@ -129,6 +132,7 @@ impl RunDirectory {
             made: Vec::new(),
             existed: true,
             tokenizer_from: PathBuf::new(),
+            settings: ModelSettings::new(&TrainPlan::default(), Vec::new()),
             begun: true,
             _lock: None,
         };
@@ -147,6 +151,8 @@ impl RunDirectory {
         let path = self.path.join(PLAN);
         replace(&path, plan.to_toml()?.as_bytes())?;
         self.tokenizer_from = tokenizer_from.into();
+        let train_files = std::mem::take(&mut self.settings.train_files);
+        self.settings = ModelSettings::new(plan, train_files);
         self.begun = true;
         Ok(())
     }
@@ -163,6 +169,16 @@ impl RunDirectory {
             manifest.write(&self.path)?;
         }
         replace(&self.path.join(PLAN), plan.to_toml()?.as_bytes())
+    }
+
+    /// Names the files of the training rows, which saved models keep.
+    pub fn set_train_files(&mut self, files: Vec<FileFacts>) {
+        self.settings.train_files = files;
+    }
+
+    /// What is kept with saved models.
+    pub fn settings(&self) -> &ModelSettings {
+        &self.settings
     }
 
     /// The directory.
@@ -206,15 +222,13 @@ impl RunDirectory {
         model: &SequenceClassifier,
         adapter: Option<&AdapterFile>,
     ) -> Result<(), TrainError> {
-        self.replace_model(|partial| match adapter {
-            None => {
-                model.save_settings(partial, &self.tokenizer_from)?;
-                Ok(model.save_weights(&partial.join("model.safetensors"))?)
+        self.replace_model(|partial| {
+            match adapter {
+                None => model.save_weights(&partial.join("model.safetensors"))?,
+                Some(adapter) => finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?,
             }
-            Some(adapter) => {
-                finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?;
-                Ok(model.save_settings(partial, &self.tokenizer_from)?)
-            }
+            model.save_settings(partial, &self.tokenizer_from)?;
+            self.settings.write(partial)
         })
     }
 
@@ -252,7 +266,11 @@ impl RunDirectory {
                     .and_then(|_| File::open(&to)?.sync_all())
                     .map_err(TrainError::write(&to))?;
             }
-            Ok(())
+            // An older version's checkpoint has none.
+            match partial.join(ModelSettings::FILE).exists() {
+                true => Ok(()),
+                false => self.settings.write(partial),
+            }
         })?;
         Ok(notes)
     }
@@ -385,26 +403,28 @@ fn remove_empty(folders: &[PathBuf]) {
     }
 }
 
-/// Writes a file and waits until it is on the disk.
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 /// Writes a JSON file beside its place and renames it.
 pub fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
     replace(path, format!("{value:#}\n").as_bytes())
 }
 
-/// Writes a file beside its place and renames it.
+/// Writes a file beside its place, under a name of its own, and renames it.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let written = write_synced(&partial, bytes).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&partial);
-        TrainError::write(path)(error)
-    })
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".partial");
+    // As an ordinary file has them, less what the umask takes.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let written = builder
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    written.map(drop).map_err(TrainError::write(path))
 }

@@ -6,7 +6,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use finetune_train::PrecisionChoice;
 
-use crate::train_options::TrainOptions;
+use crate::{
+    output::{printable, say},
+    train_options::TrainOptions,
+};
 
 /// Fine-tunes pretrained text encoders (BERT, DistilBERT) on labelled texts.
 #[derive(Debug, Parser)]
@@ -26,8 +29,17 @@ impl Arguments {
                 argument.allow_negative_numbers(takes_values)
             })
         });
-        Self::from_arg_matches(&command.get_matches_from(arguments))
-            .unwrap_or_else(|error| error.exit())
+        let matches = command.try_get_matches_from(arguments);
+        let arguments = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        arguments.unwrap_or_else(|error| {
+            // Errors quote what was typed, or what a script passed on.
+            let message = error.to_string();
+            if printable(&message) != message {
+                say!("{}", message.trim_end());
+                std::process::exit(error.exit_code());
+            }
+            error.exit()
+        })
     }
 }
 
@@ -202,9 +214,9 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     pub open: ModelArguments,
 
-    /// File, directory with one file per split, or glob of shards, or a name on the hub
+    /// File, directory with one file per split, glob of shards, or a name on the hub [default: what the model was trained on]
     #[arg(long)]
-    pub dataset: String,
+    pub dataset: Option<String>,
 
     /// Configuration of a data set on the hub, such as mrpc of glue [default: the only or default one]
     #[arg(
@@ -224,7 +236,7 @@ pub struct EvaluateArguments {
     )]
     pub dataset_revision: String,
 
-    /// Split expression, such as test or train[:10%] [default: test, else validation, else all]
+    /// Split expression, such as test or train[:10%]; validation also means the rows that training held out [default: what the training evaluated at its end, else test, else validation, else all]
     #[arg(long)]
     pub split: Option<String>,
 
@@ -247,29 +259,29 @@ pub struct EvaluateArguments {
     #[arg(long)]
     pub skip_invalid: bool,
 
-    /// Number of rows, drawn at random; 0 = all
-    #[arg(long, default_value_t = 0, value_name = "ROWS")]
-    pub eval_rows: u64,
+    /// Number of rows, drawn at random; 0 = all [default: all; of the training's own validation rows as many as there]
+    #[arg(long, value_name = "ROWS")]
+    pub eval_rows: Option<u64>,
 
-    /// Rows per batch
-    #[arg(long, default_value_t = 32)]
-    pub batch_size: usize,
+    /// Rows per batch [default: as in training, else 32]
+    #[arg(long)]
+    pub batch_size: Option<usize>,
 
-    /// Longest row in tokens; longer ones are cut [default: 256, or the model's longest]
+    /// Longest row in tokens; longer ones are cut [default: as in training, else 256, or the model's longest]
     #[arg(long)]
     pub max_length: Option<usize>,
 
-    /// Seed of the rows drawn
-    #[arg(long, default_value_t = 42)]
-    pub seed: u64,
+    /// Seed of the rows drawn [default: as in training, else 42]
+    #[arg(long)]
+    pub seed: Option<u64>,
 
     /// auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    pub precision: PrecisionChoice,
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    #[arg(long, value_name = "TYPE")]
+    pub precision: Option<PrecisionChoice>,
 
     /// Metrics to print, a,b,c [default: those of the task, with tables]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
@@ -306,7 +318,11 @@ pub struct PredictArguments {
     /// Texts; none: one text per line of standard input
     pub texts: Vec<String>,
 
-    /// Saved model: a directory, or a name on the hub
+    /// A pair of texts, for a model that was trained on pairs; any number of times
+    #[arg(long, num_args = 2, value_names = ["FIRST", "SECOND"], conflicts_with_all = ["texts", "file"])]
+    pub pair: Vec<String>,
+
+    /// Saved model: a directory (of a model or a run), or a name on the hub
     #[arg(long)]
     pub model: String,
 
@@ -320,23 +336,27 @@ pub struct PredictArguments {
     #[command(flatten)]
     pub columns: ColumnArguments,
 
-    /// How to print the predictions
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    /// Form of the predictions [default: as the name of --output ends, else table]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
 
     /// Short for --format json-lines
     #[arg(long, visible_alias = "json-lines", conflicts_with = "format")]
     pub json: bool,
 
-    /// File to write to instead of standard output; must not exist
-    #[arg(long, required_if_eq("format", "parquet"))]
+    /// File to write to instead of standard output; must not exist. Of a --file to .csv, .tsv, .jsonl, .parquet or .arrow: all its columns, and the predictions beside them
+    #[arg(long)]
     pub output: Option<PathBuf>,
+
+    /// Leave out rows without a text, instead of giving them empty predictions
+    #[arg(long)]
+    pub skip_invalid: bool,
 
     /// Most texts per batch; long ones make smaller batches
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
 
-    /// Longest text in tokens; longer ones are cut [default: 256, or the model's longest]
+    /// Longest text in tokens; longer ones are cut [default: as in training, else 256, or the model's longest]
     #[arg(long)]
     pub max_length: Option<usize>,
 
@@ -348,9 +368,9 @@ pub struct PredictArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    pub precision: PrecisionChoice,
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    #[arg(long, value_name = "TYPE")]
+    pub precision: Option<PrecisionChoice>,
 }
 
 /// A form of predictions.
@@ -359,7 +379,14 @@ pub enum Format {
     /// Aligned columns
     Table,
     /// One JSON object per line
+    #[value(alias = "jsonl")]
     JsonLines,
+    /// Comma-separated values
+    Csv,
+    /// Values separated by tabs
+    Tsv,
     /// A Parquet file (needs --output)
     Parquet,
+    /// Arrow's stream, as datasets writes it (needs --output)
+    Arrow,
 }

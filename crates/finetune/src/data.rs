@@ -9,7 +9,7 @@ use finetune_data::{
 use crate::{
     error::Failure,
     interrupt,
-    output::say,
+    output::{printable, say},
     paths,
     progress::{ROWS, bar, count},
 };
@@ -23,7 +23,8 @@ pub fn tokenize(
     max_length: usize,
 ) -> Result<TokenizedDataset, Failure> {
     let bar = bar(split.len(), ROWS);
-    bar.set_message(format!("tokenizing {}", split.name()));
+    let message = format!("tokenizing {}", split.name());
+    bar.set_message(printable(&message).into_owned());
     let cache = paths::token_cache();
     let options = TokenizeOptions {
         max_length,

@@ -76,7 +76,7 @@ impl DatasetSplits {
         find_split(&self.split_names(), name).is_some()
     }
 
-    fn split_names(&self) -> Vec<&str> {
+    pub fn split_names(&self) -> Vec<&str> {
         match self {
             Self::Here(dataset) => dataset.split_names(),
             Self::OnHub(found) => found.split_names(),

@@ -5,7 +5,7 @@ use indicatif::ProgressBar;
 
 use crate::{
     error::Failure,
-    output::say,
+    output::{printable, say},
     progress::{DOWNLOAD, bar},
 };
 
@@ -19,7 +19,7 @@ pub fn shown<T>(call: impl FnOnce(Report<'_>) -> Result<T, HubError>) -> Result<
         Progress::Bytes { file, done, total } => {
             if current.as_ref().is_none_or(|(name, _)| *name != file) {
                 let bar = bar(total.unwrap_or(0), DOWNLOAD);
-                bar.set_message(file.clone());
+                bar.set_message(printable(&file).into_owned());
                 // Speed and ETA count from where a resumed download goes on.
                 bar.set_position(done);
                 bar.reset_eta();

@@ -24,6 +24,7 @@ use crate::{
     progress::ProgressView,
     report::Report,
     rows::Rows,
+    shell::quote_path,
 };
 
 /// Rows and files that a plan names.
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub description: String,
     /// The files that rows may come from.
     pub data_files: Vec<FileFacts>,
+    /// Those of the training rows.
+    pub train_files: Vec<FileFacts>,
     began: Instant,
     data_seconds: f64,
 }
@@ -78,6 +81,7 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, 
         tokenizer_sha256: tokenizer.hash_hex(),
         description,
         data_files: rows.files()?,
+        train_files: rows.train_files()?,
         began,
         data_seconds: began.elapsed().as_secs_f64(),
     })
@@ -108,6 +112,7 @@ pub fn execute(
     let base = loaded.files.dir.clone();
     // Of a run that goes on the plan is written last: until then it is that of the checkpoints.
     let goes_on = run.has_begun();
+    run.set_train_files(loaded.train_files.clone());
     if !goes_on {
         run.begin(plan, &base)?;
     }
@@ -225,7 +230,7 @@ fn tensorboard(
 
 /// What to type to go on with a run.
 pub fn resume_line(run: &Path) -> String {
-    format!("{} resume {}", paths::program(), run.display())
+    format!("{} resume {}", paths::program(), quote_path(run))
 }
 
 /// An error of a run that has begun, with how to go on.

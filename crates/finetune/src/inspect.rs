@@ -10,9 +10,9 @@ use crate::{
     args::InspectArguments,
     error::Failure,
     memory_estimate::{BATCH, Trained, training_bytes},
-    output::{print, say},
+    output::{say, show},
     progress::count,
-    settings,
+    run_model, settings,
     train_options::TrainOptions,
 };
 
@@ -21,7 +21,9 @@ const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
 
 pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     let options = settings::read(None, &arguments.set, &TrainOptions::default())?;
-    let config = config(&arguments.model, arguments.labels.as_deref())?;
+    let model = run_model::resolve(&arguments.model.display().to_string())?;
+    let model = Path::new(&model);
+    let config = config(model, arguments.labels.as_deref())?;
     let named = arguments
         .strategy
         .as_deref()
@@ -65,9 +67,9 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
         "\nMemory is an estimate for AdamW in f32 and batches of {rows} rows of {length} tokens."
     )
     .ok();
-    print(&text)?;
+    show(&text)?;
     // Of a configuration alone there is nothing more to see.
-    if let Ok(notes) = unused_weights(&arguments.model, &own_config(&arguments.model)?) {
+    if let Ok(notes) = unused_weights(model, &own_config(model)?) {
         for note in notes {
             say!("note: {note}");
         }

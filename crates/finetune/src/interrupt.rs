@@ -16,13 +16,14 @@ use crate::error::Failure;
 
 /// The signal that came; 0: none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+/// Whether the next signal ends the program.
+static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Begins to listen.
 pub fn listen() -> Result<(), Failure> {
-    let second = Arc::new(AtomicBool::new(false));
     let register = |signal: i32| {
-        flag::register_conditional_shutdown(signal, 128 + signal, second.clone())?;
-        flag::register(signal, second.clone())?;
+        flag::register_conditional_shutdown(signal, 128 + signal, ENDS.clone())?;
+        flag::register(signal, ENDS.clone())?;
         flag::register_usize(signal, SIGNAL.clone(), signal as usize)
     };
     for signal in [SIGINT, SIGTERM] {
@@ -39,6 +40,12 @@ pub fn take() -> Option<i32> {
         0 => None,
         signal => Some(signal as i32),
     }
+}
+
+/// Whether already the first signal ends the program: while nothing is done that has to be ended well,
+/// and nobody asks whether a signal came, as while a file is looked through.
+pub fn at_once(yes: bool) {
+    ENDS.store(yes || requested(), Ordering::SeqCst);
 }
 
 /// Whether a signal came.

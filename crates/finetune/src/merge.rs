@@ -1,17 +1,19 @@
 //! `finetune merge`.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use finetune_data::has_tokenizer;
+use finetune_models::write_directory;
 use finetune_peft::AdapterFile;
-use finetune_train::device;
+use finetune_train::{ModelSettings, TrainError, device};
 
 use crate::{
     args::{MergeArguments, ModelArguments},
     error::Failure,
     model,
-    output::print,
-    paths,
+    output::show,
+    paths, run_model,
+    shell::quote_path,
 };
 
 /// What the merged model is compared on.
@@ -24,8 +26,10 @@ const SAMPLES: [&str; 4] = [
 
 pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let device = device(&arguments.device)?;
-    let directory = arguments.adapter.display().to_string();
-    let file = AdapterFile::read(&arguments.adapter)?;
+    let directory = run_model::resolve(&arguments.adapter.display().to_string())?;
+    let adapter = Path::new(&directory);
+    let file = AdapterFile::read(adapter)?;
+    let settings = ModelSettings::read(adapter)?;
     if arguments.output.exists() {
         return Err(Failure::User(format!(
             "{} exists already, and nothing is overwritten; choose another --output",
@@ -47,19 +51,29 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         .flat_map(|(before, after)| before.logits.iter().zip(&after.logits))
         .map(|(before, after)| (before - after).abs())
         .fold(0.0, f32::max);
-    let tokenizer_from = match has_tokenizer(&arguments.adapter) {
-        true => arguments.adapter.clone(),
-        false => model::adapter_base(&arguments.adapter, &file, &open)?.dir,
+    let tokenizer_from = match has_tokenizer(adapter) {
+        true => adapter.to_path_buf(),
+        false => model::adapter_base(adapter, &file, &open)?.dir,
     };
-    classifier
-        .model()
-        .save(&arguments.output, &tokenizer_from)?;
+    let model = classifier.model();
+    write_directory(&arguments.output, |partial| -> Result<(), TrainError> {
+        model.save_settings(partial, &tokenizer_from)?;
+        if let Some(settings) = &settings {
+            settings.write(partial)?;
+        }
+        Ok(model.save_weights(&partial.join("model.safetensors"))?)
+    })?;
     let (output, program) = (arguments.output.display(), paths::program());
-    print(&format!(
+    let quoted = quote_path(&arguments.output);
+    let text = match settings.is_some_and(|settings| settings.pairs()) {
+        true => "--pair \"a text of yours\" \"and its second\"",
+        false => "\"a text of yours\"",
+    };
+    show(&format!(
         "merged  {directory} into its base model, in f32; all weights are finite\n\
          check   logits of {} texts before and after differ by at most {difference:.1e}\n\
          saved   {output}\n\n\
-         Next:\n  {program} predict --model {output} \"a text of yours\"\n",
+         Next:\n  {program} predict --model {quoted} {text}\n",
         SAMPLES.len()
     ))?;
     Ok(ExitCode::SUCCESS)

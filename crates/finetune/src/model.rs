@@ -7,7 +7,7 @@ use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Source};
 use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
 use finetune_train::{Classifier, TrainPlan};
 
-use crate::{args::ModelArguments, download::shown, error::Failure, output::say};
+use crate::{args::ModelArguments, download::shown, error::Failure, output::say, run_model};
 
 /// Finds the files of a name; downloads show their progress.
 pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
@@ -101,7 +101,7 @@ pub fn adapter_base(
 ) -> Result<FoundModel, Failure> {
     let revision = open.revision.as_deref().or(file.revision.as_deref());
     match &open.model_base {
-        Some(base) => find(base, revision),
+        Some(base) => find(&run_model::resolve(base)?, revision),
         None => {
             let base = base_name(directory, file)?;
             find(&base, revision).map_err(|error| missing_base(directory, file, error))

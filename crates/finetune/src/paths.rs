@@ -7,7 +7,7 @@ use std::{
 
 use finetune_train::TrainPlan;
 
-use crate::output::say;
+use crate::{output::say, shell::quote_path};
 
 /// What decides where the token caches are.
 pub const TOKEN_CACHE_VARIABLES: &str = "FINETUNE_CACHE (or XDG_CACHE_HOME, or HOME)";
@@ -125,13 +125,10 @@ fn numbered_run(dataset: &str, number: u32) -> PathBuf {
 }
 
 /// This program for lines to type next: as it was called, below the current folder by its relative
-/// path.
+/// path, quoted for a shell.
 pub fn program() -> String {
     let name = env::args_os().next().unwrap_or_else(|| "finetune".into());
     let path = Path::new(&name);
     let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    quote_path(path.strip_prefix(here).unwrap_or(path))
 }

@@ -18,7 +18,7 @@ use crate::{
     model,
     output::say,
     rows::Rows,
-    settings,
+    run_model, settings,
     train_options::{ClassWeights, TrainOptions},
 };
 
@@ -55,7 +55,9 @@ pub fn plan(
     let plan = TrainPlan {
         model: options
             .model
-            .clone()
+            .as_deref()
+            .map(run_model::resolve)
+            .transpose()?
             .or(adapter_base)
             .unwrap_or_else(|| DEFAULT_MODEL.into()),
         revision: options

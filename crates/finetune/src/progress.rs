@@ -1,6 +1,6 @@
 //! Progress on standard error: bars on a terminal, a few lines elsewhere.
 
-use crate::output::say;
+use crate::output::{printable, say};
 use std::{
     io::{IsTerminal, stderr},
     time::Duration,
@@ -58,7 +58,7 @@ impl ProgressView {
     /// A line above the bars.
     fn line(&self, text: &str) {
         match &self.training {
-            Some(bar) if !bar.is_hidden() => bar.println(text),
+            Some(bar) if !bar.is_hidden() => bar.println(printable(text)),
             _ => say!("{text}"),
         }
     }

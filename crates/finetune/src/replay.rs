@@ -15,7 +15,7 @@ use crate::{
     interrupt,
     machine::{machine, program},
     manifest,
-    output::{print, say},
+    output::{print_json, say, show},
     paths,
     resume::load_unchanged,
     run_comparison::{Compared, compare},
@@ -59,10 +59,10 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
 
     let compared = compare(first, run.path())?;
     let equal = compared.iter().all(|one| one.difference.is_none());
-    print(&match arguments.json {
-        true => format!("{}\n", as_json(&compared, equal, &run)),
-        false => table(&compared, equal, first, run.path()),
-    })?;
+    match arguments.json {
+        true => print_json(as_json(&compared, equal, &run))?,
+        false => show(&table(&compared, equal, first, run.path()))?,
+    }
     Ok(ExitCode::from(u8::from(!equal)))
 }
 

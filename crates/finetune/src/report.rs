@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use finetune_data::ProblemType;
 use finetune_train::{Accumulator, Outcome, RunDirectory, SavingCost, TrainPlan};
 use serde_json::{Value, json};
 
 use crate::{
     comparison::Comparison,
     error::Failure,
-    output::print,
-    paths,
+    next,
+    output::{print_json, say, show},
     progress::{count, headline},
     summary,
 };
@@ -30,12 +29,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Prints it on standard output: one JSON object, or in words.
-    pub fn print(&self, plan: &TrainPlan, run: &RunDirectory, json: bool) -> Result<(), Failure> {
-        print(&match json {
-            true => format!("{}\n", self.json(run)),
-            false => self.text(plan, run),
-        })
+    /// Prints it on standard output: one JSON object, or in words. The run is complete: that nobody
+    /// can read this is no failure of it.
+    pub fn print(&self, plan: &TrainPlan, run: &RunDirectory, json: bool) {
+        let printed = match json {
+            true => print_json(self.json(run)),
+            false => show(&self.text(plan, run)),
+        };
+        if let Err(Failure::User(problem)) = printed {
+            let results = run.results();
+            say!("note: {problem}; the results are in {}", results.display());
+        }
     }
 
     /// What `results.json` has, with the metrics of the model that was kept.
@@ -80,6 +84,14 @@ impl Report {
         })
     }
 
+    /// How many rows the training evaluated.
+    fn validation_rows(&self) -> u64 {
+        let outcome = &self.outcome;
+        let best = outcome.best.as_ref().map(|best| &best.evaluation);
+        let evaluation = best.or(outcome.last.as_ref()).or(outcome.before.as_ref());
+        evaluation.map_or(0, |metrics| metrics["rows"].as_u64().unwrap_or(0))
+    }
+
     /// The untouched model and the result on the validation rows.
     fn comparison(&self) -> Option<Comparison> {
         let outcome = &self.outcome;
@@ -119,37 +131,16 @@ impl Report {
             )
         });
         let model = run.model();
-        let (model, program) = (model.display(), paths::program());
-        let (steps, dataset) = (count(outcome.steps), dataset_line(plan));
-        // A half is rarely the best threshold of a label.
-        let thresholds = match plan.problem_type {
-            ProblemType::MultiLabelClassification => {
-                format!("  {program} evaluate {model} --dataset {dataset} --find-thresholds\n")
-            }
-            _ => String::new(),
-        };
+        let steps = count(outcome.steps);
+        let next = next::lines(plan, &model, self.validation_rows());
+        let model = model.display();
         let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
         format!(
             "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n{saving}\
              saved   {model}{lost}\n\n\
-             Next:\n  \
-             {program} predict --model {model} \"a text of yours\"\n  \
-             {program} evaluate --model {model} --dataset {dataset}\n\
-             {thresholds}"
+             Next:\n{next}"
         )
     }
-}
-
-/// How the data set of a plan is named on a command line.
-fn dataset_line(plan: &TrainPlan) -> String {
-    let mut line = plan.dataset.clone();
-    if !plan.dataset_revision.is_empty() {
-        line += &format!(
-            " --dataset-config {} --dataset-revision {}",
-            plan.dataset_config, plan.dataset_revision
-        );
-    }
-    line
 }
 
 /// What checkpoints cost, in words.

@@ -10,7 +10,7 @@ use crate::{
     error::Failure,
     execute::{Loaded, execute, fresh_start, load},
     interrupt, model,
-    output::{print, say},
+    output::{say, show},
     paths,
     rows::Rows,
     settings,
@@ -87,7 +87,7 @@ pub fn resume(
     if arguments.list_trainable {
         say!("  {}", start.prepared.names.join("\n  "));
     }
-    execute(&now, loaded, start, &mut run)?.print(&now, &run, arguments.json)?;
+    execute(&now, loaded, start, &mut run)?.print(&now, &run, arguments.json);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -107,7 +107,7 @@ fn going_on(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
 }
 
 fn say_complete(run: &RunDirectory) -> Result<ExitCode, Failure> {
-    print(&format!(
+    show(&format!(
         "{} is complete; its result is in {}\n",
         run.path().display(),
         run.model().display()

@@ -293,6 +293,31 @@ impl Rows {
         Ok(files)
     }
 
+    /// The files that training rows may come from, by names that can be written anywhere.
+    pub fn train_files(&self) -> Result<Vec<FileFacts>, Failure> {
+        let hashed = self.train.file_hashes()?.into_iter();
+        let facts = hashed.map(|(path, bytes, sha256)| FileFacts {
+            path: path.to_string_lossy().into_owned().into(),
+            bytes,
+            sha256,
+        });
+        Ok(facts.collect())
+    }
+
+    /// The training rows, those that were drawn.
+    pub fn drawn_train(&self) -> Result<Split, Failure> {
+        let labels = Some(&self.labels);
+        let drawn = self
+            .train
+            .draw(&self.columns, labels, self.seed, self.train_rows)?;
+        Ok(drawn.0)
+    }
+
+    /// All validation rows.
+    pub fn validation(&self) -> &Split {
+        &self.validation
+    }
+
     /// Split expression of the test rows; empty: none.
     pub fn test_name(&self) -> String {
         let name = self.test.as_ref().map(|(_, name)| name.clone());

@@ -1,18 +1,23 @@
 //! What a command prints when it is done.
 
-use finetune_metrics::{Bootstrap, ConfusionMatrix, Interval, Metric};
+use finetune_metrics::{Bootstrap, ClassificationReport, ConfusionMatrix, Interval, Metric};
 use finetune_train::{Accumulator, Evaluation};
 use serde_json::{Map, Value, json};
+
+use crate::output::printable;
 
 /// The tables of an evaluation: scikit-learn's report and the confusion matrix, or the errors.
 pub fn tables(accumulator: &Accumulator) -> String {
     match accumulator {
         Accumulator::Classification(all) => {
-            let matrix = all.confusion_matrix().named(all.class_names());
+            let names = shown(all.class_names());
+            let matrix = all.confusion_matrix().named(&names);
             let matrix = matrix.map(|matrix| matrix.to_string()).unwrap_or_default();
-            format!("{}\n{matrix}", all.report())
+            let report = ClassificationReport::new(all.confusion_matrix(), &names);
+            let report = report.map(|report| report.digits(4).to_string());
+            format!("{}\n{matrix}", report.unwrap_or_default())
         }
-        Accumulator::MultiLabel(all) => all.report(),
+        Accumulator::MultiLabel(all) => all.report_as(&shown(all.class_names())),
         Accumulator::Regression(all) => {
             let summary = all.summary();
             format!(
@@ -26,6 +31,14 @@ pub fn tables(accumulator: &Accumulator) -> String {
             )
         }
     }
+}
+
+/// Names with control characters shown, so that columns line up.
+fn shown(names: &[String]) -> Vec<String> {
+    names
+        .iter()
+        .map(|name| printable(name).into_owned())
+        .collect()
 }
 
 /// Metrics as JSON.

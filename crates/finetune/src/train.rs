@@ -89,7 +89,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     if arguments.list_trainable {
         say!("  {}", start.prepared.names.join("\n  "));
     }
-    execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json)?;
+    execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,9 +18,11 @@ use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::lines::Lines;
-use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, place, until_error};
+use super::{
+    BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, JSON_TEXT, RawBatch, place, until_error,
+};
 use crate::value::Value;
-use crate::{Error, Place, Result};
+use crate::{Place, Result};
 
 /// More keys than this in one file means that keys are data.
 const MAX_COLUMNS: usize = 4096;
@@ -37,6 +39,18 @@ pub(crate) fn mixed_numbers(schema: &Schema, column: &str, path: &Path) -> Optio
     let field = schema.field_with_name(column).ok()?;
     let (row, line) = field.metadata().get(MIXED_NUMBERS)?.split_once(' ')?;
     Some(place(path, row.parse().ok()?, line.parse().ok()))
+}
+
+/// The field itself, or in place of one that cannot be read one of strings of JSON.
+pub(crate) fn json_text(field: &FieldRef) -> FieldRef {
+    match field.metadata().contains_key(UNREADABLE) {
+        false => Arc::clone(field),
+        true => {
+            let metadata = HashMap::from([(JSON_TEXT.to_owned(), String::new())]);
+            let field = Field::new(field.name(), DataType::Utf8, true);
+            Arc::new(field.with_metadata(metadata))
+        }
+    }
 }
 
 pub(super) fn info(path: &Path) -> Result<FileInfo> {
@@ -93,15 +107,9 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
 }
 
 pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
-    for field in &fields {
-        if let Some(reason) = field.metadata().get(UNREADABLE) {
-            return Err(Error::Corrupt {
-                path: path.to_path_buf(),
-                format: "JSON lines",
-                message: format!("column `{}`: {reason}", field.name()),
-            });
-        }
-    }
+    let fields: Vec<FieldRef> = fields.iter().map(json_text).collect();
+    let json = (0..fields.len()).filter(|&i| fields[i].metadata().contains_key(JSON_TEXT));
+    let json = json.collect();
     let columns = fields
         .iter()
         .enumerate()
@@ -112,6 +120,7 @@ pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Resu
         lines: Lines::open(path)?,
         schema,
         columns,
+        json,
         row: 0,
         rows,
     };
@@ -122,6 +131,8 @@ struct Batches {
     lines: Lines<BufReader<File>>,
     schema: SchemaRef,
     columns: HashMap<String, usize>,
+    /// The columns that are given as JSON text.
+    json: Vec<usize>,
     row: u64,
     rows: Range<u64>,
 }
@@ -152,6 +163,15 @@ impl Batches {
                         values[column] = value;
                     }
                 })?;
+                if !self.json.is_empty() {
+                    let mut object = object(&self.lines, self.row)?;
+                    for &column in &self.json {
+                        let value = object.remove(self.schema.field(column).name());
+                        let value = value.filter(|value| !value.is_null());
+                        let text = value.map(|value| Value::Text(Cow::Owned(value.to_string())));
+                        values[column] = text.unwrap_or(Value::Null);
+                    }
+                }
                 for (builder, value) in builders.iter_mut().zip(values) {
                     builder.push(value);
                 }
@@ -172,6 +192,14 @@ impl Batches {
             lines: Some(numbers),
         }))
     }
+}
+
+/// The current line with all that is nested in it.
+fn object<R: std::io::BufRead>(
+    lines: &Lines<R>,
+    row: u64,
+) -> Result<serde_json::Map<String, serde_json::Value>> {
+    serde_json::from_str(lines.text(row)?).map_err(|e| lines.error(e.to_string()))
 }
 
 fn is_blank<R: std::io::BufRead>(lines: &Lines<R>) -> bool {

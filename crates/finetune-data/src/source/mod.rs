@@ -222,6 +222,19 @@ pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
 }
 
 pub(crate) use jsonl::mixed_numbers;
+/// Key of the metadata of a field whose strings are JSON: see
+/// [`Split::rows_with_texts`](crate::Split::rows_with_texts).
+pub const JSON_TEXT: &str = "finetune:json";
+
+/// The reason why the JSON lines reader cannot give a column, where it cannot.
+pub(crate) fn unreadable(field: &arrow::datatypes::Field) -> Option<&String> {
+    field.metadata().get(jsonl::UNREADABLE)
+}
+
+/// The field itself, or for one that cannot be read one of strings of JSON.
+pub(crate) fn json_text(field: &FieldRef) -> FieldRef {
+    jsonl::json_text(field)
+}
 
 /// Is this a column that the JSON lines reader cannot give (nested, or of mixed types)?
 pub(crate) fn jsonl_unreadable(field: &arrow::datatypes::Field) -> bool {

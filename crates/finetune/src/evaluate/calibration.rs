@@ -10,8 +10,13 @@ pub fn table(all: &Accumulator) -> String {
         return String::new();
     };
     let summary = all.summary();
+    // Two conventions are in use for two classes, one twice the other.
+    let convention = match all.class_names().len() {
+        2 => "mean squared error of one class's probability, 0 to 1",
+        _ => "mean of the squared errors summed over the classes, 0 to 2",
+    };
     let mut text = format!(
-        "expected calibration error {:.4}, Brier score {:.4}\n\n\
+        "expected calibration error {:.4}, Brier score {:.4} ({convention}, as scikit-learn has it)\n\n\
          {:>14}  {:>7}  {:>15}  {:>8}\n",
         summary.ece, summary.brier, "confidence", "rows", "mean confidence", "accuracy"
     );

@@ -1,6 +1,7 @@
 //! `finetune evaluate`: one model on labelled rows, or two on the same ones.
 
 mod calibration;
+mod chosen_rows;
 mod errors;
 pub mod options;
 mod pair;
@@ -14,39 +15,45 @@ use finetune_train::{Accumulator, device};
 use serde_json::{Map, Value, json};
 
 use self::{
+    chosen_rows::Data,
     errors::Errors,
     pair::Pair,
     subject::{Evaluated, Subject},
 };
 use crate::{
-    args::EvaluateArguments, dataset::DatasetName, error::Failure, interrupt, output::print,
-    progress::headline, summary,
+    args::EvaluateArguments,
+    error::Failure,
+    interrupt,
+    kept::Kept,
+    output::{print_json, show},
+    progress::headline,
+    summary,
 };
 
 pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
+    interrupt::at_once(true);
     options::check(arguments)?;
     let names = options::models(arguments)?;
     let device = device(&arguments.device)?;
-    let found = DatasetName {
-        name: &arguments.dataset,
-        config: &arguments.dataset_config,
-        revision: &arguments.dataset_revision,
-    }
-    .find()?;
-    let split = options::split(arguments, &found)?;
-    let rows = found.open(&[split.as_str()])?.dataset.split(&split)?;
+    let revision = arguments.open.revision.as_deref();
+    let kept = names.iter().map(|name| Kept::read(name, revision));
+    let kept = kept.collect::<Result<Vec<_>, _>>()?;
+    let data = Data::open(arguments, &kept[0])?;
     let subjects = names
         .iter()
-        .map(|name| Subject::load(name, arguments, &device));
+        .zip(kept)
+        .map(|(name, kept)| Subject::load(name, kept, arguments, &device));
     let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
     let metrics = options::check_models(arguments, &subjects)?;
-    if arguments.find_thresholds.is_some() && !Path::new(names[0]).is_dir() {
+    if arguments.find_thresholds.is_some() && !Path::new(&names[0]).is_dir() {
         return Err(Failure::User(format!(
             "--find-thresholds writes into the model's directory, but {} is a name on the hub; give a directory",
             names[0]
         )));
     }
+    let first = &subjects[0];
+    let rows = data.choose(arguments, &first.kept, first.outputs())?;
     let evaluated = subjects
         .into_iter()
         .map(|subject| subject.evaluate(arguments, &rows));
@@ -56,7 +63,10 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
         [one] => single(arguments, one, &metrics)?,
         _ => return Err(Failure::Internal("neither one model nor two".into())),
     };
-    print(&output)?;
+    match arguments.json {
+        true => print_json(output)?,
+        false => show(&output)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,7 +93,7 @@ fn single(
         if let Some(found) = &found {
             all["thresholds_found"] = found.json();
         }
-        return Ok(format!("{all}\n"));
+        return Ok(all.to_string());
     }
     let mut text = match chosen.is_empty() {
         true => format!(
@@ -117,7 +127,7 @@ fn two(
             }
             add_details(arguments, model, &mut all[key])?;
         }
-        return Ok(format!("{all}\n"));
+        return Ok(all.to_string());
     }
     let mut text = pair.text();
     for (name, model) in [("A", a), ("B", b)] {

@@ -5,10 +5,10 @@ use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
 
 use super::subject::Subject;
-use crate::{args::EvaluateArguments, dataset::DatasetSplits, error::Failure};
+use crate::{args::EvaluateArguments, error::Failure, run_model};
 
-/// The models' names: one, or two to compare.
-pub fn models(arguments: &EvaluateArguments) -> Result<Vec<&str>, Failure> {
+/// The models' names: one, or two to compare. A run's name is its model's.
+pub fn models(arguments: &EvaluateArguments) -> Result<Vec<String>, Failure> {
     let named = arguments.models.iter().map(String::as_str);
     let names: Vec<_> = named.chain(arguments.model.as_deref()).collect();
     let refuse = |problem: &str| Err(Failure::User(problem.into()));
@@ -20,17 +20,17 @@ pub fn models(arguments: &EvaluateArguments) -> Result<Vec<&str>, Failure> {
         2 => {}
         _ => return refuse("name one model, or two to compare"),
     }
-    Ok(names)
+    names.into_iter().map(run_model::resolve).collect()
 }
 
 /// Numbers that make no sense, and metrics that nobody knows.
 pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
-    if arguments.batch_size == 0 {
+    if arguments.batch_size == Some(0) {
         return Err(Failure::User(
             "--batch-size is 0; expected at least 1".into(),
         ));
     }
-    most_rows(arguments.batch_size)?;
+    most_rows(arguments.batch_size.unwrap_or_default())?;
     for name in &arguments.metrics {
         name.parse::<Metric>()
             .map_err(|error| Failure::User(format!("--metrics: {error}")))?;
@@ -47,26 +47,6 @@ pub fn most_rows(batch_size: usize) -> Result<(), Failure> {
         ))),
         false => Ok(()),
     }
-}
-
-/// The split to evaluate on.
-pub fn split(arguments: &EvaluateArguments, dataset: &DatasetSplits) -> Result<String, Failure> {
-    if let Some(expression) = &arguments.split {
-        return Ok(expression.clone());
-    }
-    let has = |name: &&str| dataset.has_split(name);
-    if arguments.find_thresholds.is_some() {
-        // Thresholds that were chosen on the test rows would flatter the model there.
-        return match dataset.has_split("validation") {
-            true => Ok("validation".into()),
-            false => Err(Failure::User(format!(
-                "{} has no validation split to find thresholds on; name rows that are neither trained nor tested on with --split",
-                arguments.dataset
-            ))),
-        };
-    }
-    let split = ["test", "validation"].into_iter().find(has);
-    Ok(split.unwrap_or("train").into())
 }
 
 /// Options that the models have no use for, and models that cannot be compared. Gives the metrics

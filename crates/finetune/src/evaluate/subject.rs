@@ -9,15 +9,10 @@ use finetune_metrics::RowScores;
 use finetune_models::Outputs;
 use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
 
+use super::chosen_rows::ChosenRows;
 use crate::{
-    args::EvaluateArguments,
-    class_checks,
-    data::describe,
-    draw::{Draw, tokenize_drawn},
-    error::Failure,
-    interrupt, label_reading, model,
-    output::say,
-    progress::ProgressView,
+    args::EvaluateArguments, class_checks, data::describe, draw::tokenize_drawn, error::Failure,
+    interrupt, kept::Kept, label_reading, model, output::say, progress::ProgressView,
 };
 
 /// A model to evaluate.
@@ -25,6 +20,7 @@ pub struct Subject {
     /// As the user named it.
     pub name: String,
     pub classifier: Classifier,
+    pub kept: Kept,
 }
 
 /// A model that was evaluated.
@@ -42,14 +38,16 @@ pub struct Evaluated {
 impl Subject {
     pub fn load(
         name: &str,
+        kept: Kept,
         arguments: &EvaluateArguments,
         device: &Device,
     ) -> Result<Self, Failure> {
         let mut classifier = model::classifier(name, &arguments.open, device)?;
-        classifier.set_precision(arguments.precision.resolve(&arguments.device));
+        classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
         Ok(Self {
             name: name.into(),
             classifier,
+            kept,
         })
     }
 
@@ -59,18 +57,22 @@ impl Subject {
 
     /// The columns of the rows. The label columns of a model of several outputs are by default those
     /// that are named as its outputs, if all are there.
-    fn columns(&self, arguments: &EvaluateArguments, rows: &Split) -> Result<Columns, Failure> {
+    fn columns(
+        &self,
+        arguments: &EvaluateArguments,
+        rows: &ChosenRows,
+    ) -> Result<Columns, Failure> {
         let own = match self.outputs() {
             Outputs::Classes(_) => &[],
             Outputs::MultiLabel(names) | Outputs::Regression(names) => names.as_slice(),
         };
-        let named = arguments.label_column.as_slice();
-        let own = columns_of(own, rows).filter(|_| named.is_empty());
-        let label = own.as_deref().unwrap_or(named);
-        let text = &arguments.columns.text_column;
-        let mut columns = Columns::resolve(rows, text, label, true)?;
-        columns.cells.separator = arguments.label_separator;
-        Ok(columns.by_position(arguments.labels_by_position))
+        let own = columns_of(own, &rows.whole).unwrap_or_default();
+        let (text, label) = (&arguments.columns.text_column, &arguments.label_column);
+        let mut columns = self.kept.columns(&rows.whole, text, label, Some(&own))?;
+        columns.cells.separator = self.kept.label_separator(arguments.label_separator);
+        let by_position = arguments.labels_by_position
+            || (self.kept.labels_by_position() && rows.is_own(&self.kept));
+        Ok(columns.by_position(by_position))
     }
 
     /// The labels as the model has them: its kind, its names in its order.
@@ -92,14 +94,17 @@ impl Subject {
         Ok(inferred)
     }
 
-    /// Evaluates the model on rows of `whole`, drawn as the arguments say.
+    /// Evaluates the model on `rows`.
     pub fn evaluate(
         self,
         arguments: &EvaluateArguments,
-        whole: &Split,
+        rows: &ChosenRows,
     ) -> Result<Evaluated, Failure> {
-        let columns = self.columns(arguments, whole)?;
-        let whole = &label_reading::valid(whole.clone(), &columns, arguments.skip_invalid)?;
+        interrupt::at_once(true);
+        let columns = self.columns(arguments, rows)?;
+        let skip_invalid =
+            arguments.skip_invalid || (self.kept.skip_invalid() && rows.is_own(&self.kept));
+        let whole = &label_reading::valid(rows.whole.clone(), &columns, skip_invalid)?;
         let Inferred {
             schema: labels,
             columns,
@@ -107,23 +112,23 @@ impl Subject {
         } = self.labels(whole, &columns)?;
         let model = self.classifier.model();
         let longest = model.config().max_position_embeddings;
-        let by_default = self.classifier.default_max_length().min(256);
-        let max_length = arguments.max_length.unwrap_or(by_default).min(longest);
+        let by_default = self.classifier.default_max_length();
+        let max_length = self.kept.max_length(arguments.max_length, by_default);
+        let max_length = max_length.min(longest);
         let tokenizer = self.classifier.tokenizer();
-        let draw = Draw {
-            rows: arguments.eval_rows,
-            seed: arguments.seed,
-        };
+        interrupt::at_once(false);
+        let draw = rows.draw;
         let data = tokenize_drawn(whole, draw, &columns, &labels, tokenizer, max_length)?;
         say!("data    {}: {}", whole.name(), describe(&data));
         let counts = data.class_counts().unwrap_or_default();
         if let Some(note) = class_checks::averages_of(labels.class_names(), &counts, "evaluated") {
             say!("note: {note}");
         }
+        rows.note_training_rows(&self.name, &self.kept, self.outputs(), data.split())?;
         let mut observers = Observers::default()
             .with(interrupt::OnSignal)
             .with(ProgressView::default());
-        let batch_size = arguments.batch_size;
+        let batch_size = self.kept.batch_size(arguments.batch_size);
         let all = evaluate(model, &data, None, "rows", batch_size, &mut observers)?;
         Ok(Evaluated {
             name: self.name,

@@ -1,14 +1,11 @@
 //! From which probability on each label counts as predicted: the search, and where it is kept.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::Path,
-};
+use std::{fs, io::Write, path::Path};
 
 use finetune_metrics::{BestThresholds, MultiLabelAccumulator};
 use finetune_models::ModelConfig;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::{
     args::Thresholds,
@@ -59,16 +56,17 @@ impl Found {
         let mut config = ModelConfig::from_directory(directory)?;
         config.label_thresholds = Some(self.thresholds.clone());
         let path = directory.join("config.json");
-        let partial = directory.join(".config.json.partial");
-        let written = File::create(&partial).and_then(|mut file| {
+        let written = NamedTempFile::new_in(directory).and_then(|mut file| {
             file.write_all(config.to_json().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)
+            // A temporary file is private; this one is as the one before it.
+            file.as_file()
+                .set_permissions(fs::metadata(&path)?.permissions())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)
         });
-        written.map_err(|error| {
-            let _ = fs::remove_file(&partial);
-            cannot_write(&path, &error)
-        })
+        written
+            .map(drop)
+            .map_err(|error| cannot_write(&path, &error))
     }
 
     /// The thresholds, what they change, and where they are now.

@@ -1,15 +1,15 @@
 //! Reads and tokenizes ahead of the model: in order, on two threads, a bounded number of texts.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use finetune_data::{Error, PackedBatch, TextEncoder};
 
-use super::source::Source;
-use crate::{error::Failure, terminal::Texts};
+use super::source::{Row, Source};
+use crate::{error::Failure, interrupt};
 
 /// Rows that are read and wait to be tokenized.
 const ROWS_AHEAD: usize = 64;
@@ -22,9 +22,12 @@ const BYTES: usize = 1 << 19;
 /// How long a chunk waits for more rows where somebody may wait for its answer.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Consecutive texts with their tokens.
+/// How often somebody who waits for rows looks whether to go on waiting.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Consecutive rows, and the tokens of those that have a text.
 pub struct Chunk {
-    pub texts: Vec<Texts>,
+    pub rows: Vec<Row>,
     pub tokens: PackedBatch,
     /// How long it took to tokenize them.
     pub tokenizing: Duration,
@@ -63,10 +66,22 @@ impl Iterator for Chunks {
     type Item = Result<Chunk, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.chunks.recv() {
+        let received = loop {
+            if interrupt::requested() {
+                // The reader may wait for input that never comes: nobody waits for it.
+                self.threads.clear();
+                return Some(Err(Failure::Interrupted(
+                    "interrupted; nothing was kept".into(),
+                )));
+            }
+            match self.chunks.recv_timeout(LOOK) {
+                Err(RecvTimeoutError::Timeout) => {}
+                other => break other,
+            }
+        };
+        match received {
             Ok(Ok(chunk)) => Some(Ok(chunk)),
             Ok(Err(error)) => {
-                // The reader may wait for input that never comes: nobody waits for it.
                 self.threads.clear();
                 Some(Err(error.into()))
             }
@@ -92,14 +107,18 @@ fn tokenize(
     chunks: &SyncSender<Result<Chunk, Error>>,
 ) {
     loop {
-        let (texts, error) = collector.collect();
-        if texts.is_empty() && error.is_none() {
+        let (rows, error) = collector.collect();
+        if rows.is_empty() && error.is_none() {
             return;
         }
-        if !texts.is_empty() {
+        if !rows.is_empty() {
             let begun = Instant::now();
+            let texts = rows.iter().filter_map(|row| row.texts.as_ref());
+            let texts: Vec<_> = texts
+                .map(|(first, second)| (first.as_str(), second.as_deref()))
+                .collect();
             let chunk = encoder.encode_batch(&texts).map(|tokens| Chunk {
-                texts,
+                rows,
                 tokens,
                 tokenizing: begun.elapsed(),
             });
@@ -118,7 +137,7 @@ fn tokenize(
 
 /// Makes chunks of rows.
 struct Collector {
-    rows: Receiver<Result<Texts, Error>>,
+    rows: Receiver<Result<Row, Error>>,
     most_rows: usize,
     /// How long to wait after a first row; `None`: for as long as there are more.
     patience: Option<Duration>,
@@ -126,19 +145,21 @@ struct Collector {
 
 impl Collector {
     /// The next rows, up to the one that cannot be read. None at the end.
-    fn collect(&self) -> (Vec<Texts>, Option<Error>) {
-        let (mut texts, mut bytes) = (Vec::new(), 0);
+    fn collect(&self) -> (Vec<Row>, Option<Error>) {
+        let (mut rows, mut bytes) = (Vec::new(), 0);
         let mut next = self.rows.recv().ok();
         let deadline = self.patience.map(|patience| Instant::now() + patience);
         while let Some(row) = next.take() {
             match row {
                 Ok(row) => {
-                    bytes += row.0.len() + row.1.as_ref().map_or(0, String::len);
-                    texts.push(row);
+                    if let Some((first, second)) = &row.texts {
+                        bytes += first.len() + second.as_ref().map_or(0, String::len);
+                    }
+                    rows.push(row);
                 }
-                Err(error) => return (texts, Some(error)),
+                Err(error) => return (rows, Some(error)),
             }
-            if texts.len() < self.most_rows && bytes < BYTES {
+            if rows.len() < self.most_rows && bytes < BYTES {
                 next = match deadline {
                     None => self.rows.recv().ok(),
                     // What is there is taken, however late it is.
@@ -149,7 +170,7 @@ impl Collector {
                 };
             }
         }
-        (texts, None)
+        (rows, None)
     }
 }
 
@@ -160,7 +181,7 @@ mod tests {
     fn collector(
         patience: Option<Duration>,
         most_rows: usize,
-    ) -> (SyncSender<Result<Texts, Error>>, Collector) {
+    ) -> (SyncSender<Result<Row, Error>>, Collector) {
         let (send, rows) = sync_channel(1000);
         let collector = Collector {
             rows,
@@ -170,8 +191,11 @@ mod tests {
         (send, collector)
     }
 
-    fn text(text: &str) -> Result<Texts, Error> {
-        Ok((text.into(), None))
+    fn text(text: &str) -> Result<Row, Error> {
+        Ok(Row {
+            texts: Some((text.into(), None)),
+            origin: None,
+        })
     }
 
     #[test]

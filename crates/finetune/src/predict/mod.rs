@@ -8,15 +8,19 @@ use std::{process::ExitCode, time::Instant};
 
 use finetune_train::device;
 
+pub use self::source::Row;
 use self::{chunks::Chunks, source::Source, timings::Timings};
 use crate::evaluate::options::most_rows;
 use crate::{
     args::{Format, PredictArguments},
     error::Failure,
+    interrupt,
+    kept::Kept,
     model,
     output::say,
     predictions::Sink,
     progress::count,
+    run_model,
 };
 
 /// Fewer texts than this, and nobody asks how fast it went.
@@ -24,6 +28,8 @@ const MANY: u64 = 100;
 
 /// Predicts. The program runs since `started`.
 pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, Failure> {
+    interrupt::listen()?;
+    interrupt::at_once(true);
     let device = device(&arguments.device)?;
     most_rows(arguments.batch_size)?;
     if arguments.batch_size == 0 {
@@ -31,27 +37,46 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
             "--batch-size is 0; expected at least 1".into(),
         ));
     }
-    let source = Source::open(arguments)?;
-    let mut classifier = model::classifier(&arguments.model, &arguments.open, &device)?;
-    classifier.set_precision(arguments.precision.resolve(&arguments.device));
-    let by_default = classifier.default_max_length().min(256);
-    let max_length = arguments.max_length.unwrap_or(by_default);
+    let name = run_model::resolve(&arguments.model)?;
+    let kept = Kept::read(&name, arguments.open.revision.as_deref())?;
+    let (format, whole_rows) = form(arguments)?;
+    let source = Source::open(arguments, &kept, whole_rows)?;
+    let mut classifier = model::classifier(&name, &arguments.open, &device)?;
+    classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
+    let by_default = classifier.default_max_length();
+    let max_length = kept.max_length(arguments.max_length, by_default);
     let encoder = classifier.encoder(max_length, source.pairs)?;
-    let format = match arguments.json {
-        true => Format::JsonLines,
-        false => arguments.format,
-    };
-    let output = arguments.output.as_deref();
-    let mut sink = Sink::open(format, output, classifier.outputs(), source.pairs)?;
+    let mut sink = Sink::open(
+        format,
+        whole_rows,
+        arguments.output.as_deref(),
+        classifier.outputs(),
+        source.schema.clone(),
+        source.pairs,
+    )?;
 
     let is_file = arguments.file.is_some();
     let mut timings = Timings::ready(started);
+    let (mut rows, mut without_text) = (0, 0);
     for chunk in Chunks::begin(source, encoder, arguments.batch_size)? {
-        let chunk = chunk?;
+        let mut chunk = chunk?;
         let begun = Instant::now();
-        let predictions = classifier.predict_tokens(&chunk.tokens, arguments.batch_size)?;
+        let batch_size = arguments.batch_size;
+        let predictions =
+            classifier.predict_tokens_until(&chunk.tokens, batch_size, interrupt::requested)?;
         timings.add(&chunk, begun.elapsed());
-        sink.write(&chunk.texts, &predictions)?;
+        rows += chunk.rows.len() as u64;
+        without_text += (chunk.rows.len() - predictions.len()) as u64;
+        if arguments.skip_invalid {
+            chunk.rows.retain(|row| row.texts.is_some());
+        }
+        let mut predictions = predictions.into_iter();
+        let of_rows = chunk.rows.iter().map(|row| match row.texts {
+            Some(_) => predictions.next(),
+            None => None,
+        });
+        let of_rows: Vec<_> = of_rows.collect();
+        sink.write(&chunk.rows, &of_rows)?;
     }
     sink.finish()?;
     timings.end();
@@ -63,8 +88,50 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
             timings.texts as f64 / timings.seconds
         );
     }
+    if without_text > 0 {
+        let what = match arguments.skip_invalid {
+            true => " and were left out",
+            false => "; their predictions are empty",
+        };
+        say!(
+            "note: {} of {} rows have no text{what}",
+            count(without_text),
+            count(rows)
+        );
+    }
     if let Some(path) = &arguments.timings {
         timings.write(path)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The form of the output, by its option or by the name of the file, and whether it is a table of
+/// whole rows.
+fn form(arguments: &PredictArguments) -> Result<(Format, bool), Failure> {
+    let output = arguments.output.as_deref();
+    let extension = output.and_then(|path| path.extension());
+    let extension = extension.map(|extension| extension.to_ascii_lowercase());
+    let format = match (arguments.json, arguments.format) {
+        (true, _) => Format::JsonLines,
+        (false, Some(format)) => format,
+        (false, None) => match extension
+            .as_deref()
+            .and_then(|extension| extension.to_str())
+        {
+            Some("csv") => Format::Csv,
+            Some("tsv") => Format::Tsv,
+            Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
+            Some("parquet") => Format::Parquet,
+            Some("arrow") => Format::Arrow,
+            _ => Format::Table,
+        },
+    };
+    match format {
+        Format::Table => Ok((format, false)),
+        Format::JsonLines => Ok((format, output.is_some() && arguments.file.is_some())),
+        Format::Csv | Format::Tsv => Ok((format, true)),
+        Format::Parquet | Format::Arrow if output.is_some() => Ok((format, true)),
+        Format::Parquet => Err(Failure::User("--format parquet needs --output FILE".into())),
+        Format::Arrow => Err(Failure::User("--format arrow needs --output FILE".into())),
+    }
 }

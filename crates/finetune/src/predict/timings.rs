@@ -43,7 +43,7 @@ impl Timings {
 
     /// Counts a chunk that the model took `model` for.
     pub fn add(&mut self, chunk: &Chunk, model: Duration) {
-        self.texts += chunk.texts.len() as u64;
+        self.texts += chunk.tokens.batch_size() as u64;
         self.tokens += chunk.tokens.num_tokens() as u64;
         self.model_seconds += model.as_secs_f64();
         self.tokenize_seconds += chunk.tokenizing.as_secs_f64();

@@ -7,24 +7,31 @@ use serde_json::{Map, Value, json};
 use crate::terminal::Texts;
 
 /// `text` (and `text_pair`), `prediction` and, of classes, `confidence`, `probabilities` by name and
-/// the likeliest class as `label`; then `logits`.
+/// the likeliest class as `label`; then `logits`. A row without a text has them all, as null.
 ///
 /// `prediction` is the class; of a multi-label model the list of classes; of a regression the
 /// number, or an object of several by name.
-pub fn line(text: &Texts, prediction: &Prediction, outputs: &Outputs) -> String {
+pub fn line(texts: Option<&Texts>, prediction: Option<&Prediction>, outputs: &Outputs) -> String {
     let mut line = Map::new();
-    line.insert("text".into(), json!(text.0));
-    if let Some(second) = &text.1 {
+    line.insert("text".into(), json!(texts.map(|texts| &texts.0)));
+    if let Some(second) = texts.and_then(|texts| texts.1.as_ref()) {
         line.insert("text_pair".into(), json!(second));
     }
-    line.insert("prediction".into(), predicted(prediction, outputs));
-    if !prediction.probabilities.is_empty() {
-        line.insert("confidence".into(), json!(prediction.confidence));
-        line.insert("label".into(), json!(prediction.label));
-        let probabilities = by_name(outputs, &prediction.probabilities);
-        line.insert("probabilities".into(), probabilities);
+    let predicted = prediction.map(|prediction| predicted(prediction, outputs));
+    line.insert("prediction".into(), json!(predicted));
+    if !matches!(outputs, Outputs::Regression(_)) {
+        line.insert(
+            "confidence".into(),
+            json!(prediction.map(|found| found.confidence)),
+        );
+        line.insert("label".into(), json!(prediction.map(|found| &found.label)));
+        let probabilities = prediction.map(|found| by_name(outputs, &found.probabilities));
+        line.insert("probabilities".into(), json!(probabilities));
     }
-    line.insert("logits".into(), json!(prediction.logits));
+    line.insert(
+        "logits".into(),
+        json!(prediction.map(|found| &found.logits)),
+    );
     Value::Object(line).to_string()
 }
 

@@ -1,81 +1,84 @@
-//! Writes predictions as they come: a table, JSON lines or Parquet.
+//! Writes predictions as they come: a table to look at, JSON lines, or files of whole rows.
 
+mod cell;
+mod columns;
 mod json_lines;
 mod out;
-mod parquet;
+mod rows;
 mod table;
 
 use std::path::Path;
 
+use finetune_data::arrow::datatypes::SchemaRef;
 use finetune_models::Outputs;
 use finetune_train::Prediction;
 
-use self::{out::Out, table::Table};
-use crate::{args::Format, error::Failure, terminal::Texts};
+use self::{out::Out, rows::RowSink, table::Table};
+use crate::{
+    args::Format,
+    error::Failure,
+    output::{printable, terminal_json},
+    predict::Row,
+    terminal::Texts,
+};
 
 /// Where predictions go. A file appears when it is complete.
 pub enum Sink {
     Table { out: Out, table: Table, begun: bool },
     JsonLines { out: Out, outputs: Outputs },
-    Parquet(parquet::Table),
+    Rows(RowSink),
 }
 
 impl Sink {
-    /// Opens the output.
+    /// Opens the output. With `whole_rows` it is a table of the input's columns, those of `schema`
+    /// where the input has any, and the predictions beside them.
     pub fn open(
         format: Format,
+        whole_rows: bool,
         path: Option<&Path>,
         outputs: &Outputs,
+        schema: Option<SchemaRef>,
         pairs: bool,
     ) -> Result<Self, Failure> {
-        if let Some(path) = path
-            && path.exists()
-        {
-            return Err(Failure::User(format!(
-                "{} exists already, and nothing is overwritten; choose another --output",
-                path.display()
-            )));
-        }
-        Ok(match (format, path) {
-            (Format::Parquet, Some(path)) => {
-                Self::Parquet(parquet::Table::create(path, outputs, pairs)?)
-            }
-            (Format::Parquet, None) => {
-                return Err(Failure::User("--format parquet needs --output FILE".into()));
-            }
-            (Format::Table, path) => Self::Table {
+        Ok(match format {
+            _ if whole_rows => Self::Rows(RowSink::open(format, path, outputs, schema, pairs)?),
+            Format::JsonLines => Self::JsonLines {
+                out: Out::open(path)?,
+                outputs: outputs.clone(),
+            },
+            _ => Self::Table {
                 out: Out::open(path)?,
                 table: Table::new(outputs),
                 begun: false,
             },
-            (Format::JsonLines, path) => Self::JsonLines {
-                out: Out::open(path)?,
-                outputs: outputs.clone(),
-            },
         })
     }
 
-    /// Writes one batch.
-    pub fn write(&mut self, texts: &[Texts], predictions: &[Prediction]) -> Result<(), Failure> {
-        let rows = texts.iter().zip(predictions);
+    /// Writes one batch; a row without a text has no prediction.
+    pub fn write(
+        &mut self,
+        rows: &[Row],
+        predictions: &[Option<Prediction>],
+    ) -> Result<(), Failure> {
+        let pairs = rows.iter().map(|row| row.texts.as_ref()).zip(predictions);
         let mut lines = String::new();
         match self {
             Self::Table { out, table, begun } => {
                 if !std::mem::replace(begun, true) {
                     lines += &(table.header() + "\n");
                 }
-                for (text, prediction) in rows {
-                    lines += &(table.row(text, prediction) + "\n");
+                for (texts, prediction) in pairs {
+                    lines += &(table.row(texts, prediction.as_ref()) + "\n");
                 }
-                out.write(&lines)
+                out.text(&printable(&lines))
             }
             Self::JsonLines { out, outputs } => {
-                for (text, prediction) in rows {
-                    lines += &(json_lines::line(text, prediction, outputs) + "\n");
+                for (texts, prediction) in pairs {
+                    lines += &(json_lines::line(texts, prediction.as_ref(), outputs) + "\n");
                 }
-                out.write(&lines)
+                out.text(&terminal_json(&lines))
             }
-            Self::Parquet(table) => table.write(texts, predictions),
+            Self::Rows(sink) => sink.write(rows, predictions),
         }
     }
 
@@ -83,7 +86,7 @@ impl Sink {
     pub fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Table { out, .. } | Self::JsonLines { out, .. } => out.finish(),
-            Self::Parquet(table) => table.finish(),
+            Self::Rows(sink) => sink.finish(),
         }
     }
 }
@@ -92,7 +95,7 @@ impl Sink {
 pub fn table(texts: &[Texts], predictions: &[Prediction], outputs: &Outputs) -> String {
     let table = Table::new(outputs);
     let rows = texts.iter().zip(predictions);
-    let rows = rows.map(|(text, prediction)| table.row(text, prediction));
+    let rows = rows.map(|(texts, prediction)| table.row(Some(texts), Some(prediction)));
     let lines = std::iter::once(table.header()).chain(rows);
     lines.fold(String::new(), |all, line| all + &line + "\n")
 }

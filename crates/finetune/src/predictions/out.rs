@@ -1,73 +1,145 @@
-//! Standard output, or a file that appears when it is complete.
+//! Where predictions go: standard output, a pipe or device, or a file that appears when it is complete.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, ErrorKind, Write, stdout},
     path::{Path, PathBuf},
 };
 
+use tempfile::{Builder, NamedTempFile};
+
 use crate::{
     error::Failure,
-    output::{cannot_write, print},
+    interrupt,
+    output::{cannot_write, written},
 };
 
-/// Standard output, or a file written beside its place.
+/// Somewhere to write to.
 pub enum Out {
+    /// Each batch is shown when it is done.
     Standard,
+    /// A pipe or a device, which is written to as it is.
+    Stream { file: File, path: PathBuf },
+    /// A file written beside its place under a name of its own.
     File {
-        file: BufWriter<File>,
-        partial: PathBuf,
+        file: BufWriter<NamedTempFile>,
         path: PathBuf,
     },
 }
 
 impl Out {
+    /// Standard output, or the file of this name, which must not exist. From here on a signal is
+    /// waited for where there is a file to remove.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else {
+        let Some(path) = path.filter(|path| !is_standard(path)) else {
             return Ok(Self::Standard);
         };
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let file = File::create(&partial).map_err(|error| cannot_write(path, &error))?;
+        if path.symlink_metadata().is_ok() {
+            if !is_stream(path) {
+                return Err(Failure::User(format!(
+                    "{} exists already, and nothing is overwritten; choose another --output",
+                    path.display()
+                )));
+            }
+            let file = OpenOptions::new().append(true).open(path);
+            return Ok(Self::Stream {
+                file: file.map_err(|error| cannot_write(path, &error))?,
+                path: path.into(),
+            });
+        }
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let mut builder = Builder::new();
+        builder.prefix(".predictions-").suffix(".partial");
+        // As an ordinary file has them, less what the umask takes.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")));
+        let file = file.map_err(|error| cannot_write(path, &error))?;
+        interrupt::at_once(false);
         Ok(Self::File {
             file: BufWriter::new(file),
-            partial,
             path: path.into(),
         })
     }
 
-    pub fn write(&mut self, text: &str) -> Result<(), Failure> {
-        match self {
-            // Each batch is shown when it is done.
-            Self::Standard => print(text),
-            Self::File { file, path, .. } => file
-                .write_all(text.as_bytes())
-                .map_err(|error| cannot_write(path, &error)),
+    /// Writes a piece of text.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        let done = self.write_all(text.as_bytes()).and_then(|()| match self {
+            Self::File { .. } => Ok(()),
+            _ => self.flush(),
+        });
+        self.check(done)
+    }
+
+    /// Completes the file.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let flushed = self.flush();
+        self.check(flushed)?;
+        let Self::File { file, path } = self else {
+            return Ok(());
+        };
+        let file = file.into_inner().map_err(|error| error.into_error());
+        let synced = file.and_then(|file| file.as_file().sync_all().map(|()| file));
+        let file = synced.map_err(|error| cannot_write(&path, &error))?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Err(Failure::User(format!(
+                    "{} appeared meanwhile, and nothing is overwritten; choose another --output",
+                    path.display()
+                )))
+            }
+            Err(error) => Err(cannot_write(&path, &error.error)),
         }
     }
 
-    pub fn finish(mut self) -> Result<(), Failure> {
-        let Self::File {
-            file,
-            partial,
-            path,
-        } = &mut self
-        else {
-            return Ok(());
-        };
-        file.flush()
-            .and_then(|()| file.get_ref().sync_all())
-            .and_then(|()| std::fs::rename(&partial, &path))
-            .map_err(|error| cannot_write(path, &error))
+    fn check(&self, done: io::Result<()>) -> Result<(), Failure> {
+        match self {
+            Self::Standard => written(done),
+            Self::Stream { path, .. } | Self::File { path, .. } => {
+                done.map_err(|error| cannot_write(path, &error))
+            }
+        }
     }
 }
 
-impl Drop for Out {
-    /// What was not finished leaves nothing.
-    fn drop(&mut self) {
-        if let Self::File { partial, .. } = self {
-            let _ = std::fs::remove_file(partial);
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard => stdout().write(bytes),
+            Self::Stream { file, .. } => file.write(bytes),
+            Self::File { file, .. } => file.write(bytes),
         }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard => stdout().flush(),
+            Self::Stream { file, .. } => file.flush(),
+            Self::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+/// Names of standard output.
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
+}
+
+/// Whether a path leads to a pipe or a device, which can be written to and not replaced.
+fn is_stream(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = path.metadata().map(|metadata| metadata.file_type());
+        kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
     }
 }

@@ -1,10 +1,9 @@
 //! Predictions as aligned columns.
 
-use console::measure_text_width;
 use finetune_models::Outputs;
 use finetune_train::Prediction;
 
-use crate::terminal::{self, Texts, fit, one_line, widest};
+use crate::terminal::{self, Texts, fit, fit_right, one_line, widest, width};
 
 /// Most and fewest columns of the terminal that a text takes.
 const TEXT_WIDTH: std::ops::RangeInclusive<usize> = 24..=60;
@@ -25,7 +24,7 @@ impl Table {
             text_width: *TEXT_WIDTH.end(),
         };
         if let Some(columns) = terminal::columns() {
-            let others = measure_text_width(&table.header()) - table.text_width;
+            let others = width(&table.header()) - table.text_width;
             let left = columns.saturating_sub(others);
             table.text_width = left.clamp(*TEXT_WIDTH.start(), *TEXT_WIDTH.end());
         }
@@ -38,56 +37,60 @@ impl Table {
         match &self.outputs {
             Outputs::Classes(names) => {
                 header += &format!("  {}  confidence", fit("label", label_width(names)));
-                self.each_column(|name, width| header += &format!("  {name:>width$}"));
+                self.each_column(|name, width| header += &format!("  {}", fit_right(name, width)));
             }
             Outputs::MultiLabel(_) => {
-                self.each_column(|name, width| header += &format!("  {name:>width$}"));
+                self.each_column(|name, width| header += &format!("  {}", fit_right(name, width)));
                 header += "  labels";
             }
             Outputs::Regression(names) if names.len() == 1 => header += "  prediction",
             Outputs::Regression(names) => {
                 for name in names {
-                    let width = column_width(name);
-                    header += &format!("  {name:>width$}");
+                    header += &format!("  {}", fit_right(name, column_width(name)));
                 }
             }
         }
         header
     }
 
-    /// A text with its prediction, without the line's end.
-    pub fn row(&self, text: &Texts, prediction: &Prediction) -> String {
-        let mut row = fit(&one_line(text), self.text_width);
+    /// A text with its prediction, without the line's end; `-` for what there is not.
+    pub fn row(&self, texts: Option<&Texts>, prediction: Option<&Prediction>) -> String {
+        let text = texts.map_or_else(|| "-".into(), one_line);
+        let mut row = fit(&text, self.text_width);
+        let number = |value: Option<f32>, width: usize| match value {
+            Some(value) => format!("  {value:>width$.4}"),
+            None => format!("  {:>width$}", "-"),
+        };
         let probabilities = |row: &mut String| {
-            let mut values = prediction.probabilities.iter();
+            let mut index = 0..;
             self.each_column(|_, width| {
-                if let Some(value) = values.next() {
-                    *row += &format!("  {value:>width$.4}");
-                }
+                let index = index.next().unwrap_or_default();
+                let value = prediction.and_then(|found| found.probabilities.get(index));
+                *row += &number(value.copied(), width);
             });
         };
         match &self.outputs {
             Outputs::Classes(names) => {
-                let label = fit(&prediction.label, label_width(names));
-                row += &format!("  {label}  {:>10.4}", prediction.confidence);
+                let label = prediction.map_or("-", |found| &found.label);
+                row += &format!("  {}", fit(label, label_width(names)));
+                row += &number(prediction.map(|found| found.confidence), 10);
                 probabilities(&mut row);
             }
             Outputs::MultiLabel(_) => {
                 probabilities(&mut row);
-                let labels = prediction.labels.as_deref().unwrap_or_default();
+                let labels = prediction.and_then(|found| found.labels.as_ref());
+                let labels = labels.filter(|labels| !labels.is_empty());
                 row += "  ";
-                row += &match labels.is_empty() {
-                    true => "-".into(),
-                    false => labels.join(", "),
-                };
-            }
-            Outputs::Regression(names) if names.len() == 1 => {
-                row += &format!("  {:>10.4}", prediction.logits[0]);
+                row += &labels.map_or_else(|| "-".into(), |labels| labels.join(", "));
             }
             Outputs::Regression(names) => {
-                for (name, value) in names.iter().zip(&prediction.logits) {
-                    let width = column_width(name);
-                    row += &format!("  {value:>width$.4}");
+                for (index, name) in names.iter().enumerate() {
+                    let width = match names.len() {
+                        1 => 10,
+                        _ => column_width(name),
+                    };
+                    let value = prediction.and_then(|found| found.logits.get(index));
+                    row += &number(value.copied(), width);
                 }
             }
         }
@@ -110,5 +113,5 @@ fn label_width(names: &[String]) -> usize {
 }
 
 fn column_width(name: &str) -> usize {
-    measure_text_width(name).max(7)
+    width(name).max(7)
 }

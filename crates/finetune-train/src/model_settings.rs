@@ -1,0 +1,244 @@
+//! `finetune.json`: how a model's rows were chosen and read, kept beside its `config.json`, so that
+//! prediction and evaluation treat texts as training did. transformers ignores the file.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Write},
+    path::Path,
+};
+
+use finetune_data::ProblemType;
+use finetune_models::Outputs;
+use serde_json::{Map, Value, json};
+
+use crate::{FileFacts, TrainError, TrainPlan};
+
+/// Version of the file's form. Raised when a key changes its meaning.
+const VERSION: u64 = 1;
+
+/// The keys of the plan that are kept with the model. What the outputs are is in `config.json`.
+const KEPT: [&str; 18] = [
+    "dataset",
+    "dataset_config",
+    "dataset_revision",
+    "train_split",
+    "validation_split",
+    "validation_fraction",
+    "test_split",
+    "train_rows",
+    "eval_rows",
+    "seed",
+    "text_column",
+    "label_column",
+    "labels_by_position",
+    "label_separator",
+    "skip_invalid",
+    "max_length",
+    "eval_batch_size",
+    "precision",
+];
+
+/// What of a run is kept with its model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSettings {
+    /// The plan, of which the [`KEPT`] keys are the run's and the others defaults.
+    plan: TrainPlan,
+    /// The files of the training rows, by which they are known again.
+    pub train_files: Vec<FileFacts>,
+}
+
+impl ModelSettings {
+    /// Its name in a model's directory.
+    pub const FILE: &str = "finetune.json";
+
+    /// Those of a run.
+    pub fn new(plan: &TrainPlan, train_files: Vec<FileFacts>) -> Self {
+        Self {
+            plan: plan.clone(),
+            train_files,
+        }
+    }
+
+    /// Reads the settings of a model's directory; `None` where it has none, as one that transformers
+    /// saved. Keys that this version does not know are passed over, missing ones have their defaults.
+    ///
+    /// # Errors
+    /// [`TrainError::Settings`]: a file that cannot be read, or that a newer version wrote.
+    pub fn read(directory: &Path) -> Result<Option<Self>, TrainError> {
+        let path = directory.join(Self::FILE);
+        let problem = |problem: String| TrainError::Settings {
+            path: path.clone(),
+            problem,
+        };
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(problem(error.to_string())),
+        };
+        let mut file: Map<String, Value> =
+            serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
+        match file.get("format_version").map(Value::as_u64) {
+            Some(Some(VERSION)) => {}
+            Some(Some(newer @ 2..)) => {
+                return Err(problem(format!(
+                    "a newer version wrote it (format_version {newer}, this program reads {VERSION}); update finetune"
+                )));
+            }
+            found => {
+                let found = found.map_or("none".into(), |_| file["format_version"].to_string());
+                return Err(problem(format!(
+                    "format_version: expected {VERSION}, found {found}"
+                )));
+            }
+        }
+        let train_files = match file.remove("train_files") {
+            None => Vec::new(),
+            Some(files) => serde_json::from_value(files)
+                .map_err(|error| problem(format!("train_files: {error}")))?,
+        };
+        let mut plan = TrainPlan::default();
+        for key in KEPT {
+            let Some(value) = file.remove(key) else {
+                continue;
+            };
+            // One by one, so that what is wrong is said of its key.
+            let mut table = serde_json::to_value(&plan).unwrap_or_default();
+            table[key] = value;
+            plan = serde_json::from_value(table)
+                .map_err(|error| problem(format!("{key}: {error}")))?;
+        }
+        Ok(Some(Self { plan, train_files }))
+    }
+
+    /// The text of the file.
+    pub fn to_json(&self) -> String {
+        let plan = serde_json::to_value(&self.plan).unwrap_or_default();
+        let mut file = json!({"format_version": VERSION});
+        for key in KEPT {
+            file[key] = plan[key].clone();
+        }
+        file["train_files"] = json!(self.train_files);
+        format!("{file:#}\n")
+    }
+
+    /// Writes the file into a directory that exists, and syncs it.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn write(&self, directory: &Path) -> Result<(), TrainError> {
+        let path = directory.join(Self::FILE);
+        File::create(&path)
+            .and_then(|mut file| {
+                file.write_all(self.to_json().as_bytes())?;
+                file.sync_all()
+            })
+            .map_err(TrainError::write(&path))
+    }
+
+    /// A plan with these settings and the model's outputs, and defaults for the rest: enough to
+    /// choose the run's rows again.
+    pub fn plan(&self, outputs: &Outputs) -> TrainPlan {
+        TrainPlan {
+            labels: outputs.names().to_vec(),
+            problem_type: match outputs {
+                Outputs::Classes(_) => ProblemType::SingleLabelClassification,
+                Outputs::MultiLabel(_) => ProblemType::MultiLabelClassification,
+                Outputs::Regression(_) => ProblemType::Regression,
+            },
+            ..self.plan.clone()
+        }
+    }
+
+    /// The kept keys of the plan; the others are defaults.
+    pub fn kept(&self) -> &TrainPlan {
+        &self.plan
+    }
+
+    /// Whether rows are pairs of texts.
+    pub fn pairs(&self) -> bool {
+        self.plan.text_column.len() == 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use finetune_kernels::Precision;
+
+    use super::*;
+
+    fn written(text: &str) -> Result<Option<ModelSettings>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(ModelSettings::FILE), text).unwrap();
+        ModelSettings::read(folder.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let plan = TrainPlan {
+            dataset: "reviews.csv".into(),
+            text_column: vec!["question".into(), "answer".into()],
+            label_column: vec!["right".into()],
+            validation_fraction: 0.25,
+            max_length: 64,
+            precision: Precision::Bf16,
+            seed: u64::MAX,
+            // Not kept: how it was trained does not change how it reads.
+            epochs: 7.0,
+            ..TrainPlan::default()
+        };
+        let file = FileFacts {
+            path: "reviews.csv".into(),
+            bytes: 12,
+            sha256: "ab".repeat(32),
+        };
+        let settings = ModelSettings::new(&plan, vec![file]);
+        let read = written(&settings.to_json()).unwrap().unwrap();
+        assert_eq!(read.train_files, settings.train_files);
+        assert!(read.pairs());
+        let kept = TrainPlan {
+            epochs: TrainPlan::default().epochs,
+            ..plan
+        };
+        assert_eq!(read.kept(), &kept);
+        assert_eq!(read.to_json(), settings.to_json());
+    }
+
+    #[test]
+    fn other_versions_may_add_keys() {
+        let read = written("{\"format_version\": 1, \"max_length\": 9, \"colour\": [1]}");
+        let read = read.unwrap().unwrap();
+        assert_eq!(read.kept().max_length, 9);
+        assert_eq!(read.kept().seed, 42);
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(ModelSettings::read(folder.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        for (text, words) in [
+            (
+                "{\"format_version\": 1, \"max_le",
+                &["finetune.json", "EOF"][..],
+            ),
+            ("[]", &["finetune.json"]),
+            ("{}", &["format_version", "found none"]),
+            (
+                "{\"format_version\": 3}",
+                &["newer version", "update finetune"],
+            ),
+            (
+                "{\"format_version\": 1, \"max_length\": \"long\"}",
+                &["finetune.json", "max_length", "string"],
+            ),
+            (
+                "{\"format_version\": 1, \"train_files\": 5}",
+                &["train_files"],
+            ),
+        ] {
+            let error = written(text).unwrap_err();
+            for word in words {
+                assert!(error.contains(word), "no {word:?} in {error}");
+            }
+        }
+    }
+}
