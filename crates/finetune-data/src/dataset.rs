@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::row_set::RowSet;
 use crate::source::SourceFile;
 use crate::split::{Part, Split};
 use crate::split_expr;
-use crate::{Error, Result};
+use crate::{Error, Note, ReadOptions, Result};
 
 /// Files with rows, grouped into splits. Opening lists the files; their contents are looked at when a
 /// split is asked for.
@@ -58,18 +59,28 @@ impl Dataset {
     /// * a glob (`reviews/*.parquet`).
     ///
     /// Formats by extension: Parquet, Arrow IPC (`.arrow`, `.feather`, `.ipc`; file or stream), CSV
-    /// and TSV with a header, JSON lines (`.jsonl`, `.ndjson`, `.json`), and text (`.txt`, one row
-    /// per line).
+    /// and TSV with a header, JSON (`.jsonl`, `.ndjson`, `.json`: an object per line, or an array of
+    /// objects), and text (`.txt`, one row per line, or fastText's lines with their labels); the text
+    /// formats also inside gzip or zstd (`.csv.gz`, `.jsonl.zst`).
     ///
     /// # Errors
-    /// Nothing there, an unknown extension, a file of zero bytes, or two files for one split.
+    /// Nothing there, a pipe or device, an unknown extension, a file of zero bytes, or two files for
+    /// one split.
     pub fn open(path: impl AsRef<str>) -> Result<Self> {
+        Self::open_with(path, &ReadOptions::default())
+    }
+
+    /// [`open`](Self::open), with what is to be known about the files.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<str>, options: &ReadOptions) -> Result<Self> {
         let path = path.as_ref();
         let mut splits = Vec::new();
         for (name, files) in discover(path)? {
             let files = files
                 .iter()
-                .map(|f| SourceFile::open(f).map(Arc::new))
+                .map(|f| SourceFile::open(f, options).map(Arc::new))
                 .collect::<Result<_>>()?;
             splits.push((name, Arc::new(Series { files })));
         }
@@ -84,12 +95,27 @@ impl Dataset {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_file(path: &Path) -> Result<Self> {
-        let files = vec![Arc::new(SourceFile::open(path)?)];
+        Self::open_file_with(path, &ReadOptions::default())
+    }
+
+    /// [`open_file`](Self::open_file), with what is to be known about the file.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_file_with(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let files = vec![Arc::new(SourceFile::open(path, options)?)];
         let splits = vec![("train".to_owned(), Arc::new(Series { files }))];
         Ok(Self {
             path: path.display().to_string(),
             splits,
         })
+    }
+
+    /// What was recognised about the files of the splits asked for so far, where it is not what their
+    /// names say.
+    pub fn notes(&self) -> Vec<Note> {
+        let files = self.splits.iter().flat_map(|(_, series)| &series.files);
+        files.flat_map(|file| file.notes()).cloned().collect()
     }
 
     /// The path this was opened with.
@@ -164,12 +190,17 @@ impl Dataset {
 /// Files read together need the same column names, and the same kind of content in each.
 fn same_columns(first: &SourceFile, file: &SourceFile) -> Result<()> {
     let (expected, found) = (&first.info()?.schema, &file.info()?.schema);
+    let kinds: HashMap<&str, Kind> = found
+        .fields()
+        .iter()
+        .map(|field| (field.name().as_str(), Kind::of(field.data_type())))
+        .collect();
     let compatible = expected.fields().len() == found.fields().len()
         && expected.fields().iter().all(|field| {
-            found.field_with_name(field.name()).is_ok_and(|other| {
-                let (a, b) = (Kind::of(field.data_type()), Kind::of(other.data_type()));
-                a == b || a == Kind::Null || b == Kind::Null
-            })
+            let kind = Kind::of(field.data_type());
+            kinds
+                .get(field.name().as_str())
+                .is_some_and(|&other| kind == other || [kind, other].contains(&Kind::Null))
         });
     if compatible {
         return Ok(());

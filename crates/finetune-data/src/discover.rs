@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::error::nearest;
+use crate::regular_file::regular_file;
 use crate::source::Format;
 use crate::{Error, Result};
 
@@ -22,6 +23,9 @@ pub(crate) fn discover(path: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
             return Err(no_data_files(as_path));
         }
         return group(files, Shards::AsGiven);
+    }
+    if as_path.exists() {
+        regular_file(as_path)?;
     }
     Err(Error::NotFound {
         path: as_path.to_path_buf(),
@@ -146,25 +150,12 @@ fn group(mut files: Vec<PathBuf>, shards: Shards) -> Result<Vec<(String, Vec<Pat
     files.sort_by_cached_key(|file| natural(file));
     let named = files
         .iter()
-        .any(|file| split_in_name(&stem(file)).is_some());
-    let mut series: BTreeMap<(String, Option<&str>), Vec<PathBuf>> = BTreeMap::new();
+        .any(|file| split_in_name(&Format::stem(file)).is_some());
+    let mut series: BTreeMap<(String, Option<u8>), Vec<PathBuf>> = BTreeMap::new();
     for file in files {
-        let base = shard(&stem(&file)).0;
-        let extension = file
-            .extension()
-            .and_then(|e| e.to_str())
-            .map(str::to_ascii_lowercase);
+        let base = shard(&Format::stem(&file)).0;
         // CSV and Parquet of one name are two versions of the data, not two shards.
-        let format = extension.as_deref().map(|e| match e {
-            "feather" | "ipc" => "arrow",
-            "ndjson" | "json" => "jsonl",
-            "parquet" => "parquet",
-            "csv" => "csv",
-            "tsv" => "tsv",
-            "arrow" => "arrow",
-            "jsonl" => "jsonl",
-            _ => "txt",
-        });
+        let format = Format::of(&file).map(|format| format as u8);
         series.entry((base, format)).or_default().push(file);
     }
     if shards == Shards::Complete {
@@ -228,7 +219,7 @@ fn ordered(mut splits: Vec<(String, Vec<PathBuf>)>) -> Vec<(String, Vec<PathBuf>
 
 fn complete(files: &[PathBuf]) -> Result<()> {
     for file in files {
-        if let Some(count) = shard(&stem(file)).1
+        if let Some(count) = shard(&Format::stem(file)).1
             && count != files.len() as u64
         {
             return Err(Error::Corrupt {
@@ -242,13 +233,6 @@ fn complete(files: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem()
-        .and_then(|s| s.to_str())
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// The one split whose name stands as a word in a file name: `my-train-v2` is train.

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -230,16 +231,7 @@ impl Split {
         &self,
         columns: &[&str],
     ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
-        if let Some(column) = columns
-            .iter()
-            .find(|c| self.schema.field_with_name(c).is_err())
-        {
-            let available = describe(&self.schema);
-            return Err(Error::UnknownColumn {
-                column: (*column).to_owned(),
-                available,
-            });
-        }
+        indices(&self.schema, columns)?;
         let columns: Arc<[String]> = columns.iter().map(|c| (*c).to_owned()).collect();
         let mut file_index = 0u32;
         let mut sources = Vec::new();
@@ -259,16 +251,7 @@ impl Split {
             .into_iter()
             .flat_map(move |(file, file_index, rows, start, range)| {
                 let open = || {
-                    let schema = &file.info()?.schema;
-                    let mut indices = Vec::with_capacity(columns.len());
-                    for column in columns.iter() {
-                        indices.push(schema.index_of(column).map_err(|_| {
-                            Error::UnknownColumn {
-                                column: column.clone(),
-                                available: describe(schema),
-                            }
-                        })?);
-                    }
+                    let indices = indices(&file.info()?.schema, &columns)?;
                     file.read(&indices, range.start - start..range.end - start)
                 };
                 let (batches, failed) = match open() {
@@ -313,13 +296,33 @@ impl Split {
             hasher.update((part.series.files.len() as u64).to_le_bytes());
             for file in &part.series.files {
                 hasher.update(file.content_hash()?);
-                // The same bytes read as another format are other rows.
-                hasher.update([file.format as u8]);
+                // The same bytes read in another way are other rows.
+                hasher.update(file.reading()?);
+                hasher.update([0]);
             }
             part.rows.hash(&mut hasher);
         }
         Ok(hasher.finalize().into())
     }
+}
+
+/// Where these columns stand in a schema; of many columns at once, too.
+fn indices<T: AsRef<str>>(schema: &SchemaRef, columns: &[T]) -> Result<Vec<usize>> {
+    let fields = schema.fields().iter();
+    let all: HashMap<&str, usize> = fields
+        .enumerate()
+        .map(|(index, field)| (field.name().as_str(), index))
+        .rev()
+        .collect();
+    let index = |column: &T| {
+        all.get(column.as_ref())
+            .copied()
+            .ok_or_else(|| Error::UnknownColumn {
+                column: column.as_ref().to_owned(),
+                available: describe(schema),
+            })
+    };
+    columns.iter().map(index).collect()
 }
 
 /// Stream of the permutation behind [`Split::shuffle_take`].

@@ -1,13 +1,14 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, Dataset, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer,
-    TokenizedDataset,
+    Columns, CsvOptions, Dataset, LabelSchema, NameNotes, NamesOf, ProblemType, Split,
+    TextTokenizer, TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
 use crate::{
     class_checks::{self, Counted},
+    data::{read_options, say_notes},
     draw::{Draw, tokenize_drawn},
     error::Failure,
     output::say,
@@ -51,6 +52,7 @@ pub struct RowChoice<'a> {
     train_rows: u64,
     eval_rows: u64,
     seed: u64,
+    csv: CsvOptions,
 }
 
 impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
@@ -69,6 +71,7 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             train_rows: options.train_rows.unwrap_or(0),
             eval_rows: options.eval_rows.unwrap_or(0),
             seed: options.seed.unwrap_or(42),
+            csv: options.csv(),
         }
     }
 }
@@ -89,6 +92,7 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
             train_rows: plan.train_rows,
             eval_rows: plan.eval_rows,
             seed: plan.seed,
+            csv: plan.csv.clone(),
         }
     }
 }
@@ -102,7 +106,7 @@ impl Rows {
                 "no data: name a file, a directory with one file per split, or a glob with --dataset".into(),
             ));
         };
-        let dataset = Dataset::open(&path)?;
+        let dataset = Dataset::open_with(&path, &read_options(choice.csv))?;
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
         let columns =
@@ -125,6 +129,8 @@ impl Rows {
             true => None,
             false => Some(dataset.split(&validation_name)?),
         };
+
+        say_notes(&dataset.notes());
 
         let splits: Vec<&Split> = [Some(&whole_train), named_validation.as_ref()]
             .into_iter()

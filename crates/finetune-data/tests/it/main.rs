@@ -4,6 +4,7 @@
 mod bad_input;
 mod cache;
 mod common;
+mod dialects;
 mod formats;
 mod labels;
 #[cfg(target_os = "linux")]

@@ -20,7 +20,13 @@ use self::{
     subject::{Evaluated, Subject},
 };
 use crate::{
-    args::EvaluateArguments, error::Failure, interrupt, output::print, progress::headline, summary,
+    args::EvaluateArguments,
+    data::{read_options, say_notes},
+    error::Failure,
+    interrupt,
+    output::print,
+    progress::headline,
+    summary,
 };
 
 pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
@@ -28,8 +34,9 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     options::check(arguments)?;
     let names = options::models(arguments)?;
     let device = device(&arguments.device)?;
-    let dataset = Dataset::open(&arguments.dataset)?;
+    let dataset = Dataset::open_with(&arguments.dataset, &read_options(arguments.csv.options()))?;
     let rows = dataset.split(&options::split(arguments, &dataset)?)?;
+    say_notes(&dataset.notes());
     let subjects = names
         .iter()
         .map(|name| Subject::load(name, arguments, &device));

@@ -6,9 +6,14 @@ use std::{
     path::Path,
 };
 
-use finetune_data::{Columns, Dataset, Error, TextRow, text_lines};
+use finetune_data::{Columns, Dataset, Error, TextRow, regular_file, text_lines};
 
-use crate::{args::PredictArguments, error::Failure, terminal::Texts};
+use crate::{
+    args::PredictArguments,
+    data::{read_options, say_notes},
+    error::Failure,
+    terminal::Texts,
+};
 
 /// Texts, and what kind of place they come from.
 pub struct Source {
@@ -24,6 +29,7 @@ impl Source {
     pub fn open(arguments: &PredictArguments) -> Result<Self, Failure> {
         match &arguments.file {
             Some(path) if path.extension().is_some_and(|extension| extension == "txt") => {
+                regular_file(path)?;
                 let file = File::open(path).map_err(|error| {
                     Failure::User(format!("cannot read {}: {error}", path.display()))
                 })?;
@@ -53,7 +59,9 @@ impl Source {
     }
 
     fn data_file(path: &Path, arguments: &PredictArguments) -> Result<Self, Failure> {
-        let split = Dataset::open_file(path)?.split("train")?;
+        let dataset = Dataset::open_file_with(path, &read_options(arguments.csv.options()))?;
+        let split = dataset.split("train")?;
+        say_notes(&dataset.notes());
         let columns = Columns::resolve(&split, &arguments.columns.text_column, &[], false)?;
         Ok(Self {
             pairs: columns.is_pair(),
