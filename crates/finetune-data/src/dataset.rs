@@ -2,8 +2,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::class_folders::class_folders;
 use crate::column::{Kind, describe};
-use crate::discover::{canonical_split, discover};
+use crate::discover::{canonical_split, discover, split_in_name};
 use crate::row_set::RowSet;
 use crate::source::SourceFile;
 use crate::split::{Part, Split};
@@ -24,6 +25,8 @@ use crate::{Error, Note, ReadOptions, Result};
 pub struct Dataset {
     path: String,
     splits: Vec<(String, Arc<Series>)>,
+    /// What was decided about which files are which split.
+    notes: Vec<Note>,
 }
 
 /// The files of one split, in order.
@@ -56,7 +59,9 @@ impl Dataset {
     /// * a directory with a file per split (`train.parquet`, `validation.csv`, `test.jsonl`, with the
     ///   aliases `valid`, `val`, `dev`, `eval`, …) or shards (`train-00000-of-00002.parquet`), also in
     ///   a folder `data` or in one folder per split, as the hub and `save_to_disk` lay them out;
-    /// * a glob (`reviews/*.parquet`).
+    /// * a glob (`reviews/*.parquet`);
+    /// * a directory with a folder per class and a text in each `.txt` file (`pos/1.txt`, or
+    ///   `train/pos/1.txt`).
     ///
     /// Formats by extension: Parquet, Arrow IPC (`.arrow`, `.feather`, `.ipc`; file or stream), CSV
     /// and TSV with a header, JSON (`.jsonl`, `.ndjson`, `.json`: an object per line, or an array of
@@ -77,7 +82,19 @@ impl Dataset {
     pub fn open_with(path: impl AsRef<str>, options: &ReadOptions) -> Result<Self> {
         let path = path.as_ref();
         let mut splits = Vec::new();
-        for (name, files) in discover(path)? {
+        let mut notes = Vec::new();
+        for (name, folder, texts) in class_folders(Path::new(path), &mut notes)? {
+            let files = vec![Arc::new(SourceFile::class_folders(&folder, texts, options))];
+            splits.push((name, Arc::new(Series { files })));
+        }
+        if !splits.is_empty() {
+            return Ok(Self {
+                path: path.to_owned(),
+                splits,
+                notes,
+            });
+        }
+        for (name, files) in discover(path, &mut notes)? {
             let files = files
                 .iter()
                 .map(|f| SourceFile::open(f, options).map(Arc::new))
@@ -87,6 +104,7 @@ impl Dataset {
         Ok(Self {
             path: path.to_owned(),
             splits,
+            notes,
         })
     }
 
@@ -108,6 +126,7 @@ impl Dataset {
         Ok(Self {
             path: path.display().to_string(),
             splits,
+            notes: Vec::new(),
         })
     }
 
@@ -115,7 +134,26 @@ impl Dataset {
     /// names say.
     pub fn notes(&self) -> Vec<Note> {
         let files = self.splits.iter().flat_map(|(_, series)| &series.files);
-        files.flat_map(|file| file.notes()).cloned().collect()
+        let files = files.flat_map(|file| file.notes());
+        self.notes.iter().chain(files).cloned().collect()
+    }
+
+    /// The split to take for `train`, `validation` or `test` where none was named: the one of that name
+    /// or alias, else the first of several such as `validation_matched` and `validation_mismatched`,
+    /// with a note.
+    pub fn default_split(&self, role: &str) -> Option<(String, Option<Note>)> {
+        if self.has_split(role) {
+            return Some((role.to_owned(), None));
+        }
+        let mut names = self.split_names();
+        names.retain(|name| split_in_name(name) == Some(role));
+        let first = (*names.first()?).to_owned();
+        let note = Note::new(format!(
+            "{}: of the splits {} the first is taken for {role}; --{role}-split (of evaluate: --split) names another, or several with a + between",
+            self.path,
+            names.join(", ")
+        ));
+        Some((first, Some(note)))
     }
 
     /// The path this was opened with.

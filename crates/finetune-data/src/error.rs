@@ -59,6 +59,14 @@ pub enum Error {
         /// The known extensions.
         expected: String,
     },
+    /// A directory without data files, several of whose folders have some.
+    #[error("{}: several of its folders hold data ({folders}); name one", path.display())]
+    SeveralFolders {
+        /// The directory.
+        path: PathBuf,
+        /// The folders, shortened.
+        folders: String,
+    },
     /// A glob that cannot be parsed.
     #[error("the pattern {pattern:?} is not a valid glob: {message}")]
     Glob {

@@ -4,6 +4,7 @@ mod batch;
 mod caught;
 mod cell;
 mod class_counts;
+mod class_folders;
 mod class_index;
 mod column;
 mod columns;

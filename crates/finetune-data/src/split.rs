@@ -277,11 +277,7 @@ impl Split {
         let files = self.parts.iter().flat_map(|part| &part.series.files);
         let hashed = files.map(|file| {
             let hash = file.content_hash()?;
-            let metadata = std::fs::metadata(&file.path);
-            let bytes = metadata
-                .map_err(|e| Error::io(&file.path, "read", e))?
-                .len();
-            Ok((Arc::clone(&file.path), bytes, hex(&hash)))
+            Ok((Arc::clone(&file.path), file.bytes()?, hex(&hash)))
         });
         hashed.collect()
     }

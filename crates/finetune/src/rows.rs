@@ -97,6 +97,13 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
     }
 }
 
+/// The split for a role that nobody named one for; which of several, is said.
+fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
+    let (name, note) = dataset.default_split(role)?;
+    say_notes(note.as_slice());
+    Some(name)
+}
+
 impl Rows {
     /// Opens the data set and finds rows, columns and classes.
     pub fn choose<'a>(choice: impl Into<RowChoice<'a>>) -> Result<Self, Failure> {
@@ -114,7 +121,7 @@ impl Rows {
                 .by_position(choice.labels_by_position);
         let test_name = match choice.test_split {
             Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
-            None => dataset.has_split("test").then(|| "test".to_string()),
+            None => default_split(&dataset, "test"),
         };
         let test = match test_name {
             Some(name) => Some((dataset.split(&name)?, name)),
@@ -122,8 +129,7 @@ impl Rows {
         };
         let validation_name = match choice.validation_split {
             Some(name) => name.to_string(),
-            None if dataset.has_split("validation") => "validation".into(),
-            None => String::new(),
+            None => default_split(&dataset, "validation").unwrap_or_default(),
         };
         let named_validation = match validation_name.is_empty() {
             true => None,

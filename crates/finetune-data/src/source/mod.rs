@@ -1,5 +1,6 @@
 //! One file, read as a stream of Arrow record batches.
 
+pub(crate) mod class_folders;
 mod csv;
 mod dialect;
 mod encoding;
@@ -24,6 +25,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use sha2::{Digest as _, Sha256};
 
+use self::class_folders::ClassFile;
 use self::csv::Csv;
 use self::dialect::Dialect;
 use self::input::{Coding, Compression};
@@ -48,6 +50,7 @@ pub(crate) enum Format {
     Tsv,
     JsonLines,
     Text,
+    ClassFolders,
 }
 
 impl Format {
@@ -126,6 +129,8 @@ pub(crate) struct SourceFile {
     pub(crate) path: Arc<Path>,
     pub(crate) format: Format,
     options: ReadOptions,
+    /// Of a folder with a folder per class: the texts in it.
+    texts: Arc<[ClassFile]>,
     looked: OnceLock<Looked>,
     hash: OnceLock<[u8; 32]>,
 }
@@ -173,9 +178,40 @@ impl SourceFile {
             path: path.into(),
             format,
             options: options.clone(),
+            texts: Arc::default(),
             looked: OnceLock::new(),
             hash: OnceLock::new(),
         })
+    }
+
+    /// The texts below a folder that has a folder for each class.
+    pub(crate) fn class_folders(path: &Path, texts: Vec<ClassFile>, options: &ReadOptions) -> Self {
+        Self {
+            path: path.into(),
+            format: Format::ClassFolders,
+            options: options.clone(),
+            texts: texts.into(),
+            looked: OnceLock::new(),
+            hash: OnceLock::new(),
+        }
+    }
+
+    /// Its length, or that of all texts in it.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        let len = |path: &Path| {
+            let metadata = std::fs::metadata(path);
+            Ok(metadata.map_err(|e| Error::io(path, "read", e))?.len())
+        };
+        match self.format {
+            Format::ClassFolders => self.texts.iter().map(|text| len(&text.path)).sum(),
+            _ => len(&self.path),
+        }
+    }
+
+    /// The encoding that was named, else UTF-8.
+    fn named_encoding(&self) -> &'static encoding_rs::Encoding {
+        let named = self.options.csv.encoding;
+        named.map_or(encoding_rs::UTF_8, |CsvEncoding(encoding)| encoding)
     }
 
     /// Columns and row count. Line-based formats are checked from end to end here.
@@ -201,6 +237,12 @@ impl SourceFile {
             Format::Ipc => Looked::binary(ipc::info(&self.path, &self.options.stop)?),
             #[cfg(not(feature = "ipc"))]
             Format::Ipc => return Err(self.disabled("Arrow IPC", "ipc")),
+            Format::ClassFolders => {
+                let (encoding, stop) = (self.named_encoding(), &self.options.stop);
+                let mut looked = Looked::binary(class_folders::info(&self.texts, encoding, stop)?);
+                looked.reading.coding.encoding = encoding;
+                looked
+            }
             Format::Csv | Format::Tsv | Format::JsonLines | Format::Text => self.look_at_text()?,
         };
         Ok(self.looked.get_or_init(|| looked))
@@ -346,6 +388,9 @@ impl SourceFile {
             Format::Ipc => ipc::read(path, columns, rows)?,
             #[cfg(not(feature = "ipc"))]
             Format::Ipc => return Err(self.disabled("Arrow IPC", "ipc")),
+            Format::ClassFolders => {
+                class_folders::read(&self.texts, self.named_encoding(), fields, rows)?
+            }
             Format::Csv | Format::Tsv => self.csv(*reading).read(columns, fields, rows)?,
             Format::JsonLines => jsonl::read(path, coding, stop, fields, rows)?,
             Format::Text if reading.fasttext => fasttext::read(path, coding, stop, fields, rows)?,
@@ -367,6 +412,10 @@ impl SourceFile {
     pub(crate) fn content_hash(&self) -> Result<[u8; 32]> {
         if let Some(hash) = self.hash.get() {
             return Ok(*hash);
+        }
+        if self.format == Format::ClassFolders {
+            let hash = class_folders::hash(&self.texts, &self.options.stop)?;
+            return Ok(*self.hash.get_or_init(|| hash));
         }
         let error = |e| Error::io(&self.path, "read", e);
         let mut file = File::open(&self.path).map_err(error)?;
@@ -396,7 +445,6 @@ impl SourceFile {
 
 impl Looked {
     /// At a file that says itself how it is read.
-    #[cfg_attr(not(any(feature = "parquet", feature = "ipc")), allow(dead_code))]
     fn binary(info: FileInfo) -> Self {
         Self {
             info,

@@ -5,7 +5,7 @@ use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
 
 use super::subject::Subject;
-use crate::{args::EvaluateArguments, error::Failure};
+use crate::{args::EvaluateArguments, data::say_notes, error::Failure};
 
 /// The models' names: one, or two to compare.
 pub fn models(arguments: &EvaluateArguments) -> Result<Vec<&str>, Failure> {
@@ -42,7 +42,6 @@ pub fn split(arguments: &EvaluateArguments, dataset: &Dataset) -> Result<String,
     if let Some(expression) = &arguments.split {
         return Ok(expression.clone());
     }
-    let has = |name: &&str| dataset.has_split(name);
     if arguments.find_thresholds.is_some() {
         // Thresholds that were chosen on the test rows would flatter the model there.
         return match dataset.has_split("validation") {
@@ -53,8 +52,12 @@ pub fn split(arguments: &EvaluateArguments, dataset: &Dataset) -> Result<String,
             ))),
         };
     }
-    let split = ["test", "validation"].into_iter().find(has);
-    Ok(split.unwrap_or("train").into())
+    let mut roles = ["test", "validation"].iter();
+    let Some((split, note)) = roles.find_map(|role| dataset.default_split(role)) else {
+        return Ok("train".into());
+    };
+    say_notes(note.as_slice());
+    Ok(split)
 }
 
 /// Options that the models have no use for, and models that cannot be compared. Gives the metrics
