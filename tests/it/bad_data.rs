@@ -136,7 +136,12 @@ fn csv_with_a_row_too_short_or_too_long() {
 #[test]
 fn json_lines_that_are_not_json() {
     let line = b"{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\", \"label\"\n";
-    check(&[("x.jsonl", line)], "x.jsonl", &[], &["x.jsonl, line 2"]);
+    check(
+        &[("x.jsonl", line)],
+        "x.jsonl",
+        &[],
+        &["x.jsonl, row 1 (line 2)"],
+    );
 }
 
 #[test]
@@ -334,12 +339,18 @@ fn too_few_rows_for_a_validation_share() {
 
 #[test]
 fn invalid_utf8() {
-    let csv = after_good_rows(b"caf\xe9,positive\n");
+    // Beside a character that is: damaged, and not another encoding.
+    let csv = after_good_rows(b"caf\xe9 caf\xc3\xa9,positive\n");
     check(
         &[("x.csv", &csv)],
         "x.csv",
         &[],
-        &["x.csv, row 40 (line 42)", "`text`", "UTF-8"],
+        &[
+            "x.csv, row 40 (line 42)",
+            "`text`",
+            "UTF-8",
+            "--csv-encoding",
+        ],
     );
     check(
         &[(

@@ -8,6 +8,7 @@ mod bad_model;
 mod bad_option;
 mod base_files;
 mod batch_tokens;
+mod cases;
 mod chosen_rows;
 mod command;
 mod compare;

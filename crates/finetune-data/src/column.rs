@@ -147,6 +147,7 @@ fn text_of_bytes(
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(text.to_owned())),
         Some(Err(_)) => Err(Error::Utf8 {
+            encoding: "UTF-8",
             place: place(index),
             what: format!("column `{column}`, which holds bytes,"),
         }),

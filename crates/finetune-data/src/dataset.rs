@@ -1,14 +1,16 @@
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::class_folders::class_folders;
 use crate::column::{Kind, describe};
-use crate::discover::{discover, find_split};
+use crate::discover::{discover, find_split, split_in_name};
 use crate::hf_metadata;
 use crate::row_set::RowSet;
 use crate::source::SourceFile;
 use crate::split::{Part, Split};
 use crate::split_expr;
-use crate::{Error, Result};
+use crate::{Error, Note, ReadOptions, Result};
 
 /// Files with rows, grouped into splits. Opening lists the files; their contents are looked at when a
 /// split is asked for.
@@ -24,6 +26,8 @@ use crate::{Error, Result};
 pub struct Dataset {
     path: String,
     splits: Vec<(String, Arc<Series>)>,
+    /// What was decided about which files are which split.
+    notes: Vec<Note>,
 }
 
 /// The files of one split, in order.
@@ -56,27 +60,52 @@ impl Dataset {
     /// * a directory with a file per split (`train.parquet`, `validation.csv`, `test.jsonl`, with the
     ///   aliases `valid`, `val`, `dev`, `eval`, …) or shards (`train-00000-of-00002.parquet`), also in
     ///   a folder `data` or in one folder per split, as the hub and `save_to_disk` lay them out;
-    /// * a glob (`reviews/*.parquet`).
+    /// * a glob (`reviews/*.parquet`);
+    /// * a directory with a folder per class and a text in each `.txt` file (`pos/1.txt`, or
+    ///   `train/pos/1.txt`).
     ///
     /// Formats by extension: Parquet, Arrow IPC (`.arrow`, `.feather`, `.ipc`; file or stream), CSV
-    /// and TSV with a header, JSON lines (`.jsonl`, `.ndjson`, `.json`), and text (`.txt`, one row
-    /// per line).
+    /// and TSV with a header, JSON (`.jsonl`, `.ndjson`, `.json`: an object per line, or an array of
+    /// objects), and text (`.txt`, one row per line, or fastText's lines with their labels); the text
+    /// formats also inside gzip or zstd (`.csv.gz`, `.jsonl.zst`).
     ///
     /// # Errors
-    /// Nothing there, an unknown extension, a file of zero bytes, or two files for one split.
+    /// Nothing there, a pipe or device, an unknown extension, a file of zero bytes, or two files for
+    /// one split.
     pub fn open(path: impl AsRef<str>) -> Result<Self> {
+        Self::open_with(path, &ReadOptions::default())
+    }
+
+    /// [`open`](Self::open), with what is to be known about the files.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<str>, options: &ReadOptions) -> Result<Self> {
         let path = path.as_ref();
         let mut splits = Vec::new();
-        for (name, files) in discover(path)? {
+        let mut notes = Vec::new();
+        for (name, folder, texts) in class_folders(Path::new(path), &mut notes)? {
+            let files = vec![Arc::new(SourceFile::class_folders(&folder, texts, options))];
+            splits.push((name, Arc::new(Series { files })));
+        }
+        if !splits.is_empty() {
+            return Ok(Self {
+                path: path.to_owned(),
+                splits,
+                notes,
+            });
+        }
+        for (name, files) in discover(path, &mut notes)? {
             let files = files
                 .iter()
-                .map(|f| SourceFile::open(f).map(Arc::new))
+                .map(|f| SourceFile::open(f, options).map(Arc::new))
                 .collect::<Result<_>>()?;
             splits.push((name, Arc::new(Series { files })));
         }
         Ok(Self {
             path: path.to_owned(),
             splits,
+            notes,
         })
     }
 
@@ -85,11 +114,20 @@ impl Dataset {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_file(path: &Path) -> Result<Self> {
-        let files = vec![Arc::new(SourceFile::open(path)?)];
+        Self::open_file_with(path, &ReadOptions::default())
+    }
+
+    /// [`open_file`](Self::open_file), with what is to be known about the file.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_file_with(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let files = vec![Arc::new(SourceFile::open(path, options)?)];
         let splits = vec![("train".to_owned(), Arc::new(Series { files }))];
         Ok(Self {
             path: path.display().to_string(),
             splits,
+            notes: Vec::new(),
         })
     }
 
@@ -103,12 +141,13 @@ impl Dataset {
         name: &str,
         files: Vec<(String, Vec<PathBuf>)>,
         class_names: &[(String, Vec<String>)],
+        options: &ReadOptions,
     ) -> Result<Self> {
         let features = hf_metadata::with_class_names(class_names);
         let mut splits = Vec::new();
         for (split, files) in files {
             let open = |path: &PathBuf| {
-                let file = SourceFile::open(path)?;
+                let file = SourceFile::open(path, options)?;
                 Ok(Arc::new(file.with_features(features.clone())))
             };
             let files = files.iter().map(open).collect::<Result<_>>()?;
@@ -117,7 +156,34 @@ impl Dataset {
         Ok(Self {
             path: name.to_owned(),
             splits,
+            notes: Vec::new(),
         })
+    }
+
+    /// What was recognised about the files of the splits asked for so far, where it is not what their
+    /// names say.
+    pub fn notes(&self) -> Vec<Note> {
+        let files = self.splits.iter().flat_map(|(_, series)| &series.files);
+        let files = files.flat_map(|file| file.notes());
+        self.notes.iter().chain(files).cloned().collect()
+    }
+
+    /// The split to take for `train`, `validation` or `test` where none was named: the one of that name
+    /// or alias, else the first of several such as `validation_matched` and `validation_mismatched`,
+    /// with a note.
+    pub fn default_split(&self, role: &str) -> Option<(String, Option<Note>)> {
+        if self.has_split(role) {
+            return Some((role.to_owned(), None));
+        }
+        let mut names = self.split_names();
+        names.retain(|name| split_in_name(name) == Some(role));
+        let first = (*names.first()?).to_owned();
+        let note = Note::new(format!(
+            "{}: of the splits {} the first is taken for {role}; --{role}-split (of evaluate: --split) names another, or several with a + between",
+            self.path,
+            names.join(", ")
+        ));
+        Some((first, Some(note)))
     }
 
     /// The path this was opened with.
@@ -190,11 +256,16 @@ impl Dataset {
 /// labels of different types mean together is found out when they are looked at.
 fn same_columns(first: &SourceFile, file: &SourceFile) -> Result<()> {
     let (expected, found) = (&first.info()?.schema, &file.info()?.schema);
+    let kinds: HashMap<&str, Kind> = found
+        .fields()
+        .iter()
+        .map(|field| (field.name().as_str(), Kind::of(field.data_type())))
+        .collect();
     let compatible = expected.fields().len() == found.fields().len()
         && expected.fields().iter().all(|field| {
-            found.field_with_name(field.name()).is_ok_and(|other| {
-                let (a, b) = (Kind::of(field.data_type()), Kind::of(other.data_type()));
-                a == b || (a != Kind::Other && b != Kind::Other)
+            let kind = Kind::of(field.data_type());
+            kinds.get(field.name().as_str()).is_some_and(|&other| {
+                kind == other || (kind != Kind::Other && other != Kind::Other)
             })
         });
     if compatible {

@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::error::nearest;
+use crate::error::{listed, nearest};
+use crate::regular_file::regular_file;
 use crate::source::Format;
-use crate::{Error, Result};
+use crate::{Error, Note, Result};
 
 /// Files of each split, splits in the order train, validation, test, others by name.
-pub(crate) fn discover(path: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
+pub(crate) fn discover(path: &str, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let as_path = Path::new(path);
     if as_path.is_file() {
         return Ok(vec![("train".to_owned(), vec![as_path.to_path_buf()])]);
     }
     if as_path.is_dir() {
-        return directory(as_path);
+        return directory(as_path, notes);
     }
     if path.contains(['*', '?', '[']) {
         let files = expand(path)?;
         if files.is_empty() {
             return Err(no_data_files(as_path));
         }
-        return group(files, Shards::AsGiven);
+        return group(files, Shards::AsGiven, notes);
+    }
+    if as_path.exists() {
+        regular_file(as_path)?;
     }
     Err(Error::NotFound {
         path: as_path.to_path_buf(),
@@ -77,44 +81,92 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// Data files of a directory; else of its folder `data`; else of its folders named after splits.
-fn directory(path: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
+fn directory(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let (files, folders) = list(path)?;
     if !files.is_empty() {
-        return group(files, Shards::Complete);
+        return group(files, Shards::Complete, notes);
     }
     let data = path.join("data");
     if data.is_dir() {
-        return directory(&data);
+        return directory(&data, notes);
     }
     let mut splits = Vec::new();
-    for folder in folders {
+    for folder in &folders {
         let name = folder
             .file_name()
             .and_then(|n| n.to_str())
             .unwrap_or_default();
-        let Some(split) = canonical_split(name) else {
+        // Spark names a folder of parts as a file: `train.csv`.
+        let stem = match Format::of(folder) {
+            Some(_) => Format::stem(folder),
+            None => name.to_owned(),
+        };
+        let Some(split) = canonical_split(&stem) else {
             continue;
         };
-        let (mut files, _) = list(&folder)?;
+        let mut files = below(folder)?;
         files.sort_by_cached_key(|file| natural(file));
         if !files.is_empty() {
             add(&mut splits, split.to_owned(), files)?;
         }
     }
-    if splits.is_empty() {
-        return Err(no_data_files(path));
+    if !splits.is_empty() {
+        return Ok(ordered(splits));
     }
-    Ok(ordered(splits))
+    // Deeper down, if that is clear.
+    let mut inner = Vec::new();
+    for folder in folders {
+        if !below(&folder)?.is_empty() {
+            inner.push(folder);
+        }
+    }
+    match &inner[..] {
+        [] => Err(no_data_files(path)),
+        [only] => {
+            notes.push(Note::new(format!(
+                "{}: the data are taken from its folder {}",
+                path.display(),
+                only.display()
+            )));
+            directory(only, notes)
+        }
+        several => {
+            let names: Vec<_> = several.iter().map(|f| f.display().to_string()).collect();
+            Err(Error::SeveralFolders {
+                path: path.to_path_buf(),
+                folders: listed(&names, 5),
+            })
+        }
+    }
 }
 
-fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+/// Data files of a folder and of the folders in it.
+fn below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut files, folders) = list(folder)?;
+    for folder in folders {
+        let name = folder.file_name().and_then(|name| name.to_str());
+        // What such names say is in no column of the files.
+        if name.is_some_and(|name| name.contains('=')) {
+            return Err(Error::Corrupt {
+                path: folder,
+                format: "data",
+                message: "it is a partition, whose name holds the value of a column; that is not read: write the rows with all columns in the files".to_owned(),
+            });
+        }
+        files.extend(below(&folder)?);
+    }
+    Ok(files)
+}
+
+/// Data files and folders of a directory, without what is hidden or temporary.
+pub(crate) fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let error = |e| Error::io(path, "list", e);
     let (mut files, mut folders) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(path).map_err(error)? {
         let entry = entry.map_err(error)?.path();
         if is_data_file(&entry) {
             files.push(entry);
-        } else if entry.is_dir() {
+        } else if entry.is_dir() && !is_hidden(&entry) {
             folders.push(entry);
         }
     }
@@ -139,11 +191,20 @@ fn is_data_file(path: &Path) -> bool {
     let readme = Path::new(name)
         .file_stem()
         .is_some_and(|s| s.eq_ignore_ascii_case("readme") || s.eq_ignore_ascii_case("license"));
-    !name.starts_with('.')
+    !is_hidden(path)
         && !METADATA.contains(&name)
         && !readme
         && Format::of(path).is_some()
         && path.is_file()
+}
+
+/// Hidden, temporary, or a mark of Spark's (`_SUCCESS`).
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.unwrap_or_default();
+    ['.', '_', '~', '#']
+        .iter()
+        .any(|mark| name.starts_with(*mark))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -154,34 +215,48 @@ enum Shards {
     AsGiven,
 }
 
-fn group(mut files: Vec<PathBuf>, shards: Shards) -> Result<Vec<(String, Vec<PathBuf>)>> {
+fn group(
+    mut files: Vec<PathBuf>,
+    shards: Shards,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<(String, Vec<PathBuf>)>> {
     files.sort_by_cached_key(|file| natural(file));
     let named = files
         .iter()
-        .any(|file| split_in_name(&stem(file)).is_some());
-    let mut series: BTreeMap<(String, Option<&str>), Vec<PathBuf>> = BTreeMap::new();
+        .any(|file| split_in_name(&Format::stem(file)).is_some());
+    let mut series: BTreeMap<(String, Option<u8>), Vec<PathBuf>> = BTreeMap::new();
     for file in files {
-        let base = shard(&stem(&file)).0;
-        let extension = file
-            .extension()
-            .and_then(|e| e.to_str())
-            .map(str::to_ascii_lowercase);
+        let base = shard(&Format::stem(&file)).0;
         // CSV and Parquet of one name are two versions of the data, not two shards.
-        let format = extension.as_deref().map(|e| match e {
-            "feather" | "ipc" => "arrow",
-            "ndjson" | "json" => "jsonl",
-            "parquet" => "parquet",
-            "csv" => "csv",
-            "tsv" => "tsv",
-            "arrow" => "arrow",
-            "jsonl" => "jsonl",
-            _ => "txt",
-        });
+        let format = Format::of(&file).map(|format| format as u8);
         series.entry((base, format)).or_default().push(file);
     }
     if shards == Shards::Complete {
         series.values().try_for_each(|files| complete(files))?;
     }
+    let parts = series.iter().filter(|((base, _), _)| base == PART);
+    for files in parts
+        .map(|(_, files)| files)
+        .filter(|files| files.len() > 1)
+    {
+        notes.push(Note::new(format!(
+            "{} and {} are read as one file",
+            files[0].display(),
+            match files.len() - 1 {
+                1 => "the 1 other part".to_owned(),
+                others => format!("the {others} other parts"),
+            }
+        )));
+    }
+    // Several files of one role, such as two validation sets, are splits by their own names.
+    let bases: Vec<String> = series.keys().map(|(base, _)| base.clone()).collect();
+    let is_one_of_several = |base: &str, split: &str| {
+        canonical_split(base).is_none()
+            && bases
+                .iter()
+                .any(|other| other != base && split_in_name(other) == Some(split))
+            && bases.iter().filter(|other| *other == base).count() == 1
+    };
     let mut splits = Vec::new();
     let one_series = series.len() == 1;
     let has_test = series
@@ -193,6 +268,7 @@ fn group(mut files: Vec<PathBuf>, shards: Shards) -> Result<Vec<(String, Vec<Pat
             Some("test") if has_test && base.to_ascii_lowercase().starts_with("eval") => {
                 "validation".to_owned()
             }
+            Some(split) if is_one_of_several(&base, split) => base,
             Some(split) => split.to_owned(),
             None if one_series || (!named && shards == Shards::AsGiven) => "train".to_owned(),
             None => base,
@@ -240,7 +316,7 @@ fn ordered(mut splits: Vec<(String, Vec<PathBuf>)>) -> Vec<(String, Vec<PathBuf>
 
 fn complete(files: &[PathBuf]) -> Result<()> {
     for file in files {
-        if let Some(count) = shard(&stem(file)).1
+        if let Some(count) = shard(&Format::stem(file)).1
             && count != files.len() as u64
         {
             return Err(Error::Corrupt {
@@ -256,15 +332,8 @@ fn complete(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-fn stem(path: &Path) -> String {
-    path.file_stem()
-        .and_then(|s| s.to_str())
-        .unwrap_or_default()
-        .to_owned()
-}
-
 /// The one split whose name stands as a word in a file name: `my-train-v2` is train.
-fn split_in_name(stem: &str) -> Option<&'static str> {
+pub(crate) fn split_in_name(stem: &str) -> Option<&'static str> {
     let words = stem
         .split(|c: char| !c.is_alphabetic())
         .filter_map(canonical_split);
@@ -278,8 +347,18 @@ fn split_in_name(stem: &str) -> Option<&'static str> {
     found
 }
 
+/// What the names of Spark's part files have in common.
+const PART: &str = "part";
+
 /// Splits `train-00000-of-00002` into `train` and the number of shards; `train_01` into `train`.
 fn shard(stem: &str) -> (String, Option<u64>) {
+    // `part-00000-UUID-c000` of Spark, of which every part may have its own UUID.
+    let number = stem
+        .strip_prefix("part-")
+        .and_then(|rest| rest.split(['-', '.']).next());
+    if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+        return (PART.to_owned(), None);
+    }
     if let Some((front, back)) = stem.rsplit_once("-of-") {
         // Older file names carry a hash after the count.
         let count = back.split('-').next().and_then(|n| n.parse().ok());
@@ -300,7 +379,7 @@ fn shard(stem: &str) -> (String, Option<u64>) {
 }
 
 /// Sort key in which shard 10 follows shard 9.
-fn natural(path: &Path) -> (String, Vec<u64>) {
+pub(crate) fn natural(path: &Path) -> (String, Vec<u64>) {
     let name = path.to_string_lossy();
     let numbers = name
         .split(|c: char| !c.is_ascii_digit())
@@ -337,7 +416,7 @@ mod tests {
     fn splits(names: &[&str], shards: Shards) -> Result<Vec<(String, Vec<String>)>> {
         let files = names.iter().map(PathBuf::from).collect();
         let name = |p: PathBuf| p.to_string_lossy().into_owned();
-        let groups = group(files, shards)?.into_iter();
+        let groups = group(files, shards, &mut Vec::new())?.into_iter();
         Ok(groups
             .map(|(s, f)| (s, f.into_iter().map(name).collect()))
             .collect())
@@ -370,6 +449,28 @@ mod tests {
         assert_eq!(
             names(&["train.csv", "unsupervised.csv"], dir),
             ["train", "unsupervised"]
+        );
+        assert_eq!(
+            names(
+                &[
+                    "train.csv",
+                    "validation_matched.csv",
+                    "validation_mismatched.csv"
+                ],
+                dir
+            ),
+            ["train", "validation_matched", "validation_mismatched"]
+        );
+        assert_eq!(
+            names(&["dev.csv", "dev_hard.csv", "train.csv.gz"], dir),
+            ["train", "validation", "dev_hard"]
+        );
+        assert_eq!(
+            names(
+                &["part-00000-6f1c2a7e-c000.csv", "part-00001-7a-c000.csv"],
+                dir
+            ),
+            ["train"]
         );
         assert_eq!(names(&["reviews.csv"], dir), ["train"]);
         assert_eq!(names(&["a.csv", "b.csv"], dir), ["a", "b"]);

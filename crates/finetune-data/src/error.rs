@@ -59,6 +59,14 @@ pub enum Error {
         /// The known extensions.
         expected: String,
     },
+    /// A directory without data files, several of whose folders have some.
+    #[error("{}: several of its folders hold data ({folders}); name one", path.display())]
+    SeveralFolders {
+        /// The directory.
+        path: PathBuf,
+        /// The folders, shortened.
+        folders: String,
+    },
     /// A glob that cannot be parsed.
     #[error("the pattern {pattern:?} is not a valid glob: {message}")]
     Glob {
@@ -121,13 +129,70 @@ pub enum Error {
         /// What was expected and what was found.
         message: String,
     },
-    /// Bytes that are not UTF-8.
-    #[error("{place}: {what} is not valid UTF-8; convert the file to UTF-8")]
+    /// A record of a text format that cannot be read.
+    #[error("{place}: {message}")]
+    Record {
+        /// Where.
+        place: Place,
+        /// What was expected and what was found.
+        message: String,
+    },
+    /// A CSV field whose quote is never closed.
+    #[error(
+        "{}, line {line}: the quote that opens here is never closed; if a quote is a character like others in this file, say --csv-quoting none",
+        path.display()
+    )]
+    OpenQuote {
+        /// The file.
+        path: PathBuf,
+        /// Line of the quote, counted from 1.
+        line: u64,
+    },
+    /// A CSV field with something behind its closing quote.
+    #[error(
+        "{}, line {line}: broken quote: the quoted field that opens on line {opened} closes at column {column} and is followed by {after:?} instead of a delimiter; {}",
+        path.display(),
+        match backslash {
+            true => "if a backslash stands before quotes inside quotes, say --csv-escape backslash",
+            false => "write a quote inside a quoted field twice (\"\"), or, if a quote is a character like others in this file, say --csv-quoting none",
+        }
+    )]
+    BrokenQuote {
+        /// The file.
+        path: PathBuf,
+        /// Line where the field closes, counted from 1.
+        line: u64,
+        /// Line where it opens.
+        opened: u64,
+        /// Column of the closing quote, counted from 1.
+        column: usize,
+        /// What follows it.
+        after: String,
+        /// Whether a backslash stands before it.
+        backslash: bool,
+    },
+    /// Something that can be named but not read: a pipe, a device, a socket, a directory.
+    #[error("{}: this is {kind}, not a file; {advice}", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is, with its article.
+        kind: &'static str,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// Bytes that are not what the file is encoded in.
+    #[error(
+        "{place}: {what} is not valid {encoding}; convert the file to UTF-8{}",
+        named_encoding(place)
+    )]
     Utf8 {
         /// Where.
         place: Place,
         /// The column, or the part of the file.
         what: String,
+        /// The encoding that was expected.
+        encoding: &'static str,
     },
     /// Shards of one split with different columns.
     #[error(
@@ -535,6 +600,16 @@ pub enum Error {
         /// Arrow's complaint.
         message: String,
     },
+}
+
+/// How to name the encoding of a file that may be in another; JSON and the binary formats may not.
+fn named_encoding(place: &Place) -> &'static str {
+    match crate::source::Format::of(&place.file) {
+        Some(
+            crate::source::Format::Csv | crate::source::Format::Tsv | crate::source::Format::Text,
+        ) => ", or name its encoding, such as --csv-encoding windows-1252",
+        _ => "",
+    }
 }
 
 impl Error {

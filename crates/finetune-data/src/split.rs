@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ops::Range;
 use std::path::Path;
@@ -251,16 +252,7 @@ impl Split {
         columns: &[&str],
         nested: bool,
     ) -> Result<impl Iterator<Item = Result<RowBatch>> + Send + use<>> {
-        if let Some(column) = columns
-            .iter()
-            .find(|c| self.schema.field_with_name(c).is_err())
-        {
-            let available = describe(&self.schema);
-            return Err(Error::UnknownColumn {
-                column: (*column).to_owned(),
-                available,
-            });
-        }
+        indices(&self.schema, columns)?;
         let columns: Arc<[String]> = columns.iter().map(|c| (*c).to_owned()).collect();
         let sources = self.sources()?.into_iter();
         Ok(sources.flat_map(move |source| source.stream(&columns, nested)))
@@ -308,11 +300,7 @@ impl Split {
         let files = self.parts.iter().flat_map(|part| &part.series.files);
         let hashed = files.map(|file| {
             let hash = file.content_hash()?;
-            let metadata = std::fs::metadata(&file.path);
-            let bytes = metadata
-                .map_err(|e| Error::io(&file.path, "read", e))?
-                .len();
-            Ok((Arc::clone(&file.path), bytes, hex(&hash)))
+            Ok((Arc::clone(&file.path), file.bytes()?, hex(&hash)))
         });
         hashed.collect()
     }
@@ -327,8 +315,9 @@ impl Split {
             hasher.update((part.series.files.len() as u64).to_le_bytes());
             for file in &part.series.files {
                 hasher.update(file.content_hash()?);
-                // The same bytes read as another format are other rows.
-                hasher.update([file.format as u8]);
+                // The same bytes read in another way are other rows.
+                hasher.update(file.reading()?);
+                hasher.update([0]);
             }
             part.rows.hash(&mut hasher);
         }
@@ -381,15 +370,7 @@ impl Source {
     }
 
     fn open(&self, columns: &[String], nested: bool) -> Result<BatchIter> {
-        let index = |column: &String| {
-            self.schema
-                .index_of(column)
-                .map_err(|_| Error::UnknownColumn {
-                    column: column.clone(),
-                    available: describe(&self.schema),
-                })
-        };
-        let indices = columns.iter().map(index).collect::<Result<Vec<_>>>()?;
+        let indices = indices(&self.schema, columns)?;
         let fields = indices.iter().map(|&index| self.schema.field(index));
         for field in fields.filter(|_| !nested) {
             if let Some(reason) = unreadable(field) {
@@ -403,6 +384,25 @@ impl Source {
         let range = self.range.start - self.start..self.range.end - self.start;
         self.file.read(&indices, range)
     }
+}
+
+/// Where these columns stand in a schema; of many columns at once, too.
+fn indices<T: AsRef<str>>(schema: &SchemaRef, columns: &[T]) -> Result<Vec<usize>> {
+    let fields = schema.fields().iter();
+    let all: HashMap<&str, usize> = fields
+        .enumerate()
+        .map(|(index, field)| (field.name().as_str(), index))
+        .rev()
+        .collect();
+    let index = |column: &T| {
+        all.get(column.as_ref())
+            .copied()
+            .ok_or_else(|| Error::UnknownColumn {
+                column: column.as_ref().to_owned(),
+                available: describe(schema),
+            })
+    };
+    columns.iter().map(index).collect()
 }
 
 /// Stream of the permutation behind [`Split::shuffle_take`].

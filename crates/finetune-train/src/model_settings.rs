@@ -17,7 +17,8 @@ use crate::{FileFacts, TrainError, TrainPlan};
 const VERSION: u64 = 1;
 
 /// The keys of the plan that are kept with the model. What the outputs are is in `config.json`.
-const KEPT: [&str; 18] = [
+const KEPT: [&str; 19] = [
+    "csv",
     "dataset",
     "dataset_config",
     "dataset_revision",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finetune_data::ProblemType;
+use finetune_data::{CsvOptions, ProblemType};
 use finetune_kernels::Precision;
 use finetune_metrics::Task;
 use finetune_models::Outputs;
@@ -49,6 +49,9 @@ pub struct TrainPlan {
     pub validation_fraction: f64,
     /// Split expression of the test rows; empty: none.
     pub test_split: String,
+    /// How CSV files are read, where that is not left to be recognised.
+    #[serde(default, skip_serializing_if = "CsvOptions::is_default")]
+    pub csv: CsvOptions,
     /// One text column, or two for pairs.
     pub text_column: Vec<String>,
     /// The label column, or one per output.
@@ -193,6 +196,7 @@ impl Default for TrainPlan {
             validation_split: String::new(),
             validation_fraction: 0.1,
             test_split: String::new(),
+            csv: CsvOptions::default(),
             text_column: Vec::new(),
             label_column: Vec::new(),
             labels: Vec::new(),

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use finetune_data::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting};
 use finetune_train::PrecisionChoice;
 
 use crate::{
@@ -201,6 +202,42 @@ pub struct ColumnArguments {
     pub text_column: Vec<String>,
 }
 
+/// How CSV files are written.
+#[derive(Debug, Args)]
+pub struct CsvArguments {
+    /// What stands between the fields of CSV files: a character, or tab [default: recognised]
+    #[arg(long, value_name = "CHARACTER")]
+    pub csv_delimiter: Option<CsvDelimiter>,
+
+    /// What stands around fields: double, single or none (quotes are characters like others, every line is a row) [default: double]
+    #[arg(long, value_name = "QUOTES")]
+    pub csv_quoting: Option<CsvQuoting>,
+
+    /// How a quote is written inside quotes: doubled or backslash [default: recognised]
+    #[arg(long, value_name = "HOW")]
+    pub csv_escape: Option<CsvEscape>,
+
+    /// The character that begins lines that are no rows, such as #; none for none [default: recognised above the header]
+    #[arg(long, value_name = "CHARACTER")]
+    pub csv_comment: Option<CsvComment>,
+
+    /// Encoding of CSV and text files, such as utf-8, utf-16 or windows-1252 [default: recognised]
+    #[arg(long, value_name = "ENCODING")]
+    pub csv_encoding: Option<CsvEncoding>,
+}
+
+impl CsvArguments {
+    pub fn options(&self) -> CsvOptions {
+        CsvOptions {
+            delimiter: self.csv_delimiter,
+            quoting: self.csv_quoting,
+            escape: self.csv_escape,
+            comment: self.csv_comment,
+            encoding: self.csv_encoding,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
     /// Saved model: a directory, or a name on the hub; two to compare
@@ -242,6 +279,9 @@ pub struct EvaluateArguments {
 
     #[command(flatten)]
     pub columns: ColumnArguments,
+
+    #[command(flatten)]
+    pub csv: CsvArguments,
 
     /// Label column; several (a,b,c) for a class or a number each [default: the columns named as the model's outputs, if it has several; else label or labels]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
@@ -335,6 +375,9 @@ pub struct PredictArguments {
 
     #[command(flatten)]
     pub columns: ColumnArguments,
+
+    #[command(flatten)]
+    pub csv: CsvArguments,
 
     /// Form of the predictions [default: as the name of --output ends, else table]
     #[arg(long, value_enum)]

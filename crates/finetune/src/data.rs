@@ -1,9 +1,10 @@
-//! Tokenizing with progress.
+//! Opening data, and tokenizing with progress.
 
 use std::{ops::ControlFlow, sync::Once};
 
 use finetune_data::{
-    CacheSource, Columns, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
+    CacheSource, Columns, CsvOptions, LabelSchema, Note, ReadOptions, Split, Stop, TextTokenizer,
+    TokenizeOptions, TokenizedDataset,
 };
 
 use crate::{
@@ -13,6 +14,23 @@ use crate::{
     paths,
     progress::{ROWS, bar, count},
 };
+
+/// How data files are read: until a signal comes.
+pub fn read_options(csv: CsvOptions) -> ReadOptions {
+    ReadOptions {
+        csv,
+        stop: Stop::when(interrupt::requested),
+    }
+}
+
+/// Says what was noticed about data, each thing once.
+pub fn say_notes(notes: &[Note]) {
+    for (index, note) in notes.iter().enumerate() {
+        if !notes[..index].contains(note) {
+            say!("note: {note}");
+        }
+    }
+}
 
 /// Tokenizes a split, or finds its tokens in the cache.
 pub fn tokenize(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use finetune_data::{Dataset, Error, find_split, splits_in};
+use finetune_data::{Dataset, Error, ReadOptions, find_split, splits_in};
 use finetune_hub::{FoundDataset, Hub, is_dataset_name};
 
 use crate::{download::shown, error::Failure};
@@ -34,7 +34,7 @@ pub struct OpenedDataset {
 impl DatasetName<'_> {
     /// Finds the splits. A path here wins, unless there is a configuration or a revision, which paths
     /// do not have.
-    pub fn find(self) -> Result<DatasetSplits, Failure> {
+    pub fn find(self, options: &ReadOptions) -> Result<DatasetSplits, Failure> {
         let Self {
             name,
             config,
@@ -54,7 +54,7 @@ impl DatasetName<'_> {
                     "--dataset-{flag} is for data sets on the hub, named as imdb or owner/name, but {name} is a path"
                 )));
             }
-            return Ok(DatasetSplits::Here(Dataset::open(name)?));
+            return Ok(DatasetSplits::Here(Dataset::open_with(name, options)?));
         }
         let found = shown(|report| {
             Hub::from_env().find_dataset(name, config.as_deref(), revision.as_deref(), report)
@@ -72,8 +72,19 @@ impl DatasetName<'_> {
 }
 
 impl DatasetSplits {
-    pub fn has_split(&self, name: &str) -> bool {
-        find_split(&self.split_names(), name).is_some()
+    /// The split to take for `train`, `validation` or `test` where none was named, as
+    /// [`Dataset::default_split`].
+    pub fn default_split(&self, role: &str) -> Option<String> {
+        match self {
+            Self::Here(dataset) => dataset.default_split(role).map(|(name, _)| name),
+            Self::OnHub(found) => {
+                let names = found.split_names();
+                let of_several = || names.iter().copied().find(|name| name.starts_with(role));
+                find_split(&names, role)
+                    .or_else(of_several)
+                    .map(str::to_string)
+            }
+        }
     }
 
     pub fn split_names(&self) -> Vec<&str> {
@@ -84,7 +95,11 @@ impl DatasetSplits {
     }
 
     /// Brings the files here that these split expressions need, and no others.
-    pub fn open(self, expressions: &[&str]) -> Result<OpenedDataset, Failure> {
+    pub fn open<S: AsRef<str>>(
+        self,
+        expressions: &[S],
+        options: &ReadOptions,
+    ) -> Result<OpenedDataset, Failure> {
         let found = match self {
             Self::Here(dataset) => {
                 return Ok(OpenedDataset {
@@ -97,7 +112,8 @@ impl DatasetSplits {
         };
         let names = found.split_names();
         let mut wanted = Vec::new();
-        for expression in expressions.iter().filter(|text| !text.is_empty()) {
+        let expressions = expressions.iter().map(AsRef::as_ref);
+        for expression in expressions.filter(|text| !text.is_empty()) {
             for name in splits_in(expression)? {
                 let Some(name) = find_split(&names, &name) else {
                     let available = names.join(", ");
@@ -108,7 +124,7 @@ impl DatasetSplits {
         }
         let files = shown(|report| Hub::from_env().fetch_dataset(&found, &wanted, report))?;
         Ok(OpenedDataset {
-            dataset: Dataset::from_files(found.name(), files.splits, found.class_names())?,
+            dataset: Dataset::from_files(found.name(), files.splits, found.class_names(), options)?,
             config: found.config().to_string(),
             revision: found.commit().to_string(),
         })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use finetune_data::{Columns, Split};
+use finetune_data::{Columns, CsvOptions, Split};
 use finetune_train::{ModelSettings, Precision, PrecisionChoice, TrainPlan};
 
 use crate::{error::Failure, model, output::say, shell::quote};
@@ -79,6 +79,18 @@ impl Kept {
     /// What separates the labels of a row in one cell: as given, else as in training.
     pub fn label_separator(&self, given: Option<char>) -> Option<char> {
         given.or(self.plan()?.label_separator)
+    }
+
+    /// How CSV files are read: as given, else as in training.
+    pub fn csv(&self, given: CsvOptions) -> CsvOptions {
+        let kept = self.plan().map(|plan| plan.csv.clone()).unwrap_or_default();
+        CsvOptions {
+            delimiter: given.delimiter.or(kept.delimiter),
+            quoting: given.quoting.or(kept.quoting),
+            escape: given.escape.or(kept.escape),
+            comment: given.comment.or(kept.comment),
+            encoding: given.encoding.or(kept.encoding),
+        }
     }
 
     /// Whether the training left out rows without a text or a label.

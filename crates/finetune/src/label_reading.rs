@@ -1,17 +1,8 @@
 //! What is done about labels before they are classes or numbers: rows without one, and notes.
 
-use finetune_data::{Columns, Note, ProblemType, Split};
+use finetune_data::{Columns, ProblemType, Split};
 
 use crate::{error::Failure, output::say};
-
-/// Says each note, once.
-pub fn say_notes(notes: &[Note]) {
-    for (index, note) in notes.iter().enumerate() {
-        if !notes[..index].contains(note) {
-            say!("note: {note}");
-        }
-    }
-}
 
 /// The rows with text and label, where others are to be left out; says how many those are.
 pub fn valid(split: Split, columns: &Columns, skip_invalid: bool) -> Result<Split, Failure> {

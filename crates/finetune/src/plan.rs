@@ -74,6 +74,7 @@ pub fn plan(
             .validation_fraction
             .unwrap_or(defaults.validation_fraction),
         test_split: rows.test_name(),
+        csv: options.csv(),
         text_column: rows.columns.text.clone(),
         label_column: rows.columns.label.clone(),
         labels: rows.labels.names().to_vec(),

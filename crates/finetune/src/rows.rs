@@ -1,13 +1,14 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, LabelCells, LabelSchema, NameNotes, NamesOf, ProblemType, Split, TextTokenizer,
-    TokenizedDataset,
+    Columns, CsvOptions, Dataset, LabelCells, LabelSchema, NameNotes, NamesOf, ProblemType, Split,
+    TextTokenizer, TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
 use crate::{
     class_checks::{self, Counted},
+    data::{read_options, say_notes},
     dataset::DatasetName,
     draw::{Draw, tokenize_drawn},
     error::Failure,
@@ -60,6 +61,7 @@ pub struct RowChoice<'a> {
     train_rows: u64,
     eval_rows: u64,
     seed: u64,
+    csv: CsvOptions,
 }
 
 impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
@@ -82,6 +84,7 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             train_rows: options.train_rows.unwrap_or(0),
             eval_rows: options.eval_rows.unwrap_or(0),
             seed: options.seed.unwrap_or(42),
+            csv: options.csv(),
         }
     }
 }
@@ -106,8 +109,16 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
             train_rows: plan.train_rows,
             eval_rows: plan.eval_rows,
             seed: plan.seed,
+            csv: plan.csv.clone(),
         }
     }
+}
+
+/// The split for a role that nobody named one for; which of several, is said.
+fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
+    let (name, note) = dataset.default_split(role)?;
+    say_notes(note.as_slice());
+    Some(name)
 }
 
 impl Rows {
@@ -119,23 +130,23 @@ impl Rows {
                 "no data: name a file, a directory with one file per split, a glob, or a data set on the hub with --dataset".into(),
             ));
         };
+        let options = read_options(choice.csv);
         let found = DatasetName {
             name: &path,
             config: choice.dataset_config,
             revision: choice.dataset_revision,
         }
-        .find()?;
-        let or_its_own = |given: Option<&'a str>, name: &'static str| match given {
-            Some(expression) => expression,
-            None if found.has_split(name) => name,
-            None => "",
+        .find(&options)?;
+        let or_its_own = |given: Option<&str>, role: &str| match given {
+            Some(expression) => expression.to_string(),
+            None => found.default_split(role).unwrap_or_default(),
         };
         let wanted = [
-            choice.train_split.unwrap_or("train"),
+            choice.train_split.unwrap_or("train").to_string(),
             or_its_own(choice.validation_split, "validation"),
             or_its_own(choice.test_split, "test"),
         ];
-        let opened = found.open(&wanted)?;
+        let opened = found.open(&wanted, &options)?;
         let dataset = opened.dataset;
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
@@ -150,7 +161,7 @@ impl Rows {
         let whole_train = valid(whole_train)?;
         let test_name = match choice.test_split {
             Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
-            None => dataset.has_split("test").then(|| "test".to_string()),
+            None => default_split(&dataset, "test"),
         };
         let test = match test_name {
             Some(name) => Some((dataset.split(&name)?, name)),
@@ -168,8 +179,7 @@ impl Rows {
         };
         let validation_name = match choice.validation_split {
             Some(name) => name.to_string(),
-            None if dataset.has_split("validation") => "validation".into(),
-            None => String::new(),
+            None => default_split(&dataset, "validation").unwrap_or_default(),
         };
         let named_validation = match validation_name.is_empty() {
             true => None,
@@ -182,6 +192,8 @@ impl Rows {
             Some(_) => validation_name,
             None => String::new(),
         };
+
+        say_notes(&dataset.notes());
 
         let splits: Vec<&Split> = [Some(&whole_train), named_validation.as_ref()]
             .into_iter()
@@ -199,8 +211,8 @@ impl Rows {
         if names.is_none() {
             class_checks::refuse_all_different(&splits, &columns, &labels)?;
         }
-        label_reading::say_notes(&inferred.notes);
-        label_reading::say_notes(&met.notes);
+        say_notes(&inferred.notes);
+        say_notes(&met.notes);
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {

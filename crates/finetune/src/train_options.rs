@@ -3,7 +3,9 @@
 use std::{path::PathBuf, str::FromStr};
 
 use clap::Args;
-use finetune_data::ProblemType;
+use finetune_data::{
+    CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting, ProblemType,
+};
 use finetune_peft::{Ia3Config, LoraConfig};
 use finetune_train::{FeatureLimits, IntervalStrategy, PrecisionChoice, ReportTo};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -92,6 +94,26 @@ pub struct TrainOptions {
     /// Leave out rows without a text or a label, and say how many [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
     pub skip_invalid: Option<bool>,
+
+    /// What stands between the fields of CSV files: a character, or tab [default: recognised]
+    #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
+    pub csv_delimiter: Option<CsvDelimiter>,
+
+    /// What stands around fields: double, single or none (quotes are characters like others, every line is a row) [default: double]
+    #[arg(long, value_name = "QUOTES", help_heading = DATA)]
+    pub csv_quoting: Option<CsvQuoting>,
+
+    /// How a quote is written inside quotes: doubled or backslash [default: recognised]
+    #[arg(long, value_name = "HOW", help_heading = DATA)]
+    pub csv_escape: Option<CsvEscape>,
+
+    /// The character that begins lines that are no rows, such as #; none for none [default: recognised above the header]
+    #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
+    pub csv_comment: Option<CsvComment>,
+
+    /// Encoding of CSV and text files, such as utf-8, utf-16 or windows-1252 [default: recognised]
+    #[arg(long, value_name = "ENCODING", help_heading = DATA)]
+    pub csv_encoding: Option<CsvEncoding>,
 
     /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; lora.r and so on with --set [default: full]
     #[arg(long, help_heading = STRATEGY)]
@@ -310,6 +332,19 @@ pub struct TrainOptions {
     #[arg(long, value_name = "DIR", help_heading = SAVING)]
     #[serde(alias = "output_dir")]
     pub output: Option<PathBuf>,
+}
+
+impl TrainOptions {
+    /// How CSV files are to be read.
+    pub fn csv(&self) -> CsvOptions {
+        CsvOptions {
+            delimiter: self.csv_delimiter,
+            quoting: self.csv_quoting,
+            escape: self.csv_escape,
+            comment: self.csv_comment,
+            encoding: self.csv_encoding,
+        }
+    }
 }
 
 const DATA: &str = "Data";

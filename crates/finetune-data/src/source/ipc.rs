@@ -9,10 +9,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
-use arrow::ipc::{root_as_footer, root_as_message};
+use arrow::ipc::{CompressionType, root_as_footer, root_as_message};
 
 use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded, until_error};
 use crate::positioned::read_exact_at;
+use crate::read_options::Stop;
 use crate::{Error, Result};
 
 const FORMAT: &str = "Arrow IPC";
@@ -47,25 +48,27 @@ fn unguarded(path: &Path, projection: Option<Vec<usize>>) -> Result<(SchemaRef, 
     }
 }
 
-pub(super) fn info(path: &Path) -> Result<FileInfo> {
-    let rows = guarded(path, FORMAT, || walk(path))?;
+pub(super) fn info(path: &Path, stop: &Stop) -> Result<FileInfo> {
+    let rows = guarded(path, FORMAT, || walk(path, stop))?;
     let (schema, _) = open(path, None)?;
     Ok(FileInfo { schema, rows })
 }
 
 /// Counts rows from the headers of the messages, without their bodies, and checks that every message
-/// lies within the file: the readers allocate what a header says before they read.
-fn walk(path: &Path) -> Result<u64> {
+/// lies within the file and what it says of its body can be true: the readers allocate what a header
+/// says before they read.
+fn walk(path: &Path, stop: &Stop) -> Result<u64> {
     let error = |e| Error::io(path, "read", e);
     let file = File::open(path).map_err(error)?;
     let len = file.metadata().map_err(error)?.len();
     let mut head = [0; 8];
     read_at(&file, path, &mut head, 0)?;
     if &head[..6] == b"ARROW1" {
-        return walk_file(path, &file, len);
+        return walk_file(path, &file, len, stop);
     }
     let (mut at, mut rows) = (0, 0);
     while at < len {
+        stop.check()?;
         let mut word = [0; 4];
         read_at(&file, path, &mut word, at)?;
         at += 4;
@@ -78,13 +81,13 @@ fn walk(path: &Path) -> Result<u64> {
             return Ok(rows);
         }
         let (count, body) = message(path, &file, at, size.into(), len)?;
-        rows += count;
+        rows = add(path, rows, count)?;
         at = at + u64::from(size) + body;
     }
     Ok(rows)
 }
 
-fn walk_file(path: &Path, file: &File, len: u64) -> Result<u64> {
+fn walk_file(path: &Path, file: &File, len: u64, stop: &Stop) -> Result<u64> {
     let beyond = || damaged(path, &"a part of it lies beyond the end of the file");
     let mut tail = [0; 10];
     read_at(
@@ -107,6 +110,7 @@ fn walk_file(path: &Path, file: &File, len: u64) -> Result<u64> {
         (footer.recordBatches(), true),
     ] {
         for block in blocks.iter().flatten() {
+            stop.check()?;
             let part = |value: i64| u64::try_from(value).map_err(|_| beyond());
             let (offset, body) = (part(block.offset())?, part(block.bodyLength())?);
             let header = part(block.metaDataLength().into())?;
@@ -122,7 +126,7 @@ fn walk_file(path: &Path, file: &File, len: u64) -> Result<u64> {
             let skip = if head[..4] == [0xff; 4] { 8 } else { 4 };
             let size = header.checked_sub(skip).ok_or_else(beyond)?;
             let (count, _) = message(path, file, offset + skip, size, len)?;
-            rows += if are_rows { count } else { 0 };
+            rows = add(path, rows, if are_rows { count } else { 0 })?;
         }
     }
     Ok(rows)
@@ -141,11 +145,85 @@ fn message(path: &Path, file: &File, at: u64, size: u64, len: u64) -> Result<(u6
     if (at + size).checked_add(body).is_none_or(|end| end > len) {
         return Err(beyond());
     }
-    let rows = message
-        .header_as_record_batch()
-        .map_or(0, |batch| batch.length());
+    let batch = message.header_as_record_batch();
+    let dictionary = message
+        .header_as_dictionary_batch()
+        .and_then(|dictionary| dictionary.data());
+    for batch in batch.iter().chain(&dictionary) {
+        check_batch(path, file, at + size, body, batch)?;
+    }
+    let rows = batch.map_or(0, |batch| batch.length());
     let rows = u64::try_from(rows).map_err(|_| damaged(path, &"a negative number of rows"))?;
     Ok((rows, body))
+}
+
+/// More bytes than this are believed only of so many compressed ones.
+const BELIEVED: u64 = 1 << 30;
+const MOST_PER_BYTE: u64 = 1000;
+/// What LZ4 can make of one byte at most.
+const MOST_PER_BYTE_OF_LZ4: u64 = 255;
+
+/// Checks the sizes that a record batch claims, whose body lies at `at`: the buffers lie within it, a
+/// compressed one does not claim to become more than it can, and there are no more rows than bits.
+fn check_batch(
+    path: &Path,
+    file: &File,
+    at: u64,
+    body: u64,
+    batch: &arrow::ipc::RecordBatch<'_>,
+) -> Result<()> {
+    let beyond = || damaged(path, &"a part of it lies beyond the end of the file");
+    let codec = batch.compression().map(|compression| compression.codec());
+    let mut bytes = 0u64;
+    for buffer in batch.buffers().iter().flatten() {
+        let part = |value: i64| u64::try_from(value).map_err(|_| beyond());
+        let (offset, length) = (part(buffer.offset())?, part(buffer.length())?);
+        if offset.checked_add(length).is_none_or(|end| end > body) {
+            return Err(beyond());
+        }
+        let mut claimed = length;
+        if let Some(codec) = codec
+            && length >= 8
+        {
+            let mut word = [0; 8];
+            read_at(file, path, &mut word, at + offset)?;
+            // -1 marks a buffer that is not compressed after all; the reader refuses other negatives.
+            let word = i64::from_le_bytes(word);
+            claimed = u64::try_from(word).unwrap_or(length);
+            let most = match codec {
+                CompressionType::LZ4_FRAME => length.saturating_mul(MOST_PER_BYTE_OF_LZ4),
+                _ => length.saturating_mul(MOST_PER_BYTE).max(BELIEVED),
+            };
+            if claimed > most {
+                let message =
+                    format!("a buffer of {length} compressed bytes claims to hold {claimed}");
+                return Err(damaged(path, &message));
+            }
+        }
+        bytes = bytes.saturating_add(claimed);
+    }
+    // Each row takes a bit at least, but for columns of nulls alone.
+    let nodes = batch
+        .nodes()
+        .into_iter()
+        .flatten()
+        .map(|node| node.length());
+    for rows in nodes.chain([batch.length()]) {
+        let rows = u64::try_from(rows).map_err(|_| damaged(path, &"a negative number of rows"))?;
+        if rows > bytes.saturating_mul(8).max(MOST_ROWS_OF_NULLS) {
+            let message = format!("a batch of {bytes} bytes claims to have {rows} rows");
+            return Err(damaged(path, &message));
+        }
+    }
+    Ok(())
+}
+
+/// Rows that a batch without any data may have.
+const MOST_ROWS_OF_NULLS: u64 = 1 << 24;
+
+fn add(path: &Path, rows: u64, more: u64) -> Result<u64> {
+    let sum = rows.checked_add(more);
+    sum.ok_or_else(|| damaged(path, &"it claims to have more rows than can be counted"))
 }
 
 fn read_at(file: &File, path: &Path, buffer: &mut [u8], offset: u64) -> Result<()> {

@@ -1,10 +1,10 @@
-//! JSON lines: one object per line. The type of a column is inferred over the whole file.
+//! JSON: one object per line, or an array of objects. The type of a column is inferred over the whole
+//! file.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io::BufReader;
+use std::io::BufRead;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,10 +17,12 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::lines::Lines;
+use super::input::{Coding, Input};
+use super::json_records::Records;
 use super::{
     BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, JSON_TEXT, RawBatch, place, until_error,
 };
+use crate::read_options::Stop;
 use crate::value::Value;
 use crate::{Place, Result};
 
@@ -53,18 +55,16 @@ pub(crate) fn json_text(field: &FieldRef) -> FieldRef {
     }
 }
 
-pub(super) fn info(path: &Path) -> Result<FileInfo> {
-    let mut lines = Lines::open(path)?;
+pub(super) fn info(path: &Path, coding: &Coding, stop: &Stop) -> Result<FileInfo> {
+    let mut records = Records::open(path, coding, stop)?;
     let mut columns: Vec<(String, Type)> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
     let mut mixed: HashMap<usize, String> = HashMap::new();
     let mut rows = 0;
-    while lines.read()? {
-        if is_blank(&lines) {
-            continue;
-        }
+    while records.read()? {
         let mut new = None;
-        parse(&lines, rows, |key, value| {
+        let line = records.line();
+        parse(&records, rows, |key, value| {
             let position = match index.get(key.as_ref()) {
                 Some(&position) => position,
                 None => {
@@ -75,17 +75,22 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
                 }
             };
             let kind = &mut columns[position].1;
-            let found = Type::of(&value, lines.number);
+            let found = Type::of(&value, line);
             if (&*kind, &found) == (&Type::Integer, &Type::Float) {
-                mixed.insert(position, format!("{rows} {}", lines.number));
+                mixed.insert(position, format!("{rows} {line}"));
             }
-            *kind = std::mem::replace(kind, Type::Null).join(found, lines.number);
+            *kind = std::mem::replace(kind, Type::Null).join(found, line);
         })?;
         if new.is_some_and(|count| count > MAX_COLUMNS) {
             let message = format!("more than {MAX_COLUMNS} different keys; are the keys data?");
-            return Err(lines.error(message));
+            return Err(records.error(rows, 0, message));
         }
         rows += 1;
+    }
+    if rows == 1
+        && let Some(message) = columns_not_rows(&columns)
+    {
+        return Err(records.error(0, 0, message));
     }
     let fields: Vec<_> = columns
         .into_iter()
@@ -106,7 +111,31 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
     })
 }
 
-pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
+/// What a file of a single object is that holds all rows in one of its values, or a column in each.
+fn columns_not_rows(columns: &[(String, Type)]) -> Option<String> {
+    let is_objects = |kind: &Type| matches!(kind, Type::List(item) if **item == Type::Object);
+    if let Some((name, _)) = columns.iter().find(|(_, kind)| is_objects(kind)) {
+        return Some(format!(
+            "the file is one object, with a list of objects in {name:?}; write that list alone into a file, or each of its objects on a line"
+        ));
+    }
+    let is_column = |kind: &Type| matches!(kind, Type::List(_) | Type::Object);
+    if columns.is_empty() || !columns.iter().all(|(_, kind)| is_column(kind)) {
+        return None;
+    }
+    Some(
+        "the file is one object with a list or an object for each column, as pandas writes it by default, and not rows; write rows, in pandas with df.to_json(path, orient='records', lines=True)"
+            .to_owned(),
+    )
+}
+
+pub(super) fn read(
+    path: &Path,
+    coding: &Coding,
+    stop: &Stop,
+    fields: Vec<FieldRef>,
+    rows: Range<u64>,
+) -> Result<BatchIter> {
     let fields: Vec<FieldRef> = fields.iter().map(json_text).collect();
     let json = (0..fields.len()).filter(|&i| fields[i].metadata().contains_key(JSON_TEXT));
     let json = json.collect();
@@ -117,7 +146,7 @@ pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Resu
         .collect();
     let schema = Arc::new(Schema::new(fields));
     let mut batches = Batches {
-        lines: Lines::open(path)?,
+        records: Records::open(path, coding, stop)?,
         schema,
         columns,
         json,
@@ -128,7 +157,7 @@ pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Resu
 }
 
 struct Batches {
-    lines: Lines<BufReader<File>>,
+    records: Records<Input>,
     schema: SchemaRef,
     columns: HashMap<String, usize>,
     /// The columns that are given as JSON text.
@@ -148,23 +177,20 @@ impl Batches {
         let first_row = self.row.max(self.rows.start);
         let (mut numbers, mut bytes) = (Vec::new(), 0);
         while self.row < self.rows.end && numbers.len() < BATCH_ROWS && bytes < BATCH_BYTES {
-            if !self.lines.read()? {
+            if !self.records.read()? {
                 break;
             }
-            if is_blank(&self.lines) {
-                continue;
-            }
             if self.row >= self.rows.start {
-                bytes += self.lines.bytes.len();
+                bytes += self.records.size();
                 // A key given twice counts once, and its last value wins, as in most readers.
                 let mut values: Vec<Value<'_>> = builders.iter().map(|_| Value::Null).collect();
-                parse(&self.lines, self.row, |key, value| {
+                parse(&self.records, self.row, |key, value| {
                     if let Some(&column) = self.columns.get(key.as_ref()) {
                         values[column] = value;
                     }
                 })?;
                 if !self.json.is_empty() {
-                    let mut object = object(&self.lines, self.row)?;
+                    let mut object = object(&self.records, self.row)?;
                     for &column in &self.json {
                         let value = object.remove(self.schema.field(column).name());
                         let value = value.filter(|value| !value.is_null());
@@ -175,7 +201,7 @@ impl Batches {
                 for (builder, value) in builders.iter_mut().zip(values) {
                     builder.push(value);
                 }
-                numbers.push(self.lines.number);
+                numbers.push(self.records.line());
             }
             self.row += 1;
         }
@@ -185,7 +211,7 @@ impl Batches {
         let arrays = builders.into_iter().map(Builder::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(numbers.len()));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
-            .map_err(|e| self.lines.error(e.to_string()))?;
+            .map_err(|e| self.records.error(first_row, 0, e.to_string()))?;
         Ok(Some(RawBatch {
             batch,
             first_row,
@@ -194,44 +220,57 @@ impl Batches {
     }
 }
 
-/// The current line with all that is nested in it.
-fn object<R: std::io::BufRead>(
-    lines: &Lines<R>,
+/// The current record with all that is nested in it.
+fn object<R: BufRead>(
+    records: &Records<R>,
     row: u64,
 ) -> Result<serde_json::Map<String, serde_json::Value>> {
-    serde_json::from_str(lines.text(row)?).map_err(|e| lines.error(e.to_string()))
+    serde_json::from_str(records.text(row)?).map_err(|e| records.error(row, 0, e.to_string()))
 }
 
-fn is_blank<R: std::io::BufRead>(lines: &Lines<R>) -> bool {
-    lines.content().iter().all(u8::is_ascii_whitespace)
-}
-
-/// Parses the current line, handing each key and value to `each`.
-fn parse<'a, R: std::io::BufRead>(
-    lines: &'a Lines<R>,
+/// Parses the current record, handing each key and value to `each`.
+fn parse<'a, R: BufRead>(
+    records: &'a Records<R>,
     row: u64,
     each: impl FnMut(Cow<'a, str>, Value<'a>),
 ) -> Result<()> {
-    let text = lines.text(row)?;
+    let text = records.text(row)?;
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Object(each))
         .and_then(|()| json.end())
         .map_err(|e| {
-            let hint = match text.trim_start().as_bytes() {
-                [b'[', ..] => {
-                    "; the file looks like a JSON array: write one object per line instead"
-                }
-                _ if text.trim() == "{" => "; an object must stand on one line",
-                _ => "",
-            };
-            // The position that serde_json appends counts lines from this one.
+            // The position that serde_json appends counts lines from the first of the record.
             let message = e.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            lines.error(format!(
-                "expected a JSON object with named values: {message} (column {}){hint}",
-                e.column()
-            ))
+            let hint = hint(text, &e, records.is_array());
+            records.error(
+                row,
+                e.line().saturating_sub(1) as u64,
+                format!(
+                    "expected a JSON object with named values: {message} (column {}){hint}",
+                    e.column()
+                ),
+            )
         })
+}
+
+/// What may be meant by a record that is not JSON.
+fn hint(text: &str, error: &serde_json::Error, in_array: bool) -> &'static str {
+    let line = text.lines().nth(error.line().saturating_sub(1));
+    let column = error.column().saturating_sub(1);
+    let at = line.and_then(|line| line.get(column..)).unwrap_or_default();
+    if ["NaN", "Infinity", "-Infinity", "nan", "inf"]
+        .iter()
+        .any(|number| at.starts_with(number))
+    {
+        "; JSON has no NaN or Infinity: leave the row out, or write null where the value may be missing"
+    } else if !in_array && at.trim() == "," {
+        "; there is a comma behind the object: leave it out, or put the objects into an array, [ before the first and ] behind the last"
+    } else if !in_array && text.trim() == "{" {
+        "; an object must stand on one line, unless the objects are the elements of an array"
+    } else {
+        ""
+    }
 }
 
 struct Object<F>(F);

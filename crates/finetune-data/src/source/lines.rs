@@ -1,11 +1,14 @@
 //! Lines of a text file, with their numbers and a bound on their length.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
+use encoding_rs::UTF_8;
+
+use super::input::{Coding, Input, read_error};
 use crate::error::Place;
+use crate::read_options::Stop;
 use crate::{Error, Result};
 
 /// Longest line or CSV record. Beyond it the file is taken for binary or for one with a quote that
@@ -20,12 +23,17 @@ pub(crate) struct Lines<R> {
     pub(crate) number: u64,
     /// The bytes of that line.
     pub(crate) bytes: Vec<u8>,
+    /// What the input is said to be encoded in, for messages.
+    encoding: &'static str,
 }
 
-impl Lines<BufReader<File>> {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
-        Ok(Lines::new(BufReader::with_capacity(1 << 18, file), path))
+impl Lines<Input> {
+    pub(crate) fn open(path: &Path, coding: &Coding, stop: &Stop) -> Result<Self> {
+        let lines = Lines::new(Input::open(path, coding, stop)?, path);
+        Ok(Self {
+            encoding: coding.encoding.name(),
+            ..lines
+        })
     }
 }
 
@@ -36,6 +44,7 @@ impl<R: BufRead> Lines<R> {
             path: path.into(),
             number: 0,
             bytes: Vec::new(),
+            encoding: UTF_8.name(),
         }
     }
 
@@ -49,7 +58,7 @@ impl<R: BufRead> Lines<R> {
         let mut limited = std::io::Read::take(&mut self.input, MAX_RECORD_BYTES as u64 + 1);
         let read = limited
             .read_until(b'\n', &mut self.bytes)
-            .map_err(|e| Error::io(&self.path, "read", e))?;
+            .map_err(|e| read_error(&self.path, e))?;
         if read == 0 {
             return Ok(false);
         }
@@ -73,14 +82,35 @@ impl<R: BufRead> Lines<R> {
 
     /// The line without its ending, as text. `row` is for the message.
     pub(crate) fn text(&self, row: u64) -> Result<&str> {
-        std::str::from_utf8(self.content()).map_err(|e| Error::Utf8 {
+        std::str::from_utf8(self.content()).map_err(|e| {
+            let what = format!("byte {} of the line", e.valid_up_to() + 1);
+            self.not_text(row, self.number, what)
+        })
+    }
+
+    /// That `what`, in a row that begins on `line`, is no text.
+    pub(crate) fn not_text(&self, row: u64, line: u64, what: String) -> Error {
+        Error::Utf8 {
             place: Place {
                 file: self.path.clone(),
                 row,
-                line: Some(self.number),
+                line: Some(line),
             },
-            what: format!("byte {} of the line", e.valid_up_to() + 1),
-        })
+            what,
+            encoding: self.encoding,
+        }
+    }
+
+    /// What comes next, as far as it is at hand, for readers of something else than lines; empty at the
+    /// end of the file.
+    pub(crate) fn peek(&mut self) -> Result<&[u8]> {
+        let next = self.input.fill_buf();
+        next.map_err(|e| read_error(&self.path, e))
+    }
+
+    /// Passes over bytes that were seen by [`peek`](Self::peek).
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.input.consume(bytes);
     }
 
     pub(crate) fn error(&self, message: String) -> Error {

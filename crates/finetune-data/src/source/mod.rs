@@ -1,8 +1,14 @@
 //! One file, read as a stream of Arrow record batches.
 
+pub(crate) mod class_folders;
 mod csv;
+mod dialect;
+mod encoding;
+mod fasttext;
+pub(crate) mod input;
 #[cfg(feature = "ipc")]
 mod ipc;
+mod json_records;
 mod jsonl;
 pub(crate) mod lines;
 #[cfg(feature = "parquet")]
@@ -19,9 +25,16 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use sha2::{Digest as _, Sha256};
 
+use self::class_folders::ClassFile;
+use self::csv::Csv;
+use self::dialect::Dialect;
+use self::input::{Coding, Compression};
+use crate::csv_options::CsvEncoding;
 use crate::error::Place;
 use crate::hf_metadata;
-use crate::{Error, Result};
+use crate::read_options::ReadOptions;
+use crate::regular_file::regular_file;
+use crate::{Error, Note, Result};
 
 /// Rows per record batch, at most: few enough that long documents stay small, enough to keep the
 /// columnar readers efficient.
@@ -38,15 +51,16 @@ pub(crate) enum Format {
     Tsv,
     JsonLines,
     Text,
+    ClassFolders,
 }
 
 impl Format {
     /// The extensions of [`Format::of`], for messages.
-    pub(crate) const EXTENSIONS: &str =
-        ".parquet, .arrow, .feather, .ipc, .csv, .tsv, .jsonl, .ndjson, .json, .txt";
+    pub(crate) const EXTENSIONS: &str = ".parquet, .arrow, .feather, .ipc, .csv, .tsv, .jsonl, .ndjson, .json, .txt (the last six also with .gz or .zst behind)";
 
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        let (name, _) = uncompressed(path);
+        let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
             "parquet" => Format::Parquet,
             "arrow" | "feather" | "ipc" => Format::Ipc,
@@ -56,6 +70,24 @@ impl Format {
             "txt" => Format::Text,
             _ => return None,
         })
+    }
+
+    /// The name of a file without its directory, extension and that of its compression.
+    pub(crate) fn stem(path: &Path) -> String {
+        let stem = Path::new(uncompressed(path).0).file_stem();
+        let stem = stem.and_then(|stem| stem.to_str());
+        stem.unwrap_or_default().to_owned()
+    }
+}
+
+/// The name of a file without the extension of its compression, and that compression.
+fn uncompressed(path: &Path) -> (&str, Option<Compression>) {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.unwrap_or_default();
+    let outer = name.rsplit_once('.');
+    match outer.map(|(inner, outer)| (inner, Compression::of_extension(outer))) {
+        Some((inner, Some(compression))) => (inner, Some(compression)),
+        _ => (name, None),
     }
 }
 
@@ -99,27 +131,59 @@ pub(crate) struct SourceFile {
     pub(crate) format: Format,
     /// What `datasets` would say of its columns, for a file that does not say it itself.
     features: Option<Arc<str>>,
-    info: OnceLock<FileInfo>,
+    options: ReadOptions,
+    /// Of a folder with a folder per class: the texts in it.
+    texts: Arc<[ClassFile]>,
+    looked: OnceLock<Looked>,
     hash: OnceLock<[u8; 32]>,
 }
 
+/// What the first look told.
+#[derive(Debug)]
+struct Looked {
+    info: FileInfo,
+    reading: Reading,
+    notes: Vec<Note>,
+}
+
+/// How a text file is read, as it was named or recognised.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    coding: Coding,
+    dialect: Option<Dialect>,
+    fasttext: bool,
+}
+
 impl SourceFile {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let metadata = regular_file(path)?;
         let format = Format::of(path).ok_or_else(|| Error::UnknownFormat {
             path: path.to_path_buf(),
             expected: Format::EXTENSIONS.to_owned(),
         })?;
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, "read", e))?;
         if metadata.len() == 0 {
             return Err(Error::EmptyFile {
                 path: path.to_path_buf(),
+            });
+        }
+        if let (Format::Parquet | Format::Ipc, Some(compression)) = (format, uncompressed(path).1) {
+            return Err(Error::Corrupt {
+                path: path.to_path_buf(),
+                format: "Parquet or Arrow IPC",
+                message: format!(
+                    "such a file is not read inside {}; unpack it with {}",
+                    compression.name(),
+                    compression.program()
+                ),
             });
         }
         Ok(Self {
             path: path.into(),
             format,
             features: None,
-            info: OnceLock::new(),
+            options: options.clone(),
+            texts: Arc::default(),
+            looked: OnceLock::new(),
             hash: OnceLock::new(),
         })
     }
@@ -128,57 +192,237 @@ impl SourceFile {
         Self { features, ..self }
     }
 
+    /// The texts below a folder that has a folder for each class.
+    pub(crate) fn class_folders(path: &Path, texts: Vec<ClassFile>, options: &ReadOptions) -> Self {
+        Self {
+            path: path.into(),
+            format: Format::ClassFolders,
+            options: options.clone(),
+            features: None,
+            texts: texts.into(),
+            looked: OnceLock::new(),
+            hash: OnceLock::new(),
+        }
+    }
+
+    /// Its length, or that of all texts in it.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        let len = |path: &Path| {
+            let metadata = std::fs::metadata(path);
+            Ok(metadata.map_err(|e| Error::io(path, "read", e))?.len())
+        };
+        match self.format {
+            Format::ClassFolders => self.texts.iter().map(|text| len(&text.path)).sum(),
+            _ => len(&self.path),
+        }
+    }
+
+    /// The encoding that was named, else UTF-8.
+    fn named_encoding(&self) -> &'static encoding_rs::Encoding {
+        let named = self.options.csv.encoding;
+        named.map_or(encoding_rs::UTF_8, |CsvEncoding(encoding)| encoding)
+    }
+
     /// Columns and row count. Line-based formats are checked from end to end here.
     pub(crate) fn info(&self) -> Result<&FileInfo> {
-        if let Some(info) = self.info.get() {
-            return Ok(info);
+        Ok(&self.look()?.info)
+    }
+
+    /// What was recognised about the file and deserves to be seen; empty before [`info`](Self::info).
+    pub(crate) fn notes(&self) -> &[Note] {
+        self.looked.get().map_or(&[], |looked| &looked.notes)
+    }
+
+    fn look(&self) -> Result<&Looked> {
+        if let Some(looked) = self.looked.get() {
+            return Ok(looked);
         }
-        let mut info = match self.format {
+        let mut looked = match self.format {
             #[cfg(feature = "parquet")]
-            Format::Parquet => parquet::info(&self.path)?,
+            Format::Parquet => Looked::binary(parquet::info(&self.path)?),
             #[cfg(not(feature = "parquet"))]
             Format::Parquet => return Err(self.disabled("Parquet", "parquet")),
             #[cfg(feature = "ipc")]
-            Format::Ipc => ipc::info(&self.path)?,
+            Format::Ipc => Looked::binary(ipc::info(&self.path, &self.options.stop)?),
             #[cfg(not(feature = "ipc"))]
             Format::Ipc => return Err(self.disabled("Arrow IPC", "ipc")),
-            Format::Csv => csv::info(&self.path, b',')?,
-            Format::Tsv => csv::info(&self.path, b'\t')?,
-            Format::JsonLines => jsonl::info(&self.path)?,
-            Format::Text => text::info(&self.path)?,
+            Format::ClassFolders => {
+                let (encoding, stop) = (self.named_encoding(), &self.options.stop);
+                let mut looked = Looked::binary(class_folders::info(&self.texts, encoding, stop)?);
+                looked.reading.coding.encoding = encoding;
+                looked
+            }
+            Format::Csv | Format::Tsv | Format::JsonLines | Format::Text => self.look_at_text()?,
         };
         if let Some(features) = &self.features
-            && !info.schema.metadata().contains_key(hf_metadata::KEY)
+            && !looked.info.schema.metadata().contains_key(hf_metadata::KEY)
         {
-            let mut schema = info.schema.as_ref().clone();
+            let mut schema = looked.info.schema.as_ref().clone();
             let features = features.to_string();
             schema.metadata.insert(hf_metadata::KEY.into(), features);
-            info.schema = schema.into();
+            looked.info.schema = schema.into();
         }
-        Ok(self.info.get_or_init(|| info))
+        Ok(self.looked.get_or_init(|| looked))
+    }
+
+    /// Recognises how a text file is written and reads it from end to end. What only the whole file
+    /// tells, another encoding or escape, is tried when the usual one fails.
+    fn look_at_text(&self) -> Result<Looked> {
+        let path = &self.path;
+        let Self { options, .. } = self;
+        let mut notes = Vec::new();
+        let named = match (self.format, options.csv.encoding) {
+            // JSON is always Unicode.
+            (Format::JsonLines, _) | (_, None) => None,
+            (_, Some(CsvEncoding(encoding))) => Some(encoding),
+        };
+        let compression = uncompressed(path).1;
+        let coding = encoding::recognise(path, compression, named, options, &mut notes)?;
+        let reading = self.recognise(coding, &mut notes)?;
+        let error = match self.whole(reading, &mut notes) {
+            Ok(info) => {
+                return Ok(Looked {
+                    info,
+                    reading,
+                    notes,
+                });
+            }
+            Err(error) => error,
+        };
+        if matches!(error, Error::Utf8 { .. })
+            && named.is_none()
+            && self.format != Format::JsonLines
+            && coding.encoding == encoding_rs::UTF_8
+            && let Some(guess) = encoding::guess(path, &coding, &options.stop)?
+        {
+            let encoding::Guess {
+                encoding,
+                line,
+                word,
+            } = guess;
+            notes.push(Note::new(format!(
+                "{}, line {line}: not UTF-8; read as {}, guessed from the bytes of the whole file, by which a word here is {word:?}; --csv-encoding names another",
+                path.display(),
+                encoding.name()
+            )));
+            let coding = Coding { encoding, ..coding };
+            let reading = self.recognise(coding, &mut Vec::new())?;
+            let info = self.whole(reading, &mut notes)?;
+            return Ok(Looked {
+                info,
+                reading,
+                notes,
+            });
+        }
+        if let Error::BrokenQuote { opened, .. } = error
+            && options.csv.escape.is_none()
+            && let Some(dialect) = reading.dialect
+        {
+            let backslash = Dialect {
+                backslash: true,
+                ..dialect
+            };
+            let reading = Reading {
+                dialect: Some(backslash),
+                ..reading
+            };
+            let mut more = Vec::new();
+            if let Ok(info) = self.whole(reading, &mut more) {
+                notes.push(Note::new(format!(
+                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not fit; --csv-escape doubled reads it otherwise",
+                    path.display()
+                )));
+                notes.append(&mut more);
+                return Ok(Looked {
+                    info,
+                    reading,
+                    notes,
+                });
+            }
+        }
+        Err(error)
+    }
+
+    /// How the text of a file is to be read, by its start.
+    fn recognise(&self, coding: Coding, notes: &mut Vec<Note>) -> Result<Reading> {
+        let mut reading = Reading {
+            coding,
+            ..Reading::default()
+        };
+        let delimiter = match self.format {
+            Format::Csv => b',',
+            Format::Tsv => b'\t',
+            Format::Text => {
+                let start = encoding::prefix(&self.path, &coding, &self.options.stop, 256)?;
+                reading.fasttext = fasttext::is_fasttext(&start);
+                return Ok(reading);
+            }
+            _ => return Ok(reading),
+        };
+        let csv = &self.options.csv;
+        let start = encoding::prefix(&self.path, &coding, &self.options.stop, SNIFFED)?;
+        let whole = start.len() < SNIFFED;
+        let dialect = Dialect::recognise(&self.path, &start, whole, csv, delimiter, notes);
+        reading.dialect = Some(dialect);
+        Ok(reading)
+    }
+
+    /// Reads a text file from end to end.
+    fn whole(&self, reading: Reading, notes: &mut Vec<Note>) -> Result<FileInfo> {
+        let (path, stop, coding) = (&self.path, &self.options.stop, &reading.coding);
+        match (self.format, reading.dialect) {
+            (_, Some(_)) => self.csv(reading).info(notes),
+            (Format::JsonLines, _) => jsonl::info(path, coding, stop),
+            _ if reading.fasttext => fasttext::info(path, coding, stop, notes),
+            _ => text::info(path, coding, stop),
+        }
+    }
+
+    fn csv(&self, reading: Reading) -> Csv<'_> {
+        let usual = || Dialect::new(&self.options.csv, b',');
+        Csv {
+            path: &self.path,
+            coding: reading.coding,
+            dialect: reading.dialect.unwrap_or_else(usual),
+            stop: &self.options.stop,
+        }
     }
 
     /// Streams `rows` of the columns with these indices, in the order of the indices.
     pub(crate) fn read(&self, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
-        let info = self.info()?;
+        let Looked { info, reading, .. } = self.look()?;
         let fields: Vec<FieldRef> = columns
             .iter()
             .map(|&c| Arc::clone(&info.schema.fields()[c]))
             .collect();
-        match self.format {
+        let (path, stop, coding) = (&self.path, &self.options.stop, &reading.coding);
+        let mut batches = match self.format {
             #[cfg(feature = "parquet")]
-            Format::Parquet => parquet::read(&self.path, columns, rows),
+            Format::Parquet => parquet::read(path, columns, rows)?,
             #[cfg(not(feature = "parquet"))]
-            Format::Parquet => Err(self.disabled("Parquet", "parquet")),
+            Format::Parquet => return Err(self.disabled("Parquet", "parquet")),
             #[cfg(feature = "ipc")]
-            Format::Ipc => ipc::read(&self.path, columns, rows),
+            Format::Ipc => ipc::read(path, columns, rows)?,
             #[cfg(not(feature = "ipc"))]
-            Format::Ipc => Err(self.disabled("Arrow IPC", "ipc")),
-            Format::Csv => csv::read(&self.path, b',', columns, fields, rows),
-            Format::Tsv => csv::read(&self.path, b'\t', columns, fields, rows),
-            Format::JsonLines => jsonl::read(&self.path, fields, rows),
-            Format::Text => text::read(&self.path, fields, rows),
-        }
+            Format::Ipc => return Err(self.disabled("Arrow IPC", "ipc")),
+            Format::ClassFolders => {
+                class_folders::read(&self.texts, self.named_encoding(), fields, rows)?
+            }
+            Format::Csv | Format::Tsv => self.csv(*reading).read(columns, fields, rows)?,
+            Format::JsonLines => jsonl::read(path, coding, stop, fields, rows)?,
+            Format::Text if reading.fasttext => fasttext::read(path, coding, stop, fields, rows)?,
+            Format::Text => text::read(path, coding, stop, fields, rows)?,
+        };
+        let stop = stop.clone();
+        Ok(Box::new(until_error(move || {
+            stop.check()?;
+            batches.next().transpose()
+        })))
+    }
+
+    /// What decides the rows beside the bytes of the file: the format, and how it is read.
+    pub(crate) fn reading(&self) -> Result<String> {
+        Ok(format!("{:?} {:?}", self.format, self.look()?.reading))
     }
 
     /// SHA-256 of the bytes of the file.
@@ -186,11 +430,16 @@ impl SourceFile {
         if let Some(hash) = self.hash.get() {
             return Ok(*hash);
         }
+        if self.format == Format::ClassFolders {
+            let hash = class_folders::hash(&self.texts, &self.options.stop)?;
+            return Ok(*self.hash.get_or_init(|| hash));
+        }
         let error = |e| Error::io(&self.path, "read", e);
         let mut file = File::open(&self.path).map_err(error)?;
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 1 << 20];
         loop {
+            self.options.stop.check()?;
             match file.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => hasher.update(&buffer[..n]),
@@ -210,6 +459,20 @@ impl SourceFile {
         }
     }
 }
+
+impl Looked {
+    /// At a file that says itself how it is read.
+    fn binary(info: FileInfo) -> Self {
+        Self {
+            info,
+            reading: Reading::default(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Bytes of text by which a dialect of CSV is recognised.
+const SNIFFED: usize = 1 << 16;
 
 /// A place in a file without lines.
 #[cfg_attr(not(feature = "parquet"), allow(dead_code))]

@@ -26,6 +26,16 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
     let builder = guarded(path, FORMAT, || open(path))?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows())
         .map_err(|_| corrupt(path, &"negative number of rows"))?;
+    let mut groups = builder.metadata().row_groups().iter();
+    let sum = groups.try_fold(0u64, |sum, group| {
+        sum.checked_add(u64::try_from(group.num_rows()).ok()?)
+    });
+    if sum != Some(rows) {
+        return Err(corrupt(
+            path,
+            &format!("it claims to have {rows} rows, its parts have another number"),
+        ));
+    }
     Ok(FileInfo {
         schema: builder.schema().clone(),
         rows,
@@ -134,7 +144,7 @@ fn find_invalid_utf8(
     for group in 0..reader.num_row_groups() {
         let group_reader = reader.get_row_group(group)?;
         let rows = group_reader.metadata().num_rows() as u64;
-        if group_start + rows > from {
+        if group_start.saturating_add(rows) > from {
             for index in 0..group_reader.num_columns() {
                 let column = group_reader.metadata().column(index).column_descr_ptr();
                 let is_text = column.physical_type() == PhysicalType::BYTE_ARRAY
@@ -150,11 +160,12 @@ fn find_invalid_utf8(
                     return Ok(Some(Error::Utf8 {
                         place: place(path, group_start + row, None),
                         what: format!("column `{}`", column.name()),
+                        encoding: "UTF-8",
                     }));
                 }
             }
         }
-        group_start += rows;
+        group_start = group_start.saturating_add(rows);
     }
     Ok(None)
 }

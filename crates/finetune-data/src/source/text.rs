@@ -1,7 +1,5 @@
 //! Plain text: one row per line, in the column `text`, as the `text` builder of `datasets` reads it.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +7,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
+use super::input::{Coding, Input};
 use super::lines::Lines;
 use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
 use crate::Result;
+use crate::read_options::Stop;
 
-pub(super) fn info(path: &Path) -> Result<FileInfo> {
-    let mut lines = Lines::open(path)?;
+pub(super) fn info(path: &Path, coding: &Coding, stop: &Stop) -> Result<FileInfo> {
+    let mut lines = Lines::open(path, coding, stop)?;
     let mut rows = 0;
     while lines.read()? {
         lines.text(rows)?;
@@ -24,10 +24,16 @@ pub(super) fn info(path: &Path) -> Result<FileInfo> {
     Ok(FileInfo { schema, rows })
 }
 
-pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Result<BatchIter> {
+pub(super) fn read(
+    path: &Path,
+    coding: &Coding,
+    stop: &Stop,
+    fields: Vec<FieldRef>,
+    rows: Range<u64>,
+) -> Result<BatchIter> {
     let schema = Arc::new(Schema::new(fields));
     let mut batches = Batches {
-        lines: Lines::open(path)?,
+        lines: Lines::open(path, coding, stop)?,
         schema,
         rows,
     };
@@ -35,7 +41,7 @@ pub(super) fn read(path: &Path, fields: Vec<FieldRef>, rows: Range<u64>) -> Resu
 }
 
 struct Batches {
-    lines: Lines<BufReader<File>>,
+    lines: Lines<Input>,
     schema: SchemaRef,
     rows: Range<u64>,
 }

@@ -106,7 +106,10 @@ fn invalid_utf8() {
             Dataset::open(path(&folder, name)).and_then(|d| d.split("train")),
         ))
     };
-    let csv = write("x.csv", b"text,label\nok,a\n\"multi\nline\",b\ncaf\xe9,a\n");
+    let csv = write(
+        "x.csv",
+        b"text,label\ncaf\xc3\xa9,a\n\"multi\nline\",b\ncaf\xe9,a\n",
+    );
     assert_has(
         &csv,
         &[
@@ -115,8 +118,8 @@ fn invalid_utf8() {
         ],
     );
     // Half a character at the end of one field, half at the start of the next.
-    let csv = write("x.csv", b"text,label\n\xc3,\xa9\n");
-    assert_has(&csv, &["row 0 (line 2): column `text`"]);
+    let csv = write("x.csv", b"text,label\n\xc3\xa9\xc3\xa9,a\n\xc3,\xa9\n");
+    assert_has(&csv, &["row 1 (line 3): column `text`", "--csv-encoding"]);
     let json = write("x.jsonl", b"{\"text\":\"a\"}\n\n{\"text\":\"\xff\"}\n");
     assert_has(
         &json,
@@ -195,12 +198,12 @@ fn json_lines() {
     check(
         "x.jsonl",
         "{\"text\":\"a\"}\n{\"text\":\n",
-        &["x.jsonl, line 2", "expected a JSON object"],
+        &["x.jsonl, row 1 (line 2)", "expected a JSON object"],
     );
     check(
         "x.json",
-        "[{\"text\":\"a\"}]",
-        &["line 1", "JSON array", "one object per line"],
+        "[[\"a\", 1]]",
+        &["row 0 (line 1)", "expected an object"],
     );
     check(
         "x.json",
@@ -223,7 +226,7 @@ fn json_lines() {
         "{\"text\":\"a\",\"label\":{\"x\":1}}\n",
         &["`label` has type struct", "integers, strings"],
     );
-    check("x.jsonl", &("[".repeat(100_000) + "\n"), &["line 1"]);
+    check("x.jsonl", &("[".repeat(100_000) + "\n"), &["never closed"]);
     check(
         "x.jsonl",
         &format!("{{\"text\":{}1\n", "[".repeat(100_000)),

@@ -4,8 +4,11 @@
 mod bad_input;
 mod cache;
 mod common;
+mod damaged;
+mod dialects;
 mod formats;
 mod labels;
+mod layouts;
 mod meaning;
 #[cfg(target_os = "linux")]
 mod memory;

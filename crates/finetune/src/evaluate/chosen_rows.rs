@@ -5,8 +5,15 @@ use finetune_models::Outputs;
 use finetune_train::{FileFacts, ModelSettings, TrainPlan};
 
 use crate::{
-    args::EvaluateArguments, dataset::DatasetName, draw::Draw, error::Failure, kept::Kept,
-    output::say, progress::count, rows::Rows,
+    args::EvaluateArguments,
+    data::{read_options, say_notes},
+    dataset::DatasetName,
+    draw::Draw,
+    error::Failure,
+    kept::Kept,
+    output::say,
+    progress::count,
+    rows::Rows,
 };
 
 /// A data set to choose rows of.
@@ -46,6 +53,7 @@ impl Data {
             say!("note: the data set is {name}, on which the model was trained");
         }
         let is_own = own == Some(name);
+        let options = read_options(kept.csv(arguments.csv.options()));
         let kept = kept.settings().map(ModelSettings::kept).filter(|_| is_own);
         let or_own = |given: &str, own: fn(&TrainPlan) -> &String| match (given, kept) {
             ("", Some(kept)) => own(kept).clone(),
@@ -58,7 +66,7 @@ impl Data {
             config: &config,
             revision: &revision,
         }
-        .find()?;
+        .find(&options)?;
         // Which splits are evaluated is found out with all of them at hand.
         let splits = found.split_names().into_iter().map(str::to_string);
         let splits: Vec<_> = splits.collect();
@@ -71,7 +79,7 @@ impl Data {
             _ => splits.iter().map(String::as_str).collect(),
         };
         Ok(Self {
-            dataset: found.open(&splits)?.dataset,
+            dataset: found.open(&splits, &options)?.dataset,
             name: name.clone(),
         })
     }
@@ -86,8 +94,8 @@ impl Data {
     ) -> Result<ChosenRows, Failure> {
         let own_rows = kept.settings().map_or(0, |own| own.kept().eval_rows);
         let (whole, by_default) = match self.choice(arguments, kept)? {
-            Choice::Expression(expression) => (self.dataset.split(&expression)?, 0),
-            Choice::OwnValidation(expression) => (self.dataset.split(&expression)?, own_rows),
+            Choice::Expression(expression) => (self.split(&expression)?, 0),
+            Choice::OwnValidation(expression) => (self.split(&expression)?, own_rows),
             Choice::HeldOut(as_many) => {
                 let Some(settings) = kept.settings() else {
                     return Err(Failure::Internal("rows held out by nobody".into()));
@@ -110,6 +118,13 @@ impl Data {
             whole,
             draw,
         })
+    }
+
+    /// The rows of an expression, with what was noticed about their files.
+    fn split(&self, expression: &str) -> Result<Split, Failure> {
+        let split = self.dataset.split(expression)?;
+        say_notes(&self.dataset.notes());
+        Ok(split)
     }
 
     fn choice(&self, arguments: &EvaluateArguments, kept: &Kept) -> Result<Choice, Failure> {
@@ -151,8 +166,10 @@ impl Data {
                 return Ok(Choice::OwnValidation(plan.validation_split.clone()));
             }
         }
-        if let Some(split) = ["test", "validation"].into_iter().find(|split| has(split)) {
-            return Ok(Choice::Expression(split.into()));
+        let mut roles = ["test", "validation"].into_iter();
+        if let Some((split, note)) = roles.find_map(|role| self.dataset.default_split(role)) {
+            say_notes(note.as_slice());
+            return Ok(Choice::Expression(split));
         }
         match holds_out.map(|own| self.training_files(own)).transpose()? {
             Some(Files::Same) => Ok(Choice::HeldOut(true)),

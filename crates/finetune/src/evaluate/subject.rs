@@ -11,8 +11,16 @@ use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_or
 
 use super::chosen_rows::ChosenRows;
 use crate::{
-    args::EvaluateArguments, class_checks, data::describe, draw::tokenize_drawn, error::Failure,
-    interrupt, kept::Kept, label_reading, model, output::say, progress::ProgressView,
+    args::EvaluateArguments,
+    class_checks,
+    data::{describe, say_notes},
+    draw::tokenize_drawn,
+    error::Failure,
+    interrupt,
+    kept::Kept,
+    label_reading, model,
+    output::say,
+    progress::ProgressView,
 };
 
 /// A model to evaluate.
@@ -89,8 +97,8 @@ impl Subject {
         let names = names.map(Vec::as_slice);
         let inferred = LabelSchema::infer_with_notes(&[rows], columns, names, Some(problem_type))?;
         let met = NameNotes::new(&inferred.schema, &[rows], &inferred.columns, NamesOf::Model)?;
-        label_reading::say_notes(&inferred.notes);
-        label_reading::say_notes(&met.notes);
+        say_notes(&inferred.notes);
+        say_notes(&met.notes);
         Ok(inferred)
     }
 

@@ -10,10 +10,16 @@ use std::{
 use finetune_data::{
     Dataset, Error, TextRow,
     arrow::{array::RecordBatch, datatypes::SchemaRef},
-    text_lines,
+    regular_file, text_lines,
 };
 
-use crate::{args::PredictArguments, error::Failure, kept::Kept, terminal::Texts};
+use crate::{
+    args::PredictArguments,
+    data::{read_options, say_notes},
+    error::Failure,
+    kept::Kept,
+    terminal::Texts,
+};
 
 /// One row to predict.
 pub struct Row {
@@ -53,6 +59,7 @@ impl Source {
         match &arguments.file {
             Some(path) if path.extension().is_some_and(|extension| extension == "txt") => {
                 kept.check_single_texts(&[])?;
+                regular_file(path)?;
                 let file = File::open(path).map_err(|error| {
                     Failure::User(format!("cannot read {}: {error}", path.display()))
                 })?;
@@ -82,7 +89,10 @@ impl Source {
         kept: &Kept,
         whole_rows: bool,
     ) -> Result<Self, Failure> {
-        let split = Dataset::open_file(path)?.split("train")?;
+        let options = read_options(kept.csv(arguments.csv.options()));
+        let dataset = Dataset::open_file_with(path, &options)?;
+        let split = dataset.split("train")?;
+        say_notes(&dataset.notes());
         let columns = kept.columns(&split, &arguments.columns.text_column, &[], None)?;
         let (schema, batches) = split.rows_with_texts(&columns, whole_rows)?;
         let rows = batches.flat_map(move |rows| match rows {
