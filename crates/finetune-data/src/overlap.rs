@@ -66,7 +66,7 @@ mod tests {
             write("other.txt", 0..50),
         );
         let rows = |data: &Dataset, split: &str| data.split(split).unwrap();
-        let common = |a, b| {
+        let common = |a: &crate::Split, b: &crate::Split| {
             let found: u64 = crate::Split::rows_in_common(a, b).unwrap();
             assert_eq!(found, crate::Split::rows_in_common(b, a).unwrap());
             found

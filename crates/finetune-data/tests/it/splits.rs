@@ -257,7 +257,13 @@ fn files_that_somebody_has_found_are_grouped_as_told() {
     ];
     let names = vec!["neg".to_owned(), "pos".to_owned()];
     let class_names = [("label".to_owned(), names.clone())];
-    let dataset = Dataset::from_files("acme/reviews", files, &class_names).unwrap();
+    let dataset = Dataset::from_files(
+        "acme/reviews",
+        files,
+        &class_names,
+        &finetune_data::ReadOptions::default(),
+    )
+    .unwrap();
     assert_eq!(dataset.path(), "acme/reviews");
     assert_eq!(dataset.split_names(), ["train", "dev"]);
     let train = dataset.split("train").unwrap();
