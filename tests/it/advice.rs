@@ -20,7 +20,10 @@ const CRATES: [&str; 7] = [
 ];
 
 /// Flags of other programs that these crates call or that messages quote.
-const FOREIGN: [&str; 11] = [
+const FOREIGN: [&str; 13] = [
+    // Of the program's own process that trains, and a form in which names are explained.
+    "--worker",
+    "--name",
     // Cargo, to build with another device.
     "--features",
     "--release",

@@ -95,6 +95,13 @@ fn a_run_without_hashes_goes_on() {
         after => format!("{before}[{after}"),
     };
     scratch.write("run/plan.toml", plan);
+    let mut manifest = scratch.json("run/manifest.json");
+    manifest.as_object_mut().unwrap().remove("plan_sha256");
+    manifest["plan"]
+        .as_object_mut()
+        .unwrap()
+        .remove("model_files");
+    scratch.write("run/manifest.json", manifest.to_string());
     let original = scratch.read("model/config.json");
     change(&scratch, "hidden_dropout_prob", json!(0.3));
     let words = [

@@ -433,15 +433,18 @@ fn long_texts_are_cut() {
 fn refuses_texts_that_cannot_be_read() {
     let scratch = Scratch::new();
     let model = fixtures::path("tiny_bert");
-    scratch.write("latin.csv", b"text\ngood\ncaf\xe9\n");
+    scratch.write(
+        "latin.jsonl",
+        b"{\"text\": \"good\"}\n{\"text\": \"caf\xe9\"}\n",
+    );
     scratch.write("latin.txt", b"good\ncaf\xe9\n");
     scratch.write("empty.jsonl", "");
     scratch.write("numbers.csv", "id\n1\n");
     scratch.write("there.jsonl", "{\"text\": \"a\"}\n");
     for (arguments, words) in [
         (
-            &["--file", "latin.csv"][..],
-            &["latin.csv, row 1 (line 3)", "UTF-8"][..],
+            &["--file", "latin.jsonl"][..],
+            &["latin.jsonl, row 1 (line 2)", "UTF-8"][..],
         ),
         (
             &["--file", "latin.txt"],
@@ -564,10 +567,15 @@ fn a_table_of_the_input_and_the_predictions() {
             let output = format!("{}-{end}.{end}", input.replace('.', "-"));
             let said = run(&format!("--file {input} --output {output}"));
             assert_eq!(said.stdout, "");
+            let notes = "note: prediction stands in the input already; of the predictions it is prediction_2\n\
+                 note: 1 of 4 rows have no text; their predictions are empty\n";
+            let quoted = said.stderr.strip_suffix(notes);
+            let quoted = quoted.unwrap_or_else(|| panic!("{said}"));
+            // The one field over two lines is told of.
             assert_eq!(
-                said.stderr,
-                "note: prediction stands in the input already; of the predictions it is prediction_2\n\
-                 note: 1 of 4 rows have no text; their predictions are empty\n"
+                quoted.contains("--csv-quoting none"),
+                input == "rows.csv",
+                "{said}"
             );
             let (names, rows) = table(&scratch, &output);
             assert_eq!(names[..input_names.len()], input_names, "{output}");

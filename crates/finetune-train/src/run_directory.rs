@@ -359,8 +359,10 @@ fn is_leftover(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
+    // Versions before this one had one name for what becomes a file.
     let file = name.strip_suffix(".partial");
-    name.starts_with(".partial-") || file.is_some_and(|file| REPLACED.contains(&file))
+    name.starts_with(".partial-")
+        || file.is_some_and(|file| file.starts_with('.') || REPLACED.contains(&file))
 }
 
 /// Whether a directory has nothing that is worth keeping: only what a run leaves that is killed before
