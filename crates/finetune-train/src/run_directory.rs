@@ -16,7 +16,7 @@ use crate::{
     ADAPTER, EventLog, FileFacts, Manifest, ModelSettings, SavedPlan, Start, TrainError, TrainPlan,
     checkpoints::NOT_OF_THE_MODEL,
     event_log::{EVENTS, SavedLog},
-    saved_plan::{PLAN, missing},
+    saved_plan::{PLAN, lost},
 };
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
@@ -68,8 +68,7 @@ impl RunDirectory {
                 return Err(refuse(match path.join(PLAN).exists() {
                     true if run.is_complete() => "it has a complete run, and nothing is overwritten".into(),
                     true => "it has a run that is not complete (--resume auto goes on with it), and nothing is overwritten".into(),
-                    false if run.checkpoints().exists() => missing(path),
-                    false => "it exists already, and nothing is overwritten".into(),
+                    false => lost(path).unwrap_or("it exists already, and nothing is overwritten".into()),
                 }));
             }
             if run._lock.is_none() {
@@ -120,7 +119,7 @@ impl RunDirectory {
                     "it has no {PLAN}: the run was ended before it began, and there is nothing to go on with; begin it anew with `finetune train … --output {}`",
                     path.display()
                 ),
-                true => missing(path),
+                true => lost(path).unwrap_or(format!("it has no {PLAN}")),
             };
             return Err(TrainError::NoRun {
                 path: path.into(),

@@ -131,16 +131,14 @@ fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
     steps.filter_map(file).next()
 }
 
-/// That a run has no plan, and where there is a copy of it.
-pub(crate) fn missing(run: &Path) -> String {
-    match checkpoint_file(&run.join("checkpoints")) {
-        Some(copy) => format!(
-            "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
-            copy.display(),
-            run.join(PLAN).display()
-        ),
-        None => format!("it has no {PLAN}"),
-    }
+/// Of a run that has lost its plan: that it has, and where there is a copy.
+pub(crate) fn lost(run: &Path) -> Option<String> {
+    let copy = checkpoint_file(&run.join("checkpoints"))?;
+    Some(format!(
+        "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
+        copy.display(),
+        run.join(PLAN).display()
+    ))
 }
 
 /// That the plan's file cannot be read as one: the keys that are not what they were, and how to bring
