@@ -23,6 +23,7 @@ mod optimizer;
 mod packed;
 mod portable;
 mod precision;
+mod processor;
 mod products;
 pub mod random;
 
@@ -45,4 +46,5 @@ pub use optimizer::{
 };
 pub use packed::{AttentionShape, Offsets, PackedTokens, UsedRows};
 pub use precision::Precision;
+pub use processor::may_use;
 pub use products::{PackedWeight, Products, time_in_products};

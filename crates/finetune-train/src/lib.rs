@@ -71,7 +71,7 @@ pub use evaluation::{Accumulator, ChosenMetric, CustomMetrics, Evaluation, Summa
 pub use event::{Event, Observer, Observers, StopReason};
 pub use event_log::EventLog;
 pub use features::{FeatureLimits, FeatureReport, FeatureStore, forward};
-pub use finetune_kernels::Precision;
+pub use finetune_kernels::{Precision, may_use};
 pub use frozen_prefix::FrozenPrefix;
 pub use gradients::{ParameterGradients, clip_factor};
 pub(crate) use kept_model::KeptModel;

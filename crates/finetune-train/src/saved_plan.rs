@@ -133,7 +133,12 @@ fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
 
 /// Of a run that has lost its plan: that it has, and where there is a copy.
 pub(crate) fn lost(run: &Path) -> Option<String> {
-    let copy = checkpoint_file(&run.join("checkpoints"))?;
+    let Some(copy) = checkpoint_file(&run.join("checkpoints")) else {
+        let was_a_run = matches!(Manifest::read(run), Ok(Some(_)));
+        return was_a_run.then(|| {
+            format!("it has what is left of a run, but no {PLAN} and no checkpoint to go on from")
+        });
+    };
     Some(format!(
         "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
         copy.display(),

@@ -2,7 +2,7 @@
 
 use std::{env, fs, num::NonZero, thread};
 
-use finetune_train::{MachineFacts, ProgramFacts};
+use finetune_train::{MachineFacts, ProgramFacts, may_use};
 
 /// This program.
 pub fn program() -> ProgramFacts {
@@ -56,7 +56,7 @@ macro_rules! detected {
             detect!($name)
         })),+]
         .into_iter()
-        .filter(|(_, found)| *found)
+        .filter(|(name, found)| *found && may_use(name))
         .map(|(name, _)| name.to_string())
         .collect()
     };

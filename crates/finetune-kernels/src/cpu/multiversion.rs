@@ -20,11 +20,19 @@ impl InstructionSet {
     }
 
     fn detect() -> Self {
+        use crate::processor::Limit;
         use std::is_x86_feature_detected as has;
-        if !(has!("avx2") && has!("fma")) {
+
+        let limit = Limit::of_process();
+        if limit < Limit::Avx2 || !(has!("avx2") && has!("fma")) {
             return Self::Baseline;
         }
-        match has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+        match limit == Limit::Everything
+            && has!("avx512f")
+            && has!("avx512bw")
+            && has!("avx512dq")
+            && has!("avx512vl")
+        {
             true => Self::Avx512,
             false => Self::Avx2,
         }

@@ -8,6 +8,7 @@ use super::{
     kernel::{Kernel, Left, Tile},
     pack,
 };
+use crate::processor::Limit;
 
 /// Calls a function with the number of rows as its first constant, so that its sums stay in
 /// registers.
@@ -42,7 +43,7 @@ pub(crate) struct Avx512;
 
 impl Avx512 {
     pub(crate) fn is_available() -> bool {
-        std::is_x86_feature_detected!("avx512f")
+        Limit::of_process() == Limit::Everything && std::is_x86_feature_detected!("avx512f")
     }
 }
 

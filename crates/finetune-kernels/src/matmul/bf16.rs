@@ -12,6 +12,7 @@ use super::{
     kernel::{Kernel, Left, Tile},
     pack::{LINES_AHEAD, fetch, fetch_far},
 };
+use crate::processor::Limit;
 pub(super) const KC: usize = 768;
 /// Numbers of a line that are fetched ahead while packing along it.
 const LINE_AHEAD: usize = 256;
@@ -21,7 +22,8 @@ pub(crate) struct Avx512Bf16;
 
 impl Avx512Bf16 {
     pub(crate) fn is_available() -> bool {
-        std::is_x86_feature_detected!("avx512f")
+        Limit::of_process() == Limit::Everything
+            && std::is_x86_feature_detected!("avx512f")
             && std::is_x86_feature_detected!("avx512bw")
             && std::is_x86_feature_detected!("avx512bf16")
     }

@@ -9,6 +9,8 @@ use super::{
     kernel::{Kernel, Left, Tile},
     pack,
 };
+#[cfg(target_arch = "x86_64")]
+use crate::processor::Limit;
 
 const MR: usize = 6;
 const NR: usize = 16;
@@ -54,7 +56,9 @@ pub(crate) struct Avx2;
 #[cfg(target_arch = "x86_64")]
 impl Avx2 {
     pub(crate) fn is_available() -> bool {
-        std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma")
+        Limit::of_process() >= Limit::Avx2
+            && std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("fma")
     }
 }
 

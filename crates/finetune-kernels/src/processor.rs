@@ -1,0 +1,66 @@
+//! How much of the processor is used: all that it has, or less, so that what runs on a smaller one can be
+//! tested on a larger.
+
+use std::sync::LazyLock;
+
+/// Environment variable for tests: `avx2` leaves out AVX-512 and AMX, `baseline` all that not every
+/// processor of the architecture has. Any other value means nothing.
+const VARIABLE: &str = "FINETUNE_CPU";
+
+/// The most that kernels may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Limit {
+    Baseline,
+    Avx2,
+    Everything,
+}
+
+impl Limit {
+    pub(crate) fn of_process() -> Self {
+        static LIMIT: LazyLock<Limit> =
+            LazyLock::new(|| Limit::named(std::env::var(VARIABLE).ok().as_deref()));
+        *LIMIT
+    }
+
+    fn named(name: Option<&str>) -> Self {
+        match name {
+            Some("baseline") => Self::Baseline,
+            Some("avx2") => Self::Avx2,
+            _ => Self::Everything,
+        }
+    }
+
+    fn allows(self, feature: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Avx2 => {
+                matches!(feature, "avx" | "avx2" | "fma" | "f16c") || Self::Baseline.allows(feature)
+            }
+            Self::Baseline => !feature.starts_with("avx") && !matches!(feature, "fma" | "f16c"),
+        }
+    }
+}
+
+/// Whether kernels may use a feature of the processor, by its name in Rust, if it has it:
+/// `FINETUNE_CPU=avx2` or `baseline` forbids some, for tests.
+pub fn may_use(feature: &str) -> bool {
+    Limit::of_process().allows(feature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_by_name() {
+        let allowed = |name: Option<&str>| {
+            let features = ["sse4.2", "avx", "avx2", "fma", "avx512f", "avx512bf16"];
+            let limit = Limit::named(name);
+            features.map(|feature| u8::from(limit.allows(feature)))
+        };
+        assert_eq!(allowed(None), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(allowed(Some("other")), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(allowed(Some("avx2")), [1, 1, 1, 1, 0, 0]);
+        assert_eq!(allowed(Some("baseline")), [1, 0, 0, 0, 0, 0]);
+    }
+}
