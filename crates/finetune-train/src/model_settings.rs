@@ -116,7 +116,10 @@ impl ModelSettings {
         let plan = serde_json::to_value(&self.plan).unwrap_or_default();
         let mut file = json!({"format_version": VERSION});
         for key in KEPT {
-            file[key] = plan[key].clone();
+            // What the plan leaves out has its default, which is not null.
+            if let Some(value) = plan.get(key) {
+                file[key] = value.clone();
+            }
         }
         file["train_files"] = json!(self.train_files);
         format!("{file:#}\n")
