@@ -116,7 +116,7 @@ impl ModelSettings {
         let plan = serde_json::to_value(&self.plan).unwrap_or_default();
         let mut file = json!({"format_version": VERSION});
         for key in KEPT {
-            // A key that is left out of a plan has its default.
+            // What the plan leaves out has its default, which is not null.
             if let Some(value) = plan.get(key) {
                 file[key] = value.clone();
             }

@@ -78,7 +78,7 @@ impl Kept {
 
     /// What separates the labels of a row in one cell: as given, else as in training.
     pub fn label_separator(&self, given: Option<char>) -> Option<char> {
-        given.or(self.plan()?.label_separator)
+        given.or_else(|| self.plan()?.label_separator)
     }
 
     /// How CSV files are read: as given, else as in training.
