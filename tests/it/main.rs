@@ -21,6 +21,7 @@ mod hub_dataset;
 #[allow(dead_code)]
 mod hub_server;
 mod interrupt;
+mod label_reading;
 mod library;
 mod logs;
 mod loop_options;

@@ -137,6 +137,20 @@ fn rows_of_a_regressor_that_do_not_fit_are_refused() {
     assert!((summary.per_output[1].spearman - 1.0).abs() < 1e-12);
 }
 
+/// Targets with more digits than an `f32` has: rounded, the errors would be 0 and 0.
+#[test]
+fn targets_of_a_regressor_keep_all_digits() {
+    let mut evaluation = RegressionAccumulator::new(1);
+    evaluation
+        .update(&[16_777_216.0], &[16_777_217.0], 1.0)
+        .unwrap();
+    evaluation.update(&[1e9], &[1e9 + 0.5], 0.25).unwrap();
+    let summary = evaluation.summary();
+    assert_eq!((summary.mae, summary.mse), (0.75, 0.625));
+    let targets = Targets::Values(&[16_777_217.0, 1e9 + 0.5]);
+    assert_eq!(evaluation.predictions().targets(), targets);
+}
+
 #[test]
 fn bootstrap_options_are_checked() {
     let matrix = ConfusionMatrix::new(2);

@@ -456,6 +456,15 @@ fn decimals_and_texts_as_bytes() {
 fn numbers_keep_all_digits() {
     let found = csv(&["16777217", "1000000000.1"], &[], REGRESSION).unwrap();
     let values = vec![16_777_217.0, 1_000_000_000.1];
+    let labels = BatchLabels::Values {
+        width: 1,
+        values: values.clone(),
+    };
+    // And through the file of tokens.
+    let (_folder, split) = open("x.csv", "text,label\na,16777217\nb,1000000000.1\n");
+    let schema = crate::common::regression(&["label"]);
+    let data = crate::common::build(&split.unwrap(), Some(&schema), 8, None).unwrap();
+    assert_eq!(data.labels(&[0, 1]).unwrap(), labels);
     assert_eq!(found.labels, [BatchLabels::Values { width: 1, values }]);
 }
 
