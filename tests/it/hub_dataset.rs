@@ -154,6 +154,12 @@ fn train_resume_replay_and_evaluate_by_name() {
     ];
     let evaluated = run(&scratch, &hub, false, &evaluate).succeeded().json();
     assert_eq!(evaluated["accuracy"], results["test"]["accuracy"]);
+    // By default too, though one of the splits was never downloaded; and the data set is remembered.
+    for line in [&evaluate[..6], &evaluate[..2]] {
+        let line = [line, &["--json"]].concat();
+        let evaluated = run(&scratch, &hub, false, &line).succeeded().json();
+        assert_eq!(evaluated["accuracy"], results["test"]["accuracy"]);
+    }
     assert!(hub.take_requests().is_empty());
 }
 

@@ -224,21 +224,23 @@ fn pythons_flags_train_the_same() {
 fn a_run_is_resumed_from_another_folder() {
     let scratch = scratch();
     let results = train(&scratch, "--epochs 1 --json").succeeded().json();
-    std::fs::remove_file(scratch.path("run/results.json")).unwrap();
     let run = scratch.path("run");
     let arguments = ["resume", argument(&run), "--json"];
     let elsewhere = tempfile::tempdir().unwrap();
-    let output = scratch
-        .command(&arguments)
-        .current_dir(elsewhere.path())
-        .output()
-        .unwrap();
-    let resumed = crate::command::Run::new(&arguments, output).succeeded();
-    assert!(
-        resumed.stderr.contains("note: the run began in "),
-        "{resumed}"
-    );
-    assert_eq!(resumed.json()["validation"], results["validation"]);
+    // Once from there, once from where it began by its absolute path, and again from there.
+    for (folder, has_moved) in [
+        (elsewhere.path(), true),
+        (run.parent().unwrap(), false),
+        (elsewhere.path(), true),
+    ] {
+        std::fs::remove_file(scratch.path("run/results.json")).unwrap();
+        let mut command = scratch.command(&arguments);
+        let output = command.current_dir(folder).output().unwrap();
+        let resumed = Run::new(&arguments, output).succeeded();
+        let note = resumed.stderr.contains("note: the run began in ");
+        assert_eq!(note, has_moved, "{resumed}");
+        assert_eq!(resumed.json()["validation"], results["validation"]);
+    }
 }
 
 /// A step of four batches of 4 is a step of one batch of 16, the short last one of an epoch

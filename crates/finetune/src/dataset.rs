@@ -87,13 +87,6 @@ impl DatasetSplits {
         }
     }
 
-    pub fn split_names(&self) -> Vec<&str> {
-        match self {
-            Self::Here(dataset) => dataset.split_names(),
-            Self::OnHub(found) => found.split_names(),
-        }
-    }
-
     /// Brings the files here that these split expressions need, and no others.
     pub fn open<S: AsRef<str>>(
         self,

@@ -59,6 +59,17 @@ fn absolute(path: &str) -> String {
     absolute.map_or_else(|_| path.to_string(), |path| path.display().to_string())
 }
 
+/// The output of a plan for a run that is at `run` now: as it was, if that can still be told from where
+/// the run is, because other relative paths stand against the same folder.
+pub fn output_of(run: &Path, plan: &TrainPlan) -> String {
+    let was = Path::new(&plan.output);
+    let is_there = run.canonicalize().is_ok_and(|run| run.ends_with(was));
+    match was.is_relative() && is_there {
+        true => plan.output.clone(),
+        false => run.display().to_string(),
+    }
+}
+
 /// Goes to the folder in which a run began, so that the relative paths of its plan mean what they did.
 /// The run's directory is given back as an absolute path where that was done.
 pub fn go_where_it_began(run: &Path) -> PathBuf {

@@ -19,7 +19,8 @@ use crate::{
 
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
-    let (run, saved) = RunDirectory::open(&paths::go_where_it_began(&arguments.run))?;
+    let path = paths::go_where_it_began(&arguments.run);
+    let (run, saved) = RunDirectory::open(&path)?;
     if run.is_complete() {
         return say_complete(&run);
     }
@@ -35,7 +36,7 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
             &arguments.accept,
         )?;
         drop(run);
-        return supervise(&arguments.run, &worker_options(arguments));
+        return supervise(&path, &worker_options(arguments));
     }
     resume(run, &saved, now, arguments, load_unchanged)
 }
@@ -70,7 +71,7 @@ pub fn resume(
         now.model_files.clear();
     }
     // Where the run is now is no difference.
-    now.output = run.path().display().to_string();
+    now.output = paths::output_of(run.path(), saved.trained());
     for difference in saved.check_resumable(&now, &arguments.accept)? {
         if difference.key != "output" {
             let (key, saved, now) = (difference.key, difference.saved, difference.now);

@@ -67,16 +67,20 @@ impl Data {
             revision: &revision,
         }
         .find(&options)?;
-        // Which splits are evaluated is found out with all of them at hand.
-        let splits = found.split_names().into_iter().map(str::to_string);
-        let splits: Vec<_> = splits.collect();
-        let splits: Vec<_> = match &arguments.split {
-            Some(expression)
-                if arguments.find_thresholds.is_none() && expression != "validation" =>
-            {
-                vec![expression.as_str()]
+        let named = arguments.split.clone();
+        let named =
+            named.filter(|name| arguments.find_thresholds.is_none() && name != "validation");
+        let splits: Vec<String> = match (named, kept) {
+            (Some(expression), _) => vec![expression],
+            // Which of these are evaluated is found out with all of them at hand.
+            (None, kept) => {
+                let roles = ["train", "validation", "test"].into_iter();
+                let own =
+                    kept.map(|own| [&own.train_split, &own.validation_split, &own.test_split]);
+                let own = own.into_iter().flatten().cloned();
+                let usual = roles.filter_map(|role| found.default_split(role));
+                usual.chain(own).collect()
             }
-            _ => splits.iter().map(String::as_str).collect(),
         };
         Ok(Self {
             dataset: found.open(&splits, &options)?.dataset,
