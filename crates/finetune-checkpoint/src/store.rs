@@ -328,6 +328,13 @@ fn is_no_space(error: &io::Error) -> bool {
     )
 }
 
+impl Drop for CheckpointStore {
+    fn drop(&mut self) {
+        // What could not be removed when it was due; else it is removed when the store is opened next.
+        let _ = remove_leftovers(self.directory.path());
+    }
+}
+
 fn remove_leftovers(directory: &Path) -> Result<(), CheckpointError> {
     for entry in fs::read_dir(directory).context("read", directory)? {
         let entry = entry.context("read", directory)?;

@@ -274,9 +274,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Not `.removed-…`: where a call that removes one fails, the next session does it, if there is one.
 fn is_partial(name: &str) -> bool {
-    name.starts_with(".partial") || name.ends_with(".partial")
+    name.starts_with(".partial") || name.starts_with(".removed") || name.ends_with(".partial")
 }
 
 fn text(output: &Output) -> String {
