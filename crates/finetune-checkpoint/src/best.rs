@@ -55,13 +55,7 @@ pub(crate) fn set(
         return Ok(());
     }
     match best {
-        Some(step) => store(
-            directory,
-            &Best {
-                step,
-                previous: None,
-            },
-        ),
+        Some(step) => store_alone(directory, step),
         None => forget(directory),
     }
 }
@@ -73,15 +67,15 @@ pub(crate) fn settle(directory: &CheckpointDirectory) -> Result<(), CheckpointEr
     };
     match best.in_force(directory) {
         Some(step) if step == best.step => Ok(()),
-        Some(step) => store(
-            directory,
-            &Best {
-                step,
-                previous: None,
-            },
-        ),
+        Some(step) => store_alone(directory, step),
         None => forget(directory),
     }
+}
+
+/// Stores a step as the best that has its checkpoint.
+fn store_alone(directory: &CheckpointDirectory, step: u64) -> Result<(), CheckpointError> {
+    let previous = None;
+    store(directory, &Best { step, previous })
 }
 
 fn forget(directory: &CheckpointDirectory) -> Result<(), CheckpointError> {

@@ -30,6 +30,18 @@ pub struct CsvOptions {
 }
 
 impl CsvOptions {
+    /// These, and where one is `None` that of `others`.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            delimiter: self.delimiter.or(others.delimiter),
+            quoting: self.quoting.or(others.quoting),
+            escape: self.escape.or(others.escape),
+            comment: self.comment.or(others.comment),
+            encoding: self.encoding.or(others.encoding),
+        }
+    }
+
     /// Is all of it left to be recognised?
     pub fn is_default(&self) -> bool {
         *self == Self::default()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::class_folders::class_folders;
 use crate::column::{Kind, describe};
-use crate::discover::{discover, find_split, split_in_name};
+use crate::discover::{default_split, discover, find_split, split_in_name};
 use crate::hf_metadata;
 use crate::row_set::RowSet;
 use crate::source::SourceFile;
@@ -176,8 +176,8 @@ impl Dataset {
             return Some((role.to_owned(), None));
         }
         let mut names = self.split_names();
+        let first = default_split(&names, role)?.to_owned();
         names.retain(|name| split_in_name(name) == Some(role));
-        let first = (*names.first()?).to_owned();
         let note = Note::new(format!(
             "{}: of the splits {} the first is taken for {role}; --{role}-split (of evaluate: --split) names another, or several with a + between",
             self.path,

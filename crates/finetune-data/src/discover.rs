@@ -55,6 +55,17 @@ pub fn find_split<'a>(names: &[&'a str], wanted: &str) -> Option<&'a str> {
     })
 }
 
+/// The split to take for `train`, `validation` or `test` where none was named: that of
+/// [`find_split`], else the first of several such as `validation_matched` and
+/// `validation_mismatched`.
+pub fn default_split<'a>(names: &[&'a str], role: &str) -> Option<&'a str> {
+    let of_several = || {
+        let mut names = names.iter().copied();
+        names.find(|name| split_in_name(name) == Some(role))
+    };
+    find_split(names, role).or_else(of_several)
+}
+
 fn no_data_files(path: &Path) -> Error {
     Error::NoDataFiles {
         path: path.to_path_buf(),

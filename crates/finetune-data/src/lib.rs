@@ -66,7 +66,7 @@ pub use caught::panic_is_caught;
 pub use columns::Columns;
 pub use csv_options::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting};
 pub use dataset::Dataset;
-pub use discover::find_split;
+pub use discover::{default_split, find_split};
 pub use error::{Error, Place, Result};
 pub use inferred::Inferred;
 pub use label_cells::{IntegerLists, LabelCells};

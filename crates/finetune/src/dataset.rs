@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use finetune_data::{Dataset, Error, ReadOptions, find_split, splits_in};
+use finetune_data::{Dataset, Error, ReadOptions, default_split, find_split, splits_in};
 use finetune_hub::{FoundDataset, Hub, is_dataset_name};
 
 use crate::{download::shown, error::Failure};
@@ -77,13 +77,7 @@ impl DatasetSplits {
     pub fn default_split(&self, role: &str) -> Option<String> {
         match self {
             Self::Here(dataset) => dataset.default_split(role).map(|(name, _)| name),
-            Self::OnHub(found) => {
-                let names = found.split_names();
-                let of_several = || names.iter().copied().find(|name| name.starts_with(role));
-                find_split(&names, role)
-                    .or_else(of_several)
-                    .map(str::to_string)
-            }
+            Self::OnHub(found) => default_split(&found.split_names(), role).map(str::to_string),
         }
     }
 

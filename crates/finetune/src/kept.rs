@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use finetune_data::{Columns, CsvOptions, Split};
+use finetune_hub::FoundModel;
 use finetune_train::{ModelSettings, Precision, PrecisionChoice, TrainPlan};
 
 use crate::{error::Failure, model, output::say, shell::quote};
@@ -15,16 +16,29 @@ const BATCH_SIZE: usize = 32;
 /// What is kept with a model; of one that transformers saved, nothing.
 pub struct Kept {
     settings: Option<ModelSettings>,
+    /// The files of a model that is named as on the hub.
+    found: Option<FoundModel>,
 }
 
 impl Kept {
     /// Reads it from the model's directory, which for a name of the hub is found first.
     pub fn read(name: &str, revision: Option<&str>) -> Result<Self, Failure> {
-        let settings = match Path::new(name).is_dir() {
-            true => ModelSettings::read(Path::new(name))?,
-            false => ModelSettings::read(&model::find(name, revision)?.dir)?,
+        let found = match Path::new(name).is_dir() {
+            true => None,
+            false => Some(model::find(name, revision)?),
         };
-        Ok(Self { settings })
+        let directory = found
+            .as_ref()
+            .map_or(Path::new(name), |found| found.dir.as_path());
+        Ok(Self {
+            settings: ModelSettings::read(directory)?,
+            found,
+        })
+    }
+
+    /// The model's files, where they were looked for.
+    pub fn found(&self) -> Option<&FoundModel> {
+        self.found.as_ref()
     }
 
     /// The kept settings.
@@ -83,14 +97,7 @@ impl Kept {
 
     /// How CSV files are read: as given, else as in training.
     pub fn csv(&self, given: CsvOptions) -> CsvOptions {
-        let kept = self.plan().map(|plan| plan.csv.clone()).unwrap_or_default();
-        CsvOptions {
-            delimiter: given.delimiter.or(kept.delimiter),
-            quoting: given.quoting.or(kept.quoting),
-            escape: given.escape.or(kept.escape),
-            comment: given.comment.or(kept.comment),
-            encoding: given.encoding.or(kept.encoding),
-        }
+        given.or(self.plan().map(|plan| plan.csv.clone()).unwrap_or_default())
     }
 
     /// Whether the training left out rows without a text or a label.

@@ -1,6 +1,7 @@
 //! `finetune`: arguments to plan to engine to report.
 
 mod args;
+mod batch_size;
 mod class_checks;
 mod comparison;
 mod data;

@@ -41,7 +41,7 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         model_base: arguments.model.clone(),
         labels: arguments.labels.clone(),
     };
-    let mut classifier = model::classifier(&directory, &open, &device)?;
+    let mut classifier = model::classifier(&directory, None, &open, &device)?;
     let before = classifier.predict(&SAMPLES)?;
     classifier.merge_adapter()?;
     let after = classifier.predict(&SAMPLES)?;

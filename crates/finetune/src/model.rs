@@ -48,9 +48,11 @@ impl Verification {
     }
 }
 
-/// Loads a saved model, or an adapter with the base model that it names, or the one given.
+/// Loads a saved model, or an adapter with the base model that it names, or the one given. `found` are
+/// the model's files if somebody has looked for them already.
 pub fn classifier(
     name: &str,
+    found: Option<&FoundModel>,
     open: &ModelArguments,
     device: &Device,
 ) -> Result<Classifier, Failure> {
@@ -63,7 +65,10 @@ pub fn classifier(
             )));
         }
         false => {
-            let files = find(name, open.revision.as_deref())?;
+            let files = match found {
+                Some(found) => found.clone(),
+                None => find(name, open.revision.as_deref())?,
+            };
             let verification = Verification::begin(&files)?;
             let loaded = Classifier::load_on(&files.dir, device);
             verification.wait()?;

@@ -3,7 +3,7 @@
 mod calibration;
 mod chosen_rows;
 mod errors;
-pub mod options;
+mod options;
 mod pair;
 mod subject;
 mod thresholds;

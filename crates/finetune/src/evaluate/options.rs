@@ -5,7 +5,7 @@ use finetune_metrics::{Metric, Task};
 use finetune_models::Outputs;
 
 use super::subject::Subject;
-use crate::{args::EvaluateArguments, error::Failure, run_model};
+use crate::{args::EvaluateArguments, batch_size, error::Failure, run_model};
 
 /// The models' names: one, or two to compare. A run's name is its model's.
 pub fn models(arguments: &EvaluateArguments) -> Result<Vec<String>, Failure> {
@@ -25,28 +25,12 @@ pub fn models(arguments: &EvaluateArguments) -> Result<Vec<String>, Failure> {
 
 /// Numbers that make no sense, and metrics that nobody knows.
 pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
-    if arguments.batch_size == Some(0) {
-        return Err(Failure::User(
-            "--batch-size is 0; expected at least 1".into(),
-        ));
-    }
-    most_rows(arguments.batch_size.unwrap_or_default())?;
+    arguments.batch_size.map_or(Ok(()), batch_size::check)?;
     for name in &arguments.metrics {
         name.parse::<Metric>()
             .map_err(|error| Failure::User(format!("--metrics: {error}")))?;
     }
     Ok(())
-}
-
-/// Refuses a batch of more rows than any memory holds, whose tokens could not be counted.
-pub fn most_rows(batch_size: usize) -> Result<(), Failure> {
-    const MOST: usize = 10_000_000;
-    match batch_size > MOST {
-        true => Err(Failure::User(format!(
-            "--batch-size is {batch_size}; expected at most {MOST}"
-        ))),
-        false => Ok(()),
-    }
 }
 
 /// Options that the models have no use for, and models that cannot be compared. Gives the metrics

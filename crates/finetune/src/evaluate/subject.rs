@@ -50,7 +50,7 @@ impl Subject {
         arguments: &EvaluateArguments,
         device: &Device,
     ) -> Result<Self, Failure> {
-        let mut classifier = model::classifier(name, &arguments.open, device)?;
+        let mut classifier = model::classifier(name, kept.found(), &arguments.open, device)?;
         classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
         Ok(Self {
             name: name.into(),

@@ -10,9 +10,9 @@ use finetune_train::device;
 
 pub use self::source::Row;
 use self::{chunks::Chunks, source::Source, timings::Timings};
-use crate::evaluate::options::most_rows;
 use crate::{
     args::{Format, PredictArguments},
+    batch_size,
     error::Failure,
     interrupt,
     kept::Kept,
@@ -31,17 +31,12 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     interrupt::listen()?;
     interrupt::at_once(true);
     let device = device(&arguments.device)?;
-    most_rows(arguments.batch_size)?;
-    if arguments.batch_size == 0 {
-        return Err(Failure::User(
-            "--batch-size is 0; expected at least 1".into(),
-        ));
-    }
+    batch_size::check(arguments.batch_size)?;
     let name = run_model::resolve(&arguments.model)?;
     let kept = Kept::read(&name, arguments.open.revision.as_deref())?;
     let (format, whole_rows) = form(arguments)?;
     let source = Source::open(arguments, &kept, whole_rows)?;
-    let mut classifier = model::classifier(&name, &arguments.open, &device)?;
+    let mut classifier = model::classifier(&name, kept.found(), &arguments.open, &device)?;
     classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
     let by_default = classifier.default_max_length();
     let max_length = kept.max_length(arguments.max_length, by_default);
