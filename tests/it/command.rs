@@ -28,6 +28,18 @@ fn binary() -> PathBuf {
     path
 }
 
+/// Variables of one's own that the program reads, or its libraries do.
+const OF_A_USER: [&str; 8] = [
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "RUST_LOG",
+    "COLUMNS",
+];
+
 /// A folder that goes away with the test; commands run in it, with caches of their own and offline.
 pub struct Scratch(TempDir);
 
@@ -73,13 +85,15 @@ impl Scratch {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        for name in [
-            "HF_HUB_CACHE",
-            "HUGGINGFACE_HUB_CACHE",
-            "HF_ENDPOINT",
-            "HF_TOKEN",
-        ] {
-            command.env_remove(name);
+        // Whatever the user has set for himself.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let is_of_a_hub = ["HF_", "HUGGING", "TRANSFORMERS_", "XDG_"]
+                .iter()
+                .any(|start| text.starts_with(start));
+            if is_of_a_hub || OF_A_USER.contains(&&*text) {
+                command.env_remove(name);
+            }
         }
         command
             .args(arguments)

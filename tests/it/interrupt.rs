@@ -19,7 +19,7 @@ fn interrupt(scratch: &Scratch, arguments: &[&str], ready: impl Fn() -> bool) ->
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(600);
     while !ready() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -115,7 +115,7 @@ fn while_predictions_are_written() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(600);
         while partial() == 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -127,5 +127,81 @@ fn while_predictions_are_written() {
         assert!(sent.success());
         assert_eq!(code, Some(130), "{file:?}");
         scratch.unchanged_since(&before);
+    }
+}
+
+/// The last row cannot be read, so that a scan that went on to its end would say that, and not that it was
+/// interrupted. The signal is sent when the program has the file open, far from its end.
+#[cfg(target_os = "linux")]
+#[test]
+fn while_files_are_looked_through() {
+    use std::io::Write;
+    let scratch = Scratch::new();
+    let block = samples::examples(2000);
+    for (name, head, row, last) in [
+        ("many.csv", "text,label\n", "CSV", "\"no end,positive\n"),
+        ("many.jsonl", "", "JSON", "{\"text\": \"no end\n"),
+    ] {
+        let rows: String = match row {
+            "CSV" => samples::csv(&block)["text,label\n".len()..].to_owned(),
+            _ => {
+                let line = |(text, class): &samples::Example| {
+                    let label = samples::CLASSES[*class];
+                    serde_json::json!({"text": text, "label": label}).to_string() + "\n"
+                };
+                block.iter().map(line).collect()
+            }
+        };
+        let path = scratch.path(name);
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(head.as_bytes()).unwrap();
+        for _ in 0..1000 {
+            file.write_all(rows.as_bytes()).unwrap();
+        }
+        file.write_all(last.as_bytes()).unwrap();
+    }
+    let before = scratch.entries();
+    let model = fixtures::path("tiny_bert");
+    let model = argument(&model);
+    for name in ["many.csv", "many.jsonl"] {
+        for arguments in [
+            &[
+                "train",
+                "--model",
+                model,
+                "--dataset",
+                name,
+                "--output",
+                "run",
+            ][..],
+            &["evaluate", model, "--dataset", name],
+            &[
+                "predict", "--model", model, "--file", name, "--output", "out.csv",
+            ],
+        ] {
+            let mut command = scratch.command(arguments);
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let files = format!("/proc/{}/fd", child.id());
+            let is_open = || {
+                let files = std::fs::read_dir(&files).into_iter().flatten().flatten();
+                let mut links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+                links.any(|link| link.ends_with(name))
+            };
+            while !is_open() {
+                assert!(
+                    child.try_wait().unwrap().is_none(),
+                    "{arguments:?}: too fast"
+                );
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let pid = child.id().to_string();
+            let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+            assert!(sent.success());
+            let run = Run::new(arguments, child.wait_with_output().unwrap());
+            assert_eq!(run.code, Some(130), "{run}");
+            assert!(!run.stderr.contains("error: "), "{run}");
+            scratch.unchanged_since(&before);
+        }
     }
 }

@@ -8,7 +8,7 @@ use finetune_data::{
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Run, Scratch, split},
+    command::{Run, Scratch, argument, split},
     samples,
 };
 
@@ -382,4 +382,80 @@ fn hidden_test_labels() {
     scratch
         .run(&[&none[..], &["--model", model.to_str().unwrap()], &fixed[..]].concat())
         .succeeded();
+}
+
+/// Class names that are integers, as they stand in the data, need no quotes in TOML.
+#[test]
+fn names_that_are_integers_in_a_plan() {
+    let scratch = Scratch::new();
+    let rows = samples::examples(40);
+    let line = |(text, class): &samples::Example| format!("\"{text}\",{}\n", [-1, 1][*class]);
+    let lines: String = rows.iter().map(line).collect();
+    scratch.write("rows.csv", format!("text,label\n{lines}"));
+    scratch.write("plan.toml", "labels = [1, -1]\nmax_steps = 1\n");
+    let model = crate::fixtures::path("tiny_bert");
+    let fixed = [
+        "train",
+        "--model",
+        argument(&model),
+        "--dataset",
+        "rows.csv",
+    ];
+    for (run, options) in [
+        ("file", &["plan.toml"][..]),
+        ("set", &["--max-steps", "1", "--set", "labels=[1,-1]"]),
+        ("flag", &["--max-steps", "1", "--labels", "1,-1"]),
+    ] {
+        let arguments = [&fixed[..], &["--output", run], options].concat();
+        scratch.run(&arguments).succeeded();
+        let config = scratch.json(&format!("{run}/model/config.json"));
+        assert_eq!(config["id2label"]["0"], "1", "{run}");
+        assert_eq!(config["id2label"]["1"], "-1", "{run}");
+    }
+    scratch.write("plan.toml", "labels = [1.5]\n");
+    let arguments = [&fixed[..], &["plan.toml"]].concat();
+    scratch.refuses(
+        &arguments,
+        &["plan.toml", "a text or an integer, or a list of them"],
+    );
+}
+
+/// A column of integers and floats is one of floats, which do not have every large integer.
+#[test]
+fn integers_that_floats_do_not_have() {
+    let scratch = Scratch::new();
+    let rows = |numbers: [&str; 2]| {
+        let line = |(text, class): samples::Example| {
+            let number = numbers[class];
+            format!("{{\"text\": \"{text}\", \"label\": {number}}}\n")
+        };
+        samples::examples(40)
+            .into_iter()
+            .map(line)
+            .collect::<String>()
+    };
+    // 2^53 + 1
+    scratch.write("rows.jsonl", rows(["9007199254740993", "2.5"]));
+    let words = ["9007199254740993 cannot be kept exactly", "all as strings"];
+    scratch.refuses_train(&split("--dataset rows.jsonl"), &words);
+    scratch.write("rows.jsonl", rows(["2.0", "9007199254740993"]));
+    scratch.refuses_train(&split("--dataset rows.jsonl"), &words);
+    // 2^53
+    scratch.write("rows.jsonl", rows(["9007199254740992", "2.0"]));
+    scratch
+        .train(&split("--dataset rows.jsonl --max-steps 1"))
+        .succeeded();
+    let config = scratch.json("run/model/config.json");
+    assert_eq!(config["id2label"]["1"], "9007199254740992");
+
+    // Where the column is only handed on it keeps every digit.
+    let ids = "{\"text\": \"good\", \"id\": 9007199254740993}\n{\"text\": \"bad\", \"id\": 0.5}\n";
+    scratch.write("ids.jsonl", ids);
+    let predict = "predict --model run --file ids.jsonl --output out.csv";
+    scratch.run(&split(predict)).succeeded();
+    let out = String::from_utf8(scratch.read("out.csv")).unwrap();
+    assert!(
+        out.contains("9007199254740993") && out.contains("0.5"),
+        "{out}"
+    );
 }

@@ -397,3 +397,36 @@ fn every_event_is_as_documented() {
         );
     }
 }
+
+/// Class names come from strangers: TensorBoard gets no control character and no markup of theirs.
+#[test]
+fn class_names_in_tensorboard_are_harmless() {
+    let scratch = Scratch::new();
+    let names = ["<img src=x>\u{1b}[2J", "a&b\u{202e}"];
+    let rows = samples::examples(80).into_iter();
+    let lines = rows.map(|(text, class)| json!({"text": text, "label": names[class]}).to_string());
+    scratch.write("rows.jsonl", lines.collect::<Vec<_>>().join("\n"));
+    scratch
+        .train(&split("--dataset rows.jsonl --max-steps 1"))
+        .succeeded();
+    let mut files = fs::read_dir(scratch.path("run/tensorboard")).unwrap();
+    let bytes = fs::read(files.next().unwrap().unwrap().path()).unwrap();
+    let has = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    for tag in [
+        "eval/precision_recall/\\u{3c}img src=x\\u{3e}\\u{1b}[2J",
+        "eval/precision_recall/a\\u{26}b\\u{202e}",
+    ] {
+        assert!(has(tag), "no {tag}");
+    }
+    for raw in ["\u{1b}[2J", "\u{202e}"] {
+        assert!(!has(raw), "{raw:?}");
+    }
+    // The plan is text, and there code, in which markup is only shown.
+    let code = has("    labels = [\"<img src=x>\\u001B[2J\"");
+    let markup = bytes.windows(4).filter(|part| part == b"<img").count();
+    assert!(code && markup == 1, "{code} {markup}");
+}

@@ -222,8 +222,18 @@ fn pythons_flags_train_the_same() {
 /// Relative paths of a plan are those of the folder where the run began, wherever it is resumed.
 #[test]
 fn a_run_is_resumed_from_another_folder() {
+    resumed_from_another_folder("--epochs 1 --json");
+}
+
+/// The process of its own, which trains there, has them from the same folder.
+#[test]
+fn a_run_whose_batch_was_found_is_resumed_from_another_folder() {
+    resumed_from_another_folder("--epochs 1 --batch-size 16 --auto-find-batch-size --json");
+}
+
+fn resumed_from_another_folder(options: &str) {
     let scratch = scratch();
-    let results = train(&scratch, "--epochs 1 --json").succeeded().json();
+    let results = train(&scratch, options).succeeded().json();
     let run = scratch.path("run");
     let arguments = ["resume", argument(&run), "--json"];
     let elsewhere = tempfile::tempdir().unwrap();
@@ -395,7 +405,7 @@ fn a_batch_that_does_not_fit_after_all_is_halved() {
     command.stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
     let saved = scratch.path("run/checkpoints/step-000020/manifest.json");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(600);
     while !saved.exists() && std::time::Instant::now() < deadline {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

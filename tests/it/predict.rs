@@ -171,7 +171,7 @@ fn a_line_is_answered_before_the_next_one_comes() {
     });
     for text in TEXTS {
         writeln!(input, "{text}").unwrap();
-        let answer = answers.recv_timeout(Duration::from_secs(60));
+        let answer = answers.recv_timeout(Duration::from_secs(600));
         let Ok(answer) = answer else {
             child.kill().unwrap();
             panic!("no answer to {text:?}");
@@ -833,4 +833,31 @@ fn a_full_disk_is_said() {
     assert_eq!(lines.json_lines().len(), 4);
     let device = run(&["good", "--output", "/dev/full"], true);
     device.refused(&["/dev/full", "No space"]);
+}
+
+/// A closed standard output is the null device for the program: nothing is kept, and that is said.
+#[cfg(unix)]
+#[test]
+fn a_closed_standard_output_is_said() {
+    let scratch = Scratch::new();
+    let arguments = predict(&["good"]);
+    let command = scratch.command(&borrowed(&arguments));
+    for (redirection, said) in [(">&-", true), (">/dev/null", false), ("", false)] {
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", &format!("exec \"$0\" \"$@\" {redirection}")])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(scratch.path(""));
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let run = Run::new(&["predict"], shell.output().unwrap()).succeeded();
+        let note = "note: standard output is closed";
+        assert_eq!(run.stderr.contains(note), said, "{redirection}: {run}");
+        assert_eq!(run.stdout.is_empty(), !redirection.is_empty());
+    }
 }

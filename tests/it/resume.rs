@@ -225,7 +225,7 @@ fn signalled(scratch: &Scratch, signal: &str) -> Run {
     );
     let child = command(scratch, &arguments).spawn().unwrap();
     let saved = scratch.path("run/checkpoints/step-000050/manifest.json");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(600);
     while !saved.exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -31,7 +31,7 @@ fn spawn(scratch: &Scratch, arguments: &[&str]) -> Child {
 
 #[track_caller]
 fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(600);
     while !ready() {
         assert!(Instant::now() < deadline, "{what} never came");
         std::thread::sleep(Duration::from_millis(2));

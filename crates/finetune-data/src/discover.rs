@@ -179,6 +179,8 @@ pub(crate) fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
             files.push(entry);
         } else if entry.is_dir() && !is_hidden(&entry) {
             folders.push(entry);
+        } else if has_data_name(&entry) && entry.exists() {
+            regular_file(&entry)?;
         }
     }
     folders.sort();
@@ -186,6 +188,10 @@ pub(crate) fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 fn is_data_file(path: &Path) -> bool {
+    has_data_name(path) && path.is_file()
+}
+
+fn has_data_name(path: &Path) -> bool {
     // Files that `datasets` writes beside the data.
     const METADATA: [&str; 6] = [
         "config.json",
@@ -202,11 +208,7 @@ fn is_data_file(path: &Path) -> bool {
     let readme = Path::new(name)
         .file_stem()
         .is_some_and(|s| s.eq_ignore_ascii_case("readme") || s.eq_ignore_ascii_case("license"));
-    !is_hidden(path)
-        && !METADATA.contains(&name)
-        && !readme
-        && Format::of(path).is_some()
-        && path.is_file()
+    !is_hidden(path) && !METADATA.contains(&name) && !readme && Format::of(path).is_some()
 }
 
 /// Hidden, temporary, or a mark of Spark's (`_SUCCESS`).

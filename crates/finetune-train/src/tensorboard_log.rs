@@ -48,7 +48,7 @@ impl TensorboardLog {
         let text: Vec<_> = table
             .to_string()
             .lines()
-            .map(|line| format!("    {line}"))
+            .map(|line| format!("    {}", harmless(line, false)))
             .collect();
         writer.text("plan", 0, &text.join("\n"))?;
         writer.flush()?;
@@ -123,6 +123,7 @@ impl TensorboardLog {
     ) -> Result<(), TensorboardError> {
         for (class, labels, probabilities) in curves(predictions) {
             let tag = format!("{}/precision_recall/{class}", Self::prefix(split));
+            let tag = harmless(&tag, true);
             let points = DEFAULT_NUM_THRESHOLDS;
             self.writer
                 .pr_curve(&tag, step as i64, &labels, &probabilities, points)?;
@@ -134,7 +135,7 @@ impl TensorboardLog {
     fn write(&mut self, event: &Value) -> Result<(), TensorboardError> {
         let step = event["step"].as_u64().unwrap_or(0);
         let mut scalar = |tag: &str, value: &Value| match value.as_f64() {
-            Some(value) => self.scalar(tag, step, value),
+            Some(value) => self.scalar(&harmless(tag, true), step, value),
             None => Ok(()),
         };
         match event["event"].as_str().unwrap_or_default() {
@@ -223,6 +224,20 @@ fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
     tags
 }
 
+/// `text` with escapes for what comes from strangers' data and acts where it is shown: control characters,
+/// marks of writing direction and, with `markup`, what begins and ends markup.
+fn harmless(text: &str, markup: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c.is_control() || direction || markup && matches!(c, '<' | '>' | '&') {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Nested keys joined by dots, lists as text.
 fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValue)>) {
     let flat = match value {
@@ -236,14 +251,14 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValu
             }
             return;
         }
-        toml::Value::String(text) => HparamValue::Text(text.clone()),
+        toml::Value::String(text) => HparamValue::Text(harmless(text, true)),
         toml::Value::Boolean(value) => HparamValue::Bool(*value),
         toml::Value::Float(value) if value.is_finite() => HparamValue::Number(*value),
         // Beyond 2⁵³ a double does not have every integer.
         toml::Value::Integer(value) if value.unsigned_abs() <= 1 << 53 => {
             HparamValue::Number(*value as f64)
         }
-        other => HparamValue::Text(other.to_string()),
+        other => HparamValue::Text(harmless(&other.to_string(), true)),
     };
     into.push((prefix.to_string(), flat));
 }

@@ -7,10 +7,13 @@ use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Source};
 use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
 use finetune_train::{Classifier, TrainPlan};
 
-use crate::{args::ModelArguments, download::shown, error::Failure, output::say, run_model};
+use crate::{
+    args::ModelArguments, download::shown, error::Failure, output::say, run_model, special_files,
+};
 
 /// Finds the files of a name; downloads show their progress.
 pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
+    special_files::refuse_in(Path::new(name))?;
     shown(|report| Hub::from_env().find(name, revision, report))
 }
 

@@ -19,6 +19,7 @@ use crate::{
     paths,
     resume::load_unchanged,
     run_comparison::{Compared, compare},
+    special_files,
 };
 
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
@@ -27,6 +28,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     let output = output
         .transpose()
         .map_err(|error| Failure::User(format!("cannot tell where --output is: {error}")))?;
+    special_files::refuse_in_run(&arguments.run)?;
     let first = &paths::go_where_it_began(&arguments.run);
     let (original, saved) = RunDirectory::read(first)?;
     if !original.is_complete() {

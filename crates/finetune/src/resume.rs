@@ -13,12 +13,13 @@ use crate::{
     output::{say, show},
     paths,
     rows::Rows,
-    settings,
+    settings, special_files,
     supervise::{end_with_parent, supervise},
 };
 
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
+    special_files::refuse_in_run(&arguments.run)?;
     let path = paths::go_where_it_began(&arguments.run);
     let (run, saved) = RunDirectory::open(&path)?;
     if run.is_complete() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use finetune_train::TrainPlan;
 use toml::{Table, Value};
 
-use crate::{error::Failure, python_names, train_options::TrainOptions};
+use crate::{error::Failure, python_names, special_files, train_options::TrainOptions};
 
 /// The options of a file, if there is one, with the keys of `--set` over them, and the flags over
 /// those.
@@ -61,6 +61,7 @@ fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
 }
 
 fn from_file(path: &Path) -> Result<Table, Failure> {
+    special_files::refuse(path)?;
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));

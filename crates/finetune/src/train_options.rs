@@ -419,14 +419,28 @@ fn label_name(name: &str) -> Result<String, String> {
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
+    enum Name {
+        Text(String),
+        Integer(i64),
     }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(text) => vec![text],
-        OneOrMany::Many(texts) => texts,
-    })
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "expected a text or an integer, or a list of them"
+    )]
+    enum OneOrMany {
+        One(Name),
+        Many(Vec<Name>),
+    }
+    let names = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(name) => vec![name],
+        OneOrMany::Many(names) => names,
+    };
+    let text = |name| match name {
+        Name::Text(text) => text,
+        Name::Integer(number) => number.to_string(),
+    };
+    Ok(names.into_iter().map(text).collect())
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Saving on another thread: order, waiting, errors and panics.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use finetune_checkpoint::{
     BackgroundWriter, CheckpointDirectory, CheckpointError, CheckpointStore, Content,
@@ -55,13 +57,17 @@ fn submitting_waits_only_while_another_is_being_written() {
     writer.submit(1, content, false).unwrap();
     assert!(writer.poll().is_empty(), "returned before it is written");
 
-    let delay = Duration::from_millis(300);
+    let is_open = Arc::new(AtomicBool::new(false));
+    let opens = is_open.clone();
     let opener = thread::spawn(move || {
-        thread::sleep(delay);
+        thread::sleep(Duration::from_millis(300));
+        opens.store(true, Ordering::SeqCst);
         open.send(()).unwrap();
     });
+    let started = Instant::now();
     let waited = writer.submit(2, Content::default(), false).unwrap();
-    assert!(waited >= delay / 2, "{waited:?}");
+    assert!(is_open.load(Ordering::SeqCst), "returned before it may");
+    assert!(!waited.is_zero() && waited <= started.elapsed());
     // What waited, waited for the first one to be done.
     let polled: Vec<u64> = writer
         .poll()

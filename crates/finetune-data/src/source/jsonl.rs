@@ -307,6 +307,8 @@ enum Type {
     Null,
     Bool,
     Integer,
+    /// Integers, of which the one given has no equal among floats.
+    Wide(i64),
     Float,
     Text,
     List(Box<Type>),
@@ -319,6 +321,9 @@ impl Type {
         match value {
             Value::Null => Type::Null,
             Value::Bool(_) => Type::Bool,
+            Value::Integer(value) if i128::from(*value) != (*value as f64) as i128 => {
+                Type::Wide(*value)
+            }
             Value::Integer(_) => Type::Integer,
             Value::Float(_) => Type::Float,
             Value::Text(_) => Type::Text,
@@ -334,7 +339,7 @@ impl Type {
         match self {
             Type::Null | Type::Mixed(_) => "null",
             Type::Bool => "bool",
-            Type::Integer => "integer",
+            Type::Integer | Type::Wide(_) => "integer",
             Type::Float => "number",
             Type::Text => "string",
             Type::List(_) => "list",
@@ -343,6 +348,7 @@ impl Type {
     }
 
     fn join(self, other: Type, line: u64) -> Self {
+        let own_is_float = self == Type::Float;
         match (self, other) {
             (a, b) if a == b => a,
             (a @ Type::Mixed(_), _) => a,
@@ -350,6 +356,23 @@ impl Type {
             (a, Type::Null) => a,
             (Type::Null, b) => b,
             (Type::Integer, Type::Float) | (Type::Float, Type::Integer) => Type::Float,
+            (wide @ Type::Wide(_), Type::Integer | Type::Wide(_)) => wide,
+            (Type::Integer, wide @ Type::Wide(_)) => wide,
+            (Type::Wide(integer), Type::Float) | (Type::Float, Type::Wide(integer)) => {
+                Type::Mixed(format!(
+                    "line {line} has {}, the values before {}, and {integer} cannot be kept exactly among numbers with a decimal point; write them all as integers, or all as strings",
+                    if own_is_float {
+                        "an integer"
+                    } else {
+                        "a number with a decimal point"
+                    },
+                    if own_is_float {
+                        "a number with a decimal point"
+                    } else {
+                        "an integer"
+                    },
+                ))
+            }
             (Type::List(a), Type::List(b)) => Type::List(Box::new(a.join(*b, line))),
             (a, b) => Type::Mixed(format!(
                 "line {line} has a value of type {}, the values before of type {}",
@@ -364,7 +387,7 @@ impl Type {
         Ok(match self {
             Type::Null | Type::Text => DataType::Utf8,
             Type::Bool => DataType::Boolean,
-            Type::Integer => DataType::Int64,
+            Type::Integer | Type::Wide(_) => DataType::Int64,
             Type::Float => DataType::Float64,
             Type::List(item) => match *item {
                 Type::List(_) | Type::Object => {

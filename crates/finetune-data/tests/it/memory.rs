@@ -15,31 +15,37 @@ fn example() -> PathBuf {
         .join("memory")
 }
 
-/// What a run of the example took.
+/// What a run of the example took, where this system says it.
 struct Cost {
-    peak_megabytes: f64,
-    /// Rows of an epoch, sampled and batched, per second.
-    rows_per_second: f64,
+    peak_megabytes: Option<f64>,
+    /// Processor time of sampling and batching a row of an epoch.
+    seconds_per_row: Option<f64>,
 }
 
 fn cost(rows: u64, format: &str) -> Cost {
     let mut command = Command::new(example());
-    let output = command.args([&rows.to_string(), format]).output().unwrap();
+    command.args([&rows.to_string(), format]);
+    // Every thread has buffers of its own, which few rows do not fill.
+    command.env("RAYON_NUM_THREADS", "2");
+    let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success(),
         "{text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let number = |start: &str, end: &str| -> f64 {
-        let after = |line: &'_ str| Some(line.strip_prefix(start)?.to_owned());
-        let line = text.lines().find_map(after);
-        let line = line.unwrap_or_else(|| panic!("no {start:?} in {text}"));
-        line.trim_end_matches(end).parse().unwrap()
+    assert!(
+        text.contains(&format!("\n{rows} rows in one epoch")),
+        "{text}"
+    );
+    let number = |start: &str, end: &str| -> Option<f64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(start))?;
+        Some(line.trim_end_matches(end).parse().unwrap())
     };
+    let seconds = number("processor time of the epoch: ", " s");
     Cost {
         peak_megabytes: number("peak memory: ", " MB"),
-        rows_per_second: number(&format!("{rows} rows in one epoch at "), " rows/s"),
+        seconds_per_row: seconds.map(|seconds| seconds / rows as f64),
     }
 }
 
@@ -51,17 +57,21 @@ fn memory_and_time_per_row_are_flat() {
     }
     for format in ["parquet", "csv", "jsonl"] {
         let (few, many) = (cost(10_000, format), cost(300_000, format));
-        let (before, after) = (few.peak_megabytes, many.peak_megabytes);
-        eprintln!("{format}: {before:.1} MB for 10,000 rows, {after:.1} MB for 300,000 rows");
-        assert!(
-            after - before < 50.0,
-            "{format}: {before} MB against {after} MB"
-        );
-        // A quiet machine gives a ratio of about 1; what grows with the rows would give 30.
-        let (before, after) = (few.rows_per_second, many.rows_per_second);
-        assert!(
-            3.0 * after > before,
-            "{format}: {before} rows/s against {after}"
-        );
+        if let (Some(before), Some(after)) = (few.peak_megabytes, many.peak_megabytes) {
+            eprintln!("{format}: {before:.1} MB for 10,000 rows, {after:.1} MB for 300,000 rows");
+            assert!(
+                after - before < 50.0,
+                "{format}: {before} MB against {after} MB"
+            );
+        }
+        // About equal; what grows with the rows would give 30. Beside a busy neighbour caches are
+        // shared, which costs less than half of that.
+        if let (Some(before), Some(after)) = (few.seconds_per_row, many.seconds_per_row) {
+            eprintln!("{format}: {before:.2e} s a row against {after:.2e} s");
+            assert!(
+                after < 10.0 * before,
+                "{format}: {before} s a row against {after} s"
+            );
+        }
     }
 }

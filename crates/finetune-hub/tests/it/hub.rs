@@ -202,12 +202,10 @@ fn retry_after_is_waited_for() {
 fn patience_has_an_end() {
     let hub = FakeHub::start();
     hub.fault("/api/", Fault::Status(429, "Retry-After: 3600\r\n".into()));
-    let start = Instant::now();
     let message = refusal(&hub);
     assert!(message.contains("asks to wait 3600 s"), "{message}");
-    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_eq!(hub.take_requests().len(), 1);
 
-    hub.take_requests();
     for _ in 0..10 {
         hub.fault("/api/", Fault::Status(500, String::new()));
     }
@@ -276,8 +274,10 @@ fn silence_counts_as_cut() {
     hub.fault(WEIGHTS, Fault::Silence(200_000));
     hub.fault("/api/", Fault::Silence(0));
     let start = Instant::now();
-    check_downloaded(&resolve(&hub).unwrap());
-    assert!(start.elapsed() < Duration::from_secs(4));
+    let files = hub.impatient().resolve(MODEL, None, &mut |_| {});
+    check_downloaded(&files.unwrap());
+    // Either silence would last a minute.
+    assert!(start.elapsed() < Duration::from_secs(45));
 }
 
 #[test]
@@ -500,9 +500,8 @@ fn a_page_instead_of_a_hub_is_said_so() {
 }
 
 #[test]
-fn an_unreachable_hub_is_given_up_quickly_with_every_route_listed() {
+fn an_unreachable_hub_is_given_up_with_every_route_listed() {
     let hub = FakeHub::start();
-    let start = Instant::now();
     // A port of its own that nobody listens on any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -516,6 +515,7 @@ fn an_unreachable_hub_is_given_up_quickly_with_every_route_listed() {
         let error = hub
             .client()
             .endpoint(&endpoint)
+            .timeouts(Duration::from_secs(2), Duration::from_secs(2))
             .resolve(MODEL, None, &mut |_| {})
             .unwrap_err();
         let message = error.to_string();
@@ -531,11 +531,6 @@ fn an_unreachable_hub_is_given_up_quickly_with_every_route_listed() {
             assert!(message.contains(part), "{part}: {message}");
         }
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! on request. It is not of this crate's tests alone: those of the program play it too.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,7 +23,7 @@ pub enum Fault {
     Status(u16, String),
     /// The connection closes after this many bytes of content.
     Cut(usize),
-    /// Nothing more comes after this many bytes of content, for a second.
+    /// Nothing more comes after this many bytes of content until the client hangs up, or for a minute.
     Silence(usize),
     /// The range is ignored: 200 and everything.
     IgnoreRange,
@@ -236,7 +236,8 @@ fn answer(server: &Mutex<Server>, host: &'static str, mut stream: TcpStream) {
         .and_then(|()| stream.write_all(&content));
     let _ = stream.flush();
     if silent {
-        thread::sleep(Duration::from_secs(1));
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+        let _ = stream.read(&mut [0]);
     }
 }
 

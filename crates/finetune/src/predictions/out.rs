@@ -11,7 +11,7 @@ use tempfile::{Builder, NamedTempFile};
 use crate::{
     error::Failure,
     interrupt,
-    output::{cannot_write, written},
+    output::{cannot_write, say, written},
 };
 
 /// Somewhere to write to.
@@ -32,6 +32,11 @@ impl Out {
     /// waited for where there is a file to remove.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path.filter(|path| !is_standard(path)) else {
+            if is_nowhere() {
+                say!(
+                    "note: standard output is closed or leads nowhere, so no prediction is kept; name a file with --output"
+                );
+            }
             return Ok(Self::Standard);
         };
         if path.symlink_metadata().is_ok() {
@@ -41,6 +46,10 @@ impl Out {
                     path.display()
                 )));
             }
+            say!(
+                "note: {} is a pipe or a device: what is predicted goes to whoever reads it, who is waited for",
+                path.display()
+            );
             let file = OpenOptions::new().append(true).open(path);
             return Ok(Self::Stream {
                 file: file.map_err(|error| cannot_write(path, &error))?,
@@ -122,6 +131,24 @@ impl Write for Out {
             Self::File { file, .. } => file.flush(),
         }
     }
+}
+
+/// Whether standard output was closed when the program was started: then it is the null device, open for
+/// reading too. A shell's `>/dev/null` only writes, and is meant.
+fn is_nowhere() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{OFlags, fcntl_getfl, fstat};
+        use std::os::unix::fs::MetadataExt;
+        let out = stdout();
+        let reads = fcntl_getfl(&out).is_ok_and(|flags| flags.contains(OFlags::RDWR));
+        let null = std::fs::metadata("/dev/null").map(|null| null.rdev());
+        reads
+            && fstat(&out)
+                .is_ok_and(|found| null.is_ok_and(|null| null == found.st_rdev && null != 0))
+    }
+    #[cfg(not(unix))]
+    false
 }
 
 /// Names of standard output.
