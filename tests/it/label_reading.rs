@@ -443,7 +443,9 @@ fn integers_that_floats_do_not_have() {
     // 2^53
     scratch.write("rows.jsonl", rows(["9007199254740992", "2.0"]));
     scratch
-        .train(&split("--dataset rows.jsonl --max-steps 1"))
+        .train(&split(
+            "--dataset rows.jsonl --max-steps 1 --labels 2,9007199254740992",
+        ))
         .succeeded();
     let config = scratch.json("run/model/config.json");
     assert_eq!(config["id2label"]["1"], "9007199254740992");

@@ -5,7 +5,7 @@
 use std::{fs, os::unix::fs::symlink, process::Command};
 
 use crate::{
-    command::{Scratch, split},
+    command::{Scratch, argument, split},
     samples,
 };
 
@@ -114,8 +114,10 @@ fn as_options_and_data() {
         &split("--dataset data"),
         &["data/test.csv: this is a pipe, not a file"],
     );
-    scratch.refuses_train(
-        &split("--dataset data/train.csv --output plan.toml"),
+    let model = crate::fixtures::path("tiny_bert");
+    let train = "train --dataset data/train.csv --output plan.toml --model";
+    scratch.refuses(
+        &[&split(train)[..], &[argument(&model)]].concat(),
         &["cannot use plan.toml as the run directory"],
     );
 }
