@@ -65,9 +65,10 @@ impl Out {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
+        // Before there is a file: a signal just after would leave it.
+        interrupt::at_once(false);
         let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")));
         let file = file.map_err(|error| cannot_write(path, &error))?;
-        interrupt::at_once(false);
         Ok(Self::File {
             file: BufWriter::new(file),
             path: path.into(),
