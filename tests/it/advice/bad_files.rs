@@ -48,8 +48,7 @@ pub fn comments_within(folder: &Path, rows: &[Example]) {
 }
 
 pub fn single_quotes(folder: &Path, rows: &[Example]) {
-    let row =
-        |text: &str, class: usize| format!("'{}','{}'\n", text.replace(',', ""), CLASSES[class]);
+    let row = |text: &str, class: usize| format!("'{}','{}'\n", text, CLASSES[class]);
     write(
         folder,
         "train.csv",
