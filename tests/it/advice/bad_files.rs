@@ -133,13 +133,6 @@ pub fn hidden_validation(folder: &Path, rows: &[Example]) {
     );
 }
 
-pub fn names_with_na(folder: &Path, rows: &[Example]) {
-    labelled(folder, rows, |row, class| match row {
-        9 => "NA".into(),
-        _ => CLASSES[class].into(),
-    });
-}
-
 /// `label` is a number for each row; `class` is a class.
 fn numbers_beside_classes(folder: &Path, rows: &[Example]) {
     let line = |(row, (text, class)): (usize, &Example)| {
