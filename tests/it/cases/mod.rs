@@ -311,7 +311,7 @@ impl<'a> Models<'a> {
             Model::Good => (
                 &self.good,
                 "ok",
-                "--test-split= --epochs 30 --learning-rate 3e-3",
+                "--test-split= --epochs 45 --learning-rate 3e-3",
             ),
             Model::OfPairs => (&self.of_pairs, "sts", "--label-column score --max-steps 1"),
         };
