@@ -404,7 +404,10 @@ fn a_head_or_pooler_that_nobody_has_is_refused() {
     refused(&scratch_with_pooler, &pooler);
     // Neither can training go on with it.
     let line = "train --adapter adapter --dataset rows.csv --max-steps 1 --output run";
-    scratch_with_pooler.refuses(&split(line), &["bert.pooler.dense.weight", "random"]);
+    let words = ["bert.pooler.dense.weight", "random", "with --strategy"];
+    scratch_with_pooler.refuses(&split(line), &words);
+    let anew = line.replace("--adapter adapter", "--model base --strategy lora");
+    scratch_with_pooler.run(&split(&anew)).succeeded();
 
     let scratch = scratch("no_task");
     edit_weights(&scratch, BASE, |tensors| {

@@ -46,6 +46,11 @@ fn unknown_values_list_the_valid_ones() {
 
 #[test]
 fn devices_that_the_build_or_the_machine_lacks() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch
+        .train(&["--dataset", "data", "--max-steps", "1", "--device", "cpu"])
+        .succeeded();
     check(&["--device", "cuda"], &["\"cuda\"", "use --device cpu"]);
     check(&["--device", "cuda:7"], &["\"cuda:7\"", "use --device cpu"]);
     if cfg!(not(feature = "ndarray")) {

@@ -12,7 +12,7 @@ use finetune_train::{
 };
 
 use crate::{
-    command::Scratch,
+    command::{Scratch, split},
     fixtures::{self, devices, largest_difference, values},
     samples,
 };
@@ -193,6 +193,13 @@ fn a_directory_that_is_not_there_is_named() {
     for word in ["nowhere", "feature_cache.disk_bytes=0"] {
         assert!(error.contains(word), "{error}");
     }
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch
+        .train(&split(
+            "--dataset data --max-steps 1 --strategy head --set feature_cache.disk_bytes=0",
+        ))
+        .succeeded();
     let stop = &mut |_| Err(TrainError::Plan("stopped".into()));
     let error = fill(&case.scratch.path(""), stop).to_string();
     assert_eq!(error, "stopped");

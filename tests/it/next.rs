@@ -44,7 +44,7 @@ fn same_figures(found: &Value, expected: &Value, what: &str) {
 
 /// Trains, types what is printed, and compares with what the run says of its `rows`.
 #[track_caller]
-fn repeats(scratch: &Scratch, arguments: &[&str], rows: &str) -> Run {
+pub fn repeats(scratch: &Scratch, arguments: &[&str], rows: &str) -> Run {
     let train = scratch.train(arguments).succeeded();
     let next = lines(&train);
     let results = scratch.json("run/results.json");
@@ -165,6 +165,9 @@ fn lists_of_labels() {
     scratch.write("other.jsonl", lines.take(20).collect::<String>());
     let find = split("evaluate run --dataset other.jsonl --find-thresholds");
     scratch.refuses(&find, &["no validation split", "--split"]);
+    scratch
+        .run(&[&find[..], &["--split", "train"]].concat())
+        .succeeded();
 }
 
 #[test]
@@ -222,6 +225,9 @@ fn rows_of_the_training_are_called_that() {
         &validation,
         &["no split `validation`", "not the file that it was"],
     );
+    scratch
+        .run(&split("evaluate run --dataset rows.csv --split train"))
+        .succeeded();
 }
 
 /// Whatever a model is made of a run, its settings go with it; flags win over them, and say so.
@@ -292,8 +298,13 @@ fn settings_stay_with_the_model() {
 fn pairs_are_asked_for() {
     let scratch = Scratch::new();
     scratch.write("table.csv", table(60));
-    let options = split("--dataset table.csv --text-column clean,noise --max-steps 2");
+    let options =
+        split("--dataset table.csv --text-column clean,noise --max-steps 2 --strategy lora");
     scratch.train(&options).succeeded();
+    let merged = scratch.run(&split("merge run/model --output merged"));
+    let next = lines(&merged.succeeded());
+    assert!(next[0].contains("--pair"), "{next:?}");
+    typed(&scratch, &next[0]).succeeded();
     let predict = ["predict", "--model", "run", "--json"];
     let single = scratch.run(&[&predict[..], &["good film", "it's bad"]].concat());
     single.refused(&["pairs of texts", "--pair"]);

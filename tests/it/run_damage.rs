@@ -228,7 +228,7 @@ fn a_plan_that_was_edited_is_refused_by_key() {
             "plan.toml was changed",
             "learning_rate: 0.01 in the run, now 0.1",
         ][..],
-        &["--accept learning_rate", "--set 'learning_rate=0.01'"],
+        &["--accept learning_rate", "--set learning_rate=0.01"],
     ] {
         resume(&scratch).refused(words);
     }
@@ -325,6 +325,22 @@ fn a_plan_that_was_cut_is_refused_wherever_it_was_cut() {
     fs::copy(scratch.path(words[1]), scratch.path(words[2])).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     resume(&scratch).succeeded();
+}
+
+/// Where nothing can bring the plan back, nothing is lost: the run is begun anew beside it.
+#[test]
+fn a_damaged_plan_without_a_checkpoint() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let options = split("--dataset data --max-steps 1");
+    scratch.train(&options).succeeded();
+    fs::remove_dir_all(scratch.path("run/checkpoints")).unwrap();
+    fs::remove_file(scratch.path("run/results.json")).unwrap();
+    scratch.write("run/plan.toml", "learning_rate = ");
+    resume(&scratch).refused(&["plan.toml is damaged", "anew with another --output"]);
+    let model = fixtures::path("tiny_bert");
+    let anew = ["train", "--model", argument(&model), "--output", "another"];
+    scratch.run(&[&anew[..], &options].concat()).succeeded();
 }
 
 /// The event log is brought back from the checkpoint's copy.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Place, listed};
 use crate::label_facts::Scalars;
-use crate::{Error, Note, Result};
+use crate::{Error, Note, Result, labels_argument};
 
 /// What one file calls its classes.
 pub(crate) enum Classes<'a> {
@@ -160,12 +160,17 @@ fn conflict(
 ) -> Error {
     let place = file.names().into_iter().find_map(|(_, place)| place);
     let place = place.map_or(String::new(), |place| format!(", first in {place}"));
+    let way_out = match labels_argument(names) {
+        Some(typed) => {
+            format!("if the first stand for the names in this order, say so with --labels {typed}")
+        }
+        None => "write the names in both".into(),
+    };
     Error::Classes {
         message: format!(
-            "the labels in column `{column}` do not fit together: {}{place}, but {}; if the first stand for the names in this order, say so with --labels {}",
+            "the labels in column `{column}` do not fit together: {}{place}, but {}; {way_out}",
             file.describe(),
             named.describe(),
-            names.join(",")
         ),
     }
 }

@@ -341,7 +341,7 @@ impl<'a> Values<'a> {
                 let blank = ["na", "n/a", "#n/a", "<na>", "nan", "null"].contains(&&*text);
                 if blank {
                     return Some(Note::new(format!(
-                        "{}: label {:?} in column `{column}` is taken for a class of its own; if it stands for no label, leave such rows out with --skip-invalid",
+                        "{}: label {:?} in column `{column}` is taken for a class of its own; if it stands for no label, take such rows out of the file",
                         found.place, found.shown
                     )));
                 }

@@ -56,6 +56,7 @@ mod tokenized;
 mod tokenizer;
 mod tokenizer_directory;
 mod truncation;
+mod typed;
 mod value;
 
 /// The Arrow version of this crate's record batches.
@@ -94,3 +95,4 @@ pub use tokenized::{BuildReport, CacheSource, LengthSummary, TokenizeOptions, To
 pub use tokenizer::TextTokenizer;
 pub use tokenizer_directory::{has_tokenizer, model_max_length};
 pub use truncation::{TruncationSide, TruncationStrategy};
+pub use typed::{labels_argument, shell_word};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
-use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer};
+use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer, shell_word};
 use finetune_kernels::{DropoutSource, Precision};
 use finetune_models::{ModelConfig, Outputs, SequenceClassifier};
 
@@ -89,7 +89,7 @@ impl Classifier {
                 "{} holds an encoder without a trained classifier (no {}); train one first with `finetune train --model {}`",
                 directory.display(),
                 base.fresh.join(", "),
-                directory.display(),
+                shell_word(&directory.display().to_string()),
             )));
         }
         let tokenizer = load_tokenizer(directory, base.model.config())?;

@@ -1,6 +1,6 @@
 //! What becomes of a trained head when a model is to predict other outputs.
 
-use finetune_data::{MatchRule, NameList, match_names, mismatch, name_numbers};
+use finetune_data::{MatchRule, NameList, labels_argument, match_names, mismatch, name_numbers};
 use finetune_models::Outputs;
 
 /// Where the head for new outputs comes from.
@@ -80,9 +80,9 @@ fn partly(found: NameList<'_>, own: NameList<'_>) -> String {
         format!("{}{more}", first.join(", "))
     };
     let is_part = found.names.iter().all(|name| own.names.contains(name));
-    let way_out = match is_part {
-        true => format!("; --labels {} keeps it", own.names.join(",")),
-        false => String::new(),
+    let way_out = match labels_argument(own.names).filter(|_| is_part) {
+        Some(typed) => format!("; --labels {typed} keeps it"),
+        None => String::new(),
     };
     format!(
         "{} ({}) are not {} ({}){way_out}",

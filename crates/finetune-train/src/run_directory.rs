@@ -8,6 +8,7 @@ use std::{
 };
 
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory, CheckpointError, DirectoryLock};
+use finetune_data::shell_word;
 use finetune_models::{SequenceClassifier, write_directory};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
@@ -117,7 +118,7 @@ impl RunDirectory {
                 }
                 true if holds_nothing(path) => format!(
                     "it has no {PLAN}: the run was ended before it began, and there is nothing to go on with; begin it anew with `finetune train … --output {}`",
-                    path.display()
+                    shell_word(&path.display().to_string())
                 ),
                 true => lost(path).unwrap_or(format!("it has no {PLAN}")),
             };

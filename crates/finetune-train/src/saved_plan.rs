@@ -6,6 +6,7 @@ use std::{
 };
 
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
+use finetune_data::shell_word;
 use toml::Table;
 
 use crate::{Difference, Manifest, TrainError, TrainPlan, plan_difference::differences};
@@ -102,7 +103,10 @@ impl SavedPlan {
         let back: Vec<_> = refused
             .iter()
             .filter(|difference| edits.contains(difference) && !difference.saved.is_empty())
-            .map(|difference| format!("--set '{}={}'", difference.key, difference.saved))
+            .map(|difference| {
+                let setting = format!("{}={}", difference.key, difference.saved);
+                format!("--set {}", shell_word(&setting))
+            })
             .collect();
         if back.is_empty() {
             return checked;
@@ -112,6 +116,11 @@ impl SavedPlan {
             back.join(" ")
         )))
     }
+}
+
+/// A path as an argument.
+fn typed(path: &Path) -> String {
+    shell_word(&path.display().to_string())
 }
 
 /// The plan of the newest whole checkpoint that has one.
@@ -141,8 +150,8 @@ pub(crate) fn lost(run: &Path) -> Option<String> {
     };
     Some(format!(
         "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
-        copy.display(),
-        run.join(PLAN).display()
+        typed(&copy),
+        typed(&run.join(PLAN))
     ))
 }
 
@@ -159,8 +168,8 @@ fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> Strin
     message += &match checkpoint_file(&checkpoints) {
         Some(copy) => format!(
             "\nThe newest checkpoint has it whole; bring it back with\n  cp {} {}",
-            copy.display(),
-            path.display()
+            typed(&copy),
+            typed(path)
         ),
         None => "\nThere is no checkpoint yet, so nothing is lost: begin the run anew with another --output"
             .to_string(),
@@ -191,7 +200,7 @@ mod tests {
             "plan.toml was changed",
             "learning_rate: 0.00005 in the run, now 0.5",
             "--accept learning_rate",
-            "--set 'learning_rate=0.00005'",
+            "--set learning_rate=0.00005",
         ] {
             assert!(message.contains(part), "{message}");
         }

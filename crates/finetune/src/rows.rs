@@ -222,7 +222,7 @@ impl Rows {
                     whole_train.stratified_split(&columns, Some(&labels), fraction, choice.seed)?;
                 if parts.1.is_empty() {
                     return Err(Failure::User(format!(
-                        "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, is no row; use more rows, a larger --validation-fraction, or name rows with --validation-split"
+                        "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, is no row; use more rows, or name rows with --validation-split"
                     )));
                 }
                 parts

@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
+use finetune_data::shell_word;
+
 use crate::output::printable;
 
 /// `word` as a POSIX shell reads it: as it is where nothing in it is special, else in quotes.
 /// Control characters are written as `$'…'`, which bash and zsh know.
 pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:,+@%=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.into();
-    }
     if word.contains(char::is_control) || printable(word) != word {
         let escaped = word.chars().map(|c| match c {
             '\'' | '\\' => format!("\\{c}"),
@@ -22,7 +20,7 @@ pub fn quote(word: &str) -> String {
         });
         return format!("$'{}'", escaped.collect::<String>());
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    shell_word(word)
 }
 
 /// [`quote`] of a path; one that looks like an option gets its folder before it.

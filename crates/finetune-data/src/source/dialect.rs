@@ -101,7 +101,7 @@ impl Dialect {
                 _ => ("the lines", "begin"),
             };
             note(format!(
-                "{lines} above the header that {are} with # {} left out, because the rows below have {fields} fields and a comment has not; --csv-comment none reads every line",
+                "{lines} above the header that {are} with # {} left out, because the rows below have {fields} fields and a comment has not; --csv-comment '#' says that they are comments",
                 if found.preamble == 1 { "is" } else { "are" }
             ));
         }
@@ -112,7 +112,7 @@ impl Dialect {
             ));
         }
         if found.quote != usual.quote {
-            note("the fields are taken to be quoted by ', as the header is; --csv-quoting double or none reads them otherwise".to_owned());
+            note("the fields are taken to be quoted by ', as the header is; --csv-quoting single says that they are".to_owned());
         }
         found
     }

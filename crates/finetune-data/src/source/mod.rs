@@ -329,7 +329,7 @@ impl SourceFile {
             let mut more = Vec::new();
             if let Ok(info) = self.whole(reading, &mut more) {
                 notes.push(Note::new(format!(
-                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not fit; --csv-escape doubled reads it otherwise",
+                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not fit; --csv-escape backslash says that it does",
                     path.display()
                 )));
                 notes.append(&mut more);

@@ -86,7 +86,7 @@ fn delimiters() {
 #[test]
 fn comments() {
     let above = format!("# exported, of course\n#\n{PLAIN}");
-    let words = ["lines above the header", "--csv-comment none"];
+    let words = ["lines above the header", "--csv-comment '#'"];
     reads("x.csv", above.as_bytes(), auto(), &words);
     let within = above.replace("\"hello", "# said\n\"hello");
     refused(
@@ -107,7 +107,7 @@ fn comments() {
 #[test]
 fn quotes() {
     let slashed = PLAIN.replace("\"\"at all\"\"", "\\\"at all\\\"");
-    let words = ["line 4", "backslash", "--csv-escape doubled"];
+    let words = ["line 4", "backslash", "--csv-escape backslash"];
     reads("x.csv", slashed.as_bytes(), auto(), &words);
     let named = csv(|csv| csv.escape = Some("backslash".parse().unwrap()));
     reads("x.csv", slashed.as_bytes(), named, &[]);

@@ -1,0 +1,43 @@
+//! Words of a command line that a message suggests.
+
+/// `word` as a POSIX shell reads it: as it is where nothing in it is special, else in quotes.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,+@%=".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// What is typed behind `--labels` to have these names. None where it cannot be typed: commas separate
+/// names, control characters do not print, and dashes would begin a flag.
+pub fn labels_argument(names: &[String]) -> Option<String> {
+    let cannot = |name: &String| name.contains(|c: char| c == ',' || c.is_control());
+    if names.iter().any(cannot) || names.iter().any(|name| name.starts_with("--")) {
+        return None;
+    }
+    Some(shell_word(&names.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_as_they_are_typed() {
+        let typed = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| name.to_string()).collect();
+            labels_argument(&names)
+        };
+        for (names, expected) in [
+            (&["-1", "1"][..], "-1,1"),
+            (&["not bad", "good"], "'not bad,good'"),
+            (&["it's", "a;b"], r"'it'\''s,a;b'"),
+        ] {
+            assert_eq!(typed(names).as_deref(), Some(expected));
+        }
+        for names in [["a,b", "c"], ["a\n", "c"], ["--a", "c"]] {
+            assert_eq!(typed(&names), None);
+        }
+    }
+}
