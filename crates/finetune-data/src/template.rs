@@ -66,6 +66,15 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// The same with type 0 throughout.
+    pub(crate) fn without_types(&self) -> Self {
+        let piece = |piece: &Piece| match *piece {
+            Piece::Text { text, .. } => Piece::Text { text, type_id: 0 },
+            Piece::Special { id, .. } => Piece::Special { id, type_id: 0 },
+        };
+        Self(self.0.iter().map(piece).collect())
+    }
+
     /// Special tokens that it adds.
     pub(crate) fn added(&self) -> usize {
         let is_special = |piece: &&Piece| matches!(piece, Piece::Special { .. });

@@ -65,11 +65,16 @@ impl TextTokenizer {
             (json, _) => Self::new(json.as_deref().unwrap_or_default(), files.origin)?,
         };
         let side = files.side.unwrap_or(tokenizer.side);
-        let mut tokenizer = Self {
-            model_max_length: files.model_max_length,
-            notes: files.notes.into(),
-            ..tokenizer.with_side(side)
-        };
+        let mut tokenizer = tokenizer.with_side(side);
+        let mut notes = files.notes;
+        let untyped = tokenizer.pair.without_types();
+        if !files.token_types && *tokenizer.pair != untyped {
+            tokenizer.pair = Arc::new(untyped);
+            tokenizer.hash = hash_with(tokenizer.hash, "no token types");
+            notes.extend(files.untold);
+        }
+        tokenizer.model_max_length = files.model_max_length;
+        tokenizer.notes = notes.into();
         if files.split_special_tokens {
             let mut texts = tokenizer.texts.tokenizer.clone();
             texts.set_encode_special_tokens(true);

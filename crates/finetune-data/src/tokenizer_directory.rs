@@ -49,6 +49,10 @@ pub(crate) struct Files {
     pub(crate) side: Option<TruncationSide>,
     pub(crate) model_max_length: Option<usize>,
     pub(crate) split_special_tokens: bool,
+    /// Whether a BERT is told the texts of a pair apart.
+    pub(crate) token_types: bool,
+    /// What to know where it is not, though no file says so.
+    pub(crate) untold: Option<Note>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -103,6 +107,8 @@ impl Files {
             }
         };
         let model_max_length = max_length(&config);
+        let inputs = config.get("model_input_names").and_then(Value::as_array);
+        let token_types = inputs.map(|names| names.iter().any(|name| name == "token_type_ids"));
         let settings = Settings::read(directory, config)?;
         let is_bert = match &class {
             Some(class) => BERT_CLASSES.contains(&class.as_str()),
@@ -111,6 +117,17 @@ impl Files {
                 .and_then(Value::as_str)
                 .is_some_and(|kind| BERT_TYPES.contains(&kind)),
         };
+        // The others have no use for them.
+        let has_types = model.get("model_type").is_some_and(|kind| kind == "bert");
+        let untold = class
+            .as_deref()
+            .filter(|class| !BERT_CLASSES.contains(class));
+        let untold = untold.filter(|_| token_types.is_none()).map(|class| {
+            Note::new(format!(
+                "{}: a {class} gives a BERT no token types, so that both texts of a pair have type 0, as in transformers 5 (4 told them apart; so does \"model_input_names\": [\"input_ids\", \"token_type_ids\", \"attention_mask\"] in that file)",
+                config_path.display()
+            ))
+        });
         let path = directory.join("tokenizer.json");
         let mut files = Self {
             json: None,
@@ -118,6 +135,10 @@ impl Files {
             side,
             model_max_length,
             split_special_tokens: settings.truth("split_special_tokens") == Some(true),
+            token_types: !has_types
+                || token_types
+                    .unwrap_or_else(|| class.as_deref().is_none_or(|c| c == BERT_CLASSES[0])),
+            untold,
             notes: Vec::new(),
         };
         let Some((bytes, tokenizer)) = own else {

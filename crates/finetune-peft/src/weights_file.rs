@@ -101,6 +101,8 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>, PeftError>
 /// writes of the untouched originals.
 fn own_name(name: &str) -> Option<String> {
     let name = name.strip_prefix("base_model.model.").unwrap_or(name);
+    // With `bias`, peft leaves the adapter's name in those of modules that hold others, beside the plain name.
+    let name = name.replace(".modules_to_save.default.", ".modules_to_save.");
     let skipped = ["base_layer", "modules_to_save"];
     let parts: Vec<_> = name.split('.').collect();
     match parts.contains(&"original_module") {
@@ -130,6 +132,10 @@ mod tests {
         assert_eq!(
             of("base_model.model.a.query.base_layer.bias"),
             "a.query.bias"
+        );
+        assert_eq!(
+            of("base_model.model.bert.pooler.modules_to_save.default.dense.bias"),
+            "bert.pooler.dense.bias"
         );
         assert_eq!(
             own_name("base_model.model.classifier.original_module.bias"),

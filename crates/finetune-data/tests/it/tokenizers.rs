@@ -1,5 +1,6 @@
 //! Model directories of many kinds, and pairs, give the tokens that transformers gives.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use finetune_data::{TextTokenizer, TruncationSide, TruncationStrategy};
@@ -100,6 +101,25 @@ fn pairs_as_in_transformers() {
         }
     }
     assert!(cut > 700 && refused > 50, "{cut} cut, {refused} refused");
+}
+
+/// A BERT whose tokenizer gives no token types gets 0 for both texts of a pair.
+#[test]
+fn token_types_as_in_transformers() {
+    let fixture = fixture();
+    let (mut hashes, mut noted) = (BTreeSet::new(), 0);
+    for case in fixture["types"].as_array().unwrap() {
+        let folder = directory(&fixture, &fixture["pairs"]["bert"]);
+        let config = folder.path().join("tokenizer_config.json");
+        fs::write(config, case["config"].to_string()).unwrap();
+        let tokenizer = TextTokenizer::from_directory(folder.path()).unwrap();
+        let encoder = tokenizer.encoder(40, true).unwrap();
+        let row = encoder.encode("the film", Some("was fun")).unwrap();
+        assert_eq!(Some(row.type_ids), numbers(&case["types"]), "{case}");
+        hashes.insert(tokenizer.hash());
+        noted += tokenizer.notes().len();
+    }
+    assert_eq!((hashes.len(), noted), (2, 1));
 }
 
 #[test]
