@@ -41,6 +41,7 @@ mod run_model;
 mod run_time;
 mod settings;
 mod shell;
+mod special_files;
 mod summary;
 mod supervise;
 mod terminal;

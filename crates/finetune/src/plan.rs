@@ -18,7 +18,7 @@ use crate::{
     model,
     output::say,
     rows::Rows,
-    run_model, settings,
+    run_model, settings, special_files,
     train_options::{ClassWeights, TrainOptions},
 };
 
@@ -225,6 +225,7 @@ fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<BaseName>), Fail
     let Some(directory) = &options.adapter else {
         return Ok((named.unwrap_or_default(), None));
     };
+    special_files::refuse(Path::new(directory))?;
     let file = AdapterFile::read(Path::new(directory))?;
     let own = match file.config {
         PeftConfig::Lora(_) => Strategy::Lora,

@@ -19,10 +19,12 @@ use crate::{
     paths,
     resume::load_unchanged,
     run_comparison::{Compared, compare},
+    special_files,
 };
 
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
+    special_files::refuse(&arguments.run)?;
     let output = arguments.output.as_ref().map(std::path::absolute);
     let output = output
         .transpose()

@@ -8,6 +8,7 @@ use crate::{
     error::Failure,
     paths,
     shell::{quote, quote_path},
+    special_files,
 };
 
 /// The model that `name` means: of a run's directory its result, otherwise `name` itself.
@@ -17,6 +18,7 @@ use crate::{
 /// models.
 pub fn resolve(name: &str) -> Result<String, Failure> {
     let path = Path::new(name);
+    special_files::refuse(path)?;
     let is_model = |path: &Path| {
         let files = ["config.json", "adapter_config.json"];
         files.iter().any(|file| path.join(file).exists())

@@ -22,7 +22,7 @@ use crate::{
     plan::{plan, with_data, with_model},
     resume::resume,
     rows::Rows,
-    settings,
+    settings, special_files,
     supervise::supervise,
     train_options::TrainOptions,
 };
@@ -40,6 +40,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     device(&device_name)?;
     let rows = Rows::choose(&options)?;
     if let Some(path) = resumed(&arguments, &options, &rows)? {
+        special_files::refuse(&path)?;
         let (run, saved) = RunDirectory::open(&path)?;
         let now = plan(&options, &rows, device_name, &path)?;
         let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
