@@ -23,9 +23,21 @@ pub fn regular_file(path: &Path) -> Result<Metadata> {
         Some(kind) => Err(Error::NotAFile {
             path: path.to_path_buf(),
             kind,
-            advice: "rows are read more than once, so write them into a file first",
+            advice: "it is read more than once, so write its content into a file first",
         }),
         None => Ok(metadata),
+    }
+}
+
+/// Whether a file of a model is there. A link that leads nowhere, or something else by its name, is not
+/// taken for its absence, which other files would make up for.
+///
+/// # Errors
+/// As of [`regular_file`].
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        _ => regular_file(path).map(|_| true),
     }
 }
 

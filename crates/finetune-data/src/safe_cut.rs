@@ -34,6 +34,8 @@ pub(crate) struct SafeCut {
     /// Whether a text may end in a long word, and whether it may begin in one.
     ends_in_word: bool,
     begins_in_word: bool,
+    /// Whether many blanks are to the tokens what one is.
+    blanks_are_one: bool,
 }
 
 /// What separates pre-tokens.
@@ -82,6 +84,7 @@ impl SafeCut {
             _ => None,
         };
         let mut inside_added = HashSet::new();
+        let mut blanks_are_one = matches!(style, Style::Bert { .. });
         let (mut ends_in_word, mut begins_in_word) = (true, true);
         for token in added.values() {
             let mut normalized = NormalizedString::from(token.content.as_str());
@@ -94,6 +97,7 @@ impl SafeCut {
             }
             for form in [token.content.as_str(), normalized.get()] {
                 inside_added.extend(form.chars().skip(1));
+                blanks_are_one &= !form.contains(char::is_whitespace);
                 let mark = |c: Option<char>| c.is_none_or(|c| c.is_ascii_punctuation());
                 let short = longest_word.is_some_and(|longest| form.chars().count() < longest);
                 ends_in_word &= short && mark(form.chars().next());
@@ -110,6 +114,7 @@ impl SafeCut {
             longest_word,
             ends_in_word,
             begins_in_word,
+            blanks_are_one,
         })
     }
 
@@ -127,9 +132,34 @@ impl SafeCut {
         self.first(text, size, false)
     }
 
-    /// The text with long words cut short where they are too long still: they are one unknown token
-    /// either way.
+    /// The text with long words and runs of blanks cut short where they are too long still: such a word
+    /// is one unknown token either way, and blanks are none.
     pub(crate) fn squeeze<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.squeeze_blanks(text) {
+            Cow::Borrowed(text) => self.squeeze_words(text),
+            Cow::Owned(text) => Cow::Owned(self.squeeze_words(&text).into_owned()),
+        }
+    }
+
+    fn squeeze_blanks<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if !self.blanks_are_one {
+            return Cow::Borrowed(text);
+        }
+        let is_blank = |c: &char| BLANKS.contains(c);
+        let mut before = None;
+        let is_kept = |next: &char| {
+            let again = before.as_ref().is_some_and(is_blank) && is_blank(next);
+            before = Some(*next);
+            !again
+        };
+        let short: String = text.chars().filter(is_kept).collect();
+        match short.len() == text.len() {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(short),
+        }
+    }
+
+    fn squeeze_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
         // No added token may lie in what is left out, or reach into it.
         if !(self.ends_in_word && self.begins_in_word) {
             return Cow::Borrowed(text);

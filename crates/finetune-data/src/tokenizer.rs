@@ -6,6 +6,7 @@ use tokenizers::utils::truncation::TruncationDirection;
 use tokenizers::{PostProcessorWrapper, Tokenizer};
 
 use crate::caught::catching;
+use crate::regular_file::is_there;
 use crate::safe_cut::SafeCut;
 use crate::template::Template;
 use crate::text_encoder::{TextEncoder, TextTokens};
@@ -50,7 +51,7 @@ impl TextTokenizer {
         let directory = directory.as_ref();
         let path = directory.join("tokenizer.json");
         // Damage is an error, also of a part that other files make up for.
-        let own = match path.is_file() {
+        let own = match is_there(&path)? {
             true => {
                 let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
                 Some((Self::new(&bytes, path.display().to_string())?, bytes))

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokenizers::{Model as _, ModelWrapper, PostProcessorWrapper, Tokenizer};
 
+use crate::regular_file::is_there;
 use crate::template::Template;
 use crate::{Error, Note, Result, TruncationSide};
 
@@ -143,7 +144,7 @@ impl Files {
         };
         let Some((bytes, tokenizer)) = own else {
             let vocabulary = directory.join("vocab.txt");
-            if !vocabulary.is_file() {
+            if !is_there(&vocabulary)? {
                 return Err(no_tokenizer(directory));
             }
             if let Some(class) = class.filter(|_| !is_bert) {
@@ -614,7 +615,7 @@ fn no_tokenizer(directory: &Path) -> Error {
 
 /// A JSON object from a file; `None` if there is no such file.
 fn object(path: &Path) -> Result<Option<Map<String, Value>>> {
-    if !path.is_file() {
+    if !is_there(path)? {
         return Ok(None);
     }
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;

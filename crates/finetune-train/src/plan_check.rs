@@ -25,7 +25,7 @@ impl TrainPlan {
     fn check_length_of_run(&self) -> Result<(), TrainError> {
         let epochs = self.epochs;
         refuse(
-            !(epochs > 0.0 && epochs.is_finite()) && self.max_steps == 0,
+            epochs.is_nan() || !(epochs > 0.0 && epochs.is_finite()) && self.max_steps == 0,
             || format!("epochs is {epochs}; expected a number above 0"),
         )?;
         refuse(epochs > MOST_EPOCHS, || {

@@ -211,6 +211,25 @@ impl RunDirectory {
         self.results().exists()
     }
 
+    /// Of a complete run whose result is its best model: a file of weights or the tokenizer in `model/`
+    /// that is no longer what the run saved, and the checkpoint that still has it.
+    pub fn changed_model(&self) -> Option<(PathBuf, PathBuf)> {
+        let results: Value = serde_json::from_slice(&fs::read(self.results()).ok()?).ok()?;
+        if results["lost_best"].is_object() {
+            return None;
+        }
+        let step = results["best_step"].as_u64()?;
+        let path = CheckpointDirectory::new(self.checkpoints()).path_of(step);
+        let checkpoint = Checkpoint::open_manifest(&path).ok()?;
+        let changed = checkpoint.names().find(|name| {
+            // Other files may have been changed on purpose, as config.json by `--find-thresholds`.
+            (name.ends_with("model.safetensors") || *name == "tokenizer.json")
+                && !checkpoint.is_copy(name, &self.model().join(name))
+                && checkpoint.verified(name).is_ok()
+        });
+        changed.map(|name| (self.model().join(name), path.clone()))
+    }
+
     /// Where the tokenizer's files of saved models come from.
     pub fn tokenizer_from(&self) -> &Path {
         &self.tokenizer_from

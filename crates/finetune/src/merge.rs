@@ -10,7 +10,7 @@ use finetune_train::{ModelSettings, TrainError, device};
 use crate::{
     args::{MergeArguments, ModelArguments},
     error::Failure,
-    model,
+    interrupt, model,
     output::show,
     paths, run_model,
     shell::quote_path,
@@ -30,12 +30,15 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let adapter = Path::new(&directory);
     let file = AdapterFile::read(adapter)?;
     let settings = ModelSettings::read(adapter)?;
-    if arguments.output.exists() {
-        return Err(Failure::User(format!(
+    let check_free = || match arguments.output.symlink_metadata() {
+        // A link that leads nowhere is there too.
+        Ok(_) => Err(Failure::User(format!(
             "{} exists already, and nothing is overwritten; choose another --output",
             arguments.output.display()
-        )));
-    }
+        ))),
+        Err(_) => Ok(()),
+    };
+    check_free()?;
     let open = ModelArguments {
         revision: None,
         model_base: arguments.model.clone(),
@@ -56,13 +59,28 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         false => model::adapter_base(adapter, &file, &open)?.dir,
     };
     let model = classifier.model();
-    write_directory(&arguments.output, |partial| -> Result<(), TrainError> {
+    if let Some(parent) = arguments.output.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(|error| Failure::User(format!("cannot make {}: {error}", parent.display())))?;
+    }
+    // From here on a signal has to wait until what is half-written is removed.
+    interrupt::listen()?;
+    let written = write_directory(&arguments.output, |partial| -> Result<(), TrainError> {
         model.save_settings(partial, &tokenizer_from)?;
         if let Some(settings) = &settings {
             settings.write(partial)?;
         }
-        Ok(model.save_weights(&partial.join("model.safetensors"))?)
-    })?;
+        model.save_weights(&partial.join("model.safetensors"))?;
+        match interrupt::requested() {
+            true => Err(TrainError::Interrupted),
+            false => Ok(()),
+        }
+    });
+    if let Err(error) = written {
+        // Another process may have been faster.
+        check_free()?;
+        return Err(error.into());
+    }
     let (output, program) = (arguments.output.display(), paths::program());
     let quoted = quote_path(&arguments.output);
     let text = match settings.is_some_and(|settings| settings.pairs()) {

@@ -24,11 +24,11 @@ use crate::{
 
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
+    special_files::refuse_in(&arguments.run)?;
     let output = arguments.output.as_ref().map(std::path::absolute);
     let output = output
         .transpose()
         .map_err(|error| Failure::User(format!("cannot tell where --output is: {error}")))?;
-    special_files::refuse_in_run(&arguments.run)?;
     let first = &paths::go_where_it_began(&arguments.run);
     let (original, saved) = RunDirectory::read(first)?;
     if !original.is_complete() {

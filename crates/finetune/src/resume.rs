@@ -19,11 +19,11 @@ use crate::{
 
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
-    special_files::refuse_in_run(&arguments.run)?;
+    special_files::refuse_in(&arguments.run)?;
     let path = paths::go_where_it_began(&arguments.run);
     let (run, saved) = RunDirectory::open(&path)?;
     if run.is_complete() {
-        return say_complete(&run);
+        return say_complete(&run, &saved);
     }
     let now = settings::change(saved.written()?, &arguments.set)?;
     if arguments.worker {
@@ -60,7 +60,7 @@ pub fn resume(
     load: impl FnOnce(&TrainPlan) -> Result<Loaded, Failure>,
 ) -> Result<ExitCode, Failure> {
     if run.is_complete() {
-        return say_complete(&run);
+        return say_complete(&run, saved);
     }
     if saved.written().is_err() {
         say!("note: plan.toml is damaged, and is written anew");
@@ -108,7 +108,15 @@ fn going_on(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
     start
 }
 
-fn say_complete(run: &RunDirectory) -> Result<ExitCode, Failure> {
+fn say_complete(run: &RunDirectory, saved: &SavedPlan) -> Result<ExitCode, Failure> {
+    let is_best = saved.trained().load_best_model_at_end;
+    if let Some((file, checkpoint)) = run.changed_model().filter(|_| is_best) {
+        say!(
+            "note: {} is not what the run saved; {} still has it",
+            file.display(),
+            checkpoint.display()
+        );
+    }
     show(&format!(
         "{} is complete; its result is in {}\n",
         run.path().display(),

@@ -1,6 +1,6 @@
 //! Options from a TOML file and from `--set`, merged key by key.
 
-use std::path::Path;
+use std::{fs::File, io::Read, path::Path};
 
 use finetune_train::TrainPlan;
 use toml::{Table, Value};
@@ -27,7 +27,7 @@ pub fn read(
         merge(&mut table, assigned);
     }
     check_integers(flags)?;
-    let flags = Table::try_from(flags).map_err(|error| Failure::Internal(error.to_string()))?;
+    let flags = Table::try_from(flags).map_err(|error| Failure::User(error.to_string()))?;
     merge(&mut table, flags);
     options(table).map_err(Failure::User)
 }
@@ -60,11 +60,22 @@ fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Bytes of the longest file of options; far more than all of them take.
+const LONGEST_FILE: u64 = 1 << 20;
+
 fn from_file(path: &Path) -> Result<Table, Failure> {
-    special_files::refuse(path)?;
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
+    special_files::refuse_file(path)?;
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
+    let mut text = String::new();
+    // A device has no end.
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(problem(format!(
+            "it is longer than {LONGEST_FILE} bytes; expected a TOML file with options"
+        )));
+    }
     let table: Table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
     let foreign = table
         .keys()

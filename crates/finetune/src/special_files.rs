@@ -5,39 +5,35 @@ use std::{fs, path::Path};
 
 use crate::error::Failure;
 
-/// What the files of models, adapters and runs end in.
-const ENDINGS: [&str; 6] = ["json", "safetensors", "bin", "txt", "toml", "jsonl"];
+/// Folders of a run below its own: `checkpoints/step-N`.
+const DEPTH: usize = 2;
 
-/// Refuses a file that is none; what is not there is left to who opens it.
-pub fn refuse(path: &Path) -> Result<(), Failure> {
-    let special = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-    match special {
-        true => Err(Failure::User(format!(
-            "{} is a pipe, a socket or a device, not a file; put a file in its place",
+/// Refuses a path that is neither a file nor a directory; what is not there is left to who opens it.
+pub fn refuse_file(path: &Path) -> Result<(), Failure> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() && !found.is_file() => Err(Failure::User(format!(
+            "{} is a pipe, a socket or a device, not a file; bring the file back, or remove it",
             path.display()
         ))),
-        false => Ok(()),
+        _ => Ok(()),
     }
 }
 
-/// Refuses the directory of a model or an adapter with such a file in it.
+/// Refuses the directory of a model, an adapter or a run in which something is neither a file nor a
+/// directory.
 pub fn refuse_in(directory: &Path) -> Result<(), Failure> {
+    let is_run = directory.join("plan.toml").symlink_metadata().is_ok();
+    refuse_below(directory, if is_run { DEPTH } else { 0 })
+}
+
+fn refuse_below(directory: &Path, depth: usize) -> Result<(), Failure> {
+    // What cannot be listed, or is not there, is refused by who needs it.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
-            refuse(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Refuses the directory of a run with anything of that kind in it, or in its own directories.
-pub fn refuse_in_run(run: &Path) -> Result<(), Failure> {
-    for entry in fs::read_dir(run).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => refuse_in_run(&entry.path())?,
-            _ => refuse(&entry.path())?,
+        match path.is_dir() {
+            true if depth > 0 => refuse_below(&path, depth - 1)?,
+            true => {}
+            false => refuse_file(&path)?,
         }
     }
     Ok(())

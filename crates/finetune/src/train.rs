@@ -40,7 +40,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     device(&device_name)?;
     let rows = Rows::choose(&options)?;
     if let Some(path) = resumed(&arguments, &options, &rows)? {
-        special_files::refuse_in_run(&path)?;
+        special_files::refuse_in(&path)?;
         let (run, saved) = RunDirectory::open(&path)?;
         let now = plan(&options, &rows, device_name, &path)?;
         let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
