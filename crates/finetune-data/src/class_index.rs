@@ -181,7 +181,7 @@ fn by_index(value: i64, names: &[String], cell: &Cell<'_>, counted: bool) -> Res
             count: names.len(),
             classes: match counted && value as usize == names.len() {
                 true => format!(
-                    "({}); if they count from 1, say --labels {}",
+                    "({}); if they count from 1, train with --labels {}",
                     listed(names, 12),
                     from_one(value)
                 ),
