@@ -47,7 +47,7 @@ fn reports() -> Vec<Report> {
         (one(format!("sep=;\n{}", plain().replace(',', ";"))), "", Reads(NAMES, &["Excel", "';'"])),
         (one(labels(|i, _| format!("\"{},5\"", i % 4))), "", Refuses(&["row 0 (line 2): label \"0,5\"", "1.5", "--problem-type classification", "--label-separator ','"])),
         (one(labels(|i, _| format!("\"{},5\"", i % 2))), "--problem-type classification", Reads(&["0,5", "1,5"], &[])),
-        (one(labels(|i, _| format!("\"{},5\"", i % 2))), "--label-separator ,", Reads(&["0", "1", "5"], &[])),
+        (one(labels(|i, _| format!("\"{},5\"", i % 2))), "--label-separator , --labels 0,1,5", Reads(&["0", "1", "5"], &[])),
         (one(labels(|i, _| format!("\"{},5\"", i % 4))), "--problem-type regression", Refuses(&["\"0,5\"", "without a comma, as 1.5 or 1000"])),
         // Something else under the name.
         (one("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n".into()), "", Refuses(&["train.csv", "git lfs pull"])),

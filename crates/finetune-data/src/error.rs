@@ -314,7 +314,7 @@ pub enum Error {
     },
     /// A label without a list, where each row needs one.
     #[error(
-        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a JSON array as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]; where something separates the labels in a cell, name it: --label-separator ';'"
+        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a list as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]; where something separates the labels in a cell, name it: --label-separator ';'"
     )]
     NotAList {
         /// Where.

@@ -103,7 +103,7 @@ pub(crate) fn union(files: &[FileClasses<'_>], column: &str) -> Result<(Vec<Stri
             if let Some(name) = list.iter().find(|name| !own.insert(*name)) {
                 return Err(Error::Classes {
                     message: format!(
-                        "{}: the metadata name two classes of column `{column}` {name:?}; write the file with a name for each",
+                        "{}: the metadata has the class {name:?} of column `{column}` twice; write the file with a name for each class",
                         file.file.display()
                     ),
                 });

@@ -269,6 +269,7 @@ impl<'a> Values<'a> {
     fn gaps(&self, integers: &[i64]) -> Error {
         let column = self.column.to_owned();
         let found: Vec<_> = integers.iter().map(i64::to_string).collect();
+        let all_different = too_many(&column, self.rows(), found.len()).is_some();
         // Without the -1 of hidden labels, would it be a class list?
         let rest = integers.iter().filter(|&&value| value != -1).copied();
         let hidden = self.numbers().find_map(|(_, scalars)| {
@@ -287,12 +288,10 @@ impl<'a> Values<'a> {
                     },
                 }
             }
-            _ if found.len() <= 100 && 2 * found.len() as u64 <= self.rows() => {
-                Error::IntegerLabels {
-                    column,
-                    found: found.join(","),
-                }
-            }
+            _ if found.len() <= 100 && !all_different => Error::IntegerLabels {
+                column,
+                found: found.join(","),
+            },
             _ => Error::Classes {
                 message: format!(
                     "the labels in column `{column}` are {} different integers ({}), which are not 0 to n-1: is this the label column? Name another with --label-column, or, for numbers to predict, choose --problem-type regression",

@@ -121,9 +121,9 @@ fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
     Some(name)
 }
 
-/// That the data set has splits that no expression of `used` names; those of which one was chosen
-/// are said already.
-fn unused_splits(dataset: &Dataset, used: &[&String]) -> Option<Note> {
+/// That the data set has splits that no expression of `used` means. Of several for one role it was
+/// said already which was chosen.
+fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
     let names = dataset.split_names();
     let is_named = |name: &str| {
         used.iter()
@@ -226,7 +226,8 @@ impl Rows {
 
         say_notes(&dataset.notes());
         if choice.test_split.is_none() || choice.validation_split.is_none() {
-            let used = [&train_name, &validation_name, &wanted[1], &wanted[2]];
+            let named = [&*train_name, &validation_name, &wanted[1], &wanted[2]];
+            let used = [&named[..], &["validation", "test"]].concat();
             say_notes(unused_splits(&dataset, &used).as_slice());
         }
 

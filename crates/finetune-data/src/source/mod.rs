@@ -494,7 +494,7 @@ fn other_program(path: &Path) -> &'static str {
     match extension.to_ascii_lowercase().as_str() {
         "xlsx" | "xls" | "xlsm" | "ods" | "numbers" => "; save the sheet as CSV",
         "pkl" | "pickle" | "orc" | "h5" | "hdf5" | "dta" | "sav" | "rds" => {
-            "; in pandas, df.to_parquet(path) writes one of them"
+            "; df.to_parquet(path) of pandas writes Parquet"
         }
         "zip" | "tar" | "7z" | "rar" | "tgz" => "; unpack it",
         _ => "",
