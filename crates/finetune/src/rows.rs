@@ -226,8 +226,14 @@ impl Rows {
 
         say_notes(&dataset.notes());
         if choice.test_split.is_none() || choice.validation_split.is_none() {
-            let named = [&*train_name, &validation_name, &wanted[1], &wanted[2]];
-            let used = [&named[..], &["validation", "test"]].concat();
+            let used = [
+                train_name.as_str(),
+                validation_name.as_str(),
+                wanted[1].as_str(),
+                wanted[2].as_str(),
+                "validation",
+                "test",
+            ];
             say_notes(unused_splits(&dataset, &used).as_slice());
         }
 
