@@ -32,6 +32,7 @@ mod optim;
 mod parity;
 mod peft;
 mod predict;
+mod reports;
 mod resume;
 mod run_damage;
 mod run_lock;

@@ -567,8 +567,8 @@ fn a_table_of_the_input_and_the_predictions() {
             let output = format!("{}-{end}.{end}", input.replace('.', "-"));
             let said = run(&format!("--file {input} --output {output}"));
             assert_eq!(said.stdout, "");
-            let notes = "note: prediction stands in the input already; of the predictions it is prediction_2\n\
-                 note: 1 of 4 rows have no text; their predictions are empty\n";
+            let notes = "note: the input has prediction already; the predictions stand in prediction_2\n\
+                 note: 1 of 4 rows has no text; its prediction is empty\n";
             let quoted = said.stderr.strip_suffix(notes);
             let quoted = quoted.unwrap_or_else(|| panic!("{said}"));
             // The one field over two lines is told of.
@@ -636,7 +636,7 @@ fn rows_without_a_text_are_left_out_on_request() {
         let run = scratch.run(&borrowed(&arguments)).succeeded();
         let lines = run.json_lines();
         assert_eq!(lines.len(), rows, "{run}");
-        assert!(run.stderr.contains("1 of 4 rows have no text"), "{run}");
+        assert!(run.stderr.contains("1 of 4 rows has no text"), "{run}");
         let last = &lines[rows - 1];
         assert_eq!(last["text"], "a dull, \"slow\" plot");
         assert!(last["prediction"].is_string(), "{run}");

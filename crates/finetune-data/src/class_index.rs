@@ -87,6 +87,15 @@ impl ClassIndex {
 
     /// The class of a row that has a 0 or 1 for each class, and a single 1.
     fn one_hot(&self, label: &Value<'_>, cell: &Cell<'_>) -> Result<u32> {
+        let not_one_hot = || Error::NotOneHot {
+            place: cell.place(),
+            column: cell.column.to_owned(),
+            found: label.to_string(),
+        };
+        let named = |item: &Value<'_>| matches!(item, Value::Text(_)) && item.indicator().is_none();
+        if label.items().is_some_and(|items| items.iter().any(named)) {
+            return Err(not_one_hot());
+        }
         let mut marks = vec![0.0; self.names.len()];
         self.mark(label, true, cell, &mut marks)?;
         let ones: Vec<_> = (0..)
@@ -95,11 +104,7 @@ impl ClassIndex {
             .collect();
         match ones[..] {
             [(class, _)] => Ok(class),
-            _ => Err(Error::NotOneHot {
-                place: cell.place(),
-                column: cell.column.to_owned(),
-                found: label.to_string(),
-            }),
+            _ => Err(not_one_hot()),
         }
     }
 
@@ -181,7 +186,7 @@ fn by_index(value: i64, names: &[String], cell: &Cell<'_>, counted: bool) -> Res
             count: names.len(),
             classes: match counted && value as usize == names.len() {
                 true => format!(
-                    "({}); if they count from 1, say --labels {}",
+                    "({}); if they count from 1, train with --labels {}",
                     listed(names, 12),
                     from_one(value)
                 ),

@@ -79,7 +79,13 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
 
 /// `name (type), …` of every column, for messages.
 pub(crate) fn describe(schema: &Schema) -> String {
-    let column = |f: &Arc<Field>| format!("{} ({})", f.name(), type_name(f.data_type()));
+    let column = |f: &Arc<Field>| {
+        let name = f.name();
+        match name.trim() == name {
+            true => format!("{name} ({})", type_name(f.data_type())),
+            false => format!("{name:?} ({})", type_name(f.data_type())),
+        }
+    };
     crate::error::listed(&schema.fields().iter().map(column).collect::<Vec<_>>(), 30)
 }
 

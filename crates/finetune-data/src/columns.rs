@@ -2,7 +2,8 @@ use arrow::datatypes::Schema;
 
 use crate::column::{Kind, describe, list_item, type_name};
 use crate::label_array::unusable;
-use crate::{Error, LabelCells, Result, Split};
+use crate::source::Format;
+use crate::{Error, LabelCells, Note, Result, Split};
 
 /// Which columns hold the text (one, or two for pairs) and the labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Columns {
             });
         }
         let text = match text_flags {
-            [] => conventional_text(schema)?,
+            [] => conventional_text(schema, first_line(split))?,
             flags => flags
                 .iter()
                 .map(|f| named(schema, f))
@@ -121,6 +122,44 @@ impl Columns {
             labels_by_position: false,
             cells: LabelCells::default(),
         })
+    }
+
+    /// Notes on columns of `split` that were chosen by convention, where others could be meant.
+    /// `text_flags` and `label_flags` are those of [`Columns::resolve`].
+    pub fn other_choices(
+        &self,
+        split: &Split,
+        text_flags: &[String],
+        label_flags: &[String],
+    ) -> Vec<Note> {
+        let schema = split.schema();
+        let found = |name: &&str| find(schema, name);
+        let free = |column: &String| !self.text.contains(column) && !self.label.contains(column);
+        let note = |role: &str, chosen: &[String], others: Vec<String>| {
+            (!others.is_empty() && !chosen.is_empty()).then(|| {
+                Note::new(format!(
+                    "the {role} is read from `{}`; `{}` could be meant too, which --{role}-column names",
+                    chosen.join("` and `"),
+                    others.join("`, `")
+                ))
+            })
+        };
+        let single = TEXT.iter().filter(|names| names.len() == 1);
+        let texts = single.flat_map(|names| names.iter()).chain(&LOOSE_TEXT);
+        let texts = texts.filter_map(found).filter(|column| {
+            let field = schema.field_with_name(column);
+            free(column) && field.is_ok_and(|field| is_text(field.data_type()))
+        });
+        let labels = LABEL.iter().chain(&LOOSE_LABEL).filter_map(found);
+        let texts = match text_flags {
+            [] => note("text", &self.text, texts.collect()),
+            _ => None,
+        };
+        let labels = match label_flags {
+            [] => note("label", &self.label, labels.filter(free).collect()),
+            _ => None,
+        };
+        texts.into_iter().chain(labels).collect()
     }
 
     /// The same columns, whose labels may be taken by position.
@@ -209,7 +248,7 @@ fn named(schema: &Schema, flag: &str) -> Result<String> {
     find(schema, flag).ok_or_else(|| unknown(schema, flag))
 }
 
-/// A column of this name; else the only one that differs in case alone.
+/// A column of this name; else the only one that differs in case and surrounding blanks alone.
 fn find(schema: &Schema, name: &str) -> Option<String> {
     if schema.field_with_name(name).is_ok() {
         return Some(name.to_owned());
@@ -217,14 +256,24 @@ fn find(schema: &Schema, name: &str) -> Option<String> {
     let mut same = schema
         .fields()
         .iter()
-        .filter(|f| f.name().eq_ignore_ascii_case(name));
+        .filter(|f| f.name().trim().eq_ignore_ascii_case(name.trim()));
     match (same.next(), same.next()) {
         (Some(field), None) => Some(field.name().clone()),
         _ => None,
     }
 }
 
-fn conventional_text(schema: &Schema) -> Result<Vec<String>> {
+/// Where the names of the columns come from, if a person may not know.
+fn first_line(split: &Split) -> &'static str {
+    let has_header =
+        |file: &std::path::Path| matches!(Format::of(file), Some(Format::Csv | Format::Tsv));
+    match split.files().first().is_some_and(|file| has_header(file)) {
+        true => ", as the first line of the file names them",
+        false => "",
+    }
+}
+
+fn conventional_text(schema: &Schema, first_line: &str) -> Result<Vec<String>> {
     let text = |name: &str| {
         find(schema, name).filter(|c| {
             schema
@@ -242,7 +291,7 @@ fn conventional_text(schema: &Schema) -> Result<Vec<String>> {
         1 => Ok(candidates),
         0 => Err(Error::NoTextColumn {
             expected: "text, sentence, or the pair sentence1 and sentence2".to_owned(),
-            available: describe(schema),
+            available: describe(schema) + first_line,
         }),
         _ => Err(Error::AmbiguousColumn {
             role: "text",

@@ -201,6 +201,11 @@ impl Dataset {
         self.find(name).is_some()
     }
 
+    /// Does this name (or alias) mean the split called `split`?
+    pub fn is_split(&self, name: &str, split: &str) -> bool {
+        self.find(name).is_some_and(|(found, _)| found == split)
+    }
+
     /// The rows that a split expression selects, as in `datasets`: `train`, `train[:1%]`,
     /// `train[100:200]`, `train[-10%:]`, `train[:10%]+test`, `train[:33%](pct1_dropremainder)`.
     /// Percentages round to the closest row. Unlike `datasets`, mixing rows and percent in one slice
@@ -224,7 +229,10 @@ impl Dataset {
                 same_columns(first, file)?;
             }
             let len = series.len()?;
-            detail.push(format!("`{name}` has {len} rows"));
+            detail.push(match len {
+                0 => format!("`{name}` has 0 rows ({})", series.files[0].path.display()),
+                _ => format!("`{name}` has {len} rows"),
+            });
             let rows = term.rows(len, expression)?;
             if !rows.is_empty() {
                 let rows = RowSet::Range(rows);

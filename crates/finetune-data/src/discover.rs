@@ -95,6 +95,15 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>> {
 fn directory(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let (files, folders) = list(path)?;
     if !files.is_empty() {
+        for folder in &folders {
+            let name = folder.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| canonical_split(name).is_some()) {
+                notes.push(Note::new(format!(
+                    "{}: not read, because there are data files beside this folder",
+                    folder.display()
+                )));
+            }
+        }
         return group(files, Shards::Complete, notes);
     }
     let data = path.join("data");

@@ -314,7 +314,7 @@ pub enum Error {
     },
     /// A label without a list, where each row needs one.
     #[error(
-        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a JSON array as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]; where something separates the labels in a cell, name it: --label-separator ';'"
+        "{place}: label {found:?} in column `{column}` is not a list; expected a list column, or a list as text: [0, 3], [\"joy\", \"anger\"] or [0.5, 1.0]; where something separates the labels in a cell, name it: --label-separator ';'"
     )]
     NotAList {
         /// Where.
@@ -352,7 +352,7 @@ pub enum Error {
     },
     /// A value other than 0 and 1, where a column says yes or no for a class.
     #[error(
-        "{place}: label {found:?} in column `{column}` is not 0 or 1 (or true or false), by which multi-label data say which classes a row has; for numbers to predict choose --problem-type regression"
+        "{place}: label {found:?} in column `{column}` is not 0 or 1 (or true or false), by which multi-label data say which classes a row has; for numbers to predict, train with --problem-type regression"
     )]
     NotAnIndicator {
         /// Where.
@@ -422,7 +422,7 @@ pub enum Error {
     },
     /// Fractional labels where classes are meant.
     #[error(
-        "{place}: label {found} in column `{column}` is a floating-point number, but classes are meant; use integer or string labels, or predict numbers with --problem-type regression"
+        "{place}: label {found} in column `{column}` is a floating-point number, but classes are meant; use integer or string labels, or train for numbers with --problem-type regression"
     )]
     FloatLabel {
         /// Where.
@@ -434,7 +434,8 @@ pub enum Error {
     },
     /// A label that is not a finite number, for regression.
     #[error(
-        "{place}: label {found:?} in column `{column}` is not a finite number, which regression needs; leave such rows out with --skip-invalid, or, if labels are classes, say --problem-type classification"
+        "{place}: label {found:?} in column `{column}` is not a finite number, which regression needs; {}, or, if labels are classes, train with --problem-type classification",
+        way_to_a_number(found)
     )]
     NotANumber {
         /// Where.
@@ -470,7 +471,7 @@ pub enum Error {
     },
     /// `-1` beside the integers `0` to `n-1`.
     #[error(
-        "{place}: label -1 in column `{column}`: if it is a class like the others, list them: --labels {found}; if it marks rows without a label, choose rows that have one (--train-split 'train[:90%]'), or take these out of the file"
+        "{place}: label -1 in column `{column}`: if it is a class like the others, list them: --labels {found}; if it marks rows without a label, take these rows out of the file"
     )]
     MinusOne {
         /// Where.
@@ -619,6 +620,15 @@ impl Error {
             action,
             source,
         }
+    }
+}
+
+/// What to do with a text where a number is needed.
+fn way_to_a_number(found: &str) -> &'static str {
+    match crate::label_facts::stands_for_nothing(found) {
+        true => "leave such rows out with --skip-invalid",
+        false if found.contains(',') => "write it without a comma, as 1.5 or 1000",
+        false => "write a number in its place, or nothing and add --skip-invalid",
     }
 }
 

@@ -98,6 +98,17 @@ pub(crate) fn union(files: &[FileClasses<'_>], column: &str) -> Result<(Vec<Stri
         .map(|(name, _)| name)
         .collect();
     for file in files {
+        if let Classes::Named(list) = &file.classes {
+            let mut own = HashSet::new();
+            if let Some(name) = list.iter().find(|name| !own.insert(*name)) {
+                return Err(Error::Classes {
+                    message: format!(
+                        "{}: the metadata has the class {name:?} of column `{column}` twice; write the file with a name for each class",
+                        file.file.display()
+                    ),
+                });
+            }
+        }
         match &file.classes {
             Classes::Named(list) => list.iter().for_each(|name| add(&mut names, name.clone())),
             Classes::Texts(_) => {

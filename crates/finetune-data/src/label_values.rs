@@ -51,6 +51,7 @@ pub(crate) fn schema(
         Meaning::Names => {
             let (names, why) = union(&values.of_files(), column)?;
             let names = checked(names, 2, column)?;
+            values.decimal_commas(&names)?;
             notes.extend(why);
             notes.extend(values.words_among_numbers());
             let scalars: Vec<_> = values.texts().map(|(_, scalars)| scalars).collect();
@@ -198,6 +199,30 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Numbers with a comma, which are a decimal, a thousand, or two labels: nobody can tell.
+    fn decimal_commas(&self, names: &[String]) -> Result<()> {
+        let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        let is_number = |text: &str| {
+            let text = text.trim().trim_start_matches('-');
+            let mut parts = text.split([',', '.']);
+            text.starts_with(|c: char| c.is_ascii_digit()) && parts.all(all_digits)
+        };
+        let with_comma = |scalars: &'a Scalars| {
+            let mut words = scalars.words.iter();
+            words.find(|(word, _)| word.contains(','))
+        };
+        let found = self.texts().find_map(|(_, scalars)| with_comma(scalars));
+        match found.filter(|_| !self.classes && names.iter().all(|name| is_number(name))) {
+            None => Ok(()),
+            Some((word, seen)) => Err(Error::Classes {
+                message: format!(
+                    "{}: label {word:?} in column `{}` looks like a number with a comma; to predict numbers write them as 1.5 or 1000; if each is a class, say --problem-type classification; if a cell has several labels, say --label-separator ','",
+                    seen.first, self.column
+                ),
+            }),
+        }
+    }
+
     /// Something that stands for no value, among numbers.
     fn missing(&self) -> Result<()> {
         match self
@@ -244,6 +269,7 @@ impl<'a> Values<'a> {
     fn gaps(&self, integers: &[i64]) -> Error {
         let column = self.column.to_owned();
         let found: Vec<_> = integers.iter().map(i64::to_string).collect();
+        let all_different = too_many(&column, self.rows(), found.len()).is_some();
         // Without the -1 of hidden labels, would it be a class list?
         let rest = integers.iter().filter(|&&value| value != -1).copied();
         let hidden = self.numbers().find_map(|(_, scalars)| {
@@ -262,13 +288,13 @@ impl<'a> Values<'a> {
                     },
                 }
             }
-            _ if found.len() <= 100 => Error::IntegerLabels {
+            _ if found.len() <= 100 && !all_different => Error::IntegerLabels {
                 column,
                 found: found.join(","),
             },
             _ => Error::Classes {
                 message: format!(
-                    "the labels in column `{column}` are {} different integers ({}), which are not 0 to n-1; for numbers to predict choose --problem-type regression, or name another column with --label-column",
+                    "the labels in column `{column}` are {} different integers ({}), which are not 0 to n-1: is this the label column? Name another with --label-column, or, for numbers to predict, choose --problem-type regression",
                     found.len(),
                     listed(&found, 8)
                 ),
@@ -338,7 +364,9 @@ impl<'a> Values<'a> {
             if let Some(found) = scalars.missing.as_ref().filter(|_| !self.classes) {
                 // Not "none" and "-", which are sensible names.
                 let text = found.shown.trim().to_ascii_lowercase();
-                let blank = ["na", "n/a", "#n/a", "<na>", "nan", "null"].contains(&&*text);
+                // With a capital it is Python's.
+                let blank = ["na", "n/a", "#n/a", "<na>", "nan", "null"].contains(&&*text)
+                    || found.shown.trim() == "None";
                 if blank {
                     return Some(Note::new(format!(
                         "{}: label {:?} in column `{column}` is taken for a class of its own; if it stands for no label, take such rows out of the file",

@@ -38,6 +38,7 @@ mod parquet_sink;
 mod permutation;
 mod positioned;
 mod problem_type;
+mod python_list;
 mod read_options;
 mod regular_file;
 mod row_set;

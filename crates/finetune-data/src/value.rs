@@ -7,6 +7,8 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use crate::python_list;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -20,14 +22,16 @@ pub(crate) enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The values of a list, or of a JSON array in a string, which is how CSV holds lists.
+    /// The values of a list, or of one in a string, which is how CSV holds lists: a JSON array, or a
+    /// list as Python prints it.
     pub(crate) fn items(&self) -> Option<Cow<'_, [Value<'_>]>> {
         match self {
             Value::List(items) => Some(Cow::Borrowed(items)),
             Value::Text(text) if text.trim_start().starts_with('[') => {
-                match serde_json::from_str(text).ok()? {
-                    Value::List(items) => Some(Cow::Owned(items)),
-                    _ => None,
+                match serde_json::from_str(text) {
+                    Ok(Value::List(items)) => Some(Cow::Owned(items)),
+                    Ok(_) => None,
+                    Err(_) => python_list::parse(text).map(Cow::Owned),
                 }
             }
             _ => None,
@@ -196,7 +200,8 @@ mod tests {
             Value::Null,
         ];
         assert_eq!(list.items().as_deref(), Some(&expected[..]));
-        for other in ["1, 2", "['a']", "[1 2]", "{}", "[1", ""] {
+        assert_eq!(text("['a']").items().as_deref(), Some(&[text("a")][..]));
+        for other in ["1, 2", "['a'", "[1 2]", "{}", "[1", ""] {
             assert_eq!(text(other).items(), None, "{other}");
         }
         assert!(text("['a']").is_list_like() && !text("[1").is_list_like());

@@ -283,7 +283,7 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     pub csv: CsvArguments,
 
-    /// Label column; several (a,b,c) for a class or a number each [default: the columns named as the model's outputs, if it has several; else label or labels]
+    /// Label column; several (a,b,c) for a class or a number each [default: the columns named as the model's outputs, if it has several; else by convention: label, labels, class, target, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub label_column: Vec<String>,
 

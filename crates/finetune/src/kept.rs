@@ -159,6 +159,18 @@ impl Kept {
         }
     }
 
+    /// That a model of single texts gets no pairs, where it is known to be one.
+    pub fn check_pairs(&self, first: &str, second: &str) -> Result<(), Failure> {
+        match self.pairs() {
+            Some(false) => Err(Failure::User(format!(
+                "the model was trained on single texts, and --pair is for models of pairs; type texts as {} {}",
+                quote(first),
+                quote(second)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// That a model of pairs gets single texts from somewhere that has no columns.
     pub fn check_single_texts(&self, typed: &[String]) -> Result<(), Failure> {
         if self.pairs() != Some(true) {

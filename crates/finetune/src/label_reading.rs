@@ -22,7 +22,7 @@ pub fn valid(split: Split, columns: &Columns, skip_invalid: bool) -> Result<Spli
     }
 }
 
-/// Splits whose labels are all -1, by which hidden labels are marked.
+/// Splits without labels: their column is not there, or all are -1, by which hidden labels are marked.
 pub struct Hidden<'a> {
     pub columns: &'a Columns,
     /// Names that the user gave; -1 among them is a class.
@@ -31,10 +31,32 @@ pub struct Hidden<'a> {
 }
 
 impl Hidden<'_> {
-    fn are_hidden(&self, split: &Split) -> Result<bool, Failure> {
+    /// Why the rows of a split have no labels; `None` where they have some.
+    fn hidden(&self, split: &Split) -> Result<Option<String>, Failure> {
+        let schema = split.schema();
+        let is_there = |column: &String| schema.field_with_name(column).is_ok();
+        if let Some(column) = self.columns.label.iter().find(|column| !is_there(column)) {
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            let names: Vec<_> = names.collect();
+            let file = split.files();
+            let file = file.first().map(|file| file.display().to_string());
+            let alike = |name: &&&str| name.trim().eq_ignore_ascii_case(column.trim());
+            if let Some(alike) = names.iter().find(alike) {
+                return Err(Failure::User(format!(
+                    "{}: there is no column `{column}`, as the training rows have, but {alike:?}; name it alike in all files",
+                    file.unwrap_or_default()
+                )));
+            }
+            return Ok(Some(format!(
+                "{} has no column `{column}`, only {}",
+                file.unwrap_or_default(),
+                names.join(", ")
+            )));
+        }
         let is_label = self.problem_type == Some(ProblemType::Regression)
             || self.labels.iter().any(|name| name == "-1");
-        Ok(!is_label && split.labels_are_hidden(self.columns)?)
+        let hidden = !is_label && split.labels_are_hidden(self.columns)?;
+        Ok(hidden.then(|| "all its labels are -1, which marks rows without a label".to_owned()))
     }
 
     /// The test rows, unless their labels are hidden; an error where the user `named` these.
@@ -43,19 +65,18 @@ impl Hidden<'_> {
         test: Option<(Split, String)>,
         named: bool,
     ) -> Result<Option<(Split, String)>, Failure> {
-        match test {
-            Some((split, name)) if self.are_hidden(&split)? => match named {
-                true => Err(Failure::User(format!(
-                    "all labels of the test split {name} are -1, which marks rows without a label; choose another, or none with --test-split \"\""
-                ))),
-                false => {
-                    say!(
-                        "note: the test split {name} is left out: all its labels are -1, which marks rows without a label"
-                    );
-                    Ok(None)
-                }
-            },
-            test => Ok(test),
+        let Some((split, name)) = test else {
+            return Ok(None);
+        };
+        match self.hidden(&split)? {
+            None => Ok(Some((split, name))),
+            Some(why) if named => Err(Failure::User(format!(
+                "the test split {name} has no labels: {why}; choose another, or none with --test-split \"\""
+            ))),
+            Some(why) => {
+                say!("note: the test split {name} is left out: {why}");
+                Ok(None)
+            }
         }
     }
 
@@ -65,21 +86,22 @@ impl Hidden<'_> {
         validation: Option<Split>,
         named: bool,
     ) -> Result<Option<Split>, Failure> {
-        match validation {
-            Some(split) if self.are_hidden(&split)? => match named {
-                true => Err(Failure::User(format!(
-                    "all labels of the validation split {} are -1, which marks rows without a label; choose another, or a share of the training rows with --validation-split \"\"",
+        let Some(split) = validation else {
+            return Ok(None);
+        };
+        match self.hidden(&split)? {
+            None => Ok(Some(split)),
+            Some(why) if named => Err(Failure::User(format!(
+                "the validation split {} has no labels: {why}; choose another, or a share of the training rows with --validation-split \"\"",
+                split.name()
+            ))),
+            Some(why) => {
+                say!(
+                    "note: the validation split {} is left out: {why}; a share of the training rows is taken instead",
                     split.name()
-                ))),
-                false => {
-                    say!(
-                        "note: the validation split {} is left out: all its labels are -1, which marks rows without a label; a share of the training rows is taken instead",
-                        split.name()
-                    );
-                    Ok(None)
-                }
-            },
-            validation => Ok(validation),
+                );
+                Ok(None)
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, CsvOptions, Dataset, LabelCells, LabelSchema, NameNotes, NamesOf, ProblemType, Split,
-    TextTokenizer, TokenizedDataset,
+    Columns, CsvOptions, Dataset, LabelCells, LabelSchema, NameNotes, NamesOf, Note, ProblemType,
+    Split, TextTokenizer, TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
@@ -121,6 +121,36 @@ fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
     Some(name)
 }
 
+/// That the data set has splits that no expression of `used` means. Of several for one role it was
+/// said already which was chosen.
+fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
+    let names = dataset.split_names();
+    let is_named = |name: &str| {
+        used.iter()
+            .flat_map(|expression| expression.split('+'))
+            .any(|term| dataset.is_split(term.split('[').next().unwrap_or(term).trim(), name))
+    };
+    let of_several =
+        |role: &str, name: &str| name != role && name.starts_with(role) && !dataset.has_split(role);
+    let unused: Vec<_> = names
+        .into_iter()
+        .filter(|name| !is_named(name))
+        .filter(|name| {
+            !["validation", "test"]
+                .iter()
+                .any(|role| of_several(role, name))
+        })
+        .collect();
+    (!unused.is_empty()).then(|| {
+        Note::new(format!(
+            "{} also has {}, which {} not used; --validation-split or --test-split names a split",
+            dataset.path(),
+            unused.join(", "),
+            if unused.len() == 1 { "is" } else { "are" }
+        ))
+    })
+}
+
 impl Rows {
     /// Opens the data set and finds rows, columns and classes.
     pub fn choose<'a>(choice: impl Into<RowChoice<'a>>) -> Result<Self, Failure> {
@@ -153,6 +183,7 @@ impl Rows {
         let mut columns =
             Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?
                 .by_position(choice.labels_by_position);
+        say_notes(&columns.other_choices(&whole_train, choice.text_column, choice.label_column));
         columns.cells = LabelCells {
             separator: choice.label_separator,
             ..LabelCells::default()
@@ -194,6 +225,17 @@ impl Rows {
         };
 
         say_notes(&dataset.notes());
+        if choice.test_split.is_none() || choice.validation_split.is_none() {
+            let used = [
+                train_name.as_str(),
+                validation_name.as_str(),
+                wanted[1].as_str(),
+                wanted[2].as_str(),
+                "validation",
+                "test",
+            ];
+            say_notes(unused_splits(&dataset, &used).as_slice());
+        }
 
         let splits: Vec<&Split> = [Some(&whole_train), named_validation.as_ref()]
             .into_iter()

@@ -61,7 +61,7 @@ pub struct TrainOptions {
     )]
     pub text_column: Vec<String>,
 
-    /// Label column; several (a,b,c) for a class or a number each [default: label or labels]
+    /// Label column; several (a,b,c) for a class or a number each [default: by convention: label, labels, class, target, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN", help_heading = DATA)]
     #[serde(
         default,
@@ -411,7 +411,11 @@ impl From<ClassWeights> for toml::Value {
 fn label_name(name: &str) -> Result<String, String> {
     match name.starts_with("--") {
         true => Err("a name was expected, not a flag".into()),
-        false => Ok(name.into()),
+        // As people type lists: `a, b`.
+        false => match name.trim() {
+            "" => Err("a name is empty; is there a comma too many?".into()),
+            name => Ok(name.into()),
+        },
     }
 }
 

@@ -87,7 +87,7 @@ impl Seen {
             self.first_long
                 .get_or_insert((record.line, record.lines.number));
         }
-        if record.dialect.preamble > 0 && record.begins_with(b'#') {
+        if record.commented && record.begins_with(b'#') {
             self.marked += 1;
             self.first_marked.get_or_insert(record.line);
         }
@@ -200,7 +200,9 @@ impl Reader {
                 record.lines.not_text(0, record.line, what)
             })?;
             if !names.insert(name.to_owned()) {
-                let message = format!("the header names the column {name:?} twice");
+                let message = format!(
+                    "the header names the column {name:?} twice; give one of them another name"
+                );
                 return Err(record.lines.error(message));
             }
             header.push(name.to_owned());
@@ -216,8 +218,26 @@ impl Reader {
         if self.record.len() != self.header.len() {
             return Err(self.uneven(row));
         }
+        if self.repeats_header() {
+            let message = format!(
+                "row {row} is the header once more ({}), as where files were put together; take the line out",
+                crate::error::listed(&self.header, 8)
+            );
+            return Err(Error::Line {
+                path: self.record.lines.path().to_path_buf(),
+                line: self.record.line,
+                message,
+            });
+        }
         self.record.check_utf8(row, &self.header)?;
         Ok(true)
+    }
+
+    /// Does the record have the names of all columns as its fields? Of a single column that may be a
+    /// text.
+    fn repeats_header(&self) -> bool {
+        let mut names = self.header.iter().enumerate();
+        self.header.len() > 1 && names.all(|(i, name)| self.record.bytes(i) == name.as_bytes())
     }
 
     fn uneven(&self, row: u64) -> Error {
@@ -255,6 +275,8 @@ pub(super) struct Record<R> {
     quoted: Vec<bool>,
     /// Line on which the record starts.
     line: u64,
+    /// Were there comments above the header?
+    commented: bool,
 }
 
 impl<R: std::io::BufRead> Record<R> {
@@ -266,6 +288,7 @@ impl<R: std::io::BufRead> Record<R> {
             ends: Vec::new(),
             quoted: Vec::new(),
             line: 0,
+            commented: false,
         }
     }
 
@@ -289,6 +312,7 @@ impl<R: std::io::BufRead> Record<R> {
                 return Ok(false);
             }
             if self.lines.number <= self.dialect.preamble {
+                self.commented |= self.lines.content().first() == Some(&b'#');
                 continue;
             }
             match self.lines.content().first() {

@@ -15,7 +15,8 @@ pub(crate) struct Dialect {
     /// Inside quotes a backslash takes the meaning from a quote or a backslash.
     pub(crate) backslash: bool,
     pub(crate) comment: Option<u8>,
-    /// Comment lines before the header, where `comment` was not named.
+    /// Lines before the header that are left out: comments, where `comment` was not named, or the
+    /// line by which Excel knows the delimiter.
     pub(crate) preamble: u64,
 }
 
@@ -45,6 +46,14 @@ impl Dialect {
         delimiter: u8,
         notes: &mut Vec<Note>,
     ) -> Self {
+        if let Some(form) = named_in_first_line(start, options, delimiter) {
+            notes.push(Note::new(format!(
+                "{}: the first line, as Excel reads it, says that the fields are separated by {}",
+                path.display(),
+                name(form.delimiter)
+            )));
+            return form;
+        }
         let usual = Self::new(options, delimiter);
         let look = |dialect: &Self| Look::new(start, whole, dialect);
         // The usual form, where it fits, is no guess.
@@ -127,6 +136,27 @@ impl Dialect {
             _ => "delimiter",
         }
     }
+}
+
+/// The form of a file whose first line is `sep=;`, which Excel takes for the delimiter and hides.
+fn named_in_first_line(start: &[u8], options: &CsvOptions, delimiter: u8) -> Option<Dialect> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let line = start.split(|&byte| byte == b'\n').next()?.trim_ascii_end();
+    let line = match line.iter().rposition(|&byte| byte == b'=') {
+        // A tab at the end is no blank here.
+        Some(at) if at + 1 == line.len() => start.get(..at + 2)?,
+        _ => line,
+    };
+    let (name, sign) = line.split_at_checked(4)?;
+    let [sign @ (b',' | b';' | b'\t' | b'|')] = sign else {
+        return None;
+    };
+    let names_it = name.eq_ignore_ascii_case(b"sep=") && options.delimiter.is_none();
+    names_it.then(|| Dialect {
+        delimiter: *sign,
+        preamble: 1,
+        ..Dialect::new(options, delimiter)
+    })
 }
 
 fn name(delimiter: u8) -> String {
@@ -253,6 +283,26 @@ mod tests {
             assert!(notes[0].contains("--csv-delimiter"), "{notes:?}");
         }
         assert_eq!(recognised("text,label\na,x\n", b'\t').0.delimiter, b',');
+    }
+
+    #[test]
+    fn the_line_for_excel() {
+        for (text, delimiter) in [
+            ("sep=;\r\ntext;label\r\na,x;y\r\n", b';'),
+            ("\u{feff}SEP=\t\ntext\tlabel\n", b'\t'),
+            ("sep=,\ntext,label\n", b','),
+        ] {
+            let (found, notes) = recognised(text, b',');
+            assert_eq!(
+                (found.delimiter, found.preamble),
+                (delimiter, 1),
+                "{text:?}"
+            );
+            assert!(notes[0].contains("Excel"), "{notes:?}");
+        }
+        for text in ["sep,label\na,b\n", "sep=a,label\na,b\n", "sep=\na\n", "sep"] {
+            assert_eq!(recognised(text, b',').0.preamble, 0, "{text:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn recognise(
 ) -> Result<Coding> {
     let mut note = |text: String| notes.push(Note::new(format!("{}: {text}", path.display())));
     let mut coding = Coding::default();
-    let start = prefix(path, &coding, &options.stop, 10)?;
+    let start = prefix(path, &coding, &options.stop, FIRST)?;
     coding.compression = Compression::of_magic(&start);
     match (named, coding.compression) {
         (Some(named), found) if found != Some(named) => {
@@ -44,13 +44,11 @@ pub(super) fn recognise(
         )),
         _ => {}
     }
-    if start.starts_with(b"PK\x03\x04") {
+    if let Some(what) = foreign(&start) {
         return Err(Error::Corrupt {
             path: path.to_path_buf(),
             format: "text",
-            message:
-                "it is a zip archive (as spreadsheets are); unpack it, or save the sheet as CSV"
-                    .to_owned(),
+            message: what.to_owned(),
         });
     }
     let start = prefix(path, &coding, &options.stop, PREFIX)?;
@@ -82,6 +80,57 @@ pub(super) fn recognise(
         note("its lines end with carriage returns (CR), as on old Macs".to_owned());
     }
     Ok(coding)
+}
+
+/// Bytes by which another kind of file is known.
+const FIRST: usize = 64;
+
+/// What a file is, and what to do, that is called a text and begins like this.
+fn foreign(start: &[u8]) -> Option<&'static str> {
+    let starts = |mark: &[u8]| {
+        start
+            .get(..mark.len())
+            .is_some_and(|s| s.eq_ignore_ascii_case(mark))
+    };
+    Some(match start {
+        [b'P', b'K', 3, 4, ..] => {
+            "it is a zip archive (as spreadsheets are); unpack it, or save the sheet as CSV"
+        }
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => "it is an old spreadsheet of Excel; save the sheet as CSV",
+        [b'P', b'A', b'R', b'1', ..] => {
+            "it is a Parquet file; give it a name that ends in .parquet"
+        }
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
+            "it is an Arrow file; give it a name that ends in .arrow"
+        }
+        _ if starts(b"<!doctype html") || starts(b"<html") => {
+            "it is a web page (HTML), perhaps saved in place of the file; download the file itself"
+        }
+        _ => return lfs_pointer(start),
+    })
+}
+
+/// That a file is a pointer to one in Git's storage of large files.
+fn lfs_pointer(start: &[u8]) -> Option<&'static str> {
+    start
+        .starts_with(b"version https://git-lfs")
+        .then_some("it is a pointer of Git LFS, not the file itself; `git lfs pull` gets the file")
+}
+
+/// What a file with the name of a binary format is instead, if its start tells.
+pub(super) fn not_binary(path: &Path, stop: &Stop) -> Option<&'static str> {
+    let start = prefix(path, &Coding::default(), stop, FIRST).ok()?;
+    let is_text = || {
+        start
+            .iter()
+            .all(|&b| b >= b' ' && b != 0x7f || b"\t\r\n".contains(&b))
+    };
+    foreign(&start)
+        .filter(|_| !start.starts_with(b"PAR1") && !start.starts_with(b"ARROW1"))
+        .or_else(|| {
+            let what = "it begins like a text; if it is CSV or JSON lines, give it a name that ends in .csv or .jsonl";
+            (is_text() && std::str::from_utf8(&start[..start.len().min(16)]).is_ok()).then_some(what)
+        })
 }
 
 /// Up to `limit` bytes from the start of the file as `coding` gives it.

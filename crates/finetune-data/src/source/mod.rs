@@ -159,7 +159,7 @@ impl SourceFile {
         let metadata = regular_file(path)?;
         let format = Format::of(path).ok_or_else(|| Error::UnknownFormat {
             path: path.to_path_buf(),
-            expected: Format::EXTENSIONS.to_owned(),
+            expected: Format::EXTENSIONS.to_owned() + other_program(path),
         })?;
         if metadata.len() == 0 {
             return Err(Error::EmptyFile {
@@ -239,11 +239,15 @@ impl SourceFile {
         }
         let mut looked = match self.format {
             #[cfg(feature = "parquet")]
-            Format::Parquet => Looked::binary(parquet::info(&self.path)?),
+            Format::Parquet => {
+                Looked::binary(parquet::info(&self.path).map_err(|e| self.what_it_is(e))?)
+            }
             #[cfg(not(feature = "parquet"))]
             Format::Parquet => return Err(self.disabled("Parquet", "parquet")),
             #[cfg(feature = "ipc")]
-            Format::Ipc => Looked::binary(ipc::info(&self.path, &self.options.stop)?),
+            Format::Ipc => Looked::binary(
+                ipc::info(&self.path, &self.options.stop).map_err(|e| self.what_it_is(e))?,
+            ),
             #[cfg(not(feature = "ipc"))]
             Format::Ipc => return Err(self.disabled("Arrow IPC", "ipc")),
             Format::ClassFolders => {
@@ -263,6 +267,19 @@ impl SourceFile {
             looked.info.schema = schema.into();
         }
         Ok(self.looked.get_or_init(|| looked))
+    }
+
+    /// The error of a binary reader, or what the file is instead.
+    #[cfg(any(feature = "parquet", feature = "ipc"))]
+    fn what_it_is(&self, error: Error) -> Error {
+        match (error, encoding::not_binary(&self.path, &self.options.stop)) {
+            (Error::Corrupt { path, format, .. }, Some(what)) => Error::Corrupt {
+                path,
+                format,
+                message: what.to_owned(),
+            },
+            (error, _) => error,
+        }
     }
 
     /// Recognises how a text file is written and reads it from end to end. What only the whole file
@@ -468,6 +485,19 @@ impl Looked {
             reading: Reading::default(),
             notes: Vec::new(),
         }
+    }
+}
+
+/// What to do with a file that another program writes.
+fn other_program(path: &Path) -> &'static str {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    match extension.to_ascii_lowercase().as_str() {
+        "xlsx" | "xls" | "xlsm" | "ods" | "numbers" => "; save the sheet as CSV",
+        "pkl" | "pickle" | "orc" | "h5" | "hdf5" | "dta" | "sav" | "rds" => {
+            "; df.to_parquet(path) of pandas writes Parquet"
+        }
+        "zip" | "tar" | "7z" | "rar" | "tgz" => "; unpack it",
+        _ => "",
     }
 }
 

@@ -411,6 +411,48 @@ fn each_file_has_its_own_names() {
 }
 
 #[test]
+fn a_name_twice_in_the_metadata() {
+    let folder = folder(&[]);
+    let file = folder.path().join("x.parquet");
+    parquet(
+        &file,
+        &["a", "b"],
+        &[Some(0), Some(2)],
+        &["no", "yes", "no"],
+    );
+    let split = Dataset::open_file(&file).unwrap().split("train").unwrap();
+    assert_has(
+        &message(infer(&[&split], &[], &[], None, None)),
+        &["x.parquet", "the class \"no\"", "twice"],
+    );
+}
+
+/// A comma in a number is a decimal, a thousand, or stands between two labels.
+#[test]
+fn commas_in_numbers() {
+    let labels = ["\"1,5\"", "\"2,0\"", "3"];
+    assert_has(
+        &message(csv(&labels, &[], None)),
+        &[
+            "row 0 (line 2)",
+            "\"1,5\"",
+            "--problem-type classification",
+            "--label-separator ','",
+        ],
+    );
+    let found = csv(&labels, &[], SINGLE).unwrap();
+    assert_eq!(names(&found), ["1,5", "2,0", "3"]);
+    let found = csv(&["\"a, 5\"", "\"b, 5\""], &[], None).unwrap();
+    assert_eq!(names(&found), ["a, 5", "b, 5"]);
+}
+
+#[test]
+fn lists_as_python_prints_them() {
+    let found = csv(&["\"['joy', 'anger']\"", "['joy']", "[]"], &[], None).unwrap();
+    assert_eq!(names(&found), ["anger", "joy"]);
+}
+
+#[test]
 fn labels_that_do_not_fit_together() {
     let folder = folder(&[
         ("train.csv", "text,label\na,good\nb,bad\n"),

@@ -85,13 +85,16 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     }
     if without_text > 0 {
         let what = match arguments.skip_invalid {
+            true if without_text == 1 => " and was left out",
             true => " and were left out",
+            false if without_text == 1 => "; its prediction is empty",
             false => "; their predictions are empty",
         };
         say!(
-            "note: {} of {} rows have no text{what}",
+            "note: {} of {} rows {} no text{what}",
             count(without_text),
-            count(rows)
+            count(rows),
+            if without_text == 1 { "has" } else { "have" }
         );
     }
     if let Some(path) = &arguments.timings {
@@ -118,6 +121,15 @@ fn form(arguments: &PredictArguments) -> Result<(Format, bool), Failure> {
             Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
             Some("parquet") => Format::Parquet,
             Some("arrow") => Format::Arrow,
+            // A table of aligned columns is not what opens such a file.
+            Some(
+                other
+                @ ("xlsx" | "xls" | "ods" | "feather" | "ipc" | "gz" | "zst" | "xml" | "html"),
+            ) => {
+                return Err(Failure::User(format!(
+                    "predictions are not written as .{other}; name a file that ends in .csv, .tsv, .jsonl, .parquet or .arrow, or choose a form with --format"
+                )));
+            }
             _ => Format::Table,
         },
     };

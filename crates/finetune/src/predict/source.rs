@@ -48,7 +48,8 @@ impl Source {
         whole_rows: bool,
     ) -> Result<Self, Failure> {
         let texts = &arguments.texts;
-        if !arguments.pair.is_empty() {
+        if let [first, second, ..] = &arguments.pair[..] {
+            kept.check_pairs(first, second)?;
             let pairs = arguments.pair.chunks_exact(2);
             let pairs = pairs.map(|pair| (pair[0].clone(), Some(pair[1].clone())));
             return Ok(Self {

@@ -57,6 +57,13 @@ impl Out {
             });
         }
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::User(format!(
+                "cannot write {}: there is no folder {}; make it first, or choose another --output",
+                path.display(),
+                folder.display()
+            )));
+        }
         let mut builder = Builder::new();
         builder.prefix(".predictions-").suffix(".partial");
         // As an ordinary file has them, less what the umask takes.

@@ -61,7 +61,7 @@ impl RowSink {
         if !renamed.is_empty() {
             let (taken, names): (Vec<_>, Vec<_>) = renamed.into_iter().unzip();
             say!(
-                "note: {} stands in the input already; of the predictions it is {}",
+                "note: the input has {} already; the predictions stand in {}",
                 taken.join(", "),
                 names.join(", ")
             );
