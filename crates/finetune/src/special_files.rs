@@ -12,7 +12,7 @@ const DEPTH: usize = 2;
 pub fn refuse_file(path: &Path) -> Result<(), Failure> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() && !found.is_file() => Err(Failure::User(format!(
-            "{} is a pipe, a socket or a device, not a file; bring the file back, or remove it",
+            "{} is a pipe, a socket or a device; expected a file: bring it back, or remove it",
             path.display()
         ))),
         _ => Ok(()),
