@@ -143,7 +143,7 @@ fn losses(case: &Case, strategy: Strategy, limits: Option<(u64, u64)>) -> Vec<f3
     for batch in (0..2).flat_map(|epoch| case.batches(epoch)) {
         let dropout = DropoutSource::at(1, losses.len() as u32);
         let logits = forward(&model, &batch, layers, store.as_ref(), dropout).unwrap();
-        let finetune_data::BatchLabels::Classes(targets) = &batch.labels else {
+        let finetune_data::Labels::Classes(targets) = &batch.labels else {
             unreachable!()
         };
         let rows = batch.batch_size() as f64;

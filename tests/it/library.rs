@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, rc::Rc, thread};
 
-use finetune_data::{Columns, Dataset, LabelSchema, TextTokenizer};
+use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
     Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, Start, StopReason,
@@ -205,7 +205,7 @@ fn a_metric_and_an_observer_of_ones_own() {
     let rows = Dataset::open(argument(&scratch.path("rows.csv"))).unwrap();
     let rows = rows.split("train").unwrap();
     let columns = Columns::resolve(&rows, &[], &[], true).unwrap();
-    let labels = LabelSchema::infer(&[&rows], &columns, None, None).unwrap();
+    let labels = infer_task(&[&rows], &columns, None, None).unwrap();
     let (training, validation) = rows
         .stratified_split(&columns, Some(&labels), 0.2, 42)
         .unwrap();

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use finetune_data::{
-    Columns, Dataset, LabelSchema, TextTokenizer, TokenizeOptions, TokenizedDataset,
+    Columns, Dataset, Task, TextTokenizer, TokenizeOptions, TokenizedDataset, infer_task,
 };
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn inspect() -> Result<(), Box<dyn std::error::Error>> {
         let columns = Columns::resolve(&split, &[], &label_columns, false)?;
         let labels = match columns.label[..] {
             [] => None,
-            _ => Some(LabelSchema::infer(&[&split], &columns, None, None)?),
+            _ => Some(infer_task(&[&split], &columns, None, None)?),
         };
         let options = TokenizeOptions {
             max_length: 512,
@@ -71,7 +71,7 @@ fn print_lengths(data: &TokenizedDataset) {
     );
 }
 
-fn print_labels(labels: &LabelSchema, data: &TokenizedDataset) {
+fn print_labels(labels: &Task, data: &TokenizedDataset) {
     println!("  {}", labels.problem_type());
     match data.class_counts() {
         Some(counts) => {

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use finetune_data::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use finetune_data::{
-    BatchSize, Columns, Dataset, LabelSchema, Permutation, Sampler, SamplerOptions, TextTokenizer,
-    TokenizeOptions, TokenizedDataset, write_parquet,
+    BatchSize, Columns, Dataset, Permutation, Sampler, SamplerOptions, TextTokenizer,
+    TokenizeOptions, TokenizedDataset, infer_task, write_parquet,
 };
 
 const WORDS: [&str; 12] = [
@@ -42,7 +42,7 @@ fn main() -> Result<(), Failure> {
 
     let split = Dataset::open_file(&path)?.split("train")?;
     let columns = Columns::resolve(&split, &[], &[], true)?;
-    let labels = LabelSchema::infer(&[&split], &columns, None, None)?;
+    let labels = infer_task(&[&split], &columns, None, None)?;
     let tokenizer = TextTokenizer::from_bytes(word_tokenizer().as_bytes())?;
     let options = TokenizeOptions {
         max_length: 64,

@@ -1,3 +1,5 @@
+use finetune_task::Labels;
+
 /// Rows joined end to end, without padding.
 ///
 /// Row `i` of the batch owns the tokens `offsets[i]..offsets[i + 1]` of `ids`, `type_ids` and
@@ -15,58 +17,11 @@ pub struct PackedBatch {
     /// Row numbers in the tokenized data set, `[batch]`.
     pub rows: Vec<u64>,
     /// Labels of the rows, where the data has labels.
-    pub labels: BatchLabels,
-}
-
-/// Labels of a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BatchLabels {
-    /// Unlabelled rows.
-    None,
-    /// Class indices, `[batch]`.
-    Classes(Vec<u32>),
-    /// Any number of classes per row.
-    MultiLabel {
-        /// Number of classes.
-        width: usize,
-        /// 1 for the classes of a row and 0 for the others, `[batch, width]` row by row.
-        values: Vec<f32>,
-    },
-    /// Values to regress to.
-    Values {
-        /// Values per row.
-        width: usize,
-        /// `[batch, width]` row by row, as exact as the file has them: metrics need all digits, and
-        /// a loss in `f32` rounds them where it is computed.
-        values: Vec<f64>,
-    },
-}
-
-impl BatchLabels {
-    /// The classes that row `index` of the batch has; none for values and unlabelled rows.
-    pub fn classes_of(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
-        let class = match self {
-            BatchLabels::Classes(classes) => classes.get(index).map(|&class| class as usize),
-            _ => None,
-        };
-        let marks = match self {
-            BatchLabels::MultiLabel { width, values } => row(values, *width, index),
-            _ => &[],
-        };
-        let marked = marks.iter().enumerate().filter(|(_, mark)| **mark != 0.0);
-        class.into_iter().chain(marked.map(|(class, _)| class))
-    }
-}
-
-/// Row `index` of a matrix of `width` columns; empty beyond its end.
-pub(crate) fn row<T>(values: &[T], width: usize, index: usize) -> &[T] {
-    let start = index.saturating_mul(width);
-    let end = start.saturating_add(width);
-    values.get(start..end).unwrap_or_default()
+    pub labels: Labels,
 }
 
 impl PackedBatch {
-    pub(crate) fn new(labels: BatchLabels) -> Self {
+    pub(crate) fn new(labels: Labels) -> Self {
         Self {
             ids: Vec::new(),
             type_ids: Vec::new(),
@@ -154,7 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn batch(lengths: &[usize]) -> PackedBatch {
-        let mut batch = PackedBatch::new(BatchLabels::None);
+        let mut batch = PackedBatch::new(Labels::None);
         for (row, &length) in (0..).zip(lengths) {
             batch.ids.resize(batch.ids.len() + length, 0);
             batch.close_row(row).unwrap();

@@ -1,6 +1,6 @@
 //! How many rows each class has, before anything is tokenized.
 
-use crate::{Columns, LabelDecoder, LabelSchema, Result, Split};
+use crate::{Columns, LabelDecoder, Result, Split, Task};
 
 impl Split {
     /// Rows of each class, in the order of the names of `labels`; a row with several classes counts for
@@ -8,7 +8,7 @@ impl Split {
     ///
     /// # Errors
     /// A label that cannot be decoded.
-    pub fn class_counts(&self, columns: &Columns, labels: &LabelSchema) -> Result<Vec<u64>> {
+    pub fn class_counts(&self, columns: &Columns, labels: &Task) -> Result<Vec<u64>> {
         let mut counts = vec![0; labels.class_names().len()];
         if counts.is_empty() {
             return Ok(counts);

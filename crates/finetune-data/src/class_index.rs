@@ -96,12 +96,9 @@ impl ClassIndex {
         if label.items().is_some_and(|items| items.iter().any(named)) {
             return Err(not_one_hot());
         }
-        let mut marks = vec![0.0; self.names.len()];
+        let mut marks = vec![false; self.names.len()];
         self.mark(label, true, cell, &mut marks)?;
-        let ones: Vec<_> = (0..)
-            .zip(&marks)
-            .filter(|(_, mark)| **mark != 0.0)
-            .collect();
+        let ones: Vec<_> = (0..).zip(&marks).filter(|(_, mark)| **mark).collect();
         match ones[..] {
             [(class, _)] => Ok(class),
             _ => Err(not_one_hot()),
@@ -116,7 +113,7 @@ impl ClassIndex {
         label: &Value<'_>,
         is_mask: bool,
         cell: &Cell<'_>,
-        marks: &mut [f32],
+        marks: &mut [bool],
     ) -> Result<()> {
         let items = label.items().ok_or_else(|| cell.not_a_list(label))?;
         let of_mask = |item: &Value<'_>| matches!(item, Value::Float(_) | Value::Bool(_));
@@ -138,14 +135,14 @@ impl ClassIndex {
         }
         for item in items.iter() {
             let class = self.class(item, cell)? as usize;
-            if marks[class] != 0.0 {
+            if marks[class] {
                 return Err(Error::RepeatedLabel {
                     place: cell.place(),
                     column: cell.column.to_owned(),
                     found: self.names[class].clone(),
                 });
             }
-            marks[class] = 1.0;
+            marks[class] = true;
         }
         Ok(())
     }

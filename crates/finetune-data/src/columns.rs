@@ -10,7 +10,7 @@ use crate::{Error, LabelCells, Note, Result, Split};
 pub struct Columns {
     /// One column, or two for pairs of sentences.
     pub text: Vec<String>,
-    /// The label columns: none, one, or one per output (see [`LabelSchema`](crate::LabelSchema)).
+    /// The label columns: none, one, or one per output (see [`Task`](crate::Task)).
     pub label: Vec<String>,
     /// Whether names of label columns and of `ClassLabel` classes that match none of the names wanted
     /// are taken by position (see [`match_names`](crate::match_names)).

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
-use crate::batch::BatchLabels;
 use crate::column::TextArray;
 use crate::text_encoder::{Encoded, TextEncoder};
 use crate::{Columns, Error, LabelDecoder, Result, RowBatch, Split};
+use finetune_task::Labels;
 
 /// Rows that one task encodes: small enough that a thousand rows keep many cores busy.
 const TASK_ROWS: usize = 128;
@@ -17,7 +17,7 @@ struct Prepared {
     rows: RowBatch,
     first: TextArray,
     second: Option<TextArray>,
-    labels: BatchLabels,
+    labels: Labels,
 }
 
 /// Consecutive rows of a record batch, encoded.
@@ -40,7 +40,7 @@ impl EncodedRows {
     }
 
     /// Labels of the whole record batch.
-    pub(crate) fn labels(&self) -> &BatchLabels {
+    pub(crate) fn labels(&self) -> &Labels {
         &self.prepared.labels
     }
 }
@@ -119,7 +119,7 @@ impl Prepared {
         };
         let labels = match decoder {
             Some(decoder) => decoder.decode(&rows)?,
-            None => BatchLabels::None,
+            None => Labels::None,
         };
         Ok(Self {
             rows,

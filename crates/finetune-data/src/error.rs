@@ -290,16 +290,6 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
-    /// A problem type that is none.
-    #[error(
-        "there is no problem type {found:?}; expected single_label_classification (or classification), multi_label_classification (or multi_label), or regression{hint}"
-    )]
-    ProblemType {
-        /// The name asked for.
-        found: String,
-        /// `; did you mean …?`, or empty.
-        hint: String,
-    },
     /// A label column with a list per row, where there should be one label.
     #[error(
         "label column `{column}` holds a list per row ({found}), but {wanted} one label per row; choose another column, or --problem-type multi_label_classification"

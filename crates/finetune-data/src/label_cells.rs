@@ -4,7 +4,7 @@ pub struct LabelCells {
     /// What stands between the classes of a row in one text, as the `;` of `anger;joy`. The parts are
     /// trimmed, and an empty cell is a row without a class.
     pub separator: Option<char>,
-    /// What lists of integers mean. `None`: [`LabelSchema::infer_with_notes`](crate::LabelSchema)
+    /// What lists of integers mean. `None`: [`Inferred::of`](crate::Inferred::of)
     /// finds out, and a decoder takes them for indices where it cannot tell.
     pub lists: Option<IntegerLists>,
 }

@@ -8,14 +8,10 @@ use crate::label_decoder::{class_names, outputs_of_columns, several_for_one};
 use crate::label_inference::{Asked, checked};
 use crate::split::Source;
 use crate::value::{Value, whole};
-use crate::{Error, LabelCells, LabelSchema, Note, ProblemType, Result};
+use crate::{Error, LabelCells, Note, ProblemType, Result, Task};
 
 /// A class or a number for each column.
-pub(crate) fn schema(
-    asked: &Asked<'_>,
-    columns: &[String],
-    notes: &mut Vec<Note>,
-) -> Result<LabelSchema> {
+pub(crate) fn schema(asked: &Asked<'_>, columns: &[String], notes: &mut Vec<Note>) -> Result<Task> {
     let mut sources = Vec::new();
     for split in asked.splits {
         sources.extend(split.sources()?);
@@ -53,8 +49,8 @@ pub(crate) fn schema(
         None => columns.to_vec(),
     };
     Ok(match regression {
-        true => LabelSchema::Regression(names),
-        false => LabelSchema::MultiLabel(names),
+        true => Task::Regression(names),
+        false => Task::MultiLabel(names),
     })
 }
 

@@ -1,6 +1,5 @@
 use arrow::datatypes::Schema;
 
-use crate::batch::BatchLabels;
 use crate::cell::Cell;
 use crate::class_index::ClassIndex;
 use crate::column::{Kind, list_item};
@@ -8,9 +7,8 @@ use crate::error::listed;
 use crate::label_array::LabelArray;
 use crate::name_matching::{NameList, NameMatch, match_names, mismatch};
 use crate::value::Value;
-use crate::{
-    Columns, Error, IntegerLists, LabelCells, LabelSchema, Result, RowBatch, Split, hf_metadata,
-};
+use crate::{Columns, Error, IntegerLists, LabelCells, Result, RowBatch, Split, Task, hf_metadata};
+use finetune_task::Labels;
 
 /// Turns the labels of record batches into class indices, marks of classes, or values: those of each
 /// file by its own class names.
@@ -45,7 +43,7 @@ impl LabelDecoder {
     ///
     /// # Errors
     /// No label column, `ClassLabel` names or columns that do not fit the names of `schema`.
-    pub fn new(schema: &LabelSchema, split: &Split, columns: &Columns) -> Result<Self> {
+    pub fn new(schema: &Task, split: &Split, columns: &Columns) -> Result<Self> {
         let cells = columns.cells;
         let by_position = columns.labels_by_position;
         let columns = columns.required_labels(split)?;
@@ -77,7 +75,7 @@ impl LabelDecoder {
     ///
     /// # Errors
     /// Names the row of a label that is null, not a class, not a number, or a list that does not fit.
-    pub fn decode(&self, rows: &RowBatch) -> Result<BatchLabels> {
+    pub fn decode(&self, rows: &RowBatch) -> Result<Labels> {
         let mut arrays = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let Some(array) = rows.batch.column_by_name(column) else {
@@ -107,7 +105,7 @@ impl LabelDecoder {
             Target::Class(classes) => {
                 let class = |i| classes.class(&labels.get(i), &cell(i));
                 let classes = (0..rows.batch.num_rows()).map(class);
-                BatchLabels::Classes(classes.collect::<Result<_>>()?)
+                Labels::Classes(classes.collect::<Result<_>>()?)
             }
             Target::ClassList(classes) => {
                 let is_mask =
@@ -116,22 +114,22 @@ impl LabelDecoder {
                 let values = matrix(rows, width, |i, marks| {
                     classes.mark(&labels.get(i), is_mask, &cell(i), marks)
                 })?;
-                BatchLabels::MultiLabel { width, values }
+                Labels::MultiLabel { width, values }
             }
-            Target::ClassColumns(outputs) => BatchLabels::MultiLabel {
+            Target::ClassColumns(outputs) => Labels::MultiLabel {
                 width: outputs.len(),
                 values: self.columns_matrix(rows, &arrays, outputs, |value, cell| {
                     let indicator = value.indicator();
                     indicator.ok_or_else(|| cell.not_an_indicator(value))
                 })?,
             },
-            Target::Values(width) => BatchLabels::Values {
+            Target::Values(width) => Labels::Values {
                 width: *width,
                 values: matrix(rows, *width, |i, values| {
                     numbers(&labels.get(i), &cell(i), values)
                 })?,
             },
-            Target::ValueColumns(outputs) => BatchLabels::Values {
+            Target::ValueColumns(outputs) => Labels::Values {
                 width: outputs.len(),
                 values: self.columns_matrix(rows, &arrays, outputs, |value, cell| {
                     value.number().ok_or_else(|| cell.not_a_number(value))
@@ -164,7 +162,7 @@ impl LabelDecoder {
 
 impl Target {
     fn new(
-        schema: &LabelSchema,
+        schema: &Task,
         own: Option<Vec<String>>,
         columns: &[String],
         by_position: bool,
@@ -172,12 +170,12 @@ impl Target {
         let index = |names| ClassIndex::new(names, own, &columns[0], by_position);
         let outputs = |names| outputs_of_columns(columns, names, by_position).map(|(all, _)| all);
         Ok(match (schema, columns.len()) {
-            (LabelSchema::Classes(names), 1) => Target::Class(index(names)?),
-            (LabelSchema::Classes(_), _) => return Err(several_for_one(columns)),
-            (LabelSchema::MultiLabel(names), 1) => Target::ClassList(index(names)?),
-            (LabelSchema::MultiLabel(names), _) => Target::ClassColumns(outputs(names)?),
-            (LabelSchema::Regression(names), 1) => Target::Values(names.len()),
-            (LabelSchema::Regression(names), _) => Target::ValueColumns(outputs(names)?),
+            (Task::Classes(names), 1) => Target::Class(index(names)?),
+            (Task::Classes(_), _) => return Err(several_for_one(columns)),
+            (Task::MultiLabel(names), 1) => Target::ClassList(index(names)?),
+            (Task::MultiLabel(names), _) => Target::ClassColumns(outputs(names)?),
+            (Task::Regression(names), 1) => Target::Values(names.len()),
+            (Task::Regression(names), _) => Target::ValueColumns(outputs(names)?),
         })
     }
 }

@@ -432,7 +432,7 @@ impl Lists {
                     item => found.items.add(item, cell),
                 }
                 match item.indicator() {
-                    Some(one) => ones += usize::from(one != 0.0),
+                    Some(one) => ones += usize::from(one),
                     None => marks = false,
                 }
             }

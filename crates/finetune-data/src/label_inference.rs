@@ -9,11 +9,11 @@ use crate::inferred::Inferred;
 use crate::label_array::unusable;
 use crate::label_facts::{FileLabels, Form, Search, TextLists, first_label};
 use crate::{
-    Columns, Error, IntegerLists, LabelSchema, Note, ProblemType, Result, Split, label_columns,
+    Columns, Error, IntegerLists, Note, ProblemType, Result, Split, Task, label_columns,
     label_lists, label_values,
 };
 
-impl LabelSchema {
+impl Inferred {
     /// Finds out what the labels are, by all their values.
     ///
     /// One label column:
@@ -50,12 +50,12 @@ impl LabelSchema {
     /// No label column, null labels, `-1` labels, floating-point labels for classes, integers with
     /// gaps, fewer than two classes (one, if multi-label), repeated or contradicting names, columns
     /// that do not fit the problem type, files whose labels do not fit together.
-    pub fn infer_with_notes(
+    pub fn of(
         splits: &[&Split],
         columns: &Columns,
         names: Option<&[String]>,
         problem_type: Option<ProblemType>,
-    ) -> Result<Inferred> {
+    ) -> Result<Self> {
         let Some(first) = splits.first() else {
             return Err(Error::Classes {
                 message: "no split to infer labels from".to_owned(),
@@ -69,39 +69,39 @@ impl LabelSchema {
             by_position: columns.labels_by_position,
             problem_type,
         };
-        let mut inferred = Inferred {
-            schema: LabelSchema::Classes(Vec::new()),
+        let mut inferred = Self {
+            task: Task::Classes(Vec::new()),
             columns: columns.clone(),
             notes: Vec::new(),
         };
-        inferred.schema = match label {
+        inferred.task = match label {
             [column] => asked.one_column(column, &mut inferred)?,
             _ => label_columns::schema(&asked, label, &mut inferred.notes)?,
         };
         Ok(inferred)
     }
+}
 
-    /// [`infer_with_notes`](Self::infer_with_notes) without the notes.
-    ///
-    /// # Errors
-    /// As there; and where the labels can only be read with the columns that it gives.
-    pub fn infer(
-        splits: &[&Split],
-        columns: &Columns,
-        names: Option<&[String]>,
-        problem_type: Option<ProblemType>,
-    ) -> Result<Self> {
-        let inferred = Self::infer_with_notes(splits, columns, names, problem_type)?;
-        if inferred.columns != *columns {
-            return Err(Error::Classes {
-                message: format!(
-                    "the lists of integers in column `{}` are marks of classes, not indices; take the columns that LabelSchema::infer_with_notes gives, which say so",
-                    columns.label.join(", ")
-                ),
-            });
-        }
-        Ok(inferred.schema)
+/// [`Inferred::of`] without the notes.
+///
+/// # Errors
+/// As there; and where the labels can only be read with the columns that it gives.
+pub fn infer_task(
+    splits: &[&Split],
+    columns: &Columns,
+    names: Option<&[String]>,
+    problem_type: Option<ProblemType>,
+) -> Result<Task> {
+    let inferred = Inferred::of(splits, columns, names, problem_type)?;
+    if inferred.columns != *columns {
+        return Err(Error::Classes {
+            message: format!(
+                "the lists of integers in column `{}` are marks of classes, not indices; take the columns that Inferred::of gives, which say so",
+                columns.label.join(", ")
+            ),
+        });
     }
+    Ok(inferred.task)
 }
 
 /// The column is in all splits, with types that can hold labels.
@@ -133,7 +133,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn one_column(&self, column: &str, inferred: &mut Inferred) -> Result<LabelSchema> {
+    fn one_column(&self, column: &str, inferred: &mut Inferred) -> Result<Task> {
         if self.problem_type == Some(ProblemType::Regression) {
             return self.regression(column);
         }
@@ -201,7 +201,7 @@ impl Asked<'_> {
         })
     }
 
-    fn lists_needed(&self, column: &str) -> Result<LabelSchema> {
+    fn lists_needed(&self, column: &str) -> Result<Task> {
         let field = self.splits[0].schema().field_with_name(column);
         let found = field.map_or("null".to_owned(), |f| type_name(f.data_type()));
         Err(Error::Classes {
@@ -212,7 +212,7 @@ impl Asked<'_> {
     }
 
     /// One or several numbers a row.
-    pub(crate) fn regression(&self, column: &str) -> Result<LabelSchema> {
+    pub(crate) fn regression(&self, column: &str) -> Result<Task> {
         let width = self.width(column)?;
         let names = match self.names {
             Some(names) if names.len() != width => {
@@ -229,7 +229,7 @@ impl Asked<'_> {
             None if width == 1 => vec![column.to_owned()],
             None => (0..width).map(|i| format!("{column}_{i}")).collect(),
         };
-        Ok(LabelSchema::Regression(checked(names, 1, column)?))
+        Ok(Task::Regression(checked(names, 1, column)?))
     }
 
     /// Length of the list in the first row, which all others must have; 1 for a number.

@@ -8,7 +8,7 @@ use crate::label_facts::{FileLabels, Form, Found, Lists, Scalars};
 use crate::label_inference::{Asked, checked, read_lists_as};
 use crate::label_names::{look_alike, separators};
 use crate::label_union::{Classes, FileClasses, union};
-use crate::{Error, Inferred, IntegerLists, LabelSchema, Note, ProblemType, Result};
+use crate::{Error, Inferred, IntegerLists, Note, ProblemType, Result, Task};
 
 /// What the lists of all files mean, as classes, marks of classes, or numbers.
 pub(crate) fn schema(
@@ -16,7 +16,7 @@ pub(crate) fn schema(
     column: &str,
     files: &[FileLabels],
     inferred: &mut Inferred,
-) -> Result<LabelSchema> {
+) -> Result<Task> {
     let shape = Shape::new(column, files);
     if let Some(note) = shape.rows_without_a_class(inferred.columns.cells.separator.is_some()) {
         inferred.notes.push(note);
@@ -31,7 +31,7 @@ pub(crate) fn schema(
             Some(_) => asked.given(files, column, 1)?,
             None => shape.names(&mut inferred.notes)?,
         };
-        return Ok(LabelSchema::MultiLabel(names));
+        return Ok(Task::MultiLabel(names));
     }
     if shape.any(|items| items.bool.is_some()) {
         return shape.marks(asked);
@@ -56,7 +56,7 @@ pub(crate) fn schema(
         };
         // Longer ones tell by themselves, row by row.
         shape.one_kind_of_file(2..=2)?;
-        return Ok(LabelSchema::MultiLabel(names));
+        return Ok(Task::MultiLabel(names));
     }
     if guess && shape.not_one.is_none() {
         let note = "hold nothing but zeros and a single one, and are taken for one class a row; if a row could have several, add --problem-type multi_label, and for numbers to predict --problem-type regression";
@@ -180,13 +180,13 @@ impl<'a> Shape<'a> {
     }
 
     /// A class for each place in the lists: any number of them a row.
-    fn marks(&self, asked: &Asked<'_>) -> Result<LabelSchema> {
-        Ok(LabelSchema::MultiLabel(self.numbered(asked, 1)?))
+    fn marks(&self, asked: &Asked<'_>) -> Result<Task> {
+        Ok(Task::MultiLabel(self.numbered(asked, 1)?))
     }
 
     /// A class for each place in the lists, one of them a row.
-    fn one_hot(&self, asked: &Asked<'_>) -> Result<LabelSchema> {
-        Ok(LabelSchema::Classes(self.numbered(asked, 2)?))
+    fn one_hot(&self, asked: &Asked<'_>) -> Result<Task> {
+        Ok(Task::Classes(self.numbered(asked, 2)?))
     }
 
     fn numbered(&self, asked: &Asked<'_>, at_least: usize) -> Result<Vec<String>> {

@@ -8,7 +8,7 @@ use crate::label_facts::{FileLabels, Form, Found, Scalars};
 use crate::label_inference::{Asked, checked};
 use crate::label_names::{look_alike, separators, too_many};
 use crate::label_union::{Classes, FileClasses, union};
-use crate::{Error, LabelSchema, Note, ProblemType, Result};
+use crate::{Error, Note, ProblemType, Result, Task};
 
 /// Whole floats are classes where there are at most so many of them.
 const FEW: usize = 20;
@@ -22,7 +22,7 @@ pub(crate) fn schema(
     column: &str,
     files: &[FileLabels],
     notes: &mut Vec<Note>,
-) -> Result<LabelSchema> {
+) -> Result<Task> {
     let values = Values {
         column,
         classes: asked.problem_type == Some(ProblemType::SingleLabelClassification),
@@ -33,20 +33,20 @@ pub(crate) fn schema(
         if let Some(found) = values.fraction() {
             return Err(values.no_class(found));
         }
-        return Ok(LabelSchema::Classes(names));
+        return Ok(Task::Classes(names));
     }
     values.list()?;
     match values.meaning()? {
         Meaning::Numbers => {
             notes.extend(values.why_numbers());
-            Ok(LabelSchema::Regression(vec![column.to_owned()]))
+            Ok(Task::Regression(vec![column.to_owned()]))
         }
         Meaning::Integers => {
             let (names, _) = union(&values.of_files(), column)?;
             let names = checked(values.without_gaps(names)?, 2, column)?;
             notes.extend(values.why_integers(&names));
             notes.extend(too_many(column, values.rows(), names.len()));
-            Ok(LabelSchema::Classes(names))
+            Ok(Task::Classes(names))
         }
         Meaning::Names => {
             let (names, why) = union(&values.of_files(), column)?;
@@ -60,7 +60,7 @@ pub(crate) fn schema(
             if scalars.len() == files.len() {
                 notes.extend(too_many(column, values.rows(), names.len()));
             }
-            Ok(LabelSchema::Classes(names))
+            Ok(Task::Classes(names))
         }
     }
 }

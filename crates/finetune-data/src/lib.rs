@@ -28,7 +28,6 @@ mod label_lists;
 mod label_names;
 mod label_union;
 mod label_values;
-mod labels;
 mod name_matching;
 mod name_notes;
 mod note;
@@ -37,7 +36,6 @@ mod overlap;
 mod parquet_sink;
 mod permutation;
 mod positioned;
-mod problem_type;
 mod python_list;
 mod read_options;
 mod regular_file;
@@ -63,7 +61,11 @@ mod value;
 /// The Arrow version of this crate's record batches.
 pub use arrow;
 
-pub use batch::{BatchLabels, PackedBatch};
+pub use batch::PackedBatch;
+
+/// Of `finetune-task`: what the labels of a data set mean.
+pub use finetune_task::{Labels, ProblemType, Task};
+
 pub use caught::panic_is_caught;
 pub use columns::Columns;
 pub use csv_options::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting};
@@ -73,7 +75,7 @@ pub use error::{Error, Place, Result};
 pub use inferred::Inferred;
 pub use label_cells::{IntegerLists, LabelCells};
 pub use label_decoder::LabelDecoder;
-pub use labels::LabelSchema;
+pub use label_inference::infer_task;
 pub use name_matching::{
     MatchRule, NameList, NameMatch, are_numbers, match_names, mismatch, name_numbers,
 };
@@ -82,7 +84,6 @@ pub use note::Note;
 #[cfg(feature = "parquet")]
 pub use parquet_sink::{ParquetSink, ParquetStream, write_parquet};
 pub use permutation::Permutation;
-pub use problem_type::ProblemType;
 pub use read_options::{ReadOptions, Stop};
 pub use regular_file::regular_file;
 pub use sampler::{BatchSize, Batches, PaddingReport, Sampler, SamplerOptions};

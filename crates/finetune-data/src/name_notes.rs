@@ -10,7 +10,7 @@ use crate::label_facts::each_label;
 use crate::name_matching::{Lookup, NameList, are_numbers};
 use crate::split::Source;
 use crate::value::Value;
-use crate::{Columns, LabelCells, LabelSchema, Note, Result, Split};
+use crate::{Columns, LabelCells, Note, Result, Split, Task};
 
 /// Who named the classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl NameNotes {
     /// # Errors
     /// Names that do not match, as building would find them; a file that cannot be read.
     pub fn new(
-        schema: &LabelSchema,
+        schema: &Task,
         splits: &[&Split],
         columns: &Columns,
         names_of: NamesOf,
@@ -45,7 +45,7 @@ impl NameNotes {
         let mut found = Self::default();
         let (names, by_position) = (schema.names(), columns.labels_by_position);
         match (&columns.label[..], schema) {
-            ([], _) | ([_], LabelSchema::Regression(_)) => {}
+            ([], _) | ([_], Task::Regression(_)) => {}
             ([column], _) => {
                 let of = Of {
                     column,

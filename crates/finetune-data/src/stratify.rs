@@ -3,7 +3,7 @@
 use crate::error::listed;
 use crate::permutation::Permutation;
 use crate::split::SHUFFLE_TAKE;
-use crate::{BatchLabels, Columns, Error, LabelDecoder, LabelSchema, Note, Result, Split};
+use crate::{Columns, Error, LabelDecoder, Labels, Note, Result, Split, Task};
 
 /// Streams of the permutations, one per stratum from here on.
 const STRATIFIED_SPLIT: u64 = 0x7374_7261_7400_0000;
@@ -26,7 +26,7 @@ impl Split {
     pub fn stratified_split(
         &self,
         columns: &Columns,
-        labels: Option<&LabelSchema>,
+        labels: Option<&Task>,
         fraction: f64,
         seed: u64,
     ) -> Result<(Split, Split)> {
@@ -82,12 +82,12 @@ impl Split {
     pub fn draw(
         &self,
         columns: &Columns,
-        labels: Option<&LabelSchema>,
+        labels: Option<&Task>,
         seed: u64,
         n: u64,
     ) -> Result<(Split, Option<Note>)> {
         let plain = self.shuffle_take(seed, n)?;
-        let names = labels.map_or(&[][..], LabelSchema::class_names);
+        let names = labels.map_or(&[][..], Task::class_names);
         if plain.len() == self.len() || names.is_empty() {
             return Ok((plain, None));
         }
@@ -157,7 +157,7 @@ struct Strata<'a> {
 }
 
 impl<'a> Strata<'a> {
-    fn new(split: &'a Split, columns: &Columns, labels: Option<&LabelSchema>) -> Result<Self> {
+    fn new(split: &'a Split, columns: &Columns, labels: Option<&Task>) -> Result<Self> {
         let schema = labels.filter(|schema| !schema.class_names().is_empty());
         let mut strata = Self {
             split,
@@ -170,7 +170,7 @@ impl<'a> Strata<'a> {
         };
         let decoder = LabelDecoder::new(schema, split, columns)?;
         strata.count = schema.num_labels();
-        if let LabelSchema::MultiLabel(names) = schema {
+        if let Task::MultiLabel(names) = schema {
             let mut rows_of_label = vec![0; names.len()];
             for batch in strata.batches(&decoder)? {
                 let (labels, rows) = batch?;
@@ -213,7 +213,7 @@ impl<'a> Strata<'a> {
     }
 
     /// The class of a row, or the rarest of its classes.
-    fn stratum(&self, labels: &BatchLabels, row: usize) -> usize {
+    fn stratum(&self, labels: &Labels, row: usize) -> usize {
         let rows_of = |label: usize| self.rows_of_label.get(label).copied();
         labels
             .classes_of(row)
@@ -225,7 +225,7 @@ impl<'a> Strata<'a> {
     fn batches<'s>(
         &'s self,
         decoder: &'s LabelDecoder,
-    ) -> Result<impl Iterator<Item = Result<(BatchLabels, usize)>> + 's> {
+    ) -> Result<impl Iterator<Item = Result<(Labels, usize)>> + 's> {
         let columns: Vec<_> = decoder.columns().iter().map(String::as_str).collect();
         let batches = self.split.read(&columns)?;
         Ok(batches.map(move |rows| {

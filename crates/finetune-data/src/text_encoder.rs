@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use tokenizers::Tokenizer;
 
-use crate::batch::{BatchLabels, PackedBatch};
+use finetune_task::Labels;
+
+use crate::batch::PackedBatch;
 use crate::caught::catching;
 use crate::safe_cut::SafeCut;
 use crate::template::Template;
@@ -161,7 +163,7 @@ impl TextEncoder {
             .par_iter()
             .map(|(first, second)| self.encode(first.as_ref(), second.as_ref().map(B::as_ref)))
             .collect::<Result<_>>()?;
-        let mut batch = PackedBatch::new(BatchLabels::None);
+        let mut batch = PackedBatch::new(Labels::None);
         for (row, encoded) in (0..).zip(encoded) {
             batch.ids.extend(encoded.ids);
             batch.type_ids.extend(encoded.type_ids);

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::batch::{BatchLabels, PackedBatch};
+use finetune_task::Labels;
+
+use crate::batch::PackedBatch;
 use crate::encode::encode_all;
 use crate::error::Place;
 use crate::text_encoder::TextEncoder;
 use crate::token_cache::{Cache, CacheWriter, Layout, PARTIAL, VERSION, WRITE};
 use crate::tokenizer::TextTokenizer;
-use crate::{Columns, Error, LabelDecoder, LabelSchema, Result, Split, TextRow};
+use crate::{Columns, Error, Inferred, LabelDecoder, Result, Split, Task, TextRow};
 
 /// How to tokenize.
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ impl TokenizedDataset {
     pub fn build(
         split: &Split,
         columns: &Columns,
-        labels: Option<&LabelSchema>,
+        labels: Option<&Task>,
         tokenizer: &TextTokenizer,
         options: &TokenizeOptions<'_>,
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
@@ -312,7 +314,7 @@ impl TokenizedDataset {
     ///
     /// # Errors
     /// As [`row_len`](Self::row_len).
-    pub fn labels(&self, rows: &[u64]) -> Result<BatchLabels> {
+    pub fn labels(&self, rows: &[u64]) -> Result<Labels> {
         let mut labels = self.cache.no_labels(rows.len());
         for &row in rows {
             self.cache.append_label(row, &mut labels)?;
@@ -382,7 +384,7 @@ impl Split {
     /// column), without a cache: the short way for scripts.
     ///
     /// # Errors
-    /// As [`Columns::resolve`], [`LabelSchema::infer`] and [`TokenizedDataset::build`].
+    /// As [`Columns::resolve`], [`infer_task`] and [`TokenizedDataset::build`].
     pub fn tokenize(
         &self,
         tokenizer: &TextTokenizer,
@@ -392,9 +394,9 @@ impl Split {
         let labels = match columns.label[..] {
             [] => None,
             _ => {
-                let inferred = LabelSchema::infer_with_notes(&[self], &columns, None, None)?;
+                let inferred = Inferred::of(&[self], &columns, None, None)?;
                 columns = inferred.columns;
-                Some(inferred.schema)
+                Some(inferred.task)
             }
         };
         let options = TokenizeOptions {
@@ -418,7 +420,7 @@ fn is_about_writing(error: &Error) -> bool {
 fn cache_key(
     split: &Split,
     columns: &Columns,
-    labels: Option<&LabelSchema>,
+    labels: Option<&Task>,
     encoder: &TextEncoder,
     tokenizer: &TextTokenizer,
 ) -> Result<[u8; 32]> {

@@ -71,15 +71,15 @@ impl Value<'_> {
         }
     }
 
-    /// 0 or 1, where the value says no or yes.
-    pub(crate) fn indicator(&self) -> Option<f32> {
+    /// Whether the value says yes or no, where it says either.
+    pub(crate) fn indicator(&self) -> Option<bool> {
         match self {
-            Value::Bool(value) => Some(f32::from(u8::from(*value))),
-            Value::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(1.0),
-            Value::Text(text) if text.trim().eq_ignore_ascii_case("false") => Some(0.0),
+            Value::Bool(value) => Some(*value),
+            Value::Text(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
+            Value::Text(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
             other => match other.number() {
-                Some(0.0) => Some(0.0),
-                Some(1.0) => Some(1.0),
+                Some(0.0) => Some(false),
+                Some(1.0) => Some(true),
                 _ => None,
             },
         }

@@ -1,12 +1,14 @@
 //! Evaluation of a classifier: logits in, one summary out.
 
+use finetune_task::Targets;
+
 use crate::calibration::ReliabilityBin;
 use crate::classification_summary::ClassificationSummary;
 use crate::confident_errors::{ConfidentError, most_confident_errors};
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 use crate::mean::Mean;
-use crate::predictions::{Predictions, Targets};
+use crate::predictions::Predictions;
 use crate::probability::{ProbabilityScores, reliability};
 use crate::report::ClassificationReport;
 use crate::softmax::argmax;

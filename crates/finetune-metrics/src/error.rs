@@ -43,14 +43,6 @@ pub enum MetricError {
         /// NaN or an infinity.
         value: f32,
     },
-    /// A multi-label target that is neither 0 nor 1.
-    #[error("a row's target for class {class} is {value}: multi-label targets are 0 or 1")]
-    LabelNotBinary {
-        /// The class whose target it is.
-        class: usize,
-        /// The target found.
-        value: f32,
-    },
     /// A number of names other than the number of classes.
     #[error("{found} class names given for {expected} classes")]
     NameCount {

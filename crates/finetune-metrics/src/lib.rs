@@ -38,8 +38,12 @@ pub use mcnemar::{McNemar, mcnemar};
 pub use mean::Mean;
 pub use multi_label::{DEFAULT_THRESHOLD, MultiLabelAccumulator};
 pub use multi_label_summary::MultiLabelSummary;
-pub use name::{Metric, Task, is_better};
-pub use predictions::{CustomMetric, Predictions, Targets};
+pub use name::{Metric, is_better};
+pub use predictions::{CustomMetric, Predictions};
+
+/// Of `finetune-task`.
+pub use finetune_task::{ProblemType, Targets};
+
 pub use regression::Regression;
 pub use regression_accumulator::{OutputScores, RegressionAccumulator, RegressionSummary};
 pub use report::ClassificationReport;

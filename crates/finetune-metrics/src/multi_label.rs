@@ -1,11 +1,13 @@
 //! Evaluation of a multi-label classifier: logits in, one summary out.
 
+use finetune_task::Targets;
+
 use crate::classification::check_finite;
 use crate::error::MetricError;
 use crate::label_counts::LabelCounts;
 use crate::mean::Mean;
 use crate::multi_label_summary::MultiLabelSummary;
-use crate::predictions::{Predictions, Targets};
+use crate::predictions::Predictions;
 use crate::ranking::{Ranking, RankingMean};
 use crate::report::write_table;
 use crate::softmax::sigmoid;
@@ -75,16 +77,16 @@ impl MultiLabelAccumulator {
         Ok(())
     }
 
-    /// Adds one row: its logits `[classes]` before the sigmoid, its targets `[classes]` (1 where the
-    /// class is present, else 0) and its loss.
+    /// Adds one row: its logits `[classes]` before the sigmoid, its targets `[classes]`, whether
+    /// each class is present, and its loss.
     ///
     /// # Errors
-    /// Where a length is not the number of classes, a logit is not finite, or a target neither 0 nor
-    /// 1; the row is then not counted.
+    /// Where a length is not the number of classes, or a logit is not finite; the row is then not
+    /// counted.
     pub fn update(
         &mut self,
         logits: &[f32],
-        targets: &[f32],
+        targets: &[bool],
         loss: f64,
     ) -> Result<(), MetricError> {
         let expected = self.class_names.len();
@@ -102,17 +104,9 @@ impl MultiLabelAccumulator {
                 found: targets.len(),
             });
         }
-        let neither = |&target: &f32| target != 0.0 && target != 1.0;
-        if let Some(class) = targets.iter().position(neither) {
-            return Err(MetricError::LabelNotBinary {
-                class,
-                value: targets[class],
-            });
-        }
         self.loss.update(loss, 1.0);
         self.logits.extend_from_slice(logits);
-        self.targets
-            .extend(targets.iter().map(|&target| target == 1.0));
+        self.targets.extend_from_slice(targets);
         Ok(())
     }
 
@@ -128,7 +122,7 @@ impl MultiLabelAccumulator {
 
     /// All rows so far, for a [`CustomMetric`](crate::CustomMetric).
     pub fn predictions(&self) -> Predictions<'_> {
-        let targets = Targets::Labels(&self.targets);
+        let targets = Targets::MultiLabel(&self.targets);
         Predictions::from_parts(&self.logits, self.class_names.len(), targets)
     }
 

@@ -3,18 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::MetricError;
+use finetune_task::ProblemType;
 
-/// What a model predicts, which decides the metrics that exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// One class out of several.
-    Classification,
-    /// Any number of classes, each present or not.
-    MultiLabel,
-    /// One or several numbers.
-    Regression,
-}
+use crate::error::MetricError;
 
 /// Names and properties of all metrics, one line each: variant, name, which direction is better,
 /// the tasks that have it.
@@ -40,8 +31,8 @@ macro_rules! metrics {
                 match self { $(Self::$metric => Better::$better,)+ }
             }
 
-            const fn tasks(self) -> &'static [Task] {
-                match self { $(Self::$metric => &[$(Task::$task),+],)+ }
+            const fn tasks(self) -> &'static [ProblemType] {
+                match self { $(Self::$metric => &[$(ProblemType::$task),+],)+ }
             }
         }
     };
@@ -55,61 +46,61 @@ enum Better {
 
 metrics! {
     /// Mean loss over rows.
-    Loss = "loss", Smaller, [Classification, MultiLabel, Regression];
+    Loss = "loss", Smaller, [SingleLabelClassification, MultiLabelClassification, Regression];
     /// Share of rows predicted right.
-    Accuracy = "accuracy", Greater, [Classification];
+    Accuracy = "accuracy", Greater, [SingleLabelClassification];
     /// Mean recall of the classes that occur.
-    BalancedAccuracy = "balanced_accuracy", Greater, [Classification];
+    BalancedAccuracy = "balanced_accuracy", Greater, [SingleLabelClassification];
     /// Share of rows whose labels are all predicted right.
-    SubsetAccuracy = "subset_accuracy", Greater, [MultiLabel];
+    SubsetAccuracy = "subset_accuracy", Greater, [MultiLabelClassification];
     /// Share of single labels predicted wrong.
-    HammingLoss = "hamming_loss", Smaller, [MultiLabel];
+    HammingLoss = "hamming_loss", Smaller, [MultiLabelClassification];
     /// Unweighted mean of the classes' F1.
-    F1Macro = "f1_macro", Greater, [Classification, MultiLabel];
+    F1Macro = "f1_macro", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean of the classes' F1 weighted by support.
-    F1Weighted = "f1_weighted", Greater, [Classification, MultiLabel];
+    F1Weighted = "f1_weighted", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// F1 of the summed counts.
-    F1Micro = "f1_micro", Greater, [Classification, MultiLabel];
+    F1Micro = "f1_micro", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean of the rows' F1.
-    F1Samples = "f1_samples", Greater, [MultiLabel];
+    F1Samples = "f1_samples", Greater, [MultiLabelClassification];
     /// Unweighted mean of the classes' precision.
-    PrecisionMacro = "precision_macro", Greater, [Classification, MultiLabel];
+    PrecisionMacro = "precision_macro", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean of the classes' precision weighted by support.
-    PrecisionWeighted = "precision_weighted", Greater, [Classification, MultiLabel];
+    PrecisionWeighted = "precision_weighted", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Precision of the summed counts.
-    PrecisionMicro = "precision_micro", Greater, [Classification, MultiLabel];
+    PrecisionMicro = "precision_micro", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean of the rows' precision.
-    PrecisionSamples = "precision_samples", Greater, [MultiLabel];
+    PrecisionSamples = "precision_samples", Greater, [MultiLabelClassification];
     /// Unweighted mean of the classes' recall.
-    RecallMacro = "recall_macro", Greater, [Classification, MultiLabel];
+    RecallMacro = "recall_macro", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean of the classes' recall weighted by support.
-    RecallWeighted = "recall_weighted", Greater, [Classification, MultiLabel];
+    RecallWeighted = "recall_weighted", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Recall of the summed counts.
-    RecallMicro = "recall_micro", Greater, [Classification, MultiLabel];
+    RecallMicro = "recall_micro", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean of the rows' recall.
-    RecallSamples = "recall_samples", Greater, [MultiLabel];
+    RecallSamples = "recall_samples", Greater, [MultiLabelClassification];
     /// Matthews correlation coefficient.
-    Mcc = "mcc", Greater, [Classification];
+    Mcc = "mcc", Greater, [SingleLabelClassification];
     /// Cohen's kappa.
-    CohenKappa = "cohen_kappa", Greater, [Classification];
+    CohenKappa = "cohen_kappa", Greater, [SingleLabelClassification];
     /// Area under the ROC curve: of class 1 where there are two classes, else the mean over classes.
-    RocAuc = "roc_auc", Greater, [Classification, MultiLabel];
+    RocAuc = "roc_auc", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Average precision: of class 1 where there are two classes, else the mean over classes.
-    AveragePrecision = "average_precision", Greater, [Classification, MultiLabel];
+    AveragePrecision = "average_precision", Greater, [SingleLabelClassification, MultiLabelClassification];
     /// Mean negative logarithm of the target's probability.
-    LogLoss = "log_loss", Smaller, [Classification];
+    LogLoss = "log_loss", Smaller, [SingleLabelClassification];
     /// Brier score.
-    Brier = "brier", Smaller, [Classification];
+    Brier = "brier", Smaller, [SingleLabelClassification];
     /// Expected calibration error over 15 bins.
-    Ece = "ece", Smaller, [Classification];
+    Ece = "ece", Smaller, [SingleLabelClassification];
     /// Share of rows whose target is among the 2 most probable classes.
-    Top2Accuracy = "top_2_accuracy", Greater, [Classification];
+    Top2Accuracy = "top_2_accuracy", Greater, [SingleLabelClassification];
     /// Share of rows whose target is among the 3 most probable classes.
-    Top3Accuracy = "top_3_accuracy", Greater, [Classification];
+    Top3Accuracy = "top_3_accuracy", Greater, [SingleLabelClassification];
     /// Share of rows whose target is among the 4 most probable classes.
-    Top4Accuracy = "top_4_accuracy", Greater, [Classification];
+    Top4Accuracy = "top_4_accuracy", Greater, [SingleLabelClassification];
     /// Share of rows whose target is among the 5 most probable classes.
-    Top5Accuracy = "top_5_accuracy", Greater, [Classification];
+    Top5Accuracy = "top_5_accuracy", Greater, [SingleLabelClassification];
     /// Mean squared error.
     Mse = "mse", Smaller, [Regression];
     /// Root mean squared error.
@@ -136,23 +127,23 @@ impl Metric {
     }
 
     /// Whether a model of this task has the metric.
-    pub fn applies_to(self, task: Task) -> bool {
-        self.tasks().contains(&task)
+    pub fn applies_to(self, problem_type: ProblemType) -> bool {
+        self.tasks().contains(&problem_type)
     }
 
     /// The metrics of a task, in the order in which they are listed to the user.
-    pub fn of(task: Task) -> impl Iterator<Item = Self> {
+    pub fn of(problem_type: ProblemType) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
-        all.filter(move |metric| metric.applies_to(task))
+        all.filter(move |metric| metric.applies_to(problem_type))
     }
 
-    /// The metric of this name that a model of `task` has, with or without transformers' prefix
+    /// The metric of this name that a model of `problem_type` has, with or without transformers' prefix
     /// `eval_`.
     ///
     /// # Errors
     /// [`MetricError::UnknownName`] with the nearest and all valid names of the task.
-    pub fn parse(name: &str, task: Task) -> Result<Self, MetricError> {
-        Self::find(name, |metric| metric.applies_to(task))
+    pub fn parse(name: &str, problem_type: ProblemType) -> Result<Self, MetricError> {
+        Self::find(name, |metric| metric.applies_to(problem_type))
     }
 
     fn find(name: &str, valid: impl Fn(&Self) -> bool) -> Result<Self, MetricError> {
@@ -217,25 +208,44 @@ mod tests {
 
     #[test]
     fn an_unknown_name_suggests_the_nearest_and_lists_the_valid_ones_of_the_task() {
-        let error = Metric::parse("f1", Task::Regression).unwrap_err();
+        let error = Metric::parse("f1", ProblemType::Regression).unwrap_err();
         assert_eq!(
             error.to_string(),
             "unknown metric \"f1\"; valid names are: loss, mse, rmse, mae, r2, pearson, spearman"
         );
         for (name, task, nearest) in [
-            ("f1", Task::Classification, Metric::F1Macro),
-            ("eval_f1-marco", Task::MultiLabel, Metric::F1Macro),
-            ("ROC_AUC", Task::Classification, Metric::RocAuc),
-            ("acuracy", Task::Classification, Metric::Accuracy),
-            ("spearmanr", Task::Regression, Metric::Spearman),
+            (
+                "f1",
+                ProblemType::SingleLabelClassification,
+                Metric::F1Macro,
+            ),
+            (
+                "eval_f1-marco",
+                ProblemType::MultiLabelClassification,
+                Metric::F1Macro,
+            ),
+            (
+                "ROC_AUC",
+                ProblemType::SingleLabelClassification,
+                Metric::RocAuc,
+            ),
+            (
+                "acuracy",
+                ProblemType::SingleLabelClassification,
+                Metric::Accuracy,
+            ),
+            ("spearmanr", ProblemType::Regression, Metric::Spearman),
         ] {
             let message = Metric::parse(name, task).unwrap_err().to_string();
             let expected = format!("unknown metric \"{name}\"; did you mean {nearest}? Valid");
             assert!(message.starts_with(&expected), "{message}");
         }
-        assert!(Metric::parse("mse", Task::Classification).is_err());
-        assert!(Metric::parse("accuracy", Task::MultiLabel).is_err());
-        assert_eq!(Metric::parse("loss", Task::Regression), Ok(Metric::Loss));
+        assert!(Metric::parse("mse", ProblemType::SingleLabelClassification).is_err());
+        assert!(Metric::parse("accuracy", ProblemType::MultiLabelClassification).is_err());
+        assert_eq!(
+            Metric::parse("loss", ProblemType::Regression),
+            Ok(Metric::Loss)
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Everything a model said about a data set, for metrics of one's own.
 
+use finetune_task::Targets;
+
 use crate::error::MetricError;
 
 /// A metric beside the built-in ones, computed from all rows of an evaluation.
@@ -46,17 +48,6 @@ pub trait CustomMetric: Send + Sync {
     fn compute(&self, predictions: &Predictions<'_>) -> f64;
 }
 
-/// What the rows should have been.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Targets<'a> {
-    /// One class per row, `[rows]`.
-    Classes(&'a [u32]),
-    /// Which classes are present, `[rows, outputs]` (multi-label).
-    Labels(&'a [bool]),
-    /// The numbers to predict, `[rows, outputs]` (regression).
-    Values(&'a [f64]),
-}
-
 /// Logits `[rows, outputs]` and targets of an evaluation, in the order in which the rows were added.
 #[derive(Clone, Copy, Debug)]
 pub struct Predictions<'a> {
@@ -79,7 +70,7 @@ impl<'a> Predictions<'a> {
         let rows = logits.len().checked_div(outputs).unwrap_or(0);
         let (per_row, found) = match targets {
             Targets::Classes(targets) => (1, targets.len()),
-            Targets::Labels(targets) => (outputs, targets.len()),
+            Targets::MultiLabel(targets) => (outputs, targets.len()),
             Targets::Values(targets) => (outputs, targets.len()),
         };
         for (what, outputs, found) in [
@@ -161,8 +152,8 @@ mod tests {
             "3 targets do not fit 3 rows of 2 outputs"
         );
         assert!(message(2, Targets::Classes(&[0, 2, 1])).contains("class 2 is out of range"));
-        assert!(message(0, Targets::Labels(&[])).contains("0 rows"));
-        let view = Predictions::new(&logits, 2, Targets::Labels(&[true; 6])).unwrap();
+        assert!(message(0, Targets::MultiLabel(&[])).contains("0 rows"));
+        let view = Predictions::new(&logits, 2, Targets::MultiLabel(&[true; 6])).unwrap();
         assert_eq!(
             (view.rows(), view.outputs(), view.iter().count()),
             (3, 2, 3)

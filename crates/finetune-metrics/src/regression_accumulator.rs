@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use finetune_task::Targets;
+
 use crate::error::MetricError;
 use crate::mean::Mean;
 use crate::name::Metric;
-use crate::predictions::{Predictions, Targets};
+use crate::predictions::Predictions;
 use crate::rank_correlation::spearman;
 use crate::regression::Regression;
 

@@ -1,12 +1,14 @@
 //! What a model made of each row, to score any draw of rows: for the bootstrap and paired tests.
 
+use finetune_task::Targets;
+
 use crate::bootstrap::{Bootstrap, Interval};
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 use crate::label_counts::LabelCounts;
 use crate::multi_label::DEFAULT_THRESHOLD;
 use crate::name::Metric;
-use crate::predictions::{Predictions, Targets};
+use crate::predictions::Predictions;
 use crate::regression::Regression;
 use crate::scores::ratio;
 use crate::softmax::{argmax, sigmoid};
@@ -67,7 +69,7 @@ impl RowScores {
                     pairs: order.iter().map(pair).collect(),
                 }
             }
-            Targets::Labels(targets) => {
+            Targets::MultiLabel(targets) => {
                 let threshold =
                     |class: usize| thresholds.get(class).copied().unwrap_or(DEFAULT_THRESHOLD);
                 let marks = |&index: &usize| {
@@ -233,7 +235,7 @@ mod tests {
             [0.0, 1.0],
             [0.0, 0.0],
             [1.0, 1.0],
-            [0.0, 1.0_f32],
+            [0.0, 1.0_f64],
         ];
 
         let mut single = ClassificationAccumulator::new(names());
@@ -242,8 +244,10 @@ mod tests {
         let mut values = RegressionAccumulator::new(2);
         for ((logits, class), marks) in LOGITS.iter().zip(classes).zip(&marks) {
             single.update(logits, class, 0.0).unwrap();
-            multi.update(logits, marks, 0.0).unwrap();
-            values.update(logits, &marks.map(f64::from), 0.0).unwrap();
+            multi
+                .update(logits, &marks.map(|mark| mark == 1.0), 0.0)
+                .unwrap();
+            values.update(logits, marks, 0.0).unwrap();
         }
         let scores = RowScores::new(&single.predictions(), &[], &order).unwrap();
         let summary = single.summary();

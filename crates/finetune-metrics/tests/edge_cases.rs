@@ -3,7 +3,7 @@
 
 use finetune_metrics::{
     Bootstrap, ClassificationAccumulator, ConfusionMatrix, CustomMetric, Metric, MetricError,
-    MultiLabelAccumulator, Predictions, RegressionAccumulator, Targets, Task,
+    MultiLabelAccumulator, Predictions, ProblemType, RegressionAccumulator, Targets,
 };
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -26,7 +26,7 @@ fn is_count(metric: Metric) -> bool {
 fn without_rows_scores_of_counts_are_zero_and_all_others_nan() {
     let evaluation = ClassificationAccumulator::new(names(&["a", "b", "c"]));
     let summary = evaluation.summary();
-    for metric in Metric::of(Task::Classification) {
+    for metric in Metric::of(ProblemType::SingleLabelClassification) {
         match summary.get(metric) {
             Some(value) if is_count(metric) => assert_eq!(value, 0.0, "{metric}"),
             Some(value) => assert!(value.is_nan(), "{metric} is {value}"),
@@ -47,7 +47,7 @@ fn without_rows_scores_of_counts_are_zero_and_all_others_nan() {
 
     let evaluation = MultiLabelAccumulator::new(names(&["a", "b"]));
     let summary = evaluation.summary();
-    for metric in Metric::of(Task::MultiLabel) {
+    for metric in Metric::of(ProblemType::MultiLabelClassification) {
         let value = summary.get(metric).unwrap();
         match is_count(metric) {
             true => assert_eq!(value, 0.0, "{metric}"),
@@ -61,7 +61,7 @@ fn without_rows_scores_of_counts_are_zero_and_all_others_nan() {
 
     for outputs in [0, 1, 3] {
         let summary = RegressionAccumulator::new(outputs).summary();
-        for metric in Metric::of(Task::Regression) {
+        for metric in Metric::of(ProblemType::Regression) {
             assert!(summary.get(metric).unwrap().is_nan(), "{metric}");
         }
         assert_eq!(summary.get(Metric::Accuracy), None);
@@ -95,16 +95,12 @@ fn rows_of_a_classifier_that_do_not_fit_are_refused_and_not_counted() {
 #[test]
 fn label_sets_that_do_not_fit_are_refused_and_not_counted() {
     let mut evaluation = MultiLabelAccumulator::new(names(&["a", "b"]));
-    assert!(message(evaluation.update(&[1.0], &[1.0, 0.0], 0.0)).contains("1 logits"));
+    assert!(message(evaluation.update(&[1.0], &[true, false], 0.0)).contains("1 logits"));
     assert_eq!(
-        message(evaluation.update(&[1.0, 0.0], &[1.0], 0.0)),
+        message(evaluation.update(&[1.0, 0.0], &[true], 0.0)),
         "a row has 1 targets, but the model has 2 outputs"
     );
-    assert_eq!(
-        message(evaluation.update(&[1.0, 0.0], &[1.0, 0.5], 0.0)),
-        "a row's target for class 1 is 0.5: multi-label targets are 0 or 1"
-    );
-    assert!(message(evaluation.update(&[1.0, f32::NAN], &[1.0, 0.0], 0.0)).contains("is NaN"));
+    assert!(message(evaluation.update(&[1.0, f32::NAN], &[true, false], 0.0)).contains("is NaN"));
     assert_eq!(evaluation.summary().rows, 0);
 
     assert_eq!(
@@ -131,7 +127,7 @@ fn rows_of_a_regressor_that_do_not_fit_are_refused() {
         .update(&[f32::NAN, 0.0], &[2.0, 1.0], f64::NAN)
         .unwrap();
     let summary = evaluation.summary();
-    for metric in Metric::of(Task::Regression) {
+    for metric in Metric::of(ProblemType::Regression) {
         assert!(summary.get(metric).unwrap().is_nan(), "{metric}");
     }
     assert!((summary.per_output[1].spearman - 1.0).abs() < 1e-12);
@@ -196,7 +192,7 @@ impl CustomMetric for Underestimates {
         let width = predictions.outputs();
         let target = |row: usize| match predictions.targets() {
             Targets::Classes(targets) => targets[row] as f32,
-            Targets::Labels(targets) => f32::from(u8::from(targets[row * width])),
+            Targets::MultiLabel(targets) => f32::from(u8::from(targets[row * width])),
             Targets::Values(targets) => targets[row * width] as f32,
         };
         let logits = predictions.iter().enumerate();
@@ -215,7 +211,7 @@ fn a_custom_metric_sees_the_rows_of_every_task_in_order() {
     values.reserve(3);
     for (row, target) in [([0.5, 0.0], 1), ([2.0, 0.0], 1), ([-1.0, 0.0], 0)] {
         classes.update(&row, target, 0.0).unwrap();
-        labels.update(&row, &[target as f32, 0.0], 0.0).unwrap();
+        labels.update(&row, &[target == 1, false], 0.0).unwrap();
         values.update(&row, &[target as f64, 0.0], 0.0).unwrap();
     }
     let metric: Box<dyn CustomMetric> = Box::new(Underestimates);

@@ -3,7 +3,7 @@
 
 use finetune_metrics::{
     Bootstrap, ClassificationAccumulator, ClassificationReport, ConfusionMatrix, Metric,
-    MultiLabelAccumulator, Regression, RegressionAccumulator, Task, mcnemar,
+    MultiLabelAccumulator, ProblemType, Regression, RegressionAccumulator, mcnemar,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -76,7 +76,7 @@ fn classification_metrics_are_scikit_learns() {
         let name = case["name"].as_str().unwrap();
         let evaluation = evaluate(case);
         let summary = evaluation.summary();
-        for metric in Metric::of(Task::Classification) {
+        for metric in Metric::of(ProblemType::SingleLabelClassification) {
             let expected = &case[metric.name()];
             match summary.get(metric) {
                 Some(found) => check(name, metric.name(), found, expected),
@@ -199,7 +199,7 @@ fn regression_of_several_outputs_is_scikit_learns_uniform_average() {
         }
         let summary = evaluation.summary();
         assert_eq!((summary.rows, summary.loss), (targets.len() as u64, 0.25));
-        for metric in Metric::of(Task::Regression).filter(|&metric| metric != Metric::Loss) {
+        for metric in Metric::of(ProblemType::Regression).filter(|&metric| metric != Metric::Loss) {
             let found = summary.get(metric).unwrap();
             check(name, metric.name(), found, &case[metric.name()]);
         }
@@ -219,7 +219,8 @@ fn evaluate_labels(case: &Value) -> MultiLabelAccumulator {
     let targets: Vec<Vec<f32>> = parse(&case["targets"]);
     let mut evaluation = MultiLabelAccumulator::new(strings(&case["class_names"]));
     for (logits, targets) in logits.iter().zip(&targets) {
-        evaluation.update(logits, targets, 0.5).unwrap();
+        let targets: Vec<_> = targets.iter().map(|&target| target == 1.0).collect();
+        evaluation.update(logits, &targets, 0.5).unwrap();
     }
     evaluation
 }
@@ -235,7 +236,9 @@ fn multi_label_metrics_are_scikit_learns() {
         let thresholds: Vec<f64> = parse(&case["thresholds"]);
         evaluation.set_thresholds(&thresholds).unwrap();
         let summary = evaluation.summary();
-        for metric in Metric::of(Task::MultiLabel).filter(|&metric| metric != Metric::Loss) {
+        for metric in Metric::of(ProblemType::MultiLabelClassification)
+            .filter(|&metric| metric != Metric::Loss)
+        {
             let found = summary.get(metric).unwrap();
             check(name, metric.name(), found, &case[metric.name()]);
         }

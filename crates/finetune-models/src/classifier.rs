@@ -50,11 +50,11 @@ impl SequenceClassifier {
     /// # Errors
     /// Another number of outputs.
     pub fn name_outputs(&mut self, outputs: Outputs) -> Result<(), ModelError> {
-        let number = self.config.outputs.len();
-        if outputs.len() != number {
+        let number = self.config.outputs.num_labels();
+        if outputs.num_labels() != number {
             return Err(ModelError::Input(format!(
                 "{} names for a model with {number} outputs",
-                outputs.len()
+                outputs.num_labels()
             )));
         }
         self.config = self.config.clone().with_outputs(outputs);

@@ -5,6 +5,8 @@ use std::{collections::HashMap, path::Path};
 use finetune_kernels::Activation;
 use serde_json::{Map, Value, json};
 
+use finetune_task::Task as Outputs;
+
 use crate::{Family, ModelError, family::FAMILIES};
 
 /// Limits beyond any real model. They keep products of two sizes far from overflow, and what is made
@@ -54,64 +56,6 @@ pub struct ModelConfig {
     pub label_thresholds: Option<Vec<f64>>,
     /// The whole object, unknown keys included.
     raw: Map<String, Value>,
-}
-
-/// What the classifier's outputs mean; the names in order (`id2label`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outputs {
-    /// One logit per class, of which one is right (`single_label_classification`).
-    Classes(Vec<String>),
-    /// One logit per class, of which any number is right (`multi_label_classification`).
-    MultiLabel(Vec<String>),
-    /// Numbers (`regression`).
-    Regression(Vec<String>),
-}
-
-impl Outputs {
-    /// Names of the outputs, in order.
-    pub fn names(&self) -> &[String] {
-        match self {
-            Self::Classes(names) | Self::MultiLabel(names) | Self::Regression(names) => names,
-        }
-    }
-
-    /// Number of outputs of the classifier.
-    pub fn len(&self) -> usize {
-        self.names().len()
-    }
-
-    /// Never: a classifier has outputs.
-    pub fn is_empty(&self) -> bool {
-        self.names().is_empty()
-    }
-
-    /// transformers' `problem_type`.
-    pub fn problem_type(&self) -> &'static str {
-        match self {
-            Self::Classes(_) => "single_label_classification",
-            Self::MultiLabel(_) => "multi_label_classification",
-            Self::Regression(_) => "regression",
-        }
-    }
-
-    /// Whether nobody gave names.
-    pub fn are_unnamed(&self) -> bool {
-        *self.names() == Self::default_names(self.len())
-    }
-
-    /// The same kind of outputs with other names.
-    pub fn renamed(&self, names: Vec<String>) -> Self {
-        match self {
-            Self::Classes(_) => Self::Classes(names),
-            Self::MultiLabel(_) => Self::MultiLabel(names),
-            Self::Regression(_) => Self::Regression(names),
-        }
-    }
-
-    /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
-    pub fn default_names(count: usize) -> Vec<String> {
-        (0..count).map(|id| format!("LABEL_{id}")).collect()
-    }
 }
 
 impl ModelConfig {
@@ -220,7 +164,10 @@ impl ModelConfig {
             .collect();
         raw.insert("id2label".into(), id2label.into());
         raw.insert("label2id".into(), label2id.into());
-        raw.insert("problem_type".into(), json!(self.outputs.problem_type()));
+        raw.insert(
+            "problem_type".into(),
+            json!(self.outputs.problem_type().name()),
+        );
         raw.remove(LABEL_THRESHOLDS);
         if let Some(thresholds) = &self.label_thresholds {
             let named = names.iter().cloned().zip(thresholds);

@@ -18,9 +18,10 @@ mod weights;
 
 pub use adaptable::modules;
 pub use classifier::SequenceClassifier;
-pub use config::{ModelConfig, Outputs};
+pub use config::ModelConfig;
 pub use error::ModelError;
 pub use family::Family;
+pub use finetune_task::Task as Outputs;
 pub use load::{LoadReport, unused_weights};
 pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm, first_tokens};
 pub use names::{Parameter, Part, parameters};

@@ -102,7 +102,7 @@ impl SequenceClassifier {
                 let values = values.unwrap_or_else(|| vec![0.0; shape[0] * shape[1]]);
                 transpose(&values, shape[0], shape[1])
             };
-            let (outputs, hidden) = (config.outputs.len(), config.hidden_size);
+            let (outputs, hidden) = (config.outputs.num_labels(), config.hidden_size);
             let weight = TensorData::new(values([outputs, hidden]), [hidden, outputs]);
             let bias = TensorData::new(values([1, outputs]), [outputs]);
             self.head.classifier.replace(

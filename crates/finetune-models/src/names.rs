@@ -98,7 +98,7 @@ fn expand(config: &ModelConfig, path: &str, name: &str) -> Vec<Parameter> {
         "token_type" => table(config.type_vocab_size),
         "up" => linear(config.intermediate_size, hidden),
         "down" => linear(hidden, config.intermediate_size),
-        "classifier" => linear(config.outputs.len(), hidden),
+        "classifier" => linear(config.outputs.num_labels(), hidden),
         stem if stem.ends_with("norm") => vec![
             parameter(
                 format!("{path}.gamma"),

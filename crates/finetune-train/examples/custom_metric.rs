@@ -5,7 +5,7 @@
 
 use std::{env, error::Error, path::Path};
 
-use finetune_data::{Columns, Dataset, LabelSchema, TextTokenizer};
+use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
     CustomMetrics, Event, Observer, Observers, RunDirectory, Start, TrainData, TrainError,
@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let rows = Dataset::open(data)?.split("train")?;
     let columns = Columns::resolve(&rows, &[], &[], true)?;
-    let labels = LabelSchema::infer(&[&rows], &columns, None, None)?;
+    let labels = infer_task(&[&rows], &columns, None, None)?;
     let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
     let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
     let data = TrainData {

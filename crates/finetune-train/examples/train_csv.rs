@@ -4,7 +4,7 @@
 use std::{env, error::Error, ops::ControlFlow, path::Path};
 
 use finetune_data::{
-    Columns, Dataset, LabelSchema, Split, TextTokenizer, TokenizeOptions, TokenizedDataset,
+    Columns, Dataset, Split, TextTokenizer, TokenizeOptions, TokenizedDataset, infer_task,
 };
 use finetune_train::{
     Event, Observer, Observers, RunDirectory, Start, TrainData, TrainError, TrainPlan, device,
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let rows = Dataset::open(data)?.split("train")?;
     let columns = Columns::resolve(&rows, &[], &[], true)?;
-    let labels = LabelSchema::infer(&[&rows], &columns, None, None)?;
+    let labels = infer_task(&[&rows], &columns, None, None)?;
     let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
     let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
     let options = TokenizeOptions {

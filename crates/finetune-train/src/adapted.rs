@@ -35,18 +35,18 @@ impl AdapterOutputs {
     /// many; else `LABEL_0`, ….
     pub fn read(directory: &Path, base: &ModelConfig) -> Result<Self, TrainError> {
         let head = adapter_outputs(directory)?;
-        let number = head.unwrap_or(base.outputs.len());
+        let number = head.unwrap_or(base.outputs.num_labels());
         let own_head = head.is_some();
         if directory.join("config.json").exists() {
             let own = ModelConfig::from_directory(directory)?;
             check_encoder(directory, &own, base)?;
             // Of a config.json that names nothing even the number may be transformers' default.
-            let names_them = own.outputs.len() == number || !own.outputs.are_unnamed();
-            if own.outputs.len() != number && names_them {
+            let names_them = own.outputs.num_labels() == number || !own.outputs.is_unnamed();
+            if own.outputs.num_labels() != number && names_them {
                 return Err(TrainError::Plan(format!(
                     "{} names {} labels, but the {} has {number} outputs",
                     directory.join("config.json").display(),
-                    own.outputs.len(),
+                    own.outputs.num_labels(),
                     match own_head {
                         true => "adapter's head",
                         false => "base model's head",
@@ -61,7 +61,7 @@ impl AdapterOutputs {
                 });
             }
         }
-        if number == base.outputs.len() {
+        if number == base.outputs.num_labels() {
             return Ok(Self {
                 outputs: base.outputs.clone(),
                 thresholds: base.label_thresholds.clone(),

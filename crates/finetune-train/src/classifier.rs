@@ -214,11 +214,11 @@ impl Classifier {
         let own = self.outputs();
         let listed = names.join(", ");
         let refuse = |problem: String| Err(TrainError::Plan(problem));
-        if names.len() != own.len() {
+        if names.len() != own.num_labels() {
             return refuse(format!(
                 "{} labels are named ({listed}), but the model has {}",
                 names.len(),
-                own.len()
+                own.num_labels()
             ));
         }
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
@@ -227,7 +227,7 @@ impl Classifier {
         if own.names() == names {
             return Ok(());
         }
-        if !own.are_unnamed() {
+        if !own.is_unnamed() {
             return refuse(format!(
                 "the model names its labels itself, {}, and not {listed}",
                 own.names().join(", ")

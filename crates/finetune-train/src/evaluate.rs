@@ -1,7 +1,7 @@
 //! A model on labelled rows: metrics, streamed.
 
 use burn::module::Module;
-use finetune_data::{BatchLabels, BatchSize, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_data::{BatchSize, Labels, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_metrics::{ClassificationAccumulator, MultiLabelAccumulator, RegressionAccumulator};
 use finetune_models::{Outputs, SequenceClassifier};
@@ -77,14 +77,14 @@ pub fn evaluate(
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         match (&mut accumulator, &batch.labels) {
-            (Accumulator::Classification(all), BatchLabels::Classes(targets)) => {
+            (Accumulator::Classification(all), Labels::Classes(targets)) => {
                 for (row, &target) in logits.chunks(width).zip(targets) {
                     all.update(row, target as usize, cross_entropy(row, target))?;
                 }
             }
             (
                 Accumulator::MultiLabel(all),
-                BatchLabels::MultiLabel {
+                Labels::MultiLabel {
                     width: labels,
                     values,
                 },
@@ -95,7 +95,7 @@ pub fn evaluate(
             }
             (
                 Accumulator::Regression(all),
-                BatchLabels::Values {
+                Labels::Values {
                     width: labels,
                     values,
                 },
@@ -133,9 +133,9 @@ fn cross_entropy(row: &[f32], target: u32) -> f64 {
 
 /// Binary cross-entropy of one row's logits against zeros and ones, averaged over the classes, in
 /// f64 and without overflow.
-fn binary_cross_entropy(row: &[f32], targets: &[f32]) -> f64 {
+fn binary_cross_entropy(row: &[f32], targets: &[bool]) -> f64 {
     let losses = row.iter().zip(targets).map(|(&logit, &target)| {
-        let (logit, target) = (f64::from(logit), f64::from(target));
+        let (logit, target) = (f64::from(logit), f64::from(u8::from(target)));
         logit.max(0.0) - logit * target + (-logit.abs()).exp().ln_1p()
     });
     losses.sum::<f64>() / row.len().max(1) as f64

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use finetune_metrics::{
     ClassificationAccumulator, ClassificationSummary, CustomMetric, Metric, MultiLabelAccumulator,
-    MultiLabelSummary, Predictions, RegressionAccumulator, RegressionSummary, Task, is_better,
+    MultiLabelSummary, Predictions, RegressionAccumulator, RegressionSummary, is_better,
 };
+use finetune_task::ProblemType;
 use serde::Serialize;
 
 use crate::TrainError;
@@ -115,12 +116,16 @@ impl CustomMetrics {
         Ok(self)
     }
 
-    /// The metric of this name, with or without transformers' prefix `eval_`, that a model of `task`
+    /// The metric of this name, with or without transformers' prefix `eval_`, that a model of `problem_type`
     /// has.
     ///
     /// # Errors
     /// A name that no metric has; the message lists them.
-    pub fn choose(&self, name: &str, task: Task) -> Result<ChosenMetric, TrainError> {
+    pub fn choose(
+        &self,
+        name: &str,
+        problem_type: ProblemType,
+    ) -> Result<ChosenMetric, TrainError> {
         let bare = name.strip_prefix("eval_").unwrap_or(name);
         if let Some(metric) = self.0.iter().find(|metric| metric.name() == bare) {
             return Ok(ChosenMetric {
@@ -128,13 +133,14 @@ impl CustomMetrics {
                 greater_is_better: metric.greater_is_better(),
             });
         }
-        let metric = Metric::parse(name, task).map_err(|error| match self.0.is_empty() {
-            true => TrainError::from(error),
-            false => {
-                let own: Vec<_> = self.0.iter().map(|metric| metric.name()).collect();
-                TrainError::Plan(format!("{error}, {}", own.join(", ")))
-            }
-        })?;
+        let metric =
+            Metric::parse(name, problem_type).map_err(|error| match self.0.is_empty() {
+                true => TrainError::from(error),
+                false => {
+                    let own: Vec<_> = self.0.iter().map(|metric| metric.name()).collect();
+                    TrainError::Plan(format!("{error}, {}", own.join(", ")))
+                }
+            })?;
         Ok(metric.into())
     }
 }

@@ -30,7 +30,10 @@ impl Head {
                 ),
             };
         }
-        if matches!(wanted, Outputs::Regression(_)) && wanted.len() == 1 && own.len() == 1 {
+        if matches!(wanted, Outputs::Regression(_))
+            && wanted.num_labels() == 1
+            && own.num_labels() == 1
+        {
             return Self::Kept {
                 order: vec![0],
                 note: None,
@@ -58,7 +61,7 @@ impl Head {
                 why: mismatch(found, names).to_string(),
             };
         }
-        match matched.one_to_one(own.len()) {
+        match matched.one_to_one(own.num_labels()) {
             Some(order) => Self::Kept {
                 order,
                 note: matched

@@ -1,7 +1,7 @@
 //! The loss of a batch, as torch's loss modules compute it.
 
 use burn::Tensor;
-use finetune_data::BatchLabels;
+use finetune_data::Labels;
 use finetune_kernels::{
     binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy, softmax_cross_entropy,
 };
@@ -65,11 +65,11 @@ impl LossConfig {
         if let Outputs::Regression(_) = outputs {
             return refuse("there are class_weights, but the task is regression".into());
         }
-        if weights.len() != outputs.len() {
+        if weights.len() != outputs.num_labels() {
             return refuse(format!(
                 "class_weights has {} numbers; expected one for each of the {} classes {}",
                 weights.len(),
-                outputs.len(),
+                outputs.num_labels(),
                 outputs.names().join(", ")
             ));
         }
@@ -88,16 +88,16 @@ impl LossConfig {
     /// What the summed loss of these rows is divided by to be torch's mean: the number of rows, or
     /// of their values; with class weights the sum of the rows' weights. Those of the batches of a
     /// step add up.
-    pub fn denominator(&self, labels: &BatchLabels) -> f64 {
+    pub fn denominator(&self, labels: &Labels) -> f64 {
         match labels {
-            BatchLabels::None => 0.0,
-            BatchLabels::Classes(classes) if self.class_weights.is_empty() => classes.len() as f64,
-            BatchLabels::Classes(classes) => {
+            Labels::None => 0.0,
+            Labels::Classes(classes) if self.class_weights.is_empty() => classes.len() as f64,
+            Labels::Classes(classes) => {
                 let weights = classes.iter().map(|&class| self.weight(class));
                 weights.map(f64::from).sum()
             }
-            BatchLabels::MultiLabel { values, .. } => values.len() as f64,
-            BatchLabels::Values { values, .. } => values.len() as f64,
+            Labels::MultiLabel { values, .. } => values.len() as f64,
+            Labels::Values { values, .. } => values.len() as f64,
         }
     }
 
@@ -106,22 +106,22 @@ impl LossConfig {
     pub fn loss(
         &self,
         logits: Tensor<2>,
-        labels: &BatchLabels,
+        labels: &Labels,
         denominator: f64,
     ) -> Result<Tensor<1>, TrainError> {
         match labels {
-            BatchLabels::None => Err(TrainError::Plan("the training rows have no labels".into())),
-            BatchLabels::Classes(classes) => self.cross_entropy(logits, classes, denominator),
-            BatchLabels::MultiLabel { width, values } => {
+            Labels::None => Err(TrainError::Plan("the training rows have no labels".into())),
+            Labels::Classes(classes) => self.cross_entropy(logits, classes, denominator),
+            Labels::MultiLabel { width, values } => {
                 fit(&logits, *width, values)?;
                 Ok(binary_cross_entropy_with_logits(
                     logits,
-                    values,
+                    &as_numbers(values),
                     &self.class_weights,
                     denominator,
                 ))
             }
-            BatchLabels::Values { width, values } => {
+            Labels::Values { width, values } => {
                 fit(&logits, *width, values)?;
                 let values: Vec<_> = values.iter().map(|&value| value as f32).collect();
                 Ok(mean_squared_error(logits, &values, denominator))
@@ -172,6 +172,14 @@ impl LossConfig {
         let weight = self.class_weights.get(class as usize).copied();
         weight.unwrap_or(1.0)
     }
+}
+
+/// 1 for the classes of a row and 0 for the others.
+fn as_numbers(marks: &[bool]) -> Vec<f32> {
+    marks
+        .iter()
+        .map(|&mark| f32::from(u8::from(mark)))
+        .collect()
 }
 
 /// An error unless there are `width` labels for each output of each row.
@@ -237,16 +245,16 @@ mod tests {
         let logits = || Tensor::zeros([2, 3], &burn::tensor::Device::flex());
         let loss = LossConfig::default();
         for labels in [
-            BatchLabels::None,
-            BatchLabels::Classes(vec![0, 3]),
-            BatchLabels::Classes(vec![0]),
-            BatchLabels::Values {
+            Labels::None,
+            Labels::Classes(vec![0, 3]),
+            Labels::Classes(vec![0]),
+            Labels::Values {
                 width: 3,
                 values: vec![0.0; 5],
             },
-            BatchLabels::MultiLabel {
+            Labels::MultiLabel {
                 width: 2,
-                values: vec![0.0; 4],
+                values: vec![false; 4],
             },
         ] {
             loss.loss(logits(), &labels, 1.0).unwrap_err();

@@ -1,10 +1,11 @@
 //! Whether the metric for the best model can have a value at all.
 
-use finetune_data::{BatchLabels, TokenizedDataset};
+use finetune_data::{Labels, TokenizedDataset};
 use finetune_metrics::{
-    ClassificationAccumulator, Metric, MultiLabelAccumulator, RegressionAccumulator, Task,
+    ClassificationAccumulator, Metric, MultiLabelAccumulator, RegressionAccumulator,
 };
 use finetune_models::Outputs;
+use finetune_task::ProblemType;
 
 use crate::{Accumulator, CustomMetrics, TrainError, TrainPlan};
 
@@ -67,8 +68,8 @@ fn needs(metric: Metric) -> Option<&'static str> {
 
 /// A metric of the task that always has a value.
 fn default_metric(plan: &TrainPlan) -> Metric {
-    match plan.task() {
-        Task::Regression => Metric::Mse,
+    match plan.problem_type {
+        ProblemType::Regression => Metric::Mse,
         _ => Metric::F1Macro,
     }
 }
@@ -91,17 +92,17 @@ fn with_made_up_predictions(
     for start in (0..rows.len()).step_by(ROWS as usize) {
         let numbers: Vec<_> = (start..rows.len().min(start + ROWS)).collect();
         match (&mut all, rows.labels(&numbers)?) {
-            (Accumulator::Classification(all), BatchLabels::Classes(classes)) => {
+            (Accumulator::Classification(all), Labels::Classes(classes)) => {
                 for (&row, class) in numbers.iter().zip(classes) {
                     all.update(&made_up(row), class as usize, 0.0)?;
                 }
             }
-            (Accumulator::MultiLabel(all), BatchLabels::MultiLabel { values, .. }) => {
+            (Accumulator::MultiLabel(all), Labels::MultiLabel { values, .. }) => {
                 for (&row, marks) in numbers.iter().zip(values.chunks(width)) {
                     all.update(&made_up(row), marks, 0.0)?;
                 }
             }
-            (Accumulator::Regression(all), BatchLabels::Values { values, .. }) => {
+            (Accumulator::Regression(all), Labels::Values { values, .. }) => {
                 for (&row, targets) in numbers.iter().zip(values.chunks(width)) {
                     all.update(&made_up(row), targets, 0.0)?;
                 }

@@ -7,7 +7,6 @@ use std::{
     path::Path,
 };
 
-use finetune_data::ProblemType;
 use finetune_models::Outputs;
 use serde_json::{Map, Value, json};
 
@@ -144,11 +143,7 @@ impl ModelSettings {
     pub fn plan(&self, outputs: &Outputs) -> TrainPlan {
         TrainPlan {
             labels: outputs.names().to_vec(),
-            problem_type: match outputs {
-                Outputs::Classes(_) => ProblemType::SingleLabelClassification,
-                Outputs::MultiLabel(_) => ProblemType::MultiLabelClassification,
-                Outputs::Regression(_) => ProblemType::Regression,
-            },
+            problem_type: outputs.problem_type(),
             ..self.plan.clone()
         }
     }

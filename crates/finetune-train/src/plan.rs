@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use finetune_data::{CsvOptions, ProblemType};
 use finetune_kernels::Precision;
-use finetune_metrics::Task;
 use finetune_models::Outputs;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
@@ -259,26 +258,12 @@ impl Default for TrainPlan {
 impl TrainPlan {
     /// What the model predicts.
     pub fn outputs(&self) -> Outputs {
-        let names = self.labels.clone();
-        match self.problem_type {
-            ProblemType::SingleLabelClassification => Outputs::Classes(names),
-            ProblemType::MultiLabelClassification => Outputs::MultiLabel(names),
-            ProblemType::Regression => Outputs::Regression(names),
-        }
-    }
-
-    /// The metric's task.
-    pub fn task(&self) -> Task {
-        match self.problem_type {
-            ProblemType::SingleLabelClassification => Task::Classification,
-            ProblemType::MultiLabelClassification => Task::MultiLabel,
-            ProblemType::Regression => Task::Regression,
-        }
+        Outputs::new(self.problem_type, self.labels.clone())
     }
 
     /// The metric by which the best model is kept: one of the task's, or of the caller's own.
     pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
-        custom.choose(&self.metric_for_best_model, self.task())
+        custom.choose(&self.metric_for_best_model, self.problem_type)
     }
 
     /// Takes the batch size that `saved` found to fit, where both leave it to be found.

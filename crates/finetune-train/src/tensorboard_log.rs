@@ -281,7 +281,7 @@ fn curves<'a>(predictions: &'a Accumulator) -> Vec<(&'a str, Vec<bool>, Vec<f32>
     let of_class = |(class, name): (usize, &'a String)| {
         let labels = match rows.targets() {
             Targets::Classes(targets) => targets.iter().map(|&t| t as usize == class).collect(),
-            Targets::Labels(targets) => targets
+            Targets::MultiLabel(targets) => targets
                 .iter()
                 .skip(class)
                 .step_by(names.len())

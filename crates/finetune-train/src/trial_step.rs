@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_data::{BatchLabels, PackedBatch, ProblemType};
+use finetune_data::{Labels, PackedBatch, ProblemType};
 use finetune_kernels::DropoutSource;
 
 use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
@@ -60,12 +60,12 @@ fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
         offsets: (0..=rows).map(|row| (row * length) as u32).collect(),
         rows: (0..rows as u64).collect(),
         labels: match plan.problem_type {
-            ProblemType::SingleLabelClassification => BatchLabels::Classes(vec![0; rows]),
-            ProblemType::MultiLabelClassification => BatchLabels::MultiLabel {
+            ProblemType::SingleLabelClassification => Labels::Classes(vec![0; rows]),
+            ProblemType::MultiLabelClassification => Labels::MultiLabel {
                 width,
-                values: vec![0.0; rows * width],
+                values: vec![false; rows * width],
             },
-            ProblemType::Regression => BatchLabels::Values {
+            ProblemType::Regression => Labels::Values {
                 width,
                 values: vec![0.0; rows * width],
             },

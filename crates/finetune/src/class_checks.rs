@@ -1,6 +1,6 @@
 //! Which classes have rows, among the rows that were chosen: what is refused, and what is said.
 
-use finetune_data::{Columns, LabelSchema, Note, Split, TokenizedDataset};
+use finetune_data::{Columns, Note, Split, Task, TokenizedDataset};
 
 use crate::{error::Failure, progress::count};
 
@@ -12,9 +12,9 @@ const FEW_ROWS: u64 = 10;
 pub fn refuse_all_different(
     splits: &[&Split],
     columns: &Columns,
-    labels: &LabelSchema,
+    labels: &Task,
 ) -> Result<(), Failure> {
-    let (LabelSchema::Classes(names), [column]) = (labels, &columns.label[..]) else {
+    let (Task::Classes(names), [column]) = (labels, &columns.label[..]) else {
         return Ok(());
     };
     let rows: u64 = splits.iter().map(|split| split.len()).sum();
@@ -38,7 +38,7 @@ pub fn refuse_all_different(
 
 /// Rows of each class in every split, in the order of the classes.
 pub struct Counted<'a> {
-    labels: &'a LabelSchema,
+    labels: &'a Task,
     training: Vec<u64>,
     others: Vec<(&'static str, Vec<u64>)>,
 }
@@ -46,7 +46,7 @@ pub struct Counted<'a> {
 impl<'a> Counted<'a> {
     /// `None` where rows have no classes.
     pub fn new(
-        labels: &'a LabelSchema,
+        labels: &'a Task,
         training: &TokenizedDataset,
         others: &[(&'static str, Option<&TokenizedDataset>)],
     ) -> Option<Self> {
@@ -81,7 +81,7 @@ impl<'a> Counted<'a> {
     fn refuse_one_class(&self, columns: &[String], training: &str) -> Result<(), Failure> {
         let names = self.labels.class_names();
         let present = classes(&self.training, |count| count > 0);
-        let (LabelSchema::Classes(_), [only]) = (self.labels, &present[..]) else {
+        let (Task::Classes(_), [only]) = (self.labels, &present[..]) else {
             return Ok(());
         };
         Err(Failure::User(format!(

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Once};
 
 use finetune_data::{
-    CacheSource, Columns, CsvOptions, LabelSchema, Note, ReadOptions, Split, Stop, TextTokenizer,
+    CacheSource, Columns, CsvOptions, Note, ReadOptions, Split, Stop, Task, TextTokenizer,
     TokenizeOptions, TokenizedDataset,
 };
 
@@ -36,7 +36,7 @@ pub fn say_notes(notes: &[Note]) {
 pub fn tokenize(
     split: &Split,
     columns: &Columns,
-    labels: &LabelSchema,
+    labels: &Task,
     tokenizer: &TextTokenizer,
     max_length: usize,
 ) -> Result<TokenizedDataset, Failure> {

@@ -1,6 +1,6 @@
 //! Some of the rows of a split, drawn and tokenized.
 
-use finetune_data::{Columns, LabelSchema, Split, TextTokenizer, TokenizedDataset};
+use finetune_data::{Columns, Split, Task, TextTokenizer, TokenizedDataset};
 
 use crate::{data::tokenize, error::Failure, output::say};
 
@@ -18,7 +18,7 @@ pub fn tokenize_drawn(
     whole: &Split,
     draw: Draw,
     columns: &Columns,
-    labels: &LabelSchema,
+    labels: &Task,
     tokenizer: &TextTokenizer,
     max_length: usize,
 ) -> Result<TokenizedDataset, Failure> {

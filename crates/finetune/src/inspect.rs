@@ -139,7 +139,7 @@ fn header(config: &ModelConfig) -> String {
         config.hidden_size,
         config.num_attention_heads,
         config.max_position_embeddings,
-        config.outputs.len(),
+        config.outputs.num_labels(),
         count(all as u64)
     )
 }

@@ -1,8 +1,8 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, CsvOptions, Dataset, LabelCells, LabelSchema, NameNotes, NamesOf, Note, ProblemType,
-    Split, TextTokenizer, TokenizedDataset,
+    Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType, Split,
+    Task, TextTokenizer, TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 
@@ -37,7 +37,7 @@ pub struct Rows {
     pub validation_name: String,
     test: Option<(Split, String)>,
     pub columns: Columns,
-    pub labels: LabelSchema,
+    pub labels: Task,
     /// Whether labels are numbers, counted from 0, of the names that the user gave.
     by_index: bool,
 }
@@ -243,9 +243,8 @@ impl Rows {
             .flatten()
             .collect();
         let names = Some(choice.labels).filter(|names| !names.is_empty());
-        let inferred =
-            LabelSchema::infer_with_notes(&splits, &columns, names, choice.problem_type)?;
-        let (columns, labels) = (inferred.columns, inferred.schema);
+        let inferred = Inferred::of(&splits, &columns, names, choice.problem_type)?;
+        let (columns, labels) = (inferred.columns, inferred.task);
         let met = match names {
             Some(_) => NameNotes::new(&labels, &splits, &columns, NamesOf::User)?,
             None => NameNotes::default(),
@@ -386,9 +385,9 @@ impl Rows {
             count => format!("{count} {what}"),
         };
         match &self.labels {
-            LabelSchema::Classes(_) => named("classes"),
-            LabelSchema::MultiLabel(_) => format!("any number of the {}", named("labels")),
-            LabelSchema::Regression(_) => named("numbers"),
+            Task::Classes(_) => named("classes"),
+            Task::MultiLabel(_) => format!("any number of the {}", named("labels")),
+            Task::Regression(_) => named("numbers"),
         }
     }
 }

@@ -1,5 +1,5 @@
 use burn::{Tensor, tensor::TensorData};
-use finetune_data::BatchLabels;
+use finetune_data::Labels;
 use finetune_train::LossConfig;
 use serde_json::Value;
 
@@ -14,21 +14,21 @@ const LOGITS: [f32; 15] = [
     0.5, -1.25, 2.0, 0.0, 0.0, 0.0, 100.0, -100.0, 3.0, -1e4, 1e4, 88.0, 1e-3, -30.0, 17.5,
 ];
 
-fn labels(value: &Value) -> BatchLabels {
+fn labels(value: &Value) -> Labels {
     let matrix = |key: &str| {
         let rows = value[key].as_array().unwrap().iter();
         rows.flat_map(doubles).collect::<Vec<_>>()
     };
     if let Some(classes) = value.get("classes") {
         let classes = doubles(classes).into_iter();
-        BatchLabels::Classes(classes.map(|class| class as u32).collect())
+        Labels::Classes(classes.map(|class| class as u32).collect())
     } else if value.get("marks").is_some() {
-        BatchLabels::MultiLabel {
+        Labels::MultiLabel {
             width: 3,
-            values: matrix("marks").iter().map(|&mark| mark as f32).collect(),
+            values: matrix("marks").iter().map(|&mark| mark != 0.0).collect(),
         }
     } else {
-        BatchLabels::Values {
+        Labels::Values {
             width: 3,
             values: matrix("values"),
         }

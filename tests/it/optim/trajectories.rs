@@ -1,7 +1,7 @@
 //! Whole runs of transformers' Trainer on `tiny_bert`, replayed.
 
 use burn::{module::Module, tensor::Device};
-use finetune_data::BatchLabels;
+use finetune_data::Labels;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 use finetune_models::{SequenceClassifier, to_file_layout};
 use finetune_train::{
@@ -37,7 +37,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn packed(rows: &[Row]) -> (PackedTokens, BatchLabels) {
+fn packed(rows: &[Row]) -> (PackedTokens, Labels) {
     let (mut ids, mut types, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     for Row(row_ids, row_types, _) in rows {
         ids.extend(row_ids);
@@ -52,7 +52,7 @@ fn packed(rows: &[Row]) -> (PackedTokens, BatchLabels) {
         used_rows: None,
     };
     let labels = rows.iter().map(|row| row.2).collect();
-    (tokens, BatchLabels::Classes(labels))
+    (tokens, Labels::Classes(labels))
 }
 
 /// How a run differs from ten steps of 4 rows with AdamW and the linear schedule.

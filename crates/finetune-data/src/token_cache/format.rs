@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::batch::{BatchLabels, row};
-use crate::{LabelSchema, ProblemType};
+use finetune_task::{Labels, ProblemType, Task};
 
 const MAGIC: &[u8; 8] = b"FTTOKENS";
 /// Raise it when the format or the meaning of its content changes: old caches are then rebuilt.
@@ -28,12 +27,12 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn new(wide: bool, pairs: bool, labels: Option<&LabelSchema>) -> Self {
+    pub(crate) fn new(wide: bool, pairs: bool, labels: Option<&Task>) -> Self {
         Self {
             wide,
             pairs,
-            labels: labels.map(LabelSchema::problem_type),
-            outputs: labels.map_or(0, LabelSchema::num_labels) as u32,
+            labels: labels.map(Task::problem_type),
+            outputs: labels.map_or(0, Task::num_labels) as u32,
         }
     }
 
@@ -59,19 +58,19 @@ impl Layout {
     }
 
     /// Labels of no rows yet.
-    pub(super) fn no_labels(self, capacity: usize) -> BatchLabels {
+    pub(super) fn no_labels(self, capacity: usize) -> Labels {
         let width = self.outputs as usize;
         let values = capacity.saturating_mul(width);
         match self.labels {
-            None => BatchLabels::None,
+            None => Labels::None,
             Some(ProblemType::SingleLabelClassification) => {
-                BatchLabels::Classes(Vec::with_capacity(capacity))
+                Labels::Classes(Vec::with_capacity(capacity))
             }
-            Some(ProblemType::MultiLabelClassification) => BatchLabels::MultiLabel {
+            Some(ProblemType::MultiLabelClassification) => Labels::MultiLabel {
                 width,
                 values: Vec::with_capacity(values),
             },
-            Some(ProblemType::Regression) => BatchLabels::Values {
+            Some(ProblemType::Regression) => Labels::Values {
                 width,
                 values: Vec::with_capacity(values),
             },
@@ -80,21 +79,21 @@ impl Layout {
 }
 
 /// Appends the label of row `index` of a batch.
-pub(super) fn write_label(labels: &BatchLabels, index: usize, bytes: &mut Vec<u8>) {
+pub(super) fn write_label(labels: &Labels, index: usize, bytes: &mut Vec<u8>) {
     match labels {
-        BatchLabels::None => {}
-        BatchLabels::Classes(classes) => {
+        Labels::None => {}
+        Labels::Classes(classes) => {
             let class = classes.get(index).copied().unwrap_or_default();
             bytes.extend(class.to_le_bytes());
         }
-        BatchLabels::MultiLabel { width, values } => {
-            let bits = |marks: &[f32]| {
-                let bit = |(i, &mark): (usize, &f32)| u8::from(mark != 0.0) << i;
+        Labels::MultiLabel { width, values } => {
+            let bits = |marks: &[bool]| {
+                let bit = |(i, &mark): (usize, &bool)| u8::from(mark) << i;
                 marks.iter().enumerate().map(bit).sum::<u8>()
             };
             bytes.extend(row(values, *width, index).chunks(8).map(bits));
         }
-        BatchLabels::Values { width, values } => {
+        Labels::Values { width, values } => {
             let values = row(values, *width, index).iter();
             values.for_each(|value| bytes.extend(value.to_le_bytes()));
         }
@@ -102,15 +101,15 @@ pub(super) fn write_label(labels: &BatchLabels, index: usize, bytes: &mut Vec<u8
 }
 
 /// Appends the label in `bytes` to `labels`.
-pub(super) fn read_label(bytes: &[u8], labels: &mut BatchLabels) {
+pub(super) fn read_label(bytes: &[u8], labels: &mut Labels) {
     match labels {
-        BatchLabels::None => {}
-        BatchLabels::Classes(classes) => classes.push(read_u32(bytes)),
-        BatchLabels::MultiLabel { width, values } => {
+        Labels::None => {}
+        Labels::Classes(classes) => classes.push(read_u32(bytes)),
+        Labels::MultiLabel { width, values } => {
             let bit = |class: usize| bytes[class / 8] >> (class % 8) & 1;
-            values.extend((0..*width).map(|class| f32::from(bit(class))));
+            values.extend((0..*width).map(|class| bit(class) == 1));
         }
-        BatchLabels::Values { values, .. } => {
+        Labels::Values { values, .. } => {
             let value = |bytes: &[u8]| f64::from_bits(read_u64(bytes));
             values.extend(bytes.chunks_exact(8).map(value));
         }
@@ -254,13 +253,20 @@ pub(super) fn read_u32(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(std::array::from_fn(|i| bytes[i]))
 }
 
+/// Row `index` of a matrix of `width` columns; empty beyond its end.
+fn row<T>(values: &[T], width: usize, index: usize) -> &[T] {
+    let start = index.saturating_mul(width);
+    let end = start.saturating_add(width);
+    values.get(start..end).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// Labels of all rows, written and read again.
-    fn round_trip(labels: &BatchLabels, schema: &LabelSchema, rows: usize) -> BatchLabels {
+    fn round_trip(labels: &Labels, schema: &Task, rows: usize) -> Labels {
         let layout = Layout::new(false, false, Some(schema));
         let mut bytes = Vec::new();
         (0..rows).for_each(|row| write_label(labels, row, &mut bytes));
@@ -276,16 +282,15 @@ mod tests {
         #[test]
         fn labels_come_back(width in 1usize..40, rows in 0usize..9, bits: Vec<bool>, number: f64) {
             let names = (0..width).map(|i| i.to_string()).collect::<Vec<_>>();
-            let marks = bits.iter().cycle().take(rows * width).map(|&b| f32::from(u8::from(b)));
-            let mut values: Vec<f32> = marks.collect();
-            values.resize(rows * width, 1.0);
-            let labels = BatchLabels::MultiLabel { width, values: values.clone() };
-            prop_assert_eq!(&round_trip(&labels, &LabelSchema::MultiLabel(names.clone()), rows), &labels);
-            let values = values.iter().map(|&value| f64::from(value) - number).collect();
-            let labels = BatchLabels::Values { width, values };
-            prop_assert_eq!(&round_trip(&labels, &LabelSchema::Regression(names.clone()), rows), &labels);
-            let labels = BatchLabels::Classes((0..rows as u32).collect());
-            prop_assert_eq!(&round_trip(&labels, &LabelSchema::Classes(names), rows), &labels);
+            let mut values: Vec<bool> = bits.iter().copied().cycle().take(rows * width).collect();
+            values.resize(rows * width, true);
+            let labels = Labels::MultiLabel { width, values: values.clone() };
+            prop_assert_eq!(&round_trip(&labels, &Task::MultiLabel(names.clone()), rows), &labels);
+            let values = values.iter().map(|&value| f64::from(u8::from(value)) - number).collect();
+            let labels = Labels::Values { width, values };
+            prop_assert_eq!(&round_trip(&labels, &Task::Regression(names.clone()), rows), &labels);
+            let labels = Labels::Classes((0..rows as u32).collect());
+            prop_assert_eq!(&round_trip(&labels, &Task::Classes(names), rows), &labels);
         }
     }
 }

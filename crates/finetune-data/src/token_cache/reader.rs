@@ -9,7 +9,9 @@ use sha2::{Digest as _, Sha256};
 use super::format::{
     ENTRY, HEADER, HEADER_HASHED, Header, Layout, Summary, read_label, read_u32, read_u64,
 };
-use crate::batch::{BatchLabels, PackedBatch};
+use finetune_task::Labels;
+
+use crate::batch::PackedBatch;
 use crate::positioned::read_exact_at;
 use crate::{Error, Result};
 
@@ -158,7 +160,7 @@ impl Cache {
     }
 
     /// Labels of no rows yet.
-    pub(crate) fn no_labels(&self, capacity: usize) -> BatchLabels {
+    pub(crate) fn no_labels(&self, capacity: usize) -> Labels {
         self.header.layout.no_labels(capacity)
     }
 
@@ -194,7 +196,7 @@ impl Cache {
     }
 
     /// Appends the label of a row.
-    pub(crate) fn append_label(&self, row: u64, labels: &mut BatchLabels) -> Result<()> {
+    pub(crate) fn append_label(&self, row: u64, labels: &mut Labels) -> Result<()> {
         let entry = self.entry(row)?;
         let layout = self.header.layout;
         let mut bytes = vec![0; layout.label_bytes() as usize];

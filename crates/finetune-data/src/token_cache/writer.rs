@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::format::{HEADER, Header, Layout, Summary, entry, fingerprint, write_label};
 use super::reader::Cache;
 use crate::text_encoder::Encoded;
-use crate::{BatchLabels, Error, Result};
+use crate::{Error, Labels, Result};
 
 /// Writes a cache beside its place. The index goes to a second, unnamed file until its place in the
 /// first one is known, so memory stays flat.
@@ -77,7 +77,7 @@ impl CacheWriter {
         &mut self,
         row: &Encoded,
         source: (u32, u64),
-        labels: &BatchLabels,
+        labels: &Labels,
         index: usize,
     ) -> Result<()> {
         let record = &mut self.buffer;

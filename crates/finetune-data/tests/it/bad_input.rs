@@ -6,7 +6,7 @@ use std::sync::Arc;
 use finetune_data::arrow::array::{ArrayRef, BinaryArray, Int64Array, ListArray, StringArray};
 use finetune_data::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
-use finetune_data::{Columns, Dataset, LabelDecoder, LabelSchema, write_parquet};
+use finetune_data::{Columns, Dataset, LabelDecoder, Task, infer_task, write_parquet};
 
 use crate::common::{
     assert_has, build, everything, folder, message, open, parquet, path, record_batch, tokenizer,
@@ -303,7 +303,7 @@ fn damaged_binary_files_do_not_panic() {
     ]);
     let file = folder.path().join("x.parquet");
     write_parquet(&file, &batch.schema(), &[], [Ok(batch.clone())]).unwrap();
-    let schema = LabelSchema::MultiLabel(vec!["a".to_owned(), "b".to_owned()]);
+    let schema = Task::MultiLabel(vec!["a".to_owned(), "b".to_owned()]);
     let columns = Columns {
         text: vec!["text".to_owned()],
         label: vec!["tags".to_owned()],
@@ -422,11 +422,11 @@ fn columns() {
     );
     let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
     assert_eq!(schema.fields().len(), 1);
-    let labels = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
+    let labels = Task::Classes(vec!["a".to_owned(), "b".to_owned()]);
     let (_folder, split) = open("x.csv", "text\nx\n");
     let split = split.unwrap();
     let columns = Columns::resolve(&split, &[], &[], false).unwrap();
-    let error = LabelSchema::infer(&[&split], &columns, None, None);
+    let error = infer_task(&[&split], &columns, None, None);
     assert_has(&message(error), &["which column holds the label"]);
     assert!(build(&split, None, 8, None).is_ok() && labels.num_labels() == 2);
 }

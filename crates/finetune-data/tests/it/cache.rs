@@ -3,9 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use finetune_data::{
-    CacheSource, Columns, Dataset, LabelSchema, TokenizeOptions, TokenizedDataset,
-};
+use finetune_data::{CacheSource, Columns, Dataset, Task, TokenizeOptions, TokenizedDataset};
 use tempfile::TempDir;
 
 use crate::common::{assert_has, build, folder, message, path, regression, tokenizer};
@@ -21,7 +19,7 @@ fn tokenize(folder: &TempDir, max_length: usize) -> TokenizedDataset {
         .unwrap()
         .split("train")
         .unwrap();
-    let labels = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
+    let labels = Task::Classes(vec!["a".to_owned(), "b".to_owned()]);
     build(
         &split,
         Some(&labels),
@@ -121,7 +119,7 @@ fn pairs_keep_type_ids() {
     assert_eq!(batch.offsets, [0, 4, 11]);
     assert_eq!(
         batch.labels,
-        finetune_data::BatchLabels::Values {
+        finetune_data::Labels::Values {
             width: 1,
             values: vec![1.5, 0.5]
         }
@@ -196,7 +194,7 @@ fn a_cache_directory_that_cannot_be_made() {
     assert_eq!(kept.build_report().not_kept, None);
     let split = Dataset::open(path(&folder, "x.csv")).unwrap();
     let split = split.split("train").unwrap();
-    let labels = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
+    let labels = Task::Classes(vec!["a".to_owned(), "b".to_owned()]);
     // Below a file nobody makes a directory, whatever rights he has; nor below /proc.
     for cache in [
         folder.path().join("x.csv/cache"),

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use finetune_data::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use finetune_data::arrow::datatypes::Schema;
 use finetune_data::{
-    Columns, Dataset, Error, LabelSchema, Result, Split, TextTokenizer, TokenizeOptions,
-    TokenizedDataset, write_parquet,
+    Columns, Dataset, Error, Result, Split, Task, TextTokenizer, TokenizeOptions, TokenizedDataset,
+    infer_task, write_parquet,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -70,7 +70,7 @@ pub fn tokenizer() -> TextTokenizer {
 
 pub fn build(
     split: &Split,
-    labels: Option<&LabelSchema>,
+    labels: Option<&Task>,
     max_length: usize,
     cache_dir: Option<&Path>,
 ) -> Result<TokenizedDataset> {
@@ -83,15 +83,15 @@ pub fn build(
     TokenizedDataset::build(split, &columns, labels, &tokenizer(), &options, go_on)
 }
 
-pub fn regression(names: &[&str]) -> LabelSchema {
-    LabelSchema::Regression(names.iter().map(|n| (*n).to_owned()).collect())
+pub fn regression(names: &[&str]) -> Task {
+    Task::Regression(names.iter().map(|n| (*n).to_owned()).collect())
 }
 
 /// Opening, resolving, inferring and tokenizing: everything a training run does with data.
 pub fn everything(split: Result<Split>) -> Result<TokenizedDataset> {
     let split = split?;
     let columns = Columns::resolve(&split, &[], &[], true)?;
-    let labels = LabelSchema::infer(&[&split], &columns, None, None)?;
+    let labels = infer_task(&[&split], &columns, None, None)?;
     build(&split, Some(&labels), 32, None)
 }
 

@@ -12,7 +12,7 @@ use finetune_data::arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, 
 use finetune_data::arrow::datatypes::Int64Type;
 use finetune_data::arrow::ipc::CompressionType;
 use finetune_data::arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
-use finetune_data::{Columns, Dataset, LabelSchema, Result};
+use finetune_data::{Columns, Dataset, Result, Task, infer_task};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -134,7 +134,7 @@ fn read(path: &str) -> Result<u64> {
         batch?;
     }
     let columns = Columns::resolve(&split, &[], &[], true)?;
-    LabelSchema::infer(&[&split], &columns, None, None)?;
+    infer_task(&[&split], &columns, None, None)?;
     split
         .texts(&columns)?
         .try_fold(0, |count, row| row.map(|_| count + 1))
@@ -271,7 +271,7 @@ fn sizes_that_cannot_be_true() {
         assert_has(&text, &["x.arrow: not a readable Arrow IPC file"]);
     }
     // No column of a batch without rows, but rows.
-    let classes = LabelSchema::Classes(vec!["0".to_owned(), "1".to_owned()]);
+    let classes = Task::Classes(vec!["0".to_owned(), "1".to_owned()]);
     fs::write(&file, &good).unwrap();
     let split = Dataset::open_file(&file).unwrap().split("train").unwrap();
     assert_eq!(build(&split, Some(&classes), 8, None).unwrap().len(), 60);

@@ -2,9 +2,7 @@
 
 use std::io::Write as _;
 
-use finetune_data::{
-    BatchLabels, CsvOptions, Dataset, LabelSchema, ReadOptions, Result, Split, Stop,
-};
+use finetune_data::{CsvOptions, Dataset, Labels, ReadOptions, Result, Split, Stop, Task};
 use tempfile::TempDir;
 
 use crate::common::{assert_has, build, everything, folder, message, path, texts};
@@ -385,13 +383,13 @@ fn fasttext() {
     let (_folder, rows) = opened("train.txt", several.as_bytes(), auto());
     let (split, notes) = rows.unwrap();
     assert_has(&notes, &["several a row (first on line 1)"]);
-    let names = LabelSchema::MultiLabel(vec!["a".to_owned(), "b".to_owned()]);
+    let names = Task::MultiLabel(vec!["a".to_owned(), "b".to_owned()]);
     let data = build(&split, Some(&names), 8, None).unwrap();
     assert_eq!(
         data.labels(&[0, 1]).unwrap(),
-        BatchLabels::MultiLabel {
+        Labels::MultiLabel {
             width: 2,
-            values: vec![1.0, 1.0, 0.0, 1.0]
+            values: vec![true, true, false, true]
         }
     );
     let without = "__label__a x\nno label\n";

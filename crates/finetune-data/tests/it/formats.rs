@@ -9,7 +9,7 @@ use finetune_data::arrow::array::{
 };
 use finetune_data::arrow::datatypes::Int32Type;
 use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
-use finetune_data::{BatchLabels, Dataset, PackedBatch, Split, text_lines};
+use finetune_data::{Dataset, Labels, PackedBatch, Split, text_lines};
 
 use crate::common::{build, everything, folder, parquet, path, record_batch, regression, texts};
 
@@ -204,7 +204,7 @@ fn jsonl_types() {
     let data = build(&split, Some(&regression(&["label"])), 8, None).unwrap();
     assert_eq!(
         data.labels(&[1]).unwrap(),
-        BatchLabels::Values {
+        Labels::Values {
             width: 1,
             values: vec![2.5]
         }

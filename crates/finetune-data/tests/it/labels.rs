@@ -1,6 +1,6 @@
 //! What labels mean, and where class names come from.
 
-use finetune_data::{BatchLabels, Columns, Dataset, LabelSchema, ProblemType, Result, Split};
+use finetune_data::{Columns, Dataset, Labels, ProblemType, Result, Split, Task, infer_task};
 
 use crate::common::{assert_has, build, folder, message, open, parquet, path, regression};
 
@@ -8,19 +8,19 @@ fn infer(
     split: &Split,
     labels: Option<&[&str]>,
     problem_type: Option<ProblemType>,
-) -> Result<LabelSchema> {
+) -> Result<Task> {
     let columns = Columns::resolve(split, &[], &[], true)?;
     let labels: Option<Vec<String>> =
         labels.map(|names| names.iter().map(|n| (*n).to_owned()).collect());
-    LabelSchema::infer(&[split], &columns, labels.as_deref(), problem_type)
+    infer_task(&[split], &columns, labels.as_deref(), problem_type)
 }
 
-fn classes(names: &[&str]) -> LabelSchema {
-    LabelSchema::Classes(names.iter().map(|n| (*n).to_owned()).collect())
+fn classes(names: &[&str]) -> Task {
+    Task::Classes(names.iter().map(|n| (*n).to_owned()).collect())
 }
 
 /// Schema inferred from a CSV label column, and the labels decoded by it.
-fn csv(labels: &[&str], names: Option<&[&str]>) -> Result<(LabelSchema, BatchLabels)> {
+fn csv(labels: &[&str], names: Option<&[&str]>) -> Result<(Task, Labels)> {
     let content: String = labels.iter().map(|l| format!("x,{l}\n")).collect();
     let (_folder, split) = open("x.csv", &format!("text,label\n{content}"));
     let split = split?;
@@ -37,7 +37,7 @@ fn strings_integers_and_floats() {
         found,
         (
             classes(&["neg", "neutral", "pos"]),
-            BatchLabels::Classes(vec![2, 0, 1, 0])
+            Labels::Classes(vec![2, 0, 1, 0])
         )
     );
     let found = csv(
@@ -48,14 +48,14 @@ fn strings_integers_and_floats() {
     assert_eq!(found.0.class_names()[10], "10");
     assert_eq!(
         found.1,
-        BatchLabels::Classes(vec![1, 0, 10, 2, 3, 4, 5, 6, 7, 8, 9])
+        Labels::Classes(vec![1, 0, 10, 2, 3, 4, 5, 6, 7, 8, 9])
     );
     let found = csv(&["1.5", "2", "-0.25"], None).unwrap();
     assert_eq!(
         found,
         (
             regression(&["label"]),
-            BatchLabels::Values {
+            Labels::Values {
                 width: 1,
                 values: vec![1.5, 2.0, -0.25]
             }
@@ -70,11 +70,11 @@ fn strings_integers_and_floats() {
 #[test]
 fn named_by_flag() {
     let found = csv(&["pos", "neg"], Some(&["pos", "neg"])).unwrap();
-    assert_eq!(found.1, BatchLabels::Classes(vec![0, 1]));
+    assert_eq!(found.1, Labels::Classes(vec![0, 1]));
     let found = csv(&["1", "0"], Some(&["neg", "pos"])).unwrap();
-    assert_eq!(found.1, BatchLabels::Classes(vec![1, 0]));
+    assert_eq!(found.1, Labels::Classes(vec![1, 0]));
     let found = csv(&["5", "1"], Some(&["1", "2", "3", "4", "5"])).unwrap();
-    assert_eq!(found.1, BatchLabels::Classes(vec![4, 0]));
+    assert_eq!(found.1, Labels::Classes(vec![4, 0]));
     assert_has(
         &message(csv(&["1", "3", "5"], None)),
         &["the integers 1,3,5", "--labels 1,3,5"],
@@ -122,12 +122,12 @@ fn names_in_the_metadata() {
     };
     // The same names in another order match by name, in whatever case.
     for names in [["pos", "neg"], ["POS", " Neg"]] {
-        assert_eq!(decode(&names).unwrap(), BatchLabels::Classes(vec![1, 0, 0]));
+        assert_eq!(decode(&names).unwrap(), Labels::Classes(vec![1, 0, 0]));
     }
     // Numbers are no names.
     assert_eq!(
         decode(&["LABEL_0", "LABEL_1"]).unwrap(),
-        BatchLabels::Classes(vec![0, 1, 1])
+        Labels::Classes(vec![0, 1, 1])
     );
     assert_has(
         &message(decode(&["bad", "good"])),
@@ -245,7 +245,7 @@ fn classes_unknown_to_training() {
         dataset.split("val").unwrap(),
     );
     let columns = Columns::resolve(&train, &[], &[], true).unwrap();
-    let schema = LabelSchema::infer(&[&train, &validation], &columns, None, None).unwrap();
+    let schema = infer_task(&[&train, &validation], &columns, None, None).unwrap();
     for (split, expected) in [(&train, [1, 1, 0]), (&validation, [0, 0, 1])] {
         assert_eq!(split.class_counts(&columns, &schema).unwrap(), expected);
         let built = build(split, Some(&schema), 8, None).unwrap();

@@ -1,6 +1,6 @@
 //! How people lay out the files of a data set.
 
-use finetune_data::{Columns, Dataset, LabelSchema};
+use finetune_data::{Columns, Dataset, infer_task};
 
 use crate::common::{assert_has, everything, folder, message, path, texts};
 
@@ -87,7 +87,7 @@ fn a_folder_for_each_class() {
     let words = ["labels: neg, pos", "train/unsup: left out"];
     assert_has(&notes(&dataset), &words);
     let columns = Columns::resolve(&train, &[], &[], true).unwrap();
-    let labels = LabelSchema::infer(&[&train], &columns, None, None).unwrap();
+    let labels = infer_task(&[&train], &columns, None, None).unwrap();
     assert_eq!(labels.names(), ["neg", "pos"]);
     let last = dataset.split("train[2:]").unwrap();
     assert_eq!(texts(&last), ["good\nfilm"]);

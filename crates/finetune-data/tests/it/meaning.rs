@@ -6,8 +6,8 @@ use finetune_data::arrow::array::{
     ArrayRef, BinaryArray, Decimal128Array, Float64Array, RecordBatch, StringArray,
 };
 use finetune_data::{
-    BatchLabels, Columns, Dataset, Inferred, LabelCells, LabelDecoder, LabelSchema, ProblemType,
-    Result, Split, write_parquet,
+    Columns, Dataset, Inferred, LabelCells, LabelDecoder, Labels, ProblemType, Result, Split, Task,
+    infer_task, write_parquet,
 };
 
 use crate::common::{assert_has, folder, message, open, parquet, path, record_batch};
@@ -18,9 +18,9 @@ const REGRESSION: Option<ProblemType> = Some(ProblemType::Regression);
 
 /// What is inferred of a split, with the labels of all rows.
 struct Found {
-    schema: LabelSchema,
+    schema: Task,
     notes: String,
-    labels: Vec<BatchLabels>,
+    labels: Vec<Labels>,
 }
 
 fn infer(
@@ -39,10 +39,10 @@ fn infer(
     };
     let names = Some(&names[..]).filter(|names| !names.is_empty());
     let Inferred {
-        schema,
+        task: schema,
         columns,
         notes,
-    } = LabelSchema::infer_with_notes(splits, &columns, names, problem_type)?;
+    } = Inferred::of(splits, &columns, names, problem_type)?;
     let mut labels = Vec::new();
     for split in splits {
         let decoder = LabelDecoder::new(&schema, split, &columns)?;
@@ -90,8 +90,8 @@ fn names(found: &Found) -> Vec<&str> {
 }
 
 fn classes(found: &Found) -> Vec<u32> {
-    let of = |labels: &BatchLabels| match labels {
-        BatchLabels::Classes(classes) => classes.clone(),
+    let of = |labels: &Labels| match labels {
+        Labels::Classes(classes) => classes.clone(),
         other => panic!("{other:?}"),
     };
     found.labels.iter().flat_map(of).collect()
@@ -228,9 +228,9 @@ fn lists_of_zeros_and_ones() {
     );
     let found = jsonl(&["[0,0,1]", "[1,0,0]"], None).unwrap();
     assert_eq!(classes(&found), [2, 0]);
-    let marks = |values: &[f32], width| BatchLabels::MultiLabel {
+    let marks = |values: &[f32], width| Labels::MultiLabel {
         width,
-        values: values.to_vec(),
+        values: values.iter().map(|&mark| mark != 0.0).collect(),
     };
     let found = jsonl(&["[1,0]", "[1,1]", "[0,0]"], None).unwrap();
     assert_eq!(found.labels, [marks(&[1., 0., 1., 1., 0., 0.], 2)]);
@@ -244,7 +244,7 @@ fn lists_of_zeros_and_ones() {
     assert_eq!(found.labels, [marks(&[1., 0., 0., 0., 1., 1.], 3)]);
     assert_has(&found.notes, &["--problem-type regression"]);
     let values = |found: Found| match &found.labels[..] {
-        [BatchLabels::Values { values, .. }] => values.clone(),
+        [Labels::Values { values, .. }] => values.clone(),
         other => panic!("{other:?}"),
     };
     assert_eq!(
@@ -270,7 +270,7 @@ fn lists_of_zeros_and_ones() {
     );
     let split = split.unwrap();
     let columns = Columns::resolve(&split, &[], &[], true).unwrap();
-    let error = message(LabelSchema::infer(&[&split], &columns, None, None));
+    let error = message(infer_task(&[&split], &columns, None, None));
     assert_has(&error, &["infer_with_notes"]);
 }
 
@@ -330,12 +330,12 @@ fn several_labels_in_a_cell() {
     let split = split.unwrap();
     let found = infer(&[&split], &[], &[], None, Some(';')).unwrap();
     assert_eq!(names(&found), ["anger", "fear", "joy"]);
-    let expected = vec![0., 0., 1., 1., 0., 1., 0., 0., 0., 1., 1., 0.];
+    let expected = [0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0].map(|mark| mark == 1);
     assert_eq!(
         found.labels,
-        [BatchLabels::MultiLabel {
+        [Labels::MultiLabel {
             width: 3,
-            values: expected
+            values: expected.to_vec()
         }]
     );
     assert_has(&found.notes, &["1 row without a label", "row 2 (line 4)"]);
@@ -470,7 +470,7 @@ fn decimals_and_texts_as_bytes() {
     let decimals = decimals.with_precision_and_scale(5, 1).unwrap();
     let found = in_parquet(&typed(Arc::new(decimals)), None).unwrap();
     let values = vec![0.1, 2.5, 3.0];
-    assert_eq!(found.labels, [BatchLabels::Values { width: 1, values }]);
+    assert_eq!(found.labels, [Labels::Values { width: 1, values }]);
     let texts = BinaryArray::from(vec![&b"a"[..], "é".as_bytes()]);
     let batch = record_batch(vec![
         ("text", Arc::new(texts) as ArrayRef),
@@ -498,7 +498,7 @@ fn decimals_and_texts_as_bytes() {
 fn numbers_keep_all_digits() {
     let found = csv(&["16777217", "1000000000.1"], &[], REGRESSION).unwrap();
     let values = vec![16_777_217.0, 1_000_000_000.1];
-    let labels = BatchLabels::Values {
+    let labels = Labels::Values {
         width: 1,
         values: values.clone(),
     };
@@ -507,7 +507,7 @@ fn numbers_keep_all_digits() {
     let schema = crate::common::regression(&["label"]);
     let data = crate::common::build(&split.unwrap(), Some(&schema), 8, None).unwrap();
     assert_eq!(data.labels(&[0, 1]).unwrap(), labels);
-    assert_eq!(found.labels, [BatchLabels::Values { width: 1, values }]);
+    assert_eq!(found.labels, [Labels::Values { width: 1, values }]);
 }
 
 #[test]

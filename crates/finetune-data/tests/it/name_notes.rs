@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use finetune_data::arrow::array::{BooleanArray, Int64Array, StringArray};
-use finetune_data::{Columns, Dataset, LabelDecoder, LabelSchema, NameNotes, NamesOf, Split};
+use finetune_data::{Columns, Dataset, LabelDecoder, NameNotes, NamesOf, Split, Task};
 
 use crate::common::{assert_has, folder, message, open, parquet, path, record_batch};
 
@@ -14,7 +14,7 @@ fn names(names: &[&str]) -> Vec<String> {
 fn notes(split: &Split, given: &[&str], names_of: NamesOf, by_position: bool) -> NameNotes {
     let columns = Columns::resolve(split, &[], &[], true).unwrap();
     let columns = columns.by_position(by_position);
-    let schema = LabelSchema::Classes(names(given));
+    let schema = Task::Classes(names(given));
     NameNotes::new(&schema, &[split], &columns, names_of).unwrap()
 }
 
@@ -95,7 +95,7 @@ fn names_of_the_metadata() {
         ],
     );
     let columns = Columns::resolve(&split, &[], &[], true).unwrap();
-    let schema = LabelSchema::Classes(names(&["good", "bad"]));
+    let schema = Task::Classes(names(&["good", "bad"]));
     let error = NameNotes::new(&schema, &[&split], &columns, NamesOf::Model);
     assert_has(
         &message(error),
@@ -115,7 +115,7 @@ fn several_columns() {
     let split = split.split("train").unwrap();
     let columns = Columns::resolve(&split, &[], &names(&["Joy", "Anger"]), true).unwrap();
     let decoded = |given: &[&str], by_position: bool| {
-        let schema = LabelSchema::MultiLabel(names(given));
+        let schema = Task::MultiLabel(names(given));
         let columns = columns.clone().by_position(by_position);
         let decoder = LabelDecoder::new(&schema, &split, &columns)?;
         let rows = split.read(&["Joy", "Anger"])?.next().unwrap()?;

@@ -1,7 +1,7 @@
 //! Real data sets, where they lie beside the workspace.
 
 use finetune_data::{
-    BatchLabels, BatchSize, Columns, Dataset, LabelSchema, ProblemType, Sampler, SamplerOptions,
+    BatchSize, Columns, Dataset, Labels, ProblemType, Sampler, SamplerOptions, Task, infer_task,
 };
 
 use crate::common::{assert_has, build, message, shared, tokenizer};
@@ -20,7 +20,7 @@ fn rotten_tomatoes() {
         (8530, 1066)
     );
     let columns = Columns::resolve(&train, &[], &[], true).unwrap();
-    let labels = LabelSchema::infer(&[&train], &columns, None, None).unwrap();
+    let labels = infer_task(&[&train], &columns, None, None).unwrap();
     assert_eq!(labels.class_names(), ["neg", "pos"]);
     let data = build(&train, Some(&labels), 64, None).unwrap();
     assert_eq!(
@@ -80,11 +80,11 @@ fn pairs_and_regression() {
             .unwrap();
         let columns = Columns::resolve(&split, &[], &[], true).unwrap();
         assert_eq!(columns.text, ["sentence1", "sentence2"]);
-        let labels = LabelSchema::infer(&[&split], &columns, None, None).unwrap();
-        assert_eq!(labels, LabelSchema::Regression(vec!["label".to_owned()]));
+        let labels = infer_task(&[&split], &columns, None, None).unwrap();
+        assert_eq!(labels, Task::Regression(vec!["label".to_owned()]));
         assert_eq!(build(&split, Some(&labels), 64, None).unwrap().len(), 1379);
         assert_has(
-            &message(LabelSchema::infer(
+            &message(infer_task(
                 &[&split],
                 &columns,
                 None,
@@ -105,7 +105,7 @@ fn multi_label() {
     let split = dataset.split("validation").unwrap();
     let columns = Columns::resolve(&split, &[], &[], true).unwrap();
     assert_eq!(columns.label, ["labels"]);
-    let labels = LabelSchema::infer(&[&split], &columns, None, None).unwrap();
+    let labels = infer_task(&[&split], &columns, None, None).unwrap();
     assert_eq!(labels.problem_type(), ProblemType::MultiLabelClassification);
     assert_eq!(labels.num_labels(), 28);
     assert_eq!(
@@ -116,18 +116,18 @@ fn multi_label() {
     let data = build(&split, Some(&labels), 64, None).unwrap();
     let counts = data.class_counts().unwrap();
     let all: Vec<u64> = (0..data.len()).collect();
-    let BatchLabels::MultiLabel { width, values } = data.labels(&all).unwrap() else {
+    let Labels::MultiLabel { width, values } = data.labels(&all).unwrap() else {
         panic!("{labels:?}");
     };
     assert_eq!((width, values.len()), (28, 5426 * 28));
     assert!(
         values
             .chunks(28)
-            .all(|row| (1..=5).contains(&(row.iter().sum::<f32>() as u32)))
+            .all(|row| (1..=5).contains(&row.iter().filter(|&&mark| mark).count()))
     );
     for (class, &count) in counts.iter().enumerate() {
         let column = values.iter().skip(class).step_by(28);
-        assert_eq!(column.sum::<f32>() as u64, count);
+        assert_eq!(column.filter(|&&mark| mark).count() as u64, count);
     }
     // The rarest class, grief, has 13 of 5,426 rows; a tenth of them is 1.
     assert_eq!((counts[16], counts[27]), (13, 1766));

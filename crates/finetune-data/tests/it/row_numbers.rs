@@ -1,6 +1,6 @@
 //! From a row of a batch back to its place and its text; and what a fingerprint covers.
 
-use finetune_data::{BatchSize, Dataset, LabelSchema, Sampler, SamplerOptions, Split};
+use finetune_data::{BatchSize, Dataset, Sampler, SamplerOptions, Split, Task};
 
 use crate::common::{assert_has, build, folder, message, parquet, path, texts};
 
@@ -87,7 +87,7 @@ fn fingerprint_is_of_the_contents() {
     let fingerprint = |content: &str, max_length, cache| {
         let folder = folder(&[("x.csv", content)]);
         let split = Dataset::open(path(&folder, "x.csv")).and_then(|d| d.split("train"));
-        let names = LabelSchema::Classes(vec!["a".to_owned(), "b".to_owned()]);
+        let names = Task::Classes(vec!["a".to_owned(), "b".to_owned()]);
         let cache = Some(folder.path()).filter(|_| cache);
         let data = build(&split.unwrap(), Some(&names), max_length, cache).unwrap();
         let hex: String = data
@@ -113,8 +113,8 @@ fn fingerprint_is_of_the_contents() {
         &["a", "b"],
     );
     let split = Dataset::open_file(&file).unwrap().split("train").unwrap();
-    let schema = |names: [&str; 2]| LabelSchema::Classes(names.map(str::to_owned).to_vec());
-    let of = |schema: Option<&LabelSchema>| build(&split, schema, 8, None).unwrap();
+    let schema = |names: [&str; 2]| Task::Classes(names.map(str::to_owned).to_vec());
+    let of = |schema: Option<&Task>| build(&split, schema, 8, None).unwrap();
     assert_eq!(of(Some(&schema(["a", "b"]))).fingerprint_hex(), first);
     // But of texts, order, labels, their names, and the length.
     for other in [

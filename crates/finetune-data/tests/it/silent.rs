@@ -14,8 +14,7 @@ use finetune_data::arrow::array::{
 use finetune_data::arrow::datatypes::{Float64Type, Int64Type};
 use finetune_data::arrow::ipc::writer::FileWriter;
 use finetune_data::{
-    BatchLabels, Columns, Dataset, Inferred, LabelCells, LabelDecoder, LabelSchema, ProblemType,
-    Result, Split,
+    Columns, Dataset, Inferred, LabelCells, LabelDecoder, Labels, ProblemType, Result, Split,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -382,8 +381,10 @@ fn seen(
         ..LabelCells::default()
     };
     let Inferred {
-        schema, columns, ..
-    } = LabelSchema::infer_with_notes(splits, &columns, names, problem_type)?;
+        task: schema,
+        columns,
+        ..
+    } = Inferred::of(splits, &columns, names, problem_type)?;
     let mut rows = Vec::new();
     for split in splits {
         let decoder = LabelDecoder::new(&schema, split, &columns)?;
@@ -393,7 +394,7 @@ fn seen(
             let labels = decoder.decode(&batch)?;
             for row in 0..batch.batch.num_rows() {
                 rows.push(match &labels {
-                    BatchLabels::Values { width, values } => {
+                    Labels::Values { width, values } => {
                         Truth::Numbers(values[row * width..(row + 1) * width].to_vec())
                     }
                     labels => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use finetune_data::{Columns, Dataset, LabelSchema, Split};
+use finetune_data::{Columns, Dataset, Split, infer_task};
 use proptest::prelude::*;
 
 use crate::common::{assert_has, folder, message, path, texts};
@@ -152,7 +152,7 @@ fn stratified() {
         .split("train")
         .unwrap();
     let columns = Columns::resolve(&all, &[], &[], true).unwrap();
-    let schema = LabelSchema::infer(&[&all], &columns, None, None).unwrap();
+    let schema = infer_task(&[&all], &columns, None, None).unwrap();
     let (train, validation) = all
         .stratified_split(&columns, Some(&schema), 0.1, 5)
         .unwrap();
@@ -198,7 +198,7 @@ fn no_class_is_lost_by_drawing() {
     let all = Dataset::open(path(&folder, "x.csv")).unwrap();
     let all = all.split("train").unwrap();
     let columns = Columns::resolve(&all, &[], &[], true).unwrap();
-    let schema = LabelSchema::infer(&[&all], &columns, None, None).unwrap();
+    let schema = infer_task(&[&all], &columns, None, None).unwrap();
     let counts = |split: &Split| split.class_counts(&columns, &schema).unwrap();
     let (mut plain, mut by_class) = (0, 0);
     for seed in 0..40 {
@@ -274,8 +274,7 @@ fn files_that_somebody_has_found_are_grouped_as_told() {
     let validation = dataset.split("validation").unwrap();
     assert_eq!(validation.len(), 1);
     let columns = finetune_data::Columns::resolve(&train, &[], &[], true).unwrap();
-    let labels =
-        finetune_data::LabelSchema::infer(&[&train, &validation], &columns, None, None).unwrap();
+    let labels = finetune_data::infer_task(&[&train, &validation], &columns, None, None).unwrap();
     assert_eq!(labels.class_names(), names);
     assert_eq!(
         finetune_data::splits_in("train[:10%]+test").unwrap(),

@@ -10,8 +10,8 @@ use finetune_data::arrow::array::{
 use finetune_data::arrow::datatypes::{Float32Type, Int32Type, Int64Type};
 use finetune_data::arrow::ipc::writer::{FileWriter, StreamWriter};
 use finetune_data::{
-    BatchLabels, Columns, Dataset, LabelSchema, ProblemType, Result, Split, TokenizeOptions,
-    TokenizedDataset, write_parquet,
+    Columns, Dataset, Labels, ProblemType, Result, Split, Task, TokenizeOptions, TokenizedDataset,
+    infer_task, write_parquet,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -26,19 +26,19 @@ fn strings(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn multi(names: &[&str]) -> LabelSchema {
-    LabelSchema::MultiLabel(strings(names))
+fn multi(names: &[&str]) -> Task {
+    Task::MultiLabel(strings(names))
 }
 
-fn marks(width: usize, values: &[f32]) -> BatchLabels {
-    BatchLabels::MultiLabel {
+fn marks(width: usize, values: &[f32]) -> Labels {
+    Labels::MultiLabel {
         width,
-        values: values.to_vec(),
+        values: values.iter().map(|&mark| mark != 0.0).collect(),
     }
 }
 
-fn numbers(width: usize, values: &[f64]) -> BatchLabels {
-    BatchLabels::Values {
+fn numbers(width: usize, values: &[f64]) -> Labels {
+    Labels::Values {
         width,
         values: values.to_vec(),
     }
@@ -52,14 +52,14 @@ struct Told<'a> {
     problem_type: Option<ProblemType>,
 }
 
-fn schema_of(split: &Split, told: Told<'_>) -> Result<(Columns, LabelSchema)> {
+fn schema_of(split: &Split, told: Told<'_>) -> Result<(Columns, Task)> {
     let columns = Columns::resolve(split, &[], &strings(told.columns), true)?;
     let names = told.names.map(strings);
-    let schema = LabelSchema::infer(&[split], &columns, names.as_deref(), told.problem_type)?;
+    let schema = infer_task(&[split], &columns, names.as_deref(), told.problem_type)?;
     Ok((columns, schema))
 }
 
-fn tokenize(split: &Split, columns: &Columns, schema: &LabelSchema) -> Result<TokenizedDataset> {
+fn tokenize(split: &Split, columns: &Columns, schema: &Task) -> Result<TokenizedDataset> {
     let options = TokenizeOptions {
         max_length: 16,
         cache_dir: None,
@@ -69,7 +69,7 @@ fn tokenize(split: &Split, columns: &Columns, schema: &LabelSchema) -> Result<To
 }
 
 /// The inferred schema, and the labels of all rows by it.
-fn run(split: Result<Split>, told: Told<'_>) -> Result<(LabelSchema, BatchLabels)> {
+fn run(split: Result<Split>, told: Told<'_>) -> Result<(Task, Labels)> {
     let split = split?;
     let (columns, schema) = schema_of(&split, told)?;
     let data = tokenize(&split, &columns, &schema)?;
@@ -80,20 +80,20 @@ fn run(split: Result<Split>, told: Told<'_>) -> Result<(LabelSchema, BatchLabels
 }
 
 /// One file, its labels by convention or as told.
-fn file(name: &str, content: &str, told: Told<'_>) -> Result<(LabelSchema, BatchLabels)> {
+fn file(name: &str, content: &str, told: Told<'_>) -> Result<(Task, Labels)> {
     let (_folder, split) = open(name, content);
     run(split, told)
 }
 
 /// JSON lines of `labels`.
-fn jsonl(labels: &[serde_json::Value], told: Told<'_>) -> Result<(LabelSchema, BatchLabels)> {
+fn jsonl(labels: &[serde_json::Value], told: Told<'_>) -> Result<(Task, Labels)> {
     let line = |label| format!("{}\n", json!({"text": "x", "labels": label}));
     let content: String = labels.iter().map(line).collect();
     file("x.jsonl", &content, told)
 }
 
 /// CSV with one quoted label each.
-fn csv(labels: &[&str], told: Told<'_>) -> Result<(LabelSchema, BatchLabels)> {
+fn csv(labels: &[&str], told: Told<'_>) -> Result<(Task, Labels)> {
     let line = |label: &&str| format!("x,\"{}\"\n", label.replace('"', "\"\""));
     let content: String = labels.iter().map(line).collect();
     file("x.csv", &format!("text,labels\n{content}"), told)
@@ -253,7 +253,7 @@ fn lists_of_names() {
         ..Told::default()
     };
     let found = csv(&["[a]", "[b]"], told).unwrap();
-    assert_eq!(found.0, LabelSchema::Classes(strings(&["[a]", "[b]"])));
+    assert_eq!(found.0, Task::Classes(strings(&["[a]", "[b]"])));
 }
 
 #[test]
@@ -624,7 +624,7 @@ fn counts_and_cache() {
         cache_dir: Some(folder.path()),
     };
     let go_on = |_, _| std::ops::ControlFlow::Continue(());
-    let build = |schema: &LabelSchema| {
+    let build = |schema: &Task| {
         TokenizedDataset::build(
             &split,
             &columns,

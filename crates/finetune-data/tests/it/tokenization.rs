@@ -1,6 +1,6 @@
 //! Token ids, type ids and truncation are those of Hugging Face's tokenizers in Python.
 
-use finetune_data::BatchLabels;
+use finetune_data::Labels;
 use serde_json::Value;
 
 use crate::common::{fixture, message, tokenizer};
@@ -82,7 +82,7 @@ fn batches_are_packed() {
     );
     assert_eq!(batch.padded_tokens(), 21);
     assert!((batch.padding_avoided() - 5.0 / 21.0).abs() < 1e-12);
-    assert_eq!(batch.labels, BatchLabels::None);
+    assert_eq!(batch.labels, Labels::None);
     let none: [(&str, Option<&str>); 0] = [];
     assert_eq!(encoder.encode_batch(&none).unwrap().offsets, [0]);
 }

@@ -168,7 +168,7 @@ fn wrong_labels(
     thresholds: &[f64],
     count: usize,
 ) -> Vec<Found> {
-    let Targets::Labels(targets) = predictions.targets() else {
+    let Targets::MultiLabel(targets) = predictions.targets() else {
         return Vec::new();
     };
     let mut found = Vec::new();

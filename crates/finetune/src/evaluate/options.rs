@@ -1,8 +1,9 @@
 //! What is refused before any work, or as soon as the models are known.
 
 use finetune_data::{NameList, match_names};
-use finetune_metrics::{Metric, Task};
+use finetune_metrics::Metric;
 use finetune_models::Outputs;
+use finetune_task::ProblemType;
 
 use super::subject::Subject;
 use crate::{args::EvaluateArguments, batch_size, error::Failure, run_model};
@@ -45,22 +46,15 @@ pub fn check_models(
     let Some(outputs) = subjects.first().map(Subject::outputs) else {
         return Ok(Vec::new());
     };
-    let task = match outputs {
-        Outputs::Classes(_) => Task::Classification,
-        Outputs::MultiLabel(_) => Task::MultiLabel,
-        Outputs::Regression(_) => Task::Regression,
-    };
+    let task = outputs.problem_type();
     let refuse = |option: &str, kind: &str| {
-        let problem = format!(
-            "{option} is for {kind} models, but this is one for {}",
-            outputs.problem_type()
-        );
+        let problem = format!("{option} is for {kind} models, but this is one for {task}");
         Err(Failure::User(problem))
     };
-    if arguments.calibration && task != Task::Classification {
+    if arguments.calibration && task != ProblemType::SingleLabelClassification {
         return refuse("--calibration", "single_label_classification");
     }
-    if arguments.find_thresholds.is_some() && task != Task::MultiLabel {
+    if arguments.find_thresholds.is_some() && task != ProblemType::MultiLabelClassification {
         return refuse("--find-thresholds", "multi_label_classification");
     }
     let metrics = arguments.metrics.iter();
@@ -80,11 +74,13 @@ fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
     };
     let match_all = || {
         let matched = match_names(list(first), list(second), false).ok()?;
-        matched.one_to_one(second.len())
+        matched.one_to_one(second.num_labels())
     };
     let same = first.problem_type() == second.problem_type()
         && (match_all().is_some()
-            || matches!(first, Outputs::Regression(_)) && first.len() == 1 && second.len() == 1);
+            || matches!(first, Outputs::Regression(_))
+                && first.num_labels() == 1
+                && second.num_labels() == 1);
     if same {
         return Ok(());
     }
@@ -101,7 +97,7 @@ fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
             subject.name,
             outputs.problem_type(),
             shown.join(", "),
-            if outputs.len() > shown.len() {
+            if outputs.num_labels() > shown.len() {
                 ", …"
             } else {
                 ""

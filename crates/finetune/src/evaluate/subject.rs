@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use finetune_data::{
-    Columns, Inferred, LabelSchema, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
+    Columns, Inferred, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
     TokenizedDataset, match_names,
 };
 use finetune_metrics::RowScores;
@@ -85,18 +85,12 @@ impl Subject {
 
     /// The labels as the model has them: its kind, its names in its order.
     fn labels(&self, rows: &Split, columns: &Columns) -> Result<Inferred, Failure> {
-        let (problem_type, names) = match self.outputs() {
-            Outputs::Classes(names) => (ProblemType::SingleLabelClassification, Some(names)),
-            Outputs::MultiLabel(names) => (ProblemType::MultiLabelClassification, Some(names)),
-            // A single number needs no name.
-            Outputs::Regression(names) => (
-                ProblemType::Regression,
-                Some(names).filter(|names| names.len() > 1),
-            ),
-        };
-        let names = names.map(Vec::as_slice);
-        let inferred = LabelSchema::infer_with_notes(&[rows], columns, names, Some(problem_type))?;
-        let met = NameNotes::new(&inferred.schema, &[rows], &inferred.columns, NamesOf::Model)?;
+        let problem_type = self.outputs().problem_type();
+        // A single number needs no name.
+        let nameless = problem_type == ProblemType::Regression && self.outputs().num_labels() == 1;
+        let names = Some(self.outputs().names()).filter(|_| !nameless);
+        let inferred = Inferred::of(&[rows], columns, names, Some(problem_type))?;
+        let met = NameNotes::new(&inferred.task, &[rows], &inferred.columns, NamesOf::Model)?;
         say_notes(&inferred.notes);
         say_notes(&met.notes);
         Ok(inferred)
@@ -114,7 +108,7 @@ impl Subject {
             arguments.skip_invalid || (self.kept.skip_invalid() && rows.is_own(&self.kept));
         let whole = &label_reading::valid(rows.whole.clone(), &columns, skip_invalid)?;
         let Inferred {
-            schema: labels,
+            task: labels,
             columns,
             ..
         } = self.labels(whole, &columns)?;

@@ -77,7 +77,7 @@ impl Columns {
             }
             Outputs::Regression(_) => {}
         }
-        for output in 0..self.outputs.len() {
+        for output in 0..self.outputs.num_labels() {
             columns.push(match self.outputs {
                 Outputs::Regression(_) => numbers(&|found| found.logits[output]),
                 _ => numbers(&|found| found.probabilities[output]),

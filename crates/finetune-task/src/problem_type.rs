@@ -1,10 +1,9 @@
+//! The kinds of things that a model predicts.
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use crate::Error;
-use crate::error::nearest;
 
 /// What a model is to predict, by the names that `problem_type` has in transformers. It reads and
 /// writes those names, and reads `classification` and `multi_label` too.
@@ -17,6 +16,18 @@ pub enum ProblemType {
     MultiLabelClassification,
     /// `regression`: one or several numbers per row.
     Regression,
+}
+
+/// A name that no problem type has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no problem type {found:?}; expected single_label_classification (or classification), multi_label_classification (or multi_label), or regression{hint}"
+)]
+pub struct UnknownProblemType {
+    /// The name asked for.
+    pub found: String,
+    /// `; did you mean …?`, or empty.
+    pub hint: String,
 }
 
 impl ProblemType {
@@ -53,27 +64,41 @@ impl fmt::Display for ProblemType {
 }
 
 impl FromStr for ProblemType {
-    type Err = Error;
+    type Err = UnknownProblemType;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, UnknownProblemType> {
         let fits = |kind: &Self| [kind.name(), kind.alias()].contains(&text);
-        Self::ALL.into_iter().find(fits).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL
-                .iter()
-                .flat_map(|kind| [kind.alias(), kind.name()])
-                .collect();
-            Error::ProblemType {
-                found: text.to_owned(),
-                hint: nearest(text, &names[..5]),
-            }
+        let found = Self::ALL.into_iter().find(fits);
+        found.ok_or_else(|| UnknownProblemType {
+            found: text.to_owned(),
+            hint: nearest(text),
         })
     }
 }
 
-impl TryFrom<String> for ProblemType {
-    type Error = Error;
+/// `; did you mean …?` with the names that are like `text`, or nothing.
+fn nearest(text: &str) -> String {
+    let mut near: Vec<(f64, &str)> = Vec::new();
+    for kind in ProblemType::ALL {
+        for name in [kind.alias(), kind.name()] {
+            let similarity = strsim::jaro_winkler(text, name);
+            if similarity > 0.75 && near.iter().all(|(_, other)| *other != name) {
+                near.push((similarity, name));
+            }
+        }
+    }
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let names: Vec<_> = near.into_iter().take(3).map(|(_, name)| name).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; did you mean {}?", names.join(" or ")),
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, Error> {
+impl TryFrom<String> for ProblemType {
+    type Error = UnknownProblemType;
+
+    fn try_from(text: String) -> Result<Self, UnknownProblemType> {
         text.parse()
     }
 }

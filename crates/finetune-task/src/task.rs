@@ -1,0 +1,94 @@
+//! A problem type with the names of the outputs.
+
+use crate::ProblemType;
+
+/// What a model predicts: the problem type, and the names of the outputs in order (`id2label` of
+/// transformers).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// One class per row, one logit for each class (`single_label_classification`).
+    Classes(Vec<String>),
+    /// Any number of classes per row, one logit for each class (`multi_label_classification`).
+    MultiLabel(Vec<String>),
+    /// One or several floating-point numbers per row (`regression`).
+    Regression(Vec<String>),
+}
+
+impl Task {
+    /// A task of this problem type whose outputs have these names.
+    pub fn new(problem_type: ProblemType, names: Vec<String>) -> Self {
+        match problem_type {
+            ProblemType::SingleLabelClassification => Self::Classes(names),
+            ProblemType::MultiLabelClassification => Self::MultiLabel(names),
+            ProblemType::Regression => Self::Regression(names),
+        }
+    }
+
+    /// The problem type.
+    pub fn problem_type(&self) -> ProblemType {
+        match self {
+            Self::Classes(_) => ProblemType::SingleLabelClassification,
+            Self::MultiLabel(_) => ProblemType::MultiLabelClassification,
+            Self::Regression(_) => ProblemType::Regression,
+        }
+    }
+
+    /// Names of the outputs, in order: of the classes, or of the numbers of a regression.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Classes(names) | Self::MultiLabel(names) | Self::Regression(names) => names,
+        }
+    }
+
+    /// Names of the classes, in order; empty for regression.
+    pub fn class_names(&self) -> &[String] {
+        match self {
+            Self::Regression(_) => &[],
+            _ => self.names(),
+        }
+    }
+
+    /// Number of outputs, transformers' `num_labels`.
+    pub fn num_labels(&self) -> usize {
+        self.names().len()
+    }
+
+    /// Whether the names are those that transformers gives where nobody gave any.
+    pub fn is_unnamed(&self) -> bool {
+        *self.names() == Self::default_names(self.num_labels())
+    }
+
+    /// The same problem type with other names.
+    pub fn renamed(&self, names: Vec<String>) -> Self {
+        Self::new(self.problem_type(), names)
+    }
+
+    /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
+    pub fn default_names(count: usize) -> Vec<String> {
+        (0..count).map(|id| format!("LABEL_{id}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_its_problem_type_and_names() {
+        for problem_type in ProblemType::ALL {
+            let names = vec!["a".to_owned(), "b".to_owned()];
+            let task = Task::new(problem_type, names.clone());
+            assert_eq!(task.problem_type(), problem_type);
+            assert_eq!(task.names(), names);
+            assert_eq!(task.num_labels(), 2);
+            assert_eq!(
+                task.class_names().is_empty(),
+                problem_type == ProblemType::Regression
+            );
+            assert!(!task.is_unnamed());
+            let unnamed = task.renamed(Task::default_names(2));
+            assert!(unnamed.is_unnamed());
+            assert_eq!(unnamed.problem_type(), problem_type);
+        }
+    }
+}
