@@ -214,7 +214,12 @@ mod tests {
             assert_eq!(text(not_finite).number(), None, "{not_finite}");
         }
         assert_eq!(Value::Bool(true).number(), None);
-        for (value, expected) in [("0", 0.0), ("1.0", 1.0), ("True", 1.0), ("false", 0.0)] {
+        for (value, expected) in [
+            ("0", false),
+            ("1.0", true),
+            ("True", true),
+            ("false", false),
+        ] {
             assert_eq!(text(value).indicator(), Some(expected));
         }
         for other in ["2", "0.5", "yes", "nan"] {
