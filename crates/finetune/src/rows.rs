@@ -1,8 +1,8 @@
 //! The rows of a run: which, from where, with what labels.
 
 use finetune_data::{
-    Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType, Split,
-    Task, TextTokenizer, TokenizedDataset,
+    Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
+    Split, Task, TextTokenizer, TokenizedDataset,
 };
 use finetune_train::{FileFacts, TrainData, TrainPlan};
 

@@ -271,7 +271,7 @@ fn lists_of_zeros_and_ones() {
     let split = split.unwrap();
     let columns = Columns::resolve(&split, &[], &[], true).unwrap();
     let error = message(infer_task(&[&split], &columns, None, None));
-    assert_has(&error, &["infer_with_notes"]);
+    assert_has(&error, &["Inferred::of"]);
 }
 
 #[test]
