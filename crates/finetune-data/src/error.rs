@@ -595,10 +595,10 @@ pub enum Error {
 
 /// How to name the encoding of a file that may be in another; JSON and the binary formats may not.
 fn named_encoding(place: &Place) -> &'static str {
-    match crate::source::Format::of(&place.file) {
-        Some(
-            crate::source::Format::Csv | crate::source::Format::Tsv | crate::source::Format::Text,
-        ) => ", or name its encoding, such as --csv-encoding windows-1252",
+    match crate::read::Format::of(&place.file) {
+        Some(crate::read::Format::Csv | crate::read::Format::Tsv | crate::read::Format::Text) => {
+            ", or name its encoding, such as --csv-encoding windows-1252"
+        }
         _ => "",
     }
 }
@@ -615,7 +615,7 @@ impl Error {
 
 /// What to do with a text where a number is needed.
 fn way_to_a_number(found: &str) -> &'static str {
-    match crate::label_facts::stands_for_nothing(found) {
+    match crate::labels::facts::stands_for_nothing(found) {
         true => "leave such rows out with --skip-invalid",
         false if found.contains(',') => "write it without a comma, as 1.5 or 1000",
         false => "write a number in its place, or nothing and add --skip-invalid",

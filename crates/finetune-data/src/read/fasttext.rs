@@ -1,0 +1,171 @@
+//! Text as fastText has it: each line a text, with labels as words that begin with `__label__`.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::input::{Coding, Input};
+use super::lines::Lines;
+use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
+use crate::read::options::Stop;
+use crate::{Error, Note, Place, Result};
+
+const PREFIX: &str = "__label__";
+
+/// Does this file look like that: does its first line with anything on it begin with a label?
+pub(super) fn is_fasttext(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let start = start.trim_ascii_start();
+    start.len() > PREFIX.len() && start.starts_with(PREFIX.as_bytes())
+}
+
+/// The schema has a list of labels if a row has several, else a label.
+pub(super) fn info(
+    path: &Path,
+    coding: &Coding,
+    stop: &Stop,
+    notes: &mut Vec<Note>,
+) -> Result<FileInfo> {
+    let mut rows = Rows::open(path, coding, stop)?;
+    let mut several = None;
+    while let Some((labels, _)) = rows.next()? {
+        if labels.len() > 1 && several.is_none() {
+            several = Some(rows.lines.number);
+        }
+    }
+    let label = match several {
+        Some(_) => DataType::new_list(DataType::Utf8, true),
+        None => DataType::Utf8,
+    };
+    let lists = match several {
+        Some(line) => format!(", several a row (first on line {line})"),
+        None => String::new(),
+    };
+    notes.push(Note::new(format!(
+        "{}: its lines begin with {PREFIX}, as fastText has them: read as texts with their labels{lists}",
+        path.display()
+    )));
+    let fields = vec![
+        Field::new("text", DataType::Utf8, false),
+        Field::new("label", label, false),
+    ];
+    Ok(FileInfo {
+        schema: Arc::new(Schema::new(fields)),
+        rows: rows.row,
+    })
+}
+
+pub(super) fn read(
+    path: &Path,
+    coding: &Coding,
+    stop: &Stop,
+    fields: Vec<FieldRef>,
+    range: Range<u64>,
+) -> Result<BatchIter> {
+    let mut batches = Batches {
+        rows: Rows::open(path, coding, stop)?,
+        schema: Arc::new(Schema::new(fields)),
+        range,
+    };
+    Ok(Box::new(until_error(move || batches.batch())))
+}
+
+struct Rows {
+    lines: Lines<Input>,
+    /// Number of rows read.
+    row: u64,
+}
+
+impl Rows {
+    fn open(path: &Path, coding: &Coding, stop: &Stop) -> Result<Self> {
+        Ok(Self {
+            lines: Lines::open(path, coding, stop)?,
+            row: 0,
+        })
+    }
+
+    /// Labels and text of the next line that is not blank.
+    fn next(&mut self) -> Result<Option<(Vec<&str>, String)>> {
+        loop {
+            if !self.lines.read()? {
+                return Ok(None);
+            }
+            if !self.lines.content().trim_ascii().is_empty() {
+                break;
+            }
+        }
+        let row = self.row;
+        self.row += 1;
+        let text = self.lines.text(row)?;
+        let (labels, words): (Vec<&str>, Vec<&str>) = text
+            .split([' ', '\t'])
+            .partition(|word| word.starts_with(PREFIX));
+        if labels.is_empty() {
+            return Err(Error::Record {
+                place: Place {
+                    file: self.lines.path().into(),
+                    row,
+                    line: Some(self.lines.number),
+                },
+                message: format!(
+                    "no word of the line begins with {PREFIX}, as those before do; every text needs a label"
+                ),
+            });
+        }
+        let labels = labels.iter().map(|label| &label[PREFIX.len()..]);
+        Ok(Some((labels.collect(), words.join(" ").trim().to_owned())))
+    }
+}
+
+struct Batches {
+    rows: Rows,
+    schema: SchemaRef,
+    range: Range<u64>,
+}
+
+impl Batches {
+    fn batch(&mut self) -> Result<Option<RawBatch>> {
+        let first_row = self.rows.row.max(self.range.start);
+        let mut texts = StringBuilder::new();
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        let mut single = StringBuilder::new();
+        let (mut numbers, mut bytes) = (Vec::new(), 0);
+        while self.rows.row < self.range.end && numbers.len() < BATCH_ROWS && bytes < BATCH_BYTES {
+            let row = self.rows.row;
+            let Some((labels, text)) = self.rows.next()? else {
+                break;
+            };
+            if row < self.range.start {
+                continue;
+            }
+            bytes += text.len();
+            texts.append_value(text);
+            single.append_value(labels.first().copied().unwrap_or_default());
+            lists.append_value(labels.into_iter().map(Some));
+            numbers.push(self.rows.lines.number);
+        }
+        if numbers.is_empty() {
+            return Ok(None);
+        }
+        let text: ArrayRef = Arc::new(texts.finish());
+        let (single, lists): (ArrayRef, ArrayRef) =
+            (Arc::new(single.finish()), Arc::new(lists.finish()));
+        let column = |field: &FieldRef| match (field.name().as_str(), field.data_type()) {
+            ("text", _) => Arc::clone(&text),
+            (_, DataType::Utf8) => Arc::clone(&single),
+            _ => Arc::clone(&lists),
+        };
+        let columns = self.schema.fields().iter().map(column).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(numbers.len()));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
+            .map_err(|e| self.rows.lines.error(e.to_string()))?;
+        Ok(Some(RawBatch {
+            batch,
+            first_row,
+            lines: Some(numbers),
+        }))
+    }
+}

@@ -1,0 +1,15 @@
+//! Data sets, their splits and columns: which rows there are, and where.
+
+pub(crate) mod cell;
+pub(crate) mod class_folders;
+pub(crate) mod column;
+pub(crate) mod columns;
+pub(crate) mod dataset;
+pub(crate) mod discover;
+pub(crate) mod overlap;
+pub(crate) mod row_set;
+pub(crate) mod split;
+pub(crate) mod split_expr;
+pub(crate) mod stratify;
+pub(crate) mod texts;
+pub(crate) mod value;

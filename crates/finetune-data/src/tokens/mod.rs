@@ -1,0 +1,12 @@
+//! From texts to tokens, kept in a cache on disk.
+
+pub(crate) mod cache;
+pub(crate) mod caught;
+pub(crate) mod encode;
+pub(crate) mod safe_cut;
+pub(crate) mod template;
+pub(crate) mod text_encoder;
+pub(crate) mod tokenized;
+pub(crate) mod tokenizer;
+pub(crate) mod tokenizer_directory;
+pub(crate) mod truncation;

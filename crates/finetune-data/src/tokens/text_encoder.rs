@@ -1,0 +1,277 @@
+//! From texts to the tokens of rows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tokenizers::Tokenizer;
+
+use finetune_task::Labels;
+
+use crate::batch::packed::PackedBatch;
+use crate::tokens::caught::catching;
+use crate::tokens::safe_cut::SafeCut;
+use crate::tokens::template::Template;
+use crate::tokens::truncation::{kept, order_matters};
+use crate::{Error, Result, TruncationSide, TruncationStrategy};
+
+/// Bytes of a text that are tokenized at first, per token that is wanted: more than a word and its blank
+/// in most languages.
+const BYTES_PER_TOKEN: usize = 10;
+/// Bytes whose tokens are counted together.
+const COUNTED_BYTES: usize = 1 << 16;
+
+/// A tokenizer with a maximum length. Cheap to clone.
+#[derive(Clone)]
+pub struct TextEncoder {
+    pub(crate) texts: Arc<TextTokens>,
+    pub(crate) template: Arc<Template>,
+    pub(crate) max_length: usize,
+    pub(crate) pairs: bool,
+    pub(crate) strategy: TruncationStrategy,
+    pub(crate) side: TruncationSide,
+}
+
+impl std::fmt::Debug for TextEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextEncoder")
+            .field("max_length", &self.max_length)
+            .field("pairs", &self.pairs)
+            .field("strategy", &self.strategy)
+            .field("side", &self.side)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One encoded row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Token ids with special tokens.
+    pub ids: Vec<u32>,
+    /// 0 for the first text, 1 for the second, as the tokenizer numbers them.
+    pub type_ids: Vec<u32>,
+    /// Was text cut off?
+    pub truncated: bool,
+}
+
+/// A tokenizer of single texts, without special tokens, and where their texts may be cut.
+pub(crate) struct TextTokens {
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) safe_cut: Option<SafeCut>,
+}
+
+/// Tokens of one text from the side that is kept.
+struct Tokens {
+    ids: Vec<u32>,
+    /// The text has more of them.
+    more: bool,
+}
+
+impl TextEncoder {
+    /// The maximum length in tokens, special tokens included.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// The side at which texts are cut.
+    pub fn truncation_side(&self) -> TruncationSide {
+        self.side
+    }
+
+    /// The same encoder with another way to cut.
+    #[must_use]
+    pub fn with_truncation(self, strategy: TruncationStrategy, side: TruncationSide) -> Self {
+        Self {
+            strategy,
+            side,
+            ..self
+        }
+    }
+
+    /// Encodes one text or pair. Of a text far beyond the maximum length only the part that is kept is
+    /// tokenized, where the tokenizer's kind allows to tell.
+    ///
+    /// # Errors
+    /// The tokenizer fails; a second text is given or missing against
+    /// [`TextTokenizer::encoder`](crate::TextTokenizer::encoder)'s `pairs`; the one text that may be
+    /// cut is too short.
+    pub fn encode(&self, first: &str, second: Option<&str>) -> Result<Encoded> {
+        if second.is_some() != self.pairs {
+            let (expected, found) = if self.pairs { (2, 1) } else { (1, 2) };
+            let message = format!("expected {expected} text(s) in the row, found {found}");
+            return Err(failed(message));
+        }
+        let room = self.max_length.saturating_sub(self.template.added());
+        let tokens = |text| self.texts.tokens(text, room, self.side).map_err(failed);
+        let a = tokens(first)?;
+        let (b, has_more) = match second {
+            Some(text) => (tokens(text)?, true),
+            None => {
+                let none = Tokens {
+                    ids: Vec::new(),
+                    more: false,
+                };
+                (none, false)
+            }
+        };
+        let (n, m) = (a.ids.len(), b.ids.len());
+        let mut first_is_longer = n > m;
+        if (a.more || b.more) && order_matters(self.strategy, n, m, room) {
+            let second = second.unwrap_or_default();
+            first_is_longer = self.texts.is_longer(first, second).map_err(failed)?;
+        }
+        let lengths = match self.strategy {
+            TruncationStrategy::OnlySecond if !has_more && n > room => None,
+            _ if !has_more => Some((n.min(room), 0)),
+            strategy => kept(strategy, n, m, room, first_is_longer),
+        };
+        let Some((kept_a, kept_b)) = lengths else {
+            return Err(failed(format!(
+                "its {} tokens are more than the maximum length of {}, and cutting {} alone cannot mend that; use another truncation or a larger maximum length",
+                n + m + self.template.added(),
+                self.max_length,
+                match self.strategy {
+                    TruncationStrategy::OnlySecond => "the second text",
+                    _ => "the first text",
+                }
+            )));
+        };
+        let side = |ids: &[u32], count: usize| match self.side {
+            TruncationSide::Right => 0..count,
+            TruncationSide::Left => ids.len() - count..ids.len(),
+        };
+        let (ids, type_ids) = self
+            .template
+            .fill([&a.ids[side(&a.ids, kept_a)], &b.ids[side(&b.ids, kept_b)]]);
+        Ok(Encoded {
+            ids,
+            type_ids,
+            truncated: kept_a < n || kept_b < m,
+        })
+    }
+
+    /// Encodes texts or pairs on all cores into one unlabelled batch; rows count from 0.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode); more than 2^32 tokens.
+    pub fn encode_batch<A, B>(&self, texts: &[(A, Option<B>)]) -> Result<PackedBatch>
+    where
+        A: AsRef<str> + Sync,
+        B: AsRef<str> + Sync,
+    {
+        let encoded: Vec<Encoded> = texts
+            .par_iter()
+            .map(|(first, second)| self.encode(first.as_ref(), second.as_ref().map(B::as_ref)))
+            .collect::<Result<_>>()?;
+        let mut batch = PackedBatch::new(Labels::None);
+        for (row, encoded) in (0..).zip(encoded) {
+            batch.ids.extend(encoded.ids);
+            batch.type_ids.extend(encoded.type_ids);
+            batch.close_row(row)?;
+        }
+        Ok(batch)
+    }
+}
+
+fn failed(message: String) -> Error {
+    Error::Tokenize {
+        place: "encoding".to_owned(),
+        message,
+    }
+}
+
+impl TextTokens {
+    /// At least `wanted` + 1 tokens of the side that is kept, or all.
+    fn tokens(&self, text: &str, wanted: usize, side: TruncationSide) -> Result<Tokens, String> {
+        let mut size = BYTES_PER_TOKEN * (wanted + 1);
+        let mut text = Cow::Borrowed(text);
+        let mut is_squeezed = false;
+        while let Some(safe_cut) = &self.safe_cut
+            // Less than that is not worth the search.
+            && size < text.len() / 2
+        {
+            if let Some(at) = safe_cut.cut(&text, size, side) {
+                let (start, end) = text.split_at(at);
+                let part = match side {
+                    TruncationSide::Right => start,
+                    TruncationSide::Left => end,
+                };
+                let ids = self.all(part)?;
+                if ids.len() > wanted {
+                    return Ok(Tokens { ids, more: true });
+                }
+                size = size.max(part.len());
+            } else if is_squeezed {
+                break;
+            }
+            // Few tokens of many bytes: words beyond all lengths.
+            if !is_squeezed && let Cow::Owned(short) = safe_cut.squeeze(&text) {
+                text = Cow::Owned(short);
+            }
+            is_squeezed = true;
+            size *= 4;
+        }
+        let ids = self.all(&text)?;
+        Ok(Tokens { ids, more: false })
+    }
+
+    /// All tokens of a text.
+    pub(crate) fn all(&self, text: &str) -> Result<Vec<u32>, String> {
+        // The fast variant leaves out the character offsets, which nothing here needs.
+        let encoded = catching(|| self.tokenizer.encode_fast(text, false));
+        let encoding = encoded?.map_err(|error| error.to_string())?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Whether `first` has more tokens than `second`. They are counted piece by piece, until the
+    /// shorter one ends.
+    fn is_longer(&self, first: &str, second: &str) -> Result<bool, String> {
+        let squeeze = |text| match &self.safe_cut {
+            Some(safe_cut) => safe_cut.squeeze(text),
+            None => Cow::Borrowed(text),
+        };
+        let (first, second) = (squeeze(first), squeeze(second));
+        let (mut first, mut second) = (Count::of(&first), Count::of(&second));
+        loop {
+            let first_is_ahead = first.tokens > second.tokens;
+            match (first.is_done(), second.is_done()) {
+                (true, true) => return Ok(first_is_ahead),
+                (true, false) if !first_is_ahead => return Ok(false),
+                (false, true) if first_is_ahead => return Ok(true),
+                (true, _) => second.go_on(self)?,
+                (_, true) => first.go_on(self)?,
+                _ if first_is_ahead => second.go_on(self)?,
+                _ => first.go_on(self)?,
+            }
+        }
+    }
+}
+
+/// Tokens of the part of a text that has been counted.
+struct Count<'a> {
+    rest: &'a str,
+    tokens: usize,
+}
+
+impl<'a> Count<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            rest: text,
+            tokens: 0,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn go_on(&mut self, texts: &TextTokens) -> Result<(), String> {
+        let seam = texts.safe_cut.as_ref();
+        let seam = seam.filter(|_| self.rest.len() > COUNTED_BYTES);
+        let seam = seam.and_then(|cut| cut.seam(self.rest, COUNTED_BYTES));
+        let (piece, rest) = self.rest.split_at(seam.unwrap_or(self.rest.len()));
+        self.tokens += texts.all(piece)?.len();
+        self.rest = rest;
+        Ok(())
+    }
+}

@@ -1,0 +1,458 @@
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+
+use finetune_task::Labels;
+
+use crate::batch::packed::PackedBatch;
+use crate::error::Place;
+use crate::tokens::cache::{Cache, CacheWriter, Layout, PARTIAL, VERSION, WRITE};
+use crate::tokens::encode::encode_all;
+use crate::tokens::text_encoder::TextEncoder;
+use crate::tokens::tokenizer::TextTokenizer;
+use crate::{Columns, Error, Inferred, LabelDecoder, Result, Split, Task, TextRow};
+
+/// How to tokenize.
+#[derive(Clone, Debug)]
+pub struct TokenizeOptions<'a> {
+    /// Longest row in tokens, special tokens included; longer ones are cut, the longer text of a
+    /// pair first.
+    pub max_length: usize,
+    /// Where to keep the result for the next time. `None`, or where that directory cannot be written: in
+    /// a temporary file, gone at the end.
+    pub cache_dir: Option<&'a Path>,
+}
+
+/// A split as token ids, in a file on disk: memory does not grow with the number of rows. Cheap to
+/// clone; clones share the file and can be read from several threads.
+#[derive(Clone, Debug)]
+pub struct TokenizedDataset {
+    cache: Arc<Cache>,
+    split: Split,
+    columns: Columns,
+    files: Arc<[Arc<Path>]>,
+    max_length: usize,
+    build: BuildReport,
+}
+
+/// How a tokenized data set came about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildReport {
+    /// Where it came from.
+    pub source: CacheSource,
+    /// Why it could not be kept for the next time, if that was asked for.
+    pub not_kept: Option<String>,
+    /// Time it took, hashing the files included.
+    pub elapsed: Duration,
+    /// Rows per second of that time.
+    pub rows_per_second: f64,
+}
+
+impl BuildReport {
+    fn new(source: CacheSource, not_kept: Option<String>) -> Self {
+        Self {
+            source,
+            not_kept,
+            elapsed: Duration::ZERO,
+            rows_per_second: 0.0,
+        }
+    }
+}
+
+/// Where a tokenized data set came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheSource {
+    /// Found in the cache directory and verified.
+    Cached,
+    /// Tokenized now.
+    Tokenized,
+    /// Tokenized now, because the cached file was damaged; says how.
+    Rebuilt(String),
+}
+
+/// Row lengths in tokens, special tokens included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LengthSummary {
+    /// Shortest row.
+    pub min: usize,
+    /// Longest row.
+    pub max: usize,
+    /// Mean length.
+    pub mean: f64,
+    /// Median.
+    pub p50: usize,
+    /// 95 % of the rows are at most this long.
+    pub p95: usize,
+    /// 99 % of the rows are at most this long.
+    pub p99: usize,
+}
+
+impl TokenizedDataset {
+    /// Tokenizes a split on all cores, or finds the result of an earlier time in the cache.
+    ///
+    /// The cache key covers the bytes of the files, the selected rows, columns, labels, tokenizer
+    /// and maximum length. `labels` is `None` for rows without labels. `progress(done, total)` is
+    /// called as rows are written, and stops the work when it says `Break`.
+    ///
+    /// # Errors
+    /// Files that cannot be read, null texts, labels that cannot be decoded (each with its row), no
+    /// directory in which tokens can be written, [`Error::Stopped`].
+    pub fn build(
+        split: &Split,
+        columns: &Columns,
+        labels: Option<&Task>,
+        tokenizer: &TextTokenizer,
+        options: &TokenizeOptions<'_>,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let started = Instant::now();
+        let encoder = tokenizer.encoder(options.max_length, columns.is_pair())?;
+        let decoder = match labels {
+            Some(schema) => Some(LabelDecoder::new(schema, split, columns)?),
+            None => None,
+        };
+        let mut key = [0; 32];
+        let mut source = CacheSource::Tokenized;
+        let mut place = None;
+        let mut not_kept = None;
+        if let Some(directory) = options.cache_dir {
+            key = cache_key(split, columns, labels, &encoder, tokenizer)?;
+            let path = directory.join(hex(&key[..16]) + ".tokens");
+            if path.exists() {
+                match Cache::open(&path, key) {
+                    Ok(cache) => {
+                        let build = BuildReport::new(CacheSource::Cached, None);
+                        return Ok(Self::new(cache, split, columns, options, build, started));
+                    }
+                    Err(why) => source = CacheSource::Rebuilt(why),
+                }
+            }
+            match std::fs::create_dir_all(directory) {
+                Ok(()) => place = Some(path),
+                Err(e) => not_kept = Some(Error::io(directory, "create", e).to_string()),
+            }
+            remove_leftovers(directory);
+        }
+        let wide = tokenizer.vocab_size() > 1 << 16;
+        let layout = Layout::new(wide, columns.is_pair(), labels);
+        // The debug form of names quotes and escapes them, so no two lists of names look alike.
+        let how = format!("max_length {}, labels {labels:?}", options.max_length);
+        let mut write = |directory: &Path, place: Option<&Path>| {
+            let mut writer = CacheWriter::create(directory, layout)?;
+            encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
+                for (index, encoded) in rows.iter() {
+                    writer.push(encoded, rows.source(index), rows.labels(), index)?;
+                }
+                match progress(writer.rows(), split.len()) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => Err(Error::Stopped),
+                }
+            })?;
+            if writer.rows() != split.len() {
+                return Err(Error::RowCount {
+                    name: split.name().to_owned(),
+                    expected: split.len(),
+                    found: writer.rows(),
+                });
+            }
+            writer.finish(key, &how, place)
+        };
+        let temporary = std::env::temp_dir();
+        let kept = place.as_deref().zip(options.cache_dir);
+        let cache = match kept.map(|(place, directory)| write(directory, Some(place))) {
+            // Tokens are a convenience to keep, and a need to have.
+            Some(Err(error)) if is_about_writing(&error) => {
+                not_kept = Some(error.to_string());
+                write(&temporary, None)
+            }
+            Some(result) => result,
+            None => write(&temporary, None),
+        };
+        let cache = cache.map_err(|error| match (error, &not_kept) {
+            (error, Some(reason)) if is_about_writing(&error) => Error::NoPlaceForTokens {
+                cache: reason.clone(),
+                temporary: error.to_string(),
+            },
+            (error, _) => error,
+        })?;
+        let build = BuildReport::new(source, not_kept);
+        Ok(Self::new(cache, split, columns, options, build, started))
+    }
+
+    fn new(
+        cache: Cache,
+        split: &Split,
+        columns: &Columns,
+        options: &TokenizeOptions<'_>,
+        mut build: BuildReport,
+        started: Instant,
+    ) -> Self {
+        build.elapsed = started.elapsed();
+        build.rows_per_second = cache.rows() as f64 / build.elapsed.as_secs_f64().max(1e-9);
+        Self {
+            cache: Arc::new(cache),
+            split: split.clone(),
+            columns: columns.clone(),
+            files: split.files().into(),
+            max_length: options.max_length,
+            build,
+        }
+    }
+
+    /// The rows that were tokenized.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> u64 {
+        self.cache.rows()
+    }
+
+    /// True when there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tokens of all rows together, special tokens included.
+    pub fn total_tokens(&self) -> u64 {
+        self.cache.tokens()
+    }
+
+    /// The maximum length rows were cut at.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// Rows that were cut at the maximum length.
+    pub fn truncated_rows(&self) -> u64 {
+        self.cache.summary.truncated
+    }
+
+    /// Rows of each class, in the order of the class list; a row with several classes counts for each.
+    /// `None` for regression and without labels. Counted while the data were tokenized.
+    pub fn class_counts(&self) -> Option<Vec<u64>> {
+        let counts = || self.cache.summary.class_counts.clone();
+        self.cache.layout().has_classes().then(counts)
+    }
+
+    /// SHA-256 of what training sees: the tokens and lengths of all rows in order, their labels with
+    /// the names, and the maximum length. Two data sets with the same fingerprint give the same
+    /// batches, whatever file, format or machine they came from. Computed when the data were
+    /// tokenized, and kept in the cache.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.cache.fingerprint()
+    }
+
+    /// The [`fingerprint`](Self::fingerprint) in hexadecimal.
+    pub fn fingerprint_hex(&self) -> String {
+        hex(&self.fingerprint())
+    }
+
+    /// How it came about, and how fast.
+    pub fn build_report(&self) -> &BuildReport {
+        &self.build
+    }
+
+    /// The cache file (of a data set without a cache directory: a name that is gone already).
+    pub fn path(&self) -> &Path {
+        self.cache.path()
+    }
+
+    /// Row lengths in tokens.
+    pub fn lengths(&self) -> LengthSummary {
+        let counts = &self.cache.summary.lengths;
+        let rows = self.len();
+        let quantile = |share: f64| {
+            let wanted = (share * rows as f64).ceil() as u64;
+            let mut seen = 0;
+            let reached = |&count: &u64| {
+                seen += count;
+                seen >= wanted.max(1)
+            };
+            counts.iter().position(reached).unwrap_or(0)
+        };
+        LengthSummary {
+            min: counts.iter().position(|&count| count > 0).unwrap_or(0),
+            max: counts.iter().rposition(|&count| count > 0).unwrap_or(0),
+            mean: if rows == 0 {
+                0.0
+            } else {
+                self.total_tokens() as f64 / rows as f64
+            },
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+        }
+    }
+
+    /// Tokens of one row.
+    ///
+    /// # Errors
+    /// A row out of range, or a cache file that went bad.
+    pub fn row_len(&self, row: u64) -> Result<u32> {
+        Ok(self.cache.entry(row)?.len)
+    }
+
+    /// Tokens of the rows `row..row + count`.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len).
+    pub fn row_lens(&self, row: u64, count: usize) -> Result<Vec<u32>> {
+        Ok(self
+            .cache
+            .entries(row, count)?
+            .iter()
+            .map(|entry| entry.len)
+            .collect())
+    }
+
+    /// Labels of rows, in the order given, without their tokens.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len).
+    pub fn labels(&self, rows: &[u64]) -> Result<Labels> {
+        let mut labels = self.cache.no_labels(rows.len());
+        for &row in rows {
+            self.cache.append_label(row, &mut labels)?;
+        }
+        Ok(labels)
+    }
+
+    /// The original texts of rows, in the order given, each with its place. This reads the files of
+    /// the split again as they are now, once, whatever the number of rows.
+    ///
+    /// # Errors
+    /// A row out of range; a file that cannot be read or has fewer rows than it had.
+    pub fn texts(&self, rows: &[u64]) -> Result<Vec<TextRow>> {
+        self.split.texts_of_rows(&self.columns, rows)
+    }
+
+    /// The files that rows may come from, in order.
+    pub fn files(&self) -> &[Arc<Path>] {
+        &self.files
+    }
+
+    /// File and row in the file that a row comes from, without its line ([`places`](Self::places)).
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len).
+    pub fn source(&self, row: u64) -> Result<Place> {
+        let entry = self.cache.entry(row)?;
+        match self.files.get(entry.source_file as usize) {
+            Some(file) => Ok(Place {
+                file: file.clone(),
+                row: entry.source_row,
+                line: None,
+            }),
+            None => Err(Error::RowOutOfRange {
+                row,
+                len: self.len(),
+            }),
+        }
+    }
+
+    /// Where rows stand, with their lines, in the order given. This reads the files of the split again,
+    /// as [`texts`](Self::texts) does.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts).
+    pub fn places(&self, rows: &[u64]) -> Result<Vec<Place>> {
+        let texts = self.texts(rows)?.into_iter();
+        Ok(texts.map(|row| row.place).collect())
+    }
+
+    /// Joins rows into a batch, in the order given.
+    ///
+    /// # Errors
+    /// As [`row_len`](Self::row_len); more than 2^32 tokens.
+    pub fn batch(&self, rows: &[u64]) -> Result<PackedBatch> {
+        let mut batch = self.cache.empty_batch(rows.len());
+        let mut scratch = Vec::new();
+        for &row in rows {
+            self.cache.append(row, &mut scratch, &mut batch)?;
+        }
+        Ok(batch)
+    }
+}
+
+impl Split {
+    /// Tokenizes the split with conventional columns and inferred labels (none if there is no label
+    /// column), without a cache: the short way for scripts.
+    ///
+    /// # Errors
+    /// As [`Columns::resolve`], [`infer_task`] and [`TokenizedDataset::build`].
+    pub fn tokenize(
+        &self,
+        tokenizer: &TextTokenizer,
+        max_length: usize,
+    ) -> Result<TokenizedDataset> {
+        let mut columns = Columns::resolve(self, &[], &[], false)?;
+        let labels = match columns.label[..] {
+            [] => None,
+            _ => {
+                let inferred = Inferred::of(&[self], &columns, None, None)?;
+                columns = inferred.columns;
+                Some(inferred.task)
+            }
+        };
+        let options = TokenizeOptions {
+            max_length,
+            cache_dir: None,
+        };
+        let go_on = |_, _| ControlFlow::Continue(());
+        TokenizedDataset::build(self, &columns, labels.as_ref(), tokenizer, &options, go_on)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether an error is one of the place where tokens are written, not of the data.
+fn is_about_writing(error: &Error) -> bool {
+    matches!(error, Error::Io { action, .. } if *action == WRITE)
+}
+
+fn cache_key(
+    split: &Split,
+    columns: &Columns,
+    labels: Option<&Task>,
+    encoder: &TextEncoder,
+    tokenizer: &TextTokenizer,
+) -> Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    hasher.update(VERSION.to_le_bytes());
+    hasher.update(split.content_hash()?);
+    hasher.update(tokenizer.hash());
+    hasher.update((encoder.max_length() as u64).to_le_bytes());
+    // The debug form of names quotes and escapes them, so no two of these texts run together.
+    hasher.update(format!(
+        "{:?} {:?} {labels:?}",
+        columns.text,
+        labels.map(|_| (&columns.label, columns.cells))
+    ));
+    if columns.labels_by_position {
+        hasher.update("by position");
+    }
+    Ok(hasher.finalize().into())
+}
+
+/// Removes what killed processes left half-written, once it is a day old.
+fn remove_leftovers(directory: &Path) {
+    let old = |path: &Path| -> Option<bool> {
+        let name = path.file_name()?.to_str()?;
+        let modified = path.metadata().ok()?.modified().ok()?;
+        let age = SystemTime::now().duration_since(modified).ok()?;
+        Some(name.starts_with(PARTIAL) && name.ends_with(".partial") && age.as_secs() > 86_400)
+    };
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if old(&entry.path()) == Some(true) {
+            // Housekeeping only; whoever cannot delete it loses nothing but space.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}

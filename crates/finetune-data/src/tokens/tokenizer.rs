@@ -1,0 +1,251 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tokenizers::utils::truncation::TruncationDirection;
+use tokenizers::{PostProcessorWrapper, Tokenizer};
+
+use crate::read::regular_file::is_there;
+use crate::tokens::caught::catching;
+use crate::tokens::safe_cut::SafeCut;
+use crate::tokens::template::Template;
+use crate::tokens::text_encoder::{TextEncoder, TextTokens};
+use crate::tokens::tokenized::hex;
+use crate::tokens::tokenizer_directory::Files;
+use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
+
+/// A tokenizer as transformers' fast tokenizers write it: a `tokenizer.json`, or the files of a model
+/// directory together. Cheap to clone.
+///
+/// Padding and the length at which a `tokenizer.json` truncates are ignored: batches have no padding, and
+/// the maximum length is chosen with [`encoder`](Self::encoder).
+#[derive(Clone)]
+pub struct TextTokenizer {
+    texts: Arc<TextTokens>,
+    single: Arc<Template>,
+    pair: Arc<Template>,
+    side: TruncationSide,
+    hash: [u8; 32],
+    vocab_size: usize,
+    model_max_length: Option<usize>,
+    notes: Arc<[Note]>,
+}
+
+impl std::fmt::Debug for TextTokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextTokenizer")
+            .field("vocab_size", &self.vocab_size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TextTokenizer {
+    /// Reads the tokenizer of a model directory as transformers' `AutoTokenizer` does: `tokenizer.json`,
+    /// or `vocab.txt` of a BERT; with what `tokenizer_config.json`, `special_tokens_map.json` and
+    /// `added_tokens.json` say where they are. Where they contradict `tokenizer.json`,
+    /// [`notes`](Self::notes) say what is followed.
+    ///
+    /// # Errors
+    /// The files cannot be read or are not a tokenizer.
+    pub fn from_directory(directory: impl AsRef<Path>) -> Result<Self> {
+        let directory = directory.as_ref();
+        let path = directory.join("tokenizer.json");
+        // Damage is an error, also of a part that other files make up for.
+        let own = match is_there(&path)? {
+            true => {
+                let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
+                Some((Self::new(&bytes, path.display().to_string())?, bytes))
+            }
+            false => None,
+        };
+        let parsed = own.as_ref();
+        let parsed = parsed.map(|(own, bytes)| (&bytes[..], &own.texts.tokenizer));
+        let files = Files::read(directory, parsed)?;
+        let tokenizer = match (&files.json, own) {
+            (None, Some((own, _))) => own,
+            (json, _) => Self::new(json.as_deref().unwrap_or_default(), files.origin)?,
+        };
+        let side = files.side.unwrap_or(tokenizer.side);
+        let mut tokenizer = tokenizer.with_side(side);
+        let mut notes = files.notes;
+        let untyped = tokenizer.pair.without_types();
+        if !files.token_types && *tokenizer.pair != untyped {
+            tokenizer.pair = Arc::new(untyped);
+            tokenizer.hash = hash_with(tokenizer.hash, "no token types");
+            notes.extend(files.untold);
+        }
+        tokenizer.model_max_length = files.model_max_length;
+        tokenizer.notes = notes.into();
+        if files.split_special_tokens {
+            let mut texts = tokenizer.texts.tokenizer.clone();
+            texts.set_encode_special_tokens(true);
+            tokenizer.texts = Arc::new(TextTokens {
+                tokenizer: texts,
+                // Which added tokens are found in texts, a cut does not know.
+                safe_cut: None,
+            });
+            tokenizer.hash = hash_with(tokenizer.hash, "split_special_tokens");
+        }
+        Ok(tokenizer)
+    }
+
+    /// Reads a `tokenizer.json` alone.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not a tokenizer.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+        Self::new(&bytes, path.display().to_string())
+    }
+
+    /// Reads the bytes of a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// The bytes are not a tokenizer.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::new(bytes, "tokenizer".to_owned())
+    }
+
+    fn new(bytes: &[u8], origin: String) -> Result<Self> {
+        let error = |message: String| Error::Tokenizer {
+            origin: origin.clone(),
+            message,
+        };
+        let damaged = |_| {
+            error(
+                "its parts contradict each other; it may be damaged: fetch or save it again"
+                    .to_owned(),
+            )
+        };
+        let read = catching(|| Tokenizer::from_bytes(bytes)).map_err(damaged)?;
+        let mut tokenizer = read.map_err(|e| error(e.to_string()))?;
+        let side = match tokenizer.get_truncation().map(|params| params.direction) {
+            Some(TruncationDirection::Left) => TruncationSide::Left,
+            _ => TruncationSide::Right,
+        };
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(None)
+            .map_err(|e| error(e.to_string()))?;
+        let processor = tokenizer.get_post_processor().cloned();
+        tokenizer.with_post_processor(None::<PostProcessorWrapper>);
+        let template = |texts| Template::of(processor.as_ref(), texts).map_err(error);
+        let (single, pair) = (template(1)?, template(2)?);
+        let vocabulary = catching(|| tokenizer.get_vocab(true)).map_err(damaged)?;
+        let Some(largest) = vocabulary.into_values().max() else {
+            return Err(error("the vocabulary is empty".to_owned()));
+        };
+        let special = single.largest_id().max(pair.largest_id());
+        let vocab_size = largest.max(special.unwrap_or(0)) as usize + 1;
+        let safe_cut = catching(|| SafeCut::of(&tokenizer)).map_err(damaged)?;
+        let tokenizer = Self {
+            texts: Arc::new(TextTokens {
+                tokenizer,
+                safe_cut,
+            }),
+            single: Arc::new(single),
+            pair: Arc::new(pair),
+            side: TruncationSide::Right,
+            hash: Sha256::digest(bytes).into(),
+            vocab_size,
+            model_max_length: None,
+            notes: [].into(),
+        };
+        Ok(tokenizer.with_side(side))
+    }
+
+    /// The same tokenizer, which cuts texts at this side.
+    #[must_use]
+    pub fn with_side(mut self, side: TruncationSide) -> Self {
+        self.side = side;
+        self
+    }
+
+    /// Largest token id plus one, added tokens included: the least number of rows that an embedding
+    /// table needs.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// SHA-256 of the `tokenizer.json`, or of what makes tokens otherwise where more files than that do.
+    pub fn hash(&self) -> [u8; 32] {
+        match self.side {
+            TruncationSide::Right => self.hash,
+            // Other tokens of the same texts are another tokenizer's.
+            TruncationSide::Left => hash_with(self.hash, "left"),
+        }
+    }
+
+    /// The [`hash`](Self::hash) in hexadecimal.
+    pub fn hash_hex(&self) -> String {
+        hex(&self.hash())
+    }
+
+    /// What a person should know of a directory's files.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The longest row in tokens that `tokenizer_config.json` names (`model_max_length`).
+    pub fn model_max_length(&self) -> Option<usize> {
+        self.model_max_length
+    }
+
+    /// The side at which texts are cut.
+    pub fn truncation_side(&self) -> TruncationSide {
+        self.side
+    }
+
+    /// Id of a token, if the vocabulary has it.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.texts.tokenizer.token_to_id(token)
+    }
+
+    /// The token of an id, if the vocabulary has it.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.texts.tokenizer.id_to_token(id)
+    }
+
+    /// Special tokens that are added to a row of one text, or of a pair.
+    pub fn num_special_tokens(&self, pair: bool) -> usize {
+        self.template(pair).added()
+    }
+
+    fn template(&self, pair: bool) -> &Arc<Template> {
+        if pair { &self.pair } else { &self.single }
+    }
+
+    /// An encoder that cuts rows at `max_length` tokens, special tokens included; of a pair the longer
+    /// text is cut first (`longest_first`; [`TextEncoder::with_truncation`] chooses otherwise). `pairs`
+    /// says whether rows have two texts.
+    ///
+    /// # Errors
+    /// A maximum length without room for a token of each text.
+    pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder> {
+        let added = self.num_special_tokens(pairs);
+        let texts = if pairs { 2 } else { 1 };
+        if max_length < added + texts {
+            return Err(Error::MaxLength {
+                max_length,
+                added,
+                texts,
+            });
+        }
+        Ok(TextEncoder {
+            texts: Arc::clone(&self.texts),
+            template: Arc::clone(self.template(pairs)),
+            max_length,
+            pairs,
+            strategy: TruncationStrategy::default(),
+            side: self.side,
+        })
+    }
+}
+
+fn hash_with(hash: [u8; 32], more: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(hash);
+    hasher.update(more);
+    hasher.finalize().into()
+}

@@ -1,0 +1,628 @@
+//! The tokenizer that the files of a model directory make together, as transformers' `AutoTokenizer`
+//! reads them (5.23; 4 did the same).
+//!
+//! For a BERT it takes from `tokenizer.json` the vocabulary and the added tokens alone, and makes the
+//! rest from `tokenizer_config.json` and its defaults; so it does from `vocab.txt`. For other classes
+//! `tokenizer.json` counts as it is, with further special tokens of `tokenizer_config.json`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokenizers::{Model as _, ModelWrapper, PostProcessorWrapper, Tokenizer};
+
+use crate::read::regular_file::is_there;
+use crate::tokens::template::Template;
+use crate::{Error, Note, Result, TruncationSide};
+
+/// Classes whose tokenizers are made from a vocabulary and settings.
+const BERT_CLASSES: [&str; 2] = ["BertTokenizer", "DistilBertTokenizer"];
+const BERT_TYPES: [&str; 2] = ["bert", "distilbert"];
+/// In the order in which transformers adds them.
+const NAMED: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
+/// The names that a BERT has without being told.
+const BERT_DEFAULTS: [(&str, &str); 5] = [
+    ("unk_token", "[UNK]"),
+    ("sep_token", "[SEP]"),
+    ("pad_token", "[PAD]"),
+    ("cls_token", "[CLS]"),
+    ("mask_token", "[MASK]"),
+];
+/// Lengths beyond any that a model has: transformers writes 10^30 for "unknown".
+const UNKNOWN_LENGTH: f64 = 1e9;
+
+/// What a directory says of its tokenizer.
+pub(crate) struct Files {
+    /// A `tokenizer.json` that counts instead of the directory's own; `None` where all files agree.
+    pub(crate) json: Option<Vec<u8>>,
+    /// The file that it comes from, for messages.
+    pub(crate) origin: String,
+    pub(crate) side: Option<TruncationSide>,
+    pub(crate) model_max_length: Option<usize>,
+    pub(crate) split_special_tokens: bool,
+    /// Whether a BERT is told the texts of a pair apart.
+    pub(crate) token_types: bool,
+    /// What to know where it is not, though no file says so.
+    pub(crate) untold: Option<Note>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Whether a directory has the files of a tokenizer that
+/// [`TextTokenizer::from_directory`](crate::TextTokenizer::from_directory) reads.
+pub fn has_tokenizer(directory: &Path) -> bool {
+    ["tokenizer.json", "vocab.txt"]
+        .iter()
+        .any(|name| directory.join(name).is_file())
+}
+
+/// `model_max_length` of a model directory's `tokenizer_config.json`, if it names one.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn model_max_length(directory: &Path) -> Result<Option<usize>> {
+    let config = object(&directory.join("tokenizer_config.json"))?;
+    Ok(config.as_ref().and_then(max_length))
+}
+
+fn max_length(config: &Map<String, Value>) -> Option<usize> {
+    let length = config.get("model_max_length")?.as_f64()?;
+    let is_known = (1.0..UNKNOWN_LENGTH).contains(&length);
+    is_known.then_some(length as usize)
+}
+
+impl Files {
+    /// `own` is the directory's `tokenizer.json`, if it has one, and what was read from it.
+    pub(crate) fn read(directory: &Path, own: Option<(&[u8], &Tokenizer)>) -> Result<Self> {
+        let config_path = directory.join("tokenizer_config.json");
+        let config = object(&config_path)?;
+        let model = object(&directory.join("config.json")).ok().flatten();
+        let model = model.unwrap_or_default();
+        let has_config = config.is_some();
+        let config = config.unwrap_or_default();
+        let class = [&config, &model]
+            .into_iter()
+            .find_map(|settings| settings.get("tokenizer_class")?.as_str());
+        let class = class.map(|class| class.strip_suffix("Fast").unwrap_or(class).to_owned());
+        let side = match config.get("truncation_side").map(Value::as_str) {
+            None => None,
+            Some(Some("right")) => Some(TruncationSide::Right),
+            Some(Some("left")) => Some(TruncationSide::Left),
+            Some(_) => {
+                return Err(Error::TokenizerFiles {
+                    path: config_path,
+                    message: format!(
+                        "truncation_side is {}; expected \"right\" or \"left\"",
+                        config["truncation_side"]
+                    ),
+                });
+            }
+        };
+        let model_max_length = max_length(&config);
+        let inputs = config.get("model_input_names").and_then(Value::as_array);
+        let token_types = inputs.map(|names| names.iter().any(|name| name == "token_type_ids"));
+        let settings = Settings::read(directory, config)?;
+        let is_bert = match &class {
+            Some(class) => BERT_CLASSES.contains(&class.as_str()),
+            None => model
+                .get("model_type")
+                .and_then(Value::as_str)
+                .is_some_and(|kind| BERT_TYPES.contains(&kind)),
+        };
+        // The others have no use for them.
+        let has_types = model.get("model_type").is_some_and(|kind| kind == "bert");
+        let untold = class
+            .as_deref()
+            .filter(|class| !BERT_CLASSES.contains(class));
+        let untold = untold.filter(|_| token_types.is_none()).map(|class| {
+            Note::new(format!(
+                "{}: a {class} gives a BERT no token types, so that both texts of a pair have type 0, as in transformers 5 (4 told them apart; so does \"model_input_names\": [\"input_ids\", \"token_type_ids\", \"attention_mask\"] in that file)",
+                config_path.display()
+            ))
+        });
+        let path = directory.join("tokenizer.json");
+        let mut files = Self {
+            json: None,
+            origin: path.display().to_string(),
+            side,
+            model_max_length,
+            split_special_tokens: settings.truth("split_special_tokens") == Some(true),
+            token_types: !has_types
+                || token_types
+                    .unwrap_or_else(|| class.as_deref().is_none_or(|c| c == BERT_CLASSES[0])),
+            untold,
+            notes: Vec::new(),
+        };
+        let Some((bytes, tokenizer)) = own else {
+            let vocabulary = directory.join("vocab.txt");
+            if !is_there(&vocabulary)? {
+                return Err(no_tokenizer(directory));
+            }
+            if let Some(class) = class.filter(|_| !is_bert) {
+                return Err(Error::TokenizerFiles {
+                    path: vocabulary,
+                    message: format!(
+                        "it is the vocabulary of a {class}, which is not made from it alone (only a BertTokenizer is); make a tokenizer.json with transformers: `AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\")`",
+                        directory.display()
+                    ),
+                });
+            }
+            let words = read_vocabulary(&vocabulary)?;
+            let id = |word: &str| words.get(word).and_then(Value::as_u64);
+            let made = settings.bert(words.len() as u64, id, Vec::new(), Value::Null);
+            files.json = Some(made.with_words(words));
+            files.origin = vocabulary.display().to_string();
+            return Ok(files);
+        };
+        let all: OwnFile = serde_json::from_slice(bytes).unwrap_or_default();
+        let (model, added) = (tokenizer.get_model(), tokens_of(all.added_tokens.as_ref()));
+        let other = match has_config {
+            true => "tokenizer_config.json",
+            false => "the absent tokenizer_config.json",
+        };
+        if is_bert && matches!(model, ModelWrapper::WordPiece(_)) {
+            let id = |word: &str| model.token_to_id(word).map(u64::from);
+            let size = model.get_vocab_size() as u64;
+            let truncation = all.truncation.clone().unwrap_or_default();
+            let made = settings.bert(size, id, added, truncation);
+            let differences = settings.differences(&all, &made.0);
+            if !differences.is_empty() {
+                files.json = Some(made.with_words(words_of(bytes)));
+                files.notes.push(Note::new(format!(
+                    "{} and {other} contradict each other ({}); as in transformers, the latter counts",
+                    path.display(),
+                    differences.join("; ")
+                )));
+            }
+        } else {
+            let all_added = settings.added(added.clone(), &[]);
+            if differing(&added, &all_added).is_some()
+                && let Ok(Value::Object(mut json)) = serde_json::from_slice(bytes)
+            {
+                json.insert("added_tokens".to_owned(), all_added.into());
+                files.json = Some(Value::Object(json).to_string().into_bytes());
+            }
+            if let Some(note) = settings.ignored(&all) {
+                files.notes.push(Note::new(format!(
+                    "{} and {other} contradict each other ({note}); as in transformers, the former counts for its class of tokenizer",
+                    path.display()
+                )));
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// The parts of a `tokenizer.json` that settings may contradict; not the vocabulary, which is most of it.
+#[derive(Default, Deserialize)]
+struct OwnFile {
+    truncation: Option<Value>,
+    added_tokens: Option<Value>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
+    #[serde(default)]
+    model: OwnModel,
+}
+
+#[derive(Default, Deserialize)]
+struct OwnModel {
+    unk_token: Option<Value>,
+    continuing_subword_prefix: Option<Value>,
+    max_input_chars_per_word: Option<Value>,
+}
+
+/// A `tokenizer.json` that was made here, without its vocabulary.
+struct Made(Value);
+
+impl Made {
+    fn with_words(mut self, words: Map<String, Value>) -> Vec<u8> {
+        self.0["model"]["vocab"] = words.into();
+        self.0.to_string().into_bytes()
+    }
+}
+
+/// `tokenizer_config.json` with what older files add to it.
+struct Settings {
+    all: Map<String, Value>,
+    /// Added tokens by their number, if `tokenizer_config.json` lists them; then it does so for good.
+    listed: Option<Vec<Value>>,
+    /// Those of `added_tokens.json`.
+    older: Vec<Value>,
+}
+
+impl Settings {
+    fn read(directory: &Path, mut all: Map<String, Value>) -> Result<Self> {
+        let listed = all.get("added_tokens_decoder").and_then(Value::as_object);
+        let listed = listed.map(|listed| {
+            let number = |(number, token): (&String, &Value)| {
+                Some((number.parse::<u64>().ok()?, added_token(token, false)?))
+            };
+            let sorted: BTreeMap<_, _> = listed.iter().filter_map(number).collect();
+            sorted.into_values().collect::<Vec<_>>()
+        });
+        let mut older = Vec::new();
+        if listed.is_none() {
+            for (key, value) in
+                object(&directory.join("special_tokens_map.json"))?.unwrap_or_default()
+            {
+                all.insert(key, value);
+            }
+            let added = object(&directory.join("added_tokens.json"))?.unwrap_or_default();
+            let mut sorted: Vec<_> = added.iter().collect();
+            sorted.sort_by_key(|(_, number)| number.as_u64());
+            let named: Vec<&str> = NAMED
+                .iter()
+                .filter_map(|key| content(all.get(*key)?))
+                .collect();
+            let tokens = sorted.iter().filter_map(|(text, _)| {
+                let special = named.contains(&text.as_str());
+                added_token(&json!({"content": text, "special": special}), special)
+            });
+            older = tokens.collect();
+        }
+        Ok(Self { all, listed, older })
+    }
+
+    fn truth(&self, key: &str) -> Option<bool> {
+        self.all.get(key).and_then(Value::as_bool)
+    }
+
+    /// Name of a special token of a BERT.
+    fn bert_token(&self, key: &str) -> &str {
+        let default = BERT_DEFAULTS.iter().find(|(name, _)| *name == key);
+        let own = self.all.get(key).and_then(content);
+        own.unwrap_or(default.map_or("", |(_, default)| default))
+    }
+
+    /// All added tokens in the order in which they get numbers: `own` are those of `tokenizer.json`.
+    fn added(&self, own: Vec<Value>, defaults: &[(&str, &str)]) -> Vec<Value> {
+        let mut added: Vec<Value> = Vec::new();
+        let mut put = |token: Value, replaces: bool| {
+            let text = token["content"].clone();
+            match added.iter_mut().find(|other| other["content"] == text) {
+                Some(other) if replaces => *other = token,
+                Some(_) => {}
+                None => added.push(token),
+            }
+        };
+        match &self.listed {
+            // Those of the file have their numbers already, but for a tokenizer that is made anew.
+            Some(listed) => {
+                let kept = if defaults.is_empty() { own } else { Vec::new() };
+                kept.into_iter().for_each(|token| put(token, true));
+                listed.iter().for_each(|token| put(token.clone(), true));
+            }
+            None => {
+                let older = self.older.iter().cloned();
+                own.into_iter()
+                    .chain(older)
+                    .for_each(|token| put(token, false));
+            }
+        }
+        let mut named = Vec::new();
+        for key in NAMED {
+            let default = defaults.iter().find(|(name, _)| *name == key);
+            let default = default.map(|(_, text)| Value::from(*text));
+            let own = self.all.get(key).filter(|token| !token.is_null());
+            if let Some(token) = own.cloned().or(default)
+                && let Some(token) = added_token(&token, true)
+            {
+                named.push(token["content"].clone());
+                put(token, false);
+            }
+        }
+        let extra = ["extra_special_tokens", "additional_special_tokens"];
+        let extra = extra.iter().find_map(|key| match self.all.get(*key)? {
+            Value::Array(tokens) => Some(tokens.clone()),
+            Value::Object(tokens) => Some(tokens.values().cloned().collect()),
+            _ => None,
+        });
+        for token in extra.iter().flatten() {
+            added_token(token, true)
+                .into_iter()
+                .for_each(|token| put(token, false));
+        }
+        for token in &mut added {
+            if named.contains(&token["content"]) {
+                token["special"] = true.into();
+            }
+        }
+        added
+    }
+
+    /// The tokenizer that transformers makes of a vocabulary. It has `size` words, with these numbers; they are put in afterwards.
+    fn bert(
+        &self,
+        size: u64,
+        id: impl Fn(&str) -> Option<u64>,
+        own: Vec<Value>,
+        truncation: Value,
+    ) -> Made {
+        let mut added = self.added(own, &BERT_DEFAULTS);
+        // As tokenizers numbers them, whatever gaps or repeats the vocabulary has.
+        let mut next = size;
+        for token in &mut added {
+            let id = id(token["content"].as_str().unwrap_or_default()).unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            });
+            token["id"] = id.into();
+        }
+        let special = |key: &str| {
+            let text = self.bert_token(key);
+            let token = added.iter().find(|token| token["content"] == text);
+            (
+                text.to_owned(),
+                token.map_or(Value::from(0), |token| token["id"].clone()),
+            )
+        };
+        let ((cls, cls_id), (sep, sep_id)) = (special("cls_token"), special("sep_token"));
+        let piece = |text: &str, kind: u8| json!({"SpecialToken": {"id": text, "type_id": kind}});
+        let text = |text: &str, kind: u8| json!({"Sequence": {"id": text, "type_id": kind}});
+        let token = |text: &str, id: &Value| json!({"id": text, "ids": [id], "tokens": [text]});
+        let mut special_tokens = Map::new();
+        special_tokens.insert(cls.clone(), token(&cls, &cls_id));
+        special_tokens.insert(sep.clone(), token(&sep, &sep_id));
+        Made(json!({
+            "version": "1.0",
+            "truncation": truncation,
+            "padding": null,
+            "added_tokens": added,
+            "normalizer": self.bert_normalizer(),
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": [piece(&cls, 0), text("A", 0), piece(&sep, 0)],
+                "pair": [piece(&cls, 0), text("A", 0), piece(&sep, 0), text("B", 1), piece(&sep, 1)],
+                "special_tokens": special_tokens,
+            },
+            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+            "model": {
+                "type": "WordPiece",
+                "unk_token": self.bert_token("unk_token"),
+                "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+            },
+        }))
+    }
+
+    fn bert_normalizer(&self) -> Value {
+        json!({
+            "type": "BertNormalizer",
+            "clean_text": true,
+            "handle_chinese_chars": self.truth("tokenize_chinese_chars").unwrap_or(true),
+            "strip_accents": self.truth("strip_accents"),
+            "lowercase": self.truth("do_lower_case").unwrap_or(true),
+        })
+    }
+
+    /// Where a `tokenizer.json` says something else than the one that was made, in words.
+    fn differences(&self, own: &OwnFile, made: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        let (normalizer, wanted) = (&own.normalizer, &made["normalizer"]);
+        if normalizer["type"] == "BertNormalizer" {
+            found.extend(self.normalizer_differences(normalizer));
+        } else {
+            found.push(format!(
+                "its normalizer is {}, theirs {}",
+                normalizer["type"], wanted["type"]
+            ));
+        }
+        let kind = &own.pre_tokenizer["type"];
+        if kind != "BertPreTokenizer" {
+            found.push(format!(
+                "its pre_tokenizer is {kind}, theirs \"BertPreTokenizer\""
+            ));
+        }
+        let keys = [
+            ("unk_token", &own.model.unk_token),
+            (
+                "continuing_subword_prefix",
+                &own.model.continuing_subword_prefix,
+            ),
+            (
+                "max_input_chars_per_word",
+                &own.model.max_input_chars_per_word,
+            ),
+        ];
+        for (key, own) in keys {
+            let made = &made["model"][key];
+            // Older files leave out what is usual.
+            if let Some(own) = own.as_ref().filter(|own| *own != made) {
+                found.push(format!("its {key} is {own}, theirs {made}"));
+            }
+        }
+        let templates = |processor: &Value| {
+            let processor: Option<PostProcessorWrapper> =
+                serde_json::from_value(processor.clone()).ok()?;
+            Some([1, 2].map(|texts| Template::of(processor.as_ref(), texts)))
+        };
+        if templates(&own.post_processor) != templates(&made["post_processor"]) {
+            found.push("other special tokens are put around a text".to_owned());
+        }
+        let added = tokens_of(own.added_tokens.as_ref());
+        found.extend(differing(&added, &tokens_of(made.get("added_tokens"))));
+        found
+    }
+
+    fn normalizer_differences(&self, own: &Value) -> Vec<String> {
+        let wanted = self.bert_normalizer();
+        let keys = [
+            ("lowercase", "do_lower_case"),
+            ("handle_chinese_chars", "tokenize_chinese_chars"),
+        ];
+        let mut found = Vec::new();
+        for (key, setting) in keys {
+            if own[key] != wanted[key] {
+                let said = match self.truth(setting) {
+                    Some(value) => format!("{setting} {value}"),
+                    None => format!("nothing of {setting}, which means {}", wanted[key]),
+                };
+                found.push(format!("it says {key} {}, they {said}", own[key]));
+            }
+        }
+        if own["clean_text"] == false {
+            found.push("it says clean_text false, they true".to_owned());
+        }
+        let strips = |normalizer: &Value| {
+            let own = normalizer["strip_accents"].as_bool();
+            own.unwrap_or(normalizer["lowercase"] == true)
+        };
+        // Without a word on accents they go with capitals.
+        let same_case = own["lowercase"] == wanted["lowercase"];
+        if strips(own) != strips(&wanted)
+            && (same_case || own["strip_accents"] != wanted["strip_accents"])
+        {
+            found.push(format!(
+                "it says strip_accents {}, they {}",
+                strips(own),
+                strips(&wanted)
+            ));
+        }
+        found
+    }
+
+    /// What of the settings does not hold where `tokenizer.json` counts as it is.
+    fn ignored(&self, own: &OwnFile) -> Option<String> {
+        let normalizer = &own.normalizer;
+        if normalizer["type"] != "BertNormalizer" {
+            return None;
+        }
+        let wanted = self.truth("do_lower_case")?;
+        let found = normalizer["lowercase"] == true;
+        (wanted != found).then(|| format!("it says lowercase {found}, they do_lower_case {wanted}"))
+    }
+}
+
+/// The vocabulary of a `tokenizer.json`.
+fn words_of(json: &[u8]) -> Map<String, Value> {
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        vocab: Map<String, Value>,
+    }
+    let file: Result<File, _> = serde_json::from_slice(json);
+    file.map(|file| file.model.vocab).unwrap_or_default()
+}
+
+/// The first added token that `made` has and `own` has not, or otherwise, in words.
+fn differing(own: &[Value], made: &[Value]) -> Option<String> {
+    const KEYS: [&str; 4] = ["single_word", "lstrip", "rstrip", "normalized"];
+    let same = |a: &Value, b: &Value| KEYS.iter().all(|key| a[*key] == b[*key]);
+    let named = |tokens: &[Value], text: &Value| {
+        tokens
+            .iter()
+            .find(|token| token["content"] == *text)
+            .cloned()
+    };
+    for token in made {
+        match named(own, &token["content"]) {
+            None => return Some(format!("it lacks the added token {}", token["content"])),
+            Some(other) if !same(token, &other) => {
+                return Some(format!("they add the token {} otherwise", token["content"]));
+            }
+            Some(_) => {}
+        }
+    }
+    let more = own
+        .iter()
+        .find(|token| named(made, &token["content"]).is_none())?;
+    Some(format!("they lack the added token {}", more["content"]))
+}
+
+/// The added tokens of a `tokenizer.json`.
+fn tokens_of(added: Option<&Value>) -> Vec<Value> {
+    let added = added.and_then(Value::as_array).into_iter().flatten();
+    added
+        .filter_map(|token| added_token(token, false))
+        .collect()
+}
+
+/// An added token with all its keys, of its text or of an object; `special` where it does not say.
+fn added_token(token: &Value, special: bool) -> Option<Value> {
+    let text = content(token).filter(|text| !text.is_empty())?;
+    let truth =
+        |key: &str, default: bool| token.get(key).and_then(Value::as_bool).unwrap_or(default);
+    let special = truth("special", special);
+    Some(json!({
+        "id": token.get("id").cloned().unwrap_or(Value::from(0)),
+        "content": text,
+        "single_word": truth("single_word", false),
+        "lstrip": truth("lstrip", false),
+        "rstrip": truth("rstrip", false),
+        "normalized": truth("normalized", !special),
+        "special": special,
+    }))
+}
+
+/// The text of a token, which is written as that or as an object.
+fn content(token: &Value) -> Option<&str> {
+    match token {
+        Value::String(text) => Some(text),
+        other => other.get("content")?.as_str(),
+    }
+}
+
+/// A line per word; of a word that comes twice the last number counts, as in tokenizers.
+fn read_vocabulary(path: &Path) -> Result<Map<String, Value>> {
+    let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let invalid = |message: String| Error::TokenizerFiles {
+        path: path.to_path_buf(),
+        message,
+    };
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|error| invalid(format!("it is not UTF-8 ({error}); fetch or save it again")))?;
+    let words: Map<String, Value> = (0_u64..)
+        .zip(text.lines())
+        .map(|(number, word)| (word.trim_end().to_owned(), number.into()))
+        .collect();
+    match words.is_empty() {
+        true => Err(invalid("it is empty; expected a word per line".to_owned())),
+        false => Ok(words),
+    }
+}
+
+fn no_tokenizer(directory: &Path) -> Error {
+    let has = |name: &str| directory.join(name).is_file();
+    let found = match has("vocab.json") && has("merges.txt") {
+        true => "it has vocab.json and merges.txt, which are not read by themselves",
+        false => "it has neither tokenizer.json nor vocab.txt",
+    };
+    Error::TokenizerFiles {
+        path: directory.to_path_buf(),
+        message: format!(
+            "no tokenizer: {found}; make a tokenizer.json with transformers: `AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\")`",
+            directory.display()
+        ),
+    }
+}
+
+/// A JSON object from a file; `None` if there is no such file.
+fn object(path: &Path) -> Result<Option<Map<String, Value>>> {
+    if !is_there(path)? {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Error::TokenizerFiles {
+            path: path.to_path_buf(),
+            message: format!("it is not a JSON object ({error}); fetch or save it again"),
+        })
+}
