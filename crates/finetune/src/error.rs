@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use finetune_train::TrainError;
 
-use crate::interrupt;
+use crate::cli::interrupt;
 
 /// Why a command failed.
 #[derive(Debug)]

@@ -1,58 +1,21 @@
 //! `finetune`: arguments to plan to engine to report.
 
-mod args;
-mod batch_size;
-mod class_checks;
-mod comparison;
-mod data;
-mod dataset;
-mod download;
-mod draw;
+mod cli;
+mod commands;
 mod error;
-mod evaluate;
-mod execute;
-mod find_batch_size;
-mod inspect;
-mod interrupt;
-mod intervals;
-mod kept;
-mod label_reading;
-mod machine;
-mod manifest;
-mod memory;
-mod memory_estimate;
-mod merge;
-mod model;
-mod next;
-mod output;
-mod panics;
-mod paths;
-mod plan;
-mod predict;
-mod predictions;
-mod progress;
-mod python_names;
-mod replay;
-mod report;
-mod resume;
-mod rows;
-mod run_comparison;
-mod run_model;
-mod run_time;
-mod settings;
-mod shell;
-mod special_files;
-mod summary;
-mod supervise;
-mod terminal;
-mod train;
-mod train_options;
+mod resolve;
+mod view;
 
 use std::{process::ExitCode, time::Instant};
 
 use crate::{
-    args::{Arguments, Command},
-    output::say,
+    cli::{
+        args::{Arguments, Command},
+        panics, python_names,
+    },
+    commands::{evaluate, inspect, merge, predict, replay, resume, train},
+    resolve::find_batch_size,
+    view::output::say,
 };
 
 fn main() -> ExitCode {

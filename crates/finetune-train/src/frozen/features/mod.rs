@@ -1,0 +1,308 @@
+//! What a frozen prefix of the encoder makes of each row, computed once and kept.
+//!
+//! Where nothing at or below a layer is trained and dropout there is off, what enters that layer is
+//! a fixed function of the text. All rows are computed in one pass at the start, in batches that
+//! depend on the data alone: the same bits in every run, and in a run that is resumed.
+//!
+//! The pass is fixed because the last bits of a row may depend on its batch: matrix products of
+//! Burn's backends take other paths for few rows. (Ours for the CPU do not.) For the same reason a
+//! full disk is an error: falling back to computing could change the run's bits.
+
+mod disk;
+mod layout;
+
+use std::path::Path;
+
+use burn::{Tensor, module::Module, tensor::TensorData};
+use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
+use finetune_models::{ModelConfig, SequenceClassifier};
+use serde::{Deserialize, Serialize};
+
+use self::{
+    disk::DiskFloats,
+    layout::{Layout, Place, keeps_first_token_only},
+};
+use crate::{
+    TrainError,
+    step::batch::{offsets, select},
+};
+
+/// Tokens of a batch of the filling pass: enough to keep the matrix products busy, few enough for
+/// the widest layer's buffers to stay small.
+const FILL_TOKENS: usize = 2048;
+/// So many batches' rows are sorted by length: attention pads to the longest of a batch.
+const FILL_BUCKETS: usize = 32;
+
+/// How much may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeatureLimits {
+    /// Bytes in memory.
+    pub memory_bytes: u64,
+    /// Bytes in a temporary file.
+    pub disk_bytes: u64,
+}
+
+impl Default for FeatureLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            disk_bytes: 20 << 30,
+        }
+    }
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FeatureReport {
+    /// Rows in memory.
+    pub memory_rows: u64,
+    /// Rows on disk.
+    pub disk_rows: u64,
+    /// Rows beyond both limits, computed each time.
+    pub computed_rows: u64,
+    /// Bytes in memory.
+    pub memory_bytes: u64,
+    /// Bytes on disk.
+    pub disk_bytes: u64,
+}
+
+/// The features of a data set's rows: what enters the first layer that is not frozen, or, where all
+/// are, the last layer's result for the first token.
+#[derive(Debug)]
+pub struct FeatureStore {
+    layers: usize,
+    first_token_only: bool,
+    layout: Layout,
+    memory: Vec<f32>,
+    disk: Option<DiskFloats>,
+}
+
+impl FeatureStore {
+    /// Bytes of the features of all rows in front of layer `layers`, before anything is computed.
+    pub fn size_of(data: &TokenizedDataset, layers: usize, config: &ModelConfig) -> u64 {
+        let vectors = match keeps_first_token_only(layers, config) {
+            true => data.len(),
+            false => data.total_tokens(),
+        };
+        4 * vectors * config.hidden_size as u64
+    }
+
+    /// Computes the features of the rows of `data` in front of layer `layers` of `model` and keeps
+    /// as many as the limits allow: the first rows in memory, the next ones in a nameless file in
+    /// `directory`. `progress` is told how many rows are done, and can stop it with an error.
+    ///
+    /// # Errors
+    /// A disk that is full, memory that is not there, data that does not fit the model.
+    pub fn fill(
+        model: &SequenceClassifier,
+        data: &TokenizedDataset,
+        layers: usize,
+        limits: FeatureLimits,
+        directory: &Path,
+        progress: &mut dyn FnMut(u64) -> Result<(), TrainError>,
+    ) -> Result<Self, TrainError> {
+        let layout = Layout::new(data, layers, model.config(), limits)?;
+        let mut store = Self {
+            layers,
+            first_token_only: keeps_first_token_only(layers, model.config()),
+            memory: zeros(layout.memory_floats())?,
+            disk: match layout.disk_rows() {
+                0 => None,
+                _ => Some(DiskFloats::create(directory)?),
+            },
+            layout,
+        };
+        let kept = store.layout.memory_rows() + store.layout.disk_rows();
+        let sampler = Sampler::new(
+            data,
+            SamplerOptions {
+                batch: BatchSize::Tokens(FILL_TOKENS),
+                seed: 0,
+                shuffle: false,
+                length_buckets: Some(FILL_BUCKETS),
+            },
+        )?;
+        let model = model.valid();
+        let mut done = 0;
+        for rows in sampler.epoch(0)? {
+            if done == kept {
+                break;
+            }
+            let rows = rows?;
+            let needed = rows.iter().filter(|&&row| row < kept).count() as u64;
+            // A batch is computed whole or not at all: its bits do not depend on the limits.
+            if needed > 0 {
+                let batch = data.batch(&rows)?;
+                store.put(&model, &batch)?;
+                done += needed;
+                progress(done)?;
+            }
+        }
+        Ok(store)
+    }
+
+    /// Number of encoder layers that the features are the result of.
+    pub fn layers(&self) -> usize {
+        self.layers
+    }
+
+    /// What is kept where.
+    pub fn report(&self) -> FeatureReport {
+        let (memory_rows, disk_rows) = (self.layout.memory_rows(), self.layout.disk_rows());
+        FeatureReport {
+            memory_rows,
+            disk_rows,
+            computed_rows: self.layout.rows() - memory_rows - disk_rows,
+            memory_bytes: 4 * self.layout.memory_floats(),
+            disk_bytes: 4 * self.layout.disk_floats(),
+        }
+    }
+
+    /// The features of a batch of the same data: `[tokens, hidden]`, or `[batch, hidden]` (first
+    /// tokens) where the whole encoder is frozen. Rows beyond the limits are computed, together.
+    pub fn features(
+        &self,
+        model: &SequenceClassifier,
+        batch: &PackedBatch,
+    ) -> Result<Tensor<2>, TrainError> {
+        let offsets = offsets(batch)?;
+        let places: Vec<Place> = batch
+            .rows
+            .iter()
+            .map(|&row| self.layout.place(row))
+            .collect();
+        let absent: Vec<usize> = (0..places.len())
+            .filter(|&index| places[index] == Place::Absent)
+            .collect();
+        if absent.len() == places.len() {
+            return self.compute(model, &select(batch, &absent));
+        }
+        let hidden = model.config().hidden_size;
+        let spans = self.spans(&offsets, hidden);
+        let mut values = vec![0.0; spans.last().map_or(0, |span| span.end)];
+        for (place, span) in places.iter().zip(&spans) {
+            match (place, &self.disk) {
+                (Place::Memory(range), _) => {
+                    values[span.clone()].copy_from_slice(&self.memory[range.clone()]);
+                }
+                (Place::Disk(first), Some(disk)) => disk.read(&mut values[span.clone()], *first)?,
+                _ => {}
+            }
+        }
+        if !absent.is_empty() {
+            let computed = floats(self.compute(model, &select(batch, &absent))?);
+            let mut rest = computed.as_slice();
+            for span in absent.iter().map(|&index| spans[index].clone()) {
+                let (row, after) = rest.split_at(span.len());
+                values[span].copy_from_slice(row);
+                rest = after;
+            }
+        }
+        let shape = [values.len() / hidden, hidden];
+        let device = model.embeddings.word.val().device();
+        Ok(Tensor::from_data(TensorData::new(values, shape), &device))
+    }
+
+    /// Logits of a batch, `[batch, outputs]`, from its features on.
+    pub fn forward(
+        &self,
+        model: &SequenceClassifier,
+        batch: &PackedBatch,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, TrainError> {
+        let features = self.features(model, batch)?;
+        Ok(match self.first_token_only {
+            true => model.forward_head(features, dropout),
+            false => model.forward_from(features, self.layers, &offsets(batch)?, dropout),
+        })
+    }
+
+    /// Computes the rows of a batch and keeps those that have a place.
+    fn put(&mut self, model: &SequenceClassifier, batch: &PackedBatch) -> Result<(), TrainError> {
+        let everything: Vec<usize> = (0..batch.batch_size()).collect();
+        let computed = floats(self.compute(model, &select(batch, &everything))?);
+        let spans = self.spans(&offsets(batch)?, model.config().hidden_size);
+        for (&row, span) in batch.rows.iter().zip(spans) {
+            match (self.layout.place(row), &self.disk) {
+                (Place::Memory(range), _) => self.memory[range].copy_from_slice(&computed[span]),
+                (Place::Disk(first), Some(disk)) => disk.write(&computed[span], first)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn compute(
+        &self,
+        model: &SequenceClassifier,
+        tokens: &PackedTokens,
+    ) -> Result<Tensor<2>, TrainError> {
+        Ok(match self.first_token_only {
+            true => model.first_hidden_states(tokens, DropoutSource::OFF)?,
+            false => model.hidden_states(tokens, self.layers, DropoutSource::OFF)?,
+        })
+    }
+
+    /// Which floats of a batch's features belong to each of its rows.
+    fn spans(&self, offsets: &Offsets, hidden: usize) -> Vec<std::ops::Range<usize>> {
+        let vectors = offsets.ranges().enumerate();
+        let vectors = vectors.map(|(index, tokens)| match self.first_token_only {
+            true => index..index + 1,
+            false => tokens,
+        });
+        vectors
+            .map(|range| range.start * hidden..range.end * hidden)
+            .collect()
+    }
+}
+
+/// Logits of a batch, `[batch, outputs]`: from its features on, where they are kept; else with the
+/// first `frozen_layers` layers and the embeddings run without dropout (0: nothing is frozen).
+pub fn forward(
+    model: &SequenceClassifier,
+    batch: &PackedBatch,
+    frozen_layers: usize,
+    features: Option<&FeatureStore>,
+    dropout: DropoutSource,
+) -> Result<Tensor<2>, TrainError> {
+    if let Some(features) = features {
+        return features.forward(model, batch, dropout);
+    }
+    forward_tokens(model, &crate::packed_tokens(batch)?, frozen_layers, dropout)
+}
+
+/// [`forward`] where nothing is kept.
+pub(crate) fn forward_tokens(
+    model: &SequenceClassifier,
+    tokens: &PackedTokens,
+    frozen_layers: usize,
+    dropout: DropoutSource,
+) -> Result<Tensor<2>, TrainError> {
+    Ok(match frozen_layers {
+        0 => model.forward(tokens, dropout)?,
+        layers if layers == model.config().num_hidden_layers => {
+            let first = model.first_hidden_states(tokens, DropoutSource::OFF)?;
+            model.forward_head(first, dropout)
+        }
+        layers => {
+            let hidden = model.hidden_states(tokens, layers, DropoutSource::OFF)?;
+            model.forward_from(hidden, layers, &tokens.offsets, dropout)
+        }
+    })
+}
+
+fn floats(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// Zeros, or an error where the machine has not so much memory.
+fn zeros(count: u64) -> Result<Vec<f32>, TrainError> {
+    let failed = || TrainError::FeatureMemory { bytes: 4 * count };
+    let count = usize::try_from(count).map_err(|_| failed())?;
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| failed())?;
+    values.resize(count, 0.0);
+    Ok(values)
+}

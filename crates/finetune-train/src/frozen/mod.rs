@@ -1,0 +1,4 @@
+//! What frozen layers compute, once.
+
+pub(crate) mod features;
+pub(crate) mod prefix;

@@ -1,0 +1,10 @@
+//! The model that is trained: whose weights, which head, what takes gradients.
+
+pub(crate) mod base_files;
+pub(crate) mod head;
+pub(crate) mod parameters;
+pub(crate) mod prepare;
+pub(crate) mod settings;
+pub(crate) mod strategy;
+pub(crate) mod trainable;
+pub(crate) mod unfreezing;

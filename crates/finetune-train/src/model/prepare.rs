@@ -1,0 +1,235 @@
+//! From a plan and the base model's files to the model that is trained.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use finetune_models::{LoadReport, ModelConfig, Part, SequenceClassifier, modules, parameters};
+use finetune_peft::{
+    AdapterFile, AdapterPlan, PeftConfig, attach, is_part_of, load_adapter, train_adapter,
+    trainable_line,
+};
+
+use crate::{
+    TrainError, TrainPlan, Trainable,
+    infer::adapted::{AdapterOutputs, not_saved},
+    model::head::Head,
+};
+
+/// Name of the adapter that a run trains.
+pub const ADAPTER: &str = "default";
+
+/// A model ready for training: parameters that the strategy leaves alone take no gradients.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The model.
+    pub model: SequenceClassifier,
+    /// Its adapter's configuration, where the strategy makes one.
+    pub adapter: Option<AdapterFile>,
+    /// What was not in the base model's files.
+    pub report: LoadReport,
+    /// Elements that are trained.
+    pub trainable: u64,
+    /// Elements of the model, with its adapter.
+    pub all: u64,
+    /// Names of what is trained.
+    pub names: Vec<String>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The line that peft's `print_trainable_parameters` prints.
+    pub fn trainable_line(&self) -> String {
+        trainable_line(self.trainable, self.all)
+    }
+}
+
+/// Loads the base model from `directory` and applies the plan's strategy. A plan with an adapter
+/// directory goes on with that adapter. A head that predicts what the plan's labels are is kept, with
+/// its outputs in their order; a note says where names differ, and why a head is drawn anew.
+pub fn prepare(
+    plan: &TrainPlan,
+    directory: &Path,
+    device: &Device,
+) -> Result<Prepared, TrainError> {
+    if !plan.adapter.is_empty() {
+        return go_on_with_adapter(plan, directory, device);
+    }
+    let mut notes = Vec::new();
+    let (mut model, report) = load_base(plan, directory, device, &mut notes)?;
+    model.set_precision(plan.precision);
+    let Some(config) = plan.peft_config() else {
+        let trainable = Trainable::new(&plan.strategy, model.config())?;
+        let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
+        if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
+            notes.push(format!(
+                "{name} is drawn at random and the strategy does not train it"
+            ));
+        }
+        return Ok(Prepared {
+            model: trainable.apply(model),
+            adapter: None,
+            report,
+            trainable: trainable.trainable,
+            all: trainable.all,
+            names: trainable.parameters.into_iter().map(|p| p.name).collect(),
+            notes,
+        });
+    };
+    let config = with_fresh_modules(config, &report.fresh);
+    let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;
+    Ok(with_adapter(plan, model, config, adapted, report, notes))
+}
+
+/// The base model with a head for the plan's labels: its own where that predicts them.
+fn load_base(
+    plan: &TrainPlan,
+    directory: &Path,
+    device: &Device,
+    notes: &mut Vec<String>,
+) -> Result<(SequenceClassifier, LoadReport), TrainError> {
+    let wanted = plan.outputs();
+    let load = |outputs| SequenceClassifier::load(directory, outputs, plan.seed, device);
+    let own = ModelConfig::from_directory(directory)?.outputs;
+    match Head::choose(&own, &wanted, plan.labels_by_position) {
+        Head::Kept { .. } if own == wanted => Ok(load(Some(wanted))?),
+        Head::Kept { order, note } => {
+            let (model, report) = load(None)?;
+            // Without a head in the file there was nothing to keep.
+            let has_head = !report.fresh.iter().any(|name| name.contains("classifier."));
+            notes.extend(note.filter(|_| has_head));
+            Ok((model.with_order(wanted, &order), report))
+        }
+        Head::Fresh { why } => {
+            let (model, report) = load(Some(wanted))?;
+            if !report.replaced.is_empty() {
+                notes.push(format!("the model's head is drawn anew: {why}"));
+            }
+            Ok((model, report))
+        }
+    }
+}
+
+/// The base model with the adapter that the plan goes on with, and its head where that predicts the
+/// plan's labels.
+fn go_on_with_adapter(
+    plan: &TrainPlan,
+    directory: &Path,
+    device: &Device,
+) -> Result<Prepared, TrainError> {
+    let (adapter, wanted) = (Path::new(&plan.adapter), plan.outputs());
+    let own = AdapterOutputs::read(adapter, &ModelConfig::from_directory(directory)?)?;
+    let for_head = Some(own.outputs.clone()).filter(|_| own.own_head);
+    let (mut model, mut report) = SequenceClassifier::load(directory, for_head, plan.seed, device)?;
+    model.name_outputs(own.outputs.clone())?;
+    model.set_precision(plan.precision);
+    let (file, mut adapted) = load_adapter(&mut model, ADAPTER, adapter, device)?;
+    file.config.check_trainable()?;
+    let random = not_saved(&report.fresh, &adapted);
+    if !random.is_empty() {
+        return Err(TrainError::Plan(format!(
+            "neither the base model {} nor the adapter {} has {}, and training would leave them random; go on with the base model that has them, or begin a new adapter with --strategy",
+            directory.display(),
+            adapter.display(),
+            random.join(", ")
+        )));
+    }
+    // Whatever was drawn for the base is the adapter's now.
+    report.fresh.clear();
+    let mut notes = Vec::new();
+    match Head::choose(&own.outputs, &wanted, plan.labels_by_position) {
+        Head::Kept { .. } if own.outputs == wanted => {}
+        Head::Kept { order, note } => {
+            notes.extend(note);
+            model = model.with_order(wanted, &order);
+        }
+        Head::Fresh { why } => {
+            let mut parameters = parameters(model.config()).into_iter();
+            let head = parameters.find(|parameter| parameter.part == Part::Classifier);
+            let head = head.map(|parameter| parameter.name).unwrap_or_default();
+            let module = head.trim_end_matches(".weight");
+            if !adapted.saved.iter().any(|saved| saved == module) {
+                return Err(TrainError::Plan(format!(
+                    "the adapter {} trains no head, and the base model's does not serve: {why}",
+                    adapter.display()
+                )));
+            }
+            report.fresh = vec![head.clone(), format!("{module}.bias")];
+            notes.push(format!("the adapter's head is drawn anew: {why}"));
+            model = model.with_outputs(wanted, plan.seed, device);
+            let config = model.config();
+            adapted = file
+                .config
+                .plan(config.family.model_type, &modules(config))?;
+        }
+    }
+    Ok(with_adapter(
+        plan,
+        model,
+        file.config,
+        adapted,
+        report,
+        notes,
+    ))
+}
+
+/// The model with its adapter, of which `adapted` is trained.
+fn with_adapter(
+    plan: &TrainPlan,
+    model: SequenceClassifier,
+    config: PeftConfig,
+    adapted: AdapterPlan,
+    report: LoadReport,
+    mut notes: Vec<String>,
+) -> Prepared {
+    let base_model = match std::fs::canonicalize(&plan.model) {
+        Ok(path) => path.display().to_string(),
+        Err(_) => plan.model.clone(),
+    };
+    let file = AdapterFile {
+        config,
+        base_model,
+        revision: Some(plan.revision.clone()).filter(|revision| !revision.is_empty()),
+    };
+    let mut names: Vec<_> = adapted
+        .adapted
+        .iter()
+        .map(|module| format!("{} (adapter)", module.name))
+        .collect();
+    names.extend(adapted.saved.iter().cloned());
+    names.extend(adapted.biases.iter().cloned());
+    notes.extend(adapted.notes.iter().cloned());
+    Prepared {
+        model: train_adapter(model, ADAPTER, &adapted),
+        adapter: Some(file),
+        report,
+        trainable: adapted.trainable,
+        all: adapted.all,
+        names,
+        notes,
+    }
+}
+
+/// Linear layers that were drawn at random are trained whole and saved with the adapter: nobody else
+/// has them. (The classifier always is.)
+fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
+    let saved = match &mut config {
+        PeftConfig::Lora(config) => &mut config.modules_to_save,
+        PeftConfig::Ia3(config) => &mut config.modules_to_save,
+    };
+    let modules = fresh.iter().filter_map(|name| name.strip_suffix(".weight"));
+    for module in modules.filter(|module| !module.ends_with("classifier")) {
+        let saved = saved.get_or_insert_default();
+        if !saved.iter().any(|end| is_part_of(module, end)) {
+            saved.push(module.into());
+        }
+    }
+    config
+}
+
+impl TrainPlan {
+    /// The adapter that the strategy trains, if it trains one.
+    pub fn peft_config(&self) -> Option<PeftConfig> {
+        self.strategy.adapter(self.lora.as_ref(), self.ia3.as_ref())
+    }
+}

@@ -1,0 +1,159 @@
+//! From a strategy to the parameters that are trained.
+
+use std::collections::BTreeSet;
+
+use burn::{
+    Tensor,
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+};
+use fancy_regex::Regex;
+use finetune_models::{ModelConfig, Parameter, Part, SequenceClassifier, parameters};
+
+use crate::{Strategy, TrainError, model::parameters::layer};
+
+/// The parameters that a strategy without an adapter trains.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trainable {
+    /// The parameters, in the model's order.
+    pub parameters: Vec<Parameter>,
+    /// Elements of them.
+    pub trainable: u64,
+    /// Elements of the model.
+    pub all: u64,
+}
+
+impl Trainable {
+    /// What `strategy` trains of the model that `config` describes. A layer that does not exist and
+    /// a pattern that finds nothing are errors.
+    pub fn new(strategy: &Strategy, config: &ModelConfig) -> Result<Self, TrainError> {
+        let layers = config.num_hidden_layers;
+        let all = parameters(config);
+        let numbers = match strategy {
+            Strategy::Last(count) if *count > layers => {
+                return Err(TrainError::Plan(format!(
+                    "strategy {strategy}: the model has {layers} layers"
+                )));
+            }
+            Strategy::Last(count) => (layers - count..layers).collect(),
+            Strategy::Layers(numbers) => numbers.clone(),
+            _ => Vec::new(),
+        };
+        if let Some(number) = numbers.iter().find(|&&number| number >= layers) {
+            return Err(TrainError::Plan(format!(
+                "strategy {strategy}: the model has no layer {number}; its layers are 0 to {}",
+                layers - 1
+            )));
+        }
+        let pattern = match strategy {
+            Strategy::Params(pattern) => Some(Regex::new(pattern).map_err(|error| {
+                TrainError::Plan(format!(
+                    "strategy {strategy}: not a regular expression: {error}"
+                ))
+            })?),
+            _ => None,
+        };
+        let trains = |parameter: &&Parameter| match (strategy, &pattern) {
+            (Strategy::Full, _) => true,
+            (Strategy::Features, _) => false,
+            (_, Some(pattern)) => pattern.is_match(&parameter.name).unwrap_or(false),
+            _ if parameter.part != Part::Encoder => true,
+            (Strategy::BitFit, _) => parameter.name.ends_with(".bias"),
+            _ => layer(&parameter.path).is_some_and(|number| numbers.contains(&number)),
+        };
+        let chosen: Vec<_> = all.iter().filter(trains).cloned().collect();
+        if let (Strategy::Params(pattern), true) = (strategy, chosen.is_empty()) {
+            return Err(TrainError::Plan(format!(
+                "strategy {strategy} matches no parameter of this {} model; the nearest names are {}",
+                config.family.model_type,
+                nearest(pattern, &all)
+            )));
+        }
+        Ok(Self {
+            trainable: elements(&chosen),
+            all: elements(&all),
+            parameters: chosen,
+        })
+    }
+
+    /// Lets gradients reach these parameters of `model`, and no others.
+    pub fn apply(&self, model: SequenceClassifier) -> SequenceClassifier {
+        struct Select {
+            path: Vec<String>,
+            trained: BTreeSet<String>,
+        }
+        impl ModuleMapper for Select {
+            fn enter_module(&mut self, name: &str, _container_type: &str) {
+                self.path.push(name.into());
+            }
+            fn exit_module(&mut self, _name: &str, _container_type: &str) {
+                self.path.pop();
+            }
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.set_require_grad(self.trained.contains(&self.path.join(".")))
+            }
+        }
+        let trained = self
+            .parameters
+            .iter()
+            .map(|parameter| parameter.path.clone());
+        model.map(&mut Select {
+            path: Vec::new(),
+            trained: trained.collect(),
+        })
+    }
+}
+
+/// The lowest layer of `model` (in training) that gradients have to reach: 0 if the embeddings are
+/// trained, the number of layers if only the head is. Everything below is a fixed function of the
+/// text.
+pub fn lowest_trained_layer(model: &SequenceClassifier) -> usize {
+    struct Lowest {
+        path: Vec<String>,
+        lowest: usize,
+    }
+    impl ModuleVisitor for Lowest {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.into());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.val().is_require_grad() {
+                let path = self.path.join(".");
+                let at = match path.starts_with("embeddings.") {
+                    true => Some(0),
+                    false => layer(&path),
+                };
+                self.lowest = self.lowest.min(at.unwrap_or(usize::MAX));
+            }
+        }
+    }
+    let mut visitor = Lowest {
+        path: Vec::new(),
+        lowest: model.layers.len(),
+    };
+    model.visit(&mut visitor);
+    visitor.lowest
+}
+
+fn elements(parameters: &[Parameter]) -> u64 {
+    let each = parameters.iter().map(Parameter::num_elements);
+    each.sum::<usize>() as u64
+}
+
+/// A few parameters with names like the pattern.
+fn nearest(pattern: &str, all: &[Parameter]) -> String {
+    let mut scored: Vec<_> = all
+        .iter()
+        .map(|parameter| {
+            let parts = parameter.name.split('.');
+            let parts = parts.map(|part| strsim::jaro_winkler(pattern, part));
+            let whole = strsim::jaro_winkler(pattern, &parameter.name);
+            (parts.fold(whole, f64::max), parameter.name.as_str())
+        })
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names = scored.into_iter().take(4).map(|(_, name)| name);
+    names.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,225 @@
+//! The plan of a run that has begun: as `plan.toml` has it now, and as the run was trained.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
+use finetune_data::shell_word;
+use toml::Table;
+
+use crate::{Difference, Manifest, TrainError, TrainPlan, plan::difference::differences};
+
+/// Name of the plan in a run directory, and of its copy in a checkpoint.
+pub(crate) const PLAN: &str = "plan.toml";
+
+/// The plan of a run. `plan.toml` can be edited, cut or damaged, and what it says then is not what the
+/// run was trained by. That is in `manifest.json` and in each checkpoint, with checksums.
+#[derive(Debug)]
+pub struct SavedPlan {
+    /// What `plan.toml` says, or what is wrong with it.
+    written: Result<TrainPlan, String>,
+    /// What the run was trained by.
+    trained: TrainPlan,
+}
+
+impl SavedPlan {
+    /// Reads the plan of a run directory.
+    pub(crate) fn read(run: &Path) -> Result<Self, TrainError> {
+        let path = run.join(PLAN);
+        let no_run = |problem: String| TrainError::NoRun {
+            path: run.into(),
+            problem,
+        };
+        let bytes = fs::read(&path).map_err(|error| no_run(error.to_string()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let written = toml::from_str::<TrainPlan>(&text).map_err(|error| error.to_string());
+        let manifest = Manifest::read(run).ok().flatten();
+        let manifest = manifest.and_then(Manifest::verified_plan);
+        // As a rule the two are the same, and no checkpoint needs to be read.
+        if let (Ok(written), Some(manifest)) = (&written, &manifest)
+            && written == manifest
+        {
+            return Ok(Self::unchanged(written.clone()));
+        }
+        let checkpoint = checkpoint_plan(&run.join("checkpoints"));
+        let written = match written {
+            // Killed between the manifest and the plan of a session that changed something.
+            Ok(written) if checkpoint.as_ref() == Some(&written) => {
+                return Ok(Self::unchanged(written));
+            }
+            Ok(written) => Ok(written),
+            Err(problem) => Err(problem),
+        };
+        match (manifest.or(checkpoint), written) {
+            (Some(trained), written) => Ok(Self {
+                written: written.map_err(|problem| damaged(&path, &text, &trained, &problem)),
+                trained,
+            }),
+            // Begun, and killed at once: nothing was trained by any other plan.
+            (None, Ok(written)) => Ok(Self::unchanged(written)),
+            (None, Err(problem)) => Err(no_run(format!("{PLAN}: {problem}"))),
+        }
+    }
+
+    fn unchanged(plan: TrainPlan) -> Self {
+        Self {
+            written: Ok(plan.clone()),
+            trained: plan,
+        }
+    }
+
+    /// What the run was trained by so far.
+    pub fn trained(&self) -> &TrainPlan {
+        &self.trained
+    }
+
+    /// What `plan.toml` says.
+    ///
+    /// # Errors
+    /// [`TrainError::Plan`] if it is damaged.
+    pub fn written(&self) -> Result<&TrainPlan, TrainError> {
+        let written = self.written.as_ref();
+        written.map_err(|problem| TrainError::Plan(problem.clone()))
+    }
+
+    /// The differences between what the run was trained by and `now` that are let pass.
+    ///
+    /// # Errors
+    /// [`TrainError::Plan`] by key for all others that are not `accepted`, as
+    /// [`TrainPlan::check_resumable`]; where it is `plan.toml` that has them, with how to bring them back.
+    pub fn check_resumable(
+        &self,
+        now: &TrainPlan,
+        accepted: &[String],
+    ) -> Result<Vec<Difference>, TrainError> {
+        let checked = self.trained.check_resumable(now, accepted);
+        let (Err(TrainError::Plan(message)), Ok(written)) = (&checked, &self.written) else {
+            return checked;
+        };
+        let edits = self.trained.differences(written)?;
+        let (_, refused) = self.trained.sorted_differences(now, accepted)?;
+        let back: Vec<_> = refused
+            .iter()
+            .filter(|difference| edits.contains(difference) && !difference.saved.is_empty())
+            .map(|difference| {
+                let setting = format!("{}={}", difference.key, difference.saved);
+                format!("--set {}", shell_word(&setting))
+            })
+            .collect();
+        if back.is_empty() {
+            return checked;
+        }
+        Err(TrainError::Plan(format!(
+            "{PLAN} was changed since the run was last worked on: {message}. To go on as before, add {}",
+            back.join(" ")
+        )))
+    }
+}
+
+/// A path as an argument.
+fn typed(path: &Path) -> String {
+    shell_word(&path.display().to_string())
+}
+
+/// The plan of the newest whole checkpoint that has one.
+fn checkpoint_plan(checkpoints: &Path) -> Option<TrainPlan> {
+    let text = fs::read_to_string(checkpoint_file(checkpoints)?).ok()?;
+    toml::from_str(&text).ok()
+}
+
+/// Its file.
+fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
+    let directory = CheckpointDirectory::new(checkpoints);
+    let steps = directory.steps().ok()?.into_iter().rev();
+    let file = |step| {
+        let checkpoint = Checkpoint::open_manifest(directory.path_of(step)).ok()?;
+        checkpoint.verified(PLAN).ok()
+    };
+    steps.filter_map(file).next()
+}
+
+/// Of a run that has lost its plan: that it has, and where there is a copy.
+pub(crate) fn lost(run: &Path) -> Option<String> {
+    let Some(copy) = checkpoint_file(&run.join("checkpoints")) else {
+        let was_a_run = matches!(Manifest::read(run), Ok(Some(_)));
+        return was_a_run.then(|| {
+            format!("it has what is left of a run, but no {PLAN} and no checkpoint to go on from")
+        });
+    };
+    Some(format!(
+        "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
+        typed(&copy),
+        typed(&run.join(PLAN))
+    ))
+}
+
+/// That the plan's file cannot be read as one: the keys that are not what they were, and how to bring
+/// them back.
+fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> String {
+    let mut message = format!("{} is damaged: {}", path.display(), problem.trim_end());
+    if let (Ok(was), Ok(is)) = (trained.to_table(), text.parse::<Table>()) {
+        for difference in differences(was, is) {
+            message += &format!("\n  {difference}");
+        }
+    }
+    let checkpoints = path.with_file_name("checkpoints");
+    message += &match checkpoint_file(&checkpoints) {
+        Some(copy) => format!(
+            "\nThe newest checkpoint has it whole; bring it back with\n  cp {} {}",
+            typed(&copy),
+            typed(path)
+        ),
+        None => "\nThere is no checkpoint yet, so nothing is lost: begin the run anew with another --output"
+            .to_string(),
+    };
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(edit: impl FnOnce(&mut TrainPlan)) -> SavedPlan {
+        let trained = TrainPlan::default();
+        let mut written = trained.clone();
+        edit(&mut written);
+        SavedPlan {
+            written: Ok(written),
+            trained,
+        }
+    }
+
+    #[test]
+    fn an_edit_is_refused_by_key_with_how_to_take_it_back() {
+        let plan = saved(|plan| plan.learning_rate = 0.5);
+        let written = plan.written.as_ref().unwrap().clone();
+        let message = plan.check_resumable(&written, &[]).unwrap_err().to_string();
+        for part in [
+            "plan.toml was changed",
+            "learning_rate: 0.00005 in the run, now 0.5",
+            "--accept learning_rate",
+            "--set learning_rate=0.00005",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        let accepted = ["learning_rate".to_string()];
+        assert_eq!(plan.check_resumable(&written, &accepted).unwrap().len(), 1);
+        // What somebody asks for now is no edit.
+        let asked = TrainPlan {
+            seed: 7,
+            ..TrainPlan::default()
+        };
+        let message = plan.check_resumable(&asked, &[]).unwrap_err().to_string();
+        assert!(!message.contains("plan.toml was changed"), "{message}");
+    }
+
+    #[test]
+    fn what_is_harmless_passes() {
+        let plan = saved(|plan| plan.save_total_limit = 9);
+        let written = plan.written.as_ref().unwrap().clone();
+        let passed = plan.check_resumable(&written, &[]).unwrap();
+        assert_eq!(passed[0].key, "save_total_limit");
+    }
+}

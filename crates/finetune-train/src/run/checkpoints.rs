@@ -1,0 +1,225 @@
+//! Checkpoints of a run: a model directory that opens like any other, with what training needs to
+//! go on.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+
+use burn::Tensor;
+use finetune_checkpoint::{
+    BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
+};
+use finetune_models::{SequenceClassifier, TOKENIZER_FILES};
+use finetune_peft::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
+    data_bytes, stream_tensors,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    ADAPTER, Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState,
+    model::parameters::visit_parameters,
+    plan::saved::PLAN,
+    watch::event_log::{EVENTS, SavedLog},
+};
+
+/// File of the [`SavedState`].
+pub(crate) const STATE: &str = "state.json";
+/// File of the optimizer's and the moving average's tensors.
+pub(crate) const OPTIMIZER: &str = "optimizer.safetensors";
+/// What the names of the moving average's tensors begin with.
+pub(crate) const EMA: &str = "ema.";
+/// File of the trained parameters by path, where the model's file has them in another form: an
+/// adapter's (PiSSA's is converted), or the moving average.
+pub(crate) const TRAINED: &str = "trained.safetensors";
+
+/// Files of a checkpoint that a model does not have.
+pub(crate) const NOT_OF_THE_MODEL: [&str; 5] = [STATE, OPTIMIZER, TRAINED, PLAN, EVENTS];
+
+/// The content of [`STATE`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedState {
+    pub train: TrainState,
+    /// Steps that each parameter has taken.
+    pub optimizer_steps: BTreeMap<String, u64>,
+}
+
+/// What the checkpoints of a session cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct SavingCost {
+    /// Checkpoints written.
+    pub checkpoints: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Time that writing them took, beside the training.
+    pub write_seconds: f64,
+    /// Time that the training waited for it.
+    pub stall_seconds: f64,
+}
+
+/// The checkpoints of a run, written in the background.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    writer: BackgroundWriter,
+    cost: SavingCost,
+    adapter: Option<AdapterFile>,
+    tokenizer_from: PathBuf,
+    /// The plan's text.
+    plan: String,
+    events: PathBuf,
+    /// Text of `finetune.json`.
+    settings: String,
+}
+
+impl Checkpoints {
+    /// Takes the run's directory of checkpoints; one run only can have it. Which is the best says the
+    /// state that the run goes on from, which has verified.
+    pub fn open(
+        plan: &TrainPlan,
+        run: &RunDirectory,
+        adapter: Option<AdapterFile>,
+        state: &TrainState,
+    ) -> Result<Self, TrainError> {
+        let retention = Retention {
+            keep_last: plan.save_total_limit,
+            byte_budget: (plan.save_bytes_limit > 0).then_some(plan.save_bytes_limit),
+        };
+        let mut store = CheckpointStore::open(run.checkpoints(), retention)?;
+        if plan.load_best_model_at_end {
+            store.trust_best(state.best.as_ref().map(|best| best.step))?;
+        }
+        if store.directory().path_of(state.step).exists() {
+            store.tidy(state.step);
+        }
+        Ok(Self {
+            writer: BackgroundWriter::until_error(store)?,
+            cost: SavingCost::default(),
+            adapter,
+            tokenizer_from: run.tokenizer_from().into(),
+            plan: plan.to_toml()?,
+            events: run.events(),
+            settings: run.settings().to_json(),
+        })
+    }
+
+    pub fn directory(&self) -> &CheckpointDirectory {
+        self.writer.directory()
+    }
+
+    /// The adapter that is trained, if one is.
+    pub fn adapter(&self) -> Option<&AdapterFile> {
+        self.adapter.as_ref()
+    }
+
+    /// Saves in the background. The tensors are shared until they are written, not copied; waits
+    /// only while the checkpoint before is still being written.
+    pub fn save(
+        &mut self,
+        learner: &Learner,
+        state: &TrainState,
+        best: bool,
+    ) -> Result<(), TrainError> {
+        let started = Instant::now();
+        let content = self.content(learner, state)?;
+        if let Err(error) = self.writer.submit(state.step, content, best) {
+            // The save that failed says why.
+            self.poll()?;
+            return Err(error.into());
+        }
+        self.cost.stall_seconds += started.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn content(&self, learner: &Learner, state: &TrainState) -> Result<Content, TrainError> {
+        let result = learner.result();
+        let (optimizer, ema) = learner.states();
+        let saved = SavedState {
+            train: state.clone(),
+            optimizer_steps: optimizer.steps,
+        };
+        let json = serde_json::to_vec_pretty(&saved)
+            .map_err(|error| TrainError::Plan(format!("cannot write the state: {error}")))?;
+        let config = result.config();
+        let mut content = Content::new(json!({ "step": state.step }))
+            .bytes(STATE, json)
+            .bytes(PLAN, self.plan.clone())
+            .bytes("config.json", config.to_json())
+            .bytes(ModelSettings::FILE, self.settings.clone());
+        if let Some(log) = SavedLog::among(&state.observers) {
+            content = log.copy_into(content, self.events.clone());
+        }
+        for name in TOKENIZER_FILES {
+            let path = self.tokenizer_from.join(name);
+            if path.exists() {
+                content = content.copy(name, path);
+            }
+        }
+        let (file, tensors) = match &self.adapter {
+            None => ("model.safetensors", result.file_tensors()),
+            Some(adapter) => {
+                content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, &result)?);
+                let tensors = adapter_tensors(&result, ADAPTER, &adapter.config)?;
+                (ADAPTER_WEIGHTS, tensors)
+            }
+        };
+        content = tensors_file(content, file, tensors);
+        if self.adapter.is_some() || learner.is_averaged() {
+            let trained = trained_tensors(&learner.model);
+            content = tensors_file(content, TRAINED, trained.into_iter().map(named).collect());
+        }
+        let ema = ema.tensors.into_iter();
+        let ema = ema.map(|(path, tensor)| (format!("{EMA}{path}"), tensor));
+        let tensors = optimizer.tensors.into_iter().chain(ema);
+        Ok(tensors_file(
+            content,
+            OPTIMIZER,
+            tensors.map(named).collect(),
+        ))
+    }
+
+    /// What saves that ended since have to say.
+    pub fn poll(&mut self) -> Result<Vec<String>, TrainError> {
+        notes(self.writer.poll(), &mut self.cost)
+    }
+
+    /// Waits for the last save.
+    pub fn finish(mut self) -> Result<(Vec<String>, SavingCost), TrainError> {
+        let notes = notes(self.writer.finish(), &mut self.cost)?;
+        Ok((notes, self.cost))
+    }
+}
+
+fn notes(
+    saved: Vec<Result<Saved, finetune_checkpoint::CheckpointError>>,
+    cost: &mut SavingCost,
+) -> Result<Vec<String>, TrainError> {
+    let mut notes = Vec::new();
+    for saved in saved {
+        let saved = saved?;
+        cost.checkpoints += 1;
+        cost.bytes += saved.bytes;
+        cost.write_seconds += saved.seconds;
+        notes.extend(saved.notes.iter().map(ToString::to_string));
+    }
+    Ok(notes)
+}
+
+fn tensors_file(content: Content, name: &str, tensors: Vec<NamedTensor>) -> Content {
+    let bytes = data_bytes(&tensors);
+    content.writer(name, Some(bytes), move |out| stream_tensors(tensors, out))
+}
+
+fn named((name, tensor): (String, Tensor<1>)) -> NamedTensor {
+    let shape = tensor.shape().dims::<1>().to_vec();
+    NamedTensor::vector(name, tensor, shape)
+}
+
+/// The parameters that take gradients, by path.
+fn trained_tensors(model: &SequenceClassifier) -> Vec<(String, Tensor<1>)> {
+    let mut tensors = Vec::new();
+    visit_parameters(model, &mut |parameter| {
+        if parameter.trained {
+            tensors.push((parameter.path.to_string(), parameter.values));
+        }
+    });
+    tensors
+}

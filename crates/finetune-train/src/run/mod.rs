@@ -1,0 +1,13 @@
+//! A run from its start to its end: directory, steps, evaluations, checkpoints, result.
+
+pub(crate) mod after_step;
+pub(crate) mod best;
+pub(crate) mod checkpoints;
+pub(crate) mod directory;
+pub(crate) mod early_stopping;
+pub(crate) mod epochs;
+pub(crate) mod kept_model;
+pub(crate) mod manifest;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod steps;

@@ -1,0 +1,216 @@
+//! Where a run begins: at the base model, or at a checkpoint.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    Tensor,
+    tensor::{Device, TensorData},
+};
+use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
+use finetune_models::{ModelConfig, SafetensorsFile, SequenceClassifier};
+use serde_json::Value;
+
+use crate::{
+    EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
+    TrainState,
+    model::parameters::{ParameterMap, map_parameters},
+    prepare,
+    run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
+};
+
+/// A model with all that belongs to a point of its training.
+#[derive(Debug)]
+pub struct Start {
+    /// The model.
+    pub prepared: Prepared,
+    /// What has been done.
+    pub state: TrainState,
+    /// The optimizer's state.
+    pub optimizer: OptimizerState,
+    /// The moving average's state.
+    pub ema: EmaState,
+    /// The checkpoint that it is taken from.
+    pub checkpoint: Option<PathBuf>,
+    /// Newer checkpoints that were passed over, and why.
+    pub damaged: Vec<String>,
+}
+
+impl Start {
+    /// The beginning of a run.
+    pub fn fresh(prepared: Prepared) -> Self {
+        Self {
+            prepared,
+            state: TrainState::new(),
+            optimizer: OptimizerState::default(),
+            ema: EmaState::default(),
+            checkpoint: None,
+            damaged: Vec::new(),
+        }
+    }
+
+    /// The newest whole checkpoint of a run, or its beginning if it has none. `base` is the
+    /// directory of the base model.
+    pub fn newest(
+        plan: &TrainPlan,
+        run: &RunDirectory,
+        base: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let Some(found) = CheckpointDirectory::new(run.checkpoints()).newest_valid()? else {
+            return Ok(Self::fresh(prepare(plan, base, device)?));
+        };
+        let mut start = Self::at(plan, &found.checkpoint, base, device)?;
+        let damaged = found.damaged.into_iter();
+        start.damaged = damaged.map(|(_, error)| error.to_string()).collect();
+        Ok(start)
+    }
+
+    fn at(
+        plan: &TrainPlan,
+        checkpoint: &Checkpoint,
+        base: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let saved = read_state(&checkpoint.file(STATE)?)?;
+        // An adapter's base stays as it is; everything else is in the checkpoint's own model.
+        let mut prepared = match plan.strategy.is_adapter() {
+            true => prepare(plan, base, device)?,
+            false => prepare(plan, checkpoint.path(), device)?,
+        };
+        // Later plans have the hash of the base's files, which was compared or accepted.
+        if plan.strategy.is_adapter() && plan.model_files.is_empty() {
+            check_config(checkpoint, prepared.model.config())?;
+        }
+        if checkpoint.names().any(|name| name == TRAINED) {
+            let trained = read_tensors(&checkpoint.file(TRAINED)?, device)?;
+            prepared.model = overlay(prepared.model, trained)?;
+        }
+        let (mut optimizer, mut ema) = (Vec::new(), Vec::new());
+        for (name, tensor) in read_tensors(&checkpoint.file(OPTIMIZER)?, device)? {
+            match name.strip_prefix(EMA) {
+                Some(path) => ema.push((path.to_string(), tensor)),
+                None => optimizer.push((name, tensor)),
+            }
+        }
+        Ok(Self {
+            prepared,
+            state: saved.train,
+            optimizer: OptimizerState {
+                tensors: optimizer,
+                steps: saved.optimizer_steps,
+            },
+            ema: EmaState { tensors: ema },
+            checkpoint: Some(checkpoint.path().into()),
+            damaged: Vec::new(),
+        })
+    }
+}
+
+/// Refuses a base model whose configuration is not the one that the adapter's checkpoint was trained
+/// with.
+fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainError> {
+    // They say who wrote the file, and from where.
+    const INFORMATION: [&str; 2] = ["transformers_version", "_name_or_path"];
+    let path = checkpoint.file("config.json")?;
+    let was = ModelConfig::from_directory(checkpoint.path())?.to_json();
+    let parse = |text: &str| {
+        let json: Result<BTreeMap<String, Value>, _> = serde_json::from_str(text);
+        json.map_err(|error| TrainError::Plan(format!("{}: {error}", path.display())))
+    };
+    let (was, now) = (parse(&was)?, parse(&now.to_json())?);
+    let text = |config: &BTreeMap<String, Value>, key: &String| match config.get(key) {
+        Some(value) => value.to_string(),
+        None => "not set".into(),
+    };
+    let mut changed: Vec<_> = was
+        .keys()
+        .chain(now.keys())
+        .filter(|key| was.get(*key) != now.get(*key) && !INFORMATION.contains(&key.as_str()))
+        .map(|key| {
+            format!(
+                "  {key}: {} in the run, now {}",
+                text(&was, key),
+                text(&now, key)
+            )
+        })
+        .collect();
+    changed.sort();
+    changed.dedup();
+    match changed.is_empty() {
+        true => Ok(()),
+        false => Err(TrainError::Plan(format!(
+            "the base model's config.json is not the one that the run began with:\n{}\nBring it back, or start another run",
+            changed.join("\n")
+        ))),
+    }
+}
+
+fn read_state(path: &Path) -> Result<SavedState, TrainError> {
+    let problem = |problem: String| {
+        TrainError::Plan(format!("cannot go on from {}: {problem}", path.display()))
+    };
+    let text = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
+    let version = json["train"]["version"].as_u64().unwrap_or(0);
+    if version > u64::from(STATE_VERSION) {
+        return Err(problem(format!(
+            "it was written by a newer version (state version {version}, this program reads up to {STATE_VERSION}); update finetune"
+        )));
+    }
+    serde_json::from_value(json).map_err(|error| problem(error.to_string()))
+}
+
+fn read_tensors(path: &Path, device: &Device) -> Result<Vec<(String, Tensor<1>)>, TrainError> {
+    let mut file = SafetensorsFile::open(path)?;
+    let names = file.names();
+    let read = |name: String| {
+        let values = file.read_f32(&name)?;
+        let length = values.len();
+        let tensor = Tensor::from_data(TensorData::new(values, [length]), device);
+        Ok((name, tensor))
+    };
+    names.into_iter().map(read).collect()
+}
+
+/// Puts trained parameters in their places. What has no place, or another size, is an error.
+fn overlay(
+    model: SequenceClassifier,
+    trained: Vec<(String, Tensor<1>)>,
+) -> Result<SequenceClassifier, TrainError> {
+    struct Overlay {
+        trained: BTreeMap<String, Tensor<1>>,
+        wrong: Vec<String>,
+    }
+    impl ParameterMap for Overlay {
+        fn wants(&mut self, path: &str, _trained: bool) -> bool {
+            self.trained.contains_key(path)
+        }
+        fn map(&mut self, path: &str, shape: &[usize], values: Tensor<1>) -> Tensor<1> {
+            match self.trained.remove(path) {
+                Some(found) if found.dims() == [shape.iter().product::<usize>()] => found,
+                _ => {
+                    self.wrong.push(path.into());
+                    values
+                }
+            }
+        }
+    }
+    let mut overlay = Overlay {
+        trained: trained.into_iter().collect(),
+        wrong: Vec::new(),
+    };
+    let model = map_parameters(model, &mut overlay);
+    let mut wrong = overlay.wrong;
+    wrong.extend(overlay.trained.into_keys());
+    match wrong.is_empty() {
+        true => Ok(model),
+        false => Err(TrainError::State {
+            what: "model",
+            problem: format!("{} have no place in it", wrong.join(", ")),
+        }),
+    }
+}

@@ -1,0 +1,121 @@
+//! An exponential moving average of the trained weights.
+
+use std::collections::BTreeMap;
+
+use burn::Tensor;
+use finetune_kernels::moving_average;
+use finetune_models::SequenceClassifier;
+
+use crate::{
+    TrainError,
+    model::parameters::{ParameterMap, Visited, map_parameters, visit_parameters},
+};
+
+/// The average of the trained parameters over the steps, for evaluating and saving in their place:
+/// torch's `AveragedModel` with `get_ema_multi_avg_fn(decay)`. What is not trained has no average
+/// and takes no memory.
+#[derive(Debug)]
+pub struct Ema {
+    decay: f64,
+    averages: BTreeMap<String, Tensor<1>>,
+}
+
+/// The averages by path, flattened. They share memory with the [`Ema`] until its next update, which
+/// then writes elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct EmaState {
+    /// `PATH`, such as `layers.0.query.weight`, and the average.
+    pub tensors: Vec<(String, Tensor<1>)>,
+}
+
+impl Ema {
+    /// An average that keeps the share `decay` of itself in each update, such as 0.999.
+    pub fn new(decay: f64) -> Result<Self, TrainError> {
+        match (0.0..1.0).contains(&decay) {
+            true => Ok(Self {
+                decay,
+                averages: BTreeMap::new(),
+            }),
+            false => Err(TrainError::Plan(format!(
+                "ema_decay is {decay:?}; expected a number of at least 0 and below 1, such as 0.999"
+            ))),
+        }
+    }
+
+    /// Takes in the weights after an optimizer step. A parameter's first is its average; one that
+    /// is unfrozen later joins then.
+    pub fn update(&mut self, model: &SequenceClassifier) {
+        visit_parameters(model, &mut |parameter| {
+            if !parameter.trained {
+                return;
+            }
+            let average = match self.averages.remove(parameter.path) {
+                Some(average) => moving_average(average, parameter.values, self.decay),
+                None => parameter.values,
+            };
+            self.averages.insert(parameter.path.into(), average);
+        });
+    }
+
+    /// `model` with the averages in the place of its weights. Memory is shared with them; a
+    /// `model.clone()` given here costs nothing either.
+    pub fn averaged(&self, model: SequenceClassifier) -> SequenceClassifier {
+        struct Replace<'a>(&'a BTreeMap<String, Tensor<1>>);
+        impl ParameterMap for Replace<'_> {
+            fn wants(&mut self, path: &str, _trained: bool) -> bool {
+                self.0.contains_key(path)
+            }
+            fn map(&mut self, path: &str, _shape: &[usize], values: Tensor<1>) -> Tensor<1> {
+                self.0.get(path).cloned().unwrap_or(values)
+            }
+        }
+        map_parameters(model, &mut Replace(&self.averages))
+    }
+
+    /// What has to be saved so that a later [`restore`](Self::restore) goes on to the same bits.
+    pub fn state(&self) -> EmaState {
+        let tensors = self.averages.iter();
+        let tensors = tensors.map(|(path, tensor)| (path.clone(), tensor.clone()));
+        EmaState {
+            tensors: tensors.collect(),
+        }
+    }
+
+    /// Goes on from saved averages of parameters of `model`, on its device. A trained parameter
+    /// without one joins at the next update, as one that is unfrozen then. What is unknown or of
+    /// another size is an error, and the average stays as it was.
+    pub fn restore(
+        &mut self,
+        model: &SequenceClassifier,
+        saved: EmaState,
+    ) -> Result<(), TrainError> {
+        let mut tensors: BTreeMap<_, _> = saved.tensors.into_iter().collect();
+        let mut averages = BTreeMap::new();
+        let mut problem = None;
+        visit_parameters(model, &mut |Visited { path, shape, .. }| {
+            let Some(tensor) = tensors.remove(path) else {
+                return;
+            };
+            let found = tensor.shape().num_elements();
+            let expected: usize = shape.iter().product();
+            if found != expected {
+                problem.get_or_insert(format!(
+                    "{path} has {found} elements; expected {expected} for a parameter of shape {shape:?}"
+                ));
+            }
+            averages.insert(path.to_string(), tensor);
+        });
+        let unknown = tensors.keys().next();
+        let unknown = unknown.map(|path| format!("the model has no {path}"));
+        match problem.or(unknown) {
+            Some(problem) => Err(TrainError::State {
+                what: "weight average",
+                problem,
+            }),
+            None => {
+                self.averages = averages;
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One optimizer step: loss, gradients, optimizer, learning rate.
+
+pub(crate) mod batch;
+pub(crate) mod ema;
+pub(crate) mod facts;
+pub(crate) mod gradient;
+pub(crate) mod gradients;
+pub(crate) mod learner;
+pub(crate) mod optimizer;
+pub(crate) mod schedule;
+pub(crate) mod trial;

@@ -1,0 +1,156 @@
+//! Which parameters decay, and which learn faster than others.
+
+use crate::{TrainError, model::parameters::layer};
+
+/// Weight decay and learning rates by the part of the model.
+///
+/// With a `layerwise_lr_decay` below 1 the learning rate falls from the head to the embeddings by
+/// that factor each layer: what lies deeper is more general and should change less. This is the
+/// discriminative fine-tuning of ULMFiT (Howard & Ruder 2018), used for BERT by Sun et al. (2019)
+/// and ELECTRA (Clark et al. 2020).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParameterGroups {
+    /// Weight decay of all but biases and norms.
+    pub weight_decay: f64,
+    /// Factor of the learning rate per layer down from the head; 1: off.
+    pub layerwise_lr_decay: f64,
+    /// Factor of the head's learning rate.
+    pub head_lr_scale: f64,
+    /// Number of encoder layers.
+    pub num_layers: usize,
+}
+
+/// What is different for one parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParameterGroup {
+    /// Factor of the learning rate.
+    pub learning_rate_scale: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+}
+
+impl ParameterGroups {
+    /// One learning rate for all.
+    pub fn new(weight_decay: f64, num_layers: usize) -> Self {
+        Self {
+            weight_decay,
+            layerwise_lr_decay: 1.0,
+            head_lr_scale: 1.0,
+            num_layers,
+        }
+    }
+
+    /// Refuses illegal values; the message names the key.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let above_0 = |value: f64| value > 0.0 && value.is_finite();
+        for (legal, key, value, expected) in [
+            (
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "weight_decay",
+                self.weight_decay,
+                "0 or more",
+            ),
+            (
+                above_0(self.layerwise_lr_decay) && self.layerwise_lr_decay <= 1.0,
+                "layerwise_lr_decay",
+                self.layerwise_lr_decay,
+                "a number above 0 and at most 1 (off)",
+            ),
+            (
+                above_0(self.head_lr_scale),
+                "head_lr_scale",
+                self.head_lr_scale,
+                "a number above 0",
+            ),
+        ] {
+            if !legal {
+                return Err(TrainError::Plan(format!(
+                    "{key} is {value:?}; expected {expected}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The group of the parameter at `path`. Adapters go with the layer that they are part of, and
+    /// decay. Of the head (and adapters' copies of its modules) the scale is `head_lr_scale`; of
+    /// layer `k`, from 0, `layerwise_lr_decay^(num_layers - k)`; of the embeddings
+    /// `layerwise_lr_decay^(num_layers + 1)`.
+    pub fn at(&self, path: &str) -> ParameterGroup {
+        let down = |layers: usize| self.layerwise_lr_decay.powf(layers as f64);
+        let learning_rate_scale = match (path.split('.').next(), layer(path)) {
+            (Some("head"), _) => self.head_lr_scale,
+            (Some("embeddings"), _) => down(self.num_layers + 1),
+            (_, Some(number)) => down(self.num_layers.saturating_sub(number)),
+            _ => 1.0,
+        };
+        ParameterGroup {
+            learning_rate_scale,
+            weight_decay: match decays(path) {
+                true => self.weight_decay,
+                false => 0.0,
+            },
+        }
+    }
+}
+
+/// Whether weight decay applies: not to biases and norms, as in transformers' Trainer.
+fn decays(path: &str) -> bool {
+    !path.ends_with(".bias") && !path.contains("norm.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_depth_and_kind() {
+        let groups = ParameterGroups {
+            layerwise_lr_decay: 0.5,
+            head_lr_scale: 3.0,
+            ..ParameterGroups::new(0.1, 2)
+        };
+        for (path, learning_rate_scale, weight_decay) in [
+            ("head.classifier.weight", 3.0, 0.1),
+            ("head.dense.bias", 3.0, 0.0),
+            ("head.dense.adapters.0.kind.Copy.weight", 3.0, 0.1),
+            ("layers.1.query.weight", 0.5, 0.1),
+            ("layers.1.query.adapters.0.kind.Lora.a", 0.5, 0.1),
+            ("layers.0.output_norm.gamma", 0.25, 0.0),
+            ("layers.0.up.bias", 0.25, 0.0),
+            ("embeddings.word", 0.125, 0.1),
+            ("embeddings.norm.beta", 0.125, 0.0),
+        ] {
+            let expected = ParameterGroup {
+                learning_rate_scale,
+                weight_decay,
+            };
+            assert_eq!(groups.at(path), expected, "{path}");
+        }
+        groups.check().unwrap();
+    }
+
+    #[test]
+    fn what_is_illegal_is_named() {
+        for (groups, key) in [
+            (ParameterGroups::new(-0.1, 2), "weight_decay"),
+            (
+                ParameterGroups {
+                    layerwise_lr_decay: 1.5,
+                    ..ParameterGroups::new(0.0, 2)
+                },
+                "layerwise_lr_decay",
+            ),
+            (
+                ParameterGroups {
+                    head_lr_scale: 0.0,
+                    ..ParameterGroups::new(0.0, 2)
+                },
+                "head_lr_scale",
+            ),
+        ] {
+            let error = groups.check().unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Optimizers over a model's parameters.
+
+mod config;
+mod groups;
+mod state;
+mod update;
+
+use std::collections::BTreeMap;
+
+use burn::Tensor;
+use finetune_models::SequenceClassifier;
+
+use crate::{
+    ParameterGradients,
+    model::parameters::{ParameterMap, map_parameters},
+    step::gradient::Gradient,
+};
+
+pub use config::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};
+pub use groups::{ParameterGroup, ParameterGroups};
+pub use state::OptimizerState;
+
+use state::ParameterState;
+use update::StepSettings;
+
+/// An optimizer and what it remembers of each parameter: nothing of those that never had a
+/// gradient. Each parameter counts its own steps, as in torch, so that one that is unfrozen later
+/// has the bias correction of a first step.
+#[derive(Debug)]
+pub struct Optimizer {
+    config: OptimizerConfig,
+    groups: ParameterGroups,
+    states: BTreeMap<String, ParameterState>,
+}
+
+impl Optimizer {
+    /// An optimizer before its first step.
+    pub fn new(config: OptimizerConfig, groups: ParameterGroups) -> Self {
+        Self {
+            config,
+            groups,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// One step: every parameter with a gradient moves. `momentum`, if there is one, takes the
+    /// place of SGD's momentum or Adam's first beta; the gradients are multiplied with
+    /// `gradient_scale` first. Parameters and moments are written in place where nobody else holds
+    /// them, and each gradient is freed as soon as it is used.
+    pub fn step(
+        &mut self,
+        model: SequenceClassifier,
+        gradients: ParameterGradients,
+        learning_rate: f64,
+        momentum: Option<f64>,
+        gradient_scale: f64,
+    ) -> SequenceClassifier {
+        let mut step = Step {
+            optimizer: self,
+            gradients: gradients.into_inner().into_iter().collect(),
+            learning_rate,
+            momentum,
+            gradient_scale,
+        };
+        map_parameters(model, &mut step)
+    }
+}
+
+/// One step in progress.
+struct Step<'a> {
+    optimizer: &'a mut Optimizer,
+    gradients: BTreeMap<String, Gradient>,
+    learning_rate: f64,
+    momentum: Option<f64>,
+    gradient_scale: f64,
+}
+
+impl ParameterMap for Step<'_> {
+    fn wants(&mut self, path: &str, _trained: bool) -> bool {
+        self.gradients.contains_key(path)
+    }
+
+    fn map(&mut self, path: &str, shape: &[usize], parameter: Tensor<1>) -> Tensor<1> {
+        let Some(gradient) = self.gradients.remove(path) else {
+            return parameter;
+        };
+        let group = self.optimizer.groups.at(path);
+        let state = self.optimizer.states.entry(path.into()).or_default();
+        state.step += 1;
+        let settings = StepSettings {
+            learning_rate: self.learning_rate,
+            learning_rate_scale: group.learning_rate_scale,
+            weight_decay: group.weight_decay,
+            momentum: self.momentum,
+            gradient_scale: self.gradient_scale,
+        };
+        self.optimizer
+            .config
+            .update(parameter, gradient, shape, state, settings)
+    }
+}

@@ -1,0 +1,174 @@
+//! One step of one parameter.
+
+use burn::Tensor;
+use finetune_kernels::{
+    AdafactorStep, AdamStep, SgdStep, TableRows, adafactor_factored_update, adafactor_update,
+    adam_rows_step, adam_step, moving_average, sgd_momentum_step, sgd_step, square_sum,
+};
+
+use super::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig, state::ParameterState};
+use crate::step::gradient::Gradient;
+
+/// What the step is told from outside.
+#[derive(Clone, Copy)]
+pub(super) struct StepSettings {
+    /// The schedule's.
+    pub learning_rate: f64,
+    /// The parameter group's factor of it.
+    pub learning_rate_scale: f64,
+    pub weight_decay: f64,
+    /// In the place of the optimizer's own.
+    pub momentum: Option<f64>,
+    pub gradient_scale: f64,
+}
+
+impl OptimizerConfig {
+    /// The new values of `parameter`; `state` has counted this step already.
+    pub(super) fn update(
+        &self,
+        parameter: Tensor<1>,
+        gradient: Gradient,
+        shape: &[usize],
+        state: &mut ParameterState,
+        settings: StepSettings,
+    ) -> Tensor<1> {
+        match self {
+            Self::AdamW(config) => adam(*config, true, parameter, gradient, state, settings),
+            Self::Adam(config) => adam(*config, false, parameter, gradient, state, settings),
+            Self::Sgd(config) => sgd(*config, parameter, gradient.whole(), state, settings),
+            Self::Adafactor(config) => {
+                adafactor(config, parameter, gradient.whole(), shape, state, settings)
+            }
+        }
+    }
+}
+
+fn adam(
+    config: AdamConfig,
+    decoupled_weight_decay: bool,
+    parameter: Tensor<1>,
+    gradient: Gradient,
+    state: &mut ParameterState,
+    settings: StepSettings,
+) -> Tensor<1> {
+    let length = parameter.shape().num_elements();
+    let step = AdamStep {
+        learning_rate: settings.learning_rate * settings.learning_rate_scale,
+        beta_1: settings.momentum.unwrap_or(config.adam_beta1),
+        beta_2: config.adam_beta2,
+        epsilon: config.adam_epsilon,
+        weight_decay: settings.weight_decay,
+        decoupled_weight_decay,
+        step: state.step,
+        gradient_scale: settings.gradient_scale,
+    };
+    let moment_1 = state.take("exp_avg", length, &parameter);
+    let moment_2 = state.take("exp_avg_sq", length, &parameter);
+    let (parameter, moment_1, moment_2) = match gradient {
+        Gradient::Whole(gradient) => {
+            state.used_rows = None;
+            adam_step(parameter, gradient, moment_1, moment_2, step)
+        }
+        Gradient::Rows(gradient) => {
+            let rows = TableRows {
+                ever_used: state.use_rows(&gradient, [&moment_1, &moment_2]),
+                used: gradient.rows,
+            };
+            adam_rows_step(parameter, gradient.values, moment_1, moment_2, rows, step)
+        }
+    };
+    state.put("exp_avg", moment_1);
+    state.put("exp_avg_sq", moment_2);
+    parameter
+}
+
+fn sgd(
+    config: SgdConfig,
+    parameter: Tensor<1>,
+    gradient: Tensor<1>,
+    state: &mut ParameterState,
+    settings: StepSettings,
+) -> Tensor<1> {
+    let step = SgdStep {
+        learning_rate: settings.learning_rate * settings.learning_rate_scale,
+        momentum: settings.momentum.unwrap_or(config.momentum),
+        nesterov: config.nesterov,
+        weight_decay: settings.weight_decay,
+        gradient_scale: settings.gradient_scale,
+    };
+    if step.momentum == 0.0 {
+        return sgd_step(parameter, gradient, step);
+    }
+    let length = parameter.shape().num_elements();
+    let buffer = state.take("momentum_buffer", length, &gradient);
+    let (parameter, buffer) = sgd_momentum_step(parameter, gradient, buffer, step);
+    state.put("momentum_buffer", buffer);
+    parameter
+}
+
+/// As transformers' `Adafactor.step`. The factored moment is the same for a weight and its
+/// transpose but for the names of its halves: rows here are rows of our `[in, out]`.
+fn adafactor(
+    config: &AdafactorConfig,
+    parameter: Tensor<1>,
+    gradient: Tensor<1>,
+    shape: &[usize],
+    state: &mut ParameterState,
+    settings: StepSettings,
+) -> Tensor<1> {
+    let length = parameter.shape().num_elements();
+    let time = state.step as f64;
+    let mut learning_rate = settings.learning_rate;
+    if config.relative_step {
+        let most = if config.warmup_init {
+            1e-6 * time
+        } else {
+            1e-2
+        };
+        learning_rate = most.min(time.sqrt().recip());
+    }
+    learning_rate *= settings.learning_rate_scale;
+    if config.scale_parameter {
+        let square: f64 = square_sum(parameter.clone()).into_scalar::<f32>().into();
+        learning_rate *= (square / length as f64).sqrt().max(config.eps[1]);
+    }
+    let step = AdafactorStep {
+        learning_rate,
+        beta_2: 1.0 - time.powf(config.decay_rate),
+        epsilon: config.eps[0],
+        clip_threshold: config.clip_threshold,
+        gradient_scale: settings.gradient_scale,
+    };
+    let mut update = match shape {
+        &[rows, columns] => {
+            let row_moment = state.take("exp_avg_sq_row", rows, &gradient);
+            let column_moment = state.take("exp_avg_sq_col", columns, &gradient);
+            let gradient = gradient.reshape([rows, columns]);
+            let (update, row_moment, column_moment) =
+                adafactor_factored_update(gradient, row_moment, column_moment, step);
+            state.put("exp_avg_sq_row", row_moment);
+            state.put("exp_avg_sq_col", column_moment);
+            update.reshape([length])
+        }
+        _ => {
+            let moment = state.take("exp_avg_sq", length, &gradient);
+            let (update, moment) = adafactor_update(gradient, moment, step);
+            state.put("exp_avg_sq", moment);
+            update
+        }
+    };
+    if let Some(beta1) = config.beta1 {
+        let average = state.take("exp_avg", length, &update);
+        update = moving_average(average, update, beta1);
+        state.put("exp_avg", update.clone());
+    }
+    // Subtracts the update, and the decay by the same learning rate.
+    let subtract = SgdStep {
+        learning_rate: 1.0,
+        momentum: 0.0,
+        nesterov: false,
+        weight_decay: settings.weight_decay * learning_rate,
+        gradient_scale: 1.0,
+    };
+    sgd_step(parameter, update, subtract)
+}

@@ -1,0 +1,199 @@
+//! `events.jsonl`: what happens in a run, one JSON object a line.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use finetune_checkpoint::Content;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{Event, Observer, TrainError, run::manifest::hex};
+
+/// Name of the log in a run directory, and of its copy in a checkpoint.
+pub(crate) const EVENTS: &str = "events.jsonl";
+
+/// Writes one JSON object per event and line.
+#[derive(Debug)]
+pub struct EventLog {
+    path: PathBuf,
+    file: BufWriter<File>,
+    position: u64,
+    /// Of all that was written.
+    hasher: Sha256,
+}
+
+/// The log's state in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedLog {
+    /// Bytes of the log.
+    position: u64,
+    /// Their SHA-256.
+    sha256: String,
+}
+
+impl SavedLog {
+    /// The log's state among those of the observers.
+    pub(crate) fn among(states: &std::collections::BTreeMap<String, Value>) -> Option<Self> {
+        let state = states.get(EventLog::NAME)?;
+        // Earlier versions kept the position alone.
+        match state.as_u64() {
+            Some(position) => Some(Self {
+                position,
+                sha256: String::new(),
+            }),
+            None => serde_json::from_value(state.clone()).ok(),
+        }
+    }
+
+    /// Adds the log as it is now to a checkpoint, so that one that is damaged later can be mended.
+    pub(crate) fn copy_into(&self, content: Content, log: PathBuf) -> Content {
+        let position = self.position;
+        content.writer(EVENTS, Some(position), move |out| {
+            let file = File::open(&log)?;
+            match io::copy(&mut file.take(position), out)? {
+                copied if copied == position => Ok(()),
+                copied => Err(io::Error::other(format!(
+                    "{} has {copied} bytes, of which {position} were written: somebody cut it",
+                    log.display()
+                ))),
+            }
+        })
+    }
+
+    /// The hash of the log's first bytes, if they are those of the checkpoint; or what is wrong.
+    fn verify(&self, path: &Path) -> io::Result<Result<Sha256, String>> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Err("it is gone".into()));
+            }
+            other => other?,
+        };
+        let length = file.metadata()?.len();
+        if length < self.position {
+            return Ok(Err(format!(
+                "the checkpoint was taken at byte {}, but it has {length}: it was cut since",
+                self.position
+            )));
+        }
+        let mut hasher = Sha256::new();
+        io::copy(&mut file.take(self.position), &mut HashWriter(&mut hasher))?;
+        let found = hex(hasher.clone());
+        Ok(match self.sha256.is_empty() || self.sha256 == found {
+            true => Ok(hasher),
+            false => Err(format!(
+                "the SHA-256 of its first {} bytes is {found}, was {}",
+                self.position, self.sha256
+            )),
+        })
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl EventLog {
+    /// Name of its state in a checkpoint.
+    pub(crate) const NAME: &str = "events";
+
+    /// Goes on where a checkpoint was taken; what is behind was never checkpointed, and will come again.
+    /// A log that is damaged before is replaced by the checkpoint's `copy`, and what was wrong with it
+    /// returned.
+    pub(crate) fn open(
+        path: PathBuf,
+        saved: Option<SavedLog>,
+        copy: Option<&Path>,
+    ) -> Result<(Self, Option<String>), TrainError> {
+        let begin = SavedLog {
+            position: 0,
+            sha256: String::new(),
+        };
+        let saved = saved.unwrap_or(begin);
+        let write = || TrainError::write(&path);
+        let mut mended = None;
+        let hasher = match saved.position {
+            0 => Sha256::new(),
+            _ => match saved.verify(&path).map_err(write())? {
+                Ok(hasher) => hasher,
+                Err(problem) => {
+                    let damaged = |problem| TrainError::Damaged {
+                        path: path.clone(),
+                        problem,
+                    };
+                    let copy = copy.ok_or_else(|| damaged(problem.clone()))?;
+                    let hasher = saved.verify(copy).map_err(write())?.map_err(damaged)?;
+                    restore(copy, &path).map_err(write())?;
+                    mended = Some(problem);
+                    hasher
+                }
+            },
+        };
+        let open = || -> io::Result<File> {
+            let mut file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)?;
+            file.set_len(saved.position)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let log = Self {
+            file: BufWriter::new(open().map_err(write())?),
+            path,
+            position: saved.position,
+            hasher,
+        };
+        Ok((log, mended))
+    }
+}
+
+/// Puts a copy in the place of a file: beside it, synced, renamed.
+fn restore(copy: &Path, path: &Path) -> io::Result<()> {
+    let partial = path.with_extension("jsonl.partial");
+    fs::copy(copy, &partial)?;
+    File::open(&partial)?.sync_all()?;
+    fs::rename(&partial, path)
+}
+
+impl Observer for EventLog {
+    fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
+        if event.is_transient() {
+            return Ok(());
+        }
+        let mut write = || -> io::Result<()> {
+            let mut line = serde_json::to_vec(event)?;
+            line.push(b'\n');
+            self.hasher.update(&line);
+            self.position += line.len() as u64;
+            self.file.write_all(&line)?;
+            // A killed run has its log up to here.
+            self.file.flush()
+        };
+        write().map_err(TrainError::write(&self.path))
+    }
+
+    fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
+        let synced = self.file.get_ref().sync_data();
+        synced.map_err(TrainError::write(&self.path))?;
+        let state = SavedLog {
+            position: self.position,
+            sha256: hex(self.hasher.clone()),
+        };
+        let state = serde_json::to_value(state).unwrap_or_default();
+        Ok(Some((Self::NAME, state)))
+    }
+}

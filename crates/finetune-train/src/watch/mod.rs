@@ -1,0 +1,6 @@
+//! What others see of a run.
+
+pub(crate) mod event;
+pub(crate) mod event_log;
+#[cfg(feature = "tensorboard")]
+pub(crate) mod tensorboard_log;

@@ -1,0 +1,9 @@
+//! What is typed: arguments, options, signals.
+
+pub(crate) mod args;
+pub(crate) mod batch_size;
+pub(crate) mod interrupt;
+pub(crate) mod panics;
+pub(crate) mod python_names;
+pub(crate) mod settings;
+pub(crate) mod train_options;

@@ -1,0 +1,238 @@
+//! Options from a TOML file and from `--set`, merged key by key.
+
+use std::{fs::File, io::Read, path::Path};
+
+use finetune_train::TrainPlan;
+use toml::{Table, Value};
+
+use crate::{
+    cli::{python_names, train_options::TrainOptions},
+    error::Failure,
+    resolve::special_files,
+};
+
+/// The options of a file, if there is one, with the keys of `--set` over them, and the flags over
+/// those.
+pub fn read(
+    file: Option<&Path>,
+    set: &[String],
+    flags: &TrainOptions,
+) -> Result<TrainOptions, Failure> {
+    let mut table = match file {
+        Some(path) => from_file(path)?,
+        None => Table::new(),
+    };
+    for assignment in set {
+        let assigned = assignment_table(assignment)?;
+        // Alone first, so that what is wrong is said of it.
+        let problem = |problem: String| Failure::User(format!("--set {assignment}: {problem}"));
+        let assigned = canonical(assigned).map_err(problem)?;
+        options(assigned.clone()).map_err(problem)?;
+        merge(&mut table, assigned);
+    }
+    check_integers(flags)?;
+    let flags = Table::try_from(flags).map_err(|error| Failure::User(error.to_string()))?;
+    merge(&mut table, flags);
+    options(table).map_err(Failure::User)
+}
+
+/// A plan with the keys of `--set` over its own, for going on with a run.
+pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
+    let internal = |error: toml::ser::Error| Failure::Internal(error.to_string());
+    let mut table = Table::try_from(plan).map_err(internal)?;
+    for assignment in set {
+        merge(&mut table, assignment_table(assignment)?);
+    }
+    let plan: Result<TrainPlan, _> = table.try_into();
+    plan.map_err(|error| Failure::User(format!("--set: {}", explain(&error))))
+}
+
+/// Refuses integers that TOML, in which the plan is kept, does not have.
+fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
+    let flags = serde_json::to_value(flags);
+    for (key, value) in flags.iter().filter_map(|flags| flags.as_object()).flatten() {
+        if value
+            .as_u64()
+            .is_some_and(|number| i64::try_from(number).is_err())
+        {
+            return Err(Failure::User(format!(
+                "{key} is {value}; expected at most {}",
+                i64::MAX
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of the longest file of options; far more than all of them take.
+const LONGEST_FILE: u64 = 1 << 20;
+
+fn from_file(path: &Path) -> Result<Table, Failure> {
+    special_files::refuse_file(path)?;
+    let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
+    let mut text = String::new();
+    // A device has no end.
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(problem(format!(
+            "it is longer than {LONGEST_FILE} bytes; expected a TOML file with options"
+        )));
+    }
+    let table: Table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
+    let foreign = table
+        .keys()
+        .any(|key| !matches!(python_names::key(key), Ok(None)));
+    // As options first: their errors show the line.
+    if !foreign {
+        toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
+    }
+    let table = canonical(table).map_err(problem)?;
+    options(table.clone()).map_err(problem)?;
+    Ok(table)
+}
+
+/// The plan's names of keys that transformers has under another.
+const ALIASES: [(&str, &str); 3] = [
+    ("model_base", "model"),
+    ("schedule", "lr_scheduler_kwargs"),
+    ("optimizer", "optim_args"),
+];
+
+/// The table with one name for each key, so that what is laid over it meets the same key.
+fn canonical(table: Table) -> Result<Table, String> {
+    let mut ours = Table::new();
+    for (key, value) in table {
+        let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
+        let name = match alias {
+            Some((_, name)) => name,
+            None => python_names::key(&key)?.unwrap_or(&key),
+        };
+        if ours.insert(name.into(), value).is_some() {
+            return Err(format!(
+                "{name} is given twice, once as {key}; leave one out"
+            ));
+        }
+    }
+    Ok(ours)
+}
+
+/// A part of the plan from its table; `name` is where its keys are given.
+pub fn from_table<T: serde::de::DeserializeOwned>(table: Table, name: &str) -> Result<T, Failure> {
+    let part: Result<T, _> = table.try_into();
+    part.map_err(|error| Failure::User(format!("{name}: {}", explain(&error))))
+}
+
+fn options(table: Table) -> Result<TrainOptions, String> {
+    table.try_into().map_err(|error| explain(&error))
+}
+
+/// The error, with the nearest key where one is misspelt.
+fn explain(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let nearest = match quoted.split_first() {
+        Some((wrong, valid)) if text.contains("unknown field") => valid
+            .iter()
+            .map(|name| (strsim::jaro_winkler(wrong, name), name))
+            .filter(|(score, _)| *score > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0)),
+        _ => None,
+    };
+    match nearest {
+        Some((_, name)) => format!("{}\ndid you mean {name}?", text.trim_end()),
+        None => text,
+    }
+}
+
+/// No key of a plan has more dots.
+const DEEPEST: usize = 8;
+
+/// `a.b=value` as nested tables. What is not a TOML value is a string, so that names need no
+/// quotes.
+fn assignment_table(assignment: &str) -> Result<Table, Failure> {
+    let Some((key, value)) = assignment.split_once('=') else {
+        return Err(Failure::User(format!(
+            "--set {assignment}: expected KEY=VALUE, such as lora.r=16"
+        )));
+    };
+    let parsed = toml::from_str::<Table>(&format!("value = {value}"));
+    let value = parsed.ok().and_then(|mut table| table.remove("value"));
+    let value = value.unwrap_or_else(|| Value::String(assignment[key.len() + 1..].into()));
+    let depth = key.matches('.').count();
+    if depth > DEEPEST {
+        return Err(Failure::User(format!(
+            "--set {}…: the key has {depth} dots; expected at most {DEEPEST}",
+            key.chars().take(20).collect::<String>()
+        )));
+    }
+    let mut parts = key.trim().rsplit('.');
+    let last = parts.next().unwrap_or_default();
+    let leaf = Table::from_iter([(last.to_string(), value)]);
+    Ok(parts.fold(leaf, |table, part| {
+        Table::from_iter([(part.to_string(), Value::Table(table))])
+    }))
+}
+
+/// `over`'s keys win, table by table.
+fn merge(table: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(assignments: &[&str]) -> Result<TrainOptions, String> {
+        let set: Vec<_> = assignments.iter().map(|text| text.to_string()).collect();
+        read(None, &set, &TrainOptions::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn dotted_keys_reach_nested_tables() {
+        let options = set(&[
+            "lora.r=4",
+            "lora.target_modules=[\"query\"]",
+            "strategy=lora",
+        ])
+        .unwrap();
+        let lora = options.lora.unwrap();
+        assert_eq!(lora.r, 4);
+        assert_eq!(lora.target_modules.unwrap().to_string(), "[\"query\"]");
+        assert_eq!(options.strategy.as_deref(), Some("lora"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "epochs = 5.0\nper_device_train_batch_size = 8\ntext_column = \"review\"";
+        std::fs::write(file.path(), text).unwrap();
+        let flags = TrainOptions {
+            batch_size: Some(32),
+            ..TrainOptions::default()
+        };
+        let set = ["learning_rate=1e-3".to_string()];
+        let options = read(Some(file.path()), &set, &flags).unwrap();
+        assert_eq!(options.batch_size, Some(32));
+        assert_eq!(options.epochs, Some(5.0));
+        assert_eq!(options.learning_rate, Some(1e-3));
+        assert_eq!(options.text_column, ["review"]);
+    }
+
+    #[test]
+    fn a_misspelt_key_gets_the_nearest() {
+        let error = set(&["learning_rat=1.0"]).unwrap_err();
+        assert!(error.contains("did you mean learning_rate?"), "{error}");
+        let error = set(&["lora.lora_alpa=1"]).unwrap_err();
+        assert!(error.contains("did you mean lora_alpha?"), "{error}");
+        assert!(set(&["epochs"]).unwrap_err().contains("KEY=VALUE"));
+    }
+}

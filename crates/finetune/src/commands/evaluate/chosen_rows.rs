@@ -1,0 +1,309 @@
+//! The rows to evaluate: which, and whether the model was trained on them.
+
+use finetune_data::{Dataset, Split};
+use finetune_models::Outputs;
+use finetune_train::{FileFacts, ModelSettings, TrainPlan};
+
+use crate::{
+    cli::args::EvaluateArguments,
+    error::Failure,
+    resolve::{
+        data::{read_options, say_notes},
+        dataset::DatasetName,
+        draw::Draw,
+        kept::Kept,
+        rows::Rows,
+    },
+    view::{output::say, progress::count},
+};
+
+/// A data set to choose rows of.
+pub struct Data {
+    dataset: Dataset,
+    name: String,
+}
+
+/// The rows to evaluate.
+pub struct ChosenRows {
+    data: Data,
+    pub whole: Split,
+    /// Which of them.
+    pub draw: Draw,
+}
+
+/// What of a data set is evaluated.
+enum Choice {
+    /// These rows, all of them unless a number is said.
+    Expression(String),
+    /// The rows that training held out; `true`: as many as training evaluated.
+    HeldOut(bool),
+    /// The validation split of the training, and as many rows as it evaluated.
+    OwnValidation(String),
+}
+
+impl Data {
+    /// Opens the data set that is named, or that the model was trained on.
+    pub fn open(arguments: &EvaluateArguments, kept: &Kept) -> Result<Self, Failure> {
+        let own = kept.settings().map(|settings| &settings.kept().dataset);
+        let Some(name) = arguments.dataset.as_ref().or(own) else {
+            return Err(Failure::User(
+                "no data: the model does not say what it was trained on; name a file, a directory with one file per split, or a glob with --dataset".into(),
+            ));
+        };
+        if arguments.dataset.is_none() {
+            say!("note: the data set is {name}, on which the model was trained");
+        }
+        let is_own = own == Some(name);
+        let options = read_options(kept.csv(arguments.csv.options()));
+        let kept = kept.settings().map(ModelSettings::kept).filter(|_| is_own);
+        let or_own = |given: &str, own: fn(&TrainPlan) -> &String| match (given, kept) {
+            ("", Some(kept)) => own(kept).clone(),
+            _ => given.to_string(),
+        };
+        let config = or_own(&arguments.dataset_config, |plan| &plan.dataset_config);
+        let revision = or_own(&arguments.dataset_revision, |plan| &plan.dataset_revision);
+        let found = DatasetName {
+            name,
+            config: &config,
+            revision: &revision,
+        }
+        .find(&options)?;
+        let named = arguments.split.clone();
+        let named =
+            named.filter(|name| arguments.find_thresholds.is_none() && name != "validation");
+        let splits: Vec<String> = match (named, kept) {
+            (Some(expression), _) => vec![expression],
+            // Which of these are evaluated is found out with all of them at hand.
+            (None, kept) => {
+                let roles = ["train", "validation", "test"].into_iter();
+                let own =
+                    kept.map(|own| [&own.train_split, &own.validation_split, &own.test_split]);
+                let own = own.into_iter().flatten().cloned();
+                let usual = roles.filter_map(|role| found.default_split(role));
+                usual.chain(own).collect()
+            }
+        };
+        Ok(Self {
+            dataset: found.open(&splits, &options)?.dataset,
+            name: name.clone(),
+        })
+    }
+
+    /// The rows that the arguments name; by default those that the training of the model evaluated at
+    /// its end. `outputs` are the model's.
+    pub fn choose(
+        self,
+        arguments: &EvaluateArguments,
+        kept: &Kept,
+        outputs: &Outputs,
+    ) -> Result<ChosenRows, Failure> {
+        let own_rows = kept.settings().map_or(0, |own| own.kept().eval_rows);
+        let (whole, by_default) = match self.choice(arguments, kept)? {
+            Choice::Expression(expression) => (self.split(&expression)?, 0),
+            Choice::OwnValidation(expression) => (self.split(&expression)?, own_rows),
+            Choice::HeldOut(as_many) => {
+                let Some(settings) = kept.settings() else {
+                    return Err(Failure::Internal("rows held out by nobody".into()));
+                };
+                let rows = Rows::choose(&self.plan(settings, outputs))?;
+                say!(
+                    "note: the rows are those of {} that training held out for validation",
+                    self.name
+                );
+                let whole = rows.validation().clone();
+                (whole, if as_many { own_rows } else { 0 })
+            }
+        };
+        let draw = Draw {
+            rows: arguments.eval_rows.unwrap_or(by_default),
+            seed: kept.seed(arguments.seed),
+        };
+        Ok(ChosenRows {
+            data: self,
+            whole,
+            draw,
+        })
+    }
+
+    /// The rows of an expression, with what was noticed about their files.
+    fn split(&self, expression: &str) -> Result<Split, Failure> {
+        let split = self.dataset.split(expression)?;
+        say_notes(&self.dataset.notes());
+        Ok(split)
+    }
+
+    fn choice(&self, arguments: &EvaluateArguments, kept: &Kept) -> Result<Choice, Failure> {
+        let own = kept.settings();
+        let holds_out = own.filter(|own| own.kept().validation_split.is_empty());
+        let has = |split: &str| self.dataset.has_split(split);
+        match (&arguments.split, holds_out) {
+            (Some(expression), Some(own)) if expression == "validation" && !has(expression) => {
+                return match self.training_files(own)? {
+                    Files::Same => Ok(Choice::HeldOut(false)),
+                    found => Err(self.cannot_hold_out(&found)),
+                };
+            }
+            (Some(expression), _) => return Ok(Choice::Expression(expression.clone())),
+            (None, _) => {}
+        }
+        if arguments.find_thresholds.is_some() {
+            // Thresholds that were chosen on the test rows would flatter the model there.
+            let own_validation = own.map(|own| own.kept().validation_split.clone());
+            let own_validation = own_validation.filter(|name| self.is_own(own) && !name.is_empty());
+            return match (own_validation, holds_out) {
+                (Some(expression), _) => Ok(Choice::Expression(expression)),
+                (None, _) if has("validation") => Ok(Choice::Expression("validation".into())),
+                (None, Some(own)) if self.training_files(own)? == Files::Same => {
+                    Ok(Choice::HeldOut(false))
+                }
+                (None, _) => Err(Failure::User(format!(
+                    "{} has no validation split to find thresholds on; name rows that are neither trained nor tested on with --split",
+                    self.name
+                ))),
+            };
+        }
+        if let Some(own) = own.filter(|_| self.is_own(own)) {
+            let plan = own.kept();
+            if !plan.test_split.is_empty() {
+                return Ok(Choice::Expression(plan.test_split.clone()));
+            }
+            if !plan.validation_split.is_empty() {
+                return Ok(Choice::OwnValidation(plan.validation_split.clone()));
+            }
+        }
+        let mut roles = ["test", "validation"].into_iter();
+        if let Some((split, note)) = roles.find_map(|role| self.dataset.default_split(role)) {
+            say_notes(note.as_slice());
+            return Ok(Choice::Expression(split));
+        }
+        match holds_out.map(|own| self.training_files(own)).transpose()? {
+            Some(Files::Same) => Ok(Choice::HeldOut(true)),
+            Some(Files::Changed(path)) if self.is_own(own) => {
+                say!(
+                    "note: {path} has changed since the model was trained on it, so which rows it was trained on cannot be told; all are evaluated"
+                );
+                Ok(Choice::Expression("train".into()))
+            }
+            _ => Ok(Choice::Expression("train".into())),
+        }
+    }
+
+    /// Whether the data set is named as that of the training.
+    fn is_own(&self, own: Option<&ModelSettings>) -> bool {
+        own.is_some_and(|own| own.kept().dataset == self.name)
+    }
+
+    /// The plan by which the training chose its rows, of this data set.
+    fn plan(&self, own: &ModelSettings, outputs: &Outputs) -> TrainPlan {
+        TrainPlan {
+            dataset: self.name.clone(),
+            ..own.plan(outputs)
+        }
+    }
+
+    /// Whether the training split of this data set has the files of the training.
+    fn training_files(&self, own: &ModelSettings) -> Result<Files, Failure> {
+        let Ok(split) = self.dataset.split(&own.kept().train_split) else {
+            return Ok(Files::Others);
+        };
+        // Others are usually of another length, and need not be read.
+        let lengths = split.files().into_iter().map(|path| {
+            let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+            (path.display().to_string(), length)
+        });
+        let lengths: Vec<_> = lengths.collect();
+        let of_same_length = lengths
+            .iter()
+            .map(|(_, length)| length)
+            .eq(own.train_files.iter().map(|file| &file.bytes));
+        let changed = || match lengths.first() {
+            Some((path, _)) => Files::Changed(path.clone()),
+            None => Files::Others,
+        };
+        if own.train_files.is_empty() || !of_same_length {
+            return Ok(changed());
+        }
+        let hashes = split.file_hashes()?;
+        let same = hashes
+            .iter()
+            .map(|(_, _, hash)| hash)
+            .eq(own.train_files.iter().map(|file| &file.sha256));
+        Ok(if same { Files::Same } else { changed() })
+    }
+
+    fn cannot_hold_out(&self, found: &Files) -> Failure {
+        let why = match found {
+            Files::Changed(path) => format!("{path} is not the file that it was then"),
+            _ => "this is not the data that it was trained on".into(),
+        };
+        Failure::User(format!(
+            "{} has no split `validation`, and the rows that the model's training held out cannot be told, because {why}; name rows with --split, of {}",
+            self.name,
+            self.dataset.split_names().join(", ")
+        ))
+    }
+}
+
+impl ChosenRows {
+    /// Whether the data set is named as that of the model's training.
+    pub fn is_own(&self, kept: &Kept) -> bool {
+        self.data.is_own(kept.settings())
+    }
+
+    /// Says it where the model was trained on rows that are evaluated.
+    pub fn note_training_rows(
+        &self,
+        model: &str,
+        kept: &Kept,
+        outputs: &Outputs,
+        rows: &Split,
+    ) -> Result<(), Failure> {
+        let Some(own) = kept.settings() else {
+            return Ok(());
+        };
+        if !shares_files(&own.train_files, rows)? {
+            return Ok(());
+        }
+        let train = match self.data.training_files(own)? {
+            Files::Same => Rows::choose(&self.data.plan(own, outputs)).ok(),
+            _ => None,
+        };
+        let Some(train) = train else {
+            say!(
+                "note: {model} was trained on rows of a file that is evaluated here, perhaps on these; figures on rows of the training flatter a model"
+            );
+            return Ok(());
+        };
+        let shared = train.drawn_train()?.rows_in_common(rows)?;
+        if shared > 0 {
+            say!(
+                "note: {} of these {} rows are among those that {model} was trained on, which flatters it",
+                count(shared),
+                count(rows.len())
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What the files of a training split are.
+#[derive(PartialEq, Eq)]
+enum Files {
+    /// Those that the model was trained on.
+    Same,
+    /// Not those; the first of them.
+    Changed(String),
+    /// There is no such split.
+    Others,
+}
+
+/// Whether rows come from a file that was trained on.
+fn shares_files(trained: &[FileFacts], rows: &Split) -> Result<bool, Failure> {
+    if trained.is_empty() {
+        return Ok(false);
+    }
+    let hashes = rows.file_hashes()?;
+    Ok(hashes
+        .iter()
+        .any(|(_, _, hash)| trained.iter().any(|file| file.sha256 == *hash)))
+}

@@ -1,0 +1,201 @@
+//! Two models on the same rows.
+
+use std::collections::BTreeMap;
+
+use finetune_metrics::{Bootstrap, McNemar, Metric, RowScores, mcnemar};
+use serde_json::{Value, json};
+
+use super::subject::Evaluated;
+use crate::{
+    error::Failure,
+    view::{comparison::Comparison, progress::count, summary},
+};
+
+/// Differences smaller than what chance brings about once in twenty times are not called one.
+const SIGNIFICANT: f64 = 0.05;
+/// Rows times resamples that the bootstrap takes; beyond that fewer resamples, whose interval is
+/// narrow with so many rows in any case.
+const WORK: f64 = 2e8;
+
+/// What two models have made of the same rows.
+pub struct Pair<'a> {
+    models: [&'a Evaluated; 2],
+    metrics: [Value; 2],
+    comparison: Comparison,
+    test: Test,
+}
+
+/// Whether the difference is more than chance.
+enum Test {
+    McNemar(McNemar),
+    /// The metric, and the interval of its change.
+    Bootstrap(Metric, [f64; 2]),
+}
+
+impl<'a> Pair<'a> {
+    /// Compares the metrics asked for, or those that tell most.
+    pub fn new(a: &'a Evaluated, b: &'a Evaluated, chosen: &[Metric]) -> Result<Self, Failure> {
+        let internal = |error: finetune_metrics::MetricError| Failure::Internal(error.to_string());
+        let (first, second) = (a.row_scores()?, b.row_scores()?);
+        let bootstrap = bootstrap(&first);
+        let mut intervals = BTreeMap::new();
+        for &metric in first.metrics() {
+            let interval = first.interval_of_change(&second, metric, &bootstrap);
+            let interval = interval.map_err(internal)?;
+            // Undefined in a resample, as a correlation with a constant.
+            if interval.low.is_finite() {
+                intervals.insert(metric.name(), [interval.low, interval.high]);
+            }
+        }
+        let test = match (first.correct(), second.correct()) {
+            (Some(first), Some(second)) => {
+                Test::McNemar(mcnemar(&first, &second).map_err(internal)?)
+            }
+            _ => {
+                let interval = intervals.get(Metric::Mse.name()).copied();
+                Test::Bootstrap(Metric::Mse, interval.unwrap_or([f64::NAN; 2]))
+            }
+        };
+        let metrics = [a, b].map(|model| summary::json_with_intervals(&model.all));
+        let comparison = match chosen.is_empty() {
+            true => Comparison::new(&metrics[0], &metrics[1]),
+            false => {
+                let names = chosen.iter().map(|metric| metric.name());
+                Comparison::of_metrics(&metrics[0], &metrics[1], names)
+            }
+        };
+        Ok(Self {
+            models: [a, b],
+            comparison: comparison.with_intervals(&intervals),
+            metrics,
+            test,
+        })
+    }
+
+    /// The table, and what the test says.
+    pub fn text(&self) -> String {
+        let [a, b] = self.models;
+        let table = self.comparison.table(["A", "B"]);
+        format!(
+            "A  {}\nB  {}\n\n{table}\n{}",
+            a.name,
+            b.name,
+            self.test.sentence()
+        )
+    }
+
+    /// `models`, `a` and `b` with all metrics, `change`, and the test.
+    pub fn json(&self) -> Value {
+        let [a, b] = &self.metrics;
+        let mut all = json!({
+            "models": self.models.map(|model| &model.name),
+            "a": a,
+            "b": b,
+            "change": self.comparison.json(),
+        });
+        if let Test::McNemar(test) = &self.test {
+            all["mcnemar"] = json!(test);
+        }
+        all
+    }
+}
+
+fn bootstrap(rows: &RowScores) -> Bootstrap {
+    let usual = Bootstrap::default();
+    let affordable = WORK / f64::from(rows.rows().max(1));
+    Bootstrap {
+        resamples: usual.resamples.min((affordable as usize).max(100)),
+        ..usual
+    }
+}
+
+impl Test {
+    fn sentence(&self) -> String {
+        match self {
+            Self::McNemar(test) => mcnemar_sentence(test),
+            Self::Bootstrap(metric, [low, high]) => {
+                let verdict = match () {
+                    () if *high < 0.0 => "B's errors are smaller, and by more than chance",
+                    () if *low > 0.0 => "A's errors are smaller, and by more than chance",
+                    () => "the difference can be chance",
+                };
+                format!(
+                    "Paired bootstrap: with other rows of this kind the change of {metric} would lie between {low:+.4} and {high:+.4}, 95 times of 100: {verdict}.\n"
+                )
+            }
+        }
+    }
+}
+
+fn mcnemar_sentence(test: &McNemar) -> String {
+    let (better, alone, other) = match test.only_b >= test.only_a {
+        true => ("B", test.only_b, test.only_a),
+        false => ("A", test.only_a, test.only_b),
+    };
+    let verdict = match () {
+        () if alone == other => "The two err equally often.".to_string(),
+        () if test.p_value < SIGNIFICANT => {
+            format!("{better} is better, and by more than chance.")
+        }
+        () => "A difference like this is easily chance.".into(),
+    };
+    let method = match test.exact {
+        true => "exact",
+        false => "chi-square",
+    };
+    format!(
+        "McNemar's test: both are right on {} rows, A alone on {}, B alone on {}, neither on {}; p = {} ({method}). {verdict}\n",
+        count(test.both),
+        count(test.only_a),
+        count(test.only_b),
+        count(test.neither),
+        p_value(test.p_value),
+    )
+}
+
+fn p_value(p: f64) -> String {
+    match p < 1e-4 {
+        true => format!("{p:.1e}"),
+        false => format!("{p:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(only_a: u64, only_b: u64) -> String {
+        let rows = [
+            (true, true, 50),
+            (true, false, only_a),
+            (false, true, only_b),
+            (false, false, 7),
+        ];
+        let rows: Vec<(bool, bool)> = rows
+            .iter()
+            .flat_map(|&(a, b, count)| std::iter::repeat_n((a, b), count as usize))
+            .collect();
+        let (a, b): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        mcnemar_sentence(&mcnemar(&a, &b).unwrap())
+    }
+
+    #[test]
+    fn the_test_is_said_in_words() {
+        let clear = sentence(2, 20);
+        for part in [
+            "50 rows, A alone on 2, B alone on 20, neither on 7",
+            "(exact)",
+            "B is better, and by more than chance",
+        ] {
+            assert!(clear.contains(part), "{clear}");
+        }
+        assert!(
+            sentence(60, 10).contains("A is better"),
+            "{}",
+            sentence(60, 10)
+        );
+        assert!(sentence(60, 10).contains("(chi-square)"));
+        assert!(sentence(5, 7).contains("easily chance"));
+        assert!(sentence(5, 5).contains("err equally often"));
+    }
+}

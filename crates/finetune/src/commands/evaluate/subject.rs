@@ -1,0 +1,172 @@
+//! One model on the rows.
+
+use burn::tensor::Device;
+use finetune_data::{
+    Columns, Inferred, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
+    TokenizedDataset, match_names,
+};
+use finetune_metrics::RowScores;
+use finetune_models::Outputs;
+use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
+
+use super::chosen_rows::ChosenRows;
+use crate::{
+    cli::{args::EvaluateArguments, interrupt},
+    error::Failure,
+    resolve::{
+        class_checks,
+        data::{describe, say_notes},
+        draw::tokenize_drawn,
+        kept::Kept,
+        label_reading, model,
+    },
+    view::{output::say, progress::ProgressView},
+};
+
+/// A model to evaluate.
+pub struct Subject {
+    /// As the user named it.
+    pub name: String,
+    pub classifier: Classifier,
+    pub kept: Kept,
+}
+
+/// A model that was evaluated.
+pub struct Evaluated {
+    /// As the user named it.
+    pub name: String,
+    /// Its metrics, and what tables are made of.
+    pub all: Accumulator,
+    /// The rows.
+    pub data: TokenizedDataset,
+    /// Row number of each prediction.
+    order: Vec<u64>,
+}
+
+impl Subject {
+    pub fn load(
+        name: &str,
+        kept: Kept,
+        arguments: &EvaluateArguments,
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let mut classifier = model::classifier(name, kept.found(), &arguments.open, device)?;
+        classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
+        Ok(Self {
+            name: name.into(),
+            classifier,
+            kept,
+        })
+    }
+
+    pub fn outputs(&self) -> &Outputs {
+        self.classifier.outputs()
+    }
+
+    /// The columns of the rows. The label columns of a model of several outputs are by default those
+    /// that are named as its outputs, if all are there.
+    fn columns(
+        &self,
+        arguments: &EvaluateArguments,
+        rows: &ChosenRows,
+    ) -> Result<Columns, Failure> {
+        let own = match self.outputs() {
+            Outputs::Classes(_) => &[],
+            Outputs::MultiLabel(names) | Outputs::Regression(names) => names.as_slice(),
+        };
+        let own = columns_of(own, &rows.whole).unwrap_or_default();
+        let (text, label) = (&arguments.columns.text_column, &arguments.label_column);
+        let mut columns = self.kept.columns(&rows.whole, text, label, Some(&own))?;
+        columns.cells.separator = self.kept.label_separator(arguments.label_separator);
+        let by_position = arguments.labels_by_position
+            || (self.kept.labels_by_position() && rows.is_own(&self.kept));
+        Ok(columns.by_position(by_position))
+    }
+
+    /// The labels as the model has them: its kind, its names in its order.
+    fn labels(&self, rows: &Split, columns: &Columns) -> Result<Inferred, Failure> {
+        let problem_type = self.outputs().problem_type();
+        // A single number needs no name.
+        let nameless = problem_type == ProblemType::Regression && self.outputs().num_labels() == 1;
+        let names = Some(self.outputs().names()).filter(|_| !nameless);
+        let inferred = Inferred::of(&[rows], columns, names, Some(problem_type))?;
+        let met = NameNotes::new(&inferred.task, &[rows], &inferred.columns, NamesOf::Model)?;
+        say_notes(&inferred.notes);
+        say_notes(&met.notes);
+        Ok(inferred)
+    }
+
+    /// Evaluates the model on `rows`.
+    pub fn evaluate(
+        self,
+        arguments: &EvaluateArguments,
+        rows: &ChosenRows,
+    ) -> Result<Evaluated, Failure> {
+        interrupt::at_once(true);
+        let columns = self.columns(arguments, rows)?;
+        let skip_invalid =
+            arguments.skip_invalid || (self.kept.skip_invalid() && rows.is_own(&self.kept));
+        let whole = &label_reading::valid(rows.whole.clone(), &columns, skip_invalid)?;
+        let Inferred {
+            task: labels,
+            columns,
+            ..
+        } = self.labels(whole, &columns)?;
+        let model = self.classifier.model();
+        let longest = model.config().max_position_embeddings;
+        let by_default = self.classifier.default_max_length();
+        let max_length = self.kept.max_length(arguments.max_length, by_default);
+        let max_length = max_length.min(longest);
+        let tokenizer = self.classifier.tokenizer();
+        interrupt::at_once(false);
+        let draw = rows.draw;
+        let data = tokenize_drawn(whole, draw, &columns, &labels, tokenizer, max_length)?;
+        say!("data    {}: {}", whole.name(), describe(&data));
+        let counts = data.class_counts().unwrap_or_default();
+        if let Some(note) = class_checks::averages_of(labels.class_names(), &counts, "evaluated") {
+            say!("note: {note}");
+        }
+        rows.note_training_rows(&self.name, &self.kept, self.outputs(), data.split())?;
+        let mut observers = Observers::default()
+            .with(interrupt::OnSignal)
+            .with(ProgressView::default());
+        let batch_size = self.kept.batch_size(arguments.batch_size);
+        let all = evaluate(model, &data, None, "rows", batch_size, &mut observers)?;
+        Ok(Evaluated {
+            name: self.name,
+            all,
+            order: evaluation_order(&data, batch_size)?,
+            data,
+        })
+    }
+}
+
+/// The columns that are named as these outputs, if each has one.
+fn columns_of(outputs: &[String], rows: &Split) -> Option<Vec<String>> {
+    let fields = rows.schema().fields().iter();
+    let columns: Vec<String> = fields.map(|field| field.name().clone()).collect();
+    let list = |names| NameList { whose: "", names };
+    let matched = match_names(list(outputs), list(&columns), false).ok()?;
+    if !matches!(matched.rule, MatchRule::Exact | MatchRule::IgnoringCase) {
+        return None;
+    }
+    let column = |index: &Option<usize>| Some(columns[(*index)?].clone());
+    matched.indices.iter().map(column).collect()
+}
+
+impl Evaluated {
+    /// Number, among the evaluated rows, of the row of a prediction.
+    pub fn row(&self, prediction: usize) -> u64 {
+        self.order.get(prediction).copied().unwrap_or_default()
+    }
+
+    /// Target and prediction of each row, in the order of the rows.
+    pub fn row_scores(&self) -> Result<RowScores, Failure> {
+        let thresholds = match &self.all {
+            Accumulator::MultiLabel(all) => all.thresholds(),
+            _ => &[],
+        };
+        let scores = RowScores::new(&self.all.predictions(), thresholds, &self.order);
+        scores.map_err(|error| Failure::Internal(error.to_string()))
+    }
+}

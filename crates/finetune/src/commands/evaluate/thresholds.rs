@@ -1,0 +1,106 @@
+//! From which probability on each label counts as predicted: the search, and where it is kept.
+
+use std::{fs, io::Write, path::Path};
+
+use finetune_metrics::{BestThresholds, MultiLabelAccumulator};
+use finetune_models::ModelConfig;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use crate::{
+    cli::args::Thresholds,
+    error::Failure,
+    view::{
+        output::cannot_write,
+        terminal::{fit, widest},
+    },
+};
+
+/// The best thresholds of a model, and what they change.
+pub struct Found {
+    kind: Thresholds,
+    names: Vec<String>,
+    thresholds: Vec<f64>,
+    best: BestThresholds,
+    /// Micro and macro F1 with the thresholds before, and with these.
+    f1: [[f64; 2]; 2],
+}
+
+impl Found {
+    /// Searches on the rows of an evaluation.
+    pub fn new(all: &MultiLabelAccumulator, kind: Thresholds) -> Result<Self, Failure> {
+        let best = all.best_thresholds();
+        let thresholds = match kind {
+            Thresholds::Global => vec![best.global; best.per_class.len()],
+            Thresholds::PerLabel => best.per_class.clone(),
+        };
+        let mut after = all.clone();
+        after
+            .set_thresholds(&thresholds)
+            .map_err(|error| Failure::Internal(error.to_string()))?;
+        let f1 = [all, &after].map(|all| {
+            let summary = all.summary();
+            [summary.f1_micro, summary.f1_macro]
+        });
+        Ok(Self {
+            kind,
+            names: all.class_names().to_vec(),
+            thresholds,
+            best,
+            f1,
+        })
+    }
+
+    /// Writes them into `config.json` of the model's directory, where prediction and evaluation find
+    /// them. Not into a file of their own, because transformers keeps unknown keys of that file when
+    /// it saves a model, and leaves unknown files behind.
+    pub fn save(&self, directory: &Path) -> Result<(), Failure> {
+        let mut config = ModelConfig::from_directory(directory)?;
+        config.label_thresholds = Some(self.thresholds.clone());
+        let path = directory.join("config.json");
+        let written = NamedTempFile::new_in(directory).and_then(|mut file| {
+            file.write_all(config.to_json().as_bytes())?;
+            // A temporary file is private; this one is as the one before it.
+            file.as_file()
+                .set_permissions(fs::metadata(&path)?.permissions())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)
+        });
+        written
+            .map(drop)
+            .map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// The thresholds, what they change, and where they are now.
+    pub fn text(&self, directory: &Path) -> String {
+        let [[micro, macro_], [new_micro, new_macro]] = self.f1;
+        let mut text = match self.kind {
+            Thresholds::Global => format!("threshold of all labels {:.4}\n", self.best.global),
+            Thresholds::PerLabel => {
+                let width = widest(&self.names, "label".len());
+                let mut table = format!("{}  threshold      F1\n", fit("label", width));
+                let found = self.thresholds.iter().zip(&self.best.f1_per_class);
+                for (name, (threshold, f1)) in self.names.iter().zip(found) {
+                    table += &format!("{}  {threshold:>9.4}  {f1:>6.4}\n", fit(name, width));
+                }
+                table
+            }
+        };
+        text += &format!(
+            "\nF1 micro {micro:.4} -> {new_micro:.4}, F1 macro {macro_:.4} -> {new_macro:.4} on these rows\n\
+             saved   {} (label_thresholds)\n",
+            directory.join("config.json").display()
+        );
+        text
+    }
+
+    /// The same as an object.
+    pub fn json(&self) -> Value {
+        let [before, after] = self.f1;
+        let f1 = |[micro, macro_]: [f64; 2]| json!({"f1_micro": micro, "f1_macro": macro_});
+        let named = self.names.iter().cloned().zip(&self.thresholds);
+        let thresholds: serde_json::Map<_, _> =
+            named.map(|(name, value)| (name, json!(value))).collect();
+        json!({"label_thresholds": thresholds, "before": f1(before), "after": f1(after)})
+    }
+}

@@ -1,0 +1,260 @@
+//! `finetune inspect`: what a `config.json` says, without weights.
+
+use std::{fmt::Write, path::Path, process::ExitCode};
+
+use finetune_models::{ModelConfig, Outputs, Parameter, modules, parameters, unused_weights};
+use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, PeftConfig, trainable_line};
+use finetune_train::{Strategy, Trainable};
+
+use crate::{
+    cli::{args::InspectArguments, settings, train_options::TrainOptions},
+    commands::memory_estimate::{BATCH, Trained, training_bytes},
+    error::Failure,
+    resolve::run_model,
+    view::{
+        output::{say, show},
+        progress::count,
+    },
+};
+
+/// Shown where no strategy is named.
+const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
+
+pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
+    let options = settings::read(None, &arguments.set, &TrainOptions::default())?;
+    let model = run_model::resolve(&arguments.model.display().to_string())?;
+    let model = Path::new(&model);
+    let config = config(model, arguments.labels.as_deref())?;
+    let named = arguments
+        .strategy
+        .as_deref()
+        .or(options.strategy.as_deref());
+    let mut text = header(&config);
+    match named {
+        Some(name) => {
+            let share = Share::new(name, &options, &config)?;
+            writeln!(text, "\nstrategy {name}").ok();
+            writeln!(text, "{}", trainable_line(share.trainable, share.all)).ok();
+            writeln!(text, "memory to train: {}", share.memory(&config)).ok();
+            for note in &share.notes {
+                writeln!(text, "note: {note}").ok();
+            }
+            if arguments.list_trainable {
+                writeln!(text, "  {}", share.names.join("\n  ")).ok();
+            }
+        }
+        None => {
+            text += &tree(&modules(&config));
+            text += "\nstrategy        trainable        all params  trainable%  memory to train\n";
+            for name in SHOWN {
+                // A model of one layer has no last two.
+                let Ok(share) = Share::new(name, &options, &config) else {
+                    continue;
+                };
+                let percent = 100.0 * share.trainable as f64 / share.all.max(1) as f64;
+                let (trainable, all) = (count(share.trainable), count(share.all));
+                let memory = share.memory(&config);
+                writeln!(
+                    text,
+                    "{name:8} {trainable:>16} {all:>17} {percent:>11.4}  {memory:>15}"
+                )
+                .ok();
+            }
+        }
+    }
+    let (rows, length) = BATCH;
+    writeln!(
+        text,
+        "\nMemory is an estimate for AdamW in f32 and batches of {rows} rows of {length} tokens."
+    )
+    .ok();
+    show(&text)?;
+    // Of a configuration alone there is nothing more to see.
+    if let Ok(notes) = unused_weights(model, &own_config(model)?) {
+        for note in notes {
+            say!("note: {note}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// More labels than any head has.
+const MOST_LABELS: usize = 1_000_000;
+
+/// The configuration as the file has it.
+fn own_config(path: &Path) -> Result<ModelConfig, Failure> {
+    match path.is_file() {
+        true => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::User(format!("cannot read {}: {error}", path.display()))
+            })?;
+            Ok(ModelConfig::parse(&text, path)?)
+        }
+        false => Ok(ModelConfig::from_directory(path)?),
+    }
+}
+
+fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
+    let config = own_config(path)?;
+    let Some(labels) = labels else {
+        return Ok(config);
+    };
+    let names = match labels.parse::<usize>() {
+        Ok(0) => return Err(Failure::User("--labels is 0; expected at least 1".into())),
+        Ok(number) if number > MOST_LABELS => {
+            return Err(Failure::User(format!(
+                "--labels is {number}; expected at most {MOST_LABELS}, or names a,b,c"
+            )));
+        }
+        Ok(number) => Outputs::default_names(number),
+        Err(_) if labels.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(Failure::User(format!(
+                "--labels is {labels}; expected at most {MOST_LABELS}, or names a,b,c"
+            )));
+        }
+        Err(_) => distinct(labels.split(',').map(str::trim))?,
+    };
+    Ok(config.with_outputs(Outputs::Classes(names)))
+}
+
+/// The names, each once.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Failure> {
+    let mut seen = Vec::new();
+    for name in names {
+        if seen.iter().any(|other| other == name) {
+            return Err(Failure::User(format!(
+                "--labels has {name:?} twice; give each class a name of its own"
+            )));
+        }
+        seen.push(name.to_string());
+    }
+    Ok(seen)
+}
+
+fn header(config: &ModelConfig) -> String {
+    let all: usize = parameters(config).iter().map(|p| p.num_elements()).sum();
+    format!(
+        "{}: {} layers, hidden size {}, {} heads, {} tokens at most, {} labels\n{} parameters\n",
+        config.family.model_type,
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.num_attention_heads,
+        config.max_position_embeddings,
+        config.outputs.num_labels(),
+        count(all as u64)
+    )
+}
+
+/// The modules with their shapes; of layers that are the same, the first.
+fn tree(modules: &[ModuleInfo]) -> String {
+    let mut text = String::from("\n");
+    let width = modules.iter().map(|module| module.name.len()).max();
+    let width = width.unwrap_or(0);
+    let mut layers = 0;
+    for module in modules {
+        let number = module
+            .name
+            .split('.')
+            .find_map(|part| part.parse::<usize>().ok());
+        if let Some(number) = number
+            && number > 0
+        {
+            layers = layers.max(number);
+            continue;
+        }
+        if layers > 0 {
+            writeln!(text, "  … layers 1 to {layers} are the same").ok();
+            layers = 0;
+        }
+        let shape = match &module.kind {
+            ModuleKind::Linear {
+                in_features,
+                out_features,
+                ..
+            } => format!("linear {in_features} -> {out_features}"),
+            ModuleKind::Other { parameters } => {
+                let shapes = parameters
+                    .iter()
+                    .map(|(name, shape)| format!("{name} {shape:?}"));
+                shapes.collect::<Vec<_>>().join(", ")
+            }
+        };
+        let elements = count(module.num_elements());
+        writeln!(text, "  {:width$}  {elements:>12}  {shape}", module.name).ok();
+    }
+    text
+}
+
+/// What a strategy trains.
+struct Share {
+    trainable: u64,
+    all: u64,
+    names: Vec<String>,
+    notes: Vec<String>,
+    lowest_layer: usize,
+    trained: Trained,
+}
+
+impl Share {
+    fn new(strategy: &str, options: &TrainOptions, config: &ModelConfig) -> Result<Self, Failure> {
+        let strategy: Strategy = strategy.parse().map_err(Failure::User)?;
+        match strategy.adapter(options.lora.as_ref(), options.ia3.as_ref()) {
+            Some(adapter) => {
+                let plan = adapter.plan(config.family.model_type, &modules(config))?;
+                plan.check_ranks()?;
+                let trained = match adapter {
+                    PeftConfig::Lora(_) => Trained::Lora,
+                    PeftConfig::Ia3(_) => Trained::Ia3,
+                };
+                Ok(Self::of_adapter(plan, trained))
+            }
+            None => {
+                let trained = Trainable::new(&strategy, config)?;
+                let is_layer_weight =
+                    |p: &Parameter| p.path.starts_with("layers.") && p.path.ends_with(".weight");
+                let trains_layer_weights = trained.parameters.iter().any(is_layer_weight);
+                let names: Vec<_> = trained.parameters.into_iter().map(|p| p.name).collect();
+                Ok(Self {
+                    lowest_layer: lowest_layer(&names),
+                    trained: match trains_layer_weights {
+                        true => Trained::Weights,
+                        false => Trained::Little,
+                    },
+                    trainable: trained.trainable,
+                    all: trained.all,
+                    names,
+                    notes: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn of_adapter(plan: AdapterPlan, trained: Trained) -> Self {
+        let adapted = plan.adapted.into_iter().map(|module| module.name);
+        let names: Vec<_> = adapted.chain(plan.saved).chain(plan.biases).collect();
+        Self {
+            lowest_layer: lowest_layer(&names),
+            trained,
+            trainable: plan.trainable,
+            all: plan.all,
+            names,
+            notes: plan.notes,
+        }
+    }
+
+    fn memory(&self, config: &ModelConfig) -> String {
+        let counts = (self.trainable, self.all);
+        let bytes = training_bytes(config, counts, self.lowest_layer, self.trained);
+        format!("{:.2} GB", bytes as f64 / 1e9)
+    }
+}
+
+/// Number of the lowest layer among these modules or parameters; 0 with the embeddings, beyond all
+/// layers with the head alone.
+fn lowest_layer(names: &[String]) -> usize {
+    let number = |name: &String| match name.contains("embeddings") {
+        true => Some(0),
+        false => name.split('.').find_map(|part| part.parse().ok()),
+    };
+    names.iter().filter_map(number).min().unwrap_or(usize::MAX)
+}

@@ -1,0 +1,15 @@
+//! The commands.
+
+pub(crate) mod evaluate;
+pub(crate) mod execute;
+pub(crate) mod inspect;
+pub(crate) mod machine;
+pub(crate) mod manifest;
+pub(crate) mod memory;
+pub(crate) mod memory_estimate;
+pub(crate) mod merge;
+pub(crate) mod predict;
+pub(crate) mod replay;
+pub(crate) mod resume;
+pub(crate) mod supervise;
+pub(crate) mod train;

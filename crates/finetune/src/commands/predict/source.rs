@@ -1,0 +1,141 @@
+//! The texts to predict: of a file, of standard input, or given as arguments.
+
+use std::{
+    fs::File,
+    io::{BufReader, stdin},
+    path::Path,
+    sync::Arc,
+};
+
+use finetune_data::{
+    Dataset, Error, TextRow,
+    arrow::{array::RecordBatch, datatypes::SchemaRef},
+    regular_file, text_lines,
+};
+
+use crate::{
+    cli::args::PredictArguments,
+    error::Failure,
+    resolve::{
+        data::{read_options, say_notes},
+        kept::Kept,
+    },
+    view::terminal::Texts,
+};
+
+/// One row to predict.
+pub struct Row {
+    /// Its text or pair of texts; `None` where it has none.
+    pub texts: Option<Texts>,
+    /// The rows of the file that it is among, and its number there, where all columns are wanted.
+    pub origin: Option<(Arc<RecordBatch>, usize)>,
+}
+
+/// Texts, and what kind of place they come from.
+pub struct Source {
+    pub rows: Box<dyn Iterator<Item = Result<Row, Error>> + Send>,
+    /// Whether rows are pairs of texts.
+    pub pairs: bool,
+    /// Whether somebody may be waiting for an answer before there is another row.
+    pub live: bool,
+    /// The columns of the rows' origins, where they have them.
+    pub schema: Option<SchemaRef>,
+}
+
+impl Source {
+    /// Opens what the arguments name, with `whole_rows` all columns of a file.
+    pub fn open(
+        arguments: &PredictArguments,
+        kept: &Kept,
+        whole_rows: bool,
+    ) -> Result<Self, Failure> {
+        let texts = &arguments.texts;
+        if let [first, second, ..] = &arguments.pair[..] {
+            kept.check_pairs(first, second)?;
+            let pairs = arguments.pair.chunks_exact(2);
+            let pairs = pairs.map(|pair| (pair[0].clone(), Some(pair[1].clone())));
+            return Ok(Self {
+                pairs: true,
+                ..Self::typed(pairs.collect())
+            });
+        }
+        match &arguments.file {
+            Some(path) if path.extension().is_some_and(|extension| extension == "txt") => {
+                kept.check_single_texts(&[])?;
+                regular_file(path)?;
+                let file = File::open(path).map_err(|error| {
+                    Failure::User(format!("cannot read {}: {error}", path.display()))
+                })?;
+                let name = path.display().to_string();
+                Ok(Self::lines(text_lines(BufReader::new(file), &name)))
+            }
+            Some(path) => Self::data_file(path, arguments, kept, whole_rows),
+            None if texts.is_empty() => {
+                kept.check_single_texts(&[])?;
+                let lines = text_lines(BufReader::new(stdin()), "standard input");
+                Ok(Self {
+                    live: true,
+                    ..Self::lines(lines)
+                })
+            }
+            None => {
+                kept.check_single_texts(texts)?;
+                let texts = texts.iter().map(|text| (text.clone(), None));
+                Ok(Self::typed(texts.collect()))
+            }
+        }
+    }
+
+    fn data_file(
+        path: &Path,
+        arguments: &PredictArguments,
+        kept: &Kept,
+        whole_rows: bool,
+    ) -> Result<Self, Failure> {
+        let options = read_options(kept.csv(arguments.csv.options()));
+        let dataset = Dataset::open_file_with(path, &options)?;
+        let split = dataset.split("train")?;
+        say_notes(&dataset.notes());
+        let columns = kept.columns(&split, &arguments.columns.text_column, &[], None)?;
+        let (schema, batches) = split.rows_with_texts(&columns, whole_rows)?;
+        let rows = batches.flat_map(move |rows| match rows {
+            Err(error) => vec![Err(error)],
+            Ok(rows) => {
+                let batch = whole_rows.then(|| Arc::new(rows.rows.batch));
+                let texts = rows.texts.into_iter().enumerate();
+                let row = |(index, texts)| Row {
+                    texts,
+                    origin: batch.clone().map(|batch| (batch, index)),
+                };
+                texts.map(|row_texts| Ok(row(row_texts))).collect()
+            }
+        });
+        Ok(Self {
+            rows: Box::new(rows),
+            pairs: columns.is_pair(),
+            live: false,
+            schema: whole_rows.then_some(schema),
+        })
+    }
+
+    fn lines(rows: impl Iterator<Item = Result<TextRow, Error>> + Send + 'static) -> Self {
+        Self::of(rows.map(|row| row.map(|row| (row.first, row.second))))
+    }
+
+    fn typed(texts: Vec<Texts>) -> Self {
+        Self::of(texts.into_iter().map(Ok))
+    }
+
+    fn of(texts: impl Iterator<Item = Result<Texts, Error>> + Send + 'static) -> Self {
+        let row = |texts| Row {
+            texts: Some(texts),
+            origin: None,
+        };
+        Self {
+            rows: Box::new(texts.map(move |texts| texts.map(row))),
+            pairs: false,
+            live: false,
+            schema: None,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `finetune replay`: repeats a run and compares.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use finetune_train::{Manifest, RunDirectory, TrainPlan, prepare};
+use serde_json::json;
+
+use crate::{
+    cli::{args::ReplayArguments, interrupt},
+    commands::{
+        execute::{Loaded, execute, fresh_start},
+        machine::{machine, program},
+        manifest,
+        resume::load_unchanged,
+    },
+    error::Failure,
+    resolve::{paths, special_files},
+    view::{
+        output::{print_json, say, show},
+        run_comparison::{Compared, compare},
+    },
+};
+
+pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
+    interrupt::listen()?;
+    special_files::refuse_in(&arguments.run)?;
+    let output = arguments.output.as_ref().map(std::path::absolute);
+    let output = output
+        .transpose()
+        .map_err(|error| Failure::User(format!("cannot tell where --output is: {error}")))?;
+    let first = &paths::go_where_it_began(&arguments.run);
+    let (original, saved) = RunDirectory::read(first)?;
+    if !original.is_complete() {
+        return Err(Failure::User(format!(
+            "{} is not complete, so there is nothing to compare with; finish it with\n  {} resume {}",
+            first.display(),
+            paths::program(),
+            first.display()
+        )));
+    }
+    let output = match output {
+        Some(output) => output,
+        None => paths::numbered(&with_suffix(first, "-replay")),
+    };
+    let written = saved.written()?;
+    saved.check_resumable(written, &[])?;
+    let mut run = RunDirectory::create(&output)?;
+    let mut plan = written.clone();
+    plan.output = run.path().display().to_string();
+    let manifest = Manifest::read(first)?;
+    let loaded = load_unchanged(&plan)?;
+    if let Some(manifest) = &manifest {
+        check_unchanged(manifest, &plan, &loaded)?;
+        note_differences(manifest, &plan);
+    }
+    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device)?;
+    paths::make_absolute(&mut plan);
+    let start = fresh_start(&loaded, prepared);
+    execute(&plan, loaded, start, &mut run)?;
+
+    let compared = compare(first, run.path())?;
+    let equal = compared.iter().all(|one| one.difference.is_none());
+    match arguments.json {
+        true => print_json(as_json(&compared, equal, &run))?,
+        false => show(&table(&compared, equal, first, run.path()))?,
+    }
+    Ok(ExitCode::from(u8::from(!equal)))
+}
+
+/// Refuses files that are not those of the run.
+fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Result<(), Failure> {
+    let model = manifest::model(plan, loaded)?;
+    let was = &manifest.model;
+    let mut changed = Vec::new();
+    let mut compare = |what: String, was: &str, is: &str| {
+        if was != is {
+            changed.push(format!("{what}: its SHA-256 is {is}, was {was}"));
+        }
+    };
+    compare(
+        "the tokenizer".into(),
+        &was.tokenizer_sha256,
+        &model.tokenizer_sha256,
+    );
+    if let (Some(was), Some(is)) = (&was.adapter_sha256, &model.adapter_sha256) {
+        compare(format!("the adapter {}", plan.adapter), was, is);
+    }
+    for was in &manifest.data {
+        match loaded.data_files.iter().find(|file| file.path == was.path) {
+            Some(is) => compare(was.path.display().to_string(), &was.sha256, &is.sha256),
+            None => compare(
+                was.path.display().to_string(),
+                &was.sha256,
+                "none: it is gone",
+            ),
+        }
+    }
+    match changed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::User(format!(
+            "the run cannot be repeated, because its files have changed since:\n  {}\nBring them back, or train anew",
+            changed.join("\n  ")
+        ))),
+    }
+}
+
+/// Says what else than the plan is different, in case the results are.
+fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
+    let Some(session) = manifest.sessions.first() else {
+        return;
+    };
+    let (program, machine) = (program(), machine(&plan.device));
+    let was = &session.program;
+    if *was != program {
+        say!(
+            "note: the run was made by version {} (commit {}), this is {} (commit {})",
+            was.version,
+            was.git_commit,
+            program.version,
+            program.git_commit
+        );
+    }
+    if session.machine != machine {
+        say!(
+            "note: the run was made on another machine ({}, {} threads), so the last bits may differ",
+            session.machine.cpu,
+            session.machine.threads
+        );
+    }
+}
+
+fn with_suffix(run: &Path, suffix: &str) -> PathBuf {
+    let mut name = run.file_name().unwrap_or_default().to_os_string();
+    name.push(suffix);
+    run.with_file_name(name)
+}
+
+fn as_json(compared: &[Compared], equal: bool, run: &RunDirectory) -> serde_json::Value {
+    let mut all = json!({"equal": equal, "output": run.path().display().to_string()});
+    for one in compared {
+        all[one.what] = json!({"equal": one.difference.is_none(), "difference": one.difference});
+    }
+    all
+}
+
+fn table(compared: &[Compared], equal: bool, first: &Path, second: &Path) -> String {
+    let mut text = format!("\n{} and {}\n\n", first.display(), second.display());
+    for one in compared {
+        let verdict = match &one.difference {
+            None => "equal".to_string(),
+            Some(place) => format!("differ; the first difference: {place}"),
+        };
+        text += &format!("{:8}  {}: {verdict}\n", one.what, one.extent);
+    }
+    text + match equal {
+        true => "\nThe run is repeated to the bit.\n",
+        false => "\nThe run is not repeated.\n",
+    }
+}

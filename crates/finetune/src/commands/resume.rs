@@ -1,0 +1,157 @@
+//! `finetune resume`, and `train --resume`.
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use finetune_models::ModelConfig;
+use finetune_train::{RunDirectory, SavedPlan, Start, TrainPlan};
+
+use crate::{
+    cli::{args::ResumeArguments, interrupt, settings},
+    commands::{
+        execute::{Loaded, execute, fresh_start, load},
+        supervise::{end_with_parent, supervise},
+    },
+    error::Failure,
+    resolve::{model, paths, rows::Rows, special_files},
+    view::output::{say, show},
+};
+
+pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
+    interrupt::listen()?;
+    special_files::refuse_in(&arguments.run)?;
+    let path = paths::go_where_it_began(&arguments.run);
+    let (run, saved) = RunDirectory::open(&path)?;
+    if run.is_complete() {
+        return say_complete(&run, &saved);
+    }
+    let now = settings::change(saved.written()?, &arguments.set)?;
+    if arguments.worker {
+        end_with_parent();
+    } else if now.auto_find_batch_size {
+        saved.check_resumable(
+            &TrainPlan {
+                output: saved.trained().output.clone(),
+                ..now
+            },
+            &arguments.accept,
+        )?;
+        drop(run);
+        return supervise(&path, &worker_options(arguments));
+    }
+    resume(run, &saved, now, arguments, load_unchanged)
+}
+
+/// Options of the process that trains.
+fn worker_options(arguments: &ResumeArguments) -> Vec<OsString> {
+    let set = arguments.set.iter().flat_map(|set| ["--set", set]);
+    let accept = arguments.accept.iter().flat_map(|key| ["--accept", key]);
+    let json = Some("--json").filter(|_| arguments.json);
+    set.chain(accept).chain(json).map(OsString::from).collect()
+}
+
+/// Goes on with a run by the plan `now`, which may differ from its own in what is harmless or
+/// accepted. `load` brings what that plan names.
+pub fn resume(
+    mut run: RunDirectory,
+    saved: &SavedPlan,
+    mut now: TrainPlan,
+    arguments: &ResumeArguments,
+    load: impl FnOnce(&TrainPlan) -> Result<Loaded, Failure>,
+) -> Result<ExitCode, Failure> {
+    if run.is_complete() {
+        return say_complete(&run, saved);
+    }
+    if saved.written().is_err() {
+        say!("note: plan.toml is damaged, and is written anew");
+    }
+    if saved.trained().model_files.is_empty() {
+        say!(
+            "note: an earlier version began the run and kept no hashes of the base model's configuration and tokenizer, so a change there may go unnoticed"
+        );
+        now.model_files.clear();
+    }
+    // Where the run is now is no difference.
+    now.output = paths::output_of(run.path(), saved.trained());
+    for difference in saved.check_resumable(&now, &arguments.accept)? {
+        if difference.key != "output" {
+            let (key, saved, now) = (difference.key, difference.saved, difference.now);
+            say!("note: {key} was {saved} and is {now} from here on");
+        }
+    }
+    now.check()?;
+    let loaded = load(&now)?;
+    let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
+    let start = match start.state.step {
+        0 if arguments.worker => fresh_start(&loaded, start.prepared),
+        _ => going_on(start, &loaded, &run),
+    };
+    if arguments.list_trainable {
+        say!("  {}", start.prepared.names.join("\n  "));
+    }
+    execute(&now, loaded, start, &mut run)?.print(&now, &run, arguments.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what there is, and from where it goes on.
+fn going_on(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
+    say!("{}", loaded.description);
+    for damage in &start.damaged {
+        say!("note: a newer checkpoint is passed over: {damage}");
+    }
+    let from = match start.state.step {
+        0 => "from the beginning, there is no checkpoint".to_string(),
+        step => format!("after step {step}"),
+    };
+    say!("resume  {}: {from}", run.path().display());
+    say!("{}", start.prepared.trainable_line());
+    start
+}
+
+fn say_complete(run: &RunDirectory, saved: &SavedPlan) -> Result<ExitCode, Failure> {
+    let is_best = saved.trained().load_best_model_at_end;
+    if let Some((file, checkpoint)) = run.changed_model().filter(|_| is_best) {
+        say!(
+            "note: {} is not what the run saved; {} still has it",
+            file.display(),
+            checkpoint.display()
+        );
+    }
+    show(&format!(
+        "{} is complete; its result is in {}\n",
+        run.path().display(),
+        run.model().display()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All that a plan names, provided that weights and rows are what they were.
+pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
+    let rows = Rows::choose(plan)?;
+    let found = model::of_plan(plan)?;
+    let files = found.clone().verify()?;
+    if files.weights_sha256 != plan.model_sha256 {
+        return Err(Failure::User(format!(
+            "the weights of {} are not those that the run began with: their SHA-256 is {}, was {}",
+            plan.model, files.weights_sha256, plan.model_sha256
+        )));
+    }
+    // What is wrong with a configuration says more than that it is another.
+    ModelConfig::from_directory(&files.dir)?;
+    plan.check_model_files(&files.dir)?;
+    let loaded = load(plan, &rows, found)?;
+    let now = loaded.fingerprints();
+    if now != plan.dataset_fingerprints {
+        let names = ["training", "validation", "test"].into_iter();
+        let changed: Vec<_> = names
+            .enumerate()
+            .filter(|(index, _)| now.get(*index) != plan.dataset_fingerprints.get(*index))
+            .map(|(_, name)| name)
+            .collect();
+        return Err(Failure::User(format!(
+            "the {} rows of {} are not those that the run began with: their texts, labels or tokenizer changed; bring them back, or start another run",
+            changed.join(" and "),
+            Path::new(&plan.dataset).display()
+        )));
+    }
+    Ok(loaded)
+}

@@ -1,0 +1,175 @@
+//! `finetune train`.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use finetune_data::model_max_length;
+use finetune_models::ModelConfig;
+use finetune_train::{RunDirectory, TrainPlan, device, prepare, resolve_auto};
+
+use crate::{
+    cli::{
+        args::{ResumeArguments, TrainArguments},
+        interrupt, settings,
+        train_options::TrainOptions,
+    },
+    commands::{
+        execute::{Loaded, execute, fresh_start, load},
+        resume::resume,
+        supervise::supervise,
+    },
+    error::Failure,
+    resolve::{
+        find_batch_size::find_batch_size,
+        model::{self, Verification},
+        paths,
+        plan::{plan, with_data, with_model},
+        rows::Rows,
+        special_files,
+    },
+    view::output::say,
+};
+
+pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
+    let options = settings::read(
+        arguments.config.as_deref(),
+        &arguments.set,
+        &arguments.options,
+    )?;
+    interrupt::listen()?;
+
+    // Whatever can be refused is refused before the first download.
+    let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
+    device(&device_name)?;
+    let rows = Rows::choose(&options)?;
+    if let Some(path) = resumed(&arguments, &options, &rows)? {
+        special_files::refuse_in(&path)?;
+        let (run, saved) = RunDirectory::open(&path)?;
+        let now = plan(&options, &rows, device_name, &path)?;
+        let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
+        now.model_sha256 = verification.wait()?.weights_sha256;
+        now.keep_batch_size_of(saved.trained());
+        paths::keep_paths_of(saved.trained(), &mut now);
+        let accepted = &arguments.accept;
+        if now.auto_find_batch_size && !run.is_complete() {
+            let mut worker = worker_options(&arguments);
+            for difference in saved.check_resumable(&now, accepted)? {
+                worker.push("--set".into());
+                worker.push(format!("{}={}", difference.key, difference.now).into());
+            }
+            drop((run, loaded));
+            return supervise(&path, &worker);
+        }
+        let arguments = ResumeArguments {
+            run: path,
+            set: Vec::new(),
+            accept: arguments.accept,
+            json: arguments.json,
+            worker: false,
+            list_trainable: arguments.list_trainable,
+        };
+        return resume(run, &saved, now, &arguments, |_| Ok(loaded));
+    }
+    let output = options
+        .output
+        .clone()
+        .unwrap_or_else(|| paths::default_run(&rows.dataset));
+    let mut run = RunDirectory::create(&output)?;
+    let plan = plan(&options, &rows, device_name, run.path())?;
+    let (mut plan, loaded, verification) = resolved(plan, &options, &rows)?;
+    paths::make_absolute(&mut plan);
+    if plan.auto_find_batch_size {
+        // Trials with damaged weights would look like a lack of memory.
+        loaded.files.clone().verify()?;
+        plan = find_batch_size(plan, &loaded)?;
+        plan.model_sha256 = verification.wait()?.weights_sha256;
+        run.begin(&plan, &loaded.files.dir)?;
+        drop((run, loaded));
+        return supervise(&output, &worker_options(&arguments));
+    }
+    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
+    plan.model_sha256 = verification.wait()?.weights_sha256;
+    let start = fresh_start(&loaded, prepared?);
+    if arguments.list_trainable {
+        say!("  {}", start.prepared.names.join("\n  "));
+    }
+    execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The plan with what only the model and the rows tell, but for the hash of the weights, and both.
+fn resolved(
+    plan: TrainPlan,
+    options: &TrainOptions,
+    rows: &Rows,
+) -> Result<(TrainPlan, Loaded, Verification), Failure> {
+    let files = model::of_plan(&plan)?;
+    let verification = Verification::begin(&files)?;
+    let config = ModelConfig::from_directory(&files.dir)?;
+    let plan = with_model(plan, options, &config)?;
+    let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
+    let loaded = load(&plan, rows, files)?;
+    let mut plan = with_data(plan, options, &loaded)?;
+    plan.model_files = plan.hash_model_files(&loaded.files.dir)?;
+    Ok((plan, loaded, verification))
+}
+
+/// The plan with rows no longer than the tokenizer's settings want them, unless the user wants them so.
+fn within_tokenizer(plan: TrainPlan, options: &TrainOptions, longest: Option<usize>) -> TrainPlan {
+    match (longest, options.max_length) {
+        (Some(longest), None) if longest < plan.max_length => TrainPlan {
+            max_length: longest,
+            ..plan
+        },
+        (Some(longest), Some(wanted)) if longest < wanted => {
+            say!(
+                "note: --max-length {wanted} is more than the model_max_length of {longest} in its tokenizer_config.json"
+            );
+            plan
+        }
+        _ => plan,
+    }
+}
+
+/// Options of the process that trains, which the plan does not have.
+fn worker_options(arguments: &TrainArguments) -> Vec<OsString> {
+    let flags = [
+        ("--json", arguments.json),
+        ("--list-trainable", arguments.list_trainable),
+    ];
+    let flags = flags.into_iter().filter(|(_, given)| *given);
+    let accepted = arguments.accept.iter().flat_map(|key| ["--accept", key]);
+    let flags = flags.map(|(flag, _)| flag);
+    flags.chain(accepted).map(OsString::from).collect()
+}
+
+/// The run to go on with, if that is asked for: the one named, or with `auto` the output directory
+/// if a run began there (without one, the data set's last run if that is not complete).
+fn resumed(
+    arguments: &TrainArguments,
+    options: &TrainOptions,
+    rows: &Rows,
+) -> Result<Option<PathBuf>, Failure> {
+    let began = |path: &Path| path.join("plan.toml").exists();
+    let Some(named) = &arguments.resume else {
+        return Ok(None);
+    };
+    if named != Path::new("auto") {
+        return match &options.output {
+            Some(output) if output != named => Err(Failure::User(format!(
+                "--resume names {}, but the output is {}; leave one out",
+                named.display(),
+                output.display()
+            ))),
+            _ => Ok(Some(named.clone())),
+        };
+    }
+    Ok(match &options.output {
+        Some(output) => Some(output.clone()).filter(|path| began(path)),
+        None => paths::last_run(&rows.dataset)
+            .filter(|path| began(path) && !path.join("results.json").exists()),
+    })
+}

@@ -1,0 +1,17 @@
+//! From what was typed to rows, models and plans.
+
+pub(crate) mod class_checks;
+pub(crate) mod data;
+pub(crate) mod dataset;
+pub(crate) mod download;
+pub(crate) mod draw;
+pub(crate) mod find_batch_size;
+pub(crate) mod intervals;
+pub(crate) mod kept;
+pub(crate) mod label_reading;
+pub(crate) mod model;
+pub(crate) mod paths;
+pub(crate) mod plan;
+pub(crate) mod rows;
+pub(crate) mod run_model;
+pub(crate) mod special_files;

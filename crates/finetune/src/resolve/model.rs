@@ -1,0 +1,163 @@
+//! From a model's name to its files, with progress.
+
+use std::{path::Path, thread};
+
+use burn::tensor::Device;
+use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Source};
+use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
+use finetune_train::{Classifier, TrainPlan};
+
+use crate::{
+    cli::args::ModelArguments,
+    error::Failure,
+    resolve::{download::shown, run_model, special_files},
+    view::output::say,
+};
+
+/// Finds the files of a name; downloads show their progress.
+pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
+    special_files::refuse_in(Path::new(name))?;
+    shown(|report| Hub::from_env().find(name, revision, report))
+}
+
+/// The base model's files of a plan.
+pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
+    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
+    let found = find(&plan.model, revision);
+    found.map_err(|error| {
+        let directory = Path::new(&plan.adapter);
+        match AdapterFile::read(directory) {
+            Ok(file) if file.base_model == plan.model => missing_base(directory, &file, error),
+            _ => error,
+        }
+    })
+}
+
+/// Weights that are verified on a thread of their own, while they are loaded.
+pub struct Verification(thread::JoinHandle<Result<ModelFiles, HubError>>);
+
+impl Verification {
+    /// Begins.
+    pub fn begin(found: &FoundModel) -> Result<Self, Failure> {
+        let found = found.clone();
+        let thread = thread::Builder::new().name("verifier".into());
+        let thread = thread.spawn(|| found.verify());
+        let failed = |error| Failure::Internal(format!("cannot start a thread: {error}"));
+        thread.map(Self).map_err(failed)
+    }
+
+    /// Waits for the verdict. Nothing may be done with the weights before, and what is wrong with
+    /// them is said before what it led to.
+    pub fn wait(self) -> Result<ModelFiles, Failure> {
+        let stopped = |_| Failure::Internal("the thread that verifies the weights stopped".into());
+        Ok(self.0.join().map_err(stopped)??)
+    }
+}
+
+/// Loads a saved model, or an adapter with the base model that it names, or the one given. `found` are
+/// the model's files if somebody has looked for them already.
+pub fn classifier(
+    name: &str,
+    found: Option<&FoundModel>,
+    open: &ModelArguments,
+    device: &Device,
+) -> Result<Classifier, Failure> {
+    let directory = Path::new(name);
+    let mut classifier = match directory.join(ADAPTER_CONFIG).exists() {
+        true => adapter(directory, open, device)?,
+        false if open.model_base.is_some() => {
+            return Err(Failure::User(format!(
+                "--model-base names the base model of an adapter, but {name} is none (it has no {ADAPTER_CONFIG}); leave it out"
+            )));
+        }
+        false => {
+            let files = match found {
+                Some(found) => found.clone(),
+                None => find(name, open.revision.as_deref())?,
+            };
+            let verification = Verification::begin(&files)?;
+            let loaded = Classifier::load_on(&files.dir, device);
+            verification.wait()?;
+            loaded?
+        }
+    };
+    if !open.labels.is_empty() {
+        let named = classifier.name_labels(&open.labels);
+        named.map_err(|error| Failure::User(format!("--labels: {error}")))?;
+    }
+    for note in classifier.notes() {
+        say!("note: {note}");
+    }
+    Ok(classifier)
+}
+
+fn adapter(
+    directory: &Path,
+    open: &ModelArguments,
+    device: &Device,
+) -> Result<Classifier, Failure> {
+    let file = AdapterFile::read(directory)?;
+    let files = adapter_base(directory, &file, open)?;
+    let verification = Verification::begin(&files)?;
+    let loaded = Classifier::load_adapter(&files.dir, directory, device);
+    verification.wait()?;
+    Ok(loaded?)
+}
+
+/// The files of an adapter's base model.
+pub fn adapter_base(
+    directory: &Path,
+    file: &AdapterFile,
+    open: &ModelArguments,
+) -> Result<FoundModel, Failure> {
+    let revision = open.revision.as_deref().or(file.revision.as_deref());
+    match &open.model_base {
+        Some(base) => find(&run_model::resolve(base)?, revision),
+        None => {
+            let base = base_name(directory, file)?;
+            find(&base, revision).map_err(|error| missing_base(directory, file, error))
+        }
+    }
+}
+
+/// The base model that an adapter names, from here: a directory may be named as seen from here, as
+/// peft looks for it, or else from the adapter.
+pub fn base_name(directory: &Path, file: &AdapterFile) -> Result<String, Failure> {
+    if file.base_model.is_empty() {
+        return Err(Failure::User(format!(
+            "{} does not name its base model (base_model_name_or_path); name it with --model-base",
+            directory.join(ADAPTER_CONFIG).display()
+        )));
+    }
+    let found = file.base_directory(directory);
+    let found = found.map(|path| path.display().to_string());
+    Ok(match found {
+        Some(path) if path != file.base_model => {
+            say!("note: the base model is {path}, named from the adapter's directory");
+            path
+        }
+        _ => file.base_model.clone(),
+    })
+}
+
+/// An adapter's base model that is not to be had, and what to do.
+pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Failure {
+    match error {
+        Failure::User(problem) => Failure::User(format!(
+            "the base model \"{}\" that {} names: {problem}\nIf it is somewhere else, name it with --model-base DIR",
+            file.base_model,
+            directory.join(ADAPTER_CONFIG).display()
+        )),
+        other => other,
+    }
+}
+
+/// Where a model's files came from, in words.
+pub fn describe(source: Source) -> &'static str {
+    match source {
+        Source::Local => "a directory",
+        Source::Cache => "from the cache",
+        Source::Hub => "downloaded from the hub",
+        Source::PackageIndex => "from its Python package",
+    }
+}

@@ -1,0 +1,395 @@
+//! The rows of a run: which, from where, with what labels.
+
+use finetune_data::{
+    Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
+    Split, Task, TextTokenizer, TokenizedDataset,
+};
+use finetune_train::{FileFacts, TrainData, TrainPlan};
+
+use crate::{
+    cli::train_options::TrainOptions,
+    error::Failure,
+    resolve::{
+        class_checks::{self, Counted},
+        data::{read_options, say_notes},
+        dataset::DatasetName,
+        draw::{Draw, tokenize_drawn},
+        label_reading,
+    },
+    view::output::say,
+};
+
+/// The rows of a run, their columns and labels.
+pub struct Rows {
+    /// The data set as named by the user.
+    pub dataset: String,
+    /// Configuration and commit of one from the hub, else empty.
+    pub dataset_config: String,
+    pub dataset_revision: String,
+    train: Split,
+    /// Training rows that are drawn; 0: all.
+    train_rows: u64,
+    /// Split expression of the training rows.
+    pub train_name: String,
+    validation: Split,
+    /// Validation rows that are drawn; 0: all.
+    eval_rows: u64,
+    seed: u64,
+    /// Split expression of the validation rows; empty: a share of the training rows.
+    pub validation_name: String,
+    test: Option<(Split, String)>,
+    pub columns: Columns,
+    pub labels: Task,
+    /// Whether labels are numbers, counted from 0, of the names that the user gave.
+    by_index: bool,
+}
+
+/// Which rows, columns and labels: as far as they are given, or all of it where a plan says so.
+pub struct RowChoice<'a> {
+    dataset: Option<&'a str>,
+    dataset_config: &'a str,
+    dataset_revision: &'a str,
+    train_split: Option<&'a str>,
+    validation_split: Option<&'a str>,
+    validation_fraction: f64,
+    test_split: Option<&'a str>,
+    text_column: &'a [String],
+    label_column: &'a [String],
+    labels: &'a [String],
+    labels_by_position: bool,
+    problem_type: Option<ProblemType>,
+    label_separator: Option<char>,
+    skip_invalid: bool,
+    train_rows: u64,
+    eval_rows: u64,
+    seed: u64,
+    csv: CsvOptions,
+}
+
+impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
+    fn from(options: &'a TrainOptions) -> Self {
+        Self {
+            dataset: options.dataset.as_deref(),
+            dataset_config: options.dataset_config.as_deref().unwrap_or_default(),
+            dataset_revision: options.dataset_revision.as_deref().unwrap_or_default(),
+            train_split: options.train_split.as_deref(),
+            validation_split: options.validation_split.as_deref(),
+            validation_fraction: options.validation_fraction.unwrap_or(0.1),
+            test_split: options.test_split.as_deref(),
+            text_column: &options.text_column,
+            label_column: &options.label_column,
+            labels: &options.labels,
+            labels_by_position: options.labels_by_position.unwrap_or(false),
+            problem_type: options.problem_type,
+            label_separator: options.label_separator,
+            skip_invalid: options.skip_invalid.unwrap_or_default(),
+            train_rows: options.train_rows.unwrap_or(0),
+            eval_rows: options.eval_rows.unwrap_or(0),
+            seed: options.seed.unwrap_or(42),
+            csv: options.csv(),
+        }
+    }
+}
+
+impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
+    fn from(plan: &'a TrainPlan) -> Self {
+        Self {
+            dataset: Some(&plan.dataset),
+            dataset_config: &plan.dataset_config,
+            dataset_revision: &plan.dataset_revision,
+            train_split: Some(&plan.train_split),
+            validation_split: Some(&plan.validation_split),
+            validation_fraction: plan.validation_fraction,
+            test_split: Some(&plan.test_split),
+            text_column: &plan.text_column,
+            label_column: &plan.label_column,
+            labels: &plan.labels,
+            labels_by_position: plan.labels_by_position,
+            problem_type: Some(plan.problem_type),
+            label_separator: plan.label_separator,
+            skip_invalid: plan.skip_invalid,
+            train_rows: plan.train_rows,
+            eval_rows: plan.eval_rows,
+            seed: plan.seed,
+            csv: plan.csv.clone(),
+        }
+    }
+}
+
+/// The split for a role that nobody named one for; which of several, is said.
+fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
+    let (name, note) = dataset.default_split(role)?;
+    say_notes(note.as_slice());
+    Some(name)
+}
+
+/// That the data set has splits that no expression of `used` means. Of several for one role it was
+/// said already which was chosen.
+fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
+    let names = dataset.split_names();
+    let is_named = |name: &str| {
+        used.iter()
+            .flat_map(|expression| expression.split('+'))
+            .any(|term| dataset.is_split(term.split('[').next().unwrap_or(term).trim(), name))
+    };
+    let of_several =
+        |role: &str, name: &str| name != role && name.starts_with(role) && !dataset.has_split(role);
+    let unused: Vec<_> = names
+        .into_iter()
+        .filter(|name| !is_named(name))
+        .filter(|name| {
+            !["validation", "test"]
+                .iter()
+                .any(|role| of_several(role, name))
+        })
+        .collect();
+    (!unused.is_empty()).then(|| {
+        Note::new(format!(
+            "{} also has {}, which {} not used; --validation-split or --test-split names a split",
+            dataset.path(),
+            unused.join(", "),
+            if unused.len() == 1 { "is" } else { "are" }
+        ))
+    })
+}
+
+impl Rows {
+    /// Opens the data set and finds rows, columns and classes.
+    pub fn choose<'a>(choice: impl Into<RowChoice<'a>>) -> Result<Self, Failure> {
+        let choice = choice.into();
+        let Some(path) = choice.dataset.map(str::to_string) else {
+            return Err(Failure::User(
+                "no data: name a file, a directory with one file per split, a glob, or a data set on the hub with --dataset".into(),
+            ));
+        };
+        let options = read_options(choice.csv);
+        let found = DatasetName {
+            name: &path,
+            config: choice.dataset_config,
+            revision: choice.dataset_revision,
+        }
+        .find(&options)?;
+        let or_its_own = |given: Option<&str>, role: &str| match given {
+            Some(expression) => expression.to_string(),
+            None => found.default_split(role).unwrap_or_default(),
+        };
+        let wanted = [
+            choice.train_split.unwrap_or("train").to_string(),
+            or_its_own(choice.validation_split, "validation"),
+            or_its_own(choice.test_split, "test"),
+        ];
+        let opened = found.open(&wanted, &options)?;
+        let dataset = opened.dataset;
+        let train_name = choice.train_split.unwrap_or("train").to_string();
+        let whole_train = dataset.split(&train_name)?;
+        let mut columns =
+            Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?
+                .by_position(choice.labels_by_position);
+        say_notes(&columns.other_choices(&whole_train, choice.text_column, choice.label_column));
+        columns.cells = LabelCells {
+            separator: choice.label_separator,
+            ..LabelCells::default()
+        };
+        let valid = |split| label_reading::valid(split, &columns, choice.skip_invalid);
+        let whole_train = valid(whole_train)?;
+        let test_name = match choice.test_split {
+            Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
+            None => default_split(&dataset, "test"),
+        };
+        let test = match test_name {
+            Some(name) => Some((dataset.split(&name)?, name)),
+            None => None,
+        };
+        let hidden = label_reading::Hidden {
+            columns: &columns,
+            labels: choice.labels,
+            problem_type: choice.problem_type,
+        };
+        let test = hidden.without_test(test, choice.test_split.is_some())?;
+        let test = match test {
+            Some((split, name)) => Some((valid(split)?, name)),
+            None => None,
+        };
+        let validation_name = match choice.validation_split {
+            Some(name) => name.to_string(),
+            None => default_split(&dataset, "validation").unwrap_or_default(),
+        };
+        let named_validation = match validation_name.is_empty() {
+            true => None,
+            false => Some(dataset.split(&validation_name)?),
+        };
+        let named = choice.validation_split.is_some();
+        let named_validation = hidden.without_validation(named_validation, named)?;
+        let named_validation = named_validation.map(valid).transpose()?;
+        let validation_name = match named_validation {
+            Some(_) => validation_name,
+            None => String::new(),
+        };
+
+        say_notes(&dataset.notes());
+        if choice.test_split.is_none() || choice.validation_split.is_none() {
+            let used = [
+                train_name.as_str(),
+                validation_name.as_str(),
+                wanted[1].as_str(),
+                wanted[2].as_str(),
+                "validation",
+                "test",
+            ];
+            say_notes(unused_splits(&dataset, &used).as_slice());
+        }
+
+        let splits: Vec<&Split> = [Some(&whole_train), named_validation.as_ref()]
+            .into_iter()
+            .chain([test.as_ref().map(|(split, _)| split)])
+            .flatten()
+            .collect();
+        let names = Some(choice.labels).filter(|names| !names.is_empty());
+        let inferred = Inferred::of(&splits, &columns, names, choice.problem_type)?;
+        let (columns, labels) = (inferred.columns, inferred.task);
+        let met = match names {
+            Some(_) => NameNotes::new(&labels, &splits, &columns, NamesOf::User)?,
+            None => NameNotes::default(),
+        };
+        if names.is_none() {
+            class_checks::refuse_all_different(&splits, &columns, &labels)?;
+        }
+        say_notes(&inferred.notes);
+        say_notes(&met.notes);
+        let (train, validation) = match named_validation {
+            Some(validation) => (whole_train, validation),
+            None => {
+                let fraction = choice.validation_fraction;
+                let rows = whole_train.len();
+                let parts =
+                    whole_train.stratified_split(&columns, Some(&labels), fraction, choice.seed)?;
+                if parts.1.is_empty() {
+                    return Err(Failure::User(format!(
+                        "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, is no row; use more rows, or name rows with --validation-split"
+                    )));
+                }
+                parts
+            }
+        };
+        Ok(Self {
+            dataset: path,
+            dataset_config: opened.config,
+            dataset_revision: opened.revision,
+            train,
+            train_rows: choice.train_rows,
+            train_name,
+            validation,
+            eval_rows: choice.eval_rows,
+            seed: choice.seed,
+            validation_name,
+            test,
+            columns,
+            labels,
+            by_index: met.by_index,
+        })
+    }
+
+    /// Tokenizes all splits, and checks which classes the rows chosen have.
+    pub fn tokenize(
+        &self,
+        max_length: usize,
+        tokenizer: &TextTokenizer,
+    ) -> Result<(TrainData, Option<TokenizedDataset>), Failure> {
+        let tokens = |split: &Split, rows: u64| {
+            let draw = Draw {
+                rows,
+                seed: self.seed,
+            };
+            tokenize_drawn(
+                split,
+                draw,
+                &self.columns,
+                &self.labels,
+                tokenizer,
+                max_length,
+            )
+        };
+        let data = TrainData {
+            train: tokens(&self.train, self.train_rows)?,
+            validation: tokens(&self.validation, self.eval_rows)?,
+        };
+        let test = match &self.test {
+            Some((split, _)) => Some(tokens(split, 0)?),
+            None => None,
+        };
+        let others = [
+            ("validation", Some(&data.validation)),
+            ("test", test.as_ref()),
+        ];
+        let counted = Counted::new(&self.labels, &data.train, &others);
+        if let Some(counted) = counted {
+            for note in counted.check(&self.columns.label, self.train.name(), self.by_index)? {
+                say!("note: {note}");
+            }
+        }
+        Ok((data, test))
+    }
+
+    /// The files that rows may come from. Once tokenized, they are not read again for their hashes.
+    pub fn files(&self) -> Result<Vec<FileFacts>, Failure> {
+        let mut files: Vec<FileFacts> = Vec::new();
+        let test = self.test.as_ref().map(|(split, _)| split);
+        for split in [&self.train, &self.validation].into_iter().chain(test) {
+            for (path, bytes, sha256) in split.file_hashes()? {
+                if !files.iter().any(|file| *file.path == *path) {
+                    files.push(FileFacts {
+                        path: path.to_path_buf(),
+                        bytes,
+                        sha256,
+                    });
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// The files that training rows may come from, by names that can be written anywhere.
+    pub fn train_files(&self) -> Result<Vec<FileFacts>, Failure> {
+        let hashed = self.train.file_hashes()?.into_iter();
+        let facts = hashed.map(|(path, bytes, sha256)| FileFacts {
+            path: path.to_string_lossy().into_owned().into(),
+            bytes,
+            sha256,
+        });
+        Ok(facts.collect())
+    }
+
+    /// The training rows, those that were drawn.
+    pub fn drawn_train(&self) -> Result<Split, Failure> {
+        let labels = Some(&self.labels);
+        let drawn = self
+            .train
+            .draw(&self.columns, labels, self.seed, self.train_rows)?;
+        Ok(drawn.0)
+    }
+
+    /// All validation rows.
+    pub fn validation(&self) -> &Split {
+        &self.validation
+    }
+
+    /// Split expression of the test rows; empty: none.
+    pub fn test_name(&self) -> String {
+        let name = self.test.as_ref().map(|(_, name)| name.clone());
+        name.unwrap_or_default()
+    }
+
+    /// What the labels are, in words.
+    pub fn describe_labels(&self) -> String {
+        let names = self.labels.names();
+        let named = |what: &str| match names.len() {
+            ..=12 => format!("{what} {}", names.join(", ")),
+            count => format!("{count} {what}"),
+        };
+        match &self.labels {
+            Task::Classes(_) => named("classes"),
+            Task::MultiLabel(_) => format!("any number of the {}", named("labels")),
+            Task::Regression(_) => named("numbers"),
+        }
+    }
+}

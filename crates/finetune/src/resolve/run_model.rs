@@ -1,0 +1,65 @@
+//! From the name of a run's directory to its model's.
+
+use std::path::Path;
+
+use finetune_train::RunDirectory;
+
+use crate::{
+    error::Failure,
+    resolve::{paths, special_files},
+    view::shell::{quote, quote_path},
+};
+
+/// The model that `name` means: of a run's directory its result, otherwise `name` itself.
+///
+/// # Errors
+/// A run without a result yet; the message says how to finish it, and which checkpoints open as
+/// models.
+pub fn resolve(name: &str) -> Result<String, Failure> {
+    let path = Path::new(name);
+    special_files::refuse_in(path)?;
+    let is_model = |path: &Path| {
+        let files = ["config.json", "adapter_config.json"];
+        files.iter().any(|file| path.join(file).exists())
+    };
+    if is_model(path) || !path.join("plan.toml").exists() {
+        return Ok(name.into());
+    }
+    let model = path.join("model");
+    if is_model(&model) {
+        special_files::refuse_in(&model)?;
+        return Ok(model.display().to_string());
+    }
+    let program = paths::program();
+    let mut message = format!(
+        "{name} is a run without a result yet; finish it with\n  {program} resume {}",
+        quote(name)
+    );
+    let checkpoints = checkpoints(path);
+    if let Some((newest, others)) = checkpoints.split_last() {
+        let newest = quote_path(Path::new(newest));
+        message += &format!("\nor name one of its checkpoints, which are models too: {newest}");
+        for other in others.iter().rev() {
+            message += &format!(", {}", quote_path(Path::new(other)));
+        }
+    }
+    Err(Failure::User(message))
+}
+
+/// The checkpoints of a run, the newest last.
+fn checkpoints(run: &Path) -> Vec<String> {
+    let Ok((run, _)) = RunDirectory::read(run) else {
+        return Vec::new();
+    };
+    let entries = std::fs::read_dir(run.checkpoints()).into_iter().flatten();
+    let mut steps: Vec<(u64, String)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let step = name.strip_prefix("step-")?.parse().ok()?;
+            Some((step, entry.path().display().to_string()))
+        })
+        .collect();
+    steps.sort_unstable();
+    steps.into_iter().map(|(_, path)| path).collect()
+}

@@ -1,0 +1,13 @@
+//! What is shown.
+
+pub(crate) mod comparison;
+pub(crate) mod next;
+pub(crate) mod output;
+pub(crate) mod predictions;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod run_comparison;
+pub(crate) mod run_time;
+pub(crate) mod shell;
+pub(crate) mod summary;
+pub(crate) mod terminal;

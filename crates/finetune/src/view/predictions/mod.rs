@@ -1,0 +1,103 @@
+//! Writes predictions as they come: a table to look at, JSON lines, or files of whole rows.
+
+mod cell;
+mod columns;
+mod json_lines;
+mod out;
+mod rows;
+mod table;
+
+use std::path::Path;
+
+use finetune_data::arrow::datatypes::SchemaRef;
+use finetune_models::Outputs;
+use finetune_train::Prediction;
+
+use self::{out::Out, rows::RowSink, table::Table};
+use crate::{
+    cli::args::Format,
+    commands::predict::Row,
+    error::Failure,
+    view::{
+        output::{printable, terminal_json},
+        terminal::Texts,
+    },
+};
+
+/// Where predictions go. A file appears when it is complete.
+pub enum Sink {
+    Table { out: Out, table: Table, begun: bool },
+    JsonLines { out: Out, outputs: Outputs },
+    Rows(RowSink),
+}
+
+impl Sink {
+    /// Opens the output. With `whole_rows` it is a table of the input's columns, those of `schema`
+    /// where the input has any, and the predictions beside them.
+    pub fn open(
+        format: Format,
+        whole_rows: bool,
+        path: Option<&Path>,
+        outputs: &Outputs,
+        schema: Option<SchemaRef>,
+        pairs: bool,
+    ) -> Result<Self, Failure> {
+        Ok(match format {
+            _ if whole_rows => Self::Rows(RowSink::open(format, path, outputs, schema, pairs)?),
+            Format::JsonLines => Self::JsonLines {
+                out: Out::open(path)?,
+                outputs: outputs.clone(),
+            },
+            _ => Self::Table {
+                out: Out::open(path)?,
+                table: Table::new(outputs),
+                begun: false,
+            },
+        })
+    }
+
+    /// Writes one batch; a row without a text has no prediction.
+    pub fn write(
+        &mut self,
+        rows: &[Row],
+        predictions: &[Option<Prediction>],
+    ) -> Result<(), Failure> {
+        let pairs = rows.iter().map(|row| row.texts.as_ref()).zip(predictions);
+        let mut lines = String::new();
+        match self {
+            Self::Table { out, table, begun } => {
+                if !std::mem::replace(begun, true) {
+                    lines += &(table.header() + "\n");
+                }
+                for (texts, prediction) in pairs {
+                    lines += &(table.row(texts, prediction.as_ref()) + "\n");
+                }
+                out.text(&printable(&lines))
+            }
+            Self::JsonLines { out, outputs } => {
+                for (texts, prediction) in pairs {
+                    lines += &(json_lines::line(texts, prediction.as_ref(), outputs) + "\n");
+                }
+                out.text(&terminal_json(&lines))
+            }
+            Self::Rows(sink) => sink.write(rows, predictions),
+        }
+    }
+
+    /// Completes the output.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Table { out, .. } | Self::JsonLines { out, .. } => out.finish(),
+            Self::Rows(sink) => sink.finish(),
+        }
+    }
+}
+
+/// The table of a few predictions.
+pub fn table(texts: &[Texts], predictions: &[Prediction], outputs: &Outputs) -> String {
+    let table = Table::new(outputs);
+    let rows = texts.iter().zip(predictions);
+    let rows = rows.map(|(texts, prediction)| table.row(Some(texts), Some(prediction)));
+    let lines = std::iter::once(table.header()).chain(rows);
+    lines.fold(String::new(), |all, line| all + &line + "\n")
+}

@@ -1,0 +1,180 @@
+//! Where predictions go: standard output, a pipe or device, or a file that appears when it is complete.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, ErrorKind, Write, stdout},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::{
+    cli::interrupt,
+    error::Failure,
+    view::output::{cannot_write, say, written},
+};
+
+/// Somewhere to write to.
+pub enum Out {
+    /// Each batch is shown when it is done.
+    Standard,
+    /// A pipe or a device, which is written to as it is.
+    Stream { file: File, path: PathBuf },
+    /// A file written beside its place under a name of its own.
+    File {
+        file: BufWriter<NamedTempFile>,
+        path: PathBuf,
+    },
+}
+
+impl Out {
+    /// Standard output, or the file of this name, which must not exist. From here on a signal is
+    /// waited for where there is a file to remove.
+    pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path.filter(|path| !is_standard(path)) else {
+            if is_nowhere() {
+                say!(
+                    "note: standard output is closed or leads nowhere, so no prediction is kept; name a file with --output"
+                );
+            }
+            return Ok(Self::Standard);
+        };
+        if path.symlink_metadata().is_ok() {
+            if !is_stream(path) {
+                return Err(Failure::User(format!(
+                    "{} exists already, and nothing is overwritten; choose another --output",
+                    path.display()
+                )));
+            }
+            say!(
+                "note: {} is a pipe or a device: what is predicted goes to whoever reads it, who is waited for",
+                path.display()
+            );
+            let file = OpenOptions::new().append(true).open(path);
+            return Ok(Self::Stream {
+                file: file.map_err(|error| cannot_write(path, &error))?,
+                path: path.into(),
+            });
+        }
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::User(format!(
+                "cannot write {}: there is no folder {}; make it first, or choose another --output",
+                path.display(),
+                folder.display()
+            )));
+        }
+        let mut builder = Builder::new();
+        builder.prefix(".predictions-").suffix(".partial");
+        // As an ordinary file has them, less what the umask takes.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        // Before there is a file: a signal just after would leave it.
+        interrupt::at_once(false);
+        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")));
+        let file = file.map_err(|error| cannot_write(path, &error))?;
+        Ok(Self::File {
+            file: BufWriter::new(file),
+            path: path.into(),
+        })
+    }
+
+    /// Writes a piece of text.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        let done = self.write_all(text.as_bytes()).and_then(|()| match self {
+            Self::File { .. } => Ok(()),
+            _ => self.flush(),
+        });
+        self.check(done)
+    }
+
+    /// Completes the file.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let flushed = self.flush();
+        self.check(flushed)?;
+        let Self::File { file, path } = self else {
+            return Ok(());
+        };
+        let file = file.into_inner().map_err(|error| error.into_error());
+        let synced = file.and_then(|file| file.as_file().sync_all().map(|()| file));
+        let file = synced.map_err(|error| cannot_write(&path, &error))?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Err(Failure::User(format!(
+                    "{} appeared meanwhile, and nothing is overwritten; choose another --output",
+                    path.display()
+                )))
+            }
+            Err(error) => Err(cannot_write(&path, &error.error)),
+        }
+    }
+
+    fn check(&self, done: io::Result<()>) -> Result<(), Failure> {
+        match self {
+            Self::Standard => written(done),
+            Self::Stream { path, .. } | Self::File { path, .. } => {
+                done.map_err(|error| cannot_write(path, &error))
+            }
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Standard => stdout().write(bytes),
+            Self::Stream { file, .. } => file.write(bytes),
+            Self::File { file, .. } => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Standard => stdout().flush(),
+            Self::Stream { file, .. } => file.flush(),
+            Self::File { file, .. } => file.flush(),
+        }
+    }
+}
+
+/// Whether standard output was closed when the program was started: then it is the null device, open for
+/// reading too. A shell's `>/dev/null` only writes, and is meant.
+fn is_nowhere() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{OFlags, fcntl_getfl, fstat};
+        use std::os::unix::fs::MetadataExt;
+        let out = stdout();
+        let reads = fcntl_getfl(&out).is_ok_and(|flags| flags.contains(OFlags::RDWR));
+        let null = std::fs::metadata("/dev/null").map(|null| null.rdev());
+        reads
+            && fstat(&out)
+                .is_ok_and(|found| null.is_ok_and(|null| null == found.st_rdev && null != 0))
+    }
+    #[cfg(not(unix))]
+    false
+}
+
+/// Names of standard output.
+fn is_standard(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdout")
+}
+
+/// Whether a path leads to a pipe or a device, which can be written to and not replaced.
+fn is_stream(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = path.metadata().map(|metadata| metadata.file_type());
+        kind.is_ok_and(|kind| kind.is_fifo() || kind.is_char_device())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
