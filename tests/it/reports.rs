@@ -48,7 +48,9 @@ fn reports() -> Vec<Report> {
         (one(labels(|i, _| format!("\"{},5\"", i % 4))), "", Refuses(&["row 0 (line 2): label \"0,5\"", "1.5", "--problem-type classification", "--label-separator ','"])),
         (one(labels(|i, _| format!("\"{},5\"", i % 2))), "--problem-type classification", Reads(&["0,5", "1,5"], &[])),
         (one(labels(|i, _| format!("\"{},5\"", i % 2))), "--label-separator , --labels 0,1,5", Reads(&["0", "1", "5"], &[])),
-        (one(labels(|i, _| format!("\"{},5\"", i % 4))), "--problem-type regression", Refuses(&["\"0,5\"", "without a comma, as 1.5 or 1000"])),
+        (one(labels(|i, _| format!("\"{},5\"", i % 4))), "--problem-type regression", Refuses(&[",5\" in column `label`", "without a comma, as 1.5 or 1000"])),
+        (one(labels(|i, _| if i == 3 { "50%".into() } else { i.to_string() })), "--problem-type regression", Refuses(&["\"50%\"", "or nothing and add --skip-invalid"])),
+        (one(labels(|i, _| if i == 3 { String::new() } else { i.to_string() })), "--problem-type regression --skip-invalid", Reads(&["label"], &["1 row was left out"])),
         // Something else under the name.
         (one("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n".into()), "", Refuses(&["train.csv", "git lfs pull"])),
         (vec![("train.parquet", "version https://git-lfs.github.com/spec/v1\n".into())], "", Refuses(&["train.parquet", "git lfs pull"])),
@@ -71,6 +73,7 @@ fn reports() -> Vec<Report> {
         (beside("test.csv", plain().replace("text,label", "text,Label")), "", Refuses(&["test.csv", "no column `label`", "\"Label\""])),
         (beside("validate.csv", plain()), "", Reads(NAMES, &["also has validate", "--validation-split"])),
         (beside("validate.csv", plain()), "--validation-split validate", Reads(NAMES, &[])),
+        (beside("validate.csv", plain()), "--test-split validate", Reads(NAMES, &[])),
         (beside("val/data.csv", plain()), "", Reads(NAMES, &["val: not read"])),
         (beside("validation.csv", "text,label\n".into()), "", Refuses(&["`validation` has 0 rows", "validation.csv"])),
         // Columns.
@@ -159,11 +162,18 @@ fn predictions_that_cannot_be_what_is_meant() {
     };
     let missing = scratch.path("missing/x.csv");
     let sheet = scratch.path("x.xlsx");
-    let to = |path: &Path| predict(&["--file", data, "--output", path.to_str().unwrap()]);
+    let to = |path: &Path, form: &[&str]| {
+        let output = ["--file", data, "--output", path.to_str().unwrap()];
+        predict(&[&output[..], form].concat())
+    };
     predict(&["--pair", "a film", "b"]).refused(&["single texts", "'a film' b"]);
-    to(&missing).refused(&["there is no folder", "missing"]);
-    to(&sheet).refused(&["not written as .xlsx", ".csv"]);
+    to(&missing, &[]).refused(&["there is no folder", "missing"]);
+    to(&sheet, &[]).refused(&["not written as .xlsx", ".csv"]);
     assert!(!sheet.exists());
+    // What the messages suggest.
+    predict(&["a film", "b"]).succeeded();
+    to(&sheet, &["--format", "csv"]).succeeded();
+    to(&scratch.path("x.csv"), &[]).succeeded();
 }
 
 fn plan_labels(run: &Path) -> Vec<String> {

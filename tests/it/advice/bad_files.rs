@@ -115,14 +115,6 @@ pub fn odd_floats(folder: &Path, rows: &[Example]) {
     labelled(folder, rows, |_, class| format!("{}.0", 2 * class + 1));
 }
 
-/// -1 in the last rows only.
-pub fn hidden_at_the_end(folder: &Path, rows: &[Example]) {
-    labelled(folder, rows, |row, class| match row {
-        60.. => "-1".into(),
-        _ => class.to_string(),
-    });
-}
-
 pub fn hidden_validation(folder: &Path, rows: &[Example]) {
     labelled(folder, rows, |_, class| class.to_string());
     let row = |text: &str, _: usize| format!("\"{text}\",-1\n");

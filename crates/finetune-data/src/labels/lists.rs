@@ -146,6 +146,18 @@ impl<'a> Shape<'a> {
             })
         };
         let files: Vec<_> = self.files.iter().filter_map(classes).collect();
+        let number = |(_, items): (&Path, &'a Scalars)| {
+            let mut integers = items.integers.iter().filter(|_| are_names(items));
+            integers.find(|(number, _)| !items.numerals.contains_key(&number.to_string()))
+        };
+        if let Some((number, seen)) = self.items().find_map(number) {
+            return Err(Error::Classes {
+                message: format!(
+                    "{}: \"{number}\" in column `{}` is no class name, but other lists hold names; write all lists in one way",
+                    seen.first, self.column
+                ),
+            });
+        }
         if let Some(found) = self
             .items()
             .find_map(|(_, items)| items.bool.as_ref().or(items.fraction.as_ref()))

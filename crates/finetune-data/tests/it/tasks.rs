@@ -514,13 +514,13 @@ fn errors_name_the_row_and_the_value() {
             &[
                 "x.csv, row 0 (line 2)",
                 "\"joy|anger\"",
-                "JSON array",
+                "a list as text",
                 "[0, 3]",
             ],
         ),
         (
             csv(&["[0]", "['joy']"], none),
-            &["row 1 (line 3)", "\"['joy']\"", "JSON array"],
+            &["row 0 (line 2)", "\"0\"", "no class name"],
         ),
         (
             csv(&["[0]", "2"], none),
