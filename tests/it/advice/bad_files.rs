@@ -115,14 +115,6 @@ pub fn odd_floats(folder: &Path, rows: &[Example]) {
     labelled(folder, rows, |_, class| format!("{}.0", 2 * class + 1));
 }
 
-/// -1 in the last rows only.
-pub fn hidden_at_the_end(folder: &Path, rows: &[Example]) {
-    labelled(folder, rows, |row, class| match row {
-        60.. => "-1".into(),
-        _ => class.to_string(),
-    });
-}
-
 pub fn hidden_validation(folder: &Path, rows: &[Example]) {
     labelled(folder, rows, |_, class| class.to_string());
     let row = |text: &str, _: usize| format!("\"{text}\",-1\n");
@@ -186,4 +178,15 @@ pub fn with_test(folder: &Path, rows: &[Example]) {
     let row = |text: &str, class: usize| format!("\"{text}\",\"{text}\",{class}\n");
     let text = format!("premise,hypothesis,label\n{}", lines(&test, row));
     write(folder, "test.csv", text);
+}
+
+/// Numbers as half of Europe writes them.
+pub fn decimal_commas(folder: &Path, rows: &[Example]) {
+    labelled(folder, rows, |row, _| format!("\"{},5\"", row % 5));
+}
+
+/// A split that is neither for validation nor for the test.
+pub fn another_split(folder: &Path, rows: &[Example]) {
+    write(folder, "train.csv", samples::csv(rows));
+    write(folder, "extra.csv", samples::csv(&rows[..40]));
 }
