@@ -179,3 +179,14 @@ pub fn with_test(folder: &Path, rows: &[Example]) {
     let text = format!("premise,hypothesis,label\n{}", lines(&test, row));
     write(folder, "test.csv", text);
 }
+
+/// Numbers as half of Europe writes them.
+pub fn decimal_commas(folder: &Path, rows: &[Example]) {
+    labelled(folder, rows, |row, _| format!("\"{},5\"", row % 5));
+}
+
+/// A split that is neither for validation nor for the test.
+pub fn another_split(folder: &Path, rows: &[Example]) {
+    write(folder, "train.csv", samples::csv(rows));
+    write(folder, "extra.csv", samples::csv(&rows[..40]));
+}

@@ -29,8 +29,12 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/error.rs", "or leave such rows out with", "--skip-invalid", Does(bad_files::null_text, "train --dataset data", Alone)),
     way("finetune-data/src/error.rs", "every row needs a label: leave such rows out with", "--skip-invalid", Does(files::empty_label, "train --dataset data", Alone)),
     way("finetune-data/src/error.rs", "is a floating-point number, but classes are meant", "--problem-type", Does(bad_files::halves, "train --dataset data --problem-type classification", Printed)),
+<<<<<<< /tmp/wo.rs
     way("finetune-data/src/error.rs", "leave such rows out with --skip-invalid", "--skip-invalid", Does(files::scores_with_na, "train --dataset data --problem-type regression", Alone)),
     way("finetune-data/src/error.rs", "write a number in its place, or nothing and add", "--skip-invalid", Test("reports::files_of_other_programs")),
+=======
+    way("finetune-data/src/error.rs", "leave such rows out with", "--skip-invalid", Does(files::scores_with_na, "train --dataset data --problem-type regression", Alone)),
+>>>>>>> /tmp/wt.rs
     way("finetune-data/src/error.rs", "is no number, but other labels are", "--skip-invalid", Does(files::integers_with_na, "train --dataset data", Alone)),
     way("finetune-data/src/error.rs", "is not a finite number, which regression needs", "--problem-type", Does(files::scores_with_na, "train --dataset data --problem-type regression", Printed)),
     way("finetune-data/src/error.rs", "is no number, but other labels are", "--problem-type", Does(files::integers_with_na, "train --dataset data", Printed)),
@@ -39,6 +43,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/error.rs", "if each is a class, list them", "--labels", Does(files::signs, "train --dataset data", Printed)),
     way("finetune-data/src/error.rs", "if each is a class, list them", "--problem-type", Does(files::signs, "train --dataset data", Printed)),
     way("finetune-data/src/error.rs", "or name its encoding, such as", "--csv-encoding", Does(bad_files::latin, "train --dataset data --csv-encoding utf-8", Printed)),
+    way("finetune-data/src/error.rs", "or nothing and add", "--skip-invalid", Direction),
     way("finetune-data/src/labels/array.rs", "is for texts, but column", "--label-separator", Does(files::class_label, "train --dataset data --label-separator ;", Without)),
     way("finetune-data/src/labels/columns.rs", "and each is taken for a class that a row has or not", "--problem-type", Does(files::toxic_floats, "train --dataset data --label-column toxic,insult", Printed)),
     way("finetune-data/src/labels/decoder.rs", "but single-label classification has one; name one, or choose", "--problem-type", Does(files::toxic_floats, "train --dataset data --label-column toxic,insult --problem-type classification", Printed)),
@@ -56,7 +61,12 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/labels/values.rs", "different integers", "--problem-type", Does(bad_files::many_integers, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "different integers", "--label-column", Does(bad_files::many_integers, "train --dataset data", With("class"))),
     way("finetune-data/src/labels/values.rs", "if each is a class, add", "--problem-type --labels", Does(bad_files::odd_floats, "train --dataset data", Printed)),
+<<<<<<< /tmp/wo.rs
     way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--problem-type --label-separator", Test("reports::files_of_other_programs")),
+=======
+    way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--problem-type", Does(bad_files::decimal_commas, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--label-separator", Does(bad_files::decimal_commas, "train --dataset data", Printed)),
+>>>>>>> /tmp/wt.rs
     way("finetune-data/src/labels/values.rs", "stands behind integers, but all are whole", "--problem-type", Does(files::one_float_json, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "stands among integers and is taken for the class", "--problem-type", Does(files::one_float, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "are all whole numbers", "--problem-type", Does(files::three_float_classes, "train --dataset data", Printed)),
@@ -107,10 +117,16 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune/src/resolve/find_batch_size.rs", "not even one row", "--max-length --strategy", Direction),
     way("finetune/src/commands/inspect.rs", "--labels", "--labels", Subject),
     way("finetune/src/resolve/kept.rs", "is read here; name two columns", "--text-column", Does(files::mnli, "predict --model PAIRS --file data/train.csv --text-column premise", With("premise,hypothesis"))),
+    way("finetune/src/resolve/kept.rs", "is for models of pairs", "--pair", Does(files::clean, "predict --model CLASSES --pair film plot", Without)),
     way("finetune/src/resolve/kept.rs", "one text is no pair; type both as", "--pair --file", Test("next::pairs_are_asked_for")),
+<<<<<<< /tmp/wo.rs
     way("finetune/src/resolve/kept.rs", "the model was trained on single texts", "--pair", Subject),
     way("finetune/src/resolve/label_reading.rs", "has no labels: ", "--test-split", Does(files::glue, "train --dataset data --test-split test", Printed)),
     way("finetune/src/resolve/label_reading.rs", "has no labels: ", "--validation-split", Does(bad_files::hidden_validation, "train --dataset data --validation-split validation", Printed)),
+=======
+    way("finetune/src/resolve/label_reading.rs", "choose another, or none with", "--test-split", Does(files::glue, "train --dataset data --test-split test", Printed)),
+    way("finetune/src/resolve/label_reading.rs", "choose another, or a share of the training rows with", "--validation-split", Does(bad_files::hidden_validation, "train --dataset data --validation-split validation", Printed)),
+>>>>>>> /tmp/wt.rs
     way("finetune/src/commands/merge.rs", "exists already, and nothing is overwritten", "--output", Does(files::clean, "merge ADAPTER --output data", With("merged"))),
     way("finetune/src/commands/merge.rs", "predict --model", "--model", Test("next::pairs_are_asked_for")),
     way("finetune/src/commands/merge.rs", "--pair", "--pair", Test("next::pairs_are_asked_for")),
@@ -127,16 +143,21 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune/src/view/next.rs", " --split", "--split", Test("next::a_directory_with_splits")),
     way("finetune/src/resolve/plan.rs", "is an adapter of strategy", "--strategy", Does(files::clean, "train --dataset data --adapter ADAPTER --strategy ia3", Without)),
     way("finetune/src/resolve/plan.rs", "is more than the model takes", "--max-length", Subject),
+    way("finetune/src/commands/predict/mod.rs", "predictions are not written as", "--format", Does(files::clean, "predict --model CLASSES --output out.xlsx film", With("csv"))),
     way("finetune/src/commands/predict/mod.rs", "--format parquet needs", "--output", Does(files::clean, "predict --model CLASSES --format parquet film", With("out.parquet"))),
     way("finetune/src/commands/predict/mod.rs", "--format arrow needs", "--output", Does(files::clean, "predict --model CLASSES --format arrow film", With("out.arrow"))),
     way("finetune/src/commands/predict/mod.rs", "needs", "--format", Subject),
     way("finetune/src/commands/predict/mod.rs", "predictions are not written as", "--format", Test("reports::predictions_that_cannot_be_what_is_meant")),
     way("finetune/src/view/predictions/out.rs", "exists already, and nothing is overwritten", "--output", Does(files::clean, "predict --model CLASSES --output data/train.csv film", With("out.csv"))),
+    way("finetune/src/view/predictions/out.rs", "make it first, or choose another", "--output", Does(files::clean, "predict --model CLASSES --output nowhere/out.csv film", With("out.csv"))),
+    way("finetune/src/view/predictions/out.rs", "so no prediction is kept", "--output", Direction),
     way("finetune/src/view/predictions/out.rs", "appeared meanwhile", "--output", Direction),
     way("finetune/src/view/predictions/out.rs", "standard output is closed or leads nowhere", "--output", Test("predict::an_output_is_its_own_file")),
     way("finetune/src/view/predictions/out.rs", "there is no folder", "--output", Test("reports::predictions_that_cannot_be_what_is_meant")),
     way("finetune/src/commands/replay.rs", "cannot tell where", "--output", Subject),
     way("finetune/src/resolve/rows.rs", "no data: name a file", "--dataset", Does(files::clean, "train", With("data"))),
+    way("finetune/src/resolve/rows.rs", "names a split", "--validation-split", Does(bad_files::another_split, "train --dataset data", With("extra"))),
+    way("finetune/src/resolve/rows.rs", "names a split", "--test-split", Does(bad_files::another_split, "train --dataset data", With("extra"))),
     way("finetune/src/resolve/rows.rs", "has no validation split, and a share of", "--validation-split", Does(bad_files::few_rows, "train --dataset data", With("train"))),
     way("finetune/src/resolve/rows.rs", " not used; ", "--validation-split --test-split", Test("reports::files_of_other_programs")),
     way("finetune/src/view/run_time.rs", "training rows are trained on", "--train-rows", Direction),
