@@ -365,6 +365,37 @@ fn tokenizer_that_is_none_or_not_the_models() {
     );
 }
 
+/// What has a file's name is opened only if it is one: a pipe would be waited for, a device read without
+/// end; and where a link leads nowhere, no other file is taken in its stead.
+#[cfg(unix)]
+#[test]
+fn files_that_are_none() {
+    let link = |to: &'static str, name: &'static str| {
+        move |model: &Path| {
+            fs::remove_file(model.join(name)).ok();
+            std::os::unix::fs::symlink(to, model.join(name)).unwrap();
+        }
+    };
+    for name in ["config.json", "tokenizer.json", "finetune.json"] {
+        check(
+            link("/dev/zero", name),
+            &[name, "a device", "expected a file"],
+        );
+    }
+    let dangling = |model: &Path| {
+        link("nowhere", "tokenizer.json")(model);
+        let vocabulary = fixtures::path("tiny_bert").join("vocab.txt");
+        fs::copy(vocabulary, model.join("vocab.txt")).unwrap();
+    };
+    check(dangling, &["model/tokenizer.json"]);
+    let pipe = |model: &Path| {
+        let pipe = model.join("finetune.json");
+        let made = std::process::Command::new("mkfifo").arg(pipe).status();
+        assert!(made.unwrap().success());
+    };
+    check(pipe, &["finetune.json", "a pipe", "expected a file"]);
+}
+
 /// Predictions of a head that nobody trained would be dice.
 #[test]
 fn encoder_without_a_classifier() {

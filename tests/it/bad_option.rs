@@ -175,6 +175,13 @@ fn keys_and_numbers_beyond_all_bounds() {
     }
 }
 
+/// Also where steps count instead.
+#[test]
+fn epochs_that_are_no_number() {
+    let steps = ["--epochs", "nan", "--max-steps", "2"];
+    check(&steps, &["epochs is NaN"]);
+}
+
 #[test]
 fn no_data_named() {
     check_command(&["train", "--output", "run"], &["--dataset"]);
@@ -216,6 +223,11 @@ fn configuration_files() {
         scratch.write("run.toml", text);
         scratch.refuses(&["train", "run.toml", "--output", "run"], words);
     }
+    #[cfg(unix)]
+    Scratch::new().refuses(
+        &["train", "/dev/zero"],
+        &["/dev/zero", "expected a TOML file"],
+    );
 }
 
 #[test]

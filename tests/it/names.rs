@@ -335,6 +335,37 @@ fn labels_given_for_a_file_with_names() {
     scratch.run(&["replay", "position"]).succeeded();
 }
 
+/// Of `merge`: folders on the way to the output are made, and what is there is left alone, also a link
+/// that leads nowhere.
+#[cfg(unix)]
+#[test]
+fn a_merged_model_goes_where_nothing_is() {
+    let scratch = trained("--strategy lora");
+    scratch
+        .run(&split("merge run/model --output new/folder/merged"))
+        .succeeded();
+    assert!(scratch.path("new/folder/merged/model.safetensors").exists());
+    std::os::unix::fs::symlink("nowhere", scratch.path("link")).unwrap();
+    scratch.write("file", "");
+    for (output, words) in [
+        ("link", ["link exists already", "--output"]),
+        ("file/merged", ["cannot make file", ""]),
+    ] {
+        scratch.refuses(&["merge", "run/model", "--output", output], &words);
+    }
+    let adapter = scratch.path("run/model/adapter_model.safetensors");
+    std::fs::remove_file(&adapter).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &adapter).unwrap();
+    for command in [
+        "merge run/model --output merged",
+        "predict --model run/model text",
+        "train --adapter run/model --dataset data --output on",
+    ] {
+        let words = ["adapter_model.safetensors", "a device"];
+        scratch.refuses(&split(command), &words);
+    }
+}
+
 /// A name twice is refused wherever a model is opened, and where names are given.
 #[test]
 fn a_name_twice() {

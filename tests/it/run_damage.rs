@@ -407,3 +407,60 @@ fn a_damaged_manifest_is_written_anew() {
     assert!(run.stderr.contains("manifest.json is damaged"), "{run}");
     same_as_whole(&scratch);
 }
+
+#[test]
+fn pipes_and_devices_among_the_files_of_a_run_are_not_waited_for() {
+    let (scratch, best) = unfinished(OPTIONS);
+    let manifest = format!("checkpoints/step-{best:06}/manifest.json");
+    for name in ["plan.toml", ".lock", "checkpoints/best.json", &manifest] {
+        let (path, aside) = (scratch.path(&format!("run/{name}")), scratch.path("aside"));
+        let was_there = path.exists();
+        if was_there {
+            fs::rename(&path, &aside).unwrap();
+        }
+        let words = [name, "expected a file"];
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        scratch.refuses(&["replay", "run"], &words);
+        fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        scratch.refuses(&["resume", "run"], &words);
+        fs::remove_file(&path).unwrap();
+        if was_there {
+            fs::rename(&aside, &path).unwrap();
+        }
+    }
+    resume(&scratch).succeeded();
+    same_as_whole(&scratch);
+}
+
+/// There is nothing to go on with, but what is there is not the result.
+#[test]
+fn a_changed_model_of_a_complete_run_is_said() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    for (strategy, weights) in [
+        ("", "model.safetensors"),
+        (" --strategy lora", "adapter_model.safetensors"),
+    ] {
+        train(&scratch, "run", &(OPTIONS.to_owned() + strategy)).succeeded();
+        let run = resume(&scratch).succeeded();
+        assert_eq!(run.stderr, "");
+        for name in [weights, "tokenizer.json"] {
+            let path = scratch.path(&format!("run/model/{name}"));
+            let was = fs::read(&path).unwrap();
+            flip(&path);
+            let said = resume(&scratch).succeeded().stderr;
+            for word in [
+                "note: ",
+                name,
+                "is not what the run saved",
+                "checkpoints/step-",
+            ] {
+                assert!(said.contains(word), "no {word:?} in {said}");
+            }
+            fs::write(path, was).unwrap();
+        }
+        fs::remove_dir_all(scratch.path("run")).unwrap();
+    }
+}

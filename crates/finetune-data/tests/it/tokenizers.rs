@@ -373,6 +373,7 @@ fn long_text() -> impl Strategy<Value = String> {
         Just("\u{200b}\u{0}\u{ad}".to_owned()),
         Just("it's we'll _ don't".to_owned()),
         Just("\r\n\t \u{a0}\u{3000}".to_owned()),
+        "[ \t\n]{2,90}",
         "[a-zéß0-9]{101,260}",
         "[x\u{301}]{90,220}",
     ];
@@ -447,6 +448,9 @@ fn long_texts_of_all_kinds_give_the_right_tokens() {
         "world\n",
         "a.b",
         "\u{301}",
+        " ",
+        "\n\t \r\n  ",
+        "                        a",
     ] {
         let text = unit.repeat(20_000);
         let found = encoder.encode(&text, None).unwrap();
