@@ -29,12 +29,8 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/error.rs", "or leave such rows out with", "--skip-invalid", Does(bad_files::null_text, "train --dataset data", Alone)),
     way("finetune-data/src/error.rs", "every row needs a label: leave such rows out with", "--skip-invalid", Does(files::empty_label, "train --dataset data", Alone)),
     way("finetune-data/src/error.rs", "is a floating-point number, but classes are meant", "--problem-type", Does(bad_files::halves, "train --dataset data --problem-type classification", Printed)),
-<<<<<<< /tmp/wo.rs
-    way("finetune-data/src/error.rs", "leave such rows out with --skip-invalid", "--skip-invalid", Does(files::scores_with_na, "train --dataset data --problem-type regression", Alone)),
-    way("finetune-data/src/error.rs", "write a number in its place, or nothing and add", "--skip-invalid", Test("reports::files_of_other_programs")),
-=======
     way("finetune-data/src/error.rs", "leave such rows out with", "--skip-invalid", Does(files::scores_with_na, "train --dataset data --problem-type regression", Alone)),
->>>>>>> /tmp/wt.rs
+    way("finetune-data/src/error.rs", "write a number in its place, or nothing and add", "--skip-invalid", Test("reports::files_of_other_programs")),
     way("finetune-data/src/error.rs", "is no number, but other labels are", "--skip-invalid", Does(files::integers_with_na, "train --dataset data", Alone)),
     way("finetune-data/src/error.rs", "is not a finite number, which regression needs", "--problem-type", Does(files::scores_with_na, "train --dataset data --problem-type regression", Printed)),
     way("finetune-data/src/error.rs", "is no number, but other labels are", "--problem-type", Does(files::integers_with_na, "train --dataset data", Printed)),
@@ -61,12 +57,8 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/labels/values.rs", "different integers", "--problem-type", Does(bad_files::many_integers, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "different integers", "--label-column", Does(bad_files::many_integers, "train --dataset data", With("class"))),
     way("finetune-data/src/labels/values.rs", "if each is a class, add", "--problem-type --labels", Does(bad_files::odd_floats, "train --dataset data", Printed)),
-<<<<<<< /tmp/wo.rs
-    way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--problem-type --label-separator", Test("reports::files_of_other_programs")),
-=======
     way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--problem-type", Does(bad_files::decimal_commas, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--label-separator", Does(bad_files::decimal_commas, "train --dataset data", Printed)),
->>>>>>> /tmp/wt.rs
     way("finetune-data/src/labels/values.rs", "stands behind integers, but all are whole", "--problem-type", Does(files::one_float_json, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "stands among integers and is taken for the class", "--problem-type", Does(files::one_float, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "are all whole numbers", "--problem-type", Does(files::three_float_classes, "train --dataset data", Printed)),
@@ -119,14 +111,9 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune/src/resolve/kept.rs", "is read here; name two columns", "--text-column", Does(files::mnli, "predict --model PAIRS --file data/train.csv --text-column premise", With("premise,hypothesis"))),
     way("finetune/src/resolve/kept.rs", "is for models of pairs", "--pair", Does(files::clean, "predict --model CLASSES --pair film plot", Without)),
     way("finetune/src/resolve/kept.rs", "one text is no pair; type both as", "--pair --file", Test("next::pairs_are_asked_for")),
-<<<<<<< /tmp/wo.rs
     way("finetune/src/resolve/kept.rs", "the model was trained on single texts", "--pair", Subject),
-    way("finetune/src/resolve/label_reading.rs", "has no labels: ", "--test-split", Does(files::glue, "train --dataset data --test-split test", Printed)),
-    way("finetune/src/resolve/label_reading.rs", "has no labels: ", "--validation-split", Does(bad_files::hidden_validation, "train --dataset data --validation-split validation", Printed)),
-=======
     way("finetune/src/resolve/label_reading.rs", "choose another, or none with", "--test-split", Does(files::glue, "train --dataset data --test-split test", Printed)),
     way("finetune/src/resolve/label_reading.rs", "choose another, or a share of the training rows with", "--validation-split", Does(bad_files::hidden_validation, "train --dataset data --validation-split validation", Printed)),
->>>>>>> /tmp/wt.rs
     way("finetune/src/commands/merge.rs", "exists already, and nothing is overwritten", "--output", Does(files::clean, "merge ADAPTER --output data", With("merged"))),
     way("finetune/src/commands/merge.rs", "predict --model", "--model", Test("next::pairs_are_asked_for")),
     way("finetune/src/commands/merge.rs", "--pair", "--pair", Test("next::pairs_are_asked_for")),
