@@ -1,14 +1,17 @@
-//! Which kernel a product runs on.
+//! The choice of a kernel for this processor.
 
-#[cfg(target_arch = "x86_64")]
-use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
 use super::{
     kernel::Kernel,
     lanes::{Lanes, Plain},
 };
+#[cfg(target_arch = "x86_64")]
+use super::{
+    lanes::Avx2,
+    x86::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16},
+};
 use crate::Precision;
 
-/// The kernel that a product runs on.
+/// The kernel that a multiplication runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     #[cfg(target_arch = "x86_64")]
@@ -25,14 +28,14 @@ pub(super) enum Choice {
     PlainRounded,
 }
 
-/// What runs on a kernel.
+/// Work that runs on a kernel, whichever it is.
 pub(super) trait Work {
     type Output;
     fn run<K: Kernel>(self) -> Self::Output;
 }
 
 impl Choice {
-    /// The fastest kernel of this processor.
+    /// The fastest kernel that this processor has.
     pub(super) fn new(precision: Precision) -> Self {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         match precision {

@@ -3,14 +3,14 @@
 use proptest::prelude::*;
 
 use super::{
-    Finish, Matrix, PackedMatrix, Right, choice::Choice, driver::run_on, lanes::rounded, product,
-    product_here,
+    Epilogue, Matrix, PackedMatrix, Right, choice::Choice, driver::run_on, lanes::rounded,
+    multiply, multiply_here,
 };
-use crate::{Activation, Precision, memory::Piece, random};
+use crate::{Activation, Precision, Stream, memory::Piece, random};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
-/// The kernels that this processor has, and what they round their operands to.
+/// The kernels that this processor has, and the precision that they round their operands to.
 fn kernels() -> Vec<(Choice, Precision)> {
     #[cfg_attr(any(not(target_arch = "x86_64"), miri), expect(unused_mut))]
     let mut kernels = vec![
@@ -19,7 +19,10 @@ fn kernels() -> Vec<(Choice, Precision)> {
     ];
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
+        use super::{
+            lanes::Avx2,
+            x86::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16},
+        };
         if Avx2::is_available() {
             kernels.push((Choice::Avx2, Precision::F32));
             kernels.push((Choice::Avx2Rounded, Precision::Bf16));
@@ -37,11 +40,11 @@ fn kernels() -> Vec<(Choice, Precision)> {
     kernels
 }
 
-fn numbers(stream: u32, len: usize) -> Vec<f32> {
-    random::normal(5, stream, len, 1.0)
+fn elements(stream: u32, len: usize) -> Vec<f32> {
+    random::normal(5, Stream(stream), len, 1.0)
 }
 
-/// Memory with `gap` numbers between lines that must not be read, and the matrix in it.
+/// Memory with `gap` elements between lines that must not be read, and the matrix in it.
 struct Operand {
     data: Vec<f32>,
     rows: usize,
@@ -58,10 +61,10 @@ impl Operand {
             (rows, cols)
         };
         let stride = length + gap;
-        let mut data = numbers(stream, lines * stride);
-        for (index, number) in data.iter_mut().enumerate() {
+        let mut data = elements(stream, lines * stride);
+        for (index, value) in data.iter_mut().enumerate() {
             if index % stride >= length {
-                *number = f32::NAN;
+                *value = f32::NAN;
             }
         }
         Self {
@@ -108,7 +111,7 @@ fn expected(a: &Operand, b: &Operand, precision: Precision) -> Vec<f64> {
 }
 
 fn check(found: &[f32], expected: &[f64], steps: usize) {
-    // Sums of `steps` products of numbers near 1.
+    // Sums of `steps` products of values near 1.
     let tolerance = 2e-6 * (steps as f64).max(1.0);
     for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         assert!(
@@ -118,8 +121,8 @@ fn check(found: &[f32], expected: &[f64], steps: usize) {
     }
 }
 
-/// Around the borders of panels, groups of panels and blocks of steps. Few under Miri, which takes
-/// minutes for a million multiplications.
+/// Shapes around the bounds of panels, groups of panels, and blocks of steps. Small under Miri, which
+/// takes minutes for a million multiplications.
 fn sides() -> impl Strategy<Value = [usize; 3]> {
     let side = || match cfg!(miri) {
         true => prop_oneof![1usize..10, 45usize..50],
@@ -144,7 +147,7 @@ proptest! {
     ) {
         let a = Operand::new(0, rows, steps, left, gap);
         let b = Operand::new(1, steps, cols, right, gap);
-        let bias = numbers(2, cols);
+        let bias = elements(2, cols);
         for (choice, precision) in kernels() {
             let mut sums = expected(&a, &b, precision);
             let mut out = vec![f32::NAN; rows * cols];
@@ -157,8 +160,8 @@ proptest! {
                 sums.iter_mut().zip(biases).for_each(|(sum, &bias)| *sum += f64::from(bias));
             }
             let bias = biased.then_some(&bias[..]);
-            let finish = Finish { accumulate, bias, ..Finish::default() };
-            run_on(choice, &mut out, a.matrix(), Right::Plain(b.matrix()), finish);
+            let epilogue = Epilogue { accumulate, bias, ..Epilogue::default() };
+            run_on(choice, &mut out, a.matrix(), Right::Plain(b.matrix()), epilogue);
             check(&out, &sums, steps);
         }
     }
@@ -170,12 +173,12 @@ proptest! {
     ) {
         let a = Operand::new(0, rows, steps, false, 0);
         let b = Operand::new(1, steps, cols, false, 0);
-        let bias = numbers(2, cols);
+        let bias = elements(2, cols);
         for (choice, _) in kernels() {
             let multiply = |a, rows| {
                 let mut out = vec![0.5; rows * cols];
-                let finish = Finish { accumulate, bias: Some(&bias), ..Finish::default() };
-                run_on(choice, &mut out, a, Right::Plain(b.matrix()), finish);
+                let epilogue = Epilogue { accumulate, bias: Some(&bias), ..Epilogue::default() };
+                run_on(choice, &mut out, a, Right::Plain(b.matrix()), epilogue);
                 out
             };
             let all = multiply(a.matrix(), rows);
@@ -198,7 +201,7 @@ proptest! {
             let results = [&packed, &in_place].map(|a| {
                 let mut out = vec![0.0; rows * cols];
                 let right = Right::Plain(b.matrix());
-                run_on(choice, &mut out, a.matrix(), right, Finish::default());
+                run_on(choice, &mut out, a.matrix(), right, Epilogue::default());
                 out
             });
             prop_assert_eq!(&results[0], &results[1]);
@@ -206,23 +209,23 @@ proptest! {
     }
 
     #[test]
-    fn a_product_is_finished([rows, steps, cols] in sides(), kept in any::<bool>()) {
+    fn the_epilogue_is_applied([rows, steps, cols] in sides(), kept in any::<bool>()) {
         let a = Operand::new(0, rows, steps, false, 0);
         let b = Operand::new(1, steps, cols, false, 0);
-        let bias = numbers(2, cols);
+        let bias = elements(2, cols);
         let mut sums = expected(&a, &b, Precision::F32);
         for row in sums.chunks_mut(cols) {
             row.iter_mut().zip(&bias).for_each(|(sum, &bias)| *sum += f64::from(bias));
         }
         let activated: Vec<f64> = sums.iter().map(|sum| sum.max(0.0)).collect();
         let (mut out, mut other) = (vec![f32::NAN; rows * cols], vec![f32::NAN; rows * cols]);
-        let finish = Finish {
+        let epilogue = Epilogue {
             bias: Some(&bias),
             activation: Some(Activation::Relu),
             activated: kept.then_some(&mut other[..]),
-            ..Finish::default()
+            ..Epilogue::default()
         };
-        product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, Precision::F32);
+        multiply(&mut out, a.matrix(), Right::Plain(b.matrix()), epilogue, Precision::F32);
         if kept {
             check(&out, &sums, steps);
             check(&other, &activated, steps);
@@ -245,8 +248,8 @@ proptest! {
                 let mut memory = Piece::new(offset + rows * cols);
                 memory.as_mut_slice().fill(0.5);
                 let out = &mut memory.as_mut_slice()[offset..][..rows * cols];
-                let finish = Finish { accumulate, streamed, ..Finish::default() };
-                run_on(choice, out, a.matrix(), Right::Plain(b.matrix()), finish);
+                let epilogue = Epilogue { accumulate, streamed, ..Epilogue::default() };
+                run_on(choice, out, a.matrix(), Right::Plain(b.matrix()), epilogue);
                 out.to_vec()
             });
             prop_assert_eq!(&results[0], &results[1]);
@@ -260,15 +263,15 @@ proptest! {
         for precision in PRECISIONS {
             let (mut plain, mut packed) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
             let all = PackedMatrix::new(b.matrix(), precision);
-            let finish = Finish::default;
-            product(&mut plain, a.matrix(), Right::Plain(b.matrix()), finish(), precision);
-            product(&mut packed, a.matrix(), Right::Packed(&all), finish(), precision);
+            let epilogue = Epilogue::default;
+            multiply(&mut plain, a.matrix(), Right::Plain(b.matrix()), epilogue(), precision);
+            multiply(&mut packed, a.matrix(), Right::Packed(&all), epilogue(), precision);
             prop_assert_eq!(plain, packed);
         }
     }
 
     #[test]
-    fn a_small_product_gives_the_same_bits(
+    fn a_small_multiplication_gives_the_same_bits(
         [rows, steps, cols] in [1usize..60, 1usize..130, 1usize..60],
         [left, right, accumulate] in any::<[bool; 3]>(),
         gap in 0usize..3,
@@ -277,9 +280,9 @@ proptest! {
         let b = Operand::new(1, steps, cols, right, gap);
         for precision in PRECISIONS {
             let (mut out, mut here) = (vec![0.5; rows * cols], vec![0.5; rows * (cols + gap)]);
-            let finish = Finish { accumulate, ..Finish::default() };
-            product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, precision);
-            product_here(&mut here, cols + gap, a.matrix(), b.matrix(), accumulate, precision);
+            let epilogue = Epilogue { accumulate, ..Epilogue::default() };
+            multiply(&mut out, a.matrix(), Right::Plain(b.matrix()), epilogue, precision);
+            multiply_here(&mut here, cols + gap, a.matrix(), b.matrix(), accumulate, precision);
             let lines = here.chunks(cols + gap);
             prop_assert!(lines.clone().all(|line| line[cols..].iter().all(|&x| x == 0.5)));
             let here: Vec<f32> = lines.flat_map(|line| line[..cols].to_vec()).collect();
@@ -299,7 +302,7 @@ fn threads_do_not_change_a_bit() {
             let mut out = vec![0.0; 700 * 333];
             pool.unwrap().install(|| {
                 let right = Right::Plain(b.matrix());
-                product(&mut out, a.matrix(), right, Finish::default(), precision);
+                multiply(&mut out, a.matrix(), right, Epilogue::default(), precision);
             });
             out
         });
@@ -313,18 +316,18 @@ fn threads_do_not_change_a_bit() {
 fn no_steps_are_a_sum_of_zero() {
     let (mut out, mut here) = ([f32::NAN; 6], [f32::NAN; 6]);
     let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
-    let finish = Finish {
+    let epilogue = Epilogue {
         bias: Some(&[1.0, 2.0, 3.0]),
-        ..Finish::default()
+        ..Epilogue::default()
     };
-    product(&mut out, a, Right::Plain(b), finish, Precision::F32);
-    product_here(&mut here, 3, a, b, false, Precision::F32);
+    multiply(&mut out, a, Right::Plain(b), epilogue, Precision::F32);
+    multiply_here(&mut here, 3, a, b, false, Precision::F32);
     assert_eq!((out, here), ([1.0, 2.0, 3.0, 1.0, 2.0, 3.0], [0.0; 6]));
 }
 
 #[test]
 fn bf16_rounds_to_nearest_even() {
-    for (number, expected) in [
+    for (value, expected) in [
         (1.0, 1.0),
         (1.003_906_2, 1.0),
         (1.003_906_4, 1.007_812_5),
@@ -332,8 +335,8 @@ fn bf16_rounds_to_nearest_even() {
         (f32::INFINITY, f32::INFINITY),
         (f32::MAX, f32::INFINITY),
     ] {
-        assert_eq!(rounded(number), expected);
-        assert_eq!(rounded(-number), -expected);
+        assert_eq!(rounded(value), expected);
+        assert_eq!(rounded(-value), -expected);
     }
     assert!(rounded(f32::NAN).is_nan());
 }
