@@ -12,16 +12,16 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// Build the release binary with these Cargo features, and give its path. Cargo's own progress is
-/// on standard error.
+/// Build a release binary of the workspace, with these Cargo features of `finetune`, and give its
+/// path. Cargo's own progress is on standard error.
 ///
 /// # Errors
 /// When the build fails.
-pub fn build(features: &[&str]) -> Result<PathBuf> {
+pub fn build(name: &str, features: &[&str]) -> Result<PathBuf> {
     let mut command = workspace::cargo();
     // `--workspace` rather than `-p finetune`: Cargo unites the features of what is selected, and
     // only with the same selection does `cargo test --workspace` find every dependency compiled.
-    command.args(["build", "--release", "--workspace", "--bin", "finetune"]);
+    command.args(["build", "--release", "--workspace", "--bin", name]);
     for feature in features {
         command.arg("--features").arg(format!("finetune/{feature}"));
     }
@@ -35,20 +35,20 @@ pub fn build(features: &[&str]) -> Result<PathBuf> {
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {
             let line = line.context("cannot read what cargo writes")?;
-            executable = executable_in(&line).or(executable);
+            executable = executable_in(&line, name).or(executable);
         }
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() {
         bail!("the build failed ({status}); its messages are above");
     }
-    executable.context("cargo built no binary `finetune`")
+    executable.with_context(|| format!("cargo built no binary `{name}`"))
 }
 
 /// The binary that one of cargo's JSON messages announces.
-fn executable_in(line: &str) -> Option<PathBuf> {
+fn executable_in(line: &str, name: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
-    let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == "finetune";
+    let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == name;
     ours.then(|| message["executable"].as_str().map(PathBuf::from))?
 }
 
@@ -91,15 +91,15 @@ mod tests {
     fn the_path_of_the_binary_is_read_from_cargos_messages() {
         let line = r#"{"reason":"compiler-artifact","target":{"name":"finetune","kind":["bin"]},"executable":"/t/release/finetune"}"#;
         assert_eq!(
-            executable_in(line),
+            executable_in(line, "finetune"),
             Some(PathBuf::from("/t/release/finetune"))
         );
         let library = line.replace("\"/t/release/finetune\"", "null");
-        assert_eq!(executable_in(&library), None);
+        assert_eq!(executable_in(&library, "finetune"), None);
         assert_eq!(
-            executable_in(r#"{"reason":"build-finished","success":true}"#),
+            executable_in(r#"{"reason":"build-finished","success":true}"#, "finetune"),
             None
         );
-        assert_eq!(executable_in("not JSON"), None);
+        assert_eq!(executable_in("not JSON", "finetune"), None);
     }
 }

@@ -1,7 +1,6 @@
 //! Automation of the workspace, run as `cargo xtask COMMAND`. The tests use parts of it as a
 //! library: data sets, toy data and the DistilBERT checkpoint made from MiniLM.
 
-pub mod bench;
 pub mod binary;
 pub mod checks;
 pub mod datasets;

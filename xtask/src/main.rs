@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
 #[cfg(unix)]
 use xtask::storm;
-use xtask::{bench, binary, checks, memory, parity, random_model, train, workspace};
+use xtask::{binary, checks, memory, parity, random_model, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -75,7 +75,18 @@ enum Command {
     },
     #[cfg(unix)]
     Storm(storm::Arguments),
-    Bench(bench::Arguments),
+    /// Measure against PyTorch on this machine, and write benches/README.md and benches/results.json
+    ///
+    /// Built first, since it is a crate of its own; `--help` shows its options.
+    #[command(disable_help_flag = true)]
+    Bench {
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGS"
+        )]
+        args: Vec<OsString>,
+    },
     /// Compare with transformers on this machine; installs it (about 6 GB) on first use
     Parity {
         /// Virtual environment to use, or to make [default: one in the user's cache]
@@ -124,7 +135,11 @@ fn run(command: Command) -> Result<ExitCode> {
         } => random_model::distilbert(&directory, seed),
         #[cfg(unix)]
         Command::Storm(arguments) => storm::storm(&arguments),
-        Command::Bench(arguments) => return bench::bench(&arguments),
+        Command::Bench { args } => {
+            let bench = binary::build("finetune-bench", &[])?;
+            let status = binary::run(&bench, &args)?;
+            return Ok(ExitCode::from(binary::exit_code(status)));
+        }
         Command::Parity { venv, model } => parity::parity(venv, model.as_deref()),
     }?;
     Ok(ExitCode::SUCCESS)

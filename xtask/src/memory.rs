@@ -24,7 +24,7 @@ const LIMITS: [(&str, u64); 4] = [
 /// When a run fails or takes more than its limit.
 pub fn memory() -> Result<()> {
     let model = fixtures::distilbert_random()?;
-    let program = binary::build(&[])?;
+    let program = binary::build("finetune", &[])?;
     let mut rows = vec![
         ["strategy", "peak", "limit", "samples/s"]
             .map(str::to_owned)

@@ -68,7 +68,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     )?;
 
     println!("\n── directories that finetune saved, opened in transformers");
-    let binary = binary::build(&[])?;
+    let binary = binary::build("finetune", &[])?;
     let mut args: Vec<OsString> = Vec::new();
     let mut cases: Vec<OsString> = vec!["--cases".into()];
     let mut runs: Vec<PathBuf> = Vec::new();

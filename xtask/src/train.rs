@@ -56,7 +56,7 @@ pub fn train(args: &[OsString]) -> Result<ExitStatus> {
                 .is_some_and(|device| device.starts_with(feature))
         })
         .collect();
-    let binary = binary::build(&features)?;
+    let binary = binary::build("finetune", &features)?;
     args.insert(0, "train".into());
     binary::run(&binary, &args)
 }

@@ -43,7 +43,7 @@ pub struct Arguments {
 /// # Errors
 /// When a run ends otherwise than it should; its directory and all that was done to it are named.
 pub fn storm(arguments: &Arguments) -> Result<()> {
-    let program = binary::build(&[])?;
+    let program = binary::build("finetune", &[])?;
     let started = Instant::now();
     let folder = std::env::temp_dir().join(format!("finetune-storm-{}", std::process::id()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

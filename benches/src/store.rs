@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::arguments::Job;
 use super::markdown;
 use super::results::JobResult;
-use crate::datasets::write::write_atomically;
+use xtask::datasets::write::write_atomically;
 
 /// Version of the file's layout.
 const VERSION: u32 = 1;
@@ -100,10 +100,10 @@ fn parse(text: &[u8]) -> Result<Results> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::machine::Machine;
-    use super::super::results::Verdict;
-    use super::super::results::tests::table;
     use super::*;
+    use crate::machine::Machine;
+    use crate::results::Verdict;
+    use crate::results::tests::table;
 
     pub fn result(title: &str, speed: f64) -> JobResult {
         JobResult {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::workspace;
+use xtask::workspace;
 
 /// Instruction sets that matter to the kernels, by the names of Linux.
 const FEATURES: [&str; 10] = [

@@ -8,11 +8,11 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::datasets::split::Example;
-use crate::datasets::text::sha256_hex;
-use crate::datasets::write::{Format, encode, write_atomically};
-use crate::datasets::{Catalog, DEFAULT};
-use crate::workspace;
+use xtask::datasets::split::Example;
+use xtask::datasets::text::sha256_hex;
+use xtask::datasets::write::{Format, encode, write_atomically};
+use xtask::datasets::{Catalog, DEFAULT};
+use xtask::workspace;
 
 /// Rows of every validation split; nothing is evaluated, but both sides read it.
 const VALIDATION_ROWS: usize = 200;

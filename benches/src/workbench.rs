@@ -15,7 +15,7 @@ use super::machine::{self, Machine};
 use super::process::{self, Finished};
 use super::quiet;
 use super::results::{Column, JobResult, Measured, Row, Table};
-use crate::{binary, fixtures, venv, workspace};
+use xtask::{binary, fixtures, venv, workspace};
 
 /// Programs, folders and settings of a run of the bench.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Workbench {
         }
         Ok(Self {
             arguments: arguments.clone(),
-            program: binary::build(&[])?,
+            program: binary::build("finetune", &[])?,
             peer,
             corpus,
             folder,

@@ -161,9 +161,9 @@ fn medians(table: &Table, rows: &[&str], key: &str) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::PEAK_MEMORY;
-    use super::super::results::tests::table;
     use super::*;
+    use crate::results::PEAK_MEMORY;
+    use crate::results::tests::table;
 
     fn speed(times: f64) -> Target<'static> {
         Target::TimesAsFast {

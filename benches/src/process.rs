@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::interrupt;
 use super::quiet::{Ticks, ticks_of};
-use crate::workspace::shell_line;
+use xtask::workspace::shell_line;
 
 /// Between two looks at a process. Long enough not to disturb it, short against all that is measured.
 const PAUSE: Duration = Duration::from_millis(4);

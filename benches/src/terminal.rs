@@ -1,7 +1,7 @@
 //! The results of a job for the terminal.
 
 use super::results::{JobResult, Verdict};
-use crate::table;
+use xtask::table;
 
 /// Title, settings, tables, targets and notes.
 #[must_use]
@@ -34,8 +34,8 @@ pub fn text(result: &JobResult) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::tests::result;
     use super::*;
+    use crate::store::tests::result;
 
     #[test]
     fn tables_line_up() {

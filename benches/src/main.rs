@@ -1,4 +1,5 @@
 //! `cargo xtask bench`: ours against PyTorch on this machine, alternating, with medians and ratios.
+//! A crate of its own, so that `cargo xtask train` does not compile it.
 
 mod arguments;
 mod data;
@@ -28,29 +29,42 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-pub use arguments::{Arguments, Job};
+use clap::Parser;
+
+use arguments::{Arguments, Job};
 use results::JobResult;
 use store::{Results, Store};
 use workbench::Workbench;
 
-use crate::workspace;
+use xtask::workspace;
 
-/// Run the jobs that are asked for. The files are written after each of them, so that what is
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+fn main() -> ExitCode {
+    let Cli { arguments } = Cli::parse();
+    match interrupt::listen().and_then(|()| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if let Some(code) = interrupt::exit_code() => {
+            eprintln!("interrupted; the results of jobs that were finished are kept");
+            ExitCode::from(code)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the jobs that are asked for. The files are written after each of them, so that what is
 /// finished stays when a later one fails or is interrupted.
 ///
 /// # Errors
 /// When something cannot be built, installed, run or written.
-pub fn bench(arguments: &Arguments) -> Result<ExitCode> {
-    interrupt::listen()?;
-    match run(arguments) {
-        Err(_) if let Some(code) = interrupt::exit_code() => {
-            eprintln!("interrupted; the results of jobs that were finished are kept");
-            Ok(ExitCode::from(code))
-        }
-        result => result.map(|()| ExitCode::SUCCESS),
-    }
-}
-
 fn run(arguments: &Arguments) -> Result<()> {
     let folder = arguments.output.clone();
     let folder = folder.unwrap_or_else(|| workspace::root().join("benches"));

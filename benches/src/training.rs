@@ -9,7 +9,7 @@ use super::results::{Column, JobResult, PEAK_MEMORY};
 use super::targets::Target;
 use super::train_run::{Length, Precision, Strategy, TrainRun, Trained};
 use super::workbench::{Contestant, Outcome, Workbench};
-use crate::table::thousands;
+use xtask::table::thousands;
 
 /// Steps at the start that do not count: they fill caches and pools, on both sides.
 const SKIPPED: usize = 3;

@@ -107,8 +107,8 @@ fn table(cells: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::tests::result;
     use super::*;
+    use crate::store::tests::result;
 
     #[test]
     fn a_page_has_targets_first_and_a_section_for_each_job() {

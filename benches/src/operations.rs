@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::process;
 use super::results::JobResult;
 use super::workbench::Workbench;
-use crate::workspace;
+use xtask::workspace;
 
 /// Run the job.
 ///
