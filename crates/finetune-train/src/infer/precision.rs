@@ -16,7 +16,7 @@ pub enum PrecisionChoice {
     /// Products of bf16 numbers, summed in f32.
     Bf16,
     /// bf16 where the processor multiplies it faster than f32. The default: over five seeds it lost
-    /// nothing (README).
+    /// nothing (docs/strategies.md).
     #[default]
     Auto,
 }

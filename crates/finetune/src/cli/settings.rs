@@ -68,7 +68,7 @@ fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
 const LONGEST_FILE: u64 = 1 << 20;
 
 fn from_file(path: &Path) -> Result<Table, Failure> {
-    special_files::refuse_file(path)?;
+    special_files::refuse_file(path, "a TOML file with options")?;
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
     let mut text = String::new();
     // A device has no end.

@@ -8,11 +8,12 @@ use crate::error::Failure;
 /// Folders of a run below its own: `checkpoints/step-N`.
 const DEPTH: usize = 2;
 
-/// Refuses a path that is neither a file nor a directory; what is not there is left to who opens it.
-pub fn refuse_file(path: &Path) -> Result<(), Failure> {
+/// Refuses a path that is neither a file nor a directory, where `expected` should be; what is not there
+/// is left to who opens it.
+pub fn refuse_file(path: &Path, expected: &str) -> Result<(), Failure> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() && !found.is_file() => Err(Failure::User(format!(
-            "{} is a pipe, a socket or a device; expected a file: bring it back, or remove it",
+            "{} is a pipe, a socket or a device; expected {expected}",
             path.display()
         ))),
         _ => Ok(()),
@@ -33,7 +34,7 @@ fn refuse_below(directory: &Path, depth: usize) -> Result<(), Failure> {
         match path.is_dir() {
             true if depth > 0 => refuse_below(&path, depth - 1)?,
             true => {}
-            false => refuse_file(&path)?,
+            false => refuse_file(&path, "a file: bring it back, or remove it")?,
         }
     }
     Ok(())
