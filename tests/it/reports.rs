@@ -62,7 +62,7 @@ fn reports() -> Vec<Report> {
         (one(labels(|_, class| ["['a']", "\"['a', 'b']\""][class].into())), "", Reads(&["a", "b"], &[])),
         (one(labels(|_, class| ["[]", "\"['it\\'s', \"\"b\"\"]\""][class].into())), "", Reads(&["b", "it's"], &[])),
         // None of Python among names.
-        (one(labels(|i, class| if i < 3 { "None".into() } else { NAMES[class].into() })), "", Reads(&["None", "negative", "positive"], &["label \"None\"", "--skip-invalid"])),
+        (one(labels(|i, class| if i < 3 { "None".into() } else { NAMES[class].into() })), "", Reads(&["None", "negative", "positive"], &["label \"None\"", "taken for a class of its own"])),
         // Identifiers in place of labels.
         (one(labels(|i, _| (1_000 + i).to_string())), "", Refuses(&["64 different integers", "is this the label column?"])),
         // A test set of a competition, and files that nobody asked for.

@@ -185,7 +185,7 @@ fn no_value_among_numbers() {
     let found = csv(&["good", "NA", "bad"], &[], None).unwrap();
     assert_has(
         &found.notes,
-        &["row 1 (line 3)", "\"NA\"", "--skip-invalid"],
+        &["row 1 (line 3)", "\"NA\"", "take such rows out of the file"],
     );
     let found = csv(&["0", "1", "0", "l", "1"], &[], None).unwrap();
     assert_has(&found.notes, &["\"l\"", "row 3 (line 5)", "no number"]);
