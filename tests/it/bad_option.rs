@@ -231,7 +231,7 @@ fn configuration_files() {
     #[cfg(unix)]
     Scratch::new().refuses(
         &["train", "/dev/zero"],
-        &["/dev/zero", "a device", "expected a file"],
+        &["/dev/zero", "a device", "expected a TOML file"],
     );
 }
 

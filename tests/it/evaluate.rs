@@ -344,3 +344,73 @@ fn refuses_what_it_cannot_print() {
         scratch.refuses(&[&fixed, &split(options)[..]].concat(), words);
     }
 }
+
+/// Rows held out are found by the settings of the training, from files that are read once; what is
+/// noticed about them is said once, however many models look at them.
+#[test]
+fn each_note_once() {
+    let scratch = Scratch::new();
+    let rows = samples::csv(&samples::examples(80)).replacen(',', ";", 1);
+    let rows: String = rows
+        .lines()
+        .map(|line| match line.rsplit_once(',') {
+            Some((text, label)) => format!("{text};{label}\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    scratch.write("rows.csv", rows);
+    for (run, seed) in [("a", "1"), ("b", "2")] {
+        let model = fixtures::path("tiny_bert");
+        let line = [
+            "train",
+            "--model",
+            argument(&model),
+            "--dataset",
+            "rows.csv",
+            "--max-steps",
+            "2",
+            "--seed",
+            seed,
+            "--output",
+            run,
+        ];
+        scratch.run(&line).succeeded();
+    }
+    for line in [
+        "evaluate a/model",
+        "evaluate a/model --split train",
+        "evaluate a/model --split validation",
+        "evaluate a/model b/model",
+        "evaluate a/model b/model --split train[:30]",
+        "evaluate b/model --dataset rows.csv --errors 3",
+    ] {
+        let run = scratch.run(&split(line)).succeeded();
+        let notes: Vec<_> = run
+            .stderr
+            .lines()
+            .filter(|l| l.starts_with("note: "))
+            .collect();
+        for note in &notes {
+            assert_eq!(
+                notes.iter().filter(|other| other == &note).count(),
+                1,
+                "{run}"
+            );
+        }
+        let separated = notes
+            .iter()
+            .filter(|note| note.contains("are taken to be separated by"));
+        assert_eq!(separated.count(), 1, "{run}");
+        // Drawn by another seed, most of the rows held out from one model trained the other.
+        let flattered = notes
+            .iter()
+            .filter(|note| note.contains("which flatters it"))
+            .count();
+        let expected = match line {
+            "evaluate a/model b/model" | "evaluate a/model --split train" => 1,
+            "evaluate a/model b/model --split train[:30]" => 2,
+            _ => 0,
+        };
+        assert_eq!(flattered, expected, "{line}: {run}");
+    }
+}

@@ -188,10 +188,10 @@ fn a_line_is_answered_before_the_next_one_comes() {
 fn rows_before_one_that_cannot_be_read_are_predicted() {
     let scratch = Scratch::new();
     let good = TEXTS.map(|text| format!("{text}\n")).concat();
-    scratch.write("latin.txt", [good.as_bytes(), b"caf\xe9\nnever\n"].concat());
-    let arguments = predict(&["--json", "--file", "latin.txt"]);
-    let run = scratch.run(&borrowed(&arguments));
-    run.failed(2, &["latin.txt, row 3 (line 4)", "UTF-8"]);
+    let arguments = predict(&["--json"]);
+    let input = [good.as_bytes(), b"caf\xe9\nnever\n"].concat();
+    let run = scratch.run_with_input(&borrowed(&arguments), &input);
+    run.failed(2, &["standard input, row 3 (line 4)", "UTF-8"]);
     let found = run.json_lines();
     let found: Vec<_> = found
         .iter()
@@ -288,6 +288,92 @@ fn from_everywhere() {
         let from_file = scratch.run(&borrowed(&arguments)).succeeded();
         assert_eq!(from_file.stdout, from_arguments.stdout, "{file}");
     }
+}
+
+/// Lines of text are recognised as CSV is, and labels in them are no part of the text.
+#[test]
+fn lines_however_they_are_written() {
+    let scratch = Scratch::new();
+    let lines = "a dull café\n\nso naïve , déjà vu\n";
+    let run = |file: &str| {
+        let arguments = predict(&["--json", "--file", file]);
+        scratch.run(&borrowed(&arguments)).succeeded()
+    };
+    scratch.write("plain.txt", lines);
+    let plain = run("plain.txt");
+    assert_eq!(plain.stderr, "");
+    let texts: Vec<Value> = plain.json_lines();
+    let texts: Vec<_> = texts.iter().map(|row| row["text"].clone()).collect();
+    assert_eq!(texts, ["a dull café", "", "so naïve , déjà vu"]);
+
+    let utf16 = |mark: &str| -> Vec<u8> {
+        let text = format!("{mark}{lines}");
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let latin: Vec<u8> = lines.chars().map(|c| c as u8).collect();
+    let gzip = {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+        gzip.write_all(lines.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    for (file, bytes, note) in [
+        ("mark.txt", ["\u{feff}", lines].concat().into_bytes(), ""),
+        (
+            "marked16.txt",
+            utf16("\u{feff}"),
+            "marked16.txt: read as UTF-16LE",
+        ),
+        (
+            "unmarked16.txt",
+            utf16(""),
+            "unmarked16.txt: read as UTF-16LE",
+        ),
+        (
+            "latin.txt",
+            latin,
+            "latin.txt, line 1: not UTF-8; read as windows-1252",
+        ),
+        ("packed.txt.gz", gzip.clone(), ""),
+        ("packed.txt", gzip, "compressed with gzip"),
+        ("LOUD.TXT", lines.into(), ""),
+    ] {
+        scratch.write(file, bytes);
+        let found = run(file);
+        assert_eq!(found.stdout, plain.stdout, "{file}");
+        match note {
+            "" => assert_eq!(found.stderr, "", "{file}"),
+            _ => assert!(found.stderr.contains(note), "{found}"),
+        }
+    }
+
+    scratch.write(
+        "fast.txt",
+        "__label__bad __label__long a dull café\nso naïve , déjà vu __label__good\nwarm\n",
+    );
+    let found = run("fast.txt");
+    assert!(found.stderr.contains("as fastText has them"), "{found}");
+    assert!(
+        found.stderr.contains("without one (first on line 3)"),
+        "{found}"
+    );
+    let found = found.json_lines();
+    let typed = predict(&["--json", "a dull café", "so naïve , déjà vu", "warm"]);
+    let typed = scratch.run(&borrowed(&typed)).succeeded();
+    same_predictions(&found, &typed.json_lines());
+    let arguments = predict(&["--file", "fast.txt", "--output", "fast.csv"]);
+    scratch.run(&borrowed(&arguments)).succeeded();
+    let table = String::from_utf8(scratch.read("fast.csv")).unwrap();
+    let mut rows = table.lines();
+    assert!(
+        rows.next().unwrap().starts_with("text,label,prediction,"),
+        "{table}"
+    );
+    assert!(
+        rows.next()
+            .unwrap()
+            .starts_with("a dull café,\"[\"\"bad\"\",\"\"long\"\"]\","),
+        "{table}"
+    );
 }
 
 /// Table, JSON lines and Parquet say the same; batch by batch, to standard output or a file.
@@ -438,6 +524,7 @@ fn refuses_texts_that_cannot_be_read() {
         b"{\"text\": \"good\"}\n{\"text\": \"caf\xe9\"}\n",
     );
     scratch.write("latin.txt", b"good\ncaf\xe9\n");
+    scratch.write("empty.txt", "");
     scratch.write("empty.jsonl", "");
     scratch.write("numbers.csv", "id\n1\n");
     scratch.write("there.jsonl", "{\"text\": \"a\"}\n");
@@ -447,9 +534,10 @@ fn refuses_texts_that_cannot_be_read() {
             &["latin.jsonl, row 1 (line 2)", "UTF-8"][..],
         ),
         (
-            &["--file", "latin.txt"],
+            &["--file", "latin.txt", "--csv-encoding", "utf-8"],
             &["latin.txt, row 1 (line 2)", "UTF-8"],
         ),
+        (&["--file", "empty.txt"], &["empty.txt", "empty"]),
         (&["--file", "empty.jsonl"], &["empty.jsonl", "empty"]),
         (
             &["--file", "numbers.csv"],

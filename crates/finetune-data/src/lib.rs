@@ -29,15 +29,15 @@ pub use labels::name_matching::{
 pub use labels::name_notes::{NameNotes, NamesOf};
 pub use labels::skip_invalid::Skipped;
 pub use note::Note;
-pub use read::JSON_TEXT;
 pub use read::csv_options::{
     CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting,
 };
-pub use read::options::{ReadOptions, Stop};
+pub use read::options::{CsvHeader, ReadOptions, Stop};
 #[cfg(feature = "parquet")]
 pub use read::parquet_sink::{ParquetSink, ParquetStream, write_parquet};
 pub use read::regular_file::regular_file;
 pub use read::typed::{labels_argument, shell_word};
+pub use read::{JSON_TEXT, is_text_file};
 pub use rows::columns::Columns;
 pub use rows::dataset::Dataset;
 pub use rows::discover::{default_split, find_split};

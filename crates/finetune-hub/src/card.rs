@@ -129,6 +129,17 @@ impl Card {
         }
     }
 
+    /// Does it name files, in any configuration?
+    pub(crate) fn names_files(&self) -> bool {
+        let mut configs = self.configs().iter();
+        configs.any(|config| config.data_files.is_some() || config.data_dir.is_some())
+    }
+
+    /// Does it say anything about the files of the data set?
+    pub(crate) fn speaks_of_data(&self) -> bool {
+        self.dataset_info.is_some() || !self.configs().is_empty()
+    }
+
     pub(crate) fn configs(&self) -> &[CardConfig] {
         self.configs.as_deref().unwrap_or_default()
     }

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::card::{Card, CardConfig};
+use crate::card::Card;
+use crate::card_csv::CsvSettings;
 use crate::error::HubError;
 use crate::pattern::Pattern;
 
@@ -14,6 +15,8 @@ pub(crate) struct Layout {
     /// Name of the configuration.
     pub config: String,
     pub splits: Vec<(String, Vec<usize>)>,
+    /// How CSV files are written.
+    pub csv: CsvSettings,
     /// What the user should know, a sentence each.
     pub notes: Vec<String>,
 }
@@ -67,7 +70,7 @@ pub(crate) fn by_card(
             name == DEFAULT_CONFIG
         })?;
         let splits = by_names(place, "", files)?;
-        return layout(place, DEFAULT_CONFIG, splits, files, Vec::new());
+        return layout(place, DEFAULT_CONFIG, splits, files);
     }
     let is_default = |name: &str| {
         name == DEFAULT_CONFIG
@@ -99,26 +102,32 @@ pub(crate) fn by_card(
             by_patterns(place, &folder, &patterns, files)?
         }
     };
-    layout(place, chosen, splits, files, ignored_settings(config))
+    let mut layout = layout(place, chosen, splits, files)?;
+    let mut chosen_files = layout.splits.iter().flat_map(|(_, indices)| indices);
+    let is_csv = chosen_files.any(|&index| is_csv_file(files[index]));
+    let (csv, others) = CsvSettings::of_card(&config.settings);
+    layout.notes.extend(ignored_settings(chosen, &others));
+    if is_csv && !csv.is_default() {
+        layout
+            .notes
+            .push(format!("CSV is read as the card says: {}", csv.describe()));
+        layout.csv = csv;
+    }
+    Ok(layout)
+}
+
+fn is_csv_file(path: &str) -> bool {
+    format_of(path).is_some_and(|format| matches!(FORMATS[format].0, "csv" | "tsv"))
 }
 
 /// What the card sets for the Python class that reads the files, and is not followed here.
-fn ignored_settings(config: &CardConfig) -> Vec<String> {
-    const SAYS_NOTHING: [&str; 4] = ["description", "features", "version", "drop_labels"];
-    let names: Vec<&str> = config
-        .settings
-        .keys()
-        .map(String::as_str)
-        .filter(|name| !SAYS_NOTHING.contains(name))
-        .collect();
-    match names.is_empty() {
-        true => Vec::new(),
-        false => vec![format!(
-            "the card sets {} for reading the files of {}, which is not followed: see that the rows are right",
-            names.join(", "),
-            config.config_name
-        )],
-    }
+fn ignored_settings(config: &str, names: &[&str]) -> Option<String> {
+    (!names.is_empty()).then(|| {
+        format!(
+            "the card sets {} for reading the files of {config}, which is not followed: see that the rows are right",
+            names.join(", ")
+        )
+    })
 }
 
 /// The configuration asked for, the only one or the default one.
@@ -289,13 +298,7 @@ fn by_patterns(
 }
 
 /// Keeps the files of the most frequent format: the rest is not data, as `datasets` decides it.
-fn layout(
-    place: &str,
-    config: &str,
-    splits: Splits,
-    files: &[&str],
-    notes: Vec<String>,
-) -> Result<Layout, HubError> {
+fn layout(place: &str, config: &str, splits: Splits, files: &[&str]) -> Result<Layout, HubError> {
     let mut counts = [0usize; FORMATS.len()];
     for (_, indices) in &splits {
         for &index in indices {
@@ -323,7 +326,8 @@ fn layout(
     Ok(Layout {
         config: config.to_string(),
         splits,
-        notes,
+        csv: CsvSettings::default(),
+        notes: Vec::new(),
     })
 }
 
@@ -374,6 +378,7 @@ pub(crate) fn of_conversion(
         Layout {
             config: chosen.to_string(),
             splits: ordered(splits),
+            csv: CsvSettings::default(),
             notes,
         }
     }))
@@ -584,7 +589,8 @@ mod tests {
         );
         let c = layout(Some("c")).unwrap();
         assert_eq!(shown(&c, &FILES), ["train: a/train-0.csv a/train-1.csv"]);
-        assert!(c.notes[0].contains("sets sep"), "{:?}", c.notes);
+        assert!(c.notes[0].contains("delimiter ;"), "{:?}", c.notes);
+        assert_eq!(c.csv.delimiter.as_deref(), Some(";"));
         let error = layout(None).unwrap_err().to_string();
         assert!(
             error.contains("3 configurations") && error.contains("a, b, c"),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::card_csv::CsvSettings;
 use crate::files::Source;
 use crate::name::{looks_like_a_path, refusal};
 use crate::remote_file::RemoteFile;
@@ -18,6 +19,7 @@ pub struct FoundDataset {
     pub(crate) config: String,
     pub(crate) splits: Vec<(String, Vec<RemoteFile>)>,
     pub(crate) class_names: Vec<(String, Vec<String>)>,
+    pub(crate) csv: CsvSettings,
     /// Folder in which the files are, or will be.
     pub(crate) dir: PathBuf,
     /// Whether what is not there can be had from the hub.
@@ -48,6 +50,11 @@ impl FoundDataset {
     /// Columns of classes with their names, in order, where the data set's card has them.
     pub fn class_names(&self) -> &[(String, Vec<String>)] {
         &self.class_names
+    }
+
+    /// How the CSV files are written, as far as the data set's card says it.
+    pub fn csv(&self) -> &CsvSettings {
+        &self.csv
     }
 }
 

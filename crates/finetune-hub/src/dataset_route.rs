@@ -7,6 +7,7 @@ use crate::DEFAULT_REVISION;
 use crate::answer::json;
 use crate::cache::RepositoryCache;
 use crate::card::Card;
+use crate::card_csv::CsvSettings;
 use crate::checksum::Checksum;
 use crate::client::Client;
 use crate::data_files::{self, Layout};
@@ -85,13 +86,9 @@ impl Hub {
         };
         let place = repository.to_string();
         let script = script(&repository, &catalog.tree.files);
-        let says_files = |card: &Card| {
-            let mut configs = card.configs().iter();
-            configs.any(|config| config.data_files.is_some() || config.data_dir.is_some())
-        };
         let mut catalog = catalog;
         if let Some(script) = script
-            && !says_files(&catalog.card)
+            && !catalog.card.names_files()
         {
             match self.conversion(&repository, revision, &script, report) {
                 Ok(conversion) => catalog = conversion,
@@ -274,7 +271,7 @@ impl Hub {
             && cards_are_here(&dir, &files)
         {
             return Ok(Catalog {
-                card: read_card(repository, &dir)?,
+                card: read_card(&repository.to_string(), &dir)?,
                 tree: Tree { commit, files },
                 dir,
                 is_on_hub: true,
@@ -303,7 +300,7 @@ impl Hub {
             "{refused}; {repository} is what the cache has of it, and whether files are missing cannot be told"
         )));
         Ok(Catalog {
-            card: read_card(repository, &dir)?,
+            card: read_card(&repository.to_string(), &dir)?,
             tree: Tree { commit, files },
             dir,
             is_on_hub: false,
@@ -348,7 +345,7 @@ impl Hub {
         let dir = cache.install(&tree.commit, revision, &blobs)?;
         cache.keep_list(&tree.commit, &tree.files)?;
         Ok(Catalog {
-            card: read_card(repository, &dir)?,
+            card: read_card(&repository.to_string(), &dir)?,
             tree,
             dir,
             is_on_hub: true,
@@ -403,6 +400,7 @@ impl Hub {
                 config: one.config,
                 splits: one.splits,
                 class_names: Vec::new(),
+                csv: CsvSettings::default(),
                 dir: one.dir,
                 is_on_hub: false,
             });
@@ -452,6 +450,7 @@ fn found(repository: Repository, catalog: Catalog, layout: Layout) -> FoundDatas
         splits: splits.collect(),
         repository,
         class_names: catalog.card.class_names(&layout.config),
+        csv: layout.csv,
         commit: catalog.tree.commit,
         config: layout.config,
         dir: catalog.dir,
@@ -480,17 +479,18 @@ fn cards_are_here(dir: &Path, files: &[RemoteFile]) -> bool {
         .all(|card| !listed(card) || dir.join(card).is_file())
 }
 
-fn read_card(repository: &Repository, dir: &Path) -> Result<Card, HubError> {
+/// The card of the data set in `dir`; `name` is the data set in words.
+pub(crate) fn read_card(name: &str, dir: &Path) -> Result<Card, HubError> {
     let mut card = Card::default();
-    for name in CARDS {
-        let path = dir.join(name);
+    for file in CARDS {
+        let path = dir.join(file);
         if !path.is_file() {
             continue;
         }
         let bytes = fs::read(&path).context("read", &path)?;
         let text = String::from_utf8_lossy(&bytes);
-        let place = format!("{repository}, {name}");
-        card = card.overlaid(match name.ends_with(".yaml") {
+        let place = format!("{name}, {file}");
+        card = card.overlaid(match file.ends_with(".yaml") {
             true => Card::of_yaml(&place, &text)?,
             false => Card::of_readme(&place, &text)?,
         });
@@ -515,15 +515,18 @@ fn is_whole(path: &Path, file: &RemoteFile) -> Result<bool, HubError> {
     }
 }
 
-/// The files of a snapshot that somebody else made. A link leads to a blob, whose name is its checksum.
-fn files_in(dir: &Path) -> Vec<RemoteFile> {
+/// The files in a folder that somebody else filled, as a snapshot. There a link leads to a blob, whose name is its checksum.
+pub(crate) fn files_in(dir: &Path) -> Vec<RemoteFile> {
     let mut files = Vec::new();
     let mut folders = vec![dir.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                folders.push(path);
+                // Links between folders can form a ring.
+                if !path.is_symlink() {
+                    folders.push(path);
+                }
                 continue;
             }
             let Some(name) = path.strip_prefix(dir).ok().and_then(Path::to_str) else {

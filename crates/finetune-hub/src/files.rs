@@ -10,12 +10,14 @@ use crate::weights;
 /// Name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
 /// Files that are taken along where they exist.
-pub(crate) const OPTIONAL: [&str; 5] = [
+pub(crate) const OPTIONAL: [&str; 6] = [
     "tokenizer.json",
     "vocab.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    // What finetune keeps with a model: columns, pairs, lengths.
+    "finetune.json",
 ];
 
 /// Where a model's files came from.

@@ -4,6 +4,7 @@ mod answer;
 mod blob;
 mod cache;
 mod card;
+mod card_csv;
 mod checksum;
 mod client;
 mod data_files;
@@ -14,6 +15,7 @@ mod error;
 mod files;
 mod hub;
 mod local;
+mod local_dataset;
 mod lock;
 mod name;
 mod package;
@@ -30,10 +32,12 @@ mod tree;
 mod weights;
 mod yaml;
 
+pub use card_csv::CsvSettings;
 pub use dataset::{DatasetFiles, FoundDataset, is_dataset_name};
 pub use error::HubError;
 pub use files::{FoundModel, ModelFiles, Source, WEIGHTS};
 pub use hub::Hub;
+pub use local_dataset::LocalDataset;
 pub use package::PackagedModel;
 pub use progress::Progress;
 

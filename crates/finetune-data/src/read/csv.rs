@@ -17,7 +17,7 @@ use super::dialect::Dialect;
 use super::input::{Coding, Input};
 use super::lines::{Lines, MAX_RECORD_BYTES, trim_line_ending};
 use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
-use crate::read::options::Stop;
+use crate::read::options::{CsvHeader, Stop};
 use crate::{Error, Note, Result};
 
 /// How a file is read.
@@ -25,6 +25,7 @@ pub(super) struct Csv<'a> {
     pub(super) path: &'a Path,
     pub(super) coding: Coding,
     pub(super) dialect: Dialect,
+    pub(super) header: &'a CsvHeader,
     pub(super) stop: &'a Stop,
 }
 
@@ -185,12 +186,38 @@ struct Reader {
 
 impl Reader {
     fn open(csv: &Csv<'_>) -> Result<Self> {
-        let lines = Lines::open(csv.path, &csv.coding, csv.stop)?;
-        let mut record = Record::new(lines, csv.dialect);
+        let begin = || -> Result<_> {
+            let lines = Lines::open(csv.path, &csv.coding, csv.stop)?;
+            Ok(Record::new(lines, csv.dialect))
+        };
+        let mut record = begin()?;
         if !record.read()? {
             return Err(Error::EmptyFile {
                 path: csv.path.to_path_buf(),
             });
+        }
+        let given = match csv.header {
+            CsvHeader::FirstLine => None,
+            CsvHeader::Numbers => Some((0..record.len()).map(|index| index.to_string()).collect()),
+            CsvHeader::Names { names, .. } if names.len() == record.len() => Some(names.clone()),
+            CsvHeader::Names { names, .. } => {
+                return Err(record.lines.error(format!(
+                    "the first line has {} fields, but {} columns are named: {}",
+                    record.len(),
+                    names.len(),
+                    crate::error::listed(names, 8)
+                )));
+            }
+        };
+        if let Some(header) = given {
+            let record = match csv.header {
+                CsvHeader::Names {
+                    replaces_first_line: true,
+                    ..
+                } => record,
+                _ => begin()?,
+            };
+            return Ok(Self { record, header });
         }
         let mut header: Vec<String> = Vec::with_capacity(record.len());
         let mut names = HashSet::with_capacity(record.len());

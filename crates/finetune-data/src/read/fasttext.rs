@@ -11,7 +11,7 @@ use super::input::{Coding, Input};
 use super::lines::Lines;
 use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error};
 use crate::read::options::Stop;
-use crate::{Error, Note, Place, Result};
+use crate::{Note, Result};
 
 const PREFIX: &str = "__label__";
 
@@ -22,7 +22,8 @@ pub(super) fn is_fasttext(start: &[u8]) -> bool {
     start.len() > PREFIX.len() && start.starts_with(PREFIX.as_bytes())
 }
 
-/// The schema has a list of labels if a row has several, else a label.
+/// The schema has a list of labels if a row has several, else a label; null where a line has none,
+/// as lines to predict may.
 pub(super) fn info(
     path: &Path,
     coding: &Coding,
@@ -30,11 +31,14 @@ pub(super) fn info(
     notes: &mut Vec<Note>,
 ) -> Result<FileInfo> {
     let mut rows = Rows::open(path, coding, stop)?;
-    let mut several = None;
+    let (mut several, mut without) = (None, None);
     while let Some((labels, _)) = rows.next()? {
-        if labels.len() > 1 && several.is_none() {
-            several = Some(rows.lines.number);
-        }
+        let first = match labels.len() {
+            0 => &mut without,
+            1 => continue,
+            _ => &mut several,
+        };
+        first.get_or_insert(rows.lines.number);
     }
     let label = match several {
         Some(_) => DataType::new_list(DataType::Utf8, true),
@@ -44,13 +48,17 @@ pub(super) fn info(
         Some(line) => format!(", several a row (first on line {line})"),
         None => String::new(),
     };
+    let none = match without {
+        Some(line) => format!(", some without one (first on line {line})"),
+        None => String::new(),
+    };
     notes.push(Note::new(format!(
-        "{}: its lines begin with {PREFIX}, as fastText has them: read as texts with their labels{lists}",
+        "{}: its lines begin with {PREFIX}, as fastText has them: read as texts with their labels{lists}{none}",
         path.display()
     )));
     let fields = vec![
         Field::new("text", DataType::Utf8, false),
-        Field::new("label", label, false),
+        Field::new("label", label, without.is_some()),
     ];
     Ok(FileInfo {
         schema: Arc::new(Schema::new(fields)),
@@ -103,18 +111,6 @@ impl Rows {
         let (labels, words): (Vec<&str>, Vec<&str>) = text
             .split([' ', '\t'])
             .partition(|word| word.starts_with(PREFIX));
-        if labels.is_empty() {
-            return Err(Error::Record {
-                place: Place {
-                    file: self.lines.path().into(),
-                    row,
-                    line: Some(self.lines.number),
-                },
-                message: format!(
-                    "no word of the line begins with {PREFIX}, as those before do; every text needs a label"
-                ),
-            });
-        }
         let labels = labels.iter().map(|label| &label[PREFIX.len()..]);
         Ok(Some((labels.collect(), words.join(" ").trim().to_owned())))
     }
@@ -143,8 +139,9 @@ impl Batches {
             }
             bytes += text.len();
             texts.append_value(text);
-            single.append_value(labels.first().copied().unwrap_or_default());
-            lists.append_value(labels.into_iter().map(Some));
+            single.append_option(labels.first());
+            let labels = Some(labels).filter(|labels| !labels.is_empty());
+            lists.append_option(labels.map(|labels| labels.into_iter().map(Some)));
             numbers.push(self.rows.lines.number);
         }
         if numbers.is_empty() {

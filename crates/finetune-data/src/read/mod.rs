@@ -1,6 +1,7 @@
 //! One file, read as a stream of Arrow record batches.
 
 pub(crate) mod class_folders;
+mod class_numbers;
 mod csv;
 pub(crate) mod csv_options;
 mod dialect;
@@ -36,12 +37,13 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use sha2::{Digest as _, Sha256};
 
 use self::class_folders::ClassFile;
+use self::class_numbers::{ClassNumbers, numbered};
 use self::csv::Csv;
 use self::dialect::Dialect;
 use self::input::{Coding, Compression};
 use crate::error::Place;
 use crate::read::csv_options::CsvEncoding;
-use crate::read::options::ReadOptions;
+use crate::read::options::{CsvHeader, ReadOptions};
 use crate::read::regular_file::regular_file;
 use crate::{Error, Note, Result};
 
@@ -100,6 +102,11 @@ fn uncompressed(path: &Path) -> (&str, Option<Compression>) {
     }
 }
 
+/// Is this, by its name, a file of lines of text (`.txt`, perhaps compressed), which has no columns?
+pub fn is_text_file(path: &Path) -> bool {
+    Format::of(path) == Some(Format::Text)
+}
+
 /// What a first look at a file tells: its columns and its number of rows.
 #[derive(Debug)]
 pub(crate) struct FileInfo {
@@ -152,6 +159,7 @@ pub(crate) struct SourceFile {
 struct Looked {
     info: FileInfo,
     reading: Reading,
+    classes: ClassNumbers,
     notes: Vec<Note>,
 }
 
@@ -273,6 +281,7 @@ impl SourceFile {
             let mut schema = looked.info.schema.as_ref().clone();
             let features = features.to_string();
             schema.metadata.insert(hf_metadata::KEY.into(), features);
+            looked.classes = ClassNumbers::of(&mut schema, &mut looked.notes);
             looked.info.schema = schema.into();
         }
         Ok(self.looked.get_or_init(|| looked))
@@ -310,6 +319,7 @@ impl SourceFile {
                 return Ok(Looked {
                     info,
                     reading,
+                    classes: ClassNumbers::default(),
                     notes,
                 });
             }
@@ -337,6 +347,7 @@ impl SourceFile {
             return Ok(Looked {
                 info,
                 reading,
+                classes: ClassNumbers::default(),
                 notes,
             });
         }
@@ -362,6 +373,7 @@ impl SourceFile {
                 return Ok(Looked {
                     info,
                     reading,
+                    classes: ClassNumbers::default(),
                     notes,
                 });
             }
@@ -410,16 +422,22 @@ impl SourceFile {
             path: &self.path,
             coding: reading.coding,
             dialect: reading.dialect.unwrap_or_else(usual),
+            header: &self.options.csv_header,
             stop: &self.options.stop,
         }
     }
 
     /// Streams `rows` of the columns with these indices, in the order of the indices.
     pub(crate) fn read(&self, columns: &[usize], rows: Range<u64>) -> Result<BatchIter> {
-        let Looked { info, reading, .. } = self.look()?;
+        let Looked {
+            info,
+            reading,
+            classes,
+            ..
+        } = self.look()?;
         let fields: Vec<FieldRef> = columns
             .iter()
-            .map(|&c| Arc::clone(&info.schema.fields()[c]))
+            .map(|&c| classes.as_read(c, &info.schema.fields()[c]))
             .collect();
         let (path, stop, coding) = (&self.path, &self.options.stop, &reading.coding);
         let mut batches = match self.format {
@@ -439,16 +457,32 @@ impl SourceFile {
             Format::Text if reading.fasttext => fasttext::read(path, coding, stop, fields, rows)?,
             Format::Text => text::read(path, coding, stop, fields, rows)?,
         };
-        let stop = stop.clone();
+        let (path, stop) = (Arc::clone(path), stop.clone());
+        let names = classes.among(columns);
         Ok(Box::new(until_error(move || {
             stop.check()?;
-            batches.next().transpose()
+            let batch = batches.next().transpose()?;
+            match (batch, &names) {
+                (Some(batch), Some(names)) => numbered(&path, batch, names).map(Some),
+                (batch, _) => Ok(batch),
+            }
         })))
     }
 
     /// What decides the rows beside the bytes of the file: the format, and how it is read.
     pub(crate) fn reading(&self) -> Result<String> {
-        Ok(format!("{:?} {:?}", self.format, self.look()?.reading))
+        let Looked {
+            reading, classes, ..
+        } = self.look()?;
+        let header = match self.options.csv_header {
+            CsvHeader::FirstLine => String::new(),
+            ref other => format!(" {other:?}"),
+        };
+        let classes = match classes.among_all() {
+            [] => String::new(),
+            classes => format!(" {classes:?}"),
+        };
+        Ok(format!("{:?} {reading:?}{header}{classes}", self.format))
     }
 
     /// SHA-256 of the bytes of the file.
@@ -492,6 +526,7 @@ impl Looked {
         Self {
             info,
             reading: Reading::default(),
+            classes: ClassNumbers::default(),
             notes: Vec::new(),
         }
     }

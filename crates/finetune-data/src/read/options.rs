@@ -10,8 +10,27 @@ use crate::{CsvOptions, Error, Result};
 pub struct ReadOptions {
     /// How CSV is written, where that is not to be recognised.
     pub csv: CsvOptions,
+    /// Where the names of a CSV file's columns stand.
+    pub csv_header: CsvHeader,
     /// Ends long scans of files early.
     pub stop: Stop,
+}
+
+/// What the columns of CSV files are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CsvHeader {
+    /// As the first line says.
+    #[default]
+    FirstLine,
+    /// So; the first line is a row, or with `replaces_first_line` is left out.
+    Names {
+        /// A name for each column.
+        names: Vec<String>,
+        /// Whether the first line is a header too.
+        replaces_first_line: bool,
+    },
+    /// By their numbers from 0; the first line is a row.
+    Numbers,
 }
 
 /// Asks, every few milliseconds of a scan, whether somebody wants it to end: it then ends with

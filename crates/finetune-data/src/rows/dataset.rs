@@ -81,6 +81,19 @@ impl Dataset {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(path: impl AsRef<str>, options: &ReadOptions) -> Result<Self> {
+        Self::open_named(path, &[], options)
+    }
+
+    /// [`open_with`](Self::open_with), with `class_names` as of [`from_files`](Self::from_files).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_named(
+        path: impl AsRef<str>,
+        class_names: &[(String, Vec<String>)],
+        options: &ReadOptions,
+    ) -> Result<Self> {
+        let features = hf_metadata::with_class_names(class_names);
         let path = path.as_ref();
         let mut splits = Vec::new();
         let mut notes = Vec::new();
@@ -98,7 +111,11 @@ impl Dataset {
         for (name, files) in discover(path, &mut notes)? {
             let files = files
                 .iter()
-                .map(|f| SourceFile::open(f, options).map(Arc::new))
+                .map(|f| {
+                    Ok(Arc::new(
+                        SourceFile::open(f, options)?.with_features(features.clone()),
+                    ))
+                })
                 .collect::<Result<_>>()?;
             splits.push((name, Arc::new(Series { files })));
         }
@@ -132,8 +149,8 @@ impl Dataset {
     }
 
     /// Groups files that somebody has found, such as those of a data set on a hub: the files of each
-    /// split, in their order. `class_names` are those of columns of integers, for files that do not
-    /// say them themselves. `name` stands for a path in messages.
+    /// split, in their order. `class_names` are those of columns of integers, or of words that are
+    /// such names or their numbers, for files that do not say them themselves. `name` stands for a path in messages.
     ///
     /// # Errors
     /// An unknown extension, or a file of zero bytes.

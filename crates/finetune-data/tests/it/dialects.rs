@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 
-use finetune_data::{CsvOptions, Dataset, Labels, ReadOptions, Result, Split, Stop, Task};
+use finetune_data::{
+    Columns, CsvOptions, Dataset, Labels, ReadOptions, Result, Split, Stop, Task, infer_task,
+};
 use tempfile::TempDir;
 
 use crate::common::{assert_has, build, everything, folder, message, path, texts};
@@ -392,13 +394,20 @@ fn fasttext() {
             values: vec![true, true, false, true]
         }
     );
-    let without = "__label__a x\nno label\n";
-    refused(
-        "x.txt",
-        without.as_bytes(),
-        auto(),
-        &["row 1 (line 2)", "needs a label"],
-    );
+    // As in files to predict. Who needs the label, misses it there.
+    for without in [
+        "__label__a x\nno label\n",
+        "__label__a __label__b x\nno label\n",
+    ] {
+        let (_folder, rows) = opened("x.txt", without.as_bytes(), auto());
+        let (split, notes) = rows.unwrap();
+        assert_has(&notes, &["some without one (first on line 2)"]);
+        assert_eq!(texts(&split), ["x", "no label"]);
+        let columns = Columns::resolve(&split, &[], &[], true).unwrap();
+        let error = infer_task(&[&split], &columns, None, None).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("x.txt, row 1 (line 2)"), "{error}");
+    }
     let (_folder, rows) = opened("x.txt", b"text\n__label__a x\n", auto());
     assert_eq!(texts(&rows.unwrap().0), ["text", "__label__a x"]);
 }

@@ -539,8 +539,12 @@ fn weights_in_other_forms_are_downloaded() {
     hub.server().files[2] = ("pytorch_model.bin".into(), weights());
     // A vocabulary alone makes a tokenizer.
     hub.server().files.remove(3);
+    // What was kept with a model that somebody uploaded.
+    let kept = ("finetune.json".into(), b"{\"version\": 1}".to_vec());
+    hub.server().files.push(kept);
     let files = resolve(&hub).unwrap();
     assert_eq!(files.weights, files.dir.join("pytorch_model.bin"));
+    assert!(files.dir.join("finetune.json").is_file());
     assert_eq!(files.weights_sha256, sha256(&weights()));
     assert!(files.dir.join("vocab.txt").is_file());
 

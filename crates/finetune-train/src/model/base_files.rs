@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use finetune_models::TOKENIZER_FILES;
 use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 
-use crate::{FileFacts, TrainError, TrainPlan};
+use crate::{FileFacts, TrainError, TrainPlan, plan::changed_keys::changed_keys};
 
 impl TrainPlan {
     /// [`model_files`](Self::model_files) as they are now: those in `base`, the base model's
@@ -46,23 +46,15 @@ impl TrainPlan {
             return Ok(());
         }
         let now = self.hash_model_files(base)?;
-        let names = self.model_files.keys().chain(now.keys());
-        let mut changed: Vec<_> = names
-            .filter(|name| self.model_files.get(*name) != now.get(*name))
-            .map(|name| {
-                let hash = |files: &BTreeMap<String, String>| match files.get(name) {
-                    Some(hash) => hash.clone(),
-                    None => "none (there is no such file)".into(),
-                };
-                format!(
-                    "  {name}: its SHA-256 is {}, was {}",
-                    hash(&now),
-                    hash(&self.model_files)
-                )
+        let hash = |hash: Option<&String>| match hash {
+            Some(hash) => hash.clone(),
+            None => "none (there is no such file)".into(),
+        };
+        let changed: Vec<_> = changed_keys(&self.model_files, &now)
+            .map(|(name, was, now)| {
+                format!("  {name}: its SHA-256 is {}, was {}", hash(now), hash(was))
             })
             .collect();
-        changed.sort();
-        changed.dedup();
         match changed.is_empty() {
             true => Ok(()),
             false => Err(TrainError::Plan(format!(

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use toml::{Table, Value};
 
-use crate::{TrainError, TrainPlan};
+use crate::{TrainError, TrainPlan, plan::changed_keys::changed_keys};
 
 /// Keys that change what is kept and shown, not what is computed.
 const HARMLESS: [&str; 8] = [
@@ -98,20 +98,12 @@ impl TrainPlan {
 /// The keys in which two tables differ.
 pub(crate) fn differences(saved: Table, now: Table) -> Vec<Difference> {
     let (saved, now) = (flat(saved), flat(now));
-    let mut keys: Vec<_> = saved.keys().chain(now.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    let text = |values: &BTreeMap<String, String>, key: &String| {
-        values.get(key).cloned().unwrap_or_default()
-    };
-    let differences = keys.into_iter().map(|key| Difference {
-        key: key.clone(),
-        saved: text(&saved, key),
-        now: text(&now, key),
+    let differences = changed_keys(&saved, &now).map(|(key, saved, now)| Difference {
+        key: key.into(),
+        saved: saved.cloned().unwrap_or_default(),
+        now: now.cloned().unwrap_or_default(),
     });
-    differences
-        .filter(|difference| difference.saved != difference.now)
-        .collect()
+    differences.collect()
 }
 
 fn flat(table: Table) -> BTreeMap<String, String> {

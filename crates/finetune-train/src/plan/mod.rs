@@ -1,5 +1,6 @@
 //! Every setting of a run, resolved and checked.
 
+pub(crate) mod changed_keys;
 pub(crate) mod check;
 pub(crate) mod difference;
 pub(crate) mod interval;

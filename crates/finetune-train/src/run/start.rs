@@ -17,6 +17,7 @@ use crate::{
     EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
     TrainState,
     model::parameters::{ParameterMap, map_parameters},
+    plan::changed_keys::changed_keys,
     prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
 };
@@ -121,24 +122,14 @@ fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainE
         json.map_err(|error| TrainError::Plan(format!("{}: {error}", path.display())))
     };
     let (was, now) = (parse(&was)?, parse(&now.to_json())?);
-    let text = |config: &BTreeMap<String, Value>, key: &String| match config.get(key) {
+    let text = |value: Option<&Value>| match value {
         Some(value) => value.to_string(),
         None => "not set".into(),
     };
-    let mut changed: Vec<_> = was
-        .keys()
-        .chain(now.keys())
-        .filter(|key| was.get(*key) != now.get(*key) && !INFORMATION.contains(&key.as_str()))
-        .map(|key| {
-            format!(
-                "  {key}: {} in the run, now {}",
-                text(&was, key),
-                text(&now, key)
-            )
-        })
+    let changed: Vec<_> = changed_keys(&was, &now)
+        .filter(|(key, ..)| !INFORMATION.contains(key))
+        .map(|(key, was, now)| format!("  {key}: {} in the run, now {}", text(was), text(now)))
         .collect();
-    changed.sort();
-    changed.dedup();
     match changed.is_empty() {
         true => Ok(()),
         false => Err(TrainError::Plan(format!(

@@ -1,6 +1,6 @@
 //! Opening data, and tokenizing with progress.
 
-use std::{ops::ControlFlow, sync::Once};
+use std::ops::ControlFlow;
 
 use finetune_data::{
     CacheSource, Columns, CsvOptions, Note, ReadOptions, Split, Stop, Task, TextTokenizer,
@@ -22,15 +22,14 @@ pub fn read_options(csv: CsvOptions) -> ReadOptions {
     ReadOptions {
         csv,
         stop: Stop::when(interrupt::requested),
+        ..ReadOptions::default()
     }
 }
 
-/// Says what was noticed about data, each thing once.
+/// Says what was noticed about data.
 pub fn say_notes(notes: &[Note]) {
-    for (index, note) in notes.iter().enumerate() {
-        if !notes[..index].contains(note) {
-            say!("note: {note}");
-        }
+    for note in notes {
+        say!("note: {note}");
     }
 }
 
@@ -69,14 +68,10 @@ pub fn tokenize(
     let homeless = "there is no folder for them".to_owned();
     let not_kept = tokenized.build_report().not_kept.clone();
     if let Some(reason) = not_kept.or(cache.is_none().then_some(homeless)) {
-        // Once is enough: the next split will meet the same.
-        static SAID: Once = Once::new();
-        SAID.call_once(|| {
-            say!(
-                "note: tokens are not kept for the next time: {reason}; {} names another folder",
-                paths::TOKEN_CACHE_VARIABLES
-            );
-        });
+        say!(
+            "note: tokens are not kept for the next time: {reason}; {} names another folder",
+            paths::TOKEN_CACHE_VARIABLES
+        );
     }
     if let CacheSource::Rebuilt(reason) = &tokenized.build_report().source {
         say!(

@@ -1,11 +1,13 @@
 //! From the name of a data set to its files: a path here, or a name on the hub.
 
-use std::path::Path;
+use std::{path::Path, str::FromStr};
 
-use finetune_data::{Dataset, Error, ReadOptions, default_split, find_split, splits_in};
-use finetune_hub::{FoundDataset, Hub, is_dataset_name};
+use finetune_data::{
+    CsvHeader, CsvOptions, Dataset, Error, ReadOptions, default_split, find_split, splits_in,
+};
+use finetune_hub::{CsvSettings, FoundDataset, Hub, LocalDataset, is_dataset_name};
 
-use crate::{error::Failure, resolve::download::shown};
+use crate::{error::Failure, resolve::download::shown, view::output::say};
 
 /// A data set as somebody named it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,21 +21,23 @@ pub struct DatasetName<'a> {
 
 /// A data set whose splits are known.
 pub enum DatasetSplits {
-    Here(Dataset),
+    /// With its configuration, or empty.
+    Here(Dataset, String),
     OnHub(Box<FoundDataset>),
 }
 
 /// A data set whose files are here.
+#[derive(Clone)]
 pub struct OpenedDataset {
     pub dataset: Dataset,
-    /// Configuration and commit of one from the hub, else empty.
+    /// Configuration and commit of one from the hub, or a folder's configuration, else empty.
     pub config: String,
     pub revision: String,
 }
 
 impl DatasetName<'_> {
-    /// Finds the splits. A path here wins, unless there is a configuration or a revision, which paths
-    /// do not have.
+    /// Finds the splits. A path here wins, unless there is a revision, or a configuration and the path
+    /// is no folder with a card, which has some.
     pub fn find(self, options: &ReadOptions) -> Result<DatasetSplits, Failure> {
         let Self {
             name,
@@ -43,6 +47,11 @@ impl DatasetName<'_> {
         let given = |text: &str| Some(text.to_string()).filter(|text| !text.is_empty());
         let (config, revision) = (given(config), given(revision));
         let is_plain = config.is_none() && revision.is_none();
+        if revision.is_none()
+            && let Some(found) = here_by_card(name, config.as_deref(), options)?
+        {
+            return Ok(found);
+        }
         if !is_dataset_name(name) || (is_plain && Path::new(name).exists()) {
             if !is_plain {
                 let flag = if config.is_some() {
@@ -54,7 +63,10 @@ impl DatasetName<'_> {
                     "--dataset-{flag} is for data sets on the hub, named as imdb or owner/name, but {name} is a path"
                 )));
             }
-            return Ok(DatasetSplits::Here(Dataset::open_with(name, options)?));
+            return Ok(DatasetSplits::Here(
+                Dataset::open_with(name, options)?,
+                String::new(),
+            ));
         }
         let found = shown(|report| {
             Hub::from_env().find_dataset(name, config.as_deref(), revision.as_deref(), report)
@@ -76,7 +88,7 @@ impl DatasetSplits {
     /// [`Dataset::default_split`].
     pub fn default_split(&self, role: &str) -> Option<String> {
         match self {
-            Self::Here(dataset) => dataset.default_split(role).map(|(name, _)| name),
+            Self::Here(dataset, _) => dataset.default_split(role).map(|(name, _)| name),
             Self::OnHub(found) => default_split(&found.split_names(), role).map(str::to_string),
         }
     }
@@ -88,15 +100,16 @@ impl DatasetSplits {
         options: &ReadOptions,
     ) -> Result<OpenedDataset, Failure> {
         let found = match self {
-            Self::Here(dataset) => {
+            Self::Here(dataset, config) => {
                 return Ok(OpenedDataset {
                     dataset,
-                    config: String::new(),
+                    config,
                     revision: String::new(),
                 });
             }
             Self::OnHub(found) => found,
         };
+        let options = with_card(found.csv(), found.name(), options)?;
         let names = found.split_names();
         let mut wanted = Vec::new();
         let expressions = expressions.iter().map(AsRef::as_ref);
@@ -111,9 +124,78 @@ impl DatasetSplits {
         }
         let files = shown(|report| Hub::from_env().fetch_dataset(&found, &wanted, report))?;
         Ok(OpenedDataset {
-            dataset: Dataset::from_files(found.name(), files.splits, found.class_names(), options)?,
+            dataset: Dataset::from_files(
+                found.name(),
+                files.splits,
+                found.class_names(),
+                &options,
+            )?,
             config: found.config().to_string(),
             revision: found.commit().to_string(),
         })
     }
+}
+
+/// A folder on this machine with a card, as cloned from the hub, is read as that says; `None` where
+/// there is none.
+fn here_by_card(
+    name: &str,
+    config: Option<&str>,
+    options: &ReadOptions,
+) -> Result<Option<DatasetSplits>, Failure> {
+    let dir = Path::new(name);
+    if !dir.is_dir() {
+        return Ok(None);
+    }
+    let Some(card) = LocalDataset::read(dir, config)? else {
+        return Ok(None);
+    };
+    if config.is_some() && card.config.is_none() {
+        return Ok(None);
+    }
+    for note in &card.notes {
+        say!("note: {note}");
+    }
+    let options = with_card(&card.csv, name, options)?;
+    let dataset = match card.splits {
+        Some(splits) => Dataset::from_files(name, splits, &card.class_names, &options)?,
+        None => Dataset::open_named(name, &card.class_names, &options)?,
+    };
+    let config = card.config.unwrap_or_default();
+    Ok(Some(DatasetSplits::Here(dataset, config)))
+}
+
+/// The options, and below them what the card of the data set `name` says about CSV.
+fn with_card(
+    card: &CsvSettings,
+    name: &str,
+    options: &ReadOptions,
+) -> Result<ReadOptions, Failure> {
+    fn parsed<T: FromStr<Err = String>>(
+        name: &str,
+        value: Option<&String>,
+    ) -> Result<Option<T>, Failure> {
+        let parsed = value.map(|value| value.parse::<T>()).transpose();
+        parsed.map_err(|error| Failure::User(format!("the card of {name}: {error}")))
+    }
+    let csv = CsvOptions {
+        delimiter: parsed(name, card.delimiter.as_ref())?,
+        quoting: parsed(name, card.quoting.as_ref())?,
+        escape: parsed(name, card.escape.as_ref())?,
+        comment: parsed(name, card.comment.as_ref())?,
+        encoding: parsed(name, card.encoding.as_ref())?,
+    };
+    let csv_header = match (card.names.as_slice(), card.has_header) {
+        ([], Some(false)) => CsvHeader::Numbers,
+        ([], _) => CsvHeader::FirstLine,
+        (names, has_header) => CsvHeader::Names {
+            names: names.to_vec(),
+            replaces_first_line: has_header == Some(true),
+        },
+    };
+    Ok(ReadOptions {
+        csv: options.csv.clone().or(csv),
+        csv_header,
+        ..options.clone()
+    })
 }

@@ -12,7 +12,7 @@ use crate::{
     resolve::{
         class_checks::{self, Counted},
         data::{read_options, say_notes},
-        dataset::DatasetName,
+        dataset::{DatasetName, OpenedDataset},
         draw::{Draw, tokenize_drawn},
         label_reading,
     },
@@ -44,7 +44,8 @@ pub struct Rows {
     by_index: bool,
 }
 
-/// Which rows, columns and labels: as far as they are given, or all of it where a plan says so.
+/// Which rows, columns and labels of a data set: as far as they are given, or all of it where a plan says so.
+#[derive(Clone, PartialEq)]
 pub struct RowChoice<'a> {
     dataset: Option<&'a str>,
     dataset_config: &'a str,
@@ -162,7 +163,7 @@ impl Rows {
                 "no data: name a file, a directory with one file per split, a glob, or a data set on the hub with --dataset".into(),
             ));
         };
-        let options = read_options(choice.csv);
+        let options = read_options(choice.csv.clone());
         let found = DatasetName {
             name: &path,
             config: choice.dataset_config,
@@ -178,7 +179,16 @@ impl Rows {
             or_its_own(choice.validation_split, "validation"),
             or_its_own(choice.test_split, "test"),
         ];
-        let opened = found.open(&wanted, &options)?;
+        Self::choose_in(&path, found.open(&wanted, &options)?, choice)
+    }
+
+    /// The same of the data set `path` that is open already, with all splits that are chosen.
+    pub fn choose_in<'a>(
+        path: &str,
+        opened: OpenedDataset,
+        choice: impl Into<RowChoice<'a>>,
+    ) -> Result<Self, Failure> {
+        let choice = choice.into();
         let dataset = opened.dataset;
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
@@ -228,11 +238,15 @@ impl Rows {
 
         say_notes(&dataset.notes());
         if choice.test_split.is_none() || choice.validation_split.is_none() {
+            let chosen = |given: Option<&str>, role: &str| match given {
+                Some(expression) => expression.to_string(),
+                None => dataset.default_split(role).unwrap_or_default().0,
+            };
             let used = [
                 train_name.as_str(),
                 validation_name.as_str(),
-                wanted[1].as_str(),
-                wanted[2].as_str(),
+                &chosen(choice.validation_split, "validation"),
+                &chosen(choice.test_split, "test"),
                 "validation",
                 "test",
             ];
@@ -272,7 +286,7 @@ impl Rows {
             }
         };
         Ok(Self {
-            dataset: path,
+            dataset: path.to_string(),
             dataset_config: opened.config,
             dataset_revision: opened.revision,
             train,

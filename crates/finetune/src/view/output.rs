@@ -2,9 +2,11 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     fmt::{Display, Write as _},
     io::{Error, ErrorKind, Write, stderr, stdout},
     path::Path,
+    sync::Mutex,
 };
 
 use crate::error::Failure;
@@ -48,8 +50,16 @@ macro_rules! say {
 pub(crate) use say;
 
 /// Writes a line to standard error; [`say!`] is how to call it. Where it cannot be written it is
-/// dropped, because what a run has to say must never end the run.
+/// dropped, because what a run has to say must never end the run. A note is said once, however often
+/// what it is about is met.
 pub fn line(text: &str) {
+    static NOTES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if text.starts_with("note: ")
+        && let Ok(mut said) = NOTES.lock()
+        && !said.insert(text.into())
+    {
+        return;
+    }
     let _ = writeln!(stderr().lock(), "{}", printable(text));
 }
 

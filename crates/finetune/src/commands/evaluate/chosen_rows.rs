@@ -1,6 +1,6 @@
 //! The rows to evaluate: which, and whether the model was trained on them.
 
-use finetune_data::{Dataset, Split};
+use finetune_data::{CsvOptions, Split, splits_in};
 use finetune_models::Outputs;
 use finetune_train::{FileFacts, ModelSettings, TrainPlan};
 
@@ -9,17 +9,19 @@ use crate::{
     error::Failure,
     resolve::{
         data::{read_options, say_notes},
-        dataset::DatasetName,
+        dataset::{DatasetName, OpenedDataset},
         draw::Draw,
         kept::Kept,
-        rows::Rows,
+        rows::{RowChoice, Rows},
     },
     view::{output::say, progress::count},
 };
 
 /// A data set to choose rows of.
 pub struct Data {
-    dataset: Dataset,
+    opened: OpenedDataset,
+    /// How its files were read.
+    csv: CsvOptions,
     name: String,
 }
 
@@ -29,6 +31,8 @@ pub struct ChosenRows {
     pub whole: Split,
     /// Which of them.
     pub draw: Draw,
+    /// The rows of a training, where it held these out, and the plan that it chose them by.
+    training: Option<(TrainPlan, Rows)>,
 }
 
 /// What of a data set is evaluated.
@@ -54,7 +58,8 @@ impl Data {
             say!("note: the data set is {name}, on which the model was trained");
         }
         let is_own = own == Some(name);
-        let options = read_options(kept.csv(arguments.csv.options()));
+        let csv = kept.csv(arguments.csv.options());
+        let options = read_options(csv.clone());
         let kept = kept.settings().map(ModelSettings::kept).filter(|_| is_own);
         let or_own = |given: &str, own: fn(&TrainPlan) -> &String| match (given, kept) {
             ("", Some(kept)) => own(kept).clone(),
@@ -84,7 +89,8 @@ impl Data {
             }
         };
         Ok(Self {
-            dataset: found.open(&splits, &options)?.dataset,
+            opened: found.open(&splits, &options)?,
+            csv,
             name: name.clone(),
         })
     }
@@ -98,6 +104,7 @@ impl Data {
         outputs: &Outputs,
     ) -> Result<ChosenRows, Failure> {
         let own_rows = kept.settings().map_or(0, |own| own.kept().eval_rows);
+        let mut training = None;
         let (whole, by_default) = match self.choice(arguments, kept)? {
             Choice::Expression(expression) => (self.split(&expression)?, 0),
             Choice::OwnValidation(expression) => (self.split(&expression)?, own_rows),
@@ -105,12 +112,14 @@ impl Data {
                 let Some(settings) = kept.settings() else {
                     return Err(Failure::Internal("rows held out by nobody".into()));
                 };
-                let rows = Rows::choose(&self.plan(settings, outputs))?;
+                let plan = self.plan(settings, outputs);
+                let rows = self.rows(&plan)?;
                 say!(
                     "note: the rows are those of {} that training held out for validation",
                     self.name
                 );
                 let whole = rows.validation().clone();
+                training = Some((plan, rows));
                 (whole, if as_many { own_rows } else { 0 })
             }
         };
@@ -122,20 +131,21 @@ impl Data {
             data: self,
             whole,
             draw,
+            training,
         })
     }
 
     /// The rows of an expression, with what was noticed about their files.
     fn split(&self, expression: &str) -> Result<Split, Failure> {
-        let split = self.dataset.split(expression)?;
-        say_notes(&self.dataset.notes());
+        let split = self.opened.dataset.split(expression)?;
+        say_notes(&self.opened.dataset.notes());
         Ok(split)
     }
 
     fn choice(&self, arguments: &EvaluateArguments, kept: &Kept) -> Result<Choice, Failure> {
         let own = kept.settings();
         let holds_out = own.filter(|own| own.kept().validation_split.is_empty());
-        let has = |split: &str| self.dataset.has_split(split);
+        let has = |split: &str| self.opened.dataset.has_split(split);
         match (&arguments.split, holds_out) {
             (Some(expression), Some(own)) if expression == "validation" && !has(expression) => {
                 return match self.training_files(own)? {
@@ -172,7 +182,8 @@ impl Data {
             }
         }
         let mut roles = ["test", "validation"].into_iter();
-        if let Some((split, note)) = roles.find_map(|role| self.dataset.default_split(role)) {
+        if let Some((split, note)) = roles.find_map(|role| self.opened.dataset.default_split(role))
+        {
             say_notes(note.as_slice());
             return Ok(Choice::Expression(split));
         }
@@ -201,9 +212,23 @@ impl Data {
         }
     }
 
+    /// The rows of this data set that a plan chooses. Files are not read again if they were read as the
+    /// plan reads them.
+    fn rows(&self, plan: &TrainPlan) -> Result<Rows, Failure> {
+        let splits = [&plan.train_split, &plan.validation_split, &plan.test_split];
+        let names = splits.into_iter().filter(|name| !name.is_empty());
+        let names = names.map(|name| splits_in(name));
+        let names = names.collect::<Result<Vec<_>, _>>()?.concat();
+        let has = |name: &String| self.opened.dataset.has_split(name);
+        match plan.csv == self.csv && names.iter().all(has) {
+            true => Rows::choose_in(&self.name, self.opened.clone(), plan),
+            false => Rows::choose(plan),
+        }
+    }
+
     /// Whether the training split of this data set has the files of the training.
     fn training_files(&self, own: &ModelSettings) -> Result<Files, Failure> {
-        let Ok(split) = self.dataset.split(&own.kept().train_split) else {
+        let Ok(split) = self.opened.dataset.split(&own.kept().train_split) else {
             return Ok(Files::Others);
         };
         // Others are usually of another length, and need not be read.
@@ -239,7 +264,7 @@ impl Data {
         Failure::User(format!(
             "{} has no split `validation`, and the rows that the model's training held out cannot be told, because {why}; name rows with --split, of {}",
             self.name,
-            self.dataset.split_names().join(", ")
+            self.opened.dataset.split_names().join(", ")
         ))
     }
 }
@@ -264,17 +289,26 @@ impl ChosenRows {
         if !shares_files(&own.train_files, rows)? {
             return Ok(());
         }
-        let train = match self.data.training_files(own)? {
-            Files::Same => Rows::choose(&self.data.plan(own, outputs)).ok(),
-            _ => None,
+        let plan = self.data.plan(own, outputs);
+        let is_same =
+            |held_out: &&(TrainPlan, Rows)| RowChoice::from(&held_out.0) == (&plan).into();
+        let drawn = match self.training.as_ref().filter(is_same) {
+            Some((_, train)) => Some(train.drawn_train()?),
+            None => match self.data.training_files(own)? {
+                Files::Same => {
+                    let train = self.data.rows(&plan).ok();
+                    train.map(|train| train.drawn_train()).transpose()?
+                }
+                _ => None,
+            },
         };
-        let Some(train) = train else {
+        let Some(drawn) = drawn else {
             say!(
                 "note: {model} was trained on rows of a file that is evaluated here, perhaps on these; figures on rows of the training flatter a model"
             );
             return Ok(());
         };
-        let shared = train.drawn_train()?.rows_in_common(rows)?;
+        let shared = drawn.rows_in_common(rows)?;
         if shared > 0 {
             say!(
                 "note: {} of these {} rows are among those that {model} was trained on, which flatters it",

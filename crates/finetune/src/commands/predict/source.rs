@@ -1,16 +1,15 @@
 //! The texts to predict: of a file, of standard input, or given as arguments.
 
 use std::{
-    fs::File,
     io::{BufReader, stdin},
     path::Path,
     sync::Arc,
 };
 
 use finetune_data::{
-    Dataset, Error, TextRow,
+    Columns, Dataset, Error, TextRow,
     arrow::{array::RecordBatch, datatypes::SchemaRef},
-    regular_file, text_lines,
+    is_text_file, text_lines,
 };
 
 use crate::{
@@ -60,15 +59,6 @@ impl Source {
             });
         }
         match &arguments.file {
-            Some(path) if path.extension().is_some_and(|extension| extension == "txt") => {
-                kept.check_single_texts(&[])?;
-                regular_file(path)?;
-                let file = File::open(path).map_err(|error| {
-                    Failure::User(format!("cannot read {}: {error}", path.display()))
-                })?;
-                let name = path.display().to_string();
-                Ok(Self::lines(text_lines(BufReader::new(file), &name)))
-            }
             Some(path) => Self::data_file(path, arguments, kept, whole_rows),
             None if texts.is_empty() => {
                 kept.check_single_texts(&[])?;
@@ -92,11 +82,20 @@ impl Source {
         kept: &Kept,
         whole_rows: bool,
     ) -> Result<Self, Failure> {
+        let is_text = is_text_file(path);
+        if is_text {
+            kept.check_single_texts(&[])?;
+        }
         let options = read_options(kept.csv(arguments.csv.options()));
         let dataset = Dataset::open_file_with(path, &options)?;
         let split = dataset.split("train")?;
         say_notes(&dataset.notes());
-        let columns = kept.columns(&split, &arguments.columns.text_column, &[], None)?;
+        let named = &arguments.columns.text_column;
+        let columns = match is_text {
+            // Lines are in no column, of whose name something could be said.
+            true => Columns::resolve(&split, named, &[], false)?,
+            false => kept.columns(&split, named, &[], None)?,
+        };
         let (schema, batches) = split.rows_with_texts(&columns, whole_rows)?;
         let rows = batches.flat_map(move |rows| match rows {
             Err(error) => vec![Err(error)],
