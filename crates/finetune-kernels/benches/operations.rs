@@ -17,8 +17,8 @@ use divan::{
 };
 use finetune_kernels::{
     Activation, AdamStep, AttentionShape, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets,
-    PackedTokens, Precision, activate, adam_step, dropout_residual_norm, embedding_norm, linear,
-    softmax_cross_entropy,
+    PackedTokens, Precision, Site, activate, adam_step, dropout_residual_norm, embedding_norm,
+    linear, softmax_cross_entropy,
 };
 
 /// Tokens of a batch of 16 film reviews.
@@ -50,7 +50,7 @@ fn bytes(floats: usize) -> BytesCount {
 }
 
 fn tenth() -> Dropout {
-    DropoutSource::at(1, 2).site(3, 0.1)
+    DropoutSource::at(1, 2).site(Site::attention(0), 0.1)
 }
 
 /// A linear layer: DistilBERT's, then MiniLM's.

@@ -1,7 +1,7 @@
 //! Attention over packed sequences, with gradients: `cargo run --example packed_attention`.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use finetune_kernels::{AttentionShape, DropoutSource, Offsets, Precision, attention};
+use finetune_kernels::{AttentionShape, DropoutSource, Offsets, Precision, Site, attention};
 
 fn main() {
     let device = Device::flex().autodiff();
@@ -10,7 +10,7 @@ fn main() {
     let random = || Tensor::<2>::random([12, 8], Distribution::Default, &device);
     let (query, key, value) = (random().require_grad(), random(), random());
 
-    let dropout = DropoutSource::at(42, 0).site(1, 0.1);
+    let dropout = DropoutSource::at(42, 0).site(Site::attention(0), 0.1);
     let shape = AttentionShape::of_all(&offsets, 2, Precision::F32);
     let context = attention(query.clone(), key, value, shape, dropout);
     println!(

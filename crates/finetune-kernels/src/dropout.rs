@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use crate::cpu::dropout::{self, Stream};
+use crate::{
+    cpu::dropout::{self, Draws},
+    random::Site,
+};
 
 /// The dropout of one training step. Every [`Dropout`] made from it is a pure function of
 /// (seed, step, site, element), so a resumed run draws the same masks with no generator to save,
@@ -19,9 +22,8 @@ impl DropoutSource {
         Self(Some((seed, step)))
     }
 
-    /// The dropout with `probability` at one place of the model. Two places of a model must not
-    /// share a `site`.
-    pub fn site(self, site: u32, probability: f64) -> Dropout {
+    /// The dropout with `probability` at one place of the model.
+    pub fn site(self, site: Site, probability: f64) -> Dropout {
         match self.0 {
             Some((seed, step)) if probability > 0.0 => Dropout {
                 probability,
@@ -40,7 +42,7 @@ pub struct Dropout {
     probability: f64,
     seed: u64,
     step: u32,
-    site: u32,
+    site: Site,
 }
 
 impl Dropout {
@@ -49,7 +51,7 @@ impl Dropout {
         probability: 0.0,
         seed: 0,
         step: 0,
-        site: 0,
+        site: Site::EMBEDDINGS,
     };
 
     /// Whether nothing is dropped.
@@ -57,16 +59,16 @@ impl Dropout {
         self.probability <= 0.0
     }
 
-    /// What kept elements are multiplied with, `1 / (1 - probability)`.
+    /// The factor of kept elements, `1 / (1 - probability)`.
     pub fn scale(&self) -> f32 {
         (1.0 / (1.0 - self.probability)) as f32
     }
 
     /// What decides about each element.
-    fn stream(&self) -> Stream {
-        Stream {
+    fn draws(&self) -> Draws {
+        Draws {
             key: [self.seed as u32, (self.seed >> 32) as u32],
-            place: [self.step, self.site],
+            place: [self.step, self.site.0],
             threshold: (self.probability * f64::from(u32::MAX)) as u32,
             scale: self.scale(),
         }
@@ -85,12 +87,12 @@ impl Dropout {
 
     /// Factors of the elements from `first` on.
     pub fn fill(&self, first: u64, factors: &mut [f32]) {
-        dropout::fill(self.stream(), first, factors);
+        dropout::fill(self.draws(), first, factors);
     }
 
-    /// Multiplies values, the first of which is element `first`, with their factors.
+    /// Multiplies values, the first of which is element `first`, by their factors.
     pub fn multiply(&self, first: u64, values: &mut [f32]) {
-        dropout::multiply(self.stream(), first, values);
+        dropout::multiply(self.draws(), first, values);
     }
 }
 
@@ -100,7 +102,9 @@ mod tests {
 
     #[test]
     fn drops_the_stated_share_and_keeps_the_mean() {
-        let factors = DropoutSource::at(7, 3).site(2, 0.1).factors(1_000_000);
+        let factors = DropoutSource::at(7, 3)
+            .site(Site(2), 0.1)
+            .factors(1_000_000);
         let dropped = factors.iter().filter(|&&factor| factor == 0.0).count();
         assert!((dropped as f64 / 1e6 - 0.1).abs() < 2e-3, "{dropped}");
         let mean = factors.iter().map(|&factor| f64::from(factor)).sum::<f64>() / 1e6;
@@ -109,7 +113,7 @@ mod tests {
 
     #[test]
     fn any_part_can_be_drawn_alone() {
-        let dropout = DropoutSource::at(1, 2).site(3, 0.3);
+        let dropout = DropoutSource::at(1, 2).site(Site(3), 0.3);
         let whole = dropout.factors(10_001);
         for first in 8_000..8_005 {
             let mut part = vec![0.0; 501];
@@ -120,14 +124,14 @@ mod tests {
 
     #[test]
     fn seeds_steps_and_sites_differ() {
-        let base = DropoutSource::at(1, 2).site(3, 0.5).factors(256);
+        let base = DropoutSource::at(1, 2).site(Site(3), 0.5).factors(256);
         for other in [
-            DropoutSource::at(2, 2).site(3, 0.5),
-            DropoutSource::at(1, 3).site(3, 0.5),
-            DropoutSource::at(1, 2).site(4, 0.5),
+            DropoutSource::at(2, 2).site(Site(3), 0.5),
+            DropoutSource::at(1, 3).site(Site(3), 0.5),
+            DropoutSource::at(1, 2).site(Site(4), 0.5),
         ] {
             assert_ne!(base, other.factors(256));
         }
-        assert!(DropoutSource::OFF.site(1, 0.5).is_none());
+        assert!(DropoutSource::OFF.site(Site(1), 0.5).is_none());
     }
 }

@@ -1,50 +1,51 @@
 #![doc = include_str!("../README.md")]
-// The one crate of the workspace with unsafe code: processor instructions, tiles that threads write
-// side by side, and memory for tensors.
+//!
+//! # Contents
+//!
+//! - `functional/`: the operations on Burn's tensors, which models and optimizers call
+//! - `batch/`: the layout of a batch of packed sequences
+//! - `dropout.rs`, [`random`]: random numbers without state
+//! - `losses.rs`: losses made of Burn's own operations
+//! - [`ops`]: the boundary to the hardware, one struct of operands per operation
+//! - `backends/`: each backend's bodies of the operations
+//! - `autodiff/`: the backward passes
+//! - `cpu/`, `matmul/`: the arithmetic of the CPU backend; `processor.rs` says what it may use, and
+//!   `memory.rs` has the memory that it works in
+
+// This is the one crate of the workspace with unsafe code: processor instructions, tiles that threads
+// write side by side, and memory for tensors.
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
-mod activation;
 mod autodiff;
+mod backends;
+mod batch;
 mod cpu;
 mod dropout;
-#[cfg(feature = "flex")]
-mod flex;
 mod functional;
-mod gradients;
-mod lora;
 mod losses;
 #[cfg(feature = "flex")]
 mod matmul;
 #[cfg(feature = "flex")]
 mod memory;
-mod ops;
-mod optimizer;
-mod packed;
-mod portable;
-mod precision;
+pub mod ops;
 mod processor;
-mod products;
 pub mod random;
 
-pub use activation::Activation;
+pub use batch::{Indices, Offsets, PackedTokens, UsedRows};
 pub use dropout::{Dropout, DropoutSource};
 pub use functional::{
-    EmbeddingTables, Norm, activate, attention, dropout, dropout_residual_norm, embedding_norm,
-    linear, lora, softmax_cross_entropy,
+    EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
+    adam_step, attention, dropout, dropout_residual_norm, embedding_norm, linear, lora, matmul,
+    moving_average, scatter_rows, sgd_momentum_step, sgd_step, softmax_cross_entropy, square_sum,
+    zeros,
 };
-pub use gradients::{EncoderGradients, NormGradients, Normal};
-pub use lora::LoraProducts;
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 #[cfg(feature = "flex")]
 pub use memory::release_unused_memory;
-pub use ops::{EncoderOps, TokenTypeTable};
-pub use optimizer::{
-    AdafactorStep, AdamStep, OptimizerOps, SgdStep, TableRows, adafactor_factored_update,
-    adafactor_update, adam_rows_step, adam_step, moving_average, scatter_rows, sgd_momentum_step,
-    sgd_step, square_sum, zeros,
+pub use ops::{
+    Activation, AdafactorStep, AdamStep, AttentionShape, LoraOptions, MatmulOptions, Precision,
+    SgdStep, TableRows, matmul::time_in_matmul,
 };
-pub use packed::{AttentionShape, Offsets, PackedTokens, UsedRows};
-pub use precision::Precision;
 pub use processor::may_use;
-pub use products::{PackedWeight, Products, time_in_products};
+pub use random::{Site, Stream};

@@ -1,4 +1,80 @@
 //! Counter-based random numbers: no state, the same on every platform.
+//!
+//! What is drawn is a pure function of a seed and of what it is drawn for: a [`Site`] of dropout (and
+//! a step), or a [`Stream`] of fresh weights. Their numbers are part of what makes a run repeatable:
+//! changing one changes every run's results.
+
+/// A place in a model where dropout acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Site(pub(crate) u32);
+
+impl Site {
+    /// The sum of the embeddings.
+    pub const EMBEDDINGS: Self = Self(0);
+
+    /// Sites of each encoder layer.
+    const OF_LAYER: u32 = 3;
+
+    /// Where the sites of adapters begin, beyond those of any model's own layers.
+    const FIRST_ADAPTER: u32 = 1 << 20;
+
+    /// The attention probabilities of encoder layer `layer`, from 0.
+    pub const fn attention(layer: usize) -> Self {
+        Self::of_layer(layer, 0)
+    }
+
+    /// The output of attention in encoder layer `layer`.
+    pub const fn attention_output(layer: usize) -> Self {
+        Self::of_layer(layer, 1)
+    }
+
+    /// The output of the feed-forward part of encoder layer `layer`.
+    pub const fn layer_output(layer: usize) -> Self {
+        Self::of_layer(layer, 2)
+    }
+
+    /// What enters the last linear layer of a head on an encoder of `layers` layers.
+    pub const fn head(layers: usize) -> Self {
+        Self::of_layer(layers, 0)
+    }
+
+    /// What enters the head itself, in models that drop that too.
+    pub const fn head_input(layers: usize) -> Self {
+        Self::of_layer(layers, 1)
+    }
+
+    /// What enters the adapter of linear layer `linear`, counted over the whole model.
+    pub const fn adapter(linear: usize) -> Self {
+        Self(Self::FIRST_ADAPTER + linear as u32)
+    }
+
+    const fn of_layer(layer: usize, site: u32) -> Self {
+        Self(1 + layer as u32 * Self::OF_LAYER + site)
+    }
+}
+
+/// What fresh weights are drawn for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stream(pub(crate) u32);
+
+impl Stream {
+    /// Weights of an encoder.
+    pub const ENCODER: Self = Self(0);
+
+    /// The first linear layer of a head.
+    pub const HEAD_DENSE: Self = Self(1);
+
+    /// The last linear layer of a head.
+    pub const CLASSIFIER: Self = Self(2);
+
+    /// Where the streams of adapters begin, beyond those of heads.
+    const FIRST_ADAPTER: u32 = 1 << 16;
+
+    /// The adapter of linear layer `linear`, counted over the whole model.
+    pub const fn adapter(linear: usize) -> Self {
+        Self(Self::FIRST_ADAPTER + linear as u32)
+    }
+}
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 pub(crate) fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
@@ -23,9 +99,9 @@ pub(crate) fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4
     counter
 }
 
-/// `len` draws from a normal distribution with mean 0, as a pure function of (seed, stream):
-/// fresh weights. Box-Muller on pairs of uniform numbers.
-pub fn normal(seed: u64, stream: u32, len: usize, standard_deviation: f64) -> Vec<f32> {
+/// `len` draws from a normal distribution with mean 0, as a pure function of `seed` and `stream`, by
+/// Box and Muller's method.
+pub fn normal(seed: u64, stream: Stream, len: usize, standard_deviation: f64) -> Vec<f32> {
     draw(seed, stream, len, |bits| {
         let pair = |first: u32, second: u32| {
             let radius = (-2.0 * unit(first).ln()).sqrt();
@@ -37,25 +113,26 @@ pub fn normal(seed: u64, stream: u32, len: usize, standard_deviation: f64) -> Ve
     })
 }
 
-/// `len` draws from a uniform distribution over `low..=high`, as a pure function of (seed, stream).
-pub fn uniform(seed: u64, stream: u32, len: usize, low: f64, high: f64) -> Vec<f32> {
+/// `len` draws from a uniform distribution over `low..=high`, as a pure function of `seed` and
+/// `stream`.
+pub fn uniform(seed: u64, stream: Stream, len: usize, low: f64, high: f64) -> Vec<f32> {
     draw(seed, stream, len, |bits| {
         bits.map(|bits| (low + (high - low) * unit(bits)) as f32)
     })
 }
 
-/// In (0, 1], so that a logarithm is finite.
+/// A number in (0, 1], of which the logarithm is finite.
 fn unit(bits: u32) -> f64 {
     (f64::from(bits) + 1.0) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// Four values at a time from four random words.
-fn draw(seed: u64, stream: u32, len: usize, four: impl Fn([u32; 4]) -> [f32; 4]) -> Vec<f32> {
+fn draw(seed: u64, stream: Stream, len: usize, four: impl Fn([u32; 4]) -> [f32; 4]) -> Vec<f32> {
     let key = [seed as u32, (seed >> 32) as u32];
     let mut values = Vec::with_capacity(len + 3);
     for block in 0..len.div_ceil(4) as u64 {
-        // Dropout's counters end in (step, site): this marks another kind of use.
-        let counter = [block as u32, (block >> 32) as u32, u32::MAX, stream];
+        // Dropout's counters end in (step, site). No run has this step, so weights are drawn apart.
+        let counter = [block as u32, (block >> 32) as u32, u32::MAX, stream.0];
         values.extend(four(philox4x32_10(counter, key)));
     }
     values.truncate(len);
@@ -88,12 +165,37 @@ mod tests {
 
     #[test]
     fn normal_has_its_moments() {
-        let values = normal(3, 1, 200_001, 0.02);
+        let values = normal(3, Stream(1), 200_001, 0.02);
         assert_eq!(values.len(), 200_001);
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / 200_001.0;
         let square = values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / 200_001.0;
         assert!(mean.abs() < 2e-4, "{mean}");
         assert!((square.sqrt() - 0.02).abs() < 2e-4, "{}", square.sqrt());
-        assert_ne!(normal(3, 2, 8, 1.0), normal(3, 1, 8, 1.0));
+        assert_ne!(normal(3, Stream(2), 8, 1.0), normal(3, Stream(1), 8, 1.0));
+    }
+
+    /// The numbers that runs made before have drawn from.
+    #[test]
+    fn sites_and_streams_have_their_numbers() {
+        assert_eq!(Site::EMBEDDINGS.0, 0);
+        let sites = [
+            Site::attention(5),
+            Site::attention_output(5),
+            Site::layer_output(5),
+            Site::head(6),
+            Site::head_input(6),
+            Site::adapter(2),
+        ];
+        assert_eq!(
+            sites.map(|site| site.0),
+            [16, 17, 18, 19, 20, (1 << 20) + 2]
+        );
+        let streams = [
+            Stream::ENCODER,
+            Stream::HEAD_DENSE,
+            Stream::CLASSIFIER,
+            Stream::adapter(2),
+        ];
+        assert_eq!(streams.map(|stream| stream.0), [0, 1, 2, (1 << 16) + 2]);
     }
 }

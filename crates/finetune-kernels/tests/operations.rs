@@ -7,8 +7,8 @@ use burn::{
 };
 use finetune_kernels::{
     Activation, AttentionShape, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets,
-    PackedTokens, Precision, attention, binary_cross_entropy_with_logits, dropout_residual_norm,
-    embedding_norm, linear, mean_squared_error, softmax_cross_entropy,
+    PackedTokens, Precision, Site, attention, binary_cross_entropy_with_logits,
+    dropout_residual_norm, embedding_norm, linear, mean_squared_error, softmax_cross_entropy,
 };
 use proptest::prelude::*;
 
@@ -100,7 +100,7 @@ proptest! {
                 )
             };
             let (q, k, v) = (numbers(1).require_grad(), numbers(2).require_grad(), numbers(3));
-            let dropout = DropoutSource::at(5, 1).site(2, 0.3);
+            let dropout = DropoutSource::at(5, 1).site(Site::attention(0), 0.3);
             let out = attention(q.clone(), k.clone(), v, of_all(&offsets, 2), dropout).narrow(0, 0, rows);
             let gradients = (out.clone() * out.clone()).sum().backward();
             let gradient = |x: Tensor<2>| values(&x.grad(&gradients).unwrap().narrow(0, 0, rows));

@@ -224,7 +224,7 @@ fn adam_of_rows_is_adam_of_the_table() {
                 step: step.into(),
                 ..ADAM
             };
-            let dense = scatter_rows(gradient.clone(), used.clone().into(), TABLE[0]);
+            let dense = scatter_rows(gradient.clone(), used.clone(), TABLE[0]);
             (whole, m, v) = adam_step(whole, dense.reshape([length]), m, v, settings);
             let rows = TableRows {
                 used: used.into(),

@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, ModuleVisitor, Param},
 };
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision, Site};
 
 use crate::{
     ModelConfig, ModelError, Outputs,
@@ -125,7 +125,7 @@ impl SequenceClassifier {
     /// The head alone, on the encoder's result for the first tokens: `[batch, hidden]` to
     /// `[batch, outputs]`.
     pub fn forward_head(&self, first: Tensor<2>, dropout: DropoutSource) -> Tensor<2> {
-        let site = 1 + self.layers.len() as u32 * EncoderLayer::SITES;
+        let site = Site::head(self.layers.len());
         self.head.forward(first, dropout, site)
     }
 
@@ -153,7 +153,7 @@ impl SequenceClassifier {
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, ModelError> {
         self.check(tokens)?;
-        let dropout = dropout.site(0, self.config.dropout);
+        let dropout = dropout.site(Site::EMBEDDINGS, self.config.dropout);
         Ok(self.embeddings.forward(tokens, dropout))
     }
 
@@ -197,8 +197,7 @@ impl SequenceClassifier {
         wanted: Wanted,
         dropout: DropoutSource,
     ) -> Tensor<2> {
-        let first_site = 1 + number as u32 * EncoderLayer::SITES;
-        self.layers[number].forward(hidden, offsets, wanted, dropout, first_site)
+        self.layers[number].forward(hidden, offsets, wanted, dropout, number)
     }
 
     /// Refuses a batch that would read outside the embedding tables.

@@ -9,7 +9,7 @@ use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use finetune_kernels::random;
+use finetune_kernels::{Stream, random};
 use finetune_peft::transpose;
 use rayon::prelude::*;
 
@@ -302,9 +302,9 @@ impl Values for FileValues<'_> {
 fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
     let length = parameter.num_elements();
     let stream = match parameter.part {
-        Part::Encoder => 0,
-        Part::HeadDense => 1,
-        Part::Classifier => 2,
+        Part::Encoder => Stream::ENCODER,
+        Part::HeadDense => Stream::HEAD_DENSE,
+        Part::Classifier => Stream::CLASSIFIER,
     };
     match parameter.shape.len() {
         1 => vec![0.0; length],

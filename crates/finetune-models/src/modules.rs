@@ -7,7 +7,7 @@ use burn::{
 };
 use finetune_kernels::{
     Activation, AttentionShape, DropoutSource, EmbeddingTables, Norm, Offsets, PackedTokens,
-    Precision, attention, dropout, dropout_residual_norm, embedding_norm,
+    Precision, Site, attention, dropout, dropout_residual_norm, embedding_norm,
 };
 use finetune_peft::Linear;
 
@@ -178,18 +178,14 @@ impl EncoderLayer {
         })
     }
 
-    /// Number of dropout sites of a layer.
-    pub(crate) const SITES: u32 = 3;
-
-    /// `[tokens, hidden]` to the results of `wanted` tokens; uses the dropout sites `first_site ..
-    /// first_site + SITES`.
+    /// `[tokens, hidden]` to the results of `wanted` tokens, as layer `number` of its encoder.
     pub(crate) fn forward(
         &self,
         hidden: Tensor<2>,
         offsets: &Offsets,
         wanted: Wanted,
         source: DropoutSource,
-        first_site: u32,
+        number: usize,
     ) -> Tensor<2> {
         let shape = &self.shape;
         let identity = Activation::Identity;
@@ -212,20 +208,23 @@ impl EncoderLayer {
             key,
             value,
             attention_shape,
-            source.site(first_site, shape.attention_dropout),
+            source.site(Site::attention(number), shape.attention_dropout),
         );
         let attended = dropout_residual_norm(
             self.output.forward(context, identity, source),
             hidden,
             self.attention_norm.val(),
-            source.site(first_site + 1, shape.attention_output_dropout),
+            source.site(
+                Site::attention_output(number),
+                shape.attention_output_dropout,
+            ),
         );
         let inner = self.up.forward(attended.clone(), shape.activation, source);
         dropout_residual_norm(
             self.down.forward(inner, identity, source),
             attended,
             self.output_norm.val(),
-            source.site(first_site + 2, shape.dropout),
+            source.site(Site::layer_output(number), shape.dropout),
         )
     }
 
@@ -273,7 +272,7 @@ impl Head {
     }
 
     /// First tokens of the sequences, `[batch, hidden]`, to `[batch, outputs]`.
-    pub(crate) fn forward(&self, first: Tensor<2>, source: DropoutSource, site: u32) -> Tensor<2> {
+    pub(crate) fn forward(&self, first: Tensor<2>, source: DropoutSource, site: Site) -> Tensor<2> {
         let pooled = self.dense.forward(first, self.activation, source);
         let pooled = dropout(pooled, source.site(site, self.dropout));
         self.classifier

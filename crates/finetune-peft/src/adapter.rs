@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, Products, activate, linear};
+use finetune_kernels::{Activation, MatmulOptions, activate, linear};
 
 use crate::lora::Lora;
 
@@ -71,13 +71,13 @@ impl Ia3 {
         weight: Tensor<2>,
         bias: Tensor<1>,
         activation: Activation,
-        products: Products,
+        matmul: MatmulOptions,
     ) -> Tensor<2> {
         let scale = self.scale.val().unsqueeze::<2>();
         match self.feedforward {
-            true => linear(x * scale, weight, bias, activation, products),
+            true => linear(x * scale, weight, bias, activation, matmul),
             false => activate(
-                linear(x, weight, bias, Activation::Identity, products) * scale,
+                linear(x, weight, bias, Activation::Identity, matmul) * scale,
                 activation,
             ),
         }

@@ -5,6 +5,7 @@ use burn::{
     module::{Module, ModuleMapper, Param},
     tensor::Device,
 };
+use finetune_kernels::Stream;
 
 use crate::{
     Adaptable, AdaptedKind, Adapter, AdapterKind, AdapterPlan, Ia3, Init, Linear, LinearCopy, Lora,
@@ -13,9 +14,6 @@ use crate::{
     lora::norms,
     principal::{check_alone, principals, take_out},
 };
-
-/// Adapters' random streams begin here, beyond those of fresh heads.
-const FIRST_STREAM: u32 = 1 << 16;
 
 /// Attaches a fresh adapter called `name` and makes it the active one. The initial values are a
 /// pure function of `seed` and the model. With `init_lora_weights` of `"pissa"` or `"olora"` the base
@@ -45,7 +43,7 @@ pub fn attach<M: Adaptable>(
                             (principal.a, principal.b)
                         }
                         None => {
-                            let stream = FIRST_STREAM + number as u32;
+                            let stream = Stream::adapter(number);
                             fresh_factors(linear, init, r, seed, stream, device)
                         }
                     };
@@ -83,7 +81,7 @@ fn fresh_factors(
     init: Init,
     r: usize,
     seed: u64,
-    stream: u32,
+    stream: Stream,
     device: &Device,
 ) -> (Tensor<2>, Tensor<2>) {
     let shape = [linear.in_features(), r];

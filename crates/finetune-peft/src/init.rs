@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use finetune_kernels::random;
+use finetune_kernels::{Stream, random};
 
 /// A tensor of these values.
 pub(crate) fn tensor<const D: usize>(
@@ -18,7 +18,7 @@ pub(crate) fn tensor<const D: usize>(
 /// `lora_A` as peft draws it: `kaiming_uniform_(a=√5)`, which is uniform within `±1/√in`.
 pub(crate) fn kaiming_uniform(
     seed: u64,
-    stream: u32,
+    stream: Stream,
     [inputs, rank]: [usize; 2],
     device: &Device,
 ) -> Tensor<2> {
@@ -30,7 +30,7 @@ pub(crate) fn kaiming_uniform(
 /// `lora_A` with `init_lora_weights="gaussian"`: normal with standard deviation `1/r`.
 pub(crate) fn gaussian(
     seed: u64,
-    stream: u32,
+    stream: Stream,
     [inputs, rank]: [usize; 2],
     device: &Device,
 ) -> Tensor<2> {

@@ -5,7 +5,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Int, TensorData},
 };
-use finetune_kernels::{Activation, DropoutSource, Precision, Products, linear};
+use finetune_kernels::{Activation, DropoutSource, MatmulOptions, Precision, Site, linear};
 
 use crate::adapter::{Adapter, AdapterKind};
 
@@ -23,13 +23,10 @@ pub struct Linear {
     active: Option<usize>,
     /// Dropout site of this layer's adapters, unique in the model.
     #[module(skip)]
-    site: u32,
+    site: Site,
     #[module(skip)]
-    products: Products,
+    matmul: MatmulOptions,
 }
-
-/// Where the dropout sites of adapters begin, beyond those of any model's own layers.
-const FIRST_SITE: u32 = 1 << 20;
 
 impl Linear {
     /// A layer of these weights.
@@ -39,14 +36,14 @@ impl Linear {
             bias,
             adapters: Vec::new(),
             active: None,
-            site: FIRST_SITE,
-            products: Products::default(),
+            site: Site::adapter(0),
+            matmul: MatmulOptions::default(),
         }
     }
 
-    /// Computes its products in `precision` from now on.
+    /// Multiplies in `precision` from now on.
     pub fn set_precision(&mut self, precision: Precision) {
-        self.products.precision = precision;
+        self.matmul.precision = precision;
     }
 
     /// Keeps the weight in the form that the processor multiplies with, beside the weight itself, as
@@ -54,16 +51,16 @@ impl Linear {
     /// if `in_f32`. To be called again when the precision or what is trained changes: a packed form of
     /// a weight in training would hold an old one in memory. Clones of the layer share the form.
     pub fn pack_frozen(&mut self, in_f32: bool) {
-        let is_worth_it = in_f32 || self.products.precision == Precision::Bf16;
+        let is_worth_it = in_f32 || self.matmul.precision == Precision::Bf16;
         let packs = is_worth_it && !self.weight.is_require_grad();
-        let packed = self.products.packed.take();
-        self.products.packed = packs.then(|| packed.unwrap_or_default());
+        let packed = self.matmul.packed.take();
+        self.matmul.packed = packs.then(|| packed.unwrap_or_default());
     }
 
     /// Replaces the weight; a packed form of the old one stays with its other users.
     pub(crate) fn set_weight(&mut self, weight: Param<Tensor<2>>) {
         self.weight = weight;
-        self.products.packed = self.products.packed.take().map(|_| Default::default());
+        self.matmul.packed = self.matmul.packed.take().map(|_| Default::default());
     }
 
     /// Width of the input.
@@ -110,7 +107,7 @@ impl Linear {
                 AdapterKind::Ia3(ia3) => vector(&mut ia3.scale),
             }
         }
-        self.products.packed = None;
+        self.matmul.packed = None;
     }
 
     /// Takes other weights, `[in, out]` and `[out]`, in copies of the layer too. Adapters that change the
@@ -128,7 +125,7 @@ impl Linear {
             }
         }
         self.activate(active.as_deref());
-        self.products.packed = None;
+        self.matmul.packed = None;
     }
 
     /// The adapter of this name.
@@ -153,7 +150,7 @@ impl Linear {
     /// Adds an adapter, or replaces the one of the same name. `number` is the layer's number in the
     /// model, from which the adapter's dropout follows.
     pub(crate) fn attach(&mut self, adapter: Adapter, number: usize) {
-        self.site = FIRST_SITE + number as u32;
+        self.site = Site::adapter(number);
         match self
             .adapters
             .iter()
@@ -184,18 +181,18 @@ impl Linear {
         dropout: DropoutSource,
     ) -> Tensor<2> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        let products = self.products.clone();
+        let matmul = self.matmul.clone();
         match self.active().map(|adapter| &adapter.kind) {
-            None => linear(x, weight, bias, activation, products),
+            None => linear(x, weight, bias, activation, matmul),
             Some(AdapterKind::Copy(copy)) => {
                 let (weight, bias) = (copy.weight.val(), copy.bias.val());
-                linear(x, weight, bias, activation, products.precision)
+                linear(x, weight, bias, activation, matmul.precision)
             }
             Some(AdapterKind::Lora(lora)) => {
                 let dropout = dropout.site(self.site, lora.dropout());
-                lora.forward(x, weight, bias, activation, dropout, products)
+                lora.forward(x, weight, bias, activation, dropout, matmul)
             }
-            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, products),
+            Some(AdapterKind::Ia3(ia3)) => ia3.forward(x, weight, bias, activation, matmul),
         }
     }
 }

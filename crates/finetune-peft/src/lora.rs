@@ -6,7 +6,8 @@ use burn::{
     tensor::Int,
 };
 use finetune_kernels::{
-    Activation, Dropout, LoraProducts, Products, activate, dropout, linear, lora,
+    Activation, Dropout, LoraOptions, MatmulOptions, Precision, activate, dropout, linear, lora,
+    matmul,
 };
 
 /// `x · W + bias + scaling · dropout(x) · A · B`; with a magnitude, DoRA. The two thin products
@@ -84,7 +85,7 @@ impl Lora {
     /// What this adapter makes of the weight, `[in, out]`: for merging.
     pub fn merged(&self, weight: Tensor<2>) -> Tensor<2> {
         let (a, b) = (self.a.val(), self.b.val());
-        let merged = weight.clone() + a.clone().matmul(b.clone()) * self.scaling;
+        let merged = weight.clone() + matmul(a.clone(), b.clone(), Precision::F32) * self.scaling;
         match &self.magnitude {
             None => merged,
             Some(magnitude) => {
@@ -102,13 +103,13 @@ impl Lora {
         bias: Tensor<1>,
         activation: Activation,
         dropout: Dropout,
-        products: Products,
+        options: MatmulOptions,
     ) -> Tensor<2> {
         let Some(magnitude) = &self.magnitude else {
-            let scaled = LoraProducts {
+            let scaled = LoraOptions {
                 scaling: self.scaling,
                 dropout,
-                products,
+                matmul: options,
             };
             return lora(
                 x,
@@ -119,7 +120,7 @@ impl Lora {
                 scaled,
             );
         };
-        let sum = self.decomposed(x, weight, bias, magnitude.val(), dropout, products);
+        let sum = self.decomposed(x, weight, bias, magnitude.val(), dropout, options);
         activate(sum, activation)
     }
 
@@ -131,32 +132,37 @@ impl Lora {
         bias: Tensor<1>,
         magnitude: Tensor<1>,
         drop: Dropout,
-        products: Products,
+        options: MatmulOptions,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
-        let product = dropped.clone().matmul(self.a.val()).matmul(self.b.val()) * self.scaling;
+        let precision = options.precision;
+        let reduced = matmul(dropped.clone(), self.a.val(), precision);
+        let product = matmul(reduced, self.b.val(), precision) * self.scaling;
         // The norm is a constant of the step (section 4.3 of the paper, and peft).
         let (a, b) = (self.a.val().detach(), self.b.val().detach());
         let norms = norms(weight.clone(), a, b, self.scaling);
         let factor = (magnitude / norms).unsqueeze::<2>();
         if drop.is_none() {
-            let base = x.matmul(weight);
+            let base = matmul(x, weight, options);
             return (base + product) * factor + bias.unsqueeze::<2>();
         }
         // With dropout peft keeps the plain output and adds what the dropped input changes.
-        let base = linear(x, weight.clone(), bias, Activation::Identity, products);
-        let changed = dropped.matmul(weight);
+        let identity = Activation::Identity;
+        let base = linear(x, weight.clone(), bias, identity, options.clone());
+        let changed = matmul(dropped, weight, options);
         base + changed * (factor.clone() - 1.0) + product * factor
     }
 }
 
 /// Length of each output's weights in `weight + scaling · a · b`: `[out]`. Without the sum itself:
-/// `|w + d|² = |w|² + 2 w·d + |d|²`, where the last two need thin products only.
+/// `|w + d|² = |w|² + 2 w·d + |d|²`, where the last two need thin matrices only. In f32 whatever the layer's
+/// precision is: merging must find the same lengths.
 pub(crate) fn norms(weight: Tensor<2>, a: Tensor<2>, b: Tensor<2>, scaling: f64) -> Tensor<1> {
     let columns = |tensor: Tensor<2>| tensor.sum_dim(0).squeeze_dim::<1>(0);
     let own = columns(weight.clone() * weight.clone());
-    let across = columns(a.clone().transpose().matmul(weight) * b.clone());
-    let gram = a.clone().transpose().matmul(a);
-    let delta = columns(gram.matmul(b.clone()) * b);
+    let multiply = |a, b| matmul(a, b, Precision::F32);
+    let across = columns(multiply(a.clone().transpose(), weight) * b.clone());
+    let gram = multiply(a.clone().transpose(), a);
+    let delta = columns(multiply(gram, b.clone()) * b);
     (own + across * (2.0 * scaling) + delta * (scaling * scaling)).sqrt()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::{Tensor, module::Param, tensor::Device};
+use finetune_kernels::{Precision, matmul};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
@@ -95,7 +96,7 @@ pub(crate) fn check_determined(
 
 /// Takes `scaling · a · b` out of the layer's weight, in f32 as peft does.
 pub(crate) fn take_out(linear: &mut Linear, principal: &Principal, scaling: f64) {
-    let taken = principal.a.clone().matmul(principal.b.clone()) * scaling;
+    let taken = matmul(principal.a.clone(), principal.b.clone(), Precision::F32) * scaling;
     let weight = linear.weight.val().inner() - taken;
     linear.set_weight(Param::from_tensor(weight));
 }

@@ -8,12 +8,12 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Activation, EncoderOps};
+use crate::{Activation, ops::EncoderGradients};
 
 #[derive(Debug)]
 struct Activate;
 
-impl<B: EncoderOps> Backward<B, 1> for Activate {
+impl<B: EncoderGradients> Backward<B, 1> for Activate {
     /// The input.
     type State = (FloatTensor<B>, Activation);
 
@@ -30,8 +30,8 @@ impl<B: EncoderOps> Backward<B, 1> for Activate {
     }
 }
 
-/// See [`EncoderOps::activate`].
-pub(super) fn activate<B: EncoderOps, C: CheckpointStrategy>(
+/// See [`EncoderOps::activate`](crate::ops::EncoderOps::activate).
+pub(super) fn activate<B: EncoderGradients, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     activation: Activation,
 ) -> FloatTensor<Autodiff<B, C>> {

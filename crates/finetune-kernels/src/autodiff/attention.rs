@@ -1,5 +1,5 @@
 use burn::backend::{
-    Autodiff, Backend,
+    Autodiff,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -8,25 +8,15 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{AttentionShape, Dropout, EncoderGradients, EncoderOps};
+use super::register;
+use crate::ops::{Attention, AttentionBackward, EncoderGradients, EncoderOps};
 
 /// Parents: query, key, value.
 #[derive(Debug)]
-struct Attention;
+struct Attend;
 
-/// What enters; the probabilities are computed again. They grow with the square of the length, and
-/// cost a small part of the linear layers around them.
-#[derive(Clone, Debug)]
-struct Kept<B: Backend> {
-    query: FloatTensor<B>,
-    key: FloatTensor<B>,
-    value: FloatTensor<B>,
-    shape: AttentionShape,
-    dropout: Dropout,
-}
-
-impl<B: EncoderGradients> Backward<B, 3> for Attention {
-    type State = Kept<B>;
+impl<B: EncoderGradients> Backward<B, 3> for Attend {
+    type State = B::AttentionKept;
 
     fn backward(
         self,
@@ -35,49 +25,37 @@ impl<B: EncoderGradients> Backward<B, 3> for Attention {
         _checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let kept = ops.state;
-        let inputs = [kept.query, kept.key, kept.value];
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let found = B::attention_gradients(inputs, grad, &kept.shape, kept.dropout, wanted);
-        for (node, gradient) in ops.parents.into_iter().zip(found) {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                grads.register::<B>(node.id, gradient);
-            }
-        }
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        let found = ops
+            .state
+            .gradients(grad, parents.map(|node| node.is_some()));
+        register::<B>(grads, parents.into_iter().zip(found));
     }
 }
 
 /// See [`EncoderOps::attention`].
 pub(super) fn attention<B: EncoderGradients, C: CheckpointStrategy>(
-    query: FloatTensor<Autodiff<B, C>>,
-    key: FloatTensor<Autodiff<B, C>>,
-    value: FloatTensor<Autodiff<B, C>>,
-    shape: AttentionShape,
-    dropout: Dropout,
+    operation: Attention<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let (query, query_node) = query.into_parts();
-    let (key, key_node) = key.into_parts();
-    let (value, value_node) = value.into_parts();
-    let prepared = Attention
+    let (query, query_node) = operation.query.into_parts();
+    let (key, key_node) = operation.key.into_parts();
+    let (value, value_node) = operation.value.into_parts();
+    let operation = Attention::<B> {
+        query,
+        key,
+        value,
+        shape: operation.shape,
+        dropout: operation.dropout,
+    };
+    let prepared = Attend
         .prepare::<C>([query_node, key_node, value_node])
         .compute_bound()
         .stateful();
     match prepared {
-        OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::attention(
-            query, key, value, shape, dropout,
-        )),
+        OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::attention(operation)),
         OpsKind::Tracked(prepared) => {
-            let kept = Kept::<B> {
-                query: query.clone(),
-                key: key.clone(),
-                value: value.clone(),
-                shape: shape.clone(),
-                dropout,
-            };
-            prepared.finish(
-                kept,
-                <B as EncoderOps>::attention(query, key, value, shape, dropout),
-            )
+            let (result, kept) = B::AttentionKept::attention(operation);
+            prepared.finish(kept, result)
         }
     }
 }

@@ -8,7 +8,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Dropout, EncoderOps};
+use crate::{Dropout, ops::EncoderOps};
 
 #[derive(Debug)]
 struct Drop;

@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use burn::backend::{
-    Autodiff, Backend, TensorMetadata,
+    Autodiff, TensorMetadata,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -10,24 +8,30 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Dropout, EncoderGradients, NormGradients, Normal, PackedTokens, TokenTypeTable};
+use super::register;
+use crate::{
+    Dropout, Indices,
+    ops::{
+        EmbeddingNorm, EmbeddingTables, EncoderGradients, Norm, NormBackward, NormGradients,
+        TokenTypeTable,
+    },
+};
 
 /// Parents: gamma, beta, word, position, and the token types where there are any.
 #[derive(Debug)]
-struct EmbeddingNorm;
+struct SumAndNormalize;
 
 /// What the backward pass needs.
 #[derive(Clone, Debug)]
-struct Kept<B: Backend> {
-    normal: Normal<B>,
-    gamma: FloatTensor<B>,
+struct Kept<N> {
+    norm: N,
     dropout: Dropout,
     /// Which rows of each table went in, and of how many.
-    rows: Vec<(Arc<[u32]>, usize)>,
+    rows: Vec<(Indices, usize)>,
 }
 
-impl<B: EncoderGradients, const N: usize> Backward<B, N> for EmbeddingNorm {
-    type State = Kept<B>;
+impl<B: EncoderGradients, const N: usize> Backward<B, N> for SumAndNormalize {
+    type State = Kept<B::NormKept>;
 
     fn backward(
         self,
@@ -37,7 +41,8 @@ impl<B: EncoderGradients, const N: usize> Backward<B, N> for EmbeddingNorm {
     ) {
         let kept = ops.state;
         let grad = B::dropout(grads.consume::<B>(&ops.node), kept.dropout);
-        let mut parents = ops.parents.into_iter();
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        let mut parents = parents.into_iter();
         let [gamma, beta] = [(); 2].map(|()| parents.next().flatten());
         let tables: Vec<_> = parents.zip(kept.rows).collect();
         let wanted = NormGradients {
@@ -46,123 +51,92 @@ impl<B: EncoderGradients, const N: usize> Backward<B, N> for EmbeddingNorm {
             gamma: gamma.is_some(),
             beta: beta.is_some(),
         };
-        let found = B::norm_gradients(kept.normal, kept.gamma, grad, Dropout::NONE, wanted);
-        for (node, gradient) in [(gamma, found.gamma), (beta, found.beta)] {
-            if let (Some(node), Some(gradient)) = (node, gradient) {
-                grads.register::<B>(node.id, gradient);
-            }
-        }
+        let found = kept.norm.gradients(grad, Dropout::NONE, wanted);
+        register::<B>(grads, [(gamma, found.gamma), (beta, found.beta)]);
         let Some(sum) = found.residual else { return };
         for (table, (ids, rows)) in tables {
             if let Some(node) = table {
-                let gradient = B::embedding_gradient(sum.clone(), ids, rows);
-                grads.register::<B>(node.id, gradient);
+                let gradient = B::scatter_rows(sum.clone(), ids, rows);
+                grads.register::<B>(node, gradient);
             }
         }
     }
 }
 
-/// See [`EncoderOps::embedding_norm`](crate::EncoderOps::embedding_norm).
-#[allow(clippy::too_many_arguments)]
+/// See [`EncoderOps::embedding_norm`](crate::ops::EncoderOps::embedding_norm).
 pub(super) fn embedding_norm<B: EncoderGradients, C: CheckpointStrategy>(
-    word: FloatTensor<Autodiff<B, C>>,
-    position: FloatTensor<Autodiff<B, C>>,
-    token_type: TokenTypeTable<Autodiff<B, C>>,
-    gamma: FloatTensor<Autodiff<B, C>>,
-    beta: FloatTensor<Autodiff<B, C>>,
-    tokens: &PackedTokens,
-    epsilon: f64,
-    dropout: Dropout,
+    operation: EmbeddingNorm<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let (gamma, gamma_node) = gamma.into_parts();
-    let (beta, beta_node) = beta.into_parts();
-    let (word, word_node) = word.into_parts();
-    let (position, position_node) = position.into_parts();
+    let EmbeddingNorm {
+        tables,
+        norm,
+        tokens,
+        dropout,
+    } = operation;
+    let (gamma, gamma_node) = norm.gamma.into_parts();
+    let (beta, beta_node) = norm.beta.into_parts();
+    let (word, word_node) = tables.word.into_parts();
+    let (position, position_node) = tables.position.into_parts();
     let mut rows = vec![
         match &tokens.used_rows {
-            Some(used) => (Arc::clone(&used.places), used.rows.len()),
-            None => (Arc::clone(&tokens.ids), word.shape()[0]),
+            Some(used) => (used.places.clone(), used.rows.len()),
+            None => (tokens.ids.clone(), word.shape()[0]),
         },
-        (Arc::clone(&tokens.positions), position.shape()[0]),
+        (tokens.positions.clone(), position.shape()[0]),
     ];
-    let forward = |token_type| Forward::<B> {
-        word,
-        position,
-        token_type,
-        gamma,
-        beta,
-        epsilon,
-        dropout,
-    };
-    match token_type {
-        TokenTypeTable::Absent => {
-            let nodes = [gamma_node, beta_node, word_node, position_node];
-            let prepared = EmbeddingNorm.prepare::<C>(nodes).compute_bound().stateful();
-            forward(TokenTypeTable::Absent).finish(prepared, tokens, rows)
-        }
-        TokenTypeTable::Table(table) => {
-            let (table, node) = table.into_parts();
-            rows.push((Arc::clone(&tokens.type_ids), table.shape()[0]));
-            let nodes = [gamma_node, beta_node, word_node, position_node, node];
-            let prepared = EmbeddingNorm.prepare::<C>(nodes).compute_bound().stateful();
-            forward(TokenTypeTable::Table(table)).finish(prepared, tokens, rows)
-        }
-    }
-}
-
-/// The operation's arguments without their nodes.
-struct Forward<B: Backend> {
-    word: FloatTensor<B>,
-    position: FloatTensor<B>,
-    token_type: TokenTypeTable<B>,
-    gamma: FloatTensor<B>,
-    beta: FloatTensor<B>,
-    epsilon: f64,
-    dropout: Dropout,
-}
-
-impl<B: EncoderGradients> Forward<B> {
-    fn finish<C: CheckpointStrategy, const N: usize>(
-        self,
-        prepared: OpsKind<EmbeddingNorm, B, Kept<B>, C, N>,
-        tokens: &PackedTokens,
-        rows: Vec<(Arc<[u32]>, usize)>,
-    ) -> FloatTensor<Autodiff<B, C>> {
-        let Self {
+    let (epsilon, type_ids) = (norm.epsilon, tokens.type_ids.clone());
+    let untracked = |token_type| EmbeddingNorm::<B> {
+        tables: EmbeddingTables {
             word,
             position,
             token_type,
+        },
+        norm: Norm {
             gamma,
             beta,
             epsilon,
-            dropout,
-        } = self;
-        match prepared {
-            OpsKind::UnTracked(prepared) => {
-                let tokens = tokens.clone();
-                prepared.finish(B::embedding_norm(
-                    word, position, token_type, gamma, beta, tokens, epsilon, dropout,
-                ))
-            }
-            OpsKind::Tracked(prepared) => {
-                let (result, normal) = B::embedding_norm_with_normal(
-                    word,
-                    position,
-                    token_type,
-                    gamma.clone(),
-                    beta,
-                    tokens,
-                    epsilon,
-                    dropout,
-                );
-                let kept = Kept {
-                    normal,
-                    gamma,
-                    dropout,
-                    rows,
-                };
-                prepared.finish(kept, result)
-            }
+        },
+        tokens,
+        dropout,
+    };
+    match tables.token_type {
+        TokenTypeTable::Absent => {
+            let nodes = [gamma_node, beta_node, word_node, position_node];
+            let prepared = SumAndNormalize
+                .prepare::<C>(nodes)
+                .compute_bound()
+                .stateful();
+            finish(prepared, untracked(TokenTypeTable::Absent), rows)
+        }
+        TokenTypeTable::Table(table) => {
+            let (table, node) = table.into_parts();
+            rows.push((type_ids, table.shape()[0]));
+            let nodes = [gamma_node, beta_node, word_node, position_node, node];
+            let prepared = SumAndNormalize
+                .prepare::<C>(nodes)
+                .compute_bound()
+                .stateful();
+            finish(prepared, untracked(TokenTypeTable::Table(table)), rows)
+        }
+    }
+}
+
+fn finish<B: EncoderGradients, C: CheckpointStrategy, const N: usize>(
+    prepared: OpsKind<SumAndNormalize, B, Kept<B::NormKept>, C, N>,
+    operation: EmbeddingNorm<B>,
+    rows: Vec<(Indices, usize)>,
+) -> FloatTensor<Autodiff<B, C>> {
+    match prepared {
+        OpsKind::UnTracked(prepared) => prepared.finish(B::embedding_norm(operation)),
+        OpsKind::Tracked(prepared) => {
+            let dropout = operation.dropout;
+            let (result, norm) = B::NormKept::embedding_norm(operation);
+            let kept = Kept {
+                norm,
+                dropout,
+                rows,
+            };
+            prepared.finish(kept, result)
         }
     }
 }

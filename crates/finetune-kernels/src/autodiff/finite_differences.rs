@@ -6,10 +6,10 @@ use burn::{
     tensor::TensorData,
 };
 
-use super::tests::{ACTIVATIONS, B, drawn, take};
+use super::tests::{ACTIVATIONS, B, attention_of, embedding, layer, residual_norm, take};
 use crate::{
-    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, Products, TokenTypeTable,
-    portable, random,
+    AttentionShape, Offsets, PackedTokens, Precision, Stream, backends::portable, ops::EncoderOps,
+    random,
 };
 
 type Run<'a> = &'a dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>;
@@ -18,7 +18,7 @@ type Run<'a> = &'a dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>;
 type Input = (Vec<usize>, Vec<f64>);
 
 fn input(shape: &[usize], stream: u32) -> Input {
-    let values = random::normal(7, stream, shape.iter().product(), 1.0);
+    let values = random::normal(7, Stream(stream), shape.iter().product(), 1.0);
     (shape.to_vec(), values.into_iter().map(f64::from).collect())
 }
 
@@ -74,12 +74,12 @@ fn linear() {
         let inputs = [input(&[3, 5], 0), input(&[5, 4], 1), input(&[4], 2)];
         check(&inputs, &|tensors| {
             let [x, weight, bias] = take(tensors);
-            portable::linear::<B>(x, weight, bias, activation, Precision::F32)
+            portable::linear(layer([x, weight, bias], activation))
         });
         // The gradients by hand.
         check(&inputs, &|tensors| {
             let [x, weight, bias] = take(tensors);
-            <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
+            <B as EncoderOps>::linear(layer([x, weight, bias], activation))
         });
     }
 }
@@ -103,13 +103,12 @@ fn attention() {
         let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
         let inputs = [0, 1, 2].map(|index| input(&[rows[index], 6], index as u32));
         check(&inputs, &|tensors| {
-            let [query, key, value] = take(tensors);
-            portable::attention::<B>(query, key, value, &shape, drawn(true))
+            portable::attention(attention_of(tensors, &shape, true))
         });
         // The gradients by hand.
         check(&inputs, &|tensors| {
-            let [query, key, value] = take(tensors);
-            <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(true))
+            let operation = attention_of(tensors, &shape, true);
+            <B as EncoderOps>::attention(operation)
         });
     }
 }
@@ -123,13 +122,11 @@ fn dropout_residual_norm() {
         input(&[6], 3),
     ];
     check(&inputs, &|tensors| {
-        let [x, residual, gamma, beta] = take(tensors);
-        portable::dropout_residual_norm::<B>(x, residual, gamma, beta, 1e-5, drawn(true)).0
+        portable::dropout_residual_norm(residual_norm(tensors, true)).0
     });
     // The gradients by hand.
     check(&inputs, &|tensors| {
-        let [x, residual, gamma, beta] = take(tensors);
-        B::dropout_residual_norm(x, residual, gamma, beta, 1e-5, drawn(true))
+        B::dropout_residual_norm(residual_norm(tensors, true))
     });
 }
 
@@ -150,16 +147,11 @@ fn embedding_norm() {
         input(&[6], 4),
     ];
     check(&inputs, &|tensors| {
-        let [word, position, types, gamma, beta] = take(tensors);
-        let (types, dropout) = (TokenTypeTable::Table(types), drawn(true));
-        portable::embedding_norm::<B>(word, position, types, gamma, beta, &tokens, 1e-5, dropout).0
+        portable::embedding_norm(embedding(tensors, &tokens, true, true)).0
     });
     // The gradients by hand.
     check(&inputs, &|tensors| {
-        let [word, position, types, gamma, beta] = take(tensors);
-        let (types, dropout) = (TokenTypeTable::Table(types), drawn(true));
-        let tokens = tokens.clone();
-        B::embedding_norm(word, position, types, gamma, beta, tokens, 1e-5, dropout)
+        B::embedding_norm(embedding(tensors, &tokens, true, true))
     });
 }
 

@@ -8,11 +8,14 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Activation, EncoderGradients, EncoderOps, Precision, Products};
+use crate::{
+    Activation, Precision,
+    ops::{EncoderGradients, EncoderOps, Linear},
+};
 
 /// Parents: x, weight, bias.
 #[derive(Debug)]
-struct Linear;
+struct Layer;
 
 /// What the backward pass needs.
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ struct Kept<B: Backend> {
     precision: Precision,
 }
 
-impl<B: EncoderGradients> Backward<B, 3> for Linear {
+impl<B: EncoderGradients> Backward<B, 3> for Layer {
     type State = Kept<B>;
 
     fn backward(
@@ -58,38 +61,44 @@ impl<B: EncoderGradients> Backward<B, 3> for Linear {
 
 /// See [`EncoderOps::linear`].
 pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<B, C>>,
-    weight: FloatTensor<Autodiff<B, C>>,
-    bias: FloatTensor<Autodiff<B, C>>,
-    activation: Activation,
-    products: Products,
+    operation: Linear<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
+    let Linear {
+        x,
+        weight,
+        bias,
+        activation,
+        matmul,
+    } = operation;
     let (needs_x, needs_weight) = (weight.is_tracked(), x.is_tracked());
     let (x, x_node) = x.into_parts();
     let (weight, weight_node) = weight.into_parts();
     let (bias, bias_node) = bias.into_parts();
-    let prepared = Linear
+    let operation = Linear::<B> {
+        x,
+        weight,
+        bias,
+        activation,
+        matmul,
+    };
+    let prepared = Layer
         .prepare::<C>([x_node, weight_node, bias_node])
         .compute_bound()
         .stateful();
     match prepared {
-        OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::linear(
-            x, weight, bias, activation, products,
-        )),
+        OpsKind::UnTracked(prepared) => prepared.finish(<B as EncoderOps>::linear(operation)),
         OpsKind::Tracked(prepared) => {
             let mut kept = Kept::<B> {
-                x: needs_x.then(|| x.clone()),
-                weight: needs_weight.then(|| weight.clone()),
+                x: needs_x.then(|| operation.x.clone()),
+                weight: needs_weight.then(|| operation.weight.clone()),
                 sum: None,
                 activation,
-                precision: products.precision,
+                precision: operation.matmul.precision,
             };
             let result = match activation {
-                Activation::Identity => {
-                    <B as EncoderOps>::linear(x, weight, bias, activation, products)
-                }
-                activation => {
-                    let (result, sum) = B::linear_with_sum(x, weight, bias, activation, products);
+                Activation::Identity => <B as EncoderOps>::linear(operation),
+                _ => {
+                    let (result, sum) = B::linear_keeping(operation);
                     kept.sum = Some(sum);
                     result
                 }

@@ -8,11 +8,14 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{Activation, EncoderGradients, LoraProducts, lora::forward};
+use crate::{
+    Activation, Dropout, Precision,
+    ops::{EncoderGradients, Linear, Lora},
+};
 
 /// Parents: x, weight, bias, a, b.
 #[derive(Debug)]
-struct Lora;
+struct AdaptedLayer;
 
 /// What the backward pass needs. The dropped input is drawn again.
 #[derive(Clone, Debug)]
@@ -29,10 +32,12 @@ struct Kept<B: Backend> {
     /// What enters the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
-    lora: LoraProducts,
+    scaling: f64,
+    dropout: Dropout,
+    precision: Precision,
 }
 
-impl<B: EncoderGradients> Backward<B, 5> for Lora {
+impl<B: EncoderGradients> Backward<B, 5> for AdaptedLayer {
     type State = Kept<B>;
 
     fn backward(
@@ -43,7 +48,7 @@ impl<B: EncoderGradients> Backward<B, 5> for Lora {
     ) {
         let mut grad = grads.consume::<B>(&ops.node);
         let kept = ops.state;
-        let precision = kept.lora.products.precision;
+        let precision = kept.precision;
         if let Some(sum) = kept.sum {
             grad = B::activation_gradient(sum, grad, kept.activation);
         }
@@ -61,40 +66,41 @@ impl<B: EncoderGradients> Backward<B, 5> for Lora {
         }
         let Some(b) = kept.b else { return };
         let reduced = B::linear_input_gradient(grad.clone(), b, precision);
-        let reduced = B::float_mul_scalar(reduced, kept.lora.scaling.into());
+        let reduced = B::float_mul_scalar(reduced, kept.scaling.into());
         if let (Some(node), Some(x)) = (a, kept.x) {
-            let x = B::dropout(x, kept.lora.dropout);
+            let x = B::dropout(x, kept.dropout);
             let a = B::linear_weight_gradient(x, reduced.clone(), precision);
             grads.register::<B>(node.id, a);
         }
         if let (Some(node), Some(weight), Some(a)) = (x, kept.weight, kept.a) {
             let adapter = B::linear_input_gradient(reduced, a, precision);
-            let adapter = B::dropout(adapter, kept.lora.dropout);
+            let adapter = B::dropout(adapter, kept.dropout);
             let base = B::linear_input_gradient(grad, weight, precision);
             grads.register::<B>(node.id, B::float_add(base, adapter));
         }
     }
 }
 
-/// See [`EncoderOps::lora`](crate::EncoderOps::lora).
-#[allow(clippy::too_many_arguments)]
+/// See [`EncoderOps::lora`](crate::ops::EncoderOps::lora).
 pub(super) fn lora<B: EncoderGradients, C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<B, C>>,
-    weight: FloatTensor<Autodiff<B, C>>,
-    bias: FloatTensor<Autodiff<B, C>>,
-    a: FloatTensor<Autodiff<B, C>>,
-    b: FloatTensor<Autodiff<B, C>>,
-    activation: Activation,
-    lora: LoraProducts,
+    operation: Lora<Autodiff<B, C>>,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let [tracked_x, tracked_weight] = [x.is_tracked(), weight.is_tracked()];
-    let [tracked_a, tracked_b] = [a.is_tracked(), b.is_tracked()];
-    let (x, x_node) = x.into_parts();
-    let (weight, weight_node) = weight.into_parts();
-    let (bias, bias_node) = bias.into_parts();
+    let Lora {
+        linear,
+        a,
+        b,
+        scaling,
+        dropout,
+    } = operation;
+    let [tracked_x, tracked_weight] = [&linear.x, &linear.weight].map(|x| x.is_tracked());
+    let [tracked_a, tracked_b] = [&a, &b].map(|x| x.is_tracked());
+    let (x, x_node) = linear.x.into_parts();
+    let (weight, weight_node) = linear.weight.into_parts();
+    let (bias, bias_node) = linear.bias.into_parts();
     let (a, a_node) = a.into_parts();
     let (b, b_node) = b.into_parts();
-    let prepared = Lora
+    let activation = linear.activation;
+    let prepared = AdaptedLayer
         .prepare::<C>([x_node, weight_node, bias_node, a_node, b_node])
         .compute_bound()
         .stateful();
@@ -106,9 +112,23 @@ pub(super) fn lora<B: EncoderGradients, C: CheckpointStrategy>(
         reduced: None,
         sum: None,
         activation,
-        lora: lora.clone(),
+        scaling,
+        dropout,
+        precision: linear.matmul.precision,
     };
-    let (sum, reduced) = forward::<B>(x, weight, bias, a, b, &lora);
+    let (sum, reduced) = B::lora_keeping(Lora {
+        linear: Linear {
+            x,
+            weight,
+            bias,
+            activation,
+            matmul: linear.matmul,
+        },
+        a,
+        b,
+        scaling,
+        dropout,
+    });
     match prepared {
         OpsKind::UnTracked(prepared) => prepared.finish(B::activate(sum, activation)),
         OpsKind::Tracked(prepared) => {

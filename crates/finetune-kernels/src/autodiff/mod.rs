@@ -1,6 +1,6 @@
-//! Backward passes by hand. Against differentiating the portable bodies step by step they keep a
-//! fraction of the memory between the two passes: no intermediate results, no dropout masks (drawn
-//! again), and nothing for gradients that nobody asks for.
+//! Hand-written backward passes. Compared with differentiating the portable bodies step by step they
+//! keep a fraction of the memory between the two passes: no intermediate results, no dropout masks
+//! (which are drawn again), and nothing for gradients that nobody asks for.
 
 mod activation;
 mod attention;
@@ -11,6 +11,7 @@ mod embedding;
 mod finite_differences;
 mod linear;
 mod lora;
+mod matmul;
 mod norm;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -20,78 +21,65 @@ mod tests;
 mod threads;
 
 use burn::backend::{
-    Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy, tensor::FloatTensor,
+    Autodiff, Backend,
+    autodiff::{NodeId, checkpoint::strategy::CheckpointStrategy, grads::Gradients},
+    tensor::FloatTensor,
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, EncoderGradients, EncoderOps, LoraProducts, PackedTokens,
-    Products, TokenTypeTable,
+    Activation, Dropout,
+    ops::{
+        Attention, DropoutResidualNorm, EmbeddingNorm, EncoderGradients, EncoderOps, Linear, Lora,
+        MatmulOptions,
+    },
 };
 
 impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-        products: Products,
-    ) -> FloatTensor<Self> {
-        linear::linear::<B, C>(x, weight, bias, activation, products)
+    fn linear(operation: Linear<Self>) -> FloatTensor<Self> {
+        linear::linear(operation)
     }
 
-    fn lora(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
+    fn lora(operation: Lora<Self>) -> FloatTensor<Self> {
+        lora::lora(operation)
+    }
+
+    fn matmul(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
-        activation: Activation,
-        lora: LoraProducts,
+        options: MatmulOptions,
     ) -> FloatTensor<Self> {
-        lora::lora::<B, C>(x, weight, bias, a, b, activation, lora)
+        matmul::matmul::<B, C>(a, b, options)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         activation::activate::<B, C>(x, activation)
     }
 
-    fn attention(
-        query: FloatTensor<Self>,
-        key: FloatTensor<Self>,
-        value: FloatTensor<Self>,
-        shape: AttentionShape,
-        dropout: Dropout,
-    ) -> FloatTensor<Self> {
-        attention::attention::<B, C>(query, key, value, shape, dropout)
+    fn attention(operation: Attention<Self>) -> FloatTensor<Self> {
+        attention::attention(operation)
     }
 
-    fn dropout_residual_norm(
-        x: FloatTensor<Self>,
-        residual: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        epsilon: f64,
-        dropout: Dropout,
-    ) -> FloatTensor<Self> {
-        norm::dropout_residual_norm::<B, C>(x, residual, gamma, beta, epsilon, dropout)
+    fn dropout_residual_norm(operation: DropoutResidualNorm<Self>) -> FloatTensor<Self> {
+        norm::dropout_residual_norm(operation)
     }
 
-    fn embedding_norm(
-        word: FloatTensor<Self>,
-        position: FloatTensor<Self>,
-        token_type: TokenTypeTable<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        tokens: PackedTokens,
-        epsilon: f64,
-        dropout: Dropout,
-    ) -> FloatTensor<Self> {
-        embedding::embedding_norm::<B, C>(
-            word, position, token_type, gamma, beta, &tokens, epsilon, dropout,
-        )
+    fn embedding_norm(operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
+        embedding::embedding_norm(operation)
     }
 
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         dropout::dropout::<B, C>(x, dropout)
+    }
+}
+
+/// Hands gradients to the nodes that want them.
+fn register<B: Backend>(
+    grads: &mut Gradients,
+    pairs: impl IntoIterator<Item = (Option<NodeId>, Option<FloatTensor<B>>)>,
+) {
+    for (node, gradient) in pairs {
+        if let (Some(node), Some(gradient)) = (node, gradient) {
+            grads.register::<B>(node, gradient);
+        }
     }
 }

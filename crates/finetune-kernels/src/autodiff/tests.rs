@@ -7,8 +7,14 @@ use burn::{
 use proptest::prelude::*;
 
 use crate::{
-    Activation, AttentionShape, Dropout, DropoutSource, EncoderOps, LoraProducts, Offsets,
-    PackedTokens, Precision, Products, TokenTypeTable, portable, random,
+    Activation, AttentionShape, Dropout, DropoutSource, MatmulOptions, Offsets, PackedTokens,
+    Precision, Site, Stream,
+    backends::portable,
+    ops::{
+        Attention, DropoutResidualNorm, EmbeddingNorm, EmbeddingTables, EncoderOps, Linear, Lora,
+        Norm, TokenTypeTable,
+    },
+    random,
 };
 
 pub(super) type B = Autodiff<Flex>;
@@ -17,7 +23,7 @@ pub(super) type B = Autodiff<Flex>;
 pub(super) type Input = (Vec<usize>, Vec<f32>, bool);
 
 pub(super) fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
-    let values = random::normal(7, stream, shape.iter().product(), 1.0);
+    let values = random::normal(7, Stream(stream), shape.iter().product(), 1.0);
     (shape.to_vec(), values, tracked)
 }
 
@@ -42,7 +48,10 @@ pub(super) fn results(
         .collect();
     let result = run(tensors.clone());
     let found = values(B::inner(result.clone()));
-    let weights = TensorData::new(random::normal(8, 0, found.len(), 1.0), [found.len()]);
+    let weights = TensorData::new(
+        random::normal(8, Stream(0), found.len(), 1.0),
+        [found.len()],
+    );
     let flat = B::float_reshape(result, [found.len()].into());
     let loss = B::float_sum(B::float_mul(flat, B::float_from_data(weights, &device)));
     let mut all = vec![Some(found)];
@@ -85,13 +94,95 @@ fn bits(mask: u32) -> impl Fn(u32) -> bool {
 
 pub(super) fn drawn(dropped: bool) -> Dropout {
     match dropped {
-        true => DropoutSource::at(3, 4).site(5, 0.3),
+        true => DropoutSource::at(3, 4).site(Site(5), 0.3),
         false => Dropout::NONE,
     }
 }
 
 pub(super) fn take<const N: usize>(tensors: Vec<FloatTensor<B>>) -> [FloatTensor<B>; N] {
     tensors.try_into().unwrap()
+}
+
+/// A linear layer of x, weight, and bias.
+pub(super) fn layer([x, weight, bias]: [FloatTensor<B>; 3], activation: Activation) -> Linear<B> {
+    Linear {
+        x,
+        weight,
+        bias,
+        activation,
+        matmul: MatmulOptions::default(),
+    }
+}
+
+/// An adapted linear layer of x, weight, bias, a, and b.
+fn adapted(tensors: Vec<FloatTensor<B>>, activation: Activation, dropped: bool) -> Lora<B> {
+    let [x, weight, bias, a, b] = take(tensors);
+    Lora {
+        linear: layer([x, weight, bias], activation),
+        a,
+        b,
+        scaling: 0.5,
+        dropout: drawn(dropped),
+    }
+}
+
+/// Attention of query, key, and value.
+pub(super) fn attention_of(
+    tensors: Vec<FloatTensor<B>>,
+    shape: &AttentionShape,
+    dropped: bool,
+) -> Attention<B> {
+    let [query, key, value] = take(tensors);
+    Attention {
+        query,
+        key,
+        value,
+        shape: shape.clone(),
+        dropout: drawn(dropped),
+    }
+}
+
+fn norm(gamma: FloatTensor<B>, beta: FloatTensor<B>) -> Norm<B> {
+    Norm {
+        gamma,
+        beta,
+        epsilon: 1e-5,
+    }
+}
+
+/// The operation on x, residual, gamma, and beta.
+pub(super) fn residual_norm(tensors: Vec<FloatTensor<B>>, dropped: bool) -> DropoutResidualNorm<B> {
+    let [x, residual, gamma, beta] = take(tensors);
+    DropoutResidualNorm {
+        x,
+        residual,
+        norm: norm(gamma, beta),
+        dropout: drawn(dropped),
+    }
+}
+
+/// The operation on the word, position, and token type tables, gamma, and beta.
+pub(super) fn embedding(
+    tensors: Vec<FloatTensor<B>>,
+    tokens: &PackedTokens,
+    types: bool,
+    dropped: bool,
+) -> EmbeddingNorm<B> {
+    let [word, position, token_type, gamma, beta] = take(tensors);
+    let token_type = match types {
+        true => TokenTypeTable::Table(token_type),
+        false => TokenTypeTable::Absent,
+    };
+    EmbeddingNorm {
+        tables: EmbeddingTables {
+            word,
+            position,
+            token_type,
+        },
+        norm: norm(gamma, beta),
+        tokens: tokens.clone(),
+        dropout: drawn(dropped),
+    }
 }
 
 pub(super) const ACTIVATIONS: [Activation; 6] = [
@@ -105,6 +196,42 @@ pub(super) const ACTIVATIONS: [Activation; 6] = [
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn matmul(
+        [rows, inner, columns] in [1usize..20, 1usize..40, 1usize..40],
+        precision in prop::sample::select(&[Precision::F32, Precision::Bf16][..]),
+        tracked in 0u32..4,
+    ) {
+        let tracked = bits(tracked);
+        // Whole numbers below 2^8, which bf16 holds, so that both precisions are exact.
+        let whole = |shape: &[usize], stream, tracked| {
+            let (shape, mut values, tracked) = input(shape, stream, tracked);
+            values.iter_mut().for_each(|value| *value = (*value * 4.0).round());
+            (shape, values, tracked)
+        };
+        let inputs = [
+            whole(&[rows, inner], 0, tracked(0)),
+            whole(&[inner, columns], 1, tracked(1)),
+        ];
+        let run = |precision: Precision| {
+            results(&inputs, &|tensors| {
+                let [a, b] = take(tensors);
+                <B as EncoderOps>::matmul(a, b, precision.into())
+            })
+        };
+        let (found, expected) = (run(precision), run(Precision::F32));
+        // The gradient of the result is not whole, and so rounded in bf16.
+        assert_eq!(found[0], expected[0]);
+        for (found, expected) in found.iter().zip(&expected).skip(1) {
+            assert_eq!(found.is_some(), expected.is_some());
+            let (Some(found), Some(expected)) = (found, expected) else { continue };
+            let largest = expected.iter().fold(1.0f32, |all, v| all.max(v.abs()));
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e-2 * largest);
+            }
+        }
+    }
 
     #[test]
     fn linear(
@@ -122,11 +249,11 @@ proptest! {
             &inputs,
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
+                <B as EncoderOps>::linear(layer([x, weight, bias], activation))
             },
             &|tensors| {
                 let [x, weight, bias] = take(tensors);
-                portable::linear::<B>(x, weight, bias, activation, Precision::F32)
+                portable::linear(layer([x, weight, bias], activation))
             },
         );
     }
@@ -146,20 +273,13 @@ proptest! {
             input(&[columns, rank], 3, tracked(3)),
             input(&[rank, out], 4, tracked(4)),
         ];
-        let lora = LoraProducts {
-            scaling: 0.5,
-            dropout: drawn(dropped),
-            products: Products::default(),
-        };
         check(
             &inputs,
             &|tensors| {
-                let [x, weight, bias, a, b] = take(tensors);
-                <B as EncoderOps>::lora(x, weight, bias, a, b, activation, lora.clone())
+                <B as EncoderOps>::lora(adapted(tensors, activation, dropped))
             },
             &|tensors| {
-                let [x, weight, bias, a, b] = take(tensors);
-                portable::lora::<B>(x, weight, bias, a, b, activation, &lora)
+                portable::lora(adapted(tensors, activation, dropped))
             },
         );
     }
@@ -178,7 +298,7 @@ proptest! {
             },
             &|tensors| {
                 let [x] = take(tensors);
-                activation.apply::<B>(x)
+                portable::activate::<B>(x, activation)
             },
         );
     }
@@ -226,13 +346,10 @@ proptest! {
         check(
             &inputs,
             &|tensors| {
-                let [x, residual, gamma, beta] = take(tensors);
-                B::dropout_residual_norm(x, residual, gamma, beta, 1e-5, drawn(dropped))
+                B::dropout_residual_norm(residual_norm(tensors, dropped))
             },
             &|tensors| {
-                let [x, residual, gamma, beta] = take(tensors);
-                let dropout = drawn(dropped);
-                portable::dropout_residual_norm::<B>(x, residual, gamma, beta, 1e-5, dropout).0
+                portable::dropout_residual_norm(residual_norm(tensors, dropped)).0
             },
         );
     }
@@ -260,26 +377,13 @@ proptest! {
             input(&[columns], 3, tracked(3)),
             input(&[columns], 4, tracked(4)),
         ];
-        let table = |table| match types {
-            true => TokenTypeTable::Table(table),
-            false => TokenTypeTable::Absent,
-        };
         check(
             &inputs,
             &|tensors| {
-                let [word, position, token_type, gamma, beta] = take(tensors);
-                let tokens = tokens.clone();
-                let token_type = table(token_type);
-                B::embedding_norm(
-                    word, position, token_type, gamma, beta, tokens, 1e-5, drawn(dropped),
-                )
+                B::embedding_norm(embedding(tensors, &tokens, types, dropped))
             },
             &|tensors| {
-                let [word, position, token_type, gamma, beta] = take(tensors);
-                let (result, _) = portable::embedding_norm::<B>(
-                    word, position, table(token_type), gamma, beta, &tokens, 1e-5, drawn(dropped),
-                );
-                result
+                portable::embedding_norm(embedding(tensors, &tokens, types, dropped)).0
             },
         );
     }
@@ -305,13 +409,10 @@ fn check_attention(
     check(
         &inputs,
         &|tensors| {
-            let [query, key, value] = take(tensors);
-            <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(dropped))
+            let operation = attention_of(tensors, &shape, dropped);
+            <B as EncoderOps>::attention(operation)
         },
-        &|tensors| {
-            let [query, key, value] = take(tensors);
-            portable::attention::<B>(query, key, value, &shape, drawn(dropped))
-        },
+        &|tensors| portable::attention(attention_of(tensors, &shape, dropped)),
     );
 }
 
@@ -341,16 +442,15 @@ fn attention_of_extreme_batches() {
     }
 }
 
-/// Products in bf16 are off by its precision, and no more.
+/// Multiplications in bf16 are off by its precision, and no more.
 #[test]
 fn attention_in_bf16() {
     let offsets = Offsets::from_lengths([40, 3, 130]);
     let inputs = [0, 1, 2].map(|index| input(&[173, 64], index, true));
     let run = |precision| {
         results(&inputs, &|tensors| {
-            let [query, key, value] = take(tensors);
             let shape = AttentionShape::of_all(&offsets, 2, precision);
-            <B as EncoderOps>::attention(query, key, value, shape, drawn(true))
+            <B as EncoderOps>::attention(attention_of(tensors, &shape, true))
         })
     };
     for (rough, exact) in run(Precision::Bf16).iter().zip(run(Precision::F32)) {

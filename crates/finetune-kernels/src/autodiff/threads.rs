@@ -2,10 +2,11 @@
 
 use rayon::ThreadPoolBuilder;
 
-use super::tests::{ACTIVATIONS, B, Input, drawn, input, results, take};
-use crate::{
-    AttentionShape, EncoderOps, Offsets, PackedTokens, Precision, Products, TokenTypeTable,
+use super::tests::{
+    ACTIVATIONS, B, Input, attention_of, drawn, embedding, input, layer, residual_norm, results,
+    take,
 };
+use crate::{AttentionShape, Offsets, PackedTokens, Precision, ops::EncoderOps};
 use burn::backend::tensor::FloatTensor;
 
 fn check(inputs: &[Input], run: &(dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B> + Sync)) {
@@ -35,7 +36,7 @@ fn linear_and_activation() {
         ];
         check(&inputs, &|tensors| {
             let [x, weight, bias] = take(tensors);
-            <B as EncoderOps>::linear(x, weight, bias, activation, Products::default())
+            <B as EncoderOps>::linear(layer([x, weight, bias], activation))
         });
     }
 }
@@ -48,8 +49,8 @@ fn attention() {
         let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
         let inputs = [0, 1, 2].map(|index| input(&[rows[index], 48], index as u32, true));
         check(&inputs, &|tensors| {
-            let [query, key, value] = take(tensors);
-            <B as EncoderOps>::attention(query, key, value, shape.clone(), drawn(true))
+            let operation = attention_of(tensors, &shape, true);
+            <B as EncoderOps>::attention(operation)
         });
     }
 }
@@ -63,8 +64,7 @@ fn dropout_residual_norm() {
         input(&[96], 3, true),
     ];
     check(&inputs, &|tensors| {
-        let [x, residual, gamma, beta] = take(tensors);
-        B::dropout_residual_norm(x, residual, gamma, beta, 1e-5, drawn(true))
+        B::dropout_residual_norm(residual_norm(tensors, true))
     });
 }
 
@@ -86,10 +86,7 @@ fn embedding_norm() {
         input(&[96], 4, true),
     ];
     check(&inputs, &|tensors| {
-        let [word, position, types, gamma, beta] = take(tensors);
-        let (types, dropout) = (TokenTypeTable::Table(types), drawn(true));
-        let tokens = tokens.clone();
-        B::embedding_norm(word, position, types, gamma, beta, tokens, 1e-5, dropout)
+        B::embedding_norm(embedding(tensors, &tokens, true, true))
     });
 }
 

@@ -10,7 +10,7 @@ const FEW: usize = 8;
 
 /// What dropout is at one place of the model, at one step: the factor of every element.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stream {
+pub(crate) struct Draws {
     pub(crate) key: [u32; 2],
     /// The upper half of each counter.
     pub(crate) place: [u32; 2],
@@ -22,25 +22,25 @@ pub(crate) struct Stream {
 
 multiversion! {
     /// Factors (0 or the scale) of the elements from `first` on.
-    pub(crate) fn fill(stream: Stream, first: u64, factors: &mut [f32]) {
-        each(stream, first, factors, |_, factor| factor);
+    pub(crate) fn fill(draws: Draws, first: u64, factors: &mut [f32]) {
+        each(draws, first, factors, |_, factor| factor);
     }
 }
 
 multiversion! {
     /// Multiplies values, the first of which is element `first`, with their factors.
-    pub(crate) fn multiply(stream: Stream, first: u64, values: &mut [f32]) {
-        each(stream, first, values, |value, factor| value * factor);
+    pub(crate) fn multiply(draws: Draws, first: u64, values: &mut [f32]) {
+        each(draws, first, values, |value, factor| value * factor);
     }
 }
 
 /// Replaces each value by what `combine` makes of it and its factor.
 #[inline(always)]
-fn each(stream: Stream, first: u64, values: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
+fn each(draws: Draws, first: u64, values: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
     let act = |values: &mut [f32], words: &[u32]| {
         for (value, &word) in values.iter_mut().zip(words) {
-            let factor = match word >= stream.threshold {
-                true => stream.scale,
+            let factor = match word >= draws.threshold {
+                true => draws.scale,
                 false => 0.0,
             };
             *value = combine(*value, factor);
@@ -51,17 +51,17 @@ fn each(stream: Stream, first: u64, values: &mut [f32], combine: impl Fn(f32, f3
     let before = (first % BLOCK as u64) as usize;
     if before > 0 {
         let (head, rest) = values.split_at_mut(values.len().min(BLOCK - before));
-        act(head, &words::<1>(stream, block).as_flattened()[before..]);
+        act(head, &words::<1>(draws, block).as_flattened()[before..]);
         values = rest;
         block += 1;
     }
     let (pieces, rest) = values.as_chunks_mut::<{ BLOCK * MANY }>();
     for piece in pieces {
-        act(piece, words::<MANY>(stream, block).as_flattened());
+        act(piece, words::<MANY>(draws, block).as_flattened());
         block += MANY as u64;
     }
     for piece in rest.chunks_mut(BLOCK * FEW) {
-        act(piece, words::<FEW>(stream, block).as_flattened());
+        act(piece, words::<FEW>(draws, block).as_flattened());
         block += FEW as u64;
     }
 }
@@ -69,15 +69,15 @@ fn each(stream: Stream, first: u64, values: &mut [f32], combine: impl Fn(f32, f3
 /// The words of `COUNT` blocks from `first` on: [`philox4x32_10`](crate::random::philox4x32_10) of
 /// each. Words of 32 bits lie in 64, where their products have room; the upper halves are ignored.
 #[inline(always)]
-fn words<const COUNT: usize>(stream: Stream, first: u64) -> [[u32; BLOCK]; COUNT] {
+fn words<const COUNT: usize>(draws: Draws, first: u64) -> [[u32; BLOCK]; COUNT] {
     const LOW: u64 = 0xFFFF_FFFF;
     let [mut c0, mut c1] = [[0; COUNT]; 2];
-    let [mut c2, mut c3] = stream.place.map(|part| [u64::from(part); COUNT]);
+    let [mut c2, mut c3] = draws.place.map(|part| [u64::from(part); COUNT]);
     for lane in 0..COUNT {
         c0[lane] = first + lane as u64;
         c1[lane] = c0[lane] >> 32;
     }
-    let mut key = stream.key;
+    let mut key = draws.key;
     for _ in 0..10 {
         for lane in 0..COUNT {
             let first = (c0[lane] & LOW) * 0xD251_1F53;
@@ -114,11 +114,11 @@ mod tests {
             first in prop_oneof![0u64..100, (1u64 << 34) - 100..(1 << 34) + 100],
             len in 0usize..200,
         ) {
-            let stream = Stream { key, place, threshold, scale: 1.25 };
+            let draws = Draws { key, place, threshold, scale: 1.25 };
             let mut factors = vec![f32::NAN; len];
-            fill(stream, first, &mut factors);
+            fill(draws, first, &mut factors);
             let mut products = vec![3.0; len];
-            multiply(stream, first, &mut products);
+            multiply(draws, first, &mut products);
             for (element, (factor, product)) in (first..).zip(factors.iter().zip(products)) {
                 let block = element / 4;
                 let counter = [block as u32, (block >> 32) as u32, place[0], place[1]];

@@ -49,7 +49,7 @@ pub(crate) fn embedding_norm(
 
 /// The same, with the normalised rows in `normal` and what they were divided by in `deviations`,
 /// `[tokens]`.
-pub(crate) fn embedding_norm_with_normal(
+pub(crate) fn embedding_norm_keeping(
     tables: Tables<'_>,
     tokens: &PackedTokens,
     norm: Norm<'_>,

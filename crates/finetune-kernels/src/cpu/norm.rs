@@ -45,7 +45,7 @@ pub(crate) fn dropout_residual_norm(
 
 /// The same into `result`, with the normalised rows in place of `x` and what they were divided by
 /// in `deviations`, `[rows]`.
-pub(crate) fn dropout_residual_norm_with_normal(
+pub(crate) fn dropout_residual_norm_keeping(
     x: &mut [f32],
     residual: &[f32],
     norm: Norm<'_>,

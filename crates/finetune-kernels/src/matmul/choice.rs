@@ -1,10 +1,13 @@
 //! Which kernel a product runs on.
 
-#[cfg(target_arch = "x86_64")]
-use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
 use super::{
     kernel::Kernel,
     lanes::{Lanes, Plain},
+};
+#[cfg(target_arch = "x86_64")]
+use super::{
+    lanes::Avx2,
+    x86::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16},
 };
 use crate::Precision;
 

@@ -12,7 +12,7 @@ use bytemuck::cast_slice_mut;
 use rayon::prelude::*;
 
 use super::{
-    Finish, Matrix, Right,
+    Epilogue, Matrix, Right,
     block::{Block, End, Memory},
     choice::{Choice, Work},
     kernel::{Kernel, step_blocks},
@@ -37,37 +37,47 @@ const TASKS_PER_THREAD: usize = 2;
 const SMALL: usize = 1 << 18;
 
 /// See [`product`](super::product).
-pub(super) fn product(
+pub(super) fn multiply(
     out: &mut [f32],
     a: Matrix<'_>,
     b: Right<'_>,
-    finish: Finish<'_>,
+    epilogue: Epilogue<'_>,
     precision: Precision,
 ) {
     let choice = match b {
         Right::Plain(_) => Choice::new(precision),
         Right::Packed(packed) => packed.choice,
     };
-    choice.run(Product { out, a, b, finish });
+    choice.run(Product {
+        out,
+        a,
+        b,
+        epilogue,
+    });
 }
 
 struct Product<'a> {
     out: &'a mut [f32],
     a: Matrix<'a>,
     b: Right<'a>,
-    finish: Finish<'a>,
+    epilogue: Epilogue<'a>,
 }
 
 impl Work for Product<'_> {
     type Output = ();
 
     fn run<K: Kernel>(self) {
-        let Self { out, a, b, finish } = self;
+        let Self {
+            out,
+            a,
+            b,
+            epilogue,
+        } = self;
         let (rows, steps, cols) = (a.rows, a.cols, b.cols());
         assert!(b.rows() == steps && out.len() == rows * cols);
-        assert!(finish.bias.is_none_or(|bias| bias.len() == cols));
+        assert!(epilogue.bias.is_none_or(|bias| bias.len() == cols));
         assert!(
-            finish
+            epilogue
                 .activated
                 .as_ref()
                 .is_none_or(|x| x.len() == out.len())
@@ -75,10 +85,10 @@ impl Work for Product<'_> {
         if steps == 0 {
             // No tile is computed.
             for row in out.chunks_exact_mut(cols.max(1)) {
-                if !finish.accumulate {
+                if !epilogue.accumulate {
                     row.fill(0.0);
                 }
-                if let Some(bias) = finish.bias {
+                if let Some(bias) = epilogue.bias {
                     norm::add(row, bias);
                 }
             }
@@ -90,22 +100,22 @@ impl Work for Product<'_> {
             Some(numbers) => LeftOperand::in_place(numbers, a.stride),
             None => LeftOperand::packed::<K>(pack_all_left::<K>(&mut memory, a, is_small), a),
         };
-        let is_final = blocks == 1 && !finish.accumulate && finish.activation.is_none();
+        let is_final = blocks == 1 && !epilogue.accumulate && epilogue.activation.is_none();
         let block = Block::<K> {
             out: Memory(out.as_mut_ptr()),
             stride: cols,
             left,
             rows,
             right: b,
-            bias: finish.bias,
-            accumulate: finish.accumulate,
-            streamed: finish.streamed && is_final,
+            bias: epilogue.bias,
+            accumulate: epilogue.accumulate,
+            streamed: epilogue.streamed && is_final,
         };
         let end = End {
             out: Memory(out.as_mut_ptr()),
             stride: cols,
-            activation: finish.activation,
-            activated: finish.activated.map(|x| Memory(x.as_mut_ptr())),
+            activation: epilogue.activation,
+            activated: epilogue.activated.map(|x| Memory(x.as_mut_ptr())),
         };
         let run = |(rows, cols): (Range<usize>, Range<usize>)| {
             let count = GROUP * K::NR * K::KC * size_of::<K::Element>();
@@ -157,7 +167,7 @@ fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize
 
 /// `out = a · b`, or `out += a · b`, for small matrices: on this thread, with memory that the thread
 /// keeps. Rows of `out` start `stride` apart.
-pub(crate) fn product_here(
+pub(crate) fn multiply_here(
     out: &mut [f32],
     stride: usize,
     a: Matrix<'_>,
@@ -246,7 +256,12 @@ pub(super) fn run_on(
     out: &mut [f32],
     a: Matrix<'_>,
     b: Right<'_>,
-    finish: Finish<'_>,
+    epilogue: Epilogue<'_>,
 ) {
-    choice.run(Product { out, a, b, finish });
+    choice.run(Product {
+        out,
+        a,
+        b,
+        epilogue,
+    });
 }

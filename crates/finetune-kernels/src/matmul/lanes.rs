@@ -17,7 +17,7 @@ const NR: usize = 16;
 const KC: usize = 384;
 
 /// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded
-/// to bf16 first: what [`Avx512Bf16`](super::bf16::Avx512Bf16) computes, up to the order of sums.
+/// to bf16 first: what [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) computes, up to the order of sums.
 pub(crate) struct Lanes<S, const ROUND: bool>(PhantomData<S>);
 
 /// An instruction set for which [`multiply`] is compiled.
@@ -208,12 +208,12 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
         let target =
             unsafe { std::slice::from_raw_parts_mut(tile.start.add(row * tile.stride), tile.cols) };
         match <&mut [f32; NR]>::try_from(&mut *target) {
-            Ok(target) => finish(target, sums, tile.accumulate),
+            Ok(target) => write(target, sums, tile.accumulate),
             Err(_) => {
                 // Not the sums, which then could not stay in registers while they grow.
                 let mut line = [0.0; NR];
                 line[..tile.cols].copy_from_slice(target);
-                finish(&mut line, sums, tile.accumulate);
+                write(&mut line, sums, tile.accumulate);
                 target.copy_from_slice(&line[..tile.cols]);
             }
         }
@@ -221,7 +221,7 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
 }
 
 #[inline(always)]
-fn finish(target: &mut [f32; NR], sums: &[f32; NR], accumulate: bool) {
+fn write(target: &mut [f32; NR], sums: &[f32; NR], accumulate: bool) {
     for (target, &sum) in target.iter_mut().zip(sums) {
         *target = if accumulate { *target + sum } else { sum };
     }

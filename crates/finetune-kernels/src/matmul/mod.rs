@@ -6,12 +6,6 @@
 //! for. Each element's sum has an order that depends on the shapes alone, not on the threads.
 
 mod ahead;
-#[cfg(target_arch = "x86_64")]
-mod amx;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod bf16;
 mod block;
 mod choice;
 mod clock;
@@ -23,17 +17,19 @@ mod pack;
 mod packed;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use crate::{Activation, Precision};
 
-pub(crate) use clock::total as time_in_products;
-pub(crate) use driver::product_here;
+pub(crate) use clock::total as total_time;
+pub(crate) use driver::multiply_here;
 pub(crate) use packed::PackedMatrix;
 
 /// See [`Precision::bf16_is_fast`].
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn bf16_is_fast() -> bool {
-    amx::Amx::is_available() || bf16::Avx512Bf16::is_fast()
+    x86::amx::Amx::is_available() || x86::bf16::Avx512Bf16::is_fast()
 }
 
 /// A matrix in memory.
@@ -134,7 +130,7 @@ impl Right<'_> {
 
 /// What is done with a product while it is in the cache.
 #[derive(Debug, Default)]
-pub(crate) struct Finish<'a> {
+pub(crate) struct Epilogue<'a> {
     /// Added to what the memory holds, instead of written over it.
     pub accumulate: bool,
     /// Added to each row.
@@ -148,12 +144,12 @@ pub(crate) struct Finish<'a> {
 }
 
 /// `out = a · b`, finished; `out` has no gaps between rows.
-pub(crate) fn product(
+pub(crate) fn multiply(
     out: &mut [f32],
     a: Matrix<'_>,
     b: Right<'_>,
-    finish: Finish<'_>,
+    epilogue: Epilogue<'_>,
     precision: Precision,
 ) {
-    clock::timed(|| driver::product(out, a, b, finish, precision));
+    clock::timed(|| driver::multiply(out, a, b, epilogue, precision));
 }

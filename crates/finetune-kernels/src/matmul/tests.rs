@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::{
-    Finish, Matrix, PackedMatrix, Right, choice::Choice, driver::run_on, lanes::rounded, product,
-    product_here,
+    Epilogue, Matrix, PackedMatrix, Right, choice::Choice, driver::run_on, lanes::rounded,
+    multiply, multiply_here,
 };
-use crate::{Activation, Precision, memory::Piece, random};
+use crate::{Activation, Precision, Stream, memory::Piece, random};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
@@ -19,7 +19,10 @@ fn kernels() -> Vec<(Choice, Precision)> {
     ];
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        use super::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16, lanes::Avx2};
+        use super::{
+            lanes::Avx2,
+            x86::{amx::Amx, avx512::Avx512, bf16::Avx512Bf16},
+        };
         if Avx2::is_available() {
             kernels.push((Choice::Avx2, Precision::F32));
             kernels.push((Choice::Avx2Rounded, Precision::Bf16));
@@ -38,7 +41,7 @@ fn kernels() -> Vec<(Choice, Precision)> {
 }
 
 fn numbers(stream: u32, len: usize) -> Vec<f32> {
-    random::normal(5, stream, len, 1.0)
+    random::normal(5, Stream(stream), len, 1.0)
 }
 
 /// Memory with `gap` numbers between lines that must not be read, and the matrix in it.
@@ -157,8 +160,8 @@ proptest! {
                 sums.iter_mut().zip(biases).for_each(|(sum, &bias)| *sum += f64::from(bias));
             }
             let bias = biased.then_some(&bias[..]);
-            let finish = Finish { accumulate, bias, ..Finish::default() };
-            run_on(choice, &mut out, a.matrix(), Right::Plain(b.matrix()), finish);
+            let epilogue = Epilogue { accumulate, bias, ..Epilogue::default() };
+            run_on(choice, &mut out, a.matrix(), Right::Plain(b.matrix()), epilogue);
             check(&out, &sums, steps);
         }
     }
@@ -174,8 +177,8 @@ proptest! {
         for (choice, _) in kernels() {
             let multiply = |a, rows| {
                 let mut out = vec![0.5; rows * cols];
-                let finish = Finish { accumulate, bias: Some(&bias), ..Finish::default() };
-                run_on(choice, &mut out, a, Right::Plain(b.matrix()), finish);
+                let epilogue = Epilogue { accumulate, bias: Some(&bias), ..Epilogue::default() };
+                run_on(choice, &mut out, a, Right::Plain(b.matrix()), epilogue);
                 out
             };
             let all = multiply(a.matrix(), rows);
@@ -198,7 +201,7 @@ proptest! {
             let results = [&packed, &in_place].map(|a| {
                 let mut out = vec![0.0; rows * cols];
                 let right = Right::Plain(b.matrix());
-                run_on(choice, &mut out, a.matrix(), right, Finish::default());
+                run_on(choice, &mut out, a.matrix(), right, Epilogue::default());
                 out
             });
             prop_assert_eq!(&results[0], &results[1]);
@@ -216,13 +219,13 @@ proptest! {
         }
         let activated: Vec<f64> = sums.iter().map(|sum| sum.max(0.0)).collect();
         let (mut out, mut other) = (vec![f32::NAN; rows * cols], vec![f32::NAN; rows * cols]);
-        let finish = Finish {
+        let epilogue = Epilogue {
             bias: Some(&bias),
             activation: Some(Activation::Relu),
             activated: kept.then_some(&mut other[..]),
-            ..Finish::default()
+            ..Epilogue::default()
         };
-        product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, Precision::F32);
+        multiply(&mut out, a.matrix(), Right::Plain(b.matrix()), epilogue, Precision::F32);
         if kept {
             check(&out, &sums, steps);
             check(&other, &activated, steps);
@@ -245,8 +248,8 @@ proptest! {
                 let mut memory = Piece::new(offset + rows * cols);
                 memory.as_mut_slice().fill(0.5);
                 let out = &mut memory.as_mut_slice()[offset..][..rows * cols];
-                let finish = Finish { accumulate, streamed, ..Finish::default() };
-                run_on(choice, out, a.matrix(), Right::Plain(b.matrix()), finish);
+                let epilogue = Epilogue { accumulate, streamed, ..Epilogue::default() };
+                run_on(choice, out, a.matrix(), Right::Plain(b.matrix()), epilogue);
                 out.to_vec()
             });
             prop_assert_eq!(&results[0], &results[1]);
@@ -260,9 +263,9 @@ proptest! {
         for precision in PRECISIONS {
             let (mut plain, mut packed) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
             let all = PackedMatrix::new(b.matrix(), precision);
-            let finish = Finish::default;
-            product(&mut plain, a.matrix(), Right::Plain(b.matrix()), finish(), precision);
-            product(&mut packed, a.matrix(), Right::Packed(&all), finish(), precision);
+            let epilogue = Epilogue::default;
+            multiply(&mut plain, a.matrix(), Right::Plain(b.matrix()), epilogue(), precision);
+            multiply(&mut packed, a.matrix(), Right::Packed(&all), epilogue(), precision);
             prop_assert_eq!(plain, packed);
         }
     }
@@ -277,9 +280,9 @@ proptest! {
         let b = Operand::new(1, steps, cols, right, gap);
         for precision in PRECISIONS {
             let (mut out, mut here) = (vec![0.5; rows * cols], vec![0.5; rows * (cols + gap)]);
-            let finish = Finish { accumulate, ..Finish::default() };
-            product(&mut out, a.matrix(), Right::Plain(b.matrix()), finish, precision);
-            product_here(&mut here, cols + gap, a.matrix(), b.matrix(), accumulate, precision);
+            let epilogue = Epilogue { accumulate, ..Epilogue::default() };
+            multiply(&mut out, a.matrix(), Right::Plain(b.matrix()), epilogue, precision);
+            multiply_here(&mut here, cols + gap, a.matrix(), b.matrix(), accumulate, precision);
             let lines = here.chunks(cols + gap);
             prop_assert!(lines.clone().all(|line| line[cols..].iter().all(|&x| x == 0.5)));
             let here: Vec<f32> = lines.flat_map(|line| line[..cols].to_vec()).collect();
@@ -299,7 +302,7 @@ fn threads_do_not_change_a_bit() {
             let mut out = vec![0.0; 700 * 333];
             pool.unwrap().install(|| {
                 let right = Right::Plain(b.matrix());
-                product(&mut out, a.matrix(), right, Finish::default(), precision);
+                multiply(&mut out, a.matrix(), right, Epilogue::default(), precision);
             });
             out
         });
@@ -313,12 +316,12 @@ fn threads_do_not_change_a_bit() {
 fn no_steps_are_a_sum_of_zero() {
     let (mut out, mut here) = ([f32::NAN; 6], [f32::NAN; 6]);
     let (a, b) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
-    let finish = Finish {
+    let epilogue = Epilogue {
         bias: Some(&[1.0, 2.0, 3.0]),
-        ..Finish::default()
+        ..Epilogue::default()
     };
-    product(&mut out, a, Right::Plain(b), finish, Precision::F32);
-    product_here(&mut here, 3, a, b, false, Precision::F32);
+    multiply(&mut out, a, Right::Plain(b), epilogue, Precision::F32);
+    multiply_here(&mut here, 3, a, b, false, Precision::F32);
     assert_eq!((out, here), ([1.0, 2.0, 3.0, 1.0, 2.0, 3.0], [0.0; 6]));
 }
 

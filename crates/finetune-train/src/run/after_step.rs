@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use finetune_data::TokenizedDataset;
-use finetune_kernels::time_in_products;
+use finetune_kernels::time_in_matmul;
 
 use crate::{
     Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
@@ -250,7 +250,7 @@ impl<'a> AfterStep<'a> {
             steps: state.step,
             loss: state.all.mean_loss(),
             seconds: state.all.seconds,
-            product_seconds: time_in_products().as_secs_f64(),
+            product_seconds: time_in_matmul().as_secs_f64(),
             samples_per_second: state.all.samples_per_second(),
             reason,
             early_stop: state.early_stop(self.plan),

@@ -8,7 +8,7 @@ use crate::{
         multiversion::multiversion,
         softmax::{LANES, softmax, softmax_gradient},
     },
-    matmul::{Matrix, product_here},
+    matmul::{Matrix, multiply_here},
 };
 
 #[derive(Clone, Debug)]
@@ -158,7 +158,7 @@ impl<'a> Block<'a> {
         accumulate: bool,
     ) {
         let precision = self.attention.shape.precision;
-        product_here(result, stride, a, b, accumulate, precision);
+        multiply_here(result, stride, a, b, accumulate, precision);
     }
 
     /// Factor of the scores, `1 / √d`.

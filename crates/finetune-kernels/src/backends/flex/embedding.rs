@@ -1,0 +1,108 @@
+//! Embeddings, and the gradient of a table.
+
+use burn::{
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    tensor::TensorData,
+};
+
+use super::{
+    are_plain, empty,
+    norm::{NormKept, parameters},
+    values, values_mut,
+};
+use crate::{
+    Indices,
+    backends::portable,
+    cpu::embedding::{self, Tables},
+    ops::{EmbeddingNorm, TokenTypeTable},
+};
+
+/// See [`EncoderOps::embedding_norm`](crate::ops::EncoderOps::embedding_norm).
+pub(super) fn embedding_norm(operation: EmbeddingNorm<Flex>) -> FloatTensor<Flex> {
+    let Some(tables) = tables(&operation) else {
+        return portable::embedding_norm(operation).0;
+    };
+    let EmbeddingNorm {
+        norm,
+        tokens,
+        dropout,
+        ..
+    } = &operation;
+    let mut result = empty([tokens.ids.len(), norm.gamma.shape()[0]]);
+    let output = values_mut(&mut result);
+    embedding::embedding_norm(tables, tokens, parameters(norm), *dropout, output);
+    result
+}
+
+/// See [`NormBackward::embedding_norm`](crate::ops::NormBackward::embedding_norm).
+pub(super) fn embedding_norm_keeping(
+    operation: EmbeddingNorm<Flex>,
+) -> (FloatTensor<Flex>, NormKept) {
+    let Some(tables) = tables(&operation) else {
+        let (result, kept) = portable::embedding_norm(operation);
+        return (result, NormKept(kept));
+    };
+    let EmbeddingNorm {
+        norm,
+        tokens,
+        dropout,
+        ..
+    } = &operation;
+    let count = tokens.ids.len();
+    let [mut result, mut normal] = [(); 2].map(|()| empty([count, norm.gamma.shape()[0]]));
+    let mut deviation = empty([count, 1]);
+    embedding::embedding_norm_keeping(
+        tables,
+        tokens,
+        parameters(norm),
+        *dropout,
+        values_mut(&mut result),
+        [values_mut(&mut normal), values_mut(&mut deviation)],
+    );
+    let kept = portable::NormKept {
+        normal,
+        deviation,
+        gamma: operation.norm.gamma,
+    };
+    (result, NormKept(kept))
+}
+
+/// The tables as slices, if they and the norm's parameters are plain.
+fn tables(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
+    let (tables, norm) = (&operation.tables, &operation.norm);
+    let (word, position) = (&tables.word, &tables.position);
+    let token_type = match &tables.token_type {
+        TokenTypeTable::Absent => None,
+        TokenTypeTable::Table(table) => Some(table),
+    };
+    let parameters = [&norm.gamma, &norm.beta];
+    let plain = are_plain([word, position, token_type.unwrap_or(word)]) && are_plain(parameters);
+    plain.then(|| Tables {
+        word: values(word),
+        position: values(position),
+        token_type: token_type.map(values),
+    })
+}
+
+/// See [`EncoderOps::scatter_rows`](crate::ops::EncoderOps::scatter_rows). The zeros come from the
+/// system, which provides memory only for the rows that are written; Burn's own zeros are copied, and
+/// a large table would be in memory twice.
+pub(super) fn scatter_rows(
+    added: FloatTensor<Flex>,
+    places: &Indices,
+    rows: usize,
+) -> FloatTensor<Flex> {
+    if !are_plain([&added]) {
+        return portable::scatter_rows::<Flex>(added, places, rows);
+    }
+    let columns = added.shape()[1];
+    let mut table = vec![0.0f32; rows * columns];
+    let lines = values(&added).chunks_exact(columns);
+    for (&place, line) in places.iter().zip(lines) {
+        let row = &mut table[place as usize * columns..][..columns];
+        for (sum, value) in row.iter_mut().zip(line) {
+            *sum += value;
+        }
+    }
+    FloatTensor::<Flex>::from_data(TensorData::new(table, [rows, columns]))
+}

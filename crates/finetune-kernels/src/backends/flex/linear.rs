@@ -1,0 +1,218 @@
+//! Linear layers and their gradients.
+
+use burn::{
+    backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
+    tensor::Shape,
+};
+use rayon::prelude::*;
+
+use super::{activate, are_plain, dropout, empty, values, values_mut};
+use crate::{
+    Activation, MatmulOptions, Precision,
+    backends::portable,
+    cpu::norm,
+    matmul::{self, Epilogue, Matrix, Right},
+    ops::{Linear, Lora},
+};
+
+/// Whether the operands are what the bodies here take.
+fn is_plain(operation: &Linear<Flex>) -> bool {
+    are_plain([&operation.x, &operation.weight, &operation.bias])
+}
+
+/// See [`EncoderOps::linear`](crate::ops::EncoderOps::linear).
+pub(super) fn linear(operation: Linear<Flex>) -> FloatTensor<Flex> {
+    if !is_plain(&operation) {
+        return portable::linear(operation);
+    }
+    let a = matrix(&operation.x);
+    let mut out = empty([a.rows, operation.weight.shape()[1]]);
+    let activation = operation.activation;
+    let epilogue = Epilogue {
+        bias: Some(values(&operation.bias)),
+        activation: (activation != Activation::Identity).then_some(activation),
+        ..Epilogue::default()
+    };
+    multiply(&mut out, a, &operation.weight, epilogue, &operation.matmul);
+    out
+}
+
+/// See [`EncoderGradients::linear_keeping`](crate::ops::EncoderGradients::linear_keeping).
+pub(super) fn linear_keeping(operation: Linear<Flex>) -> (FloatTensor<Flex>, FloatTensor<Flex>) {
+    let activation = operation.activation;
+    if !is_plain(&operation) {
+        let sum = portable::linear(operation.without_activation());
+        return (portable::activate::<Flex>(sum.clone(), activation), sum);
+    }
+    let a = matrix(&operation.x);
+    let shape = [a.rows, operation.weight.shape()[1]];
+    let (mut sum, mut activated) = (empty(shape), empty(shape));
+    let epilogue = Epilogue {
+        bias: Some(values(&operation.bias)),
+        activation: Some(activation),
+        activated: Some(values_mut(&mut activated)),
+        ..Epilogue::default()
+    };
+    multiply(&mut sum, a, &operation.weight, epilogue, &operation.matmul);
+    (activated, sum)
+}
+
+/// See [`EncoderOps::lora`](crate::ops::EncoderOps::lora).
+pub(super) fn lora(operation: Lora<Flex>) -> FloatTensor<Flex> {
+    let activation = operation.linear.activation;
+    activate(lora_keeping(operation).0, activation)
+}
+
+/// See [`EncoderGradients::lora_keeping`](crate::ops::EncoderGradients::lora_keeping).
+pub(super) fn lora_keeping(operation: Lora<Flex>) -> (FloatTensor<Flex>, FloatTensor<Flex>) {
+    let Lora {
+        linear: layer,
+        a,
+        b,
+        scaling,
+        dropout: dropped,
+    } = operation;
+    let precision = layer.matmul.precision;
+    let reduced = multiplied(dropout(layer.x.clone(), dropped), a, precision);
+    let reduced = Flex::float_mul_scalar(reduced, scaling.into());
+    let base = linear(layer.without_activation());
+    (add_product(base, reduced.clone(), b, precision), reduced)
+}
+
+/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32 by Burn's own kernels, whose
+/// sums have an order of their own: what was trained with them can be repeated bit for bit.
+pub(super) fn matmul(
+    a: FloatTensor<Flex>,
+    b: FloatTensor<Flex>,
+    options: MatmulOptions,
+) -> FloatTensor<Flex> {
+    if options.precision == Precision::F32 || !are_plain([&a, &b]) {
+        return portable::matmul::<Flex>(a, b, options.precision);
+    }
+    let mut out = empty([a.shape()[0], b.shape()[1]]);
+    multiply(&mut out, matrix(&a), &b, Epilogue::default(), &options);
+    out
+}
+
+/// `a · b`.
+fn multiplied(
+    a: FloatTensor<Flex>,
+    b: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&a, &b]) {
+        return portable::matmul::<Flex>(a, b, precision);
+    }
+    multiply_plain(matrix(&a), matrix(&b), Epilogue::default(), precision)
+}
+
+/// `sum + a · b`, in place of `sum`.
+fn add_product(
+    mut sum: FloatTensor<Flex>,
+    a: FloatTensor<Flex>,
+    b: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&sum, &a, &b]) {
+        return Flex::float_add(sum, portable::matmul::<Flex>(a, b, precision));
+    }
+    let epilogue = Epilogue {
+        accumulate: true,
+        ..Epilogue::default()
+    };
+    let (a, b) = (matrix(&a), Right::Plain(matrix(&b)));
+    matmul::multiply(values_mut(&mut sum), a, b, epilogue, precision);
+    sum
+}
+
+/// See [`EncoderGradients::linear_input_gradient`](crate::ops::EncoderGradients).
+pub(super) fn linear_input_gradient(
+    grad: FloatTensor<Flex>,
+    weight: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&grad, &weight]) {
+        let transposed = portable::transposed::<Flex>(weight);
+        return portable::matmul::<Flex>(grad, transposed, precision);
+    }
+    let weight = matrix(&weight).transpose();
+    multiply_plain(matrix(&grad), weight, Epilogue::default(), precision)
+}
+
+/// See [`EncoderGradients::linear_weight_gradient`](crate::ops::EncoderGradients).
+pub(super) fn linear_weight_gradient(
+    x: FloatTensor<Flex>,
+    grad: FloatTensor<Flex>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    if !are_plain([&x, &grad]) {
+        return portable::matmul::<Flex>(portable::transposed::<Flex>(x), grad, precision);
+    }
+    // The result is next read when all gradients are there.
+    let epilogue = Epilogue {
+        streamed: true,
+        ..Epilogue::default()
+    };
+    multiply_plain(matrix(&x).transpose(), matrix(&grad), epilogue, precision)
+}
+
+/// `a · weight`, from the weight's packed form if it has a place for one.
+fn multiply(
+    out: &mut FloatTensor<Flex>,
+    a: Matrix<'_>,
+    weight: &FloatTensor<Flex>,
+    epilogue: Epilogue<'_>,
+    options: &MatmulOptions,
+) {
+    let packed = options.packed.as_ref();
+    let packed = packed.map(|place| place.get(weight, options.precision));
+    let b = match &packed {
+        Some(packed) => Right::Packed(packed),
+        None => Right::Plain(matrix(weight)),
+    };
+    matmul::multiply(values_mut(out), a, b, epilogue, options.precision);
+}
+
+fn multiply_plain(
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    epilogue: Epilogue<'_>,
+    precision: Precision,
+) -> FloatTensor<Flex> {
+    let mut out = empty([a.rows, b.cols]);
+    let right = Right::Plain(b);
+    matmul::multiply(values_mut(&mut out), a, right, epilogue, precision);
+    out
+}
+
+/// Rows whose sums form one partial sum.
+const SUMMED_ROWS: usize = 64;
+
+/// See [`EncoderGradients::column_sums`](crate::ops::EncoderGradients::column_sums).
+pub(super) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    let columns = x.shape()[1];
+    if !are_plain([&x]) || columns == 0 {
+        return portable::column_sums::<Flex>(x);
+    }
+    let parts = values(&x).par_chunks(SUMMED_ROWS * columns).map(|rows| {
+        let mut sums = vec![0.0f32; columns];
+        for row in rows.chunks_exact(columns) {
+            norm::add(&mut sums, row);
+        }
+        sums
+    });
+    let parts: Vec<_> = parts.collect();
+    let mut out = empty([columns]);
+    let sums = values_mut(&mut out);
+    sums.fill(0.0);
+    for part in parts {
+        norm::add(sums, &part);
+    }
+    out
+}
+
+/// A plain tensor of two dimensions.
+fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
+    let shape: Shape = tensor.shape();
+    Matrix::new(values(tensor), shape[0], shape[1])
+}

@@ -1,0 +1,242 @@
+//! Bodies for Burn's CPU backend that replace portable ones.
+//!
+//! They make one pass over memory (the portable ones make up to ten, with a temporary each), write
+//! in place where a tensor is not shared, and cut the work into pieces that depend on the shapes
+//! alone: sums are the same bits for any number of threads.
+
+mod activation;
+mod adafactor;
+mod adam;
+mod adam_rows;
+mod attention;
+mod average;
+mod dropout;
+mod embedding;
+mod linear;
+mod norm;
+mod packed_weight;
+mod sgd;
+
+use burn::{
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    tensor::{DType, Shape, TensorData},
+};
+use rayon::prelude::*;
+
+use crate::{
+    Activation, Dropout, Indices, MatmulOptions, Precision,
+    memory::Piece,
+    ops::{
+        AdafactorStep, AdamStep, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderGradients,
+        EncoderOps, Linear, Lora, OptimizerOps, SgdStep, TableRows,
+    },
+};
+
+pub(crate) use packed_weight::PackedForm;
+
+use activation::{activate, activation_gradient};
+use adafactor::{adafactor_factored_update, adafactor_update};
+use adam::adam_step;
+use adam_rows::{adam_rows_step, zeros};
+use average::{moving_average, square_sum};
+use dropout::dropout;
+use sgd::{sgd_momentum_step, sgd_step};
+
+impl EncoderOps for Flex {
+    fn linear(operation: Linear<Self>) -> FloatTensor<Self> {
+        linear::linear(operation)
+    }
+
+    fn lora(operation: Lora<Self>) -> FloatTensor<Self> {
+        linear::lora(operation)
+    }
+
+    fn matmul(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        options: MatmulOptions,
+    ) -> FloatTensor<Self> {
+        linear::matmul(a, b, options)
+    }
+
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        activate(x, activation)
+    }
+
+    fn attention(operation: Attention<Self>) -> FloatTensor<Self> {
+        attention::attention(operation)
+    }
+
+    fn dropout_residual_norm(operation: DropoutResidualNorm<Self>) -> FloatTensor<Self> {
+        norm::dropout_residual_norm(operation)
+    }
+
+    fn embedding_norm(operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
+        embedding::embedding_norm(operation)
+    }
+
+    fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
+        embedding::scatter_rows(values, &places, rows)
+    }
+
+    fn dropout(x: FloatTensor<Self>, dropped: Dropout) -> FloatTensor<Self> {
+        dropout(x, dropped)
+    }
+}
+
+impl EncoderGradients for Flex {
+    type NormKept = norm::NormKept;
+    type AttentionKept = attention::AttentionKept;
+
+    fn linear_keeping(operation: Linear<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        linear::linear_keeping(operation)
+    }
+
+    fn lora_keeping(operation: Lora<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        linear::lora_keeping(operation)
+    }
+
+    fn linear_input_gradient(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        linear::linear_input_gradient(grad, weight, precision)
+    }
+
+    fn linear_weight_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        linear::linear_weight_gradient(x, grad, precision)
+    }
+
+    fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        linear::column_sums(x)
+    }
+
+    fn activation_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        activation_gradient(x, grad, activation)
+    }
+}
+
+impl OptimizerOps for Flex {
+    fn adam_rows_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        rows: TableRows,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        adam_rows_step(parameter, gradient, moment_1, moment_2, &rows, step)
+    }
+
+    fn zeros(length: usize, _like: FloatTensor<Self>) -> FloatTensor<Self> {
+        zeros(length)
+    }
+
+    fn adam_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        adam_step(parameter, gradient, moment_1, moment_2, step)
+    }
+
+    fn sgd_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        step: SgdStep,
+    ) -> FloatTensor<Self> {
+        sgd_step(parameter, gradient, step)
+    }
+
+    fn sgd_momentum_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        buffer: FloatTensor<Self>,
+        step: SgdStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        sgd_momentum_step(parameter, gradient, buffer, step)
+    }
+
+    fn adafactor_update(
+        gradient: FloatTensor<Self>,
+        moment: FloatTensor<Self>,
+        step: AdafactorStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        adafactor_update(gradient, moment, step)
+    }
+
+    fn adafactor_factored_update(
+        gradient: FloatTensor<Self>,
+        row_moment: FloatTensor<Self>,
+        column_moment: FloatTensor<Self>,
+        step: AdafactorStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        adafactor_factored_update(gradient, row_moment, column_moment, step)
+    }
+
+    fn moving_average(
+        average: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        decay: f64,
+    ) -> FloatTensor<Self> {
+        moving_average(average, value, decay)
+    }
+
+    fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        square_sum(tensor)
+    }
+}
+
+/// Elements that a thread takes at a time.
+const CHUNK: usize = 1 << 14;
+
+/// Whether all are whole, row-major f32: what the bodies here take.
+fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
+    tensors.into_iter().all(|tensor| {
+        let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
+        tensor.dtype() == DType::F32 && tensor.is_contiguous() && whole
+    })
+}
+
+/// A plain tensor of arbitrary contents, for a body that writes all of them; in memory that is used
+/// again.
+fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
+    let shape = shape.into();
+    let len = shape.num_elements();
+    let data = TensorData::from_bytes(Piece::new(len).into_bytes(len), shape, DType::F32);
+    FloatTensor::<Flex>::from_data(data)
+}
+
+/// A plain tensor itself where nobody else holds it, else a copy.
+fn owned(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    if tensor.is_unique() {
+        return tensor;
+    }
+    let mut copy = empty(tensor.shape());
+    values_mut(&mut copy)
+        .par_chunks_mut(CHUNK)
+        .zip(values(&tensor).par_chunks(CHUNK))
+        .for_each(|(copy, values)| copy.copy_from_slice(values));
+    copy
+}
+
+/// The values of a plain tensor.
+fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.storage::<f32>()
+}
+
+/// The values of a plain tensor for writing; copied first where the tensor is shared.
+fn values_mut(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
+    tensor.storage_mut::<f32>()
+}

@@ -1,0 +1,134 @@
+//! Layer norms and their gradients.
+
+use burn::{
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
+    tensor::TensorData,
+};
+
+use super::{are_plain, dropout, embedding, empty, owned, values, values_mut};
+use crate::{
+    Dropout,
+    backends::portable,
+    cpu::norm,
+    ops::{DropoutResidualNorm, EmbeddingNorm, Norm, NormBackward, NormGradients},
+};
+
+/// The norm's parameters as slices.
+pub(super) fn parameters(norm: &Norm<Flex>) -> norm::Norm<'_> {
+    norm::Norm {
+        gamma: values(&norm.gamma),
+        beta: values(&norm.beta),
+        epsilon: norm.epsilon as f32,
+    }
+}
+
+/// Whether the operands are what the bodies here take.
+fn is_plain(operation: &DropoutResidualNorm<Flex>) -> bool {
+    let DropoutResidualNorm {
+        x, residual, norm, ..
+    } = operation;
+    are_plain([x, residual, &norm.gamma, &norm.beta]) && x.shape().num_elements() > 0
+}
+
+/// See [`EncoderOps::dropout_residual_norm`](crate::ops::EncoderOps::dropout_residual_norm). Works in
+/// place of `x`.
+pub(super) fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> FloatTensor<Flex> {
+    if !is_plain(&operation) {
+        return portable::dropout_residual_norm(operation).0;
+    }
+    let DropoutResidualNorm {
+        x,
+        residual,
+        norm,
+        dropout,
+    } = operation;
+    let mut x = owned(x);
+    let norm = parameters(&norm);
+    norm::dropout_residual_norm(values_mut(&mut x), values(&residual), norm, dropout);
+    x
+}
+
+/// What a norm keeps, as the portable body does.
+#[derive(Clone, Debug)]
+pub struct NormKept(pub(super) portable::NormKept<Flex>);
+
+impl NormBackward<Flex> for NormKept {
+    /// The normalized rows take the place of `x`.
+    fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> (FloatTensor<Flex>, Self) {
+        if !is_plain(&operation) {
+            let (result, kept) = portable::dropout_residual_norm(operation);
+            return (result, Self(kept));
+        }
+        let DropoutResidualNorm {
+            x,
+            residual,
+            norm,
+            dropout,
+        } = operation;
+        let rows = x.shape()[0];
+        let mut result = empty(x.shape());
+        let mut normal = owned(x);
+        let mut deviation = empty([rows, 1]);
+        norm::dropout_residual_norm_keeping(
+            values_mut(&mut normal),
+            values(&residual),
+            parameters(&norm),
+            dropout,
+            values_mut(&mut result),
+            values_mut(&mut deviation),
+        );
+        let kept = portable::NormKept {
+            normal,
+            deviation,
+            gamma: norm.gamma,
+        };
+        (result, Self(kept))
+    }
+
+    fn embedding_norm(operation: EmbeddingNorm<Flex>) -> (FloatTensor<Flex>, Self) {
+        embedding::embedding_norm_keeping(operation)
+    }
+
+    /// Works in place of `grad`.
+    fn gradients(
+        self,
+        grad: FloatTensor<Flex>,
+        dropped: Dropout,
+        wanted: NormGradients<bool>,
+    ) -> NormGradients<Option<FloatTensor<Flex>>> {
+        let portable::NormKept {
+            normal,
+            deviation,
+            gamma,
+        } = &self.0;
+        let is_empty = grad.shape().num_elements() == 0;
+        if !are_plain([normal, deviation, gamma, &grad]) || is_empty {
+            return self.0.gradients(grad, dropped, wanted);
+        }
+        let columns = gamma.shape()[0];
+        let mut sum = owned(grad);
+        let kept = norm::Kept {
+            normal: values(normal),
+            deviations: values(deviation),
+            gamma: values(gamma),
+        };
+        let parameters = if wanted.gamma || wanted.beta {
+            norm::gradient_with_parameters(kept, values_mut(&mut sum))
+        } else {
+            norm::gradient(kept, values_mut(&mut sum));
+            Vec::new()
+        };
+        let parameter = |wanted: bool, start: usize| {
+            wanted.then(|| {
+                let gradient = parameters[start..start + columns].to_vec();
+                FloatTensor::<Flex>::from_data(TensorData::new(gradient, [columns]))
+            })
+        };
+        NormGradients {
+            gamma: parameter(wanted.gamma, 0),
+            beta: parameter(wanted.beta, columns),
+            residual: wanted.residual.then(|| sum.clone()),
+            x: wanted.x.then(|| dropout(sum, dropped)),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Each backend's bodies of the operations, and its implementations of the traits in `ops/`.
+
+#[cfg(feature = "cuda")]
+mod cube;
+#[cfg(feature = "flex")]
+pub(crate) mod flex;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+pub(crate) mod portable;

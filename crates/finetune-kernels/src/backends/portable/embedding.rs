@@ -1,0 +1,48 @@
+use burn::{
+    backend::{Backend, TensorMetadata, tensor::FloatTensor},
+    tensor::{IndexingUpdateOp, Shape},
+};
+
+use super::{NormKept, dropout, norm::layer_norm, upload};
+use crate::{
+    Indices, PackedTokens,
+    ops::{EmbeddingNorm, EmbeddingTables, TokenTypeTable},
+};
+
+/// See [`EncoderOps::embedding_norm`](crate::ops::EncoderOps::embedding_norm).
+pub(crate) fn embedding_norm<B: Backend>(
+    operation: EmbeddingNorm<B>,
+) -> (FloatTensor<B>, NormKept<B>) {
+    let sum = embedding_sum(operation.tables, &operation.tokens);
+    let (result, kept) = layer_norm(sum, operation.norm);
+    (dropout::<B>(result, operation.dropout), kept)
+}
+
+/// `word[ids] + token_type[type_ids] + position[positions]`, `[tokens, hidden]`.
+fn embedding_sum<B: Backend>(tables: EmbeddingTables<B>, tokens: &PackedTokens) -> FloatTensor<B> {
+    let sum = rows::<B>(tables.word, &tokens.ids);
+    // transformers adds the token types first; the order decides the last bit.
+    let sum = match tables.token_type {
+        TokenTypeTable::Absent => sum,
+        TokenTypeTable::Table(table) => B::float_add(sum, rows::<B>(table, &tokens.type_ids)),
+    };
+    B::float_add(sum, rows::<B>(tables.position, &tokens.positions))
+}
+
+/// Row `ids[i]` of the table as row `i`.
+fn rows<B: Backend>(table: FloatTensor<B>, ids: &Indices) -> FloatTensor<B> {
+    let ids = upload::rows::<B>(ids, &table);
+    B::float_select(table, 0, ids)
+}
+
+/// See [`EncoderOps::scatter_rows`](crate::ops::EncoderOps::scatter_rows).
+pub(crate) fn scatter_rows<B: Backend>(
+    values: FloatTensor<B>,
+    places: &Indices,
+    rows: usize,
+) -> FloatTensor<B> {
+    let shape = Shape::new([rows, values.shape()[1]]);
+    let zeros = B::float_zeros(shape, &values.device(), values.dtype().into());
+    let places = upload::rows::<B>(places, &values);
+    B::float_select_assign(zeros, 0, places, values, IndexingUpdateOp::Add)
+}

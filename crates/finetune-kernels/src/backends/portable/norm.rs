@@ -1,0 +1,109 @@
+use burn::{
+    backend::{Backend, TensorMetadata, tensor::FloatTensor},
+    tensor::Shape,
+};
+
+use super::{column_sums, upload::constant};
+use crate::{
+    Dropout,
+    ops::{DropoutResidualNorm, EmbeddingNorm, EncoderOps, Norm, NormBackward, NormGradients},
+};
+
+/// What a norm keeps: rows with mean 0 and variance 1.
+#[derive(Clone, Debug)]
+pub struct NormKept<B: Backend> {
+    /// `[rows, columns]`
+    pub(crate) normal: FloatTensor<B>,
+    /// What the rows were divided by, `[rows, 1]`.
+    pub(crate) deviation: FloatTensor<B>,
+    /// `[columns]`
+    pub(crate) gamma: FloatTensor<B>,
+}
+
+impl<B: EncoderOps> NormBackward<B> for NormKept<B> {
+    fn dropout_residual_norm(operation: DropoutResidualNorm<B>) -> (FloatTensor<B>, Self) {
+        dropout_residual_norm(operation)
+    }
+
+    fn embedding_norm(operation: EmbeddingNorm<B>) -> (FloatTensor<B>, Self) {
+        super::embedding_norm(operation)
+    }
+
+    fn gradients(
+        self,
+        grad: FloatTensor<B>,
+        dropped: Dropout,
+        wanted: NormGradients<bool>,
+    ) -> NormGradients<Option<FloatTensor<B>>> {
+        let product = |x: &FloatTensor<B>| B::float_mul(grad.clone(), x.clone());
+        let gamma = wanted
+            .gamma
+            .then(|| column_sums::<B>(product(&self.normal)));
+        let beta = wanted.beta.then(|| column_sums::<B>(grad.clone()));
+        let sum_wanted = wanted.x || wanted.residual;
+        let sum = sum_wanted.then(|| self.sum_gradient(grad.clone()));
+        NormGradients {
+            x: sum
+                .clone()
+                .filter(|_| wanted.x)
+                .map(|sum| dropout::<B>(sum, dropped)),
+            residual: sum.filter(|_| wanted.residual),
+            gamma,
+            beta,
+        }
+    }
+}
+
+impl<B: Backend> NormKept<B> {
+    /// The gradient of what was normalized: with `g = grad · gamma`,
+    /// `(g - mean(g) - normal · mean(g · normal)) / deviation`.
+    fn sum_gradient(self, grad: FloatTensor<B>) -> FloatTensor<B> {
+        let row = Shape::new([1, self.gamma.shape()[0]]);
+        let grad = B::float_mul(grad, B::float_reshape(self.gamma, row));
+        let mean = B::float_mean_dim(grad.clone(), 1);
+        let along = B::float_mean_dim(B::float_mul(grad.clone(), self.normal.clone()), 1);
+        let shift = B::float_mul(self.normal, along);
+        let centred = B::float_sub(B::float_sub(grad, mean), shift);
+        B::float_div(centred, self.deviation)
+    }
+}
+
+/// Normalizes each row to mean 0 and (biased) variance 1, then scales and shifts it.
+pub(super) fn layer_norm<B: Backend>(
+    x: FloatTensor<B>,
+    norm: Norm<B>,
+) -> (FloatTensor<B>, NormKept<B>) {
+    let mean = B::float_mean_dim(x.clone(), 1);
+    let centred = B::float_sub(x, mean);
+    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
+    let deviation = B::float_sqrt(B::float_add_scalar(variance, norm.epsilon.into()));
+    let normal = B::float_div(centred, deviation.clone());
+    let row = Shape::new([1, norm.gamma.shape()[0]]);
+    let gamma = B::float_reshape(norm.gamma.clone(), row.clone());
+    let scaled = B::float_mul(normal.clone(), gamma);
+    let result = B::float_add(scaled, B::float_reshape(norm.beta, row));
+    let kept = NormKept {
+        normal,
+        deviation,
+        gamma: norm.gamma,
+    };
+    (result, kept)
+}
+
+/// See [`EncoderOps::dropout_residual_norm`].
+pub(crate) fn dropout_residual_norm<B: Backend>(
+    operation: DropoutResidualNorm<B>,
+) -> (FloatTensor<B>, NormKept<B>) {
+    let dropped = dropout::<B>(operation.x, operation.dropout);
+    layer_norm(B::float_add(dropped, operation.residual), operation.norm)
+}
+
+/// See [`EncoderOps::dropout`].
+pub(crate) fn dropout<B: Backend>(x: FloatTensor<B>, dropout: Dropout) -> FloatTensor<B> {
+    if dropout.is_none() {
+        return x;
+    }
+    let shape = x.shape();
+    let factors = constant::<B>(dropout.factors(shape.num_elements()), shape, &x);
+    B::float_mul(x, factors)
+}

@@ -1,0 +1,198 @@
+//! The operations on Burn's tensors: what models and optimizers call.
+
+mod optimizer;
+
+use std::sync::Arc;
+
+use burn::{
+    Tensor,
+    backend::{Dispatch, DispatchTensor},
+};
+
+use crate::{
+    Activation, AttentionShape, Dropout, LoraOptions, MatmulOptions, PackedTokens,
+    ops::{self, EncoderOps, TokenTypeTable},
+};
+
+pub use optimizer::{
+    adafactor_factored_update, adafactor_update, adam_rows_step, adam_step, moving_average,
+    scatter_rows, sgd_momentum_step, sgd_step, square_sum, zeros,
+};
+
+/// Scale, shift, and epsilon of a layer norm.
+#[derive(Clone, Debug)]
+pub struct Norm {
+    /// Scale, `[hidden]`.
+    pub gamma: Tensor<1>,
+    /// Shift, `[hidden]`.
+    pub beta: Tensor<1>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+impl From<Norm> for ops::Norm<Dispatch> {
+    fn from(norm: Norm) -> Self {
+        Self {
+            gamma: norm.gamma.into_dispatch(),
+            beta: norm.beta.into_dispatch(),
+            epsilon: norm.epsilon,
+        }
+    }
+}
+
+/// The tables of an embedding.
+#[derive(Clone, Debug)]
+pub struct EmbeddingTables {
+    /// `[vocab_size, hidden]`
+    pub word: Tensor<2>,
+    /// `[max_position_embeddings, hidden]`
+    pub position: Tensor<2>,
+    /// `[type_vocab_size, hidden]`, absent in DistilBERT.
+    pub token_type: Option<Tensor<2>>,
+}
+
+impl From<EmbeddingTables> for ops::EmbeddingTables<Dispatch> {
+    fn from(tables: EmbeddingTables) -> Self {
+        Self {
+            word: tables.word.into_dispatch(),
+            position: tables.position.into_dispatch(),
+            token_type: match tables.token_type {
+                Some(table) => TokenTypeTable::Table(table.into_dispatch()),
+                None => TokenTypeTable::Absent,
+            },
+        }
+    }
+}
+
+/// `activation(x · weight + bias)`: `[tokens, in]`, `[in, out]`, `[out]` to `[tokens, out]`.
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+    matmul: impl Into<MatmulOptions>,
+) -> Tensor<2> {
+    float(Dispatch::linear(ops::Linear {
+        x: x.into_dispatch(),
+        weight: weight.into_dispatch(),
+        bias: bias.into_dispatch(),
+        activation,
+        matmul: matmul.into(),
+    }))
+}
+
+/// `activation(x · weight + bias + scaling · dropout(x) · a · b)`: a linear layer with low-rank
+/// adaptation, `a` `[in, r]` and `b` `[r, out]`.
+pub fn lora(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    [a, b]: [Tensor<2>; 2],
+    activation: Activation,
+    options: LoraOptions,
+) -> Tensor<2> {
+    float(Dispatch::lora(ops::Lora {
+        linear: ops::Linear {
+            x: x.into_dispatch(),
+            weight: weight.into_dispatch(),
+            bias: bias.into_dispatch(),
+            activation,
+            matmul: options.matmul,
+        },
+        a: a.into_dispatch(),
+        b: b.into_dispatch(),
+        scaling: options.scaling,
+        dropout: options.dropout,
+    }))
+}
+
+/// `a · b`: `[m, k]`, `[k, n]` to `[m, n]`.
+pub fn matmul(a: Tensor<2>, b: Tensor<2>, options: impl Into<MatmulOptions>) -> Tensor<2> {
+    float(Dispatch::matmul(
+        a.into_dispatch(),
+        b.into_dispatch(),
+        options.into(),
+    ))
+}
+
+/// An activation function, element by element.
+pub fn activate(x: Tensor<2>, activation: Activation) -> Tensor<2> {
+    match activation {
+        Activation::Identity => x,
+        activation => float(Dispatch::activate(x.into_dispatch(), activation)),
+    }
+}
+
+/// Multi-head attention inside each sequence: `[queries, hidden]` and twice `[keys, hidden]` to
+/// `[queries, hidden]`.
+pub fn attention(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    shape: AttentionShape,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::attention(ops::Attention {
+        query: query.into_dispatch(),
+        key: key.into_dispatch(),
+        value: value.into_dispatch(),
+        shape,
+        dropout,
+    }))
+}
+
+/// `norm(dropout(x) + residual)`, all `[tokens, hidden]`.
+pub fn dropout_residual_norm(
+    x: Tensor<2>,
+    residual: Tensor<2>,
+    norm: Norm,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::dropout_residual_norm(ops::DropoutResidualNorm {
+        x: x.into_dispatch(),
+        residual: residual.into_dispatch(),
+        norm: norm.into(),
+        dropout,
+    }))
+}
+
+/// `dropout(norm(word + position + token type))`, `[tokens, hidden]`.
+pub fn embedding_norm(
+    tables: EmbeddingTables,
+    norm: Norm,
+    tokens: &PackedTokens,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::embedding_norm(ops::EmbeddingNorm {
+        tables: tables.into(),
+        norm: norm.into(),
+        tokens: tokens.clone(),
+        dropout,
+    }))
+}
+
+/// Inverted dropout.
+pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
+    if dropout.is_none() {
+        return x;
+    }
+    float(Dispatch::dropout(x.into_dispatch(), dropout))
+}
+
+/// Cross-entropy of `[batch, classes]` logits against class indices, summed over the batch and
+/// divided by `denominator` (the number of samples in the whole optimizer step): `[1]`.
+pub fn softmax_cross_entropy(
+    logits: Tensor<2>,
+    targets: Arc<[u32]>,
+    denominator: f64,
+) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::softmax_cross_entropy(
+        logits.into_dispatch(),
+        targets,
+        denominator,
+    ))
+}
+
+fn float(tensor: DispatchTensor) -> Tensor<2> {
+    Tensor::from_dispatch(tensor)
+}

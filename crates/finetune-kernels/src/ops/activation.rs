@@ -1,0 +1,43 @@
+//! Activation functions, by the names that `config.json` uses.
+
+/// An element-wise activation function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x`
+    Identity,
+    /// `x · Φ(x)` with the exact error function (`gelu`).
+    Gelu,
+    /// GELU's tanh approximation (`gelu_new`, `gelu_pytorch_tanh`).
+    GeluTanh,
+    /// `max(x, 0)` (`relu`).
+    Relu,
+    /// `x · sigmoid(x)` (`silu`, `swish`).
+    Silu,
+    /// `tanh(x)` (`tanh`).
+    Tanh,
+}
+
+impl Activation {
+    /// The names that [`Activation::from_name`] knows.
+    pub const NAMES: [&'static str; 7] = [
+        "gelu",
+        "gelu_new",
+        "gelu_pytorch_tanh",
+        "relu",
+        "silu",
+        "swish",
+        "tanh",
+    ];
+
+    /// The activation that transformers calls `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "gelu" => Self::Gelu,
+            "gelu_new" | "gelu_pytorch_tanh" => Self::GeluTanh,
+            "relu" => Self::Relu,
+            "silu" | "swish" => Self::Silu,
+            "tanh" => Self::Tanh,
+            _ => return None,
+        })
+    }
+}

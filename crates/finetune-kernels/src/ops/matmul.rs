@@ -1,0 +1,71 @@
+//! How matrices are multiplied.
+
+use std::{fmt, time::Duration};
+
+/// The precision of the large matrix multiplications. Everything else (weights, activations between
+/// operations, norms, softmax, gradients, optimizer) is f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// f32 throughout.
+    #[default]
+    F32,
+    /// Operands rounded to bf16 (8 bits of mantissa) and sums in f32, which is what torch's
+    /// `autocast("cpu", bfloat16)` does to linear layers.
+    Bf16,
+}
+
+impl Precision {
+    /// Whether this processor multiplies bf16 faster than f32: with AMX-BF16, or with AMD's
+    /// AVX512-BF16. On other processors the results are the same up to the order of sums, and no
+    /// faster.
+    pub fn bf16_is_fast() -> bool {
+        #[cfg(all(target_arch = "x86_64", feature = "flex"))]
+        return crate::matmul::bf16_is_fast();
+        #[cfg(not(all(target_arch = "x86_64", feature = "flex")))]
+        return false;
+    }
+}
+
+/// How a layer multiplies by its weight.
+#[derive(Clone, Debug, Default)]
+pub struct MatmulOptions {
+    /// Precision of the operands.
+    pub precision: Precision,
+    /// Where the weight is kept in the form that the processor's kernel reads. Only for a weight
+    /// that does not change: the weight stays in memory as long as its packed form does.
+    pub packed: Option<PackedWeight>,
+}
+
+impl From<Precision> for MatmulOptions {
+    fn from(precision: Precision) -> Self {
+        Self {
+            precision,
+            packed: None,
+        }
+    }
+}
+
+/// A place for a weight in packed form, empty at first and shared by clones. Backends that do not
+/// pack leave it empty.
+#[derive(Clone, Default)]
+pub struct PackedWeight {
+    #[cfg(feature = "flex")]
+    pub(crate) slot: std::sync::Arc<std::sync::Mutex<Option<crate::backends::flex::PackedForm>>>,
+}
+
+impl fmt::Debug for PackedWeight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PackedWeight")
+    }
+}
+
+/// The time that the matrix multiplications of linear layers and their gradients have taken in this
+/// process on the CPU backend, including the packing of operands. Those inside attention are not
+/// counted.
+pub fn time_in_matmul() -> Duration {
+    #[cfg(feature = "flex")]
+    let time = crate::matmul::total_time();
+    #[cfg(not(feature = "flex"))]
+    let time = Duration::ZERO;
+    time
+}

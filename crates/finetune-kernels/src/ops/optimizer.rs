@@ -1,0 +1,105 @@
+//! The boundary for optimizer steps: plain tensors in, new plain tensors out.
+//!
+//! A tensor that nobody else holds may be overwritten with the result; one that is shared (a
+//! snapshot for a checkpoint, a weight average) is not.
+
+use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
+
+use super::{AdafactorStep, AdamStep, SgdStep, TableRows};
+use crate::backends::portable;
+
+/// Optimizer steps, with portable bodies that a backend may override.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cuda")
+)]
+pub trait OptimizerOps: Backend {
+    /// One step of `torch.optim.AdamW` or `torch.optim.Adam`; returns the new parameter, first and
+    /// second moment. All tensors have one shape.
+    fn adam_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
+    }
+
+    /// [`adam_step`](Self::adam_step) of a table whose gradient is zero but for some rows: `gradient`
+    /// is `[used, columns]`, the others `[rows · columns]` row after row.
+    fn adam_rows_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        rows: TableRows,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let gradient = portable::whole_gradient::<Self>(gradient, &parameter, &rows.used);
+        portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
+    }
+
+    /// `[length]` zeros like `like`, without memory until they are written, where that can be.
+    fn zeros(length: usize, like: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_zeros([length].into(), &like.device(), like.dtype().into())
+    }
+
+    /// One step of `torch.optim.SGD` without momentum; returns the new parameter.
+    fn sgd_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        step: SgdStep,
+    ) -> FloatTensor<Self> {
+        portable::sgd_step::<Self>(parameter, gradient, step)
+    }
+
+    /// One step of `torch.optim.SGD` with momentum; returns the new parameter and buffer. A buffer
+    /// of zeros is that before the first step.
+    fn sgd_momentum_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        buffer: FloatTensor<Self>,
+        step: SgdStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        portable::sgd_momentum_step::<Self>(parameter, gradient, buffer, step)
+    }
+
+    /// The update that Adafactor (Shazeer & Stern 2018; transformers' `Adafactor`) subtracts, from
+    /// the gradient and the second moment, all of one shape; returns it and the new moment.
+    fn adafactor_update(
+        gradient: FloatTensor<Self>,
+        moment: FloatTensor<Self>,
+        step: AdafactorStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        portable::adafactor_update::<Self>(gradient, moment, step)
+    }
+
+    /// The same for a gradient `[rows, columns]`, whose second moment is held as its means over the
+    /// columns, `[rows]`, and over the rows, `[columns]`. Returns the update and both means. The
+    /// update of a transposed gradient is the transposed update.
+    fn adafactor_factored_update(
+        gradient: FloatTensor<Self>,
+        row_moment: FloatTensor<Self>,
+        column_moment: FloatTensor<Self>,
+        step: AdafactorStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        portable::adafactor_factored_update::<Self>(gradient, row_moment, column_moment, step)
+    }
+
+    /// `average · decay + value · (1 - decay)`, of one shape: torch's
+    /// `average.lerp_(value, 1 - decay)`.
+    fn moving_average(
+        average: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        decay: f64,
+    ) -> FloatTensor<Self> {
+        portable::moving_average::<Self>(average, value, decay)
+    }
+
+    /// Sum of the squares of all elements, `[1]`.
+    fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        portable::square_sum::<Self>(tensor)
+    }
+}
