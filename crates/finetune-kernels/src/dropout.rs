@@ -1,4 +1,4 @@
-//! Dropout without state: whether an element is kept is a function of where and when it is.
+//! Dropout without state: whether an element is kept is a function of its place and of the step.
 
 use rayon::prelude::*;
 
@@ -8,16 +8,16 @@ use crate::{
 };
 
 /// The dropout of one training step. Every [`Dropout`] made from it is a pure function of
-/// (seed, step, site, element), so a resumed run draws the same masks with no generator to save,
-/// and a backward pass can draw a mask again instead of keeping it.
+/// (seed, step, site, element), so a resumed run draws the same masks without saving a generator's
+/// state, and a backward pass can draw a mask again instead of keeping it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DropoutSource(Option<(u64, u32)>);
 
 impl DropoutSource {
-    /// No dropout at all: evaluation and prediction.
+    /// No dropout at all, for evaluation and prediction.
     pub const OFF: Self = Self(None);
 
-    /// Dropout of training step `step` (counting every forward pass) in the run seeded `seed`.
+    /// Dropout of training step `step` (which counts every forward pass) in the run with this seed.
     pub fn at(seed: u64, step: u32) -> Self {
         Self(Some((seed, step)))
     }
@@ -64,7 +64,7 @@ impl Dropout {
         (1.0 / (1.0 - self.probability)) as f32
     }
 
-    /// What decides about each element.
+    /// What decides the factor of each element.
     fn draws(&self) -> Draws {
         Draws {
             key: [self.seed as u32, (self.seed >> 32) as u32],
@@ -74,7 +74,7 @@ impl Dropout {
         }
     }
 
-    /// Factors (0 or [`scale`](Self::scale)) of elements `0..len`.
+    /// The factors, 0 or [`scale`](Self::scale), of elements `0..len`.
     pub fn factors(&self, len: usize) -> Vec<f32> {
         const CHUNK: usize = 4096;
         let mut factors = vec![0.0; len];
@@ -85,7 +85,7 @@ impl Dropout {
         factors
     }
 
-    /// Factors of the elements from `first` on.
+    /// Writes the factors of the elements from `first` on.
     pub fn fill(&self, first: u64, factors: &mut [f32]) {
         dropout::fill(self.draws(), first, factors);
     }

@@ -1,4 +1,4 @@
-//! Losses made of Burn's differentiable operations; they see a few numbers per row.
+//! Losses made of Burn's differentiable operations. They touch only a few elements per row.
 
 use burn::{
     Tensor,
@@ -8,25 +8,25 @@ use burn::{
     },
 };
 
-/// Cross-entropy of `[rows, classes]` logits against weights per class, `[rows · classes]` row by
-/// row: the sum of `-weight · log softmax(logits)`, divided by `denominator`: `[1]`. Label smoothing
-/// and class weights are such weights.
+/// Cross-entropy of `[rows, classes]` logits against a weight per class, `[rows · classes]` in row
+/// order: the sum of `-weight · log softmax(logits)`, divided by `denominator`: `[1]`. Label smoothing
+/// and class weights can be expressed by such weights.
 pub fn soft_cross_entropy(logits: Tensor<2>, targets: Vec<f32>, denominator: f64) -> Tensor<1> {
     let targets = constant(targets, &logits);
     (log_softmax(logits, 1) * targets).sum() * (-1.0 / denominator)
 }
 
 /// Cross-entropy of the sigmoid of `[rows, outputs]` logits against targets from 0 to 1,
-/// `[rows · outputs]` row by row, summed and divided by `denominator` (of torch's
+/// `[rows · outputs]` in row order, summed and divided by `denominator` (in torch's
 /// `BCEWithLogitsLoss` the number of elements): `[1]`. The loss of a target of 1 counts
-/// `positive_weights[output]` times (torch's `pos_weight`); empty: once.
+/// `positive_weights[output]` times (torch's `pos_weight`), or once if there are no weights.
 pub fn binary_cross_entropy_with_logits(
     logits: Tensor<2>,
     targets: &[f32],
     positive_weights: &[f32],
     denominator: f64,
 ) -> Tensor<1> {
-    // -w·y · log σ(x) - (1 - y) · log σ(-x), of which the second logarithm is log σ(x) - x.
+    // -w·y · log σ(x) - (1 - y) · log σ(-x), where the second logarithm is log σ(x) - x.
     let negative = targets.iter().map(|target| 1.0 - target).collect();
     let outputs = logits.dims()[1].max(1);
     let factors = targets.iter().enumerate().map(|(index, target)| {
@@ -39,8 +39,8 @@ pub fn binary_cross_entropy_with_logits(
     loss.sum() / denominator
 }
 
-/// Squared error of `[rows, outputs]` predictions against values, `[rows · outputs]` row by row,
-/// summed and divided by `denominator` (of torch's `MSELoss` the number of elements): `[1]`.
+/// Squared error of `[rows, outputs]` predictions against values, `[rows · outputs]` in row order,
+/// summed and divided by `denominator` (in torch's `MSELoss` the number of elements): `[1]`.
 pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
     let error = predictions.clone() - constant(targets.to_vec(), &predictions);
     (error.clone() * error).sum() / denominator

@@ -1,9 +1,9 @@
-//! Memory that is used again from step to step.
+//! Memory that is reused from step to step.
 //!
-//! A training step takes and gives back hundreds of buffers of a few megabytes. The system maps
-//! and unmaps such buffers page by page, which cost a quarter of a step. Here they are cut from
-//! chunks that stay, and neighbouring free pieces are joined again, so that the next step finds the
-//! memory of the last one, whatever its batch's shape.
+//! A training step allocates and frees hundreds of buffers of a few megabytes. The system would map
+//! and unmap them page by page, which cost a quarter of a step. Here they are cut from chunks that
+//! stay, and neighboring free pieces are joined again, so that the next step finds the memory of the
+//! last one whatever the shape of its batch.
 
 use std::{
     alloc::{Layout, handle_alloc_error},
@@ -16,30 +16,30 @@ use std::{
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
 use memmap2::MmapMut;
 
-/// Pieces start and end at multiples of this: a cache line.
+/// Pieces start and end at multiples of a cache line.
 const ALIGN: usize = 64;
 
-/// Chunks start and end at multiples of this: a large page, so that the system can back them with
-/// some.
+/// Chunks start and end at multiples of a large page, so that the system can back them with such
+/// pages.
 const CHUNK_ALIGN: usize = if cfg!(miri) { ALIGN } else { 2 << 20 };
 
-/// Bytes of a chunk; a larger piece has a chunk of its own. Small under Miri, which touches every
+/// The bytes of a chunk. A larger piece gets a chunk of its own. Small under Miri, which touches every
 /// byte.
 const CHUNK: usize = if cfg!(miri) { 1 << 16 } else { 16 << 20 };
 
 static ARENA: LazyLock<Mutex<Arena>> = LazyLock::new(|| Mutex::new(Arena::default()));
 
 fn arena() -> MutexGuard<'static, Arena> {
-    // A panic elsewhere leaves the arena whole: no method of it panics half way.
+    // A panic elsewhere leaves the arena valid: none of its methods panics halfway.
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives chunks that nothing is in back to the system: after training, in a process that lives on.
+/// Returns unused chunks to the system: for a process that lives on after training.
 pub fn release_unused_memory() {
     arena().release();
 }
 
-/// A piece of the arena, whose contents are initialised but arbitrary.
+/// A piece of the arena, whose contents are initialized but arbitrary.
 #[derive(Debug)]
 pub(crate) struct Piece {
     start: NonNull<u8>,
@@ -52,32 +52,32 @@ unsafe impl Send for Piece {}
 unsafe impl Sync for Piece {}
 
 impl Piece {
-    /// Memory for at least `len` numbers.
+    /// Memory for at least `len` elements.
     pub(crate) fn new(len: usize) -> Self {
         let bytes = (len * size_of::<f32>()).max(1).next_multiple_of(ALIGN);
         let start = arena().take(bytes);
         Self { start, bytes }
     }
 
-    /// All of it as numbers.
+    /// The whole piece as elements.
     pub(crate) fn as_slice(&self) -> &[f32] {
         let len = self.bytes / size_of::<f32>();
-        // SAFETY: the piece is aligned, of this length, owned, and initialised (chunks are zeroed).
+        // SAFETY: the piece is aligned, of this length, owned, and initialized (chunks are zeroed).
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), len) }
     }
 
-    /// All of it as numbers, for writing.
+    /// The whole piece as elements, for writing.
     pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
         let len = self.bytes / size_of::<f32>();
         // SAFETY: as in `as_slice`, and it is borrowed for writing.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), len) }
     }
 
-    /// The memory as that of a tensor of `len` numbers.
+    /// The memory as that of a tensor of `len` elements.
     pub(crate) fn into_bytes(self, len: usize) -> Bytes {
         let len = len * size_of::<f32>();
         debug_assert!(len <= self.bytes);
-        // SAFETY: the first `len` bytes are initialised: all of the piece is.
+        // SAFETY: the first `len` bytes are initialized, as all of the piece is.
         unsafe { Bytes::from_controller(Box::new(self), len) }
     }
 }
@@ -89,7 +89,8 @@ impl Drop for Piece {
 }
 
 impl AllocationController for Piece {
-    /// What Burn can give a copy as well: it refuses to copy what claims more, in builds that check.
+    /// An alignment that Burn can give a copy as well. In builds with checks it refuses to copy what
+    /// claims more.
     fn alloc_align(&self) -> usize {
         align_of::<u128>()
     }
@@ -102,7 +103,7 @@ impl AllocationController for Piece {
         &mut self,
         _policy: AccessPolicy,
     ) -> Result<&mut [MaybeUninit<u8>], AccessError> {
-        // SAFETY: as in `as_mut_slice`; the caller writes initialised bytes only.
+        // SAFETY: as in `as_mut_slice`; the caller writes initialized bytes only.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes) })
     }
 
@@ -112,22 +113,22 @@ impl AllocationController for Piece {
     }
 }
 
-/// Chunks, and which parts of them are free.
+/// The chunks, and which parts of them are free.
 #[derive(Default)]
 struct Arena {
-    /// Length of each chunk by its address.
+    /// Each chunk by its address.
     chunks: BTreeMap<usize, Chunk>,
-    /// Length of each free piece by its address; no two of a chunk touch.
+    /// The length of each free piece by its address. No two of a chunk touch.
     free: BTreeMap<usize, usize>,
-    /// The same as (length, address), to find the smallest that is large enough.
+    /// The free pieces as (length, address), to find the smallest that is large enough.
     by_length: BTreeSet<(usize, usize)>,
 }
 
 struct Chunk {
-    /// Keeps the pointer's provenance: pieces are made from it, not from addresses.
+    /// Pieces are made from this pointer and not from addresses, to keep its provenance.
     start: NonNull<u8>,
     bytes: usize,
-    /// What the chunk lies in; unmapped when this is dropped.
+    /// The mapping that the chunk lies in, unmapped when dropped.
     _map: MmapMut,
 }
 
@@ -135,16 +136,15 @@ struct Chunk {
 unsafe impl Send for Chunk {}
 
 impl Chunk {
-    /// Zeros, for at least so many bytes; not in memory until they are touched. Not from the
-    /// program's allocator, which may keep notes of its own in a large page beside each chunk.
+    /// At least so many zero bytes, which take no memory until they are touched. They do not come from
+    /// the program's allocator, which may keep data of its own in a large page beside each chunk.
     fn new(bytes: usize) -> Self {
         let bytes = bytes.max(CHUNK).next_multiple_of(CHUNK_ALIGN);
         let Ok(mut map) = MmapMut::map_anon(bytes + CHUNK_ALIGN) else {
             handle_alloc_error(Layout::from_size_align(bytes, ALIGN).unwrap_or(Layout::new::<u8>()))
         };
         let skipped = map.as_ptr().align_offset(CHUNK_ALIGN).min(CHUNK_ALIGN);
-        // Fewer page faults, and fewer misses in the processor's table of pages. Only advice: an
-        // error changes nothing.
+        // Fewer page faults and fewer TLB misses. This is advice only: an error changes nothing.
         #[cfg(all(target_os = "linux", not(miri)))]
         let _ = map.advise_range(memmap2::Advice::HugePage, skipped, bytes);
         let start = NonNull::from(&mut map[skipped..]).cast();
@@ -191,7 +191,7 @@ impl Arena {
         self.insert_free(address, length);
     }
 
-    /// A new chunk for a piece of so many bytes, free as a whole: its length and address.
+    /// Adds a free chunk that has room for so many bytes. Returns its length and address.
     fn grow(&mut self, bytes: usize) -> (usize, usize) {
         let chunk = Chunk::new(bytes);
         let (address, bytes) = (chunk.start.as_ptr() as usize, chunk.bytes);
@@ -220,7 +220,7 @@ impl Arena {
         self.by_length.remove(&(length, address));
     }
 
-    /// Where the chunk of this address starts, and the chunk.
+    /// The chunk that holds this address, and the address that it starts at.
     fn chunk_of(&self, address: usize) -> Option<(usize, &Chunk)> {
         let chunk = self.chunks.range(..=address).next_back();
         chunk.map(|(&start, chunk)| (start, chunk))
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_joined_and_memory_is_used_again() {
+    fn neighbors_are_joined_and_memory_is_used_again() {
         let mut arena = Arena::default();
         let sizes = [64, 640, 128, 6400, 64, 3200];
         let mut pieces: Vec<_> = sizes.iter().map(|&size| (arena.take(size), size)).collect();
@@ -288,12 +288,12 @@ mod tests {
         second.as_mut_slice()[..100].fill(2.0);
         let (first, second) = (first.into_bytes(100), second.into_bytes(100));
         assert_eq!(first.len(), 400);
-        let numbers = |bytes: &Bytes| bytes.chunks(4).map(|b| b[3]).collect::<Vec<_>>();
-        assert_ne!(numbers(&first), numbers(&second));
+        let elements = |bytes: &Bytes| bytes.chunks(4).map(|b| b[3]).collect::<Vec<_>>();
+        assert_ne!(elements(&first), elements(&second));
         let mut copy = first.clone();
         copy.copy_from_slice(&second);
-        assert_eq!(numbers(&copy), numbers(&second));
-        assert_ne!(numbers(&first), numbers(&second));
+        assert_eq!(elements(&copy), elements(&second));
+        assert_ne!(elements(&first), elements(&second));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! How much of the processor is used: all that it has, or less, so that what runs on a smaller one can be
-//! tested on a larger.
+//! Which instruction sets are used: all that the processor has, or fewer, so that what runs on a smaller
+//! processor can be tested on a larger one.
 
 use std::sync::LazyLock;
 
-/// Environment variable for tests: `avx2` leaves out AVX-512 and AMX, `baseline` all that not every
-/// processor of the architecture has. Any other value means nothing.
+/// An environment variable for tests: `avx2` excludes AVX-512 and AMX, and `baseline` everything that
+/// not every processor of the architecture has. Any other value has no effect.
 const VARIABLE: &str = "FINETUNE_CPU";
 
-/// The most that kernels may use.
+/// The upper limit of what kernels may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Limit {
     Baseline,
@@ -41,8 +41,8 @@ impl Limit {
     }
 }
 
-/// Whether kernels may use a feature of the processor, by its name in Rust, if it has it:
-/// `FINETUNE_CPU=avx2` or `baseline` forbids some, for tests.
+/// Whether kernels may use a feature of the processor, by its name in Rust, if the processor has it. The
+/// environment variable `FINETUNE_CPU=avx2` or `FINETUNE_CPU=baseline` forbids some, for tests.
 pub fn may_use(feature: &str) -> bool {
     Limit::of_process().allows(feature)
 }

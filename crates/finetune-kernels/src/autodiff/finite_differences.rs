@@ -1,5 +1,5 @@
-//! Gradients of the portable bodies, which the fast ones are checked against, in f64: Burn's, and
-//! those by hand where a backend has no other, against differences of values.
+//! Gradients against finite differences, in f64: those that Burn derives from the portable bodies, and
+//! the hand-written ones on portable bodies. The fast bodies are checked against these elsewhere.
 
 use burn::{
     backend::{AutodiffBackend, ops::FloatTensorOps, tensor::FloatTensor},
@@ -14,7 +14,7 @@ use crate::{
 
 type Run<'a> = &'a dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>;
 
-/// Shape and values of an input.
+/// The shape and values of an input.
 type Input = (Vec<usize>, Vec<f64>);
 
 fn input(shape: &[usize], stream: u32) -> Input {
@@ -76,7 +76,7 @@ fn linear() {
             let [x, weight, bias] = take(tensors);
             portable::linear(layer([x, weight, bias], activation))
         });
-        // The gradients by hand.
+        // The hand-written gradients.
         check(&inputs, &|tensors| {
             let [x, weight, bias] = take(tensors);
             <B as EncoderOps>::linear(layer([x, weight, bias], activation))
@@ -84,7 +84,7 @@ fn linear() {
     }
 }
 
-/// The derivatives by hand.
+/// The hand-written derivatives.
 #[test]
 fn activate() {
     for activation in ACTIVATIONS {
@@ -105,7 +105,7 @@ fn attention() {
         check(&inputs, &|tensors| {
             portable::attention(attention_of(tensors, &shape, true))
         });
-        // The gradients by hand.
+        // The hand-written gradients.
         check(&inputs, &|tensors| {
             let operation = attention_of(tensors, &shape, true);
             <B as EncoderOps>::attention(operation)
@@ -124,7 +124,7 @@ fn dropout_residual_norm() {
     check(&inputs, &|tensors| {
         portable::dropout_residual_norm(residual_norm(tensors, true)).0
     });
-    // The gradients by hand.
+    // The hand-written gradients.
     check(&inputs, &|tensors| {
         B::dropout_residual_norm(residual_norm(tensors, true))
     });
@@ -149,7 +149,7 @@ fn embedding_norm() {
     check(&inputs, &|tensors| {
         portable::embedding_norm(embedding(tensors, &tokens, true, true)).0
     });
-    // The gradients by hand.
+    // The hand-written gradients.
     check(&inputs, &|tensors| {
         B::embedding_norm(embedding(tensors, &tokens, true, true))
     });

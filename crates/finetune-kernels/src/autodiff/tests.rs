@@ -1,4 +1,4 @@
-//! The hand-written backward passes against the portable bodies, differentiated step by step.
+//! The hand-written backward passes against the portable bodies differentiated step by step.
 
 use burn::{
     backend::{Autodiff, AutodiffBackend, Flex, ops::FloatTensorOps, tensor::FloatTensor},
@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) type B = Autodiff<Flex>;
 
-/// Shape and values of an input, and whether it wants a gradient.
+/// The shape and values of an input, and whether it wants a gradient.
 pub(super) type Input = (Vec<usize>, Vec<f32>, bool);
 
 pub(super) fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
@@ -32,7 +32,7 @@ fn values(tensor: FloatTensor<Flex>) -> Vec<f32> {
     data.iter::<f32>().collect()
 }
 
-/// The result of `run`, and the gradients that it gives the inputs when its own is random.
+/// The result of `run`, and the gradients of the inputs when the result's own gradient is random.
 pub(super) fn results(
     inputs: &[Input],
     run: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
@@ -87,7 +87,7 @@ fn check(
     }
 }
 
-/// Which inputs want a gradient: one bit each.
+/// Which inputs want a gradient, one bit each.
 fn bits(mask: u32) -> impl Fn(u32) -> bool {
     move |index| mask >> index & 1 == 1
 }
@@ -419,7 +419,7 @@ fn check_attention(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Several blocks of queries, and heads shared among threads.
+    /// Sequences of several blocks of queries, whose heads are shared among threads.
     #[test]
     fn attention_of_long_sequences(
         lengths in prop::collection::vec(1u32..=512, 1..4),
@@ -432,7 +432,7 @@ proptest! {
     }
 }
 
-/// Of many short sequences, and of one that is as long as any.
+/// Batches of many short sequences, of one as long as any, and around the size of a block.
 #[test]
 fn attention_of_extreme_batches() {
     for lengths in [vec![1; 300], vec![512], vec![128, 129, 255, 256, 257]] {

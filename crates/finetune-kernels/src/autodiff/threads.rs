@@ -1,4 +1,4 @@
-//! The same bits for any number of threads, forward and backward.
+//! Results and gradients are the same bits for any number of threads.
 
 use rayon::ThreadPoolBuilder;
 

@@ -9,7 +9,7 @@ use super::{
 use crate::Activation;
 
 multiversion! {
-    /// The function of each value, in its place.
+    /// Replaces each value by the function of it.
     pub(crate) fn apply(activation: Activation, values: &mut [f32]) {
         macro_rules! each {
             ($function:ident) => {
@@ -28,7 +28,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// The function of each value of `source`, into `target` of the same length.
+    /// Writes the function of each value of `source` into `target`, which has the same length.
     pub(crate) fn apply_to(activation: Activation, source: &[f32], target: &mut [f32]) {
         macro_rules! each {
             ($function:ident) => {
@@ -49,7 +49,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// `grad` times the function's derivative at `x`, the function's input.
+    /// Multiplies `grad` by the function's derivative at `x`, the function's input.
     pub(crate) fn multiply_by_derivative(activation: Activation, x: &[f32], grad: &mut [f32]) {
         macro_rules! each {
             ($derivative:ident) => {
@@ -75,7 +75,7 @@ const TANH_CUBIC: f32 = 0.044_715;
 /// `1 / √(2π)`
 const NORMAL_DENSITY: f32 = 0.398_942_3;
 
-/// The normal distribution's cumulative function.
+/// The cumulative distribution function of the normal distribution.
 #[inline(always)]
 fn cumulative<const FMA: bool>(x: f32) -> f32 {
     mul_add::<FMA>(0.5, erf::<FMA>(x * FRAC_1_SQRT_2), 0.5)
@@ -92,7 +92,7 @@ fn gelu_derivative<const FMA: bool>(x: f32) -> f32 {
     mul_add::<FMA>(x, density, cumulative::<FMA>(x))
 }
 
-/// What the tanh approximation has for the cumulative function: `(1 + tanh(y)) / 2`, which is
+/// The tanh approximation of the cumulative distribution function: `(1 + tanh(y)) / 2`, which is
 /// `sigmoid(2 · y)`.
 #[inline(always)]
 fn near_cumulative<const FMA: bool>(x: f32) -> f32 {
@@ -113,14 +113,14 @@ fn gelu_tanh<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 fn gelu_tanh_derivative<const FMA: bool>(x: f32) -> f32 {
     let cumulative = near_cumulative::<FMA>(x);
-    // Not from the cumulative function itself, whose distance from 1 has few digits.
+    // Not computed from `cumulative`, whose distance from 1 has few digits.
     let small = exp::<FMA>(-logit::<FMA>(x).abs());
     let product = small / ((1.0 + small) * (1.0 + small));
     let slope = 2.0 * TANH_SCALE * mul_add::<FMA>(3.0 * TANH_CUBIC * x, x, 1.0);
     mul_add::<FMA>(x * slope, product, cumulative)
 }
 
-/// Not `max`, which would hide a NaN.
+/// `max(x, 0)`, but not by `max`, which would hide a NaN.
 #[inline(always)]
 fn relu<const FMA: bool>(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn values_and_derivatives_on_a_dense_grid() {
-        // Not a multiple of any vector's length.
+        // The length is not a multiple of any vector's.
         let x: Vec<f32> = (-100_003..=100_000).map(|i| i as f32 * 1.2e-4).collect();
         for activation in ALL {
             let mut values = vec![f32::NAN; x.len()];

@@ -1,9 +1,9 @@
-//! The parts of Adafactor's update that see every element.
+//! The parts of Adafactor's update that touch every element.
 
 use super::{math::mul_add, multiversion::multiversion};
 use crate::AdafactorStep;
 
-/// The numbers of a step that do not depend on the element.
+/// What is the same for all elements in one step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adafactor {
     gradient_scale: f32,
@@ -24,7 +24,7 @@ impl From<AdafactorStep> for Adafactor {
 }
 
 multiversion! {
-    /// Moves the second moment and divides the gradient by its root, in place.
+    /// Updates the second moment and divides the gradient by its root, both in place.
     pub(crate) fn divide_by_root(adafactor: Adafactor, gradient: &mut [f32], moment: &mut [f32]) {
         for (g, v) in gradient.iter_mut().zip(moment) {
             let scaled = *g * adafactor.gradient_scale;
@@ -36,7 +36,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Multiplies a row with its factor and those of the columns.
+    /// Multiplies a row by its factor and by those of the columns.
     pub(crate) fn scale_row(row: &mut [f32], factor: f32, column_factors: &[f32]) {
         for (value, column_factor) in row.iter_mut().zip(column_factors) {
             *value *= factor * column_factor;
@@ -45,7 +45,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Multiplies all values with a factor.
+    /// Multiplies all values by a factor.
     pub(crate) fn scale(values: &mut [f32], factor: f32) {
         values.iter_mut().for_each(|value| *value *= factor);
     }

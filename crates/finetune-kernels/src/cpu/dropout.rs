@@ -1,14 +1,14 @@
-//! Dropout factors from the counter stream, many blocks side by side.
+//! Dropout factors from the counter-based generator, many blocks side by side.
 
 use super::multiversion::multiversion;
 
-/// Random words of a block of Philox, and so elements.
+/// Random words in a block of Philox, and so elements.
 const BLOCK: usize = 4;
 /// Blocks computed side by side where there are many elements, and where there are few.
 const MANY: usize = 16;
 const FEW: usize = 8;
 
-/// What dropout is at one place of the model, at one step: the factor of every element.
+/// Dropout at one place of the model in one step: what decides the factor of every element.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draws {
     pub(crate) key: [u32; 2],
@@ -28,7 +28,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Multiplies values, the first of which is element `first`, with their factors.
+    /// Multiplies values, the first of which is element `first`, by their factors.
     pub(crate) fn multiply(draws: Draws, first: u64, values: &mut [f32]) {
         each(draws, first, values, |value, factor| value * factor);
     }
@@ -67,7 +67,7 @@ fn each(draws: Draws, first: u64, values: &mut [f32], combine: impl Fn(f32, f32)
 }
 
 /// The words of `COUNT` blocks from `first` on: [`philox4x32_10`](crate::random::philox4x32_10) of
-/// each. Words of 32 bits lie in 64, where their products have room; the upper halves are ignored.
+/// each. Words of 32 bits lie in 64, which have room for their products; the upper halves are ignored.
 #[inline(always)]
 fn words<const COUNT: usize>(draws: Draws, first: u64) -> [[u32; BLOCK]; COUNT] {
     const LOW: u64 = 0xFFFF_FFFF;
@@ -110,7 +110,7 @@ mod tests {
             key in any::<[u32; 2]>(),
             place in any::<[u32; 2]>(),
             threshold in any::<u32>(),
-            // Blocks whose numbers need more than 32 bits among them.
+            // Some blocks have numbers of more than 32 bits.
             first in prop_oneof![0u64..100, (1u64 << 34) - 100..(1 << 34) + 100],
             len in 0usize..200,
         ) {

@@ -1,11 +1,11 @@
-//! The sum of embeddings and its norm, while a row is in the cache.
+//! The sum of embeddings and its norm, computed while a row is in the cache.
 
 use rayon::prelude::*;
 
-use super::norm::{Norm, ROWS, add, normalise, normalise_and_scale};
+use super::norm::{Norm, ROWS, add, normalize, normalize_and_scale};
 use crate::{Dropout, PackedTokens};
 
-/// The tables, row after row.
+/// The tables, in row order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables<'a> {
     pub(crate) word: &'a [f32],
@@ -14,8 +14,8 @@ pub(crate) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// `word + token_type + position` of one token: transformers' order, which decides the last
-    /// bit.
+    /// Computes `word + token_type + position` of one token. The order is that of transformers, and
+    /// decides the last bit.
     fn sum(&self, tokens: &PackedTokens, token: usize, sum: &mut [f32]) {
         let columns = sum.len();
         let rows = |index: u32| index as usize * columns..(index as usize + 1) * columns;
@@ -27,7 +27,7 @@ impl Tables<'_> {
     }
 }
 
-/// `dropout(norm(sum of embeddings))` into `result`.
+/// Writes `dropout(norm(sum of embeddings))` into `result`.
 pub(crate) fn embedding_norm(
     tables: Tables<'_>,
     tokens: &PackedTokens,
@@ -41,14 +41,14 @@ pub(crate) fn embedding_norm(
         for (row, result) in result.chunks_mut(columns).enumerate() {
             let token = piece * ROWS + row;
             tables.sum(tokens, token, result);
-            normalise_and_scale(result, norm.gamma, norm.beta, norm.epsilon);
+            normalize_and_scale(result, norm.gamma, norm.beta, norm.epsilon);
             drop_row(result, token, dropout);
         }
     });
 }
 
-/// The same, with the normalised rows in `normal` and what they were divided by in `deviations`,
-/// `[tokens]`.
+/// As [`embedding_norm`]; also writes the normalized rows into `normal` and what they were divided by
+/// into `deviations`, `[tokens]`.
 pub(crate) fn embedding_norm_keeping(
     tables: Tables<'_>,
     tokens: &PackedTokens,
@@ -69,7 +69,7 @@ pub(crate) fn embedding_norm_keeping(
         for (row, ((result, normal), deviation)) in rows.enumerate() {
             let token = piece * ROWS + row;
             tables.sum(tokens, token, normal);
-            *deviation = normalise(normal, norm.gamma, norm.beta, norm.epsilon, result);
+            *deviation = normalize(normal, norm.gamma, norm.beta, norm.epsilon, result);
             drop_row(result, token, dropout);
         }
     });

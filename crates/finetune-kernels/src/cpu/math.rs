@@ -1,5 +1,5 @@
-//! Elementary functions of one number without branches or table lookups, so that loops over them
-//! are vectorised. `FMA` says whether fused multiply-add is one instruction.
+//! Elementary functions without branches or table lookups, so that loops over them are vectorized.
+//! `FMA` says whether fused multiply-add is one instruction.
 
 use std::f32::consts::LOG2_E;
 
@@ -22,22 +22,22 @@ fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -
     sum
 }
 
-/// `x` inside `-limit..=limit`. Not `clamp`, which is slower; a NaN stays one.
+/// `x` limited to `-limit..=limit`; NaN stays NaN. `clamp` is slower.
 #[inline(always)]
 fn limited(x: f32, limit: f32) -> f32 {
     let x = if x > limit { limit } else { x };
     if x < -limit { -limit } else { x }
 }
 
-/// `e^x` within 2 units in the last place, down to the smallest numbers.
+/// `e^x` within 2 units in the last place, down to subnormal results.
 #[inline(always)]
 pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
-    /// Adding it rounds to an integer, which stands in the sum's lowest bits.
+    /// Adding this rounds to an integer, which stands in the lowest bits of the sum.
     const ROUND: f32 = 12_582_912.0;
-    /// The logarithm of 2 in two parts; products of the first with small integers are exact.
+    /// The logarithm of 2 in two parts. Products of the first part with small integers are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
-    // Beyond these the result is infinity or 0.
+    // Beyond these limits the result is infinity or 0.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -104.0 { -104.0 } else { x };
     let rounded = mul_add::<FMA>(x, LOG2_E, ROUND);
@@ -57,7 +57,7 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
         ],
     );
     let value = mul_add::<FMA>(tail * rest, rest, rest) + 1.0;
-    // In two factors, since the power of 2 itself may be no normal number.
+    // In two factors, because the power of 2 itself may not be a normal number.
     let power = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
     let half = power >> 1;
     value * power_of_two(half) * power_of_two(power.wrapping_sub(half))
@@ -72,8 +72,8 @@ fn power_of_two(power: i32) -> f32 {
 /// The error function within 6e-7. A rational approximation, from Eigen.
 #[inline(always)]
 pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
-    // Beyond 4 it is 1 up to half a unit in the last place; exactly 1, so that GELU of a large
-    // number is that number.
+    // Beyond 4 the result is 1 up to half a unit in the last place. It must be exactly 1, so that GELU
+    // of a large value is that value.
     let is_one = x.abs() >= 4.0;
     let one = 1.0f32.copysign(x);
     let x = limited(x, 4.0);
@@ -109,7 +109,7 @@ pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
 /// The hyperbolic tangent within 4e-7. A rational approximation, from Eigen.
 #[inline(always)]
 pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
-    // Beyond it is 1 up to half a unit in the last place.
+    // Beyond this limit the result is 1 up to half a unit in the last place.
     let x = limited(x, 7.905_311);
     let square = x * x;
     let numerator = polynomial::<FMA, 7>(
@@ -141,7 +141,7 @@ pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// A dense grid over what is not constant, and the places where it is.
+    /// A dense grid over the range in which functions vary, and points outside of it.
     fn grid(limit: f32) -> impl Iterator<Item = f32> {
         let steps = 400_000;
         let dense = (-steps..=steps).map(move |step| limit * step as f32 / steps as f32);
@@ -151,7 +151,7 @@ mod tests {
         dense.chain(tiny).chain(far).chain(infinite)
     }
 
-    /// Both ways of rounding against `exact`, within an absolute and a relative error.
+    /// Checks both ways of rounding against `exact`, within an absolute and a relative error.
     fn check(
         both: [fn(f32) -> f32; 2],
         exact: fn(f64) -> f64,
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn exp_is_exact_to_two_units_in_the_last_place() {
-        // Infinity where f32 has no such number.
+        // Infinity where the value is beyond f32.
         let exact = |x: f64| f64::from(x.exp() as f32);
         check([exp::<true>, exp::<false>], exact, 110.0, [2e-45, 2.4e-7]);
     }

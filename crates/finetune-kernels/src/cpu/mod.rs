@@ -1,7 +1,7 @@
-//! The arithmetic of the CPU's bodies: functions of slices, which know nothing of Burn.
+//! The arithmetic of the CPU backend: functions of slices, which know nothing of Burn.
 //!
-//! What a function computes is the same for any number of threads; the last bits may differ between
-//! processors (a processor with fused multiply-add rounds less often).
+//! What a function computes is the same for any number of threads. The last bits may differ between
+//! processors, because one with fused multiply-add rounds less often.
 
 #[cfg(feature = "flex")]
 pub(crate) mod activation;

@@ -1,5 +1,5 @@
-//! Functions compiled once for each instruction set, of which one is chosen at run time: the
-//! workspace is compiled for any x86-64, whose vectors have 4 numbers and no fused multiply-add.
+//! Functions compiled once per instruction set, of which one version is chosen at run time: the
+//! workspace is compiled for any x86-64, whose vectors have 4 elements and no fused multiply-add.
 
 /// The instruction sets that functions are compiled for, beyond the target's own.
 #[cfg(target_arch = "x86_64")]
@@ -12,7 +12,7 @@ pub(crate) enum InstructionSet {
 
 #[cfg(target_arch = "x86_64")]
 impl InstructionSet {
-    /// What this processor has; asked once.
+    /// The best that this processor has. Detected once.
     pub(crate) fn detected() -> Self {
         use std::sync::LazyLock;
         static DETECTED: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::detect);
@@ -40,7 +40,7 @@ impl InstructionSet {
 }
 
 /// Makes a function run the best version of its body for this processor. In the body `FMA` says
-/// whether `f32::mul_add` is one instruction (elsewhere it is a call); whatever the body calls must
+/// whether `f32::mul_add` is one instruction (elsewhere it is a call). Whatever the body calls must
 /// be `#[inline(always)]` to be compiled with it.
 macro_rules! multiversion {
     (

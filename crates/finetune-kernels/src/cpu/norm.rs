@@ -1,4 +1,4 @@
-//! Layer norms, forward and backward, in one pass over memory: while a row is in the cache.
+//! Layer norms, forward and backward, in one pass over memory while a row is in the cache.
 
 use rayon::prelude::*;
 
@@ -11,10 +11,10 @@ use crate::Dropout;
 
 /// Rows that a thread takes at a time.
 pub(super) const ROWS: usize = 16;
-/// Pieces at most that the sums of columns are made of, so that adding them up stays cheap.
+/// The most pieces that the sums of columns are made of, so that adding them up stays cheap.
 const PIECES: usize = 64;
 
-/// Scale, shift and epsilon of a norm.
+/// Scale, shift, and epsilon of a norm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Norm<'a> {
     /// `[columns]`
@@ -24,7 +24,7 @@ pub(crate) struct Norm<'a> {
     pub(crate) epsilon: f32,
 }
 
-/// `norm(dropout(x) + residual)` in place of `x`.
+/// Replaces `x` by `norm(dropout(x) + residual)`.
 pub(crate) fn dropout_residual_norm(
     x: &mut [f32],
     residual: &[f32],
@@ -38,13 +38,13 @@ pub(crate) fn dropout_residual_norm(
         let rows = x.chunks_mut(columns).zip(residual.chunks(columns));
         for (row, (x, residual)) in rows.enumerate() {
             add_dropped(x, residual, piece * ROWS + row, dropout);
-            normalise_and_scale(x, norm.gamma, norm.beta, norm.epsilon);
+            normalize_and_scale(x, norm.gamma, norm.beta, norm.epsilon);
         }
     });
 }
 
-/// The same into `result`, with the normalised rows in place of `x` and what they were divided by
-/// in `deviations`, `[rows]`.
+/// Writes `norm(dropout(x) + residual)` into `result`, replaces `x` by the normalized rows, and writes
+/// what they were divided by into `deviations`, `[rows]`.
 pub(crate) fn dropout_residual_norm_keeping(
     x: &mut [f32],
     residual: &[f32],
@@ -63,7 +63,7 @@ pub(crate) fn dropout_residual_norm_keeping(
         let rows = rows.zip(result.chunks_mut(columns)).zip(deviations);
         for (row, (((x, residual), result), deviation)) in rows.enumerate() {
             add_dropped(x, residual, piece * ROWS + row, dropout);
-            *deviation = normalise(x, norm.gamma, norm.beta, norm.epsilon, result);
+            *deviation = normalize(x, norm.gamma, norm.beta, norm.epsilon, result);
         }
     });
 }
@@ -71,7 +71,7 @@ pub(crate) fn dropout_residual_norm_keeping(
 /// What the backward pass of a norm starts from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept<'a> {
-    /// The normalised rows, `[rows, columns]`.
+    /// The normalized rows, `[rows, columns]`.
     pub(crate) normal: &'a [f32],
     /// What they were divided by, `[rows]`.
     pub(crate) deviations: &'a [f32],
@@ -79,15 +79,15 @@ pub(crate) struct Kept<'a> {
     pub(crate) gamma: &'a [f32],
 }
 
-/// The gradient of what was normalised, in place of `grad`.
+/// Replaces `grad` by the gradient of what was normalized.
 pub(crate) fn gradient(kept: Kept<'_>, grad: &mut [f32]) {
     pieces(kept, grad, ROWS).for_each(|(rows, grad)| rows.gradient(grad));
 }
 
-/// The same, and the gradients of gamma and beta, one after the other.
+/// As [`gradient`]; returns the gradients of gamma and beta, one after the other.
 pub(crate) fn gradient_with_parameters(kept: Kept<'_>, grad: &mut [f32]) -> Vec<f32> {
     let (rows, columns) = (kept.deviations.len(), kept.gamma.len());
-    // Fixed by the shape, so that the order of the sums is.
+    // The shape alone decides, so that the order of the sums is fixed.
     let rows_per_piece = rows.div_ceil(PIECES).max(ROWS);
     let mut sums = vec![0.0; rows.div_ceil(rows_per_piece) * 2 * columns];
     pieces(kept, grad, rows_per_piece)
@@ -104,7 +104,7 @@ pub(crate) fn gradient_with_parameters(kept: Kept<'_>, grad: &mut [f32]) -> Vec<
     sums
 }
 
-/// Some rows at a time, and their part of `grad`.
+/// The pieces of some rows each, with their parts of `grad`.
 fn pieces<'a>(
     kept: Kept<'a>,
     grad: &'a mut [f32],
@@ -143,7 +143,7 @@ impl Kept<'_> {
     }
 }
 
-/// `dropout(x) + residual` in place of `x`, which is row `row`.
+/// Replaces `x`, which is row `row`, by `dropout(x) + residual`.
 fn add_dropped(x: &mut [f32], residual: &[f32], row: usize, dropout: Dropout) {
     if !dropout.is_none() {
         dropout.multiply((row * x.len()) as u64, x);
@@ -152,7 +152,7 @@ fn add_dropped(x: &mut [f32], residual: &[f32], row: usize, dropout: Dropout) {
 }
 
 multiversion! {
-    /// `x + y` in place of `x`.
+    /// Replaces `x` by `x + y`.
     pub(crate) fn add(x: &mut [f32], y: &[f32]) {
         for (x, y) in x.iter_mut().zip(y) {
             *x += y;
@@ -161,8 +161,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// A row's norm, in its place.
-    pub(super) fn normalise_and_scale(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
+    /// Replaces a row by its norm, scaled and shifted.
+    pub(super) fn normalize_and_scale(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
         let factor = 1.0 / centre::<FMA>(row, epsilon);
         for ((x, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
             *x = mul_add::<FMA>(*x * factor, *gamma, *beta);
@@ -171,9 +171,9 @@ multiversion! {
 }
 
 multiversion! {
-    /// A row's norm into `result`, with the normalised row in place of the row; returns what it was
-    /// divided by.
-    pub(super) fn normalise(
+    /// Writes a row's norm, scaled and shifted, into `result`, and replaces the row by the normalized
+    /// one. Returns what it was divided by.
+    pub(super) fn normalize(
         row: &mut [f32],
         gamma: &[f32],
         beta: &[f32],
@@ -191,7 +191,7 @@ multiversion! {
     }
 }
 
-/// Subtracts the mean of a row; returns its deviation.
+/// Subtracts the mean from a row, and returns the row's deviation.
 #[inline(always)]
 fn centre<const FMA: bool>(row: &mut [f32], epsilon: f32) -> f32 {
     let share = 1.0 / row.len() as f32;
@@ -201,7 +201,7 @@ fn centre<const FMA: bool>(row: &mut [f32], epsilon: f32) -> f32 {
 }
 
 multiversion! {
-    /// Adds a row's part of the gradients of gamma and beta.
+    /// Adds a row's contribution to the gradients of gamma and beta.
     fn add_row(grad: &[f32], normal: &[f32], gamma_sums: &mut [f32], beta_sums: &mut [f32]) {
         let sums = gamma_sums.iter_mut().zip(beta_sums);
         for ((gamma_sum, beta_sum), (grad, normal)) in sums.zip(grad.iter().zip(normal)) {
@@ -212,8 +212,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// With `g = grad · gamma`: `(g - mean(g) - normal · mean(g · normal)) / deviation`, in place of
-    /// `grad`.
+    /// Replaces `grad` by `(g - mean(g) - normal · mean(g · normal)) / deviation`, where
+    /// `g = grad · gamma`.
     fn row_gradient(grad: &mut [f32], normal: &[f32], gamma: &[f32], deviation: f32) {
         for (grad, gamma) in grad.iter_mut().zip(gamma) {
             *grad *= gamma;

@@ -1,4 +1,4 @@
-//! Softmax of rows and its gradient. Rows are padded to whole vectors.
+//! The softmax of rows, and its gradient. Rows are padded to whole vectors.
 
 use super::{
     math::{exp, mul_add},
@@ -6,10 +6,10 @@ use super::{
     sum::{folded, total},
 };
 
-/// Rows start at multiples of this: one vector of the largest kind.
+/// Rows start at multiples of this, one vector of the widest kind.
 pub(super) const LANES: usize = 16;
 
-/// Numbers that stay in the first cache from one loop over them to the next.
+/// Elements that stay in the L1 cache from one loop over them to the next.
 const CACHED: usize = 1 << 12;
 
 multiversion! {
@@ -25,7 +25,7 @@ multiversion! {
                     *x = (*x - largest) * scale;
                 }
             }
-            // One loop over short rows, not a loop for each.
+            // One loop over all of the rows: they may be short.
             for x in rows.iter_mut() {
                 *x = exp::<FMA>(*x);
             }
@@ -41,8 +41,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// The gradient of the scores, from a row of probabilities `p` and the gradient `g` of them:
-    /// `scale · p · (g - sum(p · g))`, in place of `g`.
+    /// The gradient of the scores from a row of probabilities `p` and their gradient `g`: replaces `g` by
+    /// `scale · p · (g - sum(p · g))`.
     pub(super) fn softmax_gradient(probabilities: &[f32], grad: &mut [f32], scale: f32) {
         let (probabilities, _) = probabilities.as_chunks::<LANES>();
         let (grad, _) = grad.as_chunks_mut::<LANES>();
@@ -63,7 +63,7 @@ multiversion! {
 
 #[inline(always)]
 fn largest(row: &[[f32; LANES]]) -> f32 {
-    // Not `max`, which is slower; a NaN gets into the exponentials anyway.
+    // `max` is slower. A NaN gets into the exponentials anyway.
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     for piece in row {

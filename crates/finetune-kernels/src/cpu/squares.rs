@@ -6,17 +6,17 @@ use super::multiversion::multiversion;
 
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
-/// Sums side by side: four vectors of the largest kind, to hide an addition's latency.
+/// Sums side by side: four vectors of the widest kind, to hide the latency of an addition.
 const LANES: usize = 32;
 
-/// Of any number of values.
+/// The sum of the squares of any number of values, by all threads.
 pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
     let sums: Vec<f64> = values.par_chunks(CHUNK).map(of_few).collect();
     sums.into_iter().sum()
 }
 
 multiversion! {
-    /// Of a few values, on one thread.
+    /// The sum of the squares of a few values, on one thread.
     pub(crate) fn of_few(values: &[f32]) -> f64 {
         let mut sums = [0.0; LANES];
         let (pieces, rest) = values.as_chunks::<LANES>();
@@ -29,7 +29,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Adds the square of each value to its own sum.
+    /// Adds the square of each value to the sum of its column.
     pub(crate) fn add_to(sums: &mut [f64], values: &[f32]) {
         add_each(sums, values);
     }

@@ -1,8 +1,8 @@
-//! Sums over a row, in an order that depends on its length alone: many side by side.
+//! Sums over a row, many side by side, in an order that depends on the row's length alone.
 
 use super::math::mul_add;
 
-/// Sums side by side: two vectors of the largest kind, to hide an addition's latency.
+/// Sums side by side: two vectors of the widest kind, to hide the latency of an addition.
 const LANES: usize = 32;
 
 /// The sum of all values.
@@ -21,7 +21,7 @@ pub(super) fn sum(values: &[f32]) -> f32 {
     total(lanes)
 }
 
-/// The sum of all products.
+/// The dot product.
 #[inline(always)]
 pub(super) fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
@@ -44,7 +44,7 @@ pub(super) fn total<const N: usize>(lanes: [f32; N]) -> f32 {
     folded(lanes, |a, b| a + b)
 }
 
-/// All lanes, a power of 2 of them, combined: halves onto each other.
+/// Combines all lanes, whose number is a power of 2, by folding halves onto each other.
 #[inline(always)]
 pub(super) fn folded<const N: usize>(
     mut lanes: [f32; N],

@@ -1,4 +1,4 @@
-//! The steps on Burn's tensors without autodiff; see [`OptimizerOps`].
+//! Optimizer steps on tensors without autodiff; see [`OptimizerOps`].
 
 use burn::{
     Tensor,
@@ -132,7 +132,7 @@ pub fn moving_average<const D: usize>(
     ))
 }
 
-/// Sum of the squares of all elements, `[1]`.
+/// The sum of the squares of all elements, `[1]`.
 pub fn square_sum<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     float(Dispatch::square_sum(tensor.into_dispatch()))
 }

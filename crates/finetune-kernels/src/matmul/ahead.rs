@@ -1,31 +1,31 @@
-//! What a task packs next is fetched while it multiplies: packing waits for memory, multiplying
-//! hardly uses it.
+//! Prefetching of what a task packs next, while it multiplies: packing waits for memory, and
+//! multiplying hardly uses it.
 
 use std::ops::Range;
 
 use super::Matrix;
 
-/// Steps of a tile for each line that is fetched.
+/// Steps of a tile per line that is prefetched.
 const STEPS: usize = 8;
-/// Numbers in a line of a cache.
+/// Elements in a cache line.
 const LINE: usize = 16;
 
-/// What a tile fetches: one line after every [`STEPS`] of its steps.
+/// What a tile prefetches: one line after every [`STEPS`] of its steps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
     start: *const f32,
-    /// Numbers from one line to the next.
+    /// Elements from one line to the next.
     stride: usize,
 }
 
 impl Ahead {
-    /// A line that is always there.
+    /// A line that is always in memory.
     const NOTHING: Self = Self {
         start: [0.0; LINE].as_ptr(),
         stride: 0,
     };
 
-    /// The line that belongs to a step; not to be read.
+    /// The line that belongs to a step. It may lie outside the matrix and must not be read.
     #[inline(always)]
     pub(super) fn line(&self, step: usize) -> *const f32 {
         self.start.wrapping_add(step / STEPS * self.stride)
@@ -37,40 +37,40 @@ pub(super) struct Lines {
     start: *const f32,
     stride: usize,
     count: usize,
-    /// Numbers of a line of the matrix.
+    /// Elements in a line of the matrix.
     length: usize,
-    /// What comes next.
+    /// The line and the element in it that come next.
     line: usize,
-    number: usize,
+    element: usize,
 }
 
 impl Lines {
-    /// Those of some rows and columns; of none, if there are none.
+    /// The lines of some rows and columns, of which there may be none.
     pub(super) fn new(matrix: Matrix<'_>, rows: Range<usize>, cols: Range<usize>) -> Self {
-        let (lines, numbers) = match matrix.transposed {
+        let (lines, elements) = match matrix.transposed {
             true => (cols, rows),
             false => (rows, cols),
         };
-        let start = lines.start * matrix.stride + numbers.start;
+        let start = lines.start * matrix.stride + elements.start;
         Self {
             start: matrix.data.as_ptr().wrapping_add(start),
             stride: matrix.stride,
             count: lines.len(),
-            length: if lines.is_empty() { 0 } else { numbers.len() },
+            length: if lines.is_empty() { 0 } else { elements.len() },
             line: 0,
-            number: 0,
+            element: 0,
         }
     }
 
-    /// What a tile of so many steps takes of them.
+    /// The lines that a tile of so many steps takes.
     pub(super) fn take(&mut self, steps: usize) -> Ahead {
-        if self.number >= self.length {
+        if self.element >= self.length {
             return Ahead::NOTHING;
         }
-        let offset = self.line * self.stride + self.number;
+        let offset = self.line * self.stride + self.element;
         self.line += steps.div_ceil(STEPS);
         if self.line >= self.count {
-            (self.line, self.number) = (0, self.number + LINE);
+            (self.line, self.element) = (0, self.element + LINE);
         }
         Ahead {
             start: self.start.wrapping_add(offset),
@@ -104,13 +104,13 @@ mod tests {
                     .map(|step| ahead.line(step).addr());
                 found.extend(taken.map(|address| (address - data.as_ptr().addr()) / 4));
             }
-            // Fifty lines are three times twenty: what lies beyond the last is fetched in vain.
-            found.retain(|number| number / stride < 60);
+            // Fifty lines do not fill three times twenty: what lies beyond the last is fetched in vain.
+            found.retain(|element| element / stride < 60);
             found.sort_unstable();
             let of_line = |line| {
                 (16..64)
                     .step_by(LINE)
-                    .map(move |number| line * stride + number)
+                    .map(move |element| line * stride + element)
             };
             assert_eq!(found, (10..60).flat_map(of_line).collect::<Vec<_>>());
             assert_eq!(lines.take(steps).stride, 0);

@@ -1,4 +1,4 @@
-//! What one task computes of a product: some rows and columns.
+//! What one task computes: some rows and columns of the result.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{Activation, cpu::activation};
 
-/// Lines of the right operand that are packed at a time; even.
+/// Lines of the right operand that are packed at a time. Must be even.
 const LINES: usize = 16;
 
-/// Memory that tasks share; each writes elements of its own.
+/// Memory that tasks share. Each writes elements of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Memory(pub(super) *mut f32);
 
@@ -22,7 +22,7 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
-/// Any part of a product.
+/// What all tasks of a multiplication have in common.
 pub(super) struct Block<'a, K: Kernel> {
     pub(super) out: Memory,
     pub(super) stride: usize,
@@ -54,9 +54,9 @@ impl<K: Kernel> Block<'_, K> {
             }
             for row in rows.clone().step_by(K::MR) {
                 let left = self.left.panel(row, row / K::MR, index, steps.start);
-                for (number, col) in cols.clone().step_by(K::NR).enumerate() {
+                for (panel, col) in cols.clone().step_by(K::NR).enumerate() {
                     let right = match self.right {
-                        Right::Plain(_) => &buffer[number * right_panel..][..right_panel],
+                        Right::Plain(_) => &buffer[panel * right_panel..][..right_panel],
                         Right::Packed(packed) => packed.panel::<K>(col / K::NR, steps.start),
                     };
                     let width = (cols.end - col).min(K::NR);
@@ -81,13 +81,13 @@ impl<K: Kernel> Block<'_, K> {
         }
         K::end();
         if self.streamed {
-            // Before anybody is told that the results are there.
+            // This must happen before another thread learns that the results are there.
             K::finish_streaming();
         }
     }
 
-    /// What is packed after the steps before `end`, as far as one can tell: more steps of these
-    /// columns, or the first of as many others.
+    /// A guess at what is packed after the steps before `end`: more steps of these columns, or the
+    /// first steps of as many other columns.
     fn next(&self, cols: &Range<usize>, end: usize) -> Lines {
         let Right::Plain(b) = self.right else {
             return Lines::new(Matrix::new(&[], 0, 0), 0..0, 0..0);
@@ -101,15 +101,15 @@ impl<K: Kernel> Block<'_, K> {
     }
 }
 
-/// What is done with the sums.
-pub(super) struct End {
+/// What is done with a block of sums.
+pub(super) struct BlockEpilogue {
     pub(super) out: Memory,
     pub(super) stride: usize,
     pub(super) activation: Option<Activation>,
     pub(super) activated: Option<Memory>,
 }
 
-impl End {
+impl BlockEpilogue {
     /// # Safety
     /// Nobody else refers to these rows and columns of the result.
     pub(super) unsafe fn run(&self, rows: Range<usize>, cols: Range<usize>) {
@@ -131,8 +131,8 @@ impl End {
     }
 }
 
-/// Packs a group of columns of one block of steps, panel after panel. Where columns lie side by side,
-/// a few lines at a time, so that each is read once from one end to the other.
+/// Packs a group of columns of one block of steps, panel after panel. Where columns lie side by side in
+/// memory this takes a few lines at a time, so that each is read once from one end to the other.
 fn pack_right<K: Kernel>(
     buffer: &mut [K::Element],
     b: Matrix<'_>,

@@ -1,4 +1,4 @@
-//! Which kernel a product runs on.
+//! The choice of a kernel for this processor.
 
 use super::{
     kernel::Kernel,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::Precision;
 
-/// The kernel that a product runs on.
+/// The kernel that a multiplication runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     #[cfg(target_arch = "x86_64")]
@@ -28,14 +28,14 @@ pub(super) enum Choice {
     PlainRounded,
 }
 
-/// What runs on a kernel.
+/// Work that runs on a kernel, whichever it is.
 pub(super) trait Work {
     type Output;
     fn run<K: Kernel>(self) -> Self::Output;
 }
 
 impl Choice {
-    /// The fastest kernel of this processor.
+    /// The fastest kernel that this processor has.
     pub(super) fn new(precision: Precision) -> Self {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         match precision {

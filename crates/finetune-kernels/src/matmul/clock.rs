@@ -1,4 +1,4 @@
-//! How long products take, all in all: what a step could not be faster than.
+//! The total time of matrix multiplications: the lower bound of a step's time.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,16 +7,16 @@ use std::{
 
 static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
 
-/// Runs a product and counts its time. Products run one after another, each on all cores, so that
-/// the sum is that of a clock on the wall.
-pub(super) fn timed(product: impl FnOnce()) {
+/// Runs a multiplication and counts its time. Multiplications run one after another, each on all cores,
+/// so the sum is wall-clock time.
+pub(super) fn timed(multiply: impl FnOnce()) {
     let begun = Instant::now();
-    product();
+    multiply();
     let nanoseconds = begun.elapsed().as_nanos() as u64;
     NANOSECONDS.fetch_add(nanoseconds, Ordering::Relaxed);
 }
 
-/// See [`time_in_products`](crate::time_in_products).
+/// See [`time_in_matmul`](crate::time_in_matmul).
 pub(crate) fn total() -> Duration {
     Duration::from_nanos(NANOSECONDS.load(Ordering::Relaxed))
 }

@@ -1,10 +1,10 @@
-//! How a product is cut: for the caches, and for the threads.
+//! How a multiplication is cut for the caches and for the threads.
 //!
-//! The left operand is packed once, panel by panel, unless the kernel can read its rows where they
-//! are. Then each task takes some of its rows and a group of columns, packs those columns of the right
-//! operand a block of steps at a time (which stay in the second cache while the rows pass through
-//! the first), and finishes its part of the result while that is in the cache. Who does a task
-//! changes no bit of it.
+//! The left operand is packed once, panel by panel, unless the kernel can read its rows in place. Then
+//! each task takes some of its rows and a group of columns, packs those columns of the right operand a
+//! block of steps at a time (which stay in the L2 cache while the rows pass through the L1 cache), and
+//! applies the epilogue to its part of the result while that is in the cache. Which thread does a task
+//! changes no bit of the result.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -13,30 +13,30 @@ use rayon::prelude::*;
 
 use super::{
     Epilogue, Matrix, Right,
-    block::{Block, End, Memory},
+    block::{Block, BlockEpilogue, Memory},
     choice::{Choice, Work},
     kernel::{Kernel, step_blocks},
     left::{LeftOperand, pack_all_left, pack_left},
 };
 use crate::{Precision, cpu::norm, memory::Piece};
 
-/// Panels of the right operand in a group: their block of steps fits into the second cache.
+/// Panels of the right operand in a group, whose block of steps fits into the L2 cache.
 const GROUP: usize = 3;
-/// Panels of the left operand in a task at most: their results fit into the second cache, where
-/// they are added to block after block.
+/// The most panels of the left operand in a task. Their results fit into the L2 cache, where block
+/// after block is added to them.
 const MOST_ROWS: usize = 40;
-/// The same where one block holds all steps, and nothing is added.
+/// The most panels of the left operand where one block holds all steps and nothing is added.
 const MOST_ROWS_ONCE: usize = 128;
-/// Panels of the left operand in a task at least, so that packing the right one is worth it.
+/// The fewest panels of the left operand in a task, so that packing the right operand pays off.
 const FEWEST_ROWS: usize = 4;
-/// Tasks that a product is cut into at least, if it is large enough.
+/// The fewest tasks that a large enough multiplication is cut into.
 const TASKS: usize = 8;
-/// The same for each thread.
+/// The fewest tasks per thread.
 const TASKS_PER_THREAD: usize = 2;
-/// Multiplications below which one thread is faster than several.
+/// The number of scalar multiplications below which one thread is faster than several.
 const SMALL: usize = 1 << 18;
 
-/// See [`product`](super::product).
+/// See [`multiply`](super::multiply).
 pub(super) fn multiply(
     out: &mut [f32],
     a: Matrix<'_>,
@@ -48,7 +48,7 @@ pub(super) fn multiply(
         Right::Plain(_) => Choice::new(precision),
         Right::Packed(packed) => packed.choice,
     };
-    choice.run(Product {
+    choice.run(Multiplication {
         out,
         a,
         b,
@@ -56,14 +56,14 @@ pub(super) fn multiply(
     });
 }
 
-struct Product<'a> {
+struct Multiplication<'a> {
     out: &'a mut [f32],
     a: Matrix<'a>,
     b: Right<'a>,
     epilogue: Epilogue<'a>,
 }
 
-impl Work for Product<'_> {
+impl Work for Multiplication<'_> {
     type Output = ();
 
     fn run<K: Kernel>(self) {
@@ -83,7 +83,7 @@ impl Work for Product<'_> {
                 .is_none_or(|x| x.len() == out.len())
         );
         if steps == 0 {
-            // No tile is computed.
+            // No tile would be computed.
             for row in out.chunks_exact_mut(cols.max(1)) {
                 if !epilogue.accumulate {
                     row.fill(0.0);
@@ -97,7 +97,7 @@ impl Work for Product<'_> {
         let is_small = rows * steps * cols <= SMALL;
         let mut memory = Piece::new(0);
         let left = match K::left_in_place(a) {
-            Some(numbers) => LeftOperand::in_place(numbers, a.stride),
+            Some(elements) => LeftOperand::in_place(elements, a.stride),
             None => LeftOperand::packed::<K>(pack_all_left::<K>(&mut memory, a, is_small), a),
         };
         let is_final = blocks == 1 && !epilogue.accumulate && epilogue.activation.is_none();
@@ -111,7 +111,7 @@ impl Work for Product<'_> {
             accumulate: epilogue.accumulate,
             streamed: epilogue.streamed && is_final,
         };
-        let end = End {
+        let block_epilogue = BlockEpilogue {
             out: Memory(out.as_mut_ptr()),
             stride: cols,
             activation: epilogue.activation,
@@ -120,15 +120,15 @@ impl Work for Product<'_> {
         let run = |(rows, cols): (Range<usize>, Range<usize>)| {
             let count = GROUP * K::NR * K::KC * size_of::<K::Element>();
             let mut memory = Piece::new(count.div_ceil(size_of::<f32>()));
-            // SAFETY: no two tasks have an element of the result in common, and nothing else
-            // refers to it until all are done.
+            // SAFETY: no two tasks have an element of the result in common, and nothing else refers to
+            // the result until all are done.
             unsafe {
                 block.run(
                     rows.clone(),
                     cols.clone(),
                     cast_slice_mut(memory.as_mut_slice()),
                 );
-                end.run(rows, cols);
+                block_epilogue.run(rows, cols);
             }
         };
         let tasks = tasks::<K>(rows, cols, blocks);
@@ -139,12 +139,12 @@ impl Work for Product<'_> {
     }
 }
 
-/// Rows and columns of each task. Those of the same rows follow each other, so that a thread mostly
-/// reads what it wrote in the product before, and not what the other cores' caches hold.
+/// The rows and columns of each task. Tasks of the same rows follow each other, so that a thread mostly
+/// reads what it wrote in the multiplication before, and not what the other cores' caches hold.
 fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
     let groups = cols.div_ceil(GROUP * K::NR);
-    // How rows and columns are cut changes no sum's order.
+    // How rows and columns are cut changes the order of no sum.
     let wanted = TASKS.max(TASKS_PER_THREAD * rayon::current_num_threads());
     let wanted = wanted.div_ceil(groups.max(1));
     let most_rows = if blocks > 1 {
@@ -165,8 +165,8 @@ fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize
         .collect()
 }
 
-/// `out = a · b`, or `out += a · b`, for small matrices: on this thread, with memory that the thread
-/// keeps. Rows of `out` start `stride` apart.
+/// `out = a · b`, or `out += a · b`, for small matrices, on this thread and with memory that the thread
+/// keeps. Rows of `out` start `stride` elements apart.
 pub(crate) fn multiply_here(
     out: &mut [f32],
     stride: usize,
@@ -177,7 +177,7 @@ pub(crate) fn multiply_here(
 ) {
     assert!(b.rows == a.cols && b.cols <= stride);
     assert!(a.rows == 0 || (a.rows - 1) * stride + b.cols <= out.len());
-    Choice::new(precision).run(SmallProduct {
+    Choice::new(precision).run(SmallMultiplication {
         out,
         stride,
         a,
@@ -186,7 +186,7 @@ pub(crate) fn multiply_here(
     });
 }
 
-struct SmallProduct<'a> {
+struct SmallMultiplication<'a> {
     out: &'a mut [f32],
     stride: usize,
     a: Matrix<'a>,
@@ -195,11 +195,11 @@ struct SmallProduct<'a> {
 }
 
 thread_local! {
-    /// Packed operands of small products.
+    /// Packed operands of small multiplications.
     static PACKED: RefCell<Piece> = RefCell::new(Piece::new(0));
 }
 
-impl Work for SmallProduct<'_> {
+impl Work for SmallMultiplication<'_> {
     type Output = ();
 
     fn run<K: Kernel>(self) {
@@ -231,7 +231,7 @@ impl Work for SmallProduct<'_> {
                 out: Memory(self.out.as_mut_ptr()),
                 stride: self.stride,
                 left: match in_place {
-                    Some(numbers) => LeftOperand::in_place(numbers, self.a.stride),
+                    Some(elements) => LeftOperand::in_place(elements, self.a.stride),
                     None => LeftOperand::packed::<K>(left, self.a),
                 },
                 rows: self.a.rows,
@@ -249,7 +249,7 @@ impl Work for SmallProduct<'_> {
     }
 }
 
-/// [`product`] on a kernel of the caller's choice.
+/// [`multiply`] on a kernel of the caller's choice.
 #[cfg(test)]
 pub(super) fn run_on(
     choice: Choice,
@@ -258,7 +258,7 @@ pub(super) fn run_on(
     b: Right<'_>,
     epilogue: Epilogue<'_>,
 ) {
-    choice.run(Product {
+    choice.run(Multiplication {
         out,
         a,
         b,

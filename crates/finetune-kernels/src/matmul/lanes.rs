@@ -1,6 +1,5 @@
-//! Tiles of 6 × 16 in plain Rust, which the compiler vectorises for the instruction set of the
-//! function that it is inlined into: AVX2, or what every processor of the architecture has (SSE2,
-//! NEON).
+//! Tiles of 6 × 16 in plain Rust, which the compiler vectorizes for the instruction set of the function
+//! that it is inlined into: AVX2, or what every processor of the architecture has (SSE2, NEON).
 
 use std::marker::PhantomData;
 
@@ -16,8 +15,8 @@ const MR: usize = 6;
 const NR: usize = 16;
 const KC: usize = 384;
 
-/// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded
-/// to bf16 first: what [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) computes, up to the order of sums.
+/// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded to
+/// bf16 first, which gives what [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) computes up to the order of sums.
 pub(crate) struct Lanes<S, const ROUND: bool>(PhantomData<S>);
 
 /// An instruction set for which [`multiply`] is compiled.
@@ -32,7 +31,7 @@ pub(crate) trait InstructionSet: 'static {
     );
 }
 
-/// What every processor has.
+/// The instruction set that every processor has.
 pub(crate) struct Plain;
 
 impl InstructionSet for Plain {
@@ -42,7 +41,7 @@ impl InstructionSet for Plain {
         steps: usize,
         tile: &Tile<'_>,
     ) {
-        // Where the architecture has no fused multiplication, Rust's is a slow function.
+        // Without a fused multiply-add instruction, Rust's `mul_add` is a slow function.
         const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
         // SAFETY: the caller's promise.
         unsafe { multiply::<R, FUSED>(left, right, steps, tile) }
@@ -122,8 +121,8 @@ impl<S: InstructionSet, const ROUND: bool> Kernel for Lanes<S, ROUND> {
         for (index, target) in panel.chunks_exact_mut(NR).take(steps).enumerate() {
             target.fill(0.0);
             for (lane, target) in target.iter_mut().enumerate().take(cols) {
-                let number = b.data[(col + lane) * b.stride + step + index];
-                *target = if ROUND { rounded(number) } else { number };
+                let value = b.data[(col + lane) * b.stride + step + index];
+                *target = if ROUND { rounded(value) } else { value };
             }
         }
     }
@@ -154,16 +153,16 @@ fn copy<const ROUND: bool>(target: &mut [f32], source: &[f32]) {
     }
 }
 
-/// The nearest bf16, halves to even; NaN stays NaN, and what is too small for a normal number is 0,
-/// as the processor's instructions have it.
-pub(super) fn rounded(number: f32) -> f32 {
-    if number.is_nan() {
-        return number;
+/// The nearest bf16, ties to even. As with the processor's instructions, NaN stays NaN and subnormal
+/// values become 0.
+pub(super) fn rounded(value: f32) -> f32 {
+    if value.is_nan() {
+        return value;
     }
-    if number.is_subnormal() {
-        return 0.0 * number;
+    if value.is_subnormal() {
+        return 0.0 * value;
     }
-    let bits = number.to_bits();
+    let bits = value.to_bits();
     f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
 }
 
@@ -188,11 +187,11 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
     for (step, right) in right.as_chunks::<NR>().0.iter().take(steps).enumerate() {
         pack::fetch_far(tile.ahead.line(step));
         for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: by the assertion, which checks the last one: checking each took longer than
-            // the multiplications.
+            // SAFETY: the assertion has checked the last element. Checking each one took longer than the
+            // multiplications.
             let left = unsafe {
                 *left
-                    .numbers
+                    .elements
                     .get_unchecked(row * row_stride + step * step_stride)
             };
             for (sum, &right) in sums.iter_mut().zip(right) {
@@ -210,7 +209,7 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
         match <&mut [f32; NR]>::try_from(&mut *target) {
             Ok(target) => write(target, sums, tile.accumulate),
             Err(_) => {
-                // Not the sums, which then could not stay in registers while they grow.
+                // A copy of a line, because sums that are indexed could not stay in registers.
                 let mut line = [0.0; NR];
                 line[..tile.cols].copy_from_slice(target);
                 write(&mut line, sums, tile.accumulate);

@@ -1,4 +1,4 @@
-//! The left operand: in panels, or where it was.
+//! The left operand: packed into panels, or read in place.
 
 use bytemuck::cast_slice_mut;
 use rayon::prelude::*;
@@ -9,21 +9,21 @@ use super::{
 };
 use crate::memory::Piece;
 
-/// Where the left operand is.
+/// Where the left operand lies.
 #[derive(Clone, Copy)]
 pub(super) struct LeftOperand<'a, E> {
-    numbers: &'a [E],
-    /// From row to row; in panels, from row to row or from step to step of one.
+    elements: &'a [E],
+    /// Elements from row to row, or in transposed panels from step to step.
     stride: usize,
-    /// From panel to panel and from block of steps to block of steps, if it is packed.
+    /// Elements from panel to panel and from block of steps to block of steps, if it is packed.
     panels: Option<[usize; 2]>,
     transposed: bool,
 }
 
 impl<'a, E> LeftOperand<'a, E> {
-    pub(super) fn in_place(numbers: &'a [E], stride: usize) -> Self {
+    pub(super) fn in_place(elements: &'a [E], stride: usize) -> Self {
         Self {
-            numbers,
+            elements,
             stride,
             panels: None,
             transposed: false,
@@ -31,17 +31,17 @@ impl<'a, E> LeftOperand<'a, E> {
     }
 
     /// What [`pack_left`] made of `a`.
-    pub(super) fn packed<K: Kernel<Element = E>>(numbers: &'a [E], a: Matrix<'_>) -> Self {
+    pub(super) fn packed<K: Kernel<Element = E>>(elements: &'a [E], a: Matrix<'_>) -> Self {
         let block = K::MR * K::KC;
         Self {
-            numbers,
+            elements,
             stride: if a.transposed { K::MR } else { K::KC },
             panels: Some([step_blocks::<K>(a.cols).len() * block, block]),
             transposed: a.transposed,
         }
     }
 
-    /// The panel of the rows from `row` on, from the first step of a block on.
+    /// The panel of the rows from `row` on, starting at the first step of a block.
     pub(super) fn panel(
         &self,
         row: usize,
@@ -49,25 +49,25 @@ impl<'a, E> LeftOperand<'a, E> {
         block: usize,
         first_step: usize,
     ) -> Left<'a, E> {
-        let numbers = match self.panels {
-            Some([panels, blocks]) => &self.numbers[panel * panels + block * blocks..][..blocks],
-            None => &self.numbers[row * self.stride + first_step..],
+        let elements = match self.panels {
+            Some([panels, blocks]) => &self.elements[panel * panels + block * blocks..][..blocks],
+            None => &self.elements[row * self.stride + first_step..],
         };
         Left {
-            numbers,
+            elements,
             stride: self.stride,
             transposed: self.transposed,
         }
     }
 }
 
-/// Packs the left operand into memory that is taken for it.
+/// Packs the whole left operand into new memory.
 pub(super) fn pack_all_left<'a, K: Kernel>(
     memory: &'a mut Piece,
     a: Matrix<'_>,
     is_small: bool,
 ) -> &'a [K::Element] {
-    // With no steps there is nothing to pack, and chunks cannot be of length 0.
+    // Without steps there is nothing to pack, and chunks cannot have length 0.
     let length = (step_blocks::<K>(a.cols).len() * K::MR * K::KC).max(1);
     let count = a.rows.div_ceil(K::MR) * length;
     *memory = Piece::new((count * size_of::<K::Element>()).div_ceil(size_of::<f32>()));

@@ -1,9 +1,10 @@
-//! Matrix products of f32 matrices, in f32 or with operands rounded to bf16.
+//! Multiplication of f32 matrices, in f32 or with operands rounded to bf16.
 //!
-//! `driver.rs` cuts a product into tasks and shares them among threads, `block.rs` computes one, tile
-//! by tile, from packed operands (`left.rs`, `packed.rs`) and fetches what comes next (`ahead.rs`);
-//! `avx512.rs`, `bf16.rs`, `amx.rs` and `lanes.rs` multiply one tile on the processors that they are named
-//! for. Each element's sum has an order that depends on the shapes alone, not on the threads.
+//! `driver.rs` cuts a multiplication into tasks and shares them among threads. `block.rs` computes one
+//! task, tile by tile, from packed operands (`left.rs`, `packed.rs`), and prefetches what comes next
+//! (`ahead.rs`). `lanes.rs` multiplies one tile on any processor, and the files of `x86/` on the
+//! processors that they are named for. The order of each element's sum depends on the shapes alone, not
+//! on the threads.
 
 mod ahead;
 mod block;
@@ -32,10 +33,10 @@ pub(crate) fn bf16_is_fast() -> bool {
     x86::amx::Amx::is_available() || x86::bf16::Avx512Bf16::is_fast()
 }
 
-/// A matrix in memory.
+/// A matrix in memory, which it borrows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix<'a> {
-    /// Element (r, c) is `data[r · stride + c]`, or `data[c · stride + r]` if transposed.
+    /// The elements; (r, c) is `data[r · stride + c]`, or `data[c · stride + r]` if transposed.
     pub data: &'a [f32],
     pub rows: usize,
     pub cols: usize,
@@ -44,12 +45,12 @@ pub(crate) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Row after row, without gaps.
+    /// A matrix in row order without gaps.
     pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         Self::strided(data, rows, cols, cols)
     }
 
-    /// Row after row, each `stride` after the one before.
+    /// A matrix in row order whose rows start `stride` elements apart.
     pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
         let matrix = Self {
             data,
@@ -62,7 +63,7 @@ impl<'a> Matrix<'a> {
         matrix
     }
 
-    /// Rows as columns; nothing moves.
+    /// The transpose. Nothing moves in memory.
     pub(crate) fn transpose(self) -> Self {
         Self {
             rows: self.cols,
@@ -72,8 +73,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The memory from a part's first element on, for kernels that read it through pointers. Panics
-    /// unless all of the part is there: `rows` from `row` on, of `cols` from `col` on, none of them 0.
+    /// The memory from the first element of a part on, for kernels that read it through pointers: the
+    /// part has `rows` rows from `row` and `cols` columns from `col`, neither of them 0.
+    ///
+    /// # Panics
+    /// If not all of the part is in memory.
     #[cfg(target_arch = "x86_64")]
     fn part(self, [row, rows]: [usize; 2], [col, cols]: [usize; 2]) -> &'a [f32] {
         let (start, lines, length) = match self.transposed {
@@ -85,7 +89,7 @@ impl<'a> Matrix<'a> {
         memory
     }
 
-    /// Kernels read through pointers what this allows.
+    /// Panics if not all of the matrix is in memory: kernels read it through pointers.
     fn check(&self) {
         let (lines, length) = match self.transposed {
             true => (self.cols, self.rows),
@@ -103,12 +107,12 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The right operand of a product.
+/// The right operand of a multiplication.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Right<'a> {
-    /// Packed for this product alone.
+    /// To be packed for this multiplication alone.
     Plain(Matrix<'a>),
-    /// Packed before.
+    /// Packed in advance.
     Packed(&'a PackedMatrix),
 }
 
@@ -128,22 +132,23 @@ impl Right<'_> {
     }
 }
 
-/// What is done with a product while it is in the cache.
+/// What is done with the result while it is in the cache.
 #[derive(Debug, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// Added to what the memory holds, instead of written over it.
+    /// Whether the result is added to what the memory holds instead of replacing it.
     pub accumulate: bool,
-    /// Added to each row.
+    /// Added to each row of the result.
     pub bias: Option<&'a [f32]>,
-    /// Applied to each element.
+    /// Applied to each element of the result.
     pub activation: Option<Activation>,
-    /// Where the activation's results go; without it they replace what entered.
+    /// Where the activation's results go. Without it they replace their inputs.
     pub activated: Option<&'a mut [f32]>,
-    /// Written past the caches where that is possible: for what is large and read much later.
+    /// Whether the result is written past the caches where that is possible, because it is large and
+    /// read much later.
     pub streamed: bool,
 }
 
-/// `out = a · b`, finished; `out` has no gaps between rows.
+/// `out = a · b`, followed by the epilogue. `out` has no gaps between rows.
 pub(crate) fn multiply(
     out: &mut [f32],
     a: Matrix<'_>,

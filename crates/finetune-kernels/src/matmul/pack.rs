@@ -1,13 +1,13 @@
-//! Packing of f32 operands whose numbers keep their order, which is that of a panel.
+//! Packing of f32 operands whose elements already lie in the order of a panel.
 
 use super::Matrix;
 
-/// Lines of a matrix that are fetched ahead while packing across them: the processor's own
-/// prefetching stops at the end of a page.
+/// Lines of a matrix that are prefetched while packing across them: the processor's own prefetching
+/// stops at the end of a page.
 pub(super) const LINES_AHEAD: usize = 16;
 
 /// See [`Kernel::pack_left`](super::kernel::Kernel::pack_left), with steps of 1. `copy` is given as
-/// many numbers to write as to read.
+/// many elements to write as to read.
 pub(super) fn left<const MR: usize, const KC: usize>(
     panel: &mut [f32],
     a: Matrix<'_>,
@@ -28,8 +28,8 @@ pub(super) fn left<const MR: usize, const KC: usize>(
     }
 }
 
-/// Whether the rows of a matrix can be read where they are: they must not all be in the same places
-/// of a cache.
+/// Whether the rows of a matrix can be read in place: they must not all map to the same sets of a
+/// cache.
 pub(super) fn is_in_place(a: Matrix<'_>) -> bool {
     const PAGE: usize = 1024;
     !a.transposed && !a.stride.is_multiple_of(PAGE)
@@ -46,8 +46,8 @@ pub(super) fn right_rows<const NR: usize>(
 ) {
     for (index, target) in panel.chunks_exact_mut(NR).take(steps).enumerate() {
         let start = (step + index) * b.stride + col;
-        for number in (0..NR).step_by(16) {
-            let line = b.data.as_ptr().wrapping_add(start + number);
+        for element in (0..NR).step_by(16) {
+            let line = b.data.as_ptr().wrapping_add(start + element);
             fetch(line.wrapping_add(LINES_AHEAD * b.stride));
         }
         let source = &b.data[start..][..cols];
@@ -56,25 +56,25 @@ pub(super) fn right_rows<const NR: usize>(
     }
 }
 
-/// Fetches a cache line into the first cache. What is not there is not fetched.
+/// Prefetches a cache line into the L1 cache. An address outside the memory does no harm.
 #[inline(always)]
 pub(super) fn fetch(line: *const f32) {
     fetch_into::<false>(line);
 }
 
-/// The same into the second cache.
+/// Prefetches a cache line into the L2 cache.
 #[inline(always)]
 pub(super) fn fetch_far(line: *const f32) {
     fetch_into::<true>(line);
 }
 
 #[inline(always)]
-fn fetch_into<const SECOND: bool>(line: *const f32) {
+fn fetch_into<const L2: bool>(line: *const f32) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: every x86-64 processor has the instruction, which reads nothing.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
-        match SECOND {
+        match L2 {
             true => _mm_prefetch::<_MM_HINT_T1>(line.cast()),
             false => _mm_prefetch::<_MM_HINT_T0>(line.cast()),
         }
@@ -83,7 +83,7 @@ fn fetch_into<const SECOND: bool>(line: *const f32) {
     let _ = line;
 }
 
-/// Copies to the start of a line of `N` numbers. A full one has a length that the compiler knows.
+/// Copies to the start of a line of `N` elements. The compiler knows the length of a full one.
 fn line<const N: usize>(target: &mut [f32], source: &[f32], copy: &impl Fn(&mut [f32], &[f32])) {
     match <&[f32; N]>::try_from(source) {
         Ok(source) => copy(&mut target[..N], source),

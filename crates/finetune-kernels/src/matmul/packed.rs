@@ -1,3 +1,5 @@
+//! Right operands that are packed in advance.
+
 use bytemuck::{cast_slice, cast_slice_mut};
 use rayon::prelude::*;
 
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{Precision, memory::Piece};
 
-/// A right operand in the form that a kernel reads, for one that is used many times.
+/// A right operand in the form that a kernel reads, to be used many times.
 #[derive(Debug)]
 pub(crate) struct PackedMatrix {
     pub(super) rows: usize,
@@ -18,13 +20,13 @@ pub(crate) struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// Packs for products in `precision` on this processor.
+    /// Packs a matrix for multiplications in `precision` on this processor.
     pub(crate) fn new(matrix: Matrix<'_>, precision: Precision) -> Self {
         let choice = Choice::new(precision);
         choice.run(Pack(matrix, choice))
     }
 
-    /// The panel of these columns, `[rows, NR]`, block of steps after block of steps.
+    /// A panel of columns, `[rows, NR]` in blocks of steps, from the step `first_step` on.
     pub(super) fn panel<K: Kernel>(&self, panel: usize, first_step: usize) -> &[K::Element] {
         let all: &[K::Element] = cast_slice(self.memory.as_slice());
         let length = panel_length::<K>(self.rows);
@@ -32,7 +34,7 @@ impl PackedMatrix {
     }
 }
 
-/// Numbers in a panel of all steps.
+/// Elements in a panel of all steps.
 fn panel_length<K: Kernel>(steps: usize) -> usize {
     let blocks = step_blocks::<K>(steps);
     let padded = blocks.map(|block| block.len().next_multiple_of(K::PAD));

@@ -10,7 +10,7 @@ use crate::{Activation, Precision, Stream, memory::Piece, random};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
-/// The kernels that this processor has, and what they round their operands to.
+/// The kernels that this processor has, and the precision that they round their operands to.
 fn kernels() -> Vec<(Choice, Precision)> {
     #[cfg_attr(any(not(target_arch = "x86_64"), miri), expect(unused_mut))]
     let mut kernels = vec![
@@ -40,11 +40,11 @@ fn kernels() -> Vec<(Choice, Precision)> {
     kernels
 }
 
-fn numbers(stream: u32, len: usize) -> Vec<f32> {
+fn elements(stream: u32, len: usize) -> Vec<f32> {
     random::normal(5, Stream(stream), len, 1.0)
 }
 
-/// Memory with `gap` numbers between lines that must not be read, and the matrix in it.
+/// Memory with `gap` elements between lines that must not be read, and the matrix in it.
 struct Operand {
     data: Vec<f32>,
     rows: usize,
@@ -61,10 +61,10 @@ impl Operand {
             (rows, cols)
         };
         let stride = length + gap;
-        let mut data = numbers(stream, lines * stride);
-        for (index, number) in data.iter_mut().enumerate() {
+        let mut data = elements(stream, lines * stride);
+        for (index, value) in data.iter_mut().enumerate() {
             if index % stride >= length {
-                *number = f32::NAN;
+                *value = f32::NAN;
             }
         }
         Self {
@@ -111,7 +111,7 @@ fn expected(a: &Operand, b: &Operand, precision: Precision) -> Vec<f64> {
 }
 
 fn check(found: &[f32], expected: &[f64], steps: usize) {
-    // Sums of `steps` products of numbers near 1.
+    // Sums of `steps` products of values near 1.
     let tolerance = 2e-6 * (steps as f64).max(1.0);
     for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         assert!(
@@ -121,8 +121,8 @@ fn check(found: &[f32], expected: &[f64], steps: usize) {
     }
 }
 
-/// Around the borders of panels, groups of panels and blocks of steps. Few under Miri, which takes
-/// minutes for a million multiplications.
+/// Shapes around the bounds of panels, groups of panels, and blocks of steps. Small under Miri, which
+/// takes minutes for a million multiplications.
 fn sides() -> impl Strategy<Value = [usize; 3]> {
     let side = || match cfg!(miri) {
         true => prop_oneof![1usize..10, 45usize..50],
@@ -147,7 +147,7 @@ proptest! {
     ) {
         let a = Operand::new(0, rows, steps, left, gap);
         let b = Operand::new(1, steps, cols, right, gap);
-        let bias = numbers(2, cols);
+        let bias = elements(2, cols);
         for (choice, precision) in kernels() {
             let mut sums = expected(&a, &b, precision);
             let mut out = vec![f32::NAN; rows * cols];
@@ -173,7 +173,7 @@ proptest! {
     ) {
         let a = Operand::new(0, rows, steps, false, 0);
         let b = Operand::new(1, steps, cols, false, 0);
-        let bias = numbers(2, cols);
+        let bias = elements(2, cols);
         for (choice, _) in kernels() {
             let multiply = |a, rows| {
                 let mut out = vec![0.5; rows * cols];
@@ -209,10 +209,10 @@ proptest! {
     }
 
     #[test]
-    fn a_product_is_finished([rows, steps, cols] in sides(), kept in any::<bool>()) {
+    fn the_epilogue_is_applied([rows, steps, cols] in sides(), kept in any::<bool>()) {
         let a = Operand::new(0, rows, steps, false, 0);
         let b = Operand::new(1, steps, cols, false, 0);
-        let bias = numbers(2, cols);
+        let bias = elements(2, cols);
         let mut sums = expected(&a, &b, Precision::F32);
         for row in sums.chunks_mut(cols) {
             row.iter_mut().zip(&bias).for_each(|(sum, &bias)| *sum += f64::from(bias));
@@ -271,7 +271,7 @@ proptest! {
     }
 
     #[test]
-    fn a_small_product_gives_the_same_bits(
+    fn a_small_multiplication_gives_the_same_bits(
         [rows, steps, cols] in [1usize..60, 1usize..130, 1usize..60],
         [left, right, accumulate] in any::<[bool; 3]>(),
         gap in 0usize..3,
@@ -327,7 +327,7 @@ fn no_steps_are_a_sum_of_zero() {
 
 #[test]
 fn bf16_rounds_to_nearest_even() {
-    for (number, expected) in [
+    for (value, expected) in [
         (1.0, 1.0),
         (1.003_906_2, 1.0),
         (1.003_906_4, 1.007_812_5),
@@ -335,8 +335,8 @@ fn bf16_rounds_to_nearest_even() {
         (f32::INFINITY, f32::INFINITY),
         (f32::MAX, f32::INFINITY),
     ] {
-        assert_eq!(rounded(number), expected);
-        assert_eq!(rounded(-number), -expected);
+        assert_eq!(rounded(value), expected);
+        assert_eq!(rounded(-value), -expected);
     }
     assert!(rounded(f32::NAN).is_nan());
 }

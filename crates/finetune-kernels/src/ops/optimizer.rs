@@ -1,7 +1,7 @@
-//! The boundary for optimizer steps: plain tensors in, new plain tensors out.
+//! The boundary for optimizer steps, which take plain tensors and return new plain tensors.
 //!
-//! A tensor that nobody else holds may be overwritten with the result; one that is shared (a
-//! snapshot for a checkpoint, a weight average) is not.
+//! A tensor that nobody else holds may be overwritten with the result. One that is shared (a snapshot
+//! for a checkpoint, a weight average) is not.
 
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 
@@ -15,8 +15,8 @@ use crate::backends::portable;
     Cube: cfg(feature = "cuda")
 )]
 pub trait OptimizerOps: Backend {
-    /// One step of `torch.optim.AdamW` or `torch.optim.Adam`; returns the new parameter, first and
-    /// second moment. All tensors have one shape.
+    /// One step of `torch.optim.AdamW` or `torch.optim.Adam`; returns the new parameter,
+    /// first moment, and second moment. All tensors have one shape.
     fn adam_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -27,8 +27,8 @@ pub trait OptimizerOps: Backend {
         portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
     }
 
-    /// [`adam_step`](Self::adam_step) of a table whose gradient is zero but for some rows: `gradient`
-    /// is `[used, columns]`, the others `[rows · columns]` row after row.
+    /// [`adam_step`](Self::adam_step) for a table whose gradient is zero except in some rows: `gradient`
+    /// is `[used, columns]`, and the other tensors are `[rows · columns]` in row order.
     fn adam_rows_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -41,7 +41,7 @@ pub trait OptimizerOps: Backend {
         portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
     }
 
-    /// `[length]` zeros like `like`, without memory until they are written, where that can be.
+    /// `[length]` zeros like `like`, which take no memory until they are written where that is possible.
     fn zeros(length: usize, like: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_zeros([length].into(), &like.device(), like.dtype().into())
     }
@@ -55,8 +55,8 @@ pub trait OptimizerOps: Backend {
         portable::sgd_step::<Self>(parameter, gradient, step)
     }
 
-    /// One step of `torch.optim.SGD` with momentum; returns the new parameter and buffer. A buffer
-    /// of zeros is that before the first step.
+    /// One step of `torch.optim.SGD` with momentum; returns the new parameter and buffer. The
+    /// buffer is zero before the first step.
     fn sgd_momentum_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -76,9 +76,9 @@ pub trait OptimizerOps: Backend {
         portable::adafactor_update::<Self>(gradient, moment, step)
     }
 
-    /// The same for a gradient `[rows, columns]`, whose second moment is held as its means over the
-    /// columns, `[rows]`, and over the rows, `[columns]`. Returns the update and both means. The
-    /// update of a transposed gradient is the transposed update.
+    /// [`adafactor_update`](Self::adafactor_update) for a gradient `[rows, columns]` whose second moment is
+    /// held as its means over the columns, `[rows]`, and over the rows, `[columns]`. Returns the update
+    /// and both means. The update of a transposed gradient is the transposed update.
     fn adafactor_factored_update(
         gradient: FloatTensor<Self>,
         row_moment: FloatTensor<Self>,
@@ -98,7 +98,7 @@ pub trait OptimizerOps: Backend {
         portable::moving_average::<Self>(average, value, decay)
     }
 
-    /// Sum of the squares of all elements, `[1]`.
+    /// The sum of the squares of all elements, `[1]`.
     fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         portable::square_sum::<Self>(tensor)
     }

@@ -1,4 +1,4 @@
-//! The numbers of one optimizer step that are the same for all elements of a tensor.
+//! Settings of one optimizer step, the same for all elements of a tensor.
 
 /// One step of Adam or AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,9 +15,9 @@ pub struct AdamStep {
     pub weight_decay: f64,
     /// Whether the decay acts on the parameter itself (AdamW) or is added to the gradient (Adam).
     pub decoupled_weight_decay: bool,
-    /// Number of this step, from 1, for the bias correction.
+    /// Number of this step, counted from 1, for the bias correction.
     pub step: u64,
-    /// What the gradient is multiplied with first (global-norm clipping).
+    /// Factor that the gradient is multiplied by first (global-norm clipping).
     pub gradient_scale: f64,
 }
 
@@ -32,7 +32,7 @@ impl AdamStep {
         1.0 - self.beta_2.powf(self.step as f64)
     }
 
-    /// What AdamW multiplies the parameter with first.
+    /// Factor that AdamW multiplies the parameter by first.
     pub(crate) fn decay_factor(&self) -> f64 {
         match self.decoupled_weight_decay {
             true => 1.0 - self.learning_rate * self.weight_decay,
@@ -40,7 +40,7 @@ impl AdamStep {
         }
     }
 
-    /// The share of the parameter that Adam adds to the gradient.
+    /// Share of the parameter that Adam adds to the gradient.
     pub(crate) fn coupled_decay(&self) -> f64 {
         match self.decoupled_weight_decay {
             true => 0.0,
@@ -54,27 +54,27 @@ impl AdamStep {
 pub struct SgdStep {
     /// Learning rate of this step.
     pub learning_rate: f64,
-    /// What of the momentum buffer stays.
+    /// Share of the momentum buffer that is kept.
     pub momentum: f64,
     /// Whether the step looks ahead along the momentum.
     pub nesterov: bool,
-    /// The share of the parameter that is added to the gradient.
+    /// Share of the parameter that is added to the gradient.
     pub weight_decay: f64,
-    /// What the gradient is multiplied with first (global-norm clipping).
+    /// Factor that the gradient is multiplied by first (global-norm clipping).
     pub gradient_scale: f64,
 }
 
 /// One step of Adafactor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdafactorStep {
-    /// Learning rate of this step, with the parameter's scale in it.
+    /// Learning rate of this step, which includes the parameter's scale.
     pub learning_rate: f64,
     /// Decay rate of the second moment in this step.
     pub beta_2: f64,
     /// Added to the squared gradient.
     pub epsilon: f64,
-    /// The root mean square above which an update is scaled down.
+    /// Root mean square above which an update is scaled down.
     pub clip_threshold: f64,
-    /// What the gradient is multiplied with first (global-norm clipping).
+    /// Factor that the gradient is multiplied by first (global-norm clipping).
     pub gradient_scale: f64,
 }

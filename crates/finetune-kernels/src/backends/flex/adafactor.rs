@@ -8,12 +8,12 @@ use crate::{
     cpu::{adafactor, squares},
 };
 
-/// Elements of the rows that a thread sums columns over at a time: larger than `CHUNK`, since each
-/// piece has a sum per column.
+/// Elements of the rows that a thread sums columns over at a time. More than `CHUNK`, because each piece
+/// has a sum per column.
 const ROW_CHUNK: usize = 1 << 17;
 
-/// See [`OptimizerOps::adafactor_update`](crate::ops::OptimizerOps::adafactor_update). The update takes
-/// the gradient's memory.
+/// See [`OptimizerOps::adafactor_update`](crate::ops::OptimizerOps::adafactor_update). The update
+/// takes the gradient's memory.
 pub(crate) fn adafactor_update(
     mut gradient: FloatTensor<Flex>,
     mut moment: FloatTensor<Flex>,

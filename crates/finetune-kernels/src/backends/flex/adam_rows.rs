@@ -1,4 +1,4 @@
-//! Adam for a table of which a step uses few rows.
+//! Adam for a table of which a step uses only a few rows.
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
@@ -27,7 +27,7 @@ pub(crate) fn adam_rows_step(
         let gradient = portable::whole_gradient::<Flex>(gradient, &parameter, &rows.used);
         return adam_step(parameter, gradient, moment_1, moment_2, step);
     }
-    let (numbers, decay) = (step.into(), step.decay_factor() as f32);
+    let (settings, decay) = (step.into(), step.decay_factor() as f32);
     let none = vec![0.0; columns];
     let gradients = values(&gradient);
     let gradient_of = |row: usize| match rows.used.binary_search(&(row as u32)) {
@@ -46,7 +46,7 @@ pub(crate) fn adam_rows_step(
             for (index, (line, (moment_1, moment_2))) in lines.zip(moments).enumerate() {
                 let row = chunk * ROWS + index;
                 if rows.ever_used[row] {
-                    adam::step(numbers, line, gradient_of(row), moment_1, moment_2);
+                    adam::step(settings, line, gradient_of(row), moment_1, moment_2);
                 } else if decay != 1.0 {
                     line.iter_mut().for_each(|p| *p *= decay);
                 }
@@ -55,8 +55,8 @@ pub(crate) fn adam_rows_step(
     (parameter, moment_1, moment_2)
 }
 
-/// See [`OptimizerOps::zeros`](crate::ops::OptimizerOps::zeros). The system gives zeros their memory when
-/// they are written; Burn's own zeros are copied.
+/// See [`OptimizerOps::zeros`](crate::ops::OptimizerOps::zeros). The system provides the zeros' memory
+/// when they are written; Burn's own zeros are copied.
 pub(crate) fn zeros(length: usize) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(TensorData::new(vec![0.0f32; length], [length]))
 }

@@ -1,8 +1,9 @@
-//! Bodies for Burn's CPU backend that replace portable ones.
+//! Bodies for Burn's CPU backend that replace the portable ones.
 //!
-//! They make one pass over memory (the portable ones make up to ten, with a temporary each), write
-//! in place where a tensor is not shared, and cut the work into pieces that depend on the shapes
-//! alone: sums are the same bits for any number of threads.
+//! They make one pass over memory (the portable ones make up to ten, with a temporary each), write in
+//! place where a tensor is not shared, and cut the work into pieces that depend on the shapes alone, so
+//! that sums are the same bits for any number of threads. They read a batch's integers from the host's
+//! memory: nothing is copied for them.
 
 mod activation;
 mod adafactor;
@@ -201,7 +202,7 @@ impl OptimizerOps for Flex {
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// Whether all are whole, row-major f32: what the bodies here take.
+/// Whether all are complete, row-major f32 tensors, which the bodies here require.
 fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
     tensors.into_iter().all(|tensor| {
         let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
@@ -209,8 +210,7 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
     })
 }
 
-/// A plain tensor of arbitrary contents, for a body that writes all of them; in memory that is used
-/// again.
+/// A plain tensor of arbitrary contents in reused memory, for a body that writes all of them.
 fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     let shape = shape.into();
     let len = shape.num_elements();
@@ -218,7 +218,7 @@ fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(data)
 }
 
-/// A plain tensor itself where nobody else holds it, else a copy.
+/// The plain tensor itself if nobody else holds it, otherwise a copy.
 fn owned(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     if tensor.is_unique() {
         return tensor;
@@ -236,7 +236,7 @@ fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
     tensor.storage::<f32>()
 }
 
-/// The values of a plain tensor for writing; copied first where the tensor is shared.
+/// The values of a plain tensor for writing. A shared tensor is copied first.
 fn values_mut(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
     tensor.storage_mut::<f32>()
 }

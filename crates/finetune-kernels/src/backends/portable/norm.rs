@@ -63,8 +63,8 @@ impl<B: Backend> NormKept<B> {
         let mean = B::float_mean_dim(grad.clone(), 1);
         let along = B::float_mean_dim(B::float_mul(grad.clone(), self.normal.clone()), 1);
         let shift = B::float_mul(self.normal, along);
-        let centred = B::float_sub(B::float_sub(grad, mean), shift);
-        B::float_div(centred, self.deviation)
+        let centered = B::float_sub(B::float_sub(grad, mean), shift);
+        B::float_div(centered, self.deviation)
     }
 }
 
@@ -74,10 +74,10 @@ pub(super) fn layer_norm<B: Backend>(
     norm: Norm<B>,
 ) -> (FloatTensor<B>, NormKept<B>) {
     let mean = B::float_mean_dim(x.clone(), 1);
-    let centred = B::float_sub(x, mean);
-    let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
+    let centered = B::float_sub(x, mean);
+    let variance = B::float_mean_dim(B::float_mul(centered.clone(), centered.clone()), 1);
     let deviation = B::float_sqrt(B::float_add_scalar(variance, norm.epsilon.into()));
-    let normal = B::float_div(centred, deviation.clone());
+    let normal = B::float_div(centered, deviation.clone());
     let row = Shape::new([1, norm.gamma.shape()[0]]);
     let gamma = B::float_reshape(norm.gamma.clone(), row.clone());
     let scaled = B::float_mul(normal.clone(), gamma);

@@ -1,4 +1,4 @@
-//! Optimizer steps from primitives, after torch's and transformers' own code.
+//! Optimizer steps made of primitives, after torch's and transformers' own code.
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
@@ -67,7 +67,7 @@ pub(crate) fn adam_step<B: Backend>(
     (B::float_sub(parameter, update), moment_1, moment_2)
 }
 
-/// The gradient of a whole table `like`, `[rows · columns]`, from that of its rows `used`.
+/// The gradient of a whole table like `like`, `[rows · columns]`, from that of its rows `used`.
 pub(crate) fn whole_gradient<B: Backend>(
     gradient: FloatTensor<B>,
     like: &FloatTensor<B>,
@@ -142,8 +142,8 @@ pub(crate) fn adafactor_factored_update<B: Backend>(
     (clipped::<B>(update, step), row_moment, column_moment)
 }
 
-/// Adafactor's update, scaled down where its root mean square is above the threshold, times the
-/// learning rate.
+/// Adafactor's update, scaled down if its root mean square is above the threshold, times the learning
+/// rate.
 fn clipped<B: Backend>(update: FloatTensor<B>, step: AdafactorStep) -> FloatTensor<B> {
     let shape = update.shape();
     let count = shape.num_elements() as f64;

@@ -1,4 +1,4 @@
-//! One head of some queries of a sequence, which look at all of its keys.
+//! One head of a block of queries, which look at all keys of their sequence.
 
 use std::ops::Range;
 
@@ -20,12 +20,12 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Numbers from one row of probabilities to the next.
+    /// Elements from one row of probabilities to the next.
     pub(super) fn stride(keys: usize) -> usize {
         keys.next_multiple_of(LANES)
     }
 
-    /// The result, in rows as long as those of all heads. `memory` holds the probabilities.
+    /// Computes the result, in rows that hold all heads. `memory` has room for the probabilities.
     pub(super) fn result(&self, memory: &mut [f32], result: &mut [f32]) {
         let keys = self.keys.len();
         let stride = Self::stride(keys);
@@ -41,8 +41,8 @@ impl<'a> Block<'a> {
         self.multiply(self.matrix(probabilities), value, result, width, false);
     }
 
-    /// The wanted gradients, in rows `stride` apart; those of key and value are added to what is
-    /// there if `accumulate`. `memory` holds two numbers per probability and a row.
+    /// Computes the wanted gradients, in rows `stride` apart. Those of key and value are added to what
+    /// the memory holds if `accumulate`. `memory` has room for two elements per probability and a row.
     pub(super) fn gradients(
         &self,
         grad: &[f32],
@@ -78,7 +78,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// `softmax(q · kᵀ / √d)`, rows padded with zeros to whole vectors.
+    /// Computes `softmax(q · kᵀ / √d)`, in rows padded with zeros to whole vectors.
     fn probabilities(&self, probabilities: &mut [f32]) {
         let (keys, stride) = (self.keys.len(), Self::stride(self.keys.len()));
         let key = self.key().transpose();
@@ -86,8 +86,8 @@ impl<'a> Block<'a> {
         softmax(probabilities, keys, stride, self.scale());
     }
 
-    /// Makes of the gradients of dropped probabilities, in `scores`, those of the scores, and drops
-    /// the probabilities. `factors` holds a row.
+    /// Turns the gradients of dropped probabilities, in `scores`, into those of the scores, and drops the
+    /// probabilities. `factors` has room for a row.
     fn through_softmax(
         &self,
         probabilities: &mut [f32],
@@ -103,7 +103,7 @@ impl<'a> Block<'a> {
             }
             if let Some(scores) = &mut scores {
                 let scores = &mut scores[index * stride..][..stride];
-                // The product has left the padding as it was.
+                // The multiplication has left the padding as it was.
                 scores[self.keys.len()..].fill(0.0);
                 if !dropout.is_none() {
                     multiply(scores, factors);
@@ -116,7 +116,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Where each query's run of dropout's stream starts.
+    /// The element of dropout at which each query's row starts.
     fn rows(&self) -> impl Iterator<Item = u64> {
         let (head, heads) = (self.head, self.attention.shape.heads);
         let queries = self.queries.clone();
@@ -135,7 +135,7 @@ impl<'a> Block<'a> {
         self.part(self.attention.value, &self.keys)
     }
 
-    /// This head of some rows, of which there is at least one.
+    /// The columns of this head in some rows, of which there is at least one.
     fn part<'x>(&self, x: &'x [f32], rows: &Range<usize>) -> Matrix<'x> {
         let (size, width) = (self.attention.head_size(), self.attention.width);
         let start = rows.start * width + self.head * size;
@@ -161,7 +161,7 @@ impl<'a> Block<'a> {
         multiply_here(result, stride, a, b, accumulate, precision);
     }
 
-    /// Factor of the scores, `1 / √d`.
+    /// The factor of the scores, `1 / √d`.
     fn scale(&self) -> f32 {
         (self.attention.head_size() as f32).sqrt().recip()
     }

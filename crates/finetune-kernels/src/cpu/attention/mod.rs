@@ -1,5 +1,5 @@
-//! Attention inside each sequence, straight on packed rows: how it is cut and shared among threads.
-//! Who computes a block changes no bit of it.
+//! Attention inside each sequence, directly on packed rows: how it is cut and shared among threads.
+//! Which thread computes a block changes no bit of it.
 
 mod block;
 
@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use crate::{AttentionShape, Dropout, memory::Piece};
 use block::Block;
 
-/// Queries in a block at most: its probabilities stay in the second cache.
+/// The most queries in a block, whose probabilities stay in the L2 cache.
 const QUERIES: usize = 128;
-/// Probabilities of one head of a sequence from which on its heads are shared among threads, though
-/// their gradients must then be copied into their places.
+/// The number of probabilities per head from which on the heads of a sequence are shared among threads,
+/// although their gradients must then be copied into place.
 const LONG: usize = 1 << 14;
 
-/// What attention sees.
+/// Attention's operands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attention<'a> {
     /// `[queries, width]`
@@ -25,13 +25,13 @@ pub(crate) struct Attention<'a> {
     pub(crate) key: &'a [f32],
     /// `[keys, width]`
     pub(crate) value: &'a [f32],
-    /// Of all heads together.
+    /// Columns of all heads together.
     pub(crate) width: usize,
     pub(crate) shape: &'a AttentionShape,
     pub(crate) dropout: Dropout,
 }
 
-/// Memory for gradients of query, key and value, those that are wanted.
+/// Memory for the wanted gradients among those of query, key, and value.
 type Wanted<'a> = [Option<&'a mut [f32]>; 3];
 
 /// `softmax(q · kᵀ / √d) · v` into `result`, `[queries, width]`.
@@ -49,7 +49,7 @@ pub(crate) fn attention(attention: Attention<'_>, result: &mut [f32]) {
     tasks.for_each(|(queries, keys, result)| attention.result(queries, keys, result));
 }
 
-/// The wanted gradients from that of the result, `[queries, width]`.
+/// Computes the wanted gradients from the gradient of the result, `[queries, width]`.
 pub(crate) fn attention_gradients(attention: Attention<'_>, grad: &[f32], gradients: Wanted<'_>) {
     let mut rest = gradients;
     let mut tasks = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) fn attention_gradients(attention: Attention<'_>, grad: &[f32], gradie
     });
 }
 
-/// Takes the first numbers of each.
+/// Splits the first elements off each.
 fn split<'a>(all: &mut Wanted<'a>, lengths: [usize; 3]) -> Wanted<'a> {
     let mut first = [None, None, None];
     for ((all, first), length) in all.iter_mut().zip(&mut first).zip(lengths) {
@@ -76,7 +76,7 @@ fn split<'a>(all: &mut Wanted<'a>, lengths: [usize; 3]) -> Wanted<'a> {
     first
 }
 
-/// Those from `starts` on.
+/// The parts from `starts` on.
 fn tails<'a>(gradients: &'a mut Wanted<'_>, starts: [usize; 3]) -> Wanted<'a> {
     let mut starts = starts.into_iter();
     gradients.each_mut().map(|gradient| {
@@ -112,7 +112,7 @@ impl Attention<'_> {
         }
     }
 
-    /// The result of a block of queries.
+    /// Computes the result of a block of queries.
     fn result(&self, queries: Range<usize>, keys: Range<usize>, result: &mut [f32]) {
         if keys.is_empty() {
             return result.fill(0.0);
@@ -125,7 +125,7 @@ impl Attention<'_> {
         }
     }
 
-    /// The gradients that a sequence gives.
+    /// Computes the gradients that come from one sequence.
     fn sequence_gradients(
         &self,
         queries: Range<usize>,
@@ -147,7 +147,8 @@ impl Attention<'_> {
         }
     }
 
-    /// The same by all threads, one head at a time each, copied into their places.
+    /// As [`sequence_gradients`](Self::sequence_gradients), but with the heads shared among threads, each
+    /// of whose gradients is copied into place.
     fn long_sequence_gradients(
         &self,
         queries: Range<usize>,
@@ -186,7 +187,7 @@ impl Attention<'_> {
     }
 }
 
-/// The gradients that one head of a sequence gives, whose rows are `stride` apart.
+/// Computes the gradients that come from one head of a sequence, in rows `stride` apart.
 fn head_gradients(head: Block<'_>, grad: &[f32], mut gradients: Wanted<'_>, stride: usize) {
     let first = head.queries.start;
     let rows = head.queries.len().min(QUERIES);

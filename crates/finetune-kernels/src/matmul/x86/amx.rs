@@ -1,6 +1,6 @@
 //! Tiles of 32 × 32 with operands in bf16 and sums in f32, on the matrix unit of Intel's processors
-//! (AMX-BF16): each instruction multiplies 16 × 32 by 32 × 16 numbers. Rust has no stable functions
-//! for it, so it is spoken to in assembly.
+//! (AMX-BF16): each instruction multiplies 16 × 32 by 32 × 16 elements. Rust has no stable
+//! intrinsics for it, so the instructions are written in assembly.
 
 use std::arch::{asm, x86_64::*};
 
@@ -14,10 +14,10 @@ use super::{
     bf16::{self, Avx512Bf16, KC, rounded},
 };
 
-/// Two tile registers of 16 rows, and of 16 columns.
+/// Two tile registers of 16 rows, and two of 16 columns.
 const MR: usize = 32;
 const NR: usize = super::avx512::NR;
-/// Steps that an instruction takes.
+/// Steps that one instruction takes.
 const STEPS: usize = 32;
 
 /// For processors with AMX-BF16.
@@ -45,14 +45,14 @@ fn is_there() -> bool {
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (BF16 | TILE) == BF16 | TILE
 }
 
-/// Asks the system for the tile registers, which a process has on request only.
+/// Asks the system for the tile registers, which a process has only on request.
 #[cfg(target_os = "linux")]
 fn permitted() -> bool {
     const ARCH_PRCTL: usize = 158;
     const REQUEST_PERMISSION: usize = 0x1023;
     const TILE_DATA: usize = 18;
     let mut result = ARCH_PRCTL;
-    // SAFETY: the call takes numbers and changes what this process may do; the kernel overwrites
+    // SAFETY: the call takes elements and changes what this process may do; the kernel overwrites
     // two registers.
     unsafe {
         asm!(
@@ -94,7 +94,7 @@ impl Kernel for Amx {
     const KC: usize = KC;
     const PAD: usize = STEPS;
 
-    /// Both kinds of matrices become `[rows][KC]`, filled up with zeros.
+    /// Matrices in either order become `[rows][KC]`, padded with zeros.
     fn pack_left(
         panel: &mut [u16],
         a: Matrix<'_>,
@@ -143,12 +143,12 @@ impl Kernel for Amx {
     }
 
     unsafe fn multiply(left: Left<'_, u16>, right: &[u16], steps: usize, tile: &Tile<'_>) {
-        let (left, blocks) = (left.numbers, steps.div_ceil(STEPS));
+        let (left, blocks) = (left.elements, steps.div_ceil(STEPS));
         assert!(left.len() >= MR * KC && right.len() >= blocks * STEPS * NR && blocks > 0);
         assert!(tile.is_within(MR, NR) && steps <= KC);
         let (a, b) = (left.as_ptr(), right.as_ptr());
-        // SAFETY: the panels are as long as they must be by the assertions, and the tile is writable
-        // by the caller's promise; what is not a whole tile is computed elsewhere.
+        // SAFETY: the panels are as long as they must be by the assertions, and the tile is writable by
+        // the caller's promise. What is not a whole tile is computed in memory of its own.
         unsafe {
             let row =
                 |row| std::slice::from_raw_parts_mut(tile.start.add(row * tile.stride), tile.cols);
@@ -183,20 +183,20 @@ impl Kernel for Amx {
     }
 }
 
-/// Writes a bias, or adds it.
+/// Writes a bias to the sums, or adds it to them.
 fn start_with(sums: &mut [f32], bias: &[f32], accumulate: bool) {
     for (sum, &bias) in sums.iter_mut().zip(bias) {
         *sum = if accumulate { *sum + bias } else { bias };
     }
 }
 
-/// Bytes from one row of a packed left panel to the next.
+/// Bytes from row to row of a packed left panel.
 const LEFT_STRIDE: usize = KC * size_of::<u16>();
-/// The same of a right panel, of pairs of steps.
+/// Bytes from one pair of steps to the next in a packed right panel.
 const RIGHT_STRIDE: usize = 2 * NR * size_of::<u16>();
 
-/// 32 × 32 sums of `blocks` blocks of 32 steps, whose rows start `stride` bytes apart; added to what is
-/// there if `accumulate`.
+/// 32 × 32 sums of `blocks` blocks of 32 steps. Their rows start `stride` bytes apart. They are added to
+/// what the memory holds if `accumulate`.
 ///
 /// # Safety
 /// AMX-BF16 with [`TILES`]; `a` and `b` readable for the blocks, `c` readable and writable.
@@ -256,10 +256,10 @@ unsafe fn multiply(
     }
 }
 
-/// The upper 16 rows of [`multiply`], added to what is there.
+/// The upper 16 rows of [`multiply`], added to what the memory holds.
 ///
 /// # Safety
-/// As there.
+/// As for [`multiply`].
 unsafe fn multiply_half(blocks: usize, a: *const u16, b: *const u16, c: *mut f32, stride: usize) {
     // SAFETY: the caller's promise. No compiled code uses tile registers.
     unsafe {
@@ -291,6 +291,8 @@ unsafe fn multiply_half(blocks: usize, a: *const u16, b: *const u16, c: *mut f32
     }
 }
 
+/// Packs rows of a matrix in which each line holds a step.
+///
 /// # Safety
 /// AVX512-BF16; `source` readable for `steps` lines of `rows`, `panel` writable for `MR · KC`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -305,11 +307,11 @@ unsafe fn pack_left_transposed(
         let rows = (rows - first).min(16);
         for step in (0..steps).step_by(STEPS) {
             let mut pairs = [_mm512_setzero_si512(); 16];
-            for (pair, numbers) in pairs.iter_mut().enumerate() {
+            for (pair, elements) in pairs.iter_mut().enumerate() {
                 let count = |step: usize| if step < steps { rows } else { 0 };
                 let step = step + 2 * pair;
                 // SAFETY: the caller's promise; the masks leave out missing steps and rows.
-                *numbers = unsafe {
+                *elements = unsafe {
                     let line = source.wrapping_add(step * stride + first);
                     fetch(line.wrapping_add(STEPS * stride));
                     fetch(line.wrapping_add((STEPS + 1) * stride));
@@ -318,11 +320,11 @@ unsafe fn pack_left_transposed(
                 };
             }
             transpose(&mut pairs);
-            for (row, numbers) in pairs.into_iter().enumerate().take(rows) {
+            for (row, elements) in pairs.into_iter().enumerate().take(rows) {
                 // SAFETY: `first + row < rows` and `step + 32 <= KC`.
                 unsafe {
                     let target = panel.add((first + row) * KC + step);
-                    _mm512_storeu_si512(target.cast(), numbers);
+                    _mm512_storeu_si512(target.cast(), elements);
                 }
             }
         }

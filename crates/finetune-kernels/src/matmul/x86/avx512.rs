@@ -1,4 +1,4 @@
-//! Tiles of 12 × 32 in f32 with AVX-512: 24 registers of sums, one multiplication per cycle and
+//! Tiles of 12 × 32 in f32 with AVX-512: 24 registers of sums, and one multiplication per cycle and
 //! unit.
 
 use std::arch::x86_64::*;
@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::processor::Limit;
 
-/// Calls a function with the number of rows as its first constant, so that its sums stay in
+/// Calls a function with the number of rows as its first const argument, so that its sums stay in
 /// registers.
 macro_rules! by_rows_of_tile {
     ($rows:expr, $function:ident, $transposed:expr, ($($argument:expr),*)) => {
@@ -35,8 +35,8 @@ pub(super) use by_rows_of_tile;
 pub(super) const MR: usize = 12;
 pub(super) const NR: usize = 32;
 const KC: usize = 384;
-/// Numbers of each line that are fetched ahead while packing along 16 of them.
-pub(super) const NUMBERS_AHEAD: usize = 64;
+/// Elements of each line that are prefetched while packing along 16 of them.
+pub(super) const ELEMENTS_AHEAD: usize = 64;
 
 /// For processors with AVX-512F.
 pub(crate) struct Avx512;
@@ -104,7 +104,7 @@ impl Kernel for Avx512 {
 
     unsafe fn multiply(left: Left<'_, f32>, right: &[f32], steps: usize, tile: &Tile<'_>) {
         assert!(right.len() >= steps * NR && tile.is_within(MR, NR) && steps <= KC);
-        let (a, b) = (left.numbers.as_ptr(), right.as_ptr());
+        let (a, b) = (left.elements.as_ptr(), right.as_ptr());
         assert!(left.holds(tile.rows, steps));
         // SAFETY: the caller's promises; the panels are as long as they must be by the assertions.
         unsafe {
@@ -122,7 +122,7 @@ impl Kernel for Avx512 {
     }
 }
 
-/// `R` rows, `stride` apart, or, transposed, steps `MR` apart.
+/// Multiplies `R` rows that lie `stride` apart, or, if transposed, steps that lie `MR` apart.
 ///
 /// # Safety
 /// AVX-512F; `a` and `b` readable for `steps`, the tile writable.
@@ -154,10 +154,10 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     unsafe { store(sums, tile) }
 }
 
-/// Steps that the right panel is fetched ahead of its use.
+/// How many steps ahead of its use the right panel is prefetched.
 pub(super) const AHEAD: usize = 16;
 
-/// Two cache lines into the first cache.
+/// Prefetches two cache lines into the L1 cache.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn prefetch(line: *const f32) {
@@ -179,6 +179,8 @@ pub(super) fn first_sums(tile: &Tile<'_>) -> [__m512; 2] {
     })
 }
 
+/// Writes the sums of a tile, or adds them to it.
+///
 /// # Safety
 /// AVX-512F; the tile writable for `R` rows.
 #[target_feature(enable = "avx512f")]
@@ -216,7 +218,7 @@ pub(super) fn finish_streaming() {
     unsafe { _mm_sfence() }
 }
 
-/// The first `count` of 16 lanes.
+/// A mask of the first `count` of 16 lanes.
 pub(super) fn mask(count: usize) -> __mmask16 {
     match count {
         0..16 => (1 << count) - 1,
@@ -224,6 +226,8 @@ pub(super) fn mask(count: usize) -> __mmask16 {
     }
 }
 
+/// Packs columns that lie line by line in memory.
+///
 /// # Safety
 /// AVX-512F; `source` readable for `cols` lines of `steps`, `panel` writable for `steps · NR`.
 #[target_feature(enable = "avx512f")]
@@ -243,7 +247,7 @@ unsafe fn pack_right_transposed(
                 // SAFETY: the mask leaves out what is beyond the steps.
                 *line = unsafe {
                     let line = source.add((16 * half + col) * stride + step);
-                    prefetch(line.wrapping_add(NUMBERS_AHEAD));
+                    prefetch(line.wrapping_add(ELEMENTS_AHEAD));
                     _mm512_maskz_loadu_epi32(mask(count), line.cast())
                 };
             }
@@ -259,7 +263,7 @@ unsafe fn pack_right_transposed(
     }
 }
 
-/// Transposes a matrix of 16 × 16 numbers of 32 bits.
+/// Transposes a matrix of 16 × 16 elements of 32 bits.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn transpose(lines: &mut [__m512i; 16]) {

@@ -1,5 +1,5 @@
-//! Tiles of 12 × 32 with operands in bf16 and sums in f32, with AVX512-BF16: each instruction adds
-//! 16 sums of two products.
+//! Tiles of 12 × 32 with operands in bf16 and sums in f32, with AVX512-BF16: each instruction adds two
+//! products to each of 16 sums.
 
 use std::arch::x86_64::*;
 
@@ -10,13 +10,14 @@ use super::{
         pack::{LINES_AHEAD, fetch, fetch_far},
     },
     avx512::{
-        AHEAD, MR, NR, NUMBERS_AHEAD, by_rows_of_tile, finish_streaming, first_sums, mask,
+        AHEAD, ELEMENTS_AHEAD, MR, NR, by_rows_of_tile, finish_streaming, first_sums, mask,
         prefetch, store, transpose,
     },
 };
 use crate::processor::Limit;
+
 pub(super) const KC: usize = 768;
-/// Numbers of a line that are fetched ahead while packing along it.
+/// Elements of a line that are prefetched while packing along it.
 const LINE_AHEAD: usize = 256;
 
 /// For processors with AVX512-BF16.
@@ -30,8 +31,9 @@ impl Avx512Bf16 {
             && std::is_x86_feature_detected!("avx512bf16")
     }
 
-    /// Whether that is faster than f32. AMD's Zen 4 and 5 do as many of the instructions as f32's,
-    /// each of twice the work. On Intel's Emerald Rapids a training step took 1.4 times as long.
+    /// Whether the kernel is faster than the one for f32. AMD's Zen 4 and 5 execute as many of its
+    /// instructions as of f32's, each of which does twice the work. On Intel's Emerald Rapids a
+    /// training step took 1.4 times as long as in f32.
     pub(crate) fn is_fast() -> bool {
         let vendor = __cpuid(0);
         let name = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes);
@@ -91,8 +93,8 @@ impl Kernel for Avx512Bf16 {
     unsafe fn multiply(left: Left<'_, u16>, right: &[u16], steps: usize, tile: &Tile<'_>) {
         let even = steps.next_multiple_of(2);
         assert!(right.len() >= even * NR && tile.is_within(MR, NR) && steps <= KC);
-        let (a, b) = (left.numbers.as_ptr().cast(), right.as_ptr().cast());
-        let length = left.numbers.len();
+        let (a, b) = (left.elements.as_ptr().cast(), right.as_ptr().cast());
+        let length = left.elements.len();
         // SAFETY: the caller's promises; the panels are as long as they must be by the assertions.
         unsafe {
             if left.transposed {
@@ -110,7 +112,8 @@ impl Kernel for Avx512Bf16 {
     }
 }
 
-/// `R` rows of pairs of numbers, `KC / 2` apart, or, transposed, pairs of steps `MR` apart.
+/// Multiplies `R` rows of pairs of elements that lie `KC / 2` pairs apart, or, if transposed, pairs of
+/// steps that lie `MR` apart.
 ///
 /// # Safety
 /// AVX512-BF16; `a` and `b` readable for `pairs`, the tile writable.
@@ -146,7 +149,8 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     unsafe { store(sums, tile) }
 }
 
-/// The first `low` lanes of a line and the 16 after it up to `high`, rounded, in their order.
+/// The first `low_count` of 16 elements at `low` and the first `high_count` of 16 at `high`, rounded, in
+/// this order.
 ///
 /// # Safety
 /// AVX512-BF16; the line readable where the masks say.
@@ -166,6 +170,8 @@ pub(super) unsafe fn rounded(
     }
 }
 
+/// Packs rows that lie line by line in memory.
+///
 /// # Safety
 /// AVX512-BF16; `source` readable for `rows` lines of `steps`, `panel` writable for `MR · KC`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -185,15 +191,15 @@ pub(super) unsafe fn pack_left_rows(
                 let line = source.add(row * stride + step);
                 prefetch(line.wrapping_add(LINE_AHEAD));
                 let high = line.wrapping_add(16);
-                let numbers = rounded(line, count, high, count.saturating_sub(16));
+                let elements = rounded(line, count, high, count.saturating_sub(16));
                 let target = panel.add(row * KC + step);
-                _mm512_storeu_si512(target.cast(), numbers);
+                _mm512_storeu_si512(target.cast(), elements);
             }
         }
     }
 }
 
-/// Two lines of 16 numbers side by side, to pairs of one of each.
+/// Makes pairs of one element each from two lines of 16 elements side by side.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) fn interleaved(lines: __m512i) -> __m512i {
@@ -212,6 +218,8 @@ pub(super) fn interleaved(lines: __m512i) -> __m512i {
     _mm512_permutexvar_epi16(order, lines)
 }
 
+/// Packs rows of a matrix in which each line holds a step.
+///
 /// # Safety
 /// AVX512-BF16; `source` readable for `steps` lines of `rows`, `panel` writable for `MR · KC`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -230,13 +238,15 @@ unsafe fn pack_left_transposed(
             let ahead = line.wrapping_add(LINES_AHEAD * stride);
             fetch(ahead);
             fetch(ahead.wrapping_add(stride));
-            let numbers = interleaved(rounded(line, rows, line.wrapping_add(stride), second));
+            let elements = interleaved(rounded(line, rows, line.wrapping_add(stride), second));
             let target = panel.add(step * MR);
-            _mm512_mask_storeu_epi32(target.cast(), mask(MR), numbers);
+            _mm512_mask_storeu_epi32(target.cast(), mask(MR), elements);
         }
     }
 }
 
+/// Packs columns of a matrix in which each line holds a step.
+///
 /// # Safety
 /// AVX512-BF16; `source` readable for `steps` lines of `cols`, `panel` writable for `steps · NR`,
 /// rounded up to pairs.
@@ -258,14 +268,16 @@ unsafe fn pack_right_rows(
                 let ahead = line.wrapping_add(LINES_AHEAD * stride);
                 fetch(ahead);
                 fetch(ahead.wrapping_add(stride));
-                let numbers = interleaved(rounded(line, cols, line.wrapping_add(stride), second));
+                let elements = interleaved(rounded(line, cols, line.wrapping_add(stride), second));
                 let target = panel.add(step * NR + 32 * half);
-                _mm512_storeu_si512(target.cast(), numbers);
+                _mm512_storeu_si512(target.cast(), elements);
             }
         }
     }
 }
 
+/// Packs columns that lie line by line in memory.
+///
 /// # Safety
 /// AVX512-BF16; `source` readable for `cols` lines of `steps`, `panel` writable for `steps · NR`,
 /// rounded up to pairs.
@@ -286,7 +298,7 @@ unsafe fn pack_right_transposed(
                 // SAFETY: the caller's promise; the masks leave out what is beyond the steps.
                 *line = unsafe {
                     let line = source.add((16 * half + col) * stride + step);
-                    prefetch(line.wrapping_add(NUMBERS_AHEAD));
+                    prefetch(line.wrapping_add(ELEMENTS_AHEAD));
                     let high = line.wrapping_add(16);
                     rounded(line, count, high, count.saturating_sub(16))
                 };
