@@ -8,7 +8,9 @@ use burn::{
 
 use super::tests::{ACTIVATIONS, B, attention_of, embedding, layer, residual_norm, take};
 use crate::{
-    AttentionShape, Offsets, PackedTokens, Precision, Stream, backends::portable, ops::EncoderOps,
+    AttentionShape, Offsets, PackedTokens, Precision, Stream,
+    backends::portable,
+    ops::{EncoderOps, NormBackward},
     random,
 };
 
@@ -122,7 +124,7 @@ fn dropout_residual_norm() {
         input(&[6], 3),
     ];
     check(&inputs, &|tensors| {
-        portable::dropout_residual_norm(residual_norm(tensors, true)).0
+        portable::NormKept::dropout_residual_norm(residual_norm(tensors, true)).0
     });
     // The hand-written gradients.
     check(&inputs, &|tensors| {
@@ -147,7 +149,7 @@ fn embedding_norm() {
         input(&[6], 4),
     ];
     check(&inputs, &|tensors| {
-        portable::embedding_norm(embedding(tensors, &tokens, true, true)).0
+        portable::NormKept::embedding_norm(embedding(tensors, &tokens, true, true)).0
     });
     // The hand-written gradients.
     check(&inputs, &|tensors| {

@@ -80,12 +80,12 @@ pub trait EncoderOps: Backend {
     fn dropout_residual_norm(
         #[extension_type] operation: DropoutResidualNorm<Self>,
     ) -> FloatTensor<Self> {
-        portable::dropout_residual_norm(operation).0
+        portable::NormKept::dropout_residual_norm(operation).0
     }
 
     /// `dropout(norm(word[ids] + position[positions] + token_type[type_ids]))`, `[tokens, hidden]`.
     fn embedding_norm(#[extension_type] operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
-        portable::embedding_norm(operation).0
+        portable::NormKept::embedding_norm(operation).0
     }
 
     /// A table of `rows` rows, each the sum of the rows of `values` that belong to it: row `i` of

@@ -5,22 +5,18 @@ use burn::{
     tensor::TensorData,
 };
 
-use super::{
-    are_plain, empty,
-    norm::{NormKept, parameters},
-    values, values_mut,
-};
+use super::{are_plain, empty, norm::parameters, values, values_mut};
 use crate::{
     Indices,
     backends::portable,
     cpu::embedding::{self, Tables},
-    ops::{EmbeddingNorm, TokenTypeTable},
+    ops::{EmbeddingNorm, NormBackward, TokenTypeTable},
 };
 
 /// See [`EncoderOps::embedding_norm`](crate::ops::EncoderOps::embedding_norm).
 pub(super) fn embedding_norm(operation: EmbeddingNorm<Flex>) -> FloatTensor<Flex> {
     let Some(tables) = tables(&operation) else {
-        return portable::embedding_norm(operation).0;
+        return portable::NormKept::embedding_norm(operation).0;
     };
     let EmbeddingNorm {
         norm,
@@ -34,41 +30,8 @@ pub(super) fn embedding_norm(operation: EmbeddingNorm<Flex>) -> FloatTensor<Flex
     result
 }
 
-/// See [`NormBackward::embedding_norm`](crate::ops::NormBackward::embedding_norm).
-pub(super) fn embedding_norm_keeping(
-    operation: EmbeddingNorm<Flex>,
-) -> (FloatTensor<Flex>, NormKept) {
-    let Some(tables) = tables(&operation) else {
-        let (result, kept) = portable::embedding_norm(operation);
-        return (result, NormKept(kept));
-    };
-    let EmbeddingNorm {
-        norm,
-        tokens,
-        dropout,
-        ..
-    } = &operation;
-    let count = tokens.ids.len();
-    let [mut result, mut normal] = [(); 2].map(|()| empty([count, norm.gamma.shape()[0]]));
-    let mut deviation = empty([count, 1]);
-    embedding::embedding_norm_keeping(
-        tables,
-        tokens,
-        parameters(norm),
-        *dropout,
-        values_mut(&mut result),
-        [values_mut(&mut normal), values_mut(&mut deviation)],
-    );
-    let kept = portable::NormKept {
-        normal,
-        deviation,
-        gamma: operation.norm.gamma,
-    };
-    (result, NormKept(kept))
-}
-
 /// The tables as slices, if they and the norm's parameters are plain.
-fn tables(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
+pub(super) fn tables(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
     let (tables, norm) = (&operation.tables, &operation.norm);
     let (word, position) = (&tables.word, &tables.position);
     let token_type = match &tables.token_type {

@@ -5,11 +5,11 @@ use burn::{
     tensor::TensorData,
 };
 
-use super::{are_plain, dropout, embedding, empty, owned, values, values_mut};
+use super::{are_plain, dropout, embedding::tables, empty, owned, values, values_mut};
 use crate::{
     Dropout,
     backends::portable,
-    cpu::norm,
+    cpu::{self, norm},
     ops::{DropoutResidualNorm, EmbeddingNorm, Norm, NormBackward, NormGradients},
 };
 
@@ -34,7 +34,7 @@ fn is_plain(operation: &DropoutResidualNorm<Flex>) -> bool {
 /// place of `x`.
 pub(super) fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> FloatTensor<Flex> {
     if !is_plain(&operation) {
-        return portable::dropout_residual_norm(operation).0;
+        return portable::NormKept::dropout_residual_norm(operation).0;
     }
     let DropoutResidualNorm {
         x,
@@ -56,7 +56,7 @@ impl NormBackward<Flex> for NormKept {
     /// The normalized rows take the place of `x`.
     fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> (FloatTensor<Flex>, Self) {
         if !is_plain(&operation) {
-            let (result, kept) = portable::dropout_residual_norm(operation);
+            let (result, kept) = portable::NormKept::dropout_residual_norm(operation);
             return (result, Self(kept));
         }
         let DropoutResidualNorm {
@@ -86,7 +86,33 @@ impl NormBackward<Flex> for NormKept {
     }
 
     fn embedding_norm(operation: EmbeddingNorm<Flex>) -> (FloatTensor<Flex>, Self) {
-        embedding::embedding_norm_keeping(operation)
+        let Some(tables) = tables(&operation) else {
+            let (result, kept) = portable::NormKept::embedding_norm(operation);
+            return (result, Self(kept));
+        };
+        let EmbeddingNorm {
+            norm,
+            tokens,
+            dropout,
+            ..
+        } = &operation;
+        let count = tokens.ids.len();
+        let [mut result, mut normal] = [(); 2].map(|()| empty([count, norm.gamma.shape()[0]]));
+        let mut deviation = empty([count, 1]);
+        cpu::embedding::embedding_norm_keeping(
+            tables,
+            tokens,
+            parameters(norm),
+            *dropout,
+            values_mut(&mut result),
+            [values_mut(&mut normal), values_mut(&mut deviation)],
+        );
+        let kept = portable::NormKept {
+            normal,
+            deviation,
+            gamma: operation.norm.gamma,
+        };
+        (result, Self(kept))
     }
 
     /// Works in place of `grad`.

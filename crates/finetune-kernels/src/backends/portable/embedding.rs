@@ -3,23 +3,17 @@ use burn::{
     tensor::{IndexingUpdateOp, Shape},
 };
 
-use super::{NormKept, dropout, norm::layer_norm, upload};
+use super::upload;
 use crate::{
     Indices, PackedTokens,
-    ops::{EmbeddingNorm, EmbeddingTables, TokenTypeTable},
+    ops::{EmbeddingTables, TokenTypeTable},
 };
 
-/// See [`EncoderOps::embedding_norm`](crate::ops::EncoderOps::embedding_norm).
-pub(crate) fn embedding_norm<B: Backend>(
-    operation: EmbeddingNorm<B>,
-) -> (FloatTensor<B>, NormKept<B>) {
-    let sum = embedding_sum(operation.tables, &operation.tokens);
-    let (result, kept) = layer_norm(sum, operation.norm);
-    (dropout::<B>(result, operation.dropout), kept)
-}
-
 /// `word[ids] + token_type[type_ids] + position[positions]`, `[tokens, hidden]`.
-fn embedding_sum<B: Backend>(tables: EmbeddingTables<B>, tokens: &PackedTokens) -> FloatTensor<B> {
+pub(super) fn embedding_sum<B: Backend>(
+    tables: EmbeddingTables<B>,
+    tokens: &PackedTokens,
+) -> FloatTensor<B> {
     let sum = rows::<B>(tables.word, &tokens.ids);
     // transformers adds the token types first; the order decides the last bit.
     let sum = match tables.token_type {

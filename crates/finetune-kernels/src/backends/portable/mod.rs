@@ -12,10 +12,10 @@ mod upload;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use attention::{AttentionKept, attention};
-pub(crate) use embedding::{embedding_norm, scatter_rows};
+pub(crate) use embedding::scatter_rows;
 pub(crate) use linear::{column_sums, linear, lora, lora_keeping, matmul, transposed};
 pub(crate) use loss::softmax_cross_entropy;
-pub(crate) use norm::{NormKept, dropout, dropout_residual_norm};
+pub(crate) use norm::{NormKept, dropout};
 pub(crate) use optimizer::{
     adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
     sgd_step, square_sum, whole_gradient,

@@ -3,7 +3,7 @@ use burn::{
     tensor::Shape,
 };
 
-use super::{column_sums, upload::constant};
+use super::{column_sums, embedding::embedding_sum, upload::constant};
 use crate::{
     Dropout,
     ops::{DropoutResidualNorm, EmbeddingNorm, EncoderOps, Norm, NormBackward, NormGradients},
@@ -22,11 +22,14 @@ pub struct NormKept<B: Backend> {
 
 impl<B: EncoderOps> NormBackward<B> for NormKept<B> {
     fn dropout_residual_norm(operation: DropoutResidualNorm<B>) -> (FloatTensor<B>, Self) {
-        dropout_residual_norm(operation)
+        let dropped = dropout::<B>(operation.x, operation.dropout);
+        layer_norm(B::float_add(dropped, operation.residual), operation.norm)
     }
 
     fn embedding_norm(operation: EmbeddingNorm<B>) -> (FloatTensor<B>, Self) {
-        super::embedding_norm(operation)
+        let sum = embedding_sum(operation.tables, &operation.tokens);
+        let (result, kept) = layer_norm(sum, operation.norm);
+        (dropout::<B>(result, operation.dropout), kept)
     }
 
     fn gradients(
@@ -69,10 +72,7 @@ impl<B: Backend> NormKept<B> {
 }
 
 /// Normalizes each row to mean 0 and (biased) variance 1, then scales and shifts it.
-pub(super) fn layer_norm<B: Backend>(
-    x: FloatTensor<B>,
-    norm: Norm<B>,
-) -> (FloatTensor<B>, NormKept<B>) {
+fn layer_norm<B: Backend>(x: FloatTensor<B>, norm: Norm<B>) -> (FloatTensor<B>, NormKept<B>) {
     let mean = B::float_mean_dim(x.clone(), 1);
     let centered = B::float_sub(x, mean);
     let variance = B::float_mean_dim(B::float_mul(centered.clone(), centered.clone()), 1);
@@ -88,14 +88,6 @@ pub(super) fn layer_norm<B: Backend>(
         gamma: norm.gamma,
     };
     (result, kept)
-}
-
-/// See [`EncoderOps::dropout_residual_norm`].
-pub(crate) fn dropout_residual_norm<B: Backend>(
-    operation: DropoutResidualNorm<B>,
-) -> (FloatTensor<B>, NormKept<B>) {
-    let dropped = dropout::<B>(operation.x, operation.dropout);
-    layer_norm(B::float_add(dropped, operation.residual), operation.norm)
 }
 
 /// See [`EncoderOps::dropout`].
