@@ -2,7 +2,7 @@
 
 use burn::{
     Tensor,
-    module::{Module, ModuleMapper, Param},
+    module::{Module, Param},
     tensor::Device,
 };
 use finetune_kernels::Stream;
@@ -13,6 +13,7 @@ use crate::{
     init::{gaussian, kaiming_uniform},
     lora::norms,
     principal::{check_alone, principals, take_out},
+    walk::set_trained,
 };
 
 /// Attaches a fresh adapter called `name` and makes it the active one. The initial values are a
@@ -151,23 +152,11 @@ pub fn adapter_names<M: Adaptable>(model: &M) -> Vec<String> {
 
 /// Lets gradients reach the adapter called `name`, the biases that go with it, and nothing else.
 pub fn train_adapter<M: Adaptable + Module>(model: M, name: &str, plan: &AdapterPlan) -> M {
-    struct Freeze;
-    impl ModuleMapper for Freeze {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.set_require_grad(false)
-        }
-    }
-    struct Unfreeze;
-    impl ModuleMapper for Unfreeze {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.set_require_grad(true)
-        }
-    }
-    let mut model = model.map(&mut Freeze);
+    let mut model = set_trained(model, &|_| false);
     for (_, linear) in model.linears_mut() {
         for adapter in &mut linear.adapters {
             if adapter.name() == name {
-                adapter.kind = adapter.kind.clone().map(&mut Unfreeze);
+                adapter.kind = set_trained(adapter.kind.clone(), &|_| true);
             }
         }
     }

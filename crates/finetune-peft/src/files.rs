@@ -15,7 +15,6 @@ use crate::{
     attach::set_active,
     conversion,
     init::tensor,
-    plan::HEADS,
     principal::{check_alone, check_determined, principals, take_out},
     transpose,
     weights_file::{self, FileTensor},
@@ -120,13 +119,12 @@ pub fn adapter_config<M: Adaptable>(file: &AdapterFile, model: &M) -> Result<Str
     Ok(conversion::converted(&file).to_json())
 }
 
-/// How many outputs the head in an adapter's directory has; `None` if the adapter has no head.
-pub fn adapter_outputs(directory: &Path) -> Result<Option<usize>, PeftError> {
+/// How many outputs the head in an adapter's directory has; `classifier` is the name of the head's
+/// last linear layer. `None` if the adapter has no head.
+pub fn adapter_outputs(directory: &Path, classifier: &str) -> Result<Option<usize>, PeftError> {
     let shapes = weights_file::shapes(directory)?;
-    let heads = HEADS.into_iter();
-    Ok(heads
-        .filter_map(|head| shapes.get(&format!("{head}.weight")))
-        .find_map(|shape| shape.first().copied()))
+    let weight = shapes.get(&format!("{classifier}.weight"));
+    Ok(weight.and_then(|shape| shape.first().copied()))
 }
 
 /// Opens an adapter's directory, attaches it as `name` and makes it the active one. Where peft changed

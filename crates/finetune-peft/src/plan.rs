@@ -283,6 +283,12 @@ pub fn is_part_of(name: &str, end: &str) -> bool {
     prefixes(name).any(|module| module.ends_with(end))
 }
 
+/// Whether a module belongs to a sequence classifier's head, which peft always trains whole and saves
+/// with an adapter.
+pub fn is_head(name: &str) -> bool {
+    HEADS.iter().any(|head| is_part_of(name, head))
+}
+
 /// The names of the modules that hold a module, and its own.
 fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     let dots = name.match_indices('.').map(|(dot, _)| dot);
