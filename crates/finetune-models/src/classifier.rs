@@ -86,7 +86,7 @@ impl SequenceClassifier {
     /// Logits (or the predicted numbers) of each sequence, `[batch, outputs]`.
     ///
     /// # Errors
-    /// As [`Encoder::embed`].
+    /// The errors of [`Encoder::embed`].
     pub fn forward(
         &self,
         tokens: &PackedTokens,

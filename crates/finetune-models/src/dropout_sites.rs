@@ -49,3 +49,21 @@ impl HeadSites {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that is resumed draws the masks that it would have drawn.
+    #[test]
+    fn numbers_are_those_of_earlier_versions_and_unique() {
+        let mut all = vec![EMBEDDINGS];
+        for layer in 0..4 {
+            let sites = LayerSites::new(layer);
+            all.extend([sites.attention, sites.attention_output, sites.output]);
+        }
+        let head = HeadSites::new(4);
+        all.extend([head.classifier, head.input]);
+        assert_eq!(all, (0..=14).collect::<Vec<_>>());
+    }
+}

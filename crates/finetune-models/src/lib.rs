@@ -19,8 +19,8 @@ pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, fi
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, to_file_layout,
-    unused_weights, write_directory,
+    LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, to_file_layout, unused_weights,
+    write_directory,
 };
 pub use finetune_task::Task as Outputs;
 pub use head::Head;

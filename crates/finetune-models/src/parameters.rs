@@ -435,6 +435,22 @@ mod tests {
         }
     }
 
+    /// Runs that began with earlier versions are resumed by these paths, in this order.
+    #[test]
+    fn checkpoints_keep_their_paths() {
+        let config = config_with(&BERT, json!({ "num_hidden_layers": 1 }));
+        let found: Vec<_> = parameters(&config).into_iter().map(|p| p.path).collect();
+        let expected = "embeddings.word embeddings.position embeddings.token_type \
+            embeddings.norm.gamma embeddings.norm.beta layers.0.query.weight layers.0.query.bias \
+            layers.0.key.weight layers.0.key.bias layers.0.value.weight layers.0.value.bias \
+            layers.0.output.weight layers.0.output.bias layers.0.attention_norm.gamma \
+            layers.0.attention_norm.beta layers.0.up.weight layers.0.up.bias \
+            layers.0.down.weight layers.0.down.bias layers.0.output_norm.gamma \
+            layers.0.output_norm.beta head.dense.weight head.dense.bias head.classifier.weight \
+            head.classifier.bias";
+        assert_eq!(found.join(" "), expected);
+    }
+
     #[test]
     fn tables_name_each_component_once_and_number_those_of_layers() {
         for family in FAMILIES {

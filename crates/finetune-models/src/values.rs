@@ -22,6 +22,9 @@ pub(crate) struct Values<'a> {
 
 impl Values<'_> {
     /// One parameter of a component; `layer` is the number of its layer.
+    ///
+    /// # Errors
+    /// Values that are not there.
     pub fn parameter<const D: usize>(
         &mut self,
         component: Component,
@@ -37,6 +40,9 @@ impl Values<'_> {
     }
 
     /// A linear layer.
+    ///
+    /// # Errors
+    /// Values that are not there.
     pub fn linear(&mut self, component: Component, layer: usize) -> Result<Linear, ModelError> {
         Ok(Linear::new(
             self.parameter(component, layer, Role::LinearWeight)?,

@@ -36,7 +36,7 @@ pub trait Adaptable {
     /// among the linear layers decides the random numbers of its adapter.
     fn parts(&self) -> Vec<(String, Part<'_>)>;
 
-    /// The same parts in the same order, to be changed.
+    /// The same parts in the same order, borrowed mutably.
     fn parts_mut(&mut self) -> Vec<(String, PartMut<'_>)>;
 
     /// The linear layers of [`parts`](Self::parts).
@@ -66,7 +66,7 @@ pub trait Adaptable {
         self.parts().into_iter().map(bias).collect()
     }
 
-    /// The biases of all parts, to be changed.
+    /// The same biases, borrowed mutably.
     fn biases_mut(&mut self) -> Vec<(String, &mut Param<Tensor<1>>)> {
         let bias = |(name, part)| match part {
             PartMut::Linear(linear) => (format!("{name}.bias"), &mut linear.bias),

@@ -11,7 +11,7 @@ use crate::lora::Lora;
 /// A named adapter.
 #[derive(Module, Debug)]
 pub struct Adapter {
-    /// What it does.
+    /// What the adapter does.
     pub kind: AdapterKind,
     #[module(skip)]
     name: String,
@@ -26,7 +26,7 @@ impl Adapter {
         }
     }
 
-    /// Its name.
+    /// The adapter's name.
     pub fn name(&self) -> &str {
         &self.name
     }

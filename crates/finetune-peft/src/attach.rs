@@ -19,6 +19,9 @@ use crate::{
 /// Attaches a fresh adapter called `name` and makes it the active one. The initial values are a
 /// pure function of `seed` and the model. With `init_lora_weights` of `"pissa"` or `"olora"` the base
 /// weights change: a part of them moves into the adapter, and the model takes no other adapter.
+///
+/// # Errors
+/// A configuration that no fresh adapter can have or that does not fit the model.
 pub fn attach<M: Adaptable>(
     model: &mut M,
     name: &str,
@@ -118,6 +121,9 @@ fn fresh_lora(
 }
 
 /// Uses the adapter called `name` in every layer that has it, or with `None` the base model alone.
+///
+/// # Errors
+/// No adapter of this name.
 pub fn set_active<M: Adaptable>(model: &mut M, name: Option<&str>) -> Result<(), PeftError> {
     if let Some(name) = name {
         let found = adapter_names(model);

@@ -107,7 +107,7 @@ fn own_name(name: &str) -> Option<String> {
         match part {
             "original_module" => return None,
             "base_layer" | "modules_to_save" => {}
-            // Of a saved module that holds others, peft leaves the adapter's name in.
+            // peft leaves the adapter's name in where a saved module holds others.
             "default" if before == "modules_to_save" => {}
             _ => kept.push(part),
         }

@@ -123,7 +123,9 @@ impl Files {
         let is_bert = is_of(&BERT_CLASSES, &BERT_TYPES);
         let is_roberta = is_of(&byte_level_bpe::CLASSES, &byte_level_bpe::MODEL_TYPES);
         // The others have no use for them.
-        let has_types = model.get("model_type").is_some_and(|kind| kind == "bert" || kind == "electra");
+        let has_types = model
+            .get("model_type")
+            .is_some_and(|kind| kind == "bert" || kind == "electra");
         let untold = class
             .as_deref()
             .filter(|class| !BERT_CLASSES.contains(class));

@@ -162,15 +162,15 @@ impl EncoderLayer {
         listed!(self, Part)
     }
 
-    /// The same, to be changed.
+    /// The same parts in the same order, borrowed mutably.
     pub(crate) fn parts_mut(&mut self) -> [(Component, PartMut<'_>); 8] {
         listed!(self, PartMut, mut)
     }
 }
 
-/// Of which tokens a layer's results are wanted. The head reads the first ones only, so the last
-/// layer does the work of one token per sequence, but for keys and values: of six layers that saves
-/// a seventh of all work.
+/// The tokens whose results are wanted of a layer. The head reads only the first ones, so the last
+/// layer does the work of one token per sequence, except for keys and values. With six layers that
+/// saves a seventh of all work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// `[tokens, hidden]`

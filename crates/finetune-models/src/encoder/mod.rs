@@ -108,7 +108,7 @@ impl Encoder {
     /// The encoder's result for all tokens, `[tokens, hidden]`.
     ///
     /// # Errors
-    /// As [`embed`](Self::embed).
+    /// The errors of [`embed`](Self::embed).
     pub fn encode(
         &self,
         tokens: &PackedTokens,
@@ -156,7 +156,7 @@ impl Encoder {
         parts
     }
 
-    /// The same, to be changed.
+    /// The same parts in the same order, borrowed mutably.
     pub(crate) fn parts_mut(&mut self) -> Vec<(Component, usize, PartMut<'_>)> {
         let embeddings = &mut self.embeddings;
         let mut parts = vec![(

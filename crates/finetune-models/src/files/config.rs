@@ -67,6 +67,9 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     /// Reads `config.json` of a model directory.
+    ///
+    /// # Errors
+    /// A file that is missing, is not a JSON object, or has a key that cannot be used.
     pub fn from_directory(directory: &Path) -> Result<Self, ModelError> {
         let path = directory.join("config.json");
         if !path.exists() {
@@ -80,6 +83,9 @@ impl ModelConfig {
     }
 
     /// Parses the text of a `config.json`; `path` is for messages.
+    ///
+    /// # Errors
+    /// A text that is not a JSON object, or a key that cannot be used; the key is named.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let raw: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| ModelError::ConfigSyntax {
@@ -179,7 +185,7 @@ impl ModelConfig {
         name.unwrap_or_default()
     }
 
-    /// The same encoder with other outputs, without thresholds.
+    /// Describes the same encoder with other outputs and without thresholds.
     pub fn with_outputs(self, outputs: Outputs) -> Self {
         Self {
             outputs,
@@ -352,7 +358,7 @@ impl Reader<'_> {
         }
     }
 
-    /// As transformers: `id2label`, else `num_labels`, else two labels.
+    /// Reads the outputs as transformers does: from `id2label`, else `num_labels`, else two labels.
     fn outputs(&self) -> Result<Outputs, ModelError> {
         let names = match self.get("id2label") {
             Some(Value::Object(map)) if !map.is_empty() => self.label_names(map)?,

@@ -22,7 +22,7 @@ use crate::{
     values::{ShapedValues, Values},
 };
 
-/// What a directory did not hold as the model has it.
+/// The weights that a directory did not hold as the model has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
     /// The weights file.
@@ -31,16 +31,16 @@ pub struct LoadReport {
     pub fresh: Vec<String>,
     /// Whether the classifier is one of them.
     pub fresh_classifier: bool,
-    /// Those of them that the file has, for other outputs.
+    /// The fresh weights that the file does have, but for other outputs.
     pub replaced: Vec<String>,
     /// Weights of the file that the model has no use for.
     pub unexpected: Vec<String>,
-    /// The same in a few clauses, for people.
+    /// The unexpected weights, summed up in a few clauses for messages.
     pub unused: Vec<String>,
 }
 
 impl LoadReport {
-    /// What a person should know.
+    /// What a user should know about the weights.
     pub fn notes(&self) -> Vec<String> {
         let path = self.weights.display();
         let note = |clause| format!("{path} has weights without use here: {clause}");
@@ -48,7 +48,7 @@ impl LoadReport {
     }
 }
 
-/// What [`LoadReport::notes`] would say of a directory's weights, of which only the names are read.
+/// What [`LoadReport::notes`] would say about a directory's weights. Only their names are read.
 ///
 /// # Errors
 /// Files that are missing or damaged.
@@ -67,6 +67,9 @@ impl SequenceClassifier {
     /// With `outputs`, the classifier is made for them: kept when the directory's own classifier
     /// has the same, else drawn from a normal distribution by `seed`. A missing encoder weight is
     /// an error; a missing head is drawn anew and reported.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, weights that do not fit `config.json`, a missing encoder weight.
     pub fn load(
         directory: &Path,
         outputs: Option<Outputs>,
@@ -91,9 +94,9 @@ impl SequenceClassifier {
         Ok((Self::new(&mut values, config)?, report))
     }
 
-    /// The same encoder for other outputs: with a classifier drawn by `seed`, as
-    /// [`load`](Self::load) draws one, unless the outputs are the model's own. The tensors of all
-    /// else are shared, not copied.
+    /// Makes a model of the same encoder for other outputs. Its classifier is drawn by `seed`, as
+    /// [`load`](Self::load) draws one, unless the outputs are the model's own. All other tensors are
+    /// shared, not copied.
     pub fn with_outputs(mut self, outputs: Outputs, seed: u64, device: &Device) -> Self {
         let keep = same_classifier(&outputs, &self.config().outputs);
         let config = self.config().clone().with_outputs(outputs);
@@ -117,8 +120,8 @@ impl SequenceClassifier {
         self
     }
 
-    /// The same model with its outputs in another order and by other names: output `i` of `outputs`
-    /// is the model's own output `order[i]`, with its weights and its bias, in adapters too.
+    /// Puts the model's outputs into another order and gives them other names: output `i` of
+    /// `outputs` is the model's own output `order[i]`, with its weights and its bias, in adapters too.
     pub fn with_order(mut self, outputs: Outputs, order: &[usize]) -> Self {
         self.head.classifier.select_outputs(order);
         let config = self.config().clone().with_outputs(outputs);
@@ -127,7 +130,8 @@ impl SequenceClassifier {
     }
 }
 
-/// Whether a classifier for `own` serves for `wanted`. A single number needs no name to be the same.
+/// Whether a classifier for `own` also serves for `wanted`. A single number is the same under any
+/// name.
 fn same_classifier(wanted: &Outputs, own: &Outputs) -> bool {
     match (wanted, own) {
         (Outputs::Regression(wanted), Outputs::Regression(own)) if wanted.len() == 1 => {
@@ -235,7 +239,7 @@ fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
 }
 
 impl LoadPlan {
-    /// What it did not find as the model has it.
+    /// What the plan did not find as the model has it.
     fn report(&self, weights: &Weights, config: &ModelConfig) -> LoadReport {
         LoadReport {
             weights: weights.path.clone(),

@@ -38,6 +38,9 @@ pub struct SafetensorsFile {
 impl SafetensorsFile {
     /// Opens a file and checks its header against itself and the file's length: offsets that
     /// overlap, leave gaps or pass the end, and sizes that do not follow from shapes are errors.
+    ///
+    /// # Errors
+    /// A file that cannot be read or whose header is wrong.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let invalid = |problem: String| ModelError::Weights {
             path: path.into(),
@@ -101,12 +104,18 @@ impl SafetensorsFile {
     }
 
     /// Reads a tensor of f32, f16, bf16 or f64 as f32, row-major.
+    ///
+    /// # Errors
+    /// A tensor that is not there, has another type, or cannot be read.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
         self.raw(name)?.read(name, &mut self.file, &self.path)
     }
 
     /// Reads a matrix `[rows, columns]` of f32, f16, bf16 or f64 as f32 `[columns, rows]`: some rows at
     /// a time, so that it is in memory once.
+    ///
+    /// # Errors
+    /// The errors of [`read_f32`](Self::read_f32).
     pub fn read_f32_transposed(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
         let tensor = self.raw(name)?;
         tensor.read_transposed(name, &mut self.file, &self.path)
@@ -132,11 +141,17 @@ impl SafetensorsFile {
     }
 
     /// Reads a tensor of i32.
+    ///
+    /// # Errors
+    /// A tensor that is not there, has another type, or cannot be read.
     pub fn read_i32(&mut self, name: &str) -> Result<Vec<i32>, ModelError> {
         self.read_exactly(name, Dtype::I32, i32::from_le_bytes)
     }
 
     /// Reads a tensor of f64.
+    ///
+    /// # Errors
+    /// A tensor that is not there, has another type, or cannot be read.
     pub fn read_f64(&mut self, name: &str) -> Result<Vec<f64>, ModelError> {
         self.read_exactly(name, Dtype::F64, f64::from_le_bytes)
     }

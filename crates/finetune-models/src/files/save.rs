@@ -27,6 +27,9 @@ impl SequenceClassifier {
     /// Writes `config.json`, `model.safetensors` and the tokenizer's files of `tokenizer_from` to
     /// `directory`, which must not exist: everything is written beside it and renamed at the end,
     /// so that the directory is whole or absent.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or a directory that is there already.
     pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         write_directory(directory, |partial| {
             self.save_settings(partial, tokenizer_from)?;
@@ -36,6 +39,9 @@ impl SequenceClassifier {
 
     /// Writes `config.json` and the tokenizer's files of `tokenizer_from` to `directory`, which
     /// exists, and syncs them.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written.
     pub fn save_settings(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);
@@ -54,6 +60,9 @@ impl SequenceClassifier {
     }
 
     /// Writes all parameters under transformers' names, as f32, and syncs the file.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
     pub fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
         write_tensors(path, self.file_tensors()).map_err(ModelError::write(path))
     }
@@ -90,6 +99,9 @@ impl SequenceClassifier {
 
 /// Makes a directory with what `fill` writes: beside its place, then renamed, so that it is whole or
 /// absent.
+///
+/// # Errors
+/// The errors of `fill`, and a directory that cannot be made or renamed.
 pub fn write_directory<E: From<ModelError>>(
     directory: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,

@@ -103,8 +103,8 @@ impl Weights {
 }
 
 impl Reader<'_> {
-    /// Reads a tensor as f32, row-major, or the transpose of a matrix. A number that is none, or is
-    /// infinite, is an error.
+    /// Reads a tensor as f32, row-major, or the transpose of a matrix. A value that is NaN or infinite
+    /// is an error.
     pub(crate) fn read(&mut self, name: &str, transposed: bool) -> Result<Vec<f32>, ModelError> {
         let weights = self.weights;
         let Some((number, tensor)) = weights.tensors.get(name) else {
@@ -171,7 +171,7 @@ fn index(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
     let mut listed = BTreeMap::new();
     for (tensor, file) in map {
         let file = file.as_str().filter(|file| {
-            // Names of files beside it, and no way to others.
+            // Only files beside the index may be named, and no path may lead elsewhere.
             file.ends_with(end) && !file.starts_with('.') && !file.contains(['/', '\\', ':'])
         });
         let Some(file) = file else {
@@ -243,7 +243,7 @@ mod tests {
     use super::first_not_finite;
 
     #[test]
-    fn the_first_number_that_is_none() {
+    fn the_first_value_that_is_not_finite() {
         let mut values = vec![f32::MAX; 10_000];
         assert_eq!(first_not_finite(&values), None);
         values[9_999] = f32::NEG_INFINITY;

@@ -55,7 +55,7 @@ impl Head {
         ]
     }
 
-    /// The same, to be changed.
+    /// The same parts in the same order, borrowed mutably.
     pub(crate) fn parts_mut(&mut self) -> [(Component, PartMut<'_>); 2] {
         [
             (Component::HeadDense, PartMut::Linear(&mut self.dense)),
