@@ -2,7 +2,6 @@
 
 mod adaptable;
 mod classifier;
-mod dropout_sites;
 mod encoder;
 mod error;
 pub mod family;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_kernels::{Offsets, PackedTokens, random};
+use finetune_kernels::{Offsets, PackedTokens, Stream, random};
 use serde_json::{Map, Value, json};
 
 use crate::{Family, ModelConfig, SequenceClassifier, parameters, values::Values};
@@ -42,7 +42,7 @@ pub(crate) fn config(family: &Family) -> ModelConfig {
 pub(crate) fn model(config: ModelConfig) -> SequenceClassifier {
     let drawn = parameters(&config).into_iter().enumerate();
     let drawn = drawn.map(|(number, parameter)| {
-        let values = random::normal(7, number as u32, parameter.num_elements(), 0.3);
+        let values = random::normal(7, Stream::adapter(number), parameter.num_elements(), 0.3);
         (parameter.path.clone(), (values, parameter.model_shape()))
     });
     let device = Device::flex();

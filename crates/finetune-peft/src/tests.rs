@@ -5,7 +5,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, TensorData},
 };
-use finetune_kernels::{Activation, DropoutSource, random};
+use finetune_kernels::{Activation, DropoutSource, Stream, random};
 
 use crate::{
     Adaptable, AdapterFile, Bias, Ia3Config, Linear, LoraConfig, ModuleInfo, ModuleKind, Part,
@@ -27,11 +27,11 @@ impl Tiny {
     fn new() -> Self {
         let device = Device::flex();
         let matrix = |stream, shape: [usize; 2]| {
-            let values = random::normal(3, stream, shape[0] * shape[1], 0.5);
+            let values = random::normal(3, Stream::adapter(stream), shape[0] * shape[1], 0.5);
             Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
         };
         let vector = |stream, length: usize| {
-            let values = random::normal(3, stream, length, 0.5);
+            let values = random::normal(3, Stream::adapter(stream), length, 0.5);
             Param::from_tensor(Tensor::from_data(
                 TensorData::new(values, [length]),
                 &device,
@@ -46,7 +46,7 @@ impl Tiny {
 
     fn forward(&self) -> Vec<f32> {
         let device = self.shift.val().device();
-        let x = random::normal(8, 0, 20, 1.0);
+        let x = random::normal(8, Stream::ENCODER, 20, 1.0);
         let x = Tensor::<2>::from_data(TensorData::new(x, [5, 4]), &device);
         let off = DropoutSource::OFF;
         let hidden = self.query.forward(x, Activation::Tanh, off) + self.shift.val().unsqueeze();

@@ -4,11 +4,13 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, DropoutSource, EmbeddingTables, PackedTokens, embedding_norm};
+use finetune_kernels::{
+    Activation, DropoutSource, EmbeddingTables, PackedTokens, Site, embedding_norm,
+};
 use finetune_peft::Linear;
 
 use super::LayerNorm;
-use crate::{Component, ModelConfig, ModelError, Role, dropout_sites, values::Values};
+use crate::{Component, ModelConfig, ModelError, Role, values::Values};
 
 /// Word, position and token type embeddings, summed and normalised; then, where they are narrower
 /// than the hidden states, projected to their width.
@@ -55,7 +57,7 @@ impl Embeddings {
             position: self.position.val(),
             token_type: self.token_type.as_ref().map(Param::val),
         };
-        let dropout = source.site(dropout_sites::EMBEDDINGS, self.dropout);
+        let dropout = source.site(Site::EMBEDDINGS, self.dropout);
         let embedded = embedding_norm(tables, self.norm.val(), tokens, dropout);
         match &self.projection {
             None => embedded,

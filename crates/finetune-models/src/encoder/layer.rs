@@ -6,12 +6,13 @@ use burn::{
     tensor::{Int, TensorData},
 };
 use finetune_kernels::{
-    Activation, AttentionShape, DropoutSource, Offsets, Precision, attention, dropout_residual_norm,
+    Activation, AttentionShape, DropoutSource, Offsets, Precision, Site, attention,
+    dropout_residual_norm,
 };
 use finetune_peft::{Linear, Part, PartMut};
 
 use super::LayerNorm;
-use crate::{Component, ModelConfig, ModelError, dropout_sites::LayerSites, values::Values};
+use crate::{Component, ModelConfig, ModelError, values::Values};
 
 /// The parts of a layer, listed once for looking and for changing.
 macro_rules! listed {
@@ -56,8 +57,9 @@ pub struct EncoderLayer {
     pub output_norm: LayerNorm,
     #[module(skip)]
     shape: LayerShape,
+    /// Its number in the encoder, from which its dropout follows.
     #[module(skip)]
-    sites: LayerSites,
+    number: usize,
 }
 
 /// What a layer needs of the configuration.
@@ -98,7 +100,7 @@ impl EncoderLayer {
                 },
                 precision: Precision::F32,
             },
-            sites: LayerSites::new(layer),
+            number: layer,
         })
     }
 
@@ -131,20 +133,23 @@ impl EncoderLayer {
             key,
             value,
             attention_shape,
-            source.site(self.sites.attention, shape.attention_dropout),
+            source.site(Site::attention(self.number), shape.attention_dropout),
         );
         let attended = dropout_residual_norm(
             self.output.forward(context, identity, source),
             hidden,
             self.attention_norm.val(),
-            source.site(self.sites.attention_output, shape.attention_output_dropout),
+            source.site(
+                Site::attention_output(self.number),
+                shape.attention_output_dropout,
+            ),
         );
         let inner = self.up.forward(attended.clone(), shape.activation, source);
         dropout_residual_norm(
             self.down.forward(inner, identity, source),
             attended,
             self.output_norm.val(),
-            source.site(self.sites.output, shape.dropout),
+            source.site(Site::layer_output(self.number), shape.dropout),
         )
     }
 

@@ -1,12 +1,10 @@
 //! The head of a sequence classifier.
 
 use burn::{Tensor, module::Module};
-use finetune_kernels::{Activation, DropoutSource, dropout};
+use finetune_kernels::{Activation, DropoutSource, Site, dropout};
 use finetune_peft::{Linear, Part, PartMut};
 
-use crate::{
-    Component, ModelConfig, ModelError, dropout_sites::HeadSites, family::HeadKind, values::Values,
-};
+use crate::{Component, ModelConfig, ModelError, family::HeadKind, values::Values};
 
 /// The classification head on the first token: a linear layer, an activation, dropout and another
 /// linear layer. The first linear layer is BERT's pooler and DistilBERT's `pre_classifier`.
@@ -20,8 +18,9 @@ pub struct Head {
     kind: HeadKind,
     #[module(skip)]
     dropout: f64,
+    /// Number of layers below, from which the head's dropout follows.
     #[module(skip)]
-    sites: HeadSites,
+    layers: usize,
 }
 
 impl Head {
@@ -31,18 +30,21 @@ impl Head {
             classifier: values.linear(Component::Classifier, 0)?,
             kind: config.family.head,
             dropout: config.classifier_dropout,
-            sites: HeadSites::new(config.num_hidden_layers),
+            layers: config.num_hidden_layers,
         })
     }
 
     /// First tokens of the sequences, `[batch, hidden]`, to `[batch, outputs]`.
     pub fn forward(&self, first: Tensor<2>, source: DropoutSource) -> Tensor<2> {
         let first = match self.kind.input_dropout {
-            true => dropout(first, source.site(self.sites.input, self.dropout)),
+            true => dropout(
+                first,
+                source.site(Site::head_input(self.layers), self.dropout),
+            ),
             false => first,
         };
         let pooled = self.dense.forward(first, self.kind.activation, source);
-        let pooled = dropout(pooled, source.site(self.sites.classifier, self.dropout));
+        let pooled = dropout(pooled, source.site(Site::head(self.layers), self.dropout));
         self.classifier
             .forward(pooled, Activation::Identity, source)
     }

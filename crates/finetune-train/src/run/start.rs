@@ -17,8 +17,7 @@ use serde_json::Value;
 
 use crate::{
     EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
-    TrainState,
-    prepare,
+    TrainState, prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
 };
 
