@@ -99,7 +99,7 @@ fn kept_features_are_the_computed_ones() {
     for device in devices() {
         for name in MODELS {
             let case = Case::new(name, &device);
-            for layers in 0..=case.model.layers.len() {
+            for layers in 0..=case.model.encoder.layers.len() {
                 let stores = LIMITS.map(|limits| case.fill(layers, limits));
                 let size = FeatureStore::size_of(&case.data, layers, case.model.config());
                 assert_eq!(stores[1].report().memory_bytes, size);
@@ -137,7 +137,7 @@ fn losses(case: &Case, strategy: Strategy, limits: Option<(u64, u64)>) -> Vec<f3
     let store = limits.map(|limits| case.fill(layers, limits));
     let mut optimizer = Optimizer::new(
         OptimizerConfig::default(),
-        ParameterGroups::new(0.01, model.layers.len()),
+        ParameterGroups::new(0.01, model.encoder.layers.len()),
     );
     let mut losses = Vec::new();
     for batch in (0..2).flat_map(|epoch| case.batches(epoch)) {

@@ -36,7 +36,12 @@ pub fn devices() -> Vec<Device> {
 
 /// `fixtures.json`.
 pub fn manifest() -> serde_json::Value {
-    serde_json::from_str(&std::fs::read_to_string(path("fixtures.json")).unwrap()).unwrap()
+    json("fixtures.json")
+}
+
+/// A JSON file.
+pub fn json(name: &str) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(path(name)).unwrap()).unwrap()
 }
 
 pub struct Fixture(SafetensorsFile);

@@ -55,7 +55,7 @@ fn check(directory: &Path, rows: usize, device: &Device) {
     }
 
     let (model, _) = SequenceClassifier::load(directory, None, 0, device).unwrap();
-    let hidden = model.encode(&tokens, DropoutSource::OFF).unwrap();
+    let hidden = model.encoder.encode(&tokens, DropoutSource::OFF).unwrap();
     let hidden: Vec<f32> = hidden.into_data().iter::<f32>().collect();
     let expected = fixture.floats("last_hidden_state");
     let difference = largest_difference(&hidden, &expected[..tokens.ids.len() * HIDDEN]);

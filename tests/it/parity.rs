@@ -8,7 +8,8 @@ use burn::{
     tensor::{Device, TensorData},
 };
 use finetune_kernels::{
-    Activation, DropoutSource, Precision, linear, mean_squared_error, softmax_cross_entropy,
+    Activation, DropoutSource, Precision, binary_cross_entropy_with_logits, linear,
+    mean_squared_error, softmax_cross_entropy,
 };
 use finetune_models::{Outputs, SequenceClassifier, to_file_layout};
 use finetune_train::{
@@ -38,16 +39,32 @@ fn loss(model: &SequenceClassifier, fixture: &mut Fixture, prefix: &str) -> Tens
         Outputs::Classes(_) => {
             softmax_cross_entropy(logits, fixture.integers(&labels).into(), rows)
         }
-        Outputs::MultiLabel(_) => unreachable!("no multi-label fixture"),
+        Outputs::MultiLabel(_) => {
+            let targets = fixture.floats(&labels);
+            let elements = targets.len() as f64;
+            binary_cross_entropy_with_logits(logits, &targets, &[], elements)
+        }
         Outputs::Regression(_) => mean_squared_error(logits, &fixture.floats(&labels), rows),
     }
 }
 
+/// The models of `families/`.
+const FAMILIES: [&str; 5] = [
+    "families/roberta",
+    "families/xlm_roberta",
+    "families/camembert",
+    "families/electra",
+    "families/electra_narrow",
+];
+
 /// Parameters whose gradient is zero in exact arithmetic: key biases, which the softmax cancels.
 fn zero_gradients(model: &str) -> Vec<String> {
-    let manifest = fixtures::manifest();
-    let names = &manifest["models"][model]["zero_gradient_parameters"];
-    let names = names.as_array().unwrap().iter();
+    let manifest = match model.strip_prefix("families/") {
+        None => fixtures::manifest()["models"][model].clone(),
+        Some(name) => fixtures::json("families/families.json")["models"][name].clone(),
+    };
+    let names = manifest["zero_gradient_parameters"].as_array().unwrap();
+    let names = names.iter();
     names.map(|name| name.as_str().unwrap().into()).collect()
 }
 
@@ -57,17 +74,23 @@ fn check_case(name: &str) {
         let model = load(&fixtures::path(name), &device);
         let mut case = Fixture::open(&format!("{name}/case.safetensors"));
         let tokens = case.tokens("");
-        let hidden = values(model.encode(&tokens, DropoutSource::OFF).unwrap());
+        let hidden = values(model.encoder.encode(&tokens, DropoutSource::OFF).unwrap());
         let difference = largest_difference(&hidden, &case.floats("last_hidden_state"));
-        assert!(difference < tolerance::LOGITS, "hidden: {difference}");
+        assert!(
+            difference < tolerance::LOGITS,
+            "{name}: hidden: {difference}"
+        );
         let logits = values(model.forward(&tokens, DropoutSource::OFF).unwrap());
         let difference = largest_difference(&logits, &case.floats("logits"));
-        assert!(difference < tolerance::LOGITS, "logits: {difference}");
+        assert!(
+            difference < tolerance::LOGITS,
+            "{name}: logits: {difference}"
+        );
 
         let model = model.train();
         let loss = loss(&model, &mut case, "");
         let difference = largest_difference(&values(loss.clone()), &case.floats("loss"));
-        assert!(difference < tolerance::LOGITS, "loss: {difference}");
+        assert!(difference < tolerance::LOGITS, "{name}: loss: {difference}");
 
         let gradients: BTreeMap<_, _> =
             ParameterGradients::backward(&loss, &model).iter().collect();
@@ -107,6 +130,13 @@ fn distilbert_outputs_and_gradients() {
 #[test]
 fn regression_outputs_and_gradients() {
     check_case("tiny_bert_regression");
+}
+
+#[test]
+fn outputs_and_gradients_of_the_other_families() {
+    for name in FAMILIES {
+        check_case(name);
+    }
 }
 
 /// Ten steps of transformers' Trainer with its AdamW, warm-up, decay and clipping.
@@ -160,6 +190,16 @@ fn bert_trains_as_transformers_does() {
 #[test]
 fn distilbert_trains_as_transformers_does() {
     check_trajectory("tiny_distilbert");
+}
+
+#[test]
+fn roberta_trains_as_transformers_does() {
+    check_trajectory("families/roberta");
+}
+
+#[test]
+fn electra_trains_as_transformers_does() {
+    check_trajectory("families/electra");
 }
 
 #[test]
@@ -220,7 +260,8 @@ fn other_weight_formats() {
 /// Saving and loading gives the same bits.
 #[test]
 fn saved_directory_loads_to_the_same_model() {
-    for name in ["tiny_bert", "tiny_distilbert", "tiny_bert_regression"] {
+    let models = ["tiny_bert", "tiny_distilbert", "tiny_bert_regression"];
+    for name in models.into_iter().chain(FAMILIES) {
         let source = fixtures::path(name);
         let model = load(&source, &devices()[0]);
         let parent = tempfile::tempdir().unwrap();

@@ -46,7 +46,16 @@ fn number(value: &Value) -> f32 {
 /// Texts with the logits that transformers gave them, through the tokenizer's files.
 #[test]
 fn logits_are_those_of_transformers() {
-    for model in ["tiny_bert", "tiny_distilbert", "tiny_bert_regression"] {
+    for model in [
+        "tiny_bert",
+        "tiny_distilbert",
+        "tiny_bert_regression",
+        "families/roberta",
+        "families/xlm_roberta",
+        "families/camembert",
+        "families/electra",
+        "families/electra_narrow",
+    ] {
         let directory = fixtures::path(model);
         let text = std::fs::read_to_string(directory.join("texts.jsonl")).unwrap();
         let expected: Vec<Value> = text

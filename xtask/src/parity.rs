@@ -54,6 +54,19 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
+    let families = again.join("families");
+    let committed = committed.join("families");
+    script(
+        &python,
+        "make_families.py",
+        &[
+            "--out".as_ref(),
+            families.as_ref(),
+            "--compare".as_ref(),
+            committed.as_ref(),
+        ],
+    )?;
+
     println!("\n── MiniLM as DistilBERT against MiniLM, both in transformers");
     let distilbert = fixtures::distilminilm(&base)?;
     script(
@@ -96,6 +109,10 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ("regression", &base.dir, &numbers),
         ("multi_label", &base.dir, &labels),
         ("two_numbers", &distilbert, &pair),
+        ("roberta", &committed.join("roberta"), &classes),
+        ("xlm_roberta", &committed.join("xlm_roberta"), &numbers),
+        ("camembert", &committed.join("camembert"), &labels),
+        ("electra", &committed.join("electra"), &classes),
     ] {
         let run = work.join(name);
         runs.push(run.clone());
@@ -166,6 +183,7 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
             base.as_ref(),
         ],
     )?;
+    script(python, "make_families.py", &[])?;
     script(python, "make_optim.py", &[])
 }
 

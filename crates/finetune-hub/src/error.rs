@@ -59,7 +59,7 @@ pub enum HubError {
     },
     /// Needed files are missing.
     #[error(
-        "{place} lacks {missing}; a model needs config.json, model.safetensors (or pytorch_model.bin) and tokenizer.json (or vocab.txt).{advice}"
+        "{place} lacks {missing}; a model needs config.json, model.safetensors (or pytorch_model.bin) and tokenizer.json (or vocab.txt, or vocab.json with merges.txt).{advice}"
     )]
     Incomplete {
         /// The directory or repository.

@@ -10,9 +10,11 @@ use crate::weights;
 /// Name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
 /// Files that are taken along where they exist.
-pub(crate) const OPTIONAL: [&str; 6] = [
+pub(crate) const OPTIONAL: [&str; 8] = [
     "tokenizer.json",
     "vocab.txt",
+    "vocab.json",
+    "merges.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -120,8 +122,9 @@ pub(crate) fn missing_in(dir: &Path) -> Vec<&'static str> {
 fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let weights = (weights::form(&has).is_none()).then_some(WEIGHTS);
     let config = (!has("config.json")).then_some("config.json");
-    let tokenizer = !has("tokenizer.json") && !has("vocab.txt");
-    let tokenizer = tokenizer.then_some("tokenizer.json");
+    let byte_pairs = has("vocab.json") && has("merges.txt");
+    let tokenizer = has("tokenizer.json") || has("vocab.txt") || byte_pairs;
+    let tokenizer = (!tokenizer).then_some("tokenizer.json");
     weights.into_iter().chain(config).chain(tokenizer).collect()
 }
 
@@ -133,8 +136,8 @@ pub(crate) fn check_complete(place: &str, has: impl Fn(&str) -> bool) -> Result<
         return Ok(());
     }
     let advice = match missing[..] {
-        ["tokenizer.json"] if has("vocab.json") && has("merges.txt") => {
-            " vocab.json and merges.txt are not read by themselves: make one of them with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."
+        ["tokenizer.json"] if has("sentencepiece.bpe.model") => {
+            " sentencepiece.bpe.model is not read: make a tokenizer.json of it with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."
         }
         ["tokenizer.json"] => {
             " Make it with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."

@@ -2,28 +2,28 @@
 
 mod adaptable;
 mod classifier;
-mod config;
+mod encoder;
 mod error;
 pub mod family;
-mod load;
-mod modules;
-mod names;
-mod pickle;
-mod raw_tensor;
-mod safetensors_file;
-mod save;
-mod torch_file;
-mod unused;
-mod weights;
+mod files;
+mod head;
+mod parameters;
+#[cfg(test)]
+mod testing;
+mod values;
+mod walk;
 
-pub use adaptable::modules;
 pub use classifier::SequenceClassifier;
-pub use config::ModelConfig;
+pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, first_tokens};
 pub use error::ModelError;
 pub use family::Family;
+pub use files::{
+    LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, to_file_layout, unused_weights,
+    write_directory,
+};
 pub use finetune_task::Task as Outputs;
-pub use load::{LoadReport, unused_weights};
-pub use modules::{Embeddings, EncoderLayer, Head, LayerNorm, first_tokens};
-pub use names::{Parameter, Part, parameters};
-pub use safetensors_file::SafetensorsFile;
-pub use save::{TOKENIZER_FILES, to_file_layout, write_directory};
+pub use head::Head;
+pub use parameters::{
+    Component, Parameter, ParameterId, ParameterTable, Place, Role, modules, parameters, places,
+};
+pub use walk::{Described, ParameterMap, map_parameters, set_trained, visit_parameters};

@@ -11,7 +11,7 @@ use crate::lora::Lora;
 /// A named adapter.
 #[derive(Module, Debug)]
 pub struct Adapter {
-    /// What it does.
+    /// What the adapter does.
     pub kind: AdapterKind,
     #[module(skip)]
     name: String,
@@ -26,7 +26,7 @@ impl Adapter {
         }
     }
 
-    /// Its name.
+    /// The adapter's name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -91,4 +91,79 @@ pub struct LinearCopy {
     pub weight: Param<Tensor<2>>,
     /// `[out]`
     pub bias: Param<Tensor<1>>,
+}
+
+/// What a parameter of an adapter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterParameter {
+    /// A factor, magnitude or scale.
+    Update,
+    /// The weight of a copy of the layer.
+    CopyWeight,
+    /// The bias of such a copy.
+    CopyBias,
+}
+
+/// Splits the path of an adapter's parameter into the path of its layer and what it is: those of
+/// `query.adapters.0.kind.Copy.bias` are `query` and a copy's bias. `None` for all other paths.
+pub fn split_adapter_path(path: &str) -> Option<(&str, AdapterParameter)> {
+    let (layer, rest) = path.split_once(".adapters.")?;
+    let parameter = match rest.split_once(".kind.")?.1 {
+        "Copy.weight" => AdapterParameter::CopyWeight,
+        "Copy.bias" => AdapterParameter::CopyBias,
+        _ => AdapterParameter::Update,
+    };
+    Some((layer, parameter))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::{Linear, visit_parameters};
+
+    /// The paths come from the structs above: a field that is renamed shows here.
+    #[test]
+    fn every_parameter_of_an_adapter_is_known_by_its_path() {
+        let device = Device::flex();
+        let matrix = || Param::from_tensor(Tensor::<2>::zeros([2, 2], &device));
+        let vector = || Param::from_tensor(Tensor::<1>::zeros([2], &device));
+        let mut layer = Linear::new(matrix(), vector());
+        let kinds = [
+            AdapterKind::Lora(Lora::new(matrix(), matrix(), Some(vector()), 1.0, 0.0)),
+            AdapterKind::Ia3(Ia3::new(vector(), true)),
+            AdapterKind::Copy(LinearCopy {
+                weight: matrix(),
+                bias: vector(),
+            }),
+        ];
+        for (number, kind) in kinds.into_iter().enumerate() {
+            layer.adapters.push(Adapter::new(number.to_string(), kind));
+        }
+        let mut found = Vec::new();
+        visit_parameters(&layer, &mut |parameter| {
+            let path = format!("layers.1.up.{}", parameter.path);
+            found.push(match split_adapter_path(&path) {
+                None => (path, None),
+                Some((layer, what)) => (layer.to_string(), Some(what)),
+            });
+        });
+        let own = |leaf: &str| (format!("layers.1.up.{leaf}"), None);
+        let of_adapter = |what| ("layers.1.up".to_string(), Some(what));
+        let update = of_adapter(AdapterParameter::Update);
+        assert_eq!(
+            found,
+            [
+                own("weight"),
+                own("bias"),
+                update.clone(),
+                update.clone(),
+                update.clone(),
+                update,
+                of_adapter(AdapterParameter::CopyWeight),
+                of_adapter(AdapterParameter::CopyBias),
+            ]
+        );
+    }
 }

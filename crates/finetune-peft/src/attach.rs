@@ -2,7 +2,7 @@
 
 use burn::{
     Tensor,
-    module::{Module, ModuleMapper, Param},
+    module::{Module, Param},
     tensor::Device,
 };
 use finetune_kernels::Stream;
@@ -13,11 +13,15 @@ use crate::{
     init::{gaussian, kaiming_uniform},
     lora::norms,
     principal::{check_alone, principals, take_out},
+    walk::set_trained,
 };
 
 /// Attaches a fresh adapter called `name` and makes it the active one. The initial values are a
 /// pure function of `seed` and the model. With `init_lora_weights` of `"pissa"` or `"olora"` the base
 /// weights change: a part of them moves into the adapter, and the model takes no other adapter.
+///
+/// # Errors
+/// A configuration that no fresh adapter can have or that does not fit the model.
 pub fn attach<M: Adaptable>(
     model: &mut M,
     name: &str,
@@ -117,6 +121,9 @@ fn fresh_lora(
 }
 
 /// Uses the adapter called `name` in every layer that has it, or with `None` the base model alone.
+///
+/// # Errors
+/// No adapter of this name.
 pub fn set_active<M: Adaptable>(model: &mut M, name: Option<&str>) -> Result<(), PeftError> {
     if let Some(name) = name {
         let found = adapter_names(model);
@@ -151,23 +158,11 @@ pub fn adapter_names<M: Adaptable>(model: &M) -> Vec<String> {
 
 /// Lets gradients reach the adapter called `name`, the biases that go with it, and nothing else.
 pub fn train_adapter<M: Adaptable + Module>(model: M, name: &str, plan: &AdapterPlan) -> M {
-    struct Freeze;
-    impl ModuleMapper for Freeze {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.set_require_grad(false)
-        }
-    }
-    struct Unfreeze;
-    impl ModuleMapper for Unfreeze {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.set_require_grad(true)
-        }
-    }
-    let mut model = model.map(&mut Freeze);
+    let mut model = set_trained(model, &|_| false);
     for (_, linear) in model.linears_mut() {
         for adapter in &mut linear.adapters {
             if adapter.name() == name {
-                adapter.kind = adapter.kind.clone().map(&mut Unfreeze);
+                adapter.kind = set_trained(adapter.kind.clone(), &|_| true);
             }
         }
     }

@@ -66,6 +66,9 @@ const MERGE: &str = "merge it with peft, PeftModel.from_pretrained(base, adapter
 
 impl AdapterFile {
     /// Reads `adapter_config.json` of an adapter's directory.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or the errors of [`parse`](Self::parse).
     pub fn read(directory: &Path) -> Result<Self, PeftError> {
         let path = directory.join("adapter_config.json");
         let text = std::fs::read_to_string(&path).map_err(PeftError::file("read", &path))?;
@@ -77,6 +80,9 @@ impl AdapterFile {
 
     /// Parses the text of an `adapter_config.json`. Keys that would change the computation and are
     /// not supported are errors, unless they have a value that means nothing.
+    ///
+    /// # Errors
+    /// A text that is not such a configuration, or a key that is not supported; the key is named.
     pub fn parse(text: &str) -> Result<Self, PeftError> {
         let all: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| PeftError::config("adapter_config.json", error.to_string()))?;
@@ -216,6 +222,9 @@ impl PeftConfig {
     }
 
     /// Refuses an adapter that can be read, but not trained on as peft would.
+    ///
+    /// # Errors
+    /// An adapter whose training is not supported.
     pub fn check_trainable(&self) -> Result<(), PeftError> {
         match self.init() {
             Init::Mica => Err(PeftError::config(
@@ -235,7 +244,9 @@ impl PeftConfig {
         modules.unwrap_or_default()
     }
 
-    /// Fills in what peft chooses by the model's family, so that the file says it.
+    /// Fills in what peft chooses by the model's family, so that the file says it. peft's own table has
+    /// these layers for BERT, RoBERTa, XLM-RoBERTa and ELECTRA; for CamemBERT and DistilBERT, of which
+    /// it knows nothing, they are the corresponding ones.
     pub fn resolved(mut self, model_type: &str) -> Self {
         let names = |names: [&str; 2]| names.map(String::from).to_vec();
         match &mut self {

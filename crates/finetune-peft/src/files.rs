@@ -15,7 +15,6 @@ use crate::{
     attach::set_active,
     conversion,
     init::tensor,
-    plan::HEADS,
     principal::{check_alone, check_determined, principals, take_out},
     transpose,
     weights_file::{self, FileTensor},
@@ -31,6 +30,9 @@ pub(crate) const PICKLE: &str = "adapter_model.bin";
 
 /// The tensors of the adapter called `name`, under peft's names and in its layout. With PiSSA and
 /// OLoRA they are the update of the untouched base model, of twice the rank.
+///
+/// # Errors
+/// A configuration that does not fit the model.
 pub fn adapter_tensors<M: Adaptable>(
     model: &M,
     name: &str,
@@ -95,6 +97,9 @@ fn factors(lora: &Lora) -> (Tensor<2>, Tensor<2>) {
 
 /// Writes the adapter called `name` to `directory`, which exists; both files are synced. `file` is
 /// its configuration, as it was attached.
+///
+/// # Errors
+/// A file that cannot be written, or a configuration that does not fit the model.
 pub fn save_adapter<M: Adaptable>(
     model: &M,
     name: &str,
@@ -112,6 +117,9 @@ pub fn save_adapter<M: Adaptable>(
 
 /// The text of the `adapter_config.json` that belongs to [`adapter_tensors`]. It names the targets so
 /// that peft finds the same ones.
+///
+/// # Errors
+/// A configuration that does not fit the model.
 pub fn adapter_config<M: Adaptable>(file: &AdapterFile, model: &M) -> Result<String, PeftError> {
     let file = AdapterFile {
         config: file.config.written(model.model_type(), &model.modules())?,
@@ -120,17 +128,22 @@ pub fn adapter_config<M: Adaptable>(file: &AdapterFile, model: &M) -> Result<Str
     Ok(conversion::converted(&file).to_json())
 }
 
-/// How many outputs the head in an adapter's directory has; `None` if the adapter has no head.
-pub fn adapter_outputs(directory: &Path) -> Result<Option<usize>, PeftError> {
+/// How many outputs the head in an adapter's directory has; `classifier` is the name of the head's
+/// last linear layer. `None` if the adapter has no head.
+///
+/// # Errors
+/// A file that is missing or damaged.
+pub fn adapter_outputs(directory: &Path, classifier: &str) -> Result<Option<usize>, PeftError> {
     let shapes = weights_file::shapes(directory)?;
-    let heads = HEADS.into_iter();
-    Ok(heads
-        .filter_map(|head| shapes.get(&format!("{head}.weight")))
-        .find_map(|shape| shape.first().copied()))
+    let weight = shapes.get(&format!("{classifier}.weight"));
+    Ok(weight.and_then(|shape| shape.first().copied()))
 }
 
 /// Opens an adapter's directory, attaches it as `name` and makes it the active one. Where peft changed
 /// the base's weights for the adapter (PiSSA, OLoRA), so does this, and the model takes no other one.
+///
+/// # Errors
+/// Files that are missing or damaged, or that belong to another model.
 pub fn load_adapter<M: Adaptable>(
     model: &mut M,
     name: &str,

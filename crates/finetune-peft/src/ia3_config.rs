@@ -8,20 +8,22 @@ use crate::matching::Targets;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ia3Config {
-    /// The linear layers that are scaled; absent: peft's choice for BERT (`key`, `value`,
-    /// `output.dense`), and its like for DistilBERT (`k_lin`, `v_lin`, `ffn.lin2`).
+    /// The linear layers that are scaled. Where there are none, they are peft's choice for BERT and
+    /// RoBERTa (`key`, `value`, `output.dense`), and the corresponding layers of other families
+    /// (`k_lin`, `v_lin`, `ffn.lin2` of DistilBERT).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_modules: Option<Targets>,
-    /// Those whose input is scaled instead of their output; absent: as above, the last of the three.
+    /// The layers whose input is scaled instead of their output. Where there are none, it is the last
+    /// of the three above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedforward_modules: Option<Targets>,
     /// Layers that are not scaled, though they are targets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<Targets>,
-    /// As LoRA's.
+    /// Modules that are trained whole, as in [`LoraConfig`](crate::LoraConfig).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modules_to_save: Option<Vec<String>>,
-    /// As LoRA's.
+    /// Whether the base model's head is used as it is, as in [`LoraConfig`](crate::LoraConfig).
     #[serde(skip)]
     pub keeps_head: bool,
 }

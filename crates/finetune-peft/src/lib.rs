@@ -17,10 +17,13 @@ mod merge;
 mod named_tensor;
 mod plan;
 mod principal;
+#[cfg(test)]
+mod tests;
+mod walk;
 mod weights_file;
 
-pub use adaptable::Adaptable;
-pub use adapter::{Adapter, AdapterKind, Ia3, LinearCopy};
+pub use adaptable::{Adaptable, Part, PartMut};
+pub use adapter::{Adapter, AdapterKind, AdapterParameter, Ia3, LinearCopy, split_adapter_path};
 pub use attach::{adapter_names, attach, set_active, train_adapter};
 pub use config::{AdapterFile, PeftConfig};
 pub use error::PeftError;
@@ -38,5 +41,7 @@ pub use matching::Targets;
 pub use merge::merge;
 pub use named_tensor::{NamedTensor, data_bytes, stream_tensors, transpose, write_tensors};
 pub use plan::{
-    AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, is_part_of, trainable_line,
+    AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, is_head, is_part_of,
+    trainable_line,
 };
+pub use walk::{ParameterMap, Visited, map_parameters, set_trained, visit_parameters};

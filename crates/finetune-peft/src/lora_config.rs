@@ -103,7 +103,7 @@ impl LoraConfig {
         }
     }
 
-    /// The same for the layers of these names.
+    /// The same configuration with the layers of these names as targets.
     pub fn targets<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
         Self {
             target_modules: Some(Targets::Names(names.into_iter().map(Into::into).collect())),
@@ -114,13 +114,16 @@ impl LoraConfig {
     /// Refuses what a fresh adapter cannot begin with.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and an `init_lora_weights` that can be read only.
+    /// The errors of [`check`](Self::check), and an `init_lora_weights` that can only be read.
     pub fn check_fresh(&self) -> Result<(), PeftError> {
         self.init_lora_weights.check_fresh()?;
         self.check()
     }
 
     /// Refuses values that no model can use.
+    ///
+    /// # Errors
+    /// A value out of its range; the key is named.
     pub fn check(&self) -> Result<(), PeftError> {
         let listed = |lists: &OneOrMany<String>| !lists.as_slice().is_empty();
         if self.layers_pattern.as_ref().is_some_and(listed) && self.layers_to_transform.is_none() {
@@ -157,12 +160,12 @@ impl LoraConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bias {
-    /// None.
+    /// No bias.
     #[default]
     None,
-    /// All of the model, norms included.
+    /// All biases of the model, norms included.
     All,
-    /// Those of layers with an update.
+    /// The biases of layers with an update.
     LoraOnly,
 }
 
@@ -170,14 +173,14 @@ pub enum Bias {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    /// One.
+    /// One value.
     One(T),
-    /// Several.
+    /// Several values.
     Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
-    /// All of them.
+    /// All values.
     pub fn as_slice(&self) -> &[T] {
         match self {
             Self::One(value) => std::slice::from_ref(value),

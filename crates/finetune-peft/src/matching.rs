@@ -19,7 +19,7 @@ impl Targets {
     /// peft's shorthand for every linear layer but the classifier.
     pub const ALL_LINEAR: &str = "all-linear";
 
-    /// Whether this is the shorthand.
+    /// Whether this is the shorthand `all-linear`.
     pub fn is_all_linear(&self) -> bool {
         matches!(self, Self::Pattern(pattern) if pattern.eq_ignore_ascii_case(Self::ALL_LINEAR))
     }
@@ -42,7 +42,7 @@ impl std::fmt::Display for Targets {
     }
 }
 
-/// Compiled [`Targets`].
+/// [`Targets`] with their pattern compiled.
 pub(crate) enum Matcher<'a> {
     Names(&'a [String]),
     Pattern(Regex),

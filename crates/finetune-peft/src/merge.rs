@@ -7,6 +7,9 @@ use crate::{Adaptable, AdapterKind, Linear, PeftError, attach::set_active};
 /// Folds the adapter called `name` into the model's own weights, in f32, and takes it off. The model
 /// then computes the same without it. All layers are merged and checked before the first one
 /// changes.
+///
+/// # Errors
+/// No adapter of this name, or weights that would not be finite.
 pub fn merge<M: Adaptable>(model: &mut M, name: &str) -> Result<(), PeftError> {
     set_active(model, Some(name))?;
     let mut merged = Vec::new();

@@ -109,6 +109,9 @@ pub fn data_bytes(tensors: &[NamedTensor]) -> u64 {
 
 /// Writes a safetensors file as the Python tools do, in f32. One tensor at a time is fetched from
 /// the device, and given up when it is written.
+///
+/// # Errors
+/// What `out` reports.
 pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io::Result<()> {
     tensors.sort_by(|left, right| left.name.cmp(&right.name));
     let mut offset = 0;
@@ -133,6 +136,9 @@ pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io:
 }
 
 /// [`stream_tensors`] to a file, which is synced.
+///
+/// # Errors
+/// A file that cannot be written.
 pub fn write_tensors(path: &Path, tensors: Vec<NamedTensor>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     stream_tensors(tensors, &mut out)?;

@@ -88,6 +88,9 @@ pub struct AdapterPlan {
 impl AdapterPlan {
     /// Refuses ranks above what a layer's weight can have. Not for saved adapters: PiSSA's have
     /// twice the rank that was trained.
+    ///
+    /// # Errors
+    /// A rank above what a layer has.
     pub fn check_ranks(&self) -> Result<(), PeftError> {
         for module in &self.adapted {
             let (inputs, outputs) = (module.in_features, module.out_features);
@@ -153,7 +156,7 @@ impl AdaptedModule {
     }
 }
 
-/// What a configuration without targets means; a resolved one has some.
+/// The targets of a configuration that names none; a resolved one names some.
 static NO_TARGETS: Targets = Targets::Names(Vec::new());
 
 /// Heads of sequence classifiers, which peft always saves with an adapter.
@@ -161,6 +164,9 @@ pub(crate) const HEADS: [&str; 2] = ["classifier", "score"];
 
 impl PeftConfig {
     /// Matches the configuration against the modules of a model of family `model_type`.
+    ///
+    /// # Errors
+    /// Targets that match nothing, or something that takes no adapter.
     pub fn plan(&self, model_type: &str, modules: &[ModuleInfo]) -> Result<AdapterPlan, PeftError> {
         let saved = self.saved(modules)?;
         let mut plan = match &self.clone().resolved(model_type) {
@@ -281,6 +287,12 @@ impl PeftConfig {
 /// `modules_to_save`.
 pub fn is_part_of(name: &str, end: &str) -> bool {
     prefixes(name).any(|module| module.ends_with(end))
+}
+
+/// Whether a module belongs to a sequence classifier's head, which peft always trains whole and saves
+/// with an adapter.
+pub fn is_head(name: &str) -> bool {
+    HEADS.iter().any(|head| is_part_of(name, head))
 }
 
 /// The names of the modules that hold a module, and its own.
@@ -524,7 +536,7 @@ pub fn trainable_line(trainable: u64, all: u64) -> String {
     )
 }
 
-/// With commas between the thousands.
+/// The number with commas between the thousands.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

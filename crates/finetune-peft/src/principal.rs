@@ -25,7 +25,7 @@ pub(crate) struct Principal {
     pub is_determined: bool,
 }
 
-/// The same as numbers, row-major.
+/// The two factors as plain numbers, row-major.
 struct Factors {
     a: Vec<f32>,
     b: Vec<f32>,

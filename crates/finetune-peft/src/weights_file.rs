@@ -101,17 +101,19 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>, PeftError>
 /// writes of the untouched originals.
 fn own_name(name: &str) -> Option<String> {
     let name = name.strip_prefix("base_model.model.").unwrap_or(name);
-    // With `bias`, peft leaves the adapter's name in those of modules that hold others, beside the plain name.
-    let name = name.replace(".modules_to_save.default.", ".modules_to_save.");
-    let skipped = ["base_layer", "modules_to_save"];
-    let parts: Vec<_> = name.split('.').collect();
-    match parts.contains(&"original_module") {
-        true => None,
-        false => {
-            let kept = parts.into_iter().filter(|part| !skipped.contains(part));
-            Some(kept.collect::<Vec<_>>().join("."))
+    let mut kept = Vec::new();
+    let mut before = "";
+    for part in name.split('.') {
+        match part {
+            "original_module" => return None,
+            "base_layer" | "modules_to_save" => {}
+            // peft leaves the adapter's name in where a saved module holds others.
+            "default" if before == "modules_to_save" => {}
+            _ => kept.push(part),
         }
+        before = part;
     }
+    Some(kept.join("."))
 }
 
 #[cfg(test)]
@@ -128,6 +130,10 @@ mod tests {
         assert_eq!(
             of("base_model.model.classifier.modules_to_save.bias"),
             "classifier.bias"
+        );
+        assert_eq!(
+            of("base_model.model.classifier.modules_to_save.default.dense.bias"),
+            "classifier.dense.bias"
         );
         assert_eq!(
             of("base_model.model.a.query.base_layer.bias"),

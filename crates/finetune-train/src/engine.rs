@@ -89,7 +89,7 @@ pub fn train(
         checkpoints,
         observers.metrics(),
     )?;
-    let workers = Workers::of(&learner.model);
+    let workers = Workers::of(&learner.model.device());
     let loss = plan.loss();
     let mut step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
 

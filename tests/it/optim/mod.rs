@@ -63,7 +63,7 @@ fn made_up(count: usize, parameter: u64, step: u64) -> Vec<f32> {
 /// From the file's layout to the module's.
 fn to_module_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
     match parameter.shape.as_slice() {
-        &[rows, columns] if parameter.transposed => {
+        &[rows, columns] if parameter.is_transposed() => {
             let at = |index: usize| values[index % rows * columns + index / rows];
             (0..values.len()).map(at).collect()
         }

@@ -1,5 +1,6 @@
 //! From texts to tokens, kept in a cache on disk.
 
+pub(crate) mod byte_level_bpe;
 pub(crate) mod cache;
 pub(crate) mod caught;
 pub(crate) mod encode;

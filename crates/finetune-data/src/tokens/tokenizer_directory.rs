@@ -2,8 +2,10 @@
 //! reads them (5.23; 4 did the same).
 //!
 //! For a BERT it takes from `tokenizer.json` the vocabulary and the added tokens alone, and makes the
-//! rest from `tokenizer_config.json` and its defaults; so it does from `vocab.txt`. For other classes
-//! `tokenizer.json` counts as it is, with further special tokens of `tokenizer_config.json`.
+//! rest from `tokenizer_config.json` and its defaults; so it does from `vocab.txt`. For a RoBERTa it
+//! does the same with the byte-level BPE of `tokenizer.json`, or of `vocab.json` and `merges.txt`. For
+//! other classes `tokenizer.json` counts as it is, with further special tokens of
+//! `tokenizer_config.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,12 +16,15 @@ use serde_json::{Map, Value, json};
 use tokenizers::{Model as _, ModelWrapper, PostProcessorWrapper, Tokenizer};
 
 use crate::read::regular_file::is_there;
+use crate::tokens::byte_level_bpe::{self, ByteLevelBpe};
 use crate::tokens::template::Template;
 use crate::{Error, Note, Result, TruncationSide};
 
 /// Classes whose tokenizers are made from a vocabulary and settings.
-const BERT_CLASSES: [&str; 2] = ["BertTokenizer", "DistilBertTokenizer"];
-const BERT_TYPES: [&str; 2] = ["bert", "distilbert"];
+const BERT_CLASSES: [&str; 3] = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"];
+/// Those of them that give token types.
+const TYPED_CLASSES: [&str; 2] = ["BertTokenizer", "ElectraTokenizer"];
+const BERT_TYPES: [&str; 3] = ["bert", "distilbert", "electra"];
 /// In the order in which transformers adds them.
 const NAMED: [&str; 7] = [
     "bos_token",
@@ -60,9 +65,8 @@ pub(crate) struct Files {
 /// Whether a directory has the files of a tokenizer that
 /// [`TextTokenizer::from_directory`](crate::TextTokenizer::from_directory) reads.
 pub fn has_tokenizer(directory: &Path) -> bool {
-    ["tokenizer.json", "vocab.txt"]
-        .iter()
-        .any(|name| directory.join(name).is_file())
+    let has = |name: &str| directory.join(name).is_file();
+    has("tokenizer.json") || has("vocab.txt") || (has("vocab.json") && has("merges.txt"))
 }
 
 /// `model_max_length` of a model directory's `tokenizer_config.json`, if it names one.
@@ -111,15 +115,17 @@ impl Files {
         let inputs = config.get("model_input_names").and_then(Value::as_array);
         let token_types = inputs.map(|names| names.iter().any(|name| name == "token_type_ids"));
         let settings = Settings::read(directory, config)?;
-        let is_bert = match &class {
-            Some(class) => BERT_CLASSES.contains(&class.as_str()),
-            None => model
-                .get("model_type")
-                .and_then(Value::as_str)
-                .is_some_and(|kind| BERT_TYPES.contains(&kind)),
+        let kind = model.get("model_type").and_then(Value::as_str);
+        let is_of = |classes: &[&str], kinds: &[&str]| match &class {
+            Some(class) => classes.contains(&class.as_str()),
+            None => kind.is_some_and(|kind| kinds.contains(&kind)),
         };
+        let is_bert = is_of(&BERT_CLASSES, &BERT_TYPES);
+        let is_roberta = is_of(&byte_level_bpe::CLASSES, &byte_level_bpe::MODEL_TYPES);
         // The others have no use for them.
-        let has_types = model.get("model_type").is_some_and(|kind| kind == "bert");
+        let has_types = model
+            .get("model_type")
+            .is_some_and(|kind| kind == "bert" || kind == "electra");
         let untold = class
             .as_deref()
             .filter(|class| !BERT_CLASSES.contains(class));
@@ -137,12 +143,22 @@ impl Files {
             model_max_length,
             split_special_tokens: settings.truth("split_special_tokens") == Some(true),
             token_types: !has_types
-                || token_types
-                    .unwrap_or_else(|| class.as_deref().is_none_or(|c| c == BERT_CLASSES[0])),
+                || token_types.unwrap_or_else(|| {
+                    let gives = |class: &str| TYPED_CLASSES.contains(&class);
+                    class.as_deref().is_none_or(gives)
+                }),
             untold,
             notes: Vec::new(),
         };
         let Some((bytes, tokenizer)) = own else {
+            let (words, merges) = (directory.join("vocab.json"), directory.join("merges.txt"));
+            if is_roberta && is_there(&words)? && is_there(&merges)? {
+                let bpe = ByteLevelBpe::read(&words, &merges)?;
+                let made = settings.roberta(&bpe, Vec::new(), Value::Null);
+                files.json = Some(bpe.with(made));
+                files.origin = words.display().to_string();
+                return Ok(files);
+            }
             let vocabulary = directory.join("vocab.txt");
             if !is_there(&vocabulary)? {
                 return Err(no_tokenizer(directory));
@@ -177,6 +193,19 @@ impl Files {
             let differences = settings.differences(&all, &made.0);
             if !differences.is_empty() {
                 files.json = Some(made.with_words(words_of(bytes)));
+                files.notes.push(Note::new(format!(
+                    "{} and {other} contradict each other ({}); as in transformers, the latter counts",
+                    path.display(),
+                    differences.join("; ")
+                )));
+            }
+        } else if let (true, Some(bpe)) = (is_roberta, ByteLevelBpe::of_json(bytes)) {
+            let truncation = all.truncation.clone().unwrap_or_default();
+            let made = |added| settings.roberta(&bpe, added, truncation.clone());
+            let differences = roberta_differences(&all, &made(added.clone()).json());
+            if !differences.is_empty() {
+                let made = made(added);
+                files.json = Some(bpe.with(made));
                 files.notes.push(Note::new(format!(
                     "{} and {other} contradict each other ({}); as in transformers, the latter counts",
                     path.display(),
@@ -399,6 +428,42 @@ impl Settings {
         }))
     }
 
+    /// What makes a RoBERTa's tokenizer of words and merges.
+    fn roberta(
+        &self,
+        bpe: &ByteLevelBpe,
+        own: Vec<Value>,
+        truncation: Value,
+    ) -> byte_level_bpe::Settings {
+        let mut added = self.added(own, &byte_level_bpe::DEFAULTS);
+        let mut next = bpe.vocab.len() as u64;
+        for token in &mut added {
+            let text = token["content"].as_str().unwrap_or_default();
+            let id = bpe.vocab.get(text).and_then(Value::as_u64);
+            token["id"] = Value::from(id.unwrap_or_else(|| {
+                next += 1;
+                next - 1
+            }));
+        }
+        let special = |key: &str| {
+            let default = byte_level_bpe::DEFAULTS.iter();
+            let default = default.clone().find(|(name, _)| *name == key);
+            let own = self.all.get(key).and_then(content);
+            let text = own.unwrap_or(default.map_or("", |(_, text)| text));
+            let token = added.iter().find(|token| token["content"] == text);
+            let id = token.map_or(Value::from(0), |token| token["id"].clone());
+            (text.to_owned(), id)
+        };
+        byte_level_bpe::Settings {
+            cls: special("cls_token"),
+            sep: special("sep_token"),
+            added,
+            add_prefix_space: self.truth("add_prefix_space").unwrap_or(false),
+            trim_offsets: self.truth("trim_offsets").unwrap_or(true),
+            truncation,
+        }
+    }
+
     fn bert_normalizer(&self) -> Value {
         json!({
             "type": "BertNormalizer",
@@ -445,16 +510,7 @@ impl Settings {
                 found.push(format!("its {key} is {own}, theirs {made}"));
             }
         }
-        let templates = |processor: &Value| {
-            let processor: Option<PostProcessorWrapper> =
-                serde_json::from_value(processor.clone()).ok()?;
-            Some([1, 2].map(|texts| Template::of(processor.as_ref(), texts)))
-        };
-        if templates(&own.post_processor) != templates(&made["post_processor"]) {
-            found.push("other special tokens are put around a text".to_owned());
-        }
-        let added = tokens_of(own.added_tokens.as_ref());
-        found.extend(differing(&added, &tokens_of(made.get("added_tokens"))));
+        found.extend(special_differences(own, made));
         found
     }
 
@@ -505,6 +561,43 @@ impl Settings {
         let found = normalizer["lowercase"] == true;
         (wanted != found).then(|| format!("it says lowercase {found}, they do_lower_case {wanted}"))
     }
+}
+
+/// Where a RoBERTa's `tokenizer.json` says something else than the one that was made, in words.
+fn roberta_differences(own: &OwnFile, made: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    if !own.normalizer.is_null() {
+        found.push(format!(
+            "its normalizer is {}, theirs none",
+            own.normalizer["type"]
+        ));
+    }
+    let (own_words, wanted) = (&own.pre_tokenizer, &made["pre_tokenizer"]);
+    if own_words["type"] != wanted["type"] {
+        let (own, wanted) = (&own_words["type"], &wanted["type"]);
+        found.push(format!("its pre_tokenizer is {own}, theirs {wanted}"));
+    } else if own_words["add_prefix_space"] != wanted["add_prefix_space"] {
+        let (own, wanted) = (&own_words["add_prefix_space"], &wanted["add_prefix_space"]);
+        found.push(format!("it says add_prefix_space {own}, they {wanted}"));
+    }
+    found.extend(special_differences(own, made));
+    found
+}
+
+/// Differences of the special tokens around texts and of added tokens.
+fn special_differences(own: &OwnFile, made: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let templates = |processor: &Value| {
+        let processor: Option<PostProcessorWrapper> =
+            serde_json::from_value(processor.clone()).ok()?;
+        Some([1, 2].map(|texts| Template::of(processor.as_ref(), texts)))
+    };
+    if templates(&own.post_processor) != templates(&made["post_processor"]) {
+        found.push("other special tokens are put around a text".to_owned());
+    }
+    let added = tokens_of(own.added_tokens.as_ref());
+    found.extend(differing(&added, &tokens_of(made.get("added_tokens"))));
+    found
 }
 
 /// The vocabulary of a `tokenizer.json`.
@@ -600,9 +693,15 @@ fn read_vocabulary(path: &Path) -> Result<Map<String, Value>> {
 
 fn no_tokenizer(directory: &Path) -> Error {
     let has = |name: &str| directory.join(name).is_file();
-    let found = match has("vocab.json") && has("merges.txt") {
-        true => "it has vocab.json and merges.txt, which are not read by themselves",
-        false => "it has neither tokenizer.json nor vocab.txt",
+    let sentencepiece = ["sentencepiece.bpe.model", "spiece.model", "spm.model"];
+    let sentencepiece = sentencepiece.into_iter().find(|name| has(name));
+    let found = match (has("vocab.json") && has("merges.txt"), sentencepiece) {
+        (true, _) => {
+            "it has vocab.json and merges.txt, which are read by themselves for a RobertaTokenizer only"
+                .to_owned()
+        }
+        (false, Some(name)) => format!("it has {name}, which is not read"),
+        (false, None) => "it has neither tokenizer.json nor vocab.txt".to_owned(),
     };
     Error::TokenizerFiles {
         path: directory.to_path_buf(),

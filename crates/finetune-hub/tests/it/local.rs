@@ -78,10 +78,13 @@ fn what_is_missing_is_named() {
     let rename = |from: &str, to: &str| {
         fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
     };
-    rename("tokenizer.json", "vocab.json");
-    fs::write(folder.path().join("merges.txt"), "").unwrap();
+    rename("tokenizer.json", "sentencepiece.bpe.model");
     let message = resolve(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("merges.txt are not read"), "{message}");
+    assert!(message.contains("bpe.model is not read"), "{message}");
+    rename("sentencepiece.bpe.model", "vocab.json");
+    assert!(resolve(folder.path()).is_err(), "there are no merges");
+    fs::write(folder.path().join("merges.txt"), "").unwrap();
+    resolve(folder.path()).unwrap();
     rename("model.safetensors", "tf_model.h5");
     rename("vocab.json", "vocab.txt");
     let message = resolve(folder.path()).unwrap_err().to_string();

@@ -34,7 +34,7 @@ impl AdapterOutputs {
     /// in the `config.json` beside it, which peft does not write; else by the base's, if it has as
     /// many; else `LABEL_0`, ….
     pub fn read(directory: &Path, base: &ModelConfig) -> Result<Self, TrainError> {
-        let head = adapter_outputs(directory)?;
+        let head = adapter_outputs(directory, &base.classifier_name())?;
         let number = head.unwrap_or(base.outputs.num_labels());
         let own_head = head.is_some();
         if directory.join("config.json").exists() {

@@ -45,11 +45,9 @@ pub struct Classifier {
 pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextTokenizer, TrainError> {
     let tokenizer = TextTokenizer::from_directory(directory)?;
     if tokenizer.vocab_size() > config.vocab_size {
-        let own = directory.join("tokenizer.json");
-        let file = match own.exists() {
-            true => own,
-            false => directory.join("vocab.txt"),
-        };
+        let files = ["tokenizer.json", "vocab.txt", "vocab.json"];
+        let mut files = files.map(|name| directory.join(name)).into_iter();
+        let file = files.find(|file| file.exists()).unwrap_or_default();
         return Err(TrainError::Plan(format!(
             "{} has {} tokens, but the vocab_size in config.json beside it is {}: they do not belong together",
             file.display(),
@@ -118,7 +116,7 @@ impl Classifier {
         tokenizer: TextTokenizer,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let longest = model.config().max_position_embeddings;
+        let longest = model.config().longest_sequence();
         let by_default = tokenizer.model_max_length().unwrap_or(longest).min(longest);
         let encoder = tokenizer.encoder(by_default, false)?;
         let of_tokenizer = tokenizer.notes().iter().map(ToString::to_string);
@@ -296,7 +294,7 @@ impl Classifier {
     /// [`predict_tokens`](Self::predict_tokens): of texts or of pairs, cut at
     /// `max_length` tokens or the model's longest sequence.
     pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, TrainError> {
-        let longest = self.model.config().max_position_embeddings;
+        let longest = self.model.config().longest_sequence();
         Ok(self.tokenizer.encoder(max_length.min(longest), pairs)?)
     }
 
@@ -363,7 +361,7 @@ fn predict(
     batch_size: usize,
     stop: impl Fn() -> bool,
 ) -> Result<Vec<Prediction>, TrainError> {
-    let workers = Workers::of(model);
+    let workers = Workers::of(&model.device());
     let mut predictions = Vec::with_capacity(rows.batch_size());
     for group in rows.by_length(batch_size, workers.tokens_at_once()) {
         if stop() {

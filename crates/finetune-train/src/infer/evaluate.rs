@@ -68,7 +68,7 @@ pub fn evaluate(
         split,
         rows: data.len(),
     })?;
-    let workers = Workers::of(&model);
+    let workers = Workers::of(&model.device());
     let mut rows = 0;
     for batch in sampler(data, batch_size)?.epoch(0)? {
         let batch = data.batch(&batch?)?;

@@ -1,6 +1,6 @@
 //! Where a model's operations are called from.
 
-use finetune_models::SequenceClassifier;
+use burn::tensor::Device;
 
 /// The threads that compute a model's operations.
 #[derive(Clone, Copy, Debug)]
@@ -9,13 +9,15 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Those of the device that `model` is on.
-    pub fn of(model: &SequenceClassifier) -> Self {
-        let device = model.embeddings.word.val().device();
+    /// Those of the device that a model is on.
+    pub fn of(device: &Device) -> Self {
         #[cfg(feature = "flex")]
-        let are_rayons = device.without_autodiff() == burn::tensor::Device::flex();
+        let are_rayons = device.clone().without_autodiff() == Device::flex();
         #[cfg(not(feature = "flex"))]
-        let are_rayons = false;
+        let are_rayons = {
+            let _ = device;
+            false
+        };
         Self { are_rayons }
     }
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod base_files;
 pub(crate) mod head;
-pub(crate) mod parameters;
 pub(crate) mod prepare;
 pub(crate) mod settings;
 pub(crate) mod strategy;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_models::{LoadReport, ModelConfig, Part, SequenceClassifier, modules, parameters};
+use finetune_models::{LoadReport, ModelConfig, SequenceClassifier, modules};
 use finetune_peft::{
-    AdapterFile, AdapterPlan, PeftConfig, attach, is_part_of, load_adapter, train_adapter,
+    AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
 };
 
@@ -96,8 +96,7 @@ fn load_base(
         Head::Kept { order, note } => {
             let (model, report) = load(None)?;
             // Without a head in the file there was nothing to keep.
-            let has_head = !report.fresh.iter().any(|name| name.contains("classifier."));
-            notes.extend(note.filter(|_| has_head));
+            notes.extend(note.filter(|_| !report.fresh_classifier));
             Ok((model.with_order(wanted, &order), report))
         }
         Head::Fresh { why } => {
@@ -144,17 +143,16 @@ fn go_on_with_adapter(
             model = model.with_order(wanted, &order);
         }
         Head::Fresh { why } => {
-            let mut parameters = parameters(model.config()).into_iter();
-            let head = parameters.find(|parameter| parameter.part == Part::Classifier);
-            let head = head.map(|parameter| parameter.name).unwrap_or_default();
-            let module = head.trim_end_matches(".weight");
-            if !adapted.saved.iter().any(|saved| saved == module) {
+            let module = model.config().classifier_name();
+            if !adapted.saved.contains(&module) {
                 return Err(TrainError::Plan(format!(
                     "the adapter {} trains no head, and the base model's does not serve: {why}",
                     adapter.display()
                 )));
             }
-            report.fresh = vec![head.clone(), format!("{module}.bias")];
+            report.fresh = ["weight", "bias"]
+                .map(|leaf| format!("{module}.{leaf}"))
+                .into();
             notes.push(format!("the adapter's head is drawn anew: {why}"));
             model = model.with_outputs(wanted, plan.seed, device);
             let config = model.config();
@@ -210,15 +208,15 @@ fn with_adapter(
     }
 }
 
-/// Linear layers that were drawn at random are trained whole and saved with the adapter: nobody else
-/// has them. (The classifier always is.)
+/// Linear layers that were drawn at random are trained whole and saved with the adapter, since nobody
+/// else has them. (Those of the head always are.)
 fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
     let saved = match &mut config {
         PeftConfig::Lora(config) => &mut config.modules_to_save,
         PeftConfig::Ia3(config) => &mut config.modules_to_save,
     };
     let modules = fresh.iter().filter_map(|name| name.strip_suffix(".weight"));
-    for module in modules.filter(|module| !module.ends_with("classifier")) {
+    for module in modules.filter(|module| !is_head(module)) {
         let saved = saved.get_or_insert_default();
         if !saved.iter().any(|end| is_part_of(module, end)) {
             saved.push(module.into());

@@ -1,15 +1,13 @@
 //! From a strategy to the parameters that are trained.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use burn::{
-    Tensor,
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
-};
 use fancy_regex::Regex;
-use finetune_models::{ModelConfig, Parameter, Part, SequenceClassifier, parameters};
+use finetune_models::{
+    Described, ModelConfig, Parameter, Place, Role, parameters, set_trained, visit_parameters,
+};
 
-use crate::{Strategy, TrainError, model::parameters::layer};
+use crate::{Strategy, TrainError};
 
 /// The parameters that a strategy without an adapter trains.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,9 +54,9 @@ impl Trainable {
             (Strategy::Full, _) => true,
             (Strategy::Features, _) => false,
             (_, Some(pattern)) => pattern.is_match(&parameter.name).unwrap_or(false),
-            _ if parameter.part != Part::Encoder => true,
-            (Strategy::BitFit, _) => parameter.name.ends_with(".bias"),
-            _ => layer(&parameter.path).is_some_and(|number| numbers.contains(&number)),
+            _ if parameter.place.is_head() => true,
+            (Strategy::BitFit, _) => matches!(parameter.role, Role::Bias | Role::NormShift),
+            _ => matches!(parameter.place, Place::Layer(number) if numbers.contains(&number)),
         };
         let chosen: Vec<_> = all.iter().filter(trains).cloned().collect();
         if let (Strategy::Params(pattern), true) = (strategy, chosen.is_empty()) {
@@ -76,65 +74,25 @@ impl Trainable {
     }
 
     /// Lets gradients reach these parameters of `model`, and no others.
-    pub fn apply(&self, model: SequenceClassifier) -> SequenceClassifier {
-        struct Select {
-            path: Vec<String>,
-            trained: BTreeSet<String>,
-        }
-        impl ModuleMapper for Select {
-            fn enter_module(&mut self, name: &str, _container_type: &str) {
-                self.path.push(name.into());
-            }
-            fn exit_module(&mut self, _name: &str, _container_type: &str) {
-                self.path.pop();
-            }
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                param.set_require_grad(self.trained.contains(&self.path.join(".")))
-            }
-        }
-        let trained = self
-            .parameters
-            .iter()
-            .map(|parameter| parameter.path.clone());
-        model.map(&mut Select {
-            path: Vec::new(),
-            trained: trained.collect(),
-        })
+    pub fn apply<M: Described>(&self, model: M) -> M {
+        let trained: HashSet<&str> = self.parameters.iter().map(|p| p.path.as_str()).collect();
+        set_trained(model, &|id| trained.contains(id.path.as_str()))
     }
 }
 
 /// The lowest layer of `model` (in training) that gradients have to reach: 0 if the embeddings are
 /// trained, the number of layers if only the head is. Everything below is a fixed function of the
 /// text.
-pub fn lowest_trained_layer(model: &SequenceClassifier) -> usize {
-    struct Lowest {
-        path: Vec<String>,
-        lowest: usize,
-    }
-    impl ModuleVisitor for Lowest {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.into());
+pub fn lowest_trained_layer<M: Described>(model: &M) -> usize {
+    let mut lowest = model.parameter_table().num_layers();
+    visit_parameters(model, &mut |id, parameter| {
+        if parameter.is_trained()
+            && let Some(layer) = id.place.lowest_layer()
+        {
+            lowest = lowest.min(layer);
         }
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if param.val().is_require_grad() {
-                let path = self.path.join(".");
-                let at = match path.starts_with("embeddings.") {
-                    true => Some(0),
-                    false => layer(&path),
-                };
-                self.lowest = self.lowest.min(at.unwrap_or(usize::MAX));
-            }
-        }
-    }
-    let mut visitor = Lowest {
-        path: Vec::new(),
-        lowest: model.layers.len(),
-    };
-    model.visit(&mut visitor);
-    visitor.lowest
+    });
+    lowest
 }
 
 fn elements(parameters: &[Parameter]) -> u64 {

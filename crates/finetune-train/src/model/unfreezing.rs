@@ -1,12 +1,9 @@
 //! Which part of the model is trained at a step: all that the strategy names from the start, or for
 //! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
 
-use finetune_models::{ModelConfig, SequenceClassifier};
+use finetune_models::{ModelConfig, SequenceClassifier, visit_parameters};
 
-use crate::{
-    Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer,
-    model::parameters::visit_parameters,
-};
+use crate::{Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer};
 
 /// When layers are unfrozen.
 #[derive(Clone, Debug)]
@@ -61,9 +58,9 @@ impl Unfreezing {
     /// The event of a change at `step`.
     pub fn event(model: &SequenceClassifier, step: u64) -> Event {
         let mut trainable_parameters = 0;
-        visit_parameters(model, &mut |parameter| {
-            if parameter.trained {
-                trainable_parameters += parameter.shape.iter().product::<usize>() as u64;
+        visit_parameters(model, &mut |_, parameter| {
+            if parameter.is_trained() {
+                trainable_parameters += parameter.shape().iter().product::<usize>() as u64;
             }
         });
         Event::Unfrozen {

@@ -7,7 +7,7 @@ use burn::Tensor;
 use finetune_checkpoint::{
     BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
 };
-use finetune_models::{SequenceClassifier, TOKENIZER_FILES};
+use finetune_models::{Described, TOKENIZER_FILES, visit_parameters};
 use finetune_peft::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
     data_bytes, stream_tensors,
@@ -17,7 +17,6 @@ use serde_json::json;
 
 use crate::{
     ADAPTER, Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState,
-    model::parameters::visit_parameters,
     plan::saved::PLAN,
     watch::event_log::{EVENTS, SavedLog},
 };
@@ -214,11 +213,11 @@ fn named((name, tensor): (String, Tensor<1>)) -> NamedTensor {
 }
 
 /// The parameters that take gradients, by path.
-fn trained_tensors(model: &SequenceClassifier) -> Vec<(String, Tensor<1>)> {
+fn trained_tensors<M: Described>(model: &M) -> Vec<(String, Tensor<1>)> {
     let mut tensors = Vec::new();
-    visit_parameters(model, &mut |parameter| {
-        if parameter.trained {
-            tensors.push((parameter.path.to_string(), parameter.values));
+    visit_parameters(model, &mut |id, parameter| {
+        if parameter.is_trained() {
+            tensors.push((id.path.clone(), parameter.values()));
         }
     });
     tensors

@@ -10,13 +10,14 @@ use burn::{
     tensor::{Device, TensorData},
 };
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
-use finetune_models::{ModelConfig, SafetensorsFile, SequenceClassifier};
+use finetune_models::{
+    Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
+};
 use serde_json::Value;
 
 use crate::{
     EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
     TrainState,
-    model::parameters::{ParameterMap, map_parameters},
     plan::changed_keys::changed_keys,
     prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
@@ -168,23 +169,20 @@ fn read_tensors(path: &Path, device: &Device) -> Result<Vec<(String, Tensor<1>)>
 }
 
 /// Puts trained parameters in their places. What has no place, or another size, is an error.
-fn overlay(
-    model: SequenceClassifier,
-    trained: Vec<(String, Tensor<1>)>,
-) -> Result<SequenceClassifier, TrainError> {
+fn overlay<M: Described>(model: M, trained: Vec<(String, Tensor<1>)>) -> Result<M, TrainError> {
     struct Overlay {
         trained: BTreeMap<String, Tensor<1>>,
         wrong: Vec<String>,
     }
     impl ParameterMap for Overlay {
-        fn wants(&mut self, path: &str, _trained: bool) -> bool {
-            self.trained.contains_key(path)
+        fn wants(&mut self, id: &ParameterId) -> bool {
+            self.trained.contains_key(&id.path)
         }
-        fn map(&mut self, path: &str, shape: &[usize], values: Tensor<1>) -> Tensor<1> {
-            match self.trained.remove(path) {
+        fn map(&mut self, id: &ParameterId, shape: &[usize], values: Tensor<1>) -> Tensor<1> {
+            match self.trained.remove(&id.path) {
                 Some(found) if found.dims() == [shape.iter().product::<usize>()] => found,
                 _ => {
-                    self.wrong.push(path.into());
+                    self.wrong.push(id.path.clone());
                     values
                 }
             }

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::Tensor;
 use finetune_kernels::moving_average;
-use finetune_models::SequenceClassifier;
+use finetune_models::{Described, ParameterId, ParameterMap, map_parameters, visit_parameters};
 
-use crate::{
-    TrainError,
-    model::parameters::{ParameterMap, Visited, map_parameters, visit_parameters},
-};
+use crate::TrainError;
 
 /// The average of the trained parameters over the steps, for evaluating and saving in their place:
 /// torch's `AveragedModel` with `get_ema_multi_avg_fn(decay)`. What is not trained has no average
@@ -44,29 +41,30 @@ impl Ema {
 
     /// Takes in the weights after an optimizer step. A parameter's first is its average; one that
     /// is unfrozen later joins then.
-    pub fn update(&mut self, model: &SequenceClassifier) {
-        visit_parameters(model, &mut |parameter| {
-            if !parameter.trained {
+    pub fn update<M: Described>(&mut self, model: &M) {
+        visit_parameters(model, &mut |id, parameter| {
+            if !parameter.is_trained() {
                 return;
             }
-            let average = match self.averages.remove(parameter.path) {
-                Some(average) => moving_average(average, parameter.values, self.decay),
-                None => parameter.values,
+            let values = parameter.values();
+            let average = match self.averages.remove(&id.path) {
+                Some(average) => moving_average(average, values, self.decay),
+                None => values,
             };
-            self.averages.insert(parameter.path.into(), average);
+            self.averages.insert(id.path.clone(), average);
         });
     }
 
     /// `model` with the averages in the place of its weights. Memory is shared with them; a
     /// `model.clone()` given here costs nothing either.
-    pub fn averaged(&self, model: SequenceClassifier) -> SequenceClassifier {
+    pub fn averaged<M: Described>(&self, model: M) -> M {
         struct Replace<'a>(&'a BTreeMap<String, Tensor<1>>);
         impl ParameterMap for Replace<'_> {
-            fn wants(&mut self, path: &str, _trained: bool) -> bool {
-                self.0.contains_key(path)
+            fn wants(&mut self, id: &ParameterId) -> bool {
+                self.0.contains_key(&id.path)
             }
-            fn map(&mut self, path: &str, _shape: &[usize], values: Tensor<1>) -> Tensor<1> {
-                self.0.get(path).cloned().unwrap_or(values)
+            fn map(&mut self, id: &ParameterId, _: &[usize], values: Tensor<1>) -> Tensor<1> {
+                self.0.get(&id.path).cloned().unwrap_or(values)
             }
         }
         map_parameters(model, &mut Replace(&self.averages))
@@ -84,15 +82,12 @@ impl Ema {
     /// Goes on from saved averages of parameters of `model`, on its device. A trained parameter
     /// without one joins at the next update, as one that is unfrozen then. What is unknown or of
     /// another size is an error, and the average stays as it was.
-    pub fn restore(
-        &mut self,
-        model: &SequenceClassifier,
-        saved: EmaState,
-    ) -> Result<(), TrainError> {
+    pub fn restore<M: Described>(&mut self, model: &M, saved: EmaState) -> Result<(), TrainError> {
         let mut tensors: BTreeMap<_, _> = saved.tensors.into_iter().collect();
         let mut averages = BTreeMap::new();
         let mut problem = None;
-        visit_parameters(model, &mut |Visited { path, shape, .. }| {
+        visit_parameters(model, &mut |id, parameter| {
+            let (path, shape) = (&id.path, parameter.shape());
             let Some(tensor) = tensors.remove(path) else {
                 return;
             };
@@ -103,7 +98,7 @@ impl Ema {
                     "{path} has {found} elements; expected {expected} for a parameter of shape {shape:?}"
                 ));
             }
-            averages.insert(path.to_string(), tensor);
+            averages.insert(path.clone(), tensor);
         });
         let unknown = tensors.keys().next();
         let unknown = unknown.map(|path| format!("the model has no {path}"));

@@ -2,18 +2,11 @@
 
 use std::{collections::BTreeMap, ops::Add, sync::Arc};
 
-use burn::{
-    Tensor,
-    module::{Module, ModuleVisitor, Param},
-    tensor::Gradients,
-};
+use burn::Tensor;
 use finetune_kernels::UsedRows;
-use finetune_models::SequenceClassifier;
+use finetune_models::{Described, Role, visit_parameters};
 
 use crate::step::gradient::{Gradient, RowGradient};
-
-/// Path of the table whose gradient is zero but for the rows of the batch's tokens.
-const WORD_TABLE: &str = "embeddings.word";
 
 /// The gradients of a model's parameters, flattened, in the order of the module tree.
 #[derive(Debug)]
@@ -31,57 +24,37 @@ impl ParameterGradients {
     }
 
     /// Runs the backward pass of `loss` (`[1]`) and takes the gradients of `model`.
-    pub fn backward(loss: &Tensor<1>, model: &SequenceClassifier) -> Self {
+    pub fn backward<M: Described>(loss: &Tensor<1>, model: &M) -> Self {
         Self::backward_of_rows(loss, model, None)
     }
 
     /// [`backward`](Self::backward) where the model was given tokens
     /// [with used rows](finetune_kernels::PackedTokens::with_used_rows): these.
-    pub(crate) fn backward_of_rows(
+    pub(crate) fn backward_of_rows<M: Described>(
         loss: &Tensor<1>,
-        model: &SequenceClassifier,
+        model: &M,
         used: Option<UsedRows>,
     ) -> Self {
-        struct Collector {
-            path: Vec<String>,
-            graph: Gradients,
-            used: Option<UsedRows>,
-            gradients: Vec<(String, Gradient)>,
-        }
-        impl ModuleVisitor for Collector {
-            fn enter_module(&mut self, name: &str, _container_type: &str) {
-                self.path.push(name.into());
-            }
-            fn exit_module(&mut self, _name: &str, _container_type: &str) {
-                self.path.pop();
-            }
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                let Some(gradient) = param.val().grad_remove(&mut self.graph) else {
-                    return;
-                };
-                let path = self.path.join(".");
-                let shape = gradient.dims();
-                let gradient = match &self.used {
-                    Some(used) if path == WORD_TABLE => Gradient::Rows(RowGradient {
+        let mut graph = loss.backward();
+        let mut gradients = Vec::new();
+        visit_parameters(model, &mut |id, parameter| {
+            let Some(gradient) = parameter.take_gradient(&mut graph) else {
+                return;
+            };
+            let gradient = match (&used, id.role, &parameter.shape()[..]) {
+                // It is zero but for the rows of the batch's tokens.
+                (Some(used), Role::WordTable, &[table_rows, columns]) => {
+                    Gradient::Rows(RowGradient {
                         rows: Arc::clone(&used.rows),
-                        values: gradient.reshape([shape[0], shape[1]]),
-                        table_rows: param.shape()[0],
-                    }),
-                    _ => Gradient::Whole(gradient.reshape([shape.iter().product::<usize>()])),
-                };
-                self.gradients.push((path, gradient));
-            }
-        }
-        let mut collector = Collector {
-            path: Vec::new(),
-            graph: loss.backward(),
-            used,
-            gradients: Vec::new(),
-        };
-        model.visit(&mut collector);
-        Self {
-            gradients: collector.gradients,
-        }
+                        values: gradient.reshape([used.rows.len(), columns]),
+                        table_rows,
+                    })
+                }
+                _ => Gradient::Whole(gradient),
+            };
+            gradients.push((id.path.clone(), gradient));
+        });
+        Self { gradients }
     }
 
     /// The L2 norm of all gradients together (what `torch.nn.utils.clip_grad_norm_` returns).

@@ -2,8 +2,10 @@
 
 use std::{fmt::Write, path::Path, process::ExitCode};
 
-use finetune_models::{ModelConfig, Outputs, Parameter, modules, parameters, unused_weights};
-use finetune_peft::{AdapterPlan, ModuleInfo, ModuleKind, PeftConfig, trainable_line};
+use finetune_models::{
+    ModelConfig, Outputs, Parameter, Place, Role, modules, parameters, places, unused_weights,
+};
+use finetune_peft::{AdapterPlan, ModuleKind, PeftConfig, trainable_line};
 use finetune_train::{Strategy, Trainable};
 
 use crate::{
@@ -44,7 +46,7 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
             }
         }
         None => {
-            text += &tree(&modules(&config));
+            text += &tree(&config);
             text += "\nstrategy        trainable        all params  trainable%  memory to train\n";
             for name in SHOWN {
                 // A model of one layer has no last two.
@@ -139,24 +141,21 @@ fn header(config: &ModelConfig) -> String {
         config.num_hidden_layers,
         config.hidden_size,
         config.num_attention_heads,
-        config.max_position_embeddings,
+        config.longest_sequence(),
         config.outputs.num_labels(),
         count(all as u64)
     )
 }
 
 /// The modules with their shapes; of layers that are the same, the first.
-fn tree(modules: &[ModuleInfo]) -> String {
+fn tree(config: &ModelConfig) -> String {
     let mut text = String::from("\n");
+    let (modules, places) = (modules(config), places(config));
     let width = modules.iter().map(|module| module.name.len()).max();
     let width = width.unwrap_or(0);
     let mut layers = 0;
-    for module in modules {
-        let number = module
-            .name
-            .split('.')
-            .find_map(|part| part.parse::<usize>().ok());
-        if let Some(number) = number
+    for module in &modules {
+        if let Some(&Place::Layer(number)) = places.get(&module.name)
             && number > 0
         {
             layers = layers.max(number);
@@ -206,16 +205,17 @@ impl Share {
                     PeftConfig::Lora(_) => Trained::Lora,
                     PeftConfig::Ia3(_) => Trained::Ia3,
                 };
-                Ok(Self::of_adapter(plan, trained))
+                Ok(Self::of_adapter(config, plan, trained))
             }
             None => {
                 let trained = Trainable::new(&strategy, config)?;
-                let is_layer_weight =
-                    |p: &Parameter| p.path.starts_with("layers.") && p.path.ends_with(".weight");
+                let is_layer_weight = |p: &Parameter| {
+                    matches!(p.place, Place::Layer(_)) && p.role == Role::LinearWeight
+                };
                 let trains_layer_weights = trained.parameters.iter().any(is_layer_weight);
                 let names: Vec<_> = trained.parameters.into_iter().map(|p| p.name).collect();
                 Ok(Self {
-                    lowest_layer: lowest_layer(&names),
+                    lowest_layer: lowest_layer(config, &names),
                     trained: match trains_layer_weights {
                         true => Trained::Weights,
                         false => Trained::Little,
@@ -229,11 +229,11 @@ impl Share {
         }
     }
 
-    fn of_adapter(plan: AdapterPlan, trained: Trained) -> Self {
+    fn of_adapter(config: &ModelConfig, plan: AdapterPlan, trained: Trained) -> Self {
         let adapted = plan.adapted.into_iter().map(|module| module.name);
         let names: Vec<_> = adapted.chain(plan.saved).chain(plan.biases).collect();
         Self {
-            lowest_layer: lowest_layer(&names),
+            lowest_layer: lowest_layer(config, &names),
             trained,
             trainable: plan.trainable,
             all: plan.all,
@@ -251,10 +251,10 @@ impl Share {
 
 /// Number of the lowest layer among these modules or parameters; 0 with the embeddings, beyond all
 /// layers with the head alone.
-fn lowest_layer(names: &[String]) -> usize {
-    let number = |name: &String| match name.contains("embeddings") {
-        true => Some(0),
-        false => name.split('.').find_map(|part| part.parse().ok()),
-    };
-    names.iter().filter_map(number).min().unwrap_or(usize::MAX)
+fn lowest_layer(config: &ModelConfig, names: &[String]) -> usize {
+    let places = places(config);
+    let layers = names
+        .iter()
+        .filter_map(|name| places.get(name)?.lowest_layer());
+    layers.min().unwrap_or(usize::MAX)
 }

@@ -249,11 +249,15 @@ pub fn with_model(
     options: &TrainOptions,
     config: &ModelConfig,
 ) -> Result<TrainPlan, Failure> {
-    let longest = config.max_position_embeddings;
+    let (longest, rows) = (config.longest_sequence(), config.max_position_embeddings);
     plan.max_length = match options.max_length {
         Some(length) if length > longest => {
             return Err(Failure::User(format!(
-                "--max-length {length} is more than the model takes: its max_position_embeddings is {longest}"
+                "--max-length {length} is more than the model takes: its max_position_embeddings is {rows}{}",
+                match longest == rows {
+                    true => String::new(),
+                    false => format!(", which leaves room for {longest} tokens"),
+                }
             )));
         }
         Some(length) => length,

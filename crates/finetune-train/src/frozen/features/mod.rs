@@ -16,7 +16,7 @@ use std::path::Path;
 use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
-use finetune_models::{ModelConfig, SequenceClassifier};
+use finetune_models::{HiddenStates, ModelConfig, SequenceClassifier};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -201,7 +201,7 @@ impl FeatureStore {
             }
         }
         let shape = [values.len() / hidden, hidden];
-        let device = model.embeddings.word.val().device();
+        let device = model.device();
         Ok(Tensor::from_data(TensorData::new(values, shape), &device))
     }
 
@@ -214,8 +214,14 @@ impl FeatureStore {
     ) -> Result<Tensor<2>, TrainError> {
         let features = self.features(model, batch)?;
         Ok(match self.first_token_only {
-            true => model.forward_head(features, dropout),
-            false => model.forward_from(features, self.layers, &offsets(batch)?, dropout),
+            true => model.head.forward(features, dropout),
+            false => {
+                let hidden = HiddenStates {
+                    values: features,
+                    layer: self.layers,
+                };
+                model.forward_from(hidden, &offsets(batch)?, dropout)
+            }
         })
     }
 
@@ -239,9 +245,15 @@ impl FeatureStore {
         model: &SequenceClassifier,
         tokens: &PackedTokens,
     ) -> Result<Tensor<2>, TrainError> {
+        let (encoder, off) = (&model.encoder, DropoutSource::OFF);
+        let hidden = encoder.embed(tokens, off)?;
         Ok(match self.first_token_only {
-            true => model.first_hidden_states(tokens, DropoutSource::OFF)?,
-            false => model.hidden_states(tokens, self.layers, DropoutSource::OFF)?,
+            true => encoder.first(hidden, &tokens.offsets, off),
+            false => {
+                encoder
+                    .run(hidden, self.layers, &tokens.offsets, off)
+                    .values
+            }
         })
     }
 
@@ -280,17 +292,17 @@ pub(crate) fn forward_tokens(
     frozen_layers: usize,
     dropout: DropoutSource,
 ) -> Result<Tensor<2>, TrainError> {
-    Ok(match frozen_layers {
-        0 => model.forward(tokens, dropout)?,
-        layers if layers == model.config().num_hidden_layers => {
-            let first = model.first_hidden_states(tokens, DropoutSource::OFF)?;
-            model.forward_head(first, dropout)
-        }
-        layers => {
-            let hidden = model.hidden_states(tokens, layers, DropoutSource::OFF)?;
-            model.forward_from(hidden, layers, &tokens.offsets, dropout)
-        }
-    })
+    if frozen_layers == 0 {
+        return Ok(model.forward(tokens, dropout)?);
+    }
+    let (encoder, off) = (&model.encoder, DropoutSource::OFF);
+    let hidden = encoder.embed(tokens, off)?;
+    if frozen_layers == encoder.layers.len() {
+        let first = encoder.first(hidden, &tokens.offsets, off);
+        return Ok(model.head.forward(first, dropout));
+    }
+    let hidden = encoder.run(hidden, frozen_layers, &tokens.offsets, off);
+    Ok(model.forward_from(hidden, &tokens.offsets, dropout))
 }
 
 fn floats(tensor: Tensor<2>) -> Vec<f32> {

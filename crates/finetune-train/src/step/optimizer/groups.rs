@@ -1,6 +1,8 @@
 //! Which parameters decay, and which learn faster than others.
 
-use crate::{TrainError, model::parameters::layer};
+use finetune_models::{Place, Role};
+
+use crate::TrainError;
 
 /// Weight decay and learning rates by the part of the model.
 ///
@@ -72,21 +74,19 @@ impl ParameterGroups {
         Ok(())
     }
 
-    /// The group of the parameter at `path`. Adapters go with the layer that they are part of, and
-    /// decay. Of the head (and adapters' copies of its modules) the scale is `head_lr_scale`; of
-    /// layer `k`, from 0, `layerwise_lr_decay^(num_layers - k)`; of the embeddings
+    /// The group of a parameter. Adapters belong to the layer that they are part of, and decay. For
+    /// the head (and adapters' copies of its modules) the scale is `head_lr_scale`; for layer `k`,
+    /// from 0, `layerwise_lr_decay^(num_layers - k)`; for the embeddings
     /// `layerwise_lr_decay^(num_layers + 1)`.
-    pub fn at(&self, path: &str) -> ParameterGroup {
+    pub fn at(&self, place: Place, role: Role) -> ParameterGroup {
         let down = |layers: usize| self.layerwise_lr_decay.powf(layers as f64);
-        let learning_rate_scale = match (path.split('.').next(), layer(path)) {
-            (Some("head"), _) => self.head_lr_scale,
-            (Some("embeddings"), _) => down(self.num_layers + 1),
-            (_, Some(number)) => down(self.num_layers.saturating_sub(number)),
-            _ => 1.0,
-        };
         ParameterGroup {
-            learning_rate_scale,
-            weight_decay: match decays(path) {
+            learning_rate_scale: match place {
+                Place::HeadDense | Place::Classifier => self.head_lr_scale,
+                Place::Embeddings => down(self.num_layers + 1),
+                Place::Layer(number) => down(self.num_layers.saturating_sub(number)),
+            },
+            weight_decay: match decays(role) {
                 true => self.weight_decay,
                 false => 0.0,
             },
@@ -95,8 +95,15 @@ impl ParameterGroups {
 }
 
 /// Whether weight decay applies: not to biases and norms, as in transformers' Trainer.
-fn decays(path: &str) -> bool {
-    !path.ends_with(".bias") && !path.contains("norm.")
+fn decays(role: Role) -> bool {
+    match role {
+        Role::Bias | Role::NormScale | Role::NormShift => false,
+        Role::WordTable
+        | Role::PositionTable
+        | Role::TokenTypeTable
+        | Role::LinearWeight
+        | Role::Adapter => true,
+    }
 }
 
 #[cfg(test)]
@@ -110,22 +117,22 @@ mod tests {
             head_lr_scale: 3.0,
             ..ParameterGroups::new(0.1, 2)
         };
-        for (path, learning_rate_scale, weight_decay) in [
-            ("head.classifier.weight", 3.0, 0.1),
-            ("head.dense.bias", 3.0, 0.0),
-            ("head.dense.adapters.0.kind.Copy.weight", 3.0, 0.1),
-            ("layers.1.query.weight", 0.5, 0.1),
-            ("layers.1.query.adapters.0.kind.Lora.a", 0.5, 0.1),
-            ("layers.0.output_norm.gamma", 0.25, 0.0),
-            ("layers.0.up.bias", 0.25, 0.0),
-            ("embeddings.word", 0.125, 0.1),
-            ("embeddings.norm.beta", 0.125, 0.0),
+        for (place, role, learning_rate_scale, weight_decay) in [
+            (Place::Classifier, Role::LinearWeight, 3.0, 0.1),
+            (Place::HeadDense, Role::LinearWeight, 3.0, 0.1),
+            (Place::HeadDense, Role::Bias, 3.0, 0.0),
+            (Place::Layer(1), Role::LinearWeight, 0.5, 0.1),
+            (Place::Layer(1), Role::Adapter, 0.5, 0.1),
+            (Place::Layer(0), Role::NormScale, 0.25, 0.0),
+            (Place::Layer(0), Role::Bias, 0.25, 0.0),
+            (Place::Embeddings, Role::WordTable, 0.125, 0.1),
+            (Place::Embeddings, Role::NormShift, 0.125, 0.0),
         ] {
             let expected = ParameterGroup {
                 learning_rate_scale,
                 weight_decay,
             };
-            assert_eq!(groups.at(path), expected, "{path}");
+            assert_eq!(groups.at(place, role), expected, "{place:?}, {role:?}");
         }
         groups.check().unwrap();
     }

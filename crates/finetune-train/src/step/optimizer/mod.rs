@@ -8,13 +8,9 @@ mod update;
 use std::collections::BTreeMap;
 
 use burn::Tensor;
-use finetune_models::SequenceClassifier;
+use finetune_models::{Described, ParameterId, ParameterMap, map_parameters};
 
-use crate::{
-    ParameterGradients,
-    model::parameters::{ParameterMap, map_parameters},
-    step::gradient::Gradient,
-};
+use crate::{ParameterGradients, step::gradient::Gradient};
 
 pub use config::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};
 pub use groups::{ParameterGroup, ParameterGroups};
@@ -47,14 +43,14 @@ impl Optimizer {
     /// place of SGD's momentum or Adam's first beta; the gradients are multiplied with
     /// `gradient_scale` first. Parameters and moments are written in place where nobody else holds
     /// them, and each gradient is freed as soon as it is used.
-    pub fn step(
+    pub fn step<M: Described>(
         &mut self,
-        model: SequenceClassifier,
+        model: M,
         gradients: ParameterGradients,
         learning_rate: f64,
         momentum: Option<f64>,
         gradient_scale: f64,
-    ) -> SequenceClassifier {
+    ) -> M {
         let mut step = Step {
             optimizer: self,
             gradients: gradients.into_inner().into_iter().collect(),
@@ -76,16 +72,16 @@ struct Step<'a> {
 }
 
 impl ParameterMap for Step<'_> {
-    fn wants(&mut self, path: &str, _trained: bool) -> bool {
-        self.gradients.contains_key(path)
+    fn wants(&mut self, id: &ParameterId) -> bool {
+        self.gradients.contains_key(&id.path)
     }
 
-    fn map(&mut self, path: &str, shape: &[usize], parameter: Tensor<1>) -> Tensor<1> {
-        let Some(gradient) = self.gradients.remove(path) else {
+    fn map(&mut self, id: &ParameterId, shape: &[usize], parameter: Tensor<1>) -> Tensor<1> {
+        let Some(gradient) = self.gradients.remove(&id.path) else {
             return parameter;
         };
-        let group = self.optimizer.groups.at(path);
-        let state = self.optimizer.states.entry(path.into()).or_default();
+        let group = self.optimizer.groups.at(id.place, id.role);
+        let state = self.optimizer.states.entry(id.path.clone()).or_default();
         state.step += 1;
         let settings = StepSettings {
             learning_rate: self.learning_rate,

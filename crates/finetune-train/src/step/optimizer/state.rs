@@ -4,14 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use burn::Tensor;
 use finetune_kernels::zeros;
-use finetune_models::SequenceClassifier;
+use finetune_models::{Described, visit_parameters};
 
 use super::{Optimizer, OptimizerConfig};
-use crate::{
-    TrainError,
-    model::parameters::{Visited, visit_parameters},
-    step::gradient::RowGradient,
-};
+use crate::{TrainError, step::gradient::RowGradient};
 
 /// Everything that an optimizer has to remember between steps. The tensors share memory with the
 /// optimizer until its next step, which then writes elsewhere: taking a state copies nothing.
@@ -134,16 +130,17 @@ impl Optimizer {
     /// Goes on from a saved state of the parameters of `model`. Tensors have to be on the model's
     /// device. A parameter without saved steps starts anew, as one that is yet to be unfrozen. What
     /// is missing, unknown or of another size is an error, and the optimizer stays as it was.
-    pub fn restore(
+    pub fn restore<M: Described>(
         &mut self,
-        model: &SequenceClassifier,
+        model: &M,
         saved: OptimizerState,
     ) -> Result<(), TrainError> {
         let mut tensors: BTreeMap<_, _> = saved.tensors.into_iter().collect();
         let mut steps = saved.steps;
         let mut states = BTreeMap::new();
         let mut problem = None;
-        visit_parameters(model, &mut |Visited { path, shape, .. }| {
+        visit_parameters(model, &mut |id, parameter| {
+            let (path, shape) = (&id.path, parameter.shape());
             let Some(step) = steps.remove(path) else {
                 return;
             };
@@ -151,7 +148,7 @@ impl Optimizer {
                 step,
                 ..Default::default()
             };
-            for slot in self.config.slots(shape) {
+            for slot in self.config.slots(&shape) {
                 let name = format!("{path}.{}", slot.name);
                 match tensors.remove(&name) {
                     None if slot.required => {
@@ -170,7 +167,7 @@ impl Optimizer {
                     }
                 }
             }
-            states.insert(path.to_string(), state);
+            states.insert(path.clone(), state);
         });
         let unknown = steps.keys().chain(tensors.keys()).next();
         let unknown = unknown.map(|name| format!("the model and its optimizer have no {name}"));

@@ -113,7 +113,7 @@ impl Subject {
             ..
         } = self.labels(whole, &columns)?;
         let model = self.classifier.model();
-        let longest = model.config().max_position_embeddings;
+        let longest = model.config().longest_sequence();
         let by_default = self.classifier.default_max_length();
         let max_length = self.kept.max_length(arguments.max_length, by_default);
         let max_length = max_length.min(longest);

@@ -1,0 +1,193 @@
+//! One layer of the encoder.
+
+use burn::{
+    Tensor,
+    module::Module,
+    tensor::{Int, TensorData},
+};
+use finetune_kernels::{
+    Activation, AttentionShape, DropoutSource, Offsets, Precision, Site, attention,
+    dropout_residual_norm,
+};
+use finetune_peft::{Linear, Part, PartMut};
+
+use super::LayerNorm;
+use crate::{Component, ModelConfig, ModelError, values::Values};
+
+/// The parts of a layer, listed once for looking and for changing.
+macro_rules! listed {
+    ($layer:ident, $part:ident $(, $mutable:tt)?) => {
+        [
+            (Component::Query, $part::Linear(&$($mutable)? $layer.query)),
+            (Component::Key, $part::Linear(&$($mutable)? $layer.key)),
+            (Component::Value, $part::Linear(&$($mutable)? $layer.value)),
+            (Component::Output, $part::Linear(&$($mutable)? $layer.output)),
+            (
+                Component::AttentionNorm,
+                $part::NormShift(&$($mutable)? $layer.attention_norm.beta),
+            ),
+            (Component::Up, $part::Linear(&$($mutable)? $layer.up)),
+            (Component::Down, $part::Linear(&$($mutable)? $layer.down)),
+            (
+                Component::OutputNorm,
+                $part::NormShift(&$($mutable)? $layer.output_norm.beta),
+            ),
+        ]
+    };
+}
+
+/// One encoder layer: attention, then feed-forward, each with a residual and a norm after it.
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    /// Projection to the queries.
+    pub query: Linear,
+    /// Projection to the keys.
+    pub key: Linear,
+    /// Projection to the values.
+    pub value: Linear,
+    /// Projection of the heads' outputs.
+    pub output: Linear,
+    /// Norm after attention.
+    pub attention_norm: LayerNorm,
+    /// Feed-forward, `hidden` to `intermediate_size`.
+    pub up: Linear,
+    /// Feed-forward, back to `hidden`.
+    pub down: Linear,
+    /// Norm after feed-forward.
+    pub output_norm: LayerNorm,
+    #[module(skip)]
+    shape: LayerShape,
+    /// Its number in the encoder, from which its dropout follows.
+    #[module(skip)]
+    number: usize,
+}
+
+/// What a layer needs of the configuration.
+#[derive(Clone, Copy, Debug)]
+struct LayerShape {
+    heads: usize,
+    activation: Activation,
+    dropout: f64,
+    attention_dropout: f64,
+    attention_output_dropout: f64,
+    precision: Precision,
+}
+
+impl EncoderLayer {
+    pub(crate) fn new(
+        values: &mut Values<'_>,
+        config: &ModelConfig,
+        layer: usize,
+    ) -> Result<Self, ModelError> {
+        let epsilon = config.norm_epsilon;
+        Ok(Self {
+            query: values.linear(Component::Query, layer)?,
+            key: values.linear(Component::Key, layer)?,
+            value: values.linear(Component::Value, layer)?,
+            output: values.linear(Component::Output, layer)?,
+            attention_norm: LayerNorm::new(values, Component::AttentionNorm, layer, epsilon)?,
+            up: values.linear(Component::Up, layer)?,
+            down: values.linear(Component::Down, layer)?,
+            output_norm: LayerNorm::new(values, Component::OutputNorm, layer, epsilon)?,
+            shape: LayerShape {
+                heads: config.num_attention_heads,
+                activation: config.activation,
+                dropout: config.dropout,
+                attention_dropout: config.attention_dropout,
+                attention_output_dropout: match config.family.attention_output_dropout {
+                    true => config.dropout,
+                    false => 0.0,
+                },
+                precision: Precision::F32,
+            },
+            number: layer,
+        })
+    }
+
+    /// `[tokens, hidden]` to the results of `wanted` tokens.
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor<2>,
+        offsets: &Offsets,
+        wanted: Wanted,
+        source: DropoutSource,
+    ) -> Tensor<2> {
+        let shape = &self.shape;
+        let identity = Activation::Identity;
+        let (key, value) = (
+            self.key.forward(hidden.clone(), identity, source),
+            self.value.forward(hidden.clone(), identity, source),
+        );
+        let (hidden, attention_shape) = match wanted {
+            Wanted::All => (
+                hidden,
+                AttentionShape::of_all(offsets, shape.heads, shape.precision),
+            ),
+            Wanted::First => (
+                first_tokens(hidden, offsets),
+                AttentionShape::of_first(offsets, shape.heads, shape.precision),
+            ),
+        };
+        let context = attention(
+            self.query.forward(hidden.clone(), identity, source),
+            key,
+            value,
+            attention_shape,
+            source.site(Site::attention(self.number), shape.attention_dropout),
+        );
+        let attended = dropout_residual_norm(
+            self.output.forward(context, identity, source),
+            hidden,
+            self.attention_norm.val(),
+            source.site(
+                Site::attention_output(self.number),
+                shape.attention_output_dropout,
+            ),
+        );
+        let inner = self.up.forward(attended.clone(), shape.activation, source);
+        dropout_residual_norm(
+            self.down.forward(inner, identity, source),
+            attended,
+            self.output_norm.val(),
+            source.site(Site::layer_output(self.number), shape.dropout),
+        )
+    }
+
+    pub(crate) fn set_precision(&mut self, precision: Precision) {
+        self.shape.precision = precision;
+        for (_, part) in self.parts_mut() {
+            if let PartMut::Linear(linear) = part {
+                linear.set_precision(precision);
+            }
+        }
+    }
+
+    /// The linear layers and norms, in the order of the families' tables.
+    pub(crate) fn parts(&self) -> [(Component, Part<'_>); 8] {
+        listed!(self, Part)
+    }
+
+    /// The same parts in the same order, borrowed mutably.
+    pub(crate) fn parts_mut(&mut self) -> [(Component, PartMut<'_>); 8] {
+        listed!(self, PartMut, mut)
+    }
+}
+
+/// The tokens whose results are wanted of a layer. The head reads only the first ones, so the last
+/// layer does the work of one token per sequence, except for keys and values. With six layers that
+/// saves a seventh of all work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// `[tokens, hidden]`
+    All,
+    /// The first token of each sequence, `[batch, hidden]`.
+    First,
+}
+
+/// The first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
+pub fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
+    let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
+    let shape = [rows.len()];
+    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());
+    hidden.select(0, rows)
+}

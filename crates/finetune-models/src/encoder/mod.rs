@@ -1,0 +1,175 @@
+//! The encoder: embeddings and layers on packed tokens.
+
+mod embeddings;
+mod input;
+mod layer;
+mod norm;
+#[cfg(test)]
+mod tests;
+
+use burn::{Tensor, module::Module};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
+use finetune_peft::{Part, PartMut};
+
+pub use self::{
+    embeddings::Embeddings,
+    layer::{EncoderLayer, first_tokens},
+    norm::LayerNorm,
+};
+use self::{input::InputRules, layer::Wanted};
+use crate::{Component, ModelConfig, ModelError, values::Values};
+
+/// Embeddings and layers.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// Embeddings.
+    pub embeddings: Embeddings,
+    /// Layers, first to last.
+    pub layers: Vec<EncoderLayer>,
+    #[module(skip)]
+    input: InputRules,
+}
+
+/// The hidden states of a batch on their way through the encoder.
+#[derive(Clone, Debug)]
+pub struct HiddenStates {
+    /// `[tokens, hidden]`
+    pub values: Tensor<2>,
+    /// The layer that they enter: 0 for the embeddings, the number of layers for the encoder's
+    /// result.
+    pub layer: usize,
+}
+
+impl Encoder {
+    pub(crate) fn new(values: &mut Values<'_>, config: &ModelConfig) -> Result<Self, ModelError> {
+        let layers = 0..config.num_hidden_layers;
+        Ok(Self {
+            embeddings: Embeddings::new(values, config)?,
+            layers: layers
+                .map(|layer| EncoderLayer::new(values, config, layer))
+                .collect::<Result<_, _>>()?,
+            input: InputRules::new(config),
+        })
+    }
+
+    /// What enters the first layer.
+    ///
+    /// # Errors
+    /// A batch that is empty or does not fit the model: ids beyond the vocabulary, texts that are too
+    /// long.
+    pub fn embed(
+        &self,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<HiddenStates, ModelError> {
+        let tokens = self.input.apply(tokens)?;
+        Ok(HiddenStates {
+            values: self.embeddings.forward(&tokens, dropout),
+            layer: 0,
+        })
+    }
+
+    /// What enters layer `to`. States that are there already, or beyond, stay as they are.
+    pub fn run(
+        &self,
+        hidden: HiddenStates,
+        to: usize,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> HiddenStates {
+        let HiddenStates { values, layer } = hidden;
+        let to = to.min(self.layers.len()).max(layer);
+        let layers = self.layers[layer.min(to)..to].iter();
+        HiddenStates {
+            values: layers.fold(values, |values, layer| {
+                layer.forward(values, offsets, Wanted::All, dropout)
+            }),
+            layer: to,
+        }
+    }
+
+    /// The encoder's result for the first token of each sequence, `[batch, hidden]`. It is cheaper
+    /// than the result for all tokens, since the last layer does the work of one token per sequence.
+    pub fn first(
+        &self,
+        hidden: HiddenStates,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        match self.layers.split_last() {
+            Some((last, below)) if hidden.layer <= below.len() => {
+                let hidden = self.run(hidden, below.len(), offsets, dropout);
+                last.forward(hidden.values, offsets, Wanted::First, dropout)
+            }
+            _ => first_tokens(hidden.values, offsets),
+        }
+    }
+
+    /// The encoder's result for all tokens, `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// The errors of [`embed`](Self::embed).
+    pub fn encode(
+        &self,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<Tensor<2>, ModelError> {
+        let hidden = self.embed(tokens, dropout)?;
+        let all = self.layers.len();
+        Ok(self.run(hidden, all, &tokens.offsets, dropout).values)
+    }
+
+    /// Computes the matrix products in `precision` from now on.
+    pub(crate) fn set_precision(&mut self, precision: Precision) {
+        if let Some(projection) = &mut self.embeddings.projection {
+            projection.set_precision(precision);
+        }
+        for layer in &mut self.layers {
+            layer.set_precision(precision);
+        }
+    }
+
+    /// See [`SequenceClassifier::pack_frozen`](crate::SequenceClassifier::pack_frozen).
+    pub(crate) fn pack_frozen(&mut self, in_f32: bool) {
+        for (.., part) in self.parts_mut() {
+            if let PartMut::Linear(linear) = part {
+                linear.pack_frozen(in_f32);
+            }
+        }
+    }
+
+    /// The linear layers and norms with the numbers of their layers, in the order of the families'
+    /// tables.
+    pub(crate) fn parts(&self) -> Vec<(Component, usize, Part<'_>)> {
+        let embeddings = &self.embeddings;
+        let mut parts = vec![(
+            Component::EmbeddingNorm,
+            0,
+            Part::NormShift(&embeddings.norm.beta),
+        )];
+        let projection = embeddings.projection.as_ref().map(Part::Linear);
+        parts.extend(projection.map(|part| (Component::EmbeddingProjection, 0, part)));
+        for (number, layer) in self.layers.iter().enumerate() {
+            let of_layer = layer.parts().into_iter();
+            parts.extend(of_layer.map(|(component, part)| (component, number, part)));
+        }
+        parts
+    }
+
+    /// The same parts in the same order, borrowed mutably.
+    pub(crate) fn parts_mut(&mut self) -> Vec<(Component, usize, PartMut<'_>)> {
+        let embeddings = &mut self.embeddings;
+        let mut parts = vec![(
+            Component::EmbeddingNorm,
+            0,
+            PartMut::NormShift(&mut embeddings.norm.beta),
+        )];
+        let projection = embeddings.projection.as_mut().map(PartMut::Linear);
+        parts.extend(projection.map(|part| (Component::EmbeddingProjection, 0, part)));
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            let of_layer = layer.parts_mut().into_iter();
+            parts.extend(of_layer.map(|(component, part)| (component, number, part)));
+        }
+        parts
+    }
+}

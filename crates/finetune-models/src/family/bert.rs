@@ -1,0 +1,42 @@
+//! BERT (Devlin et al. 2018), as transformers' `BertForSequenceClassification`.
+
+use finetune_kernels::Activation;
+
+use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use crate::Component::*;
+
+/// BERT.
+pub static BERT: Family = Family {
+    model_type: "bert",
+    architecture: "BertForSequenceClassification",
+    prefix: "bert.",
+    keys: Keys::OF_BERT,
+    norm_epsilon: 1e-12,
+    positions: Positions::FromZero,
+    token_types: TokenTypes::OfTokenizer,
+    attention_output_dropout: true,
+    head: HeadKind {
+        activation: Activation::Tanh,
+        input_dropout: false,
+    },
+    weights: &[
+        (WordTable, "bert.embeddings.word_embeddings"),
+        (PositionTable, "bert.embeddings.position_embeddings"),
+        (TokenTypeTable, "bert.embeddings.token_type_embeddings"),
+        (EmbeddingNorm, "bert.embeddings.LayerNorm"),
+        (Query, "bert.encoder.layer.{}.attention.self.query"),
+        (Key, "bert.encoder.layer.{}.attention.self.key"),
+        (Value, "bert.encoder.layer.{}.attention.self.value"),
+        (Output, "bert.encoder.layer.{}.attention.output.dense"),
+        (
+            AttentionNorm,
+            "bert.encoder.layer.{}.attention.output.LayerNorm",
+        ),
+        (Up, "bert.encoder.layer.{}.intermediate.dense"),
+        (Down, "bert.encoder.layer.{}.output.dense"),
+        (OutputNorm, "bert.encoder.layer.{}.output.LayerNorm"),
+        (HeadDense, "bert.pooler.dense"),
+        (Classifier, "classifier"),
+    ],
+    ignored: &["cls.", "bert.embeddings.position_ids"],
+};

@@ -1,0 +1,52 @@
+//! ELECTRA (Clark et al. 2020), as transformers' `ElectraForSequenceClassification`. The keys
+//! `summary_…` of its `config.json` belong to other heads and mean nothing here.
+
+use finetune_kernels::Activation;
+
+use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use crate::Component::*;
+
+/// ELECTRA.
+pub static ELECTRA: Family = Family {
+    model_type: "electra",
+    architecture: "ElectraForSequenceClassification",
+    prefix: "electra.",
+    keys: Keys {
+        embedding_size: Some("embedding_size"),
+        ..Keys::OF_BERT
+    },
+    norm_epsilon: 1e-12,
+    positions: Positions::FromZero,
+    token_types: TokenTypes::OfTokenizer,
+    attention_output_dropout: true,
+    head: HeadKind {
+        activation: Activation::Gelu,
+        input_dropout: true,
+    },
+    weights: &[
+        (WordTable, "electra.embeddings.word_embeddings"),
+        (PositionTable, "electra.embeddings.position_embeddings"),
+        (TokenTypeTable, "electra.embeddings.token_type_embeddings"),
+        (EmbeddingNorm, "electra.embeddings.LayerNorm"),
+        (EmbeddingProjection, "electra.embeddings_project"),
+        (Query, "electra.encoder.layer.{}.attention.self.query"),
+        (Key, "electra.encoder.layer.{}.attention.self.key"),
+        (Value, "electra.encoder.layer.{}.attention.self.value"),
+        (Output, "electra.encoder.layer.{}.attention.output.dense"),
+        (
+            AttentionNorm,
+            "electra.encoder.layer.{}.attention.output.LayerNorm",
+        ),
+        (Up, "electra.encoder.layer.{}.intermediate.dense"),
+        (Down, "electra.encoder.layer.{}.output.dense"),
+        (OutputNorm, "electra.encoder.layer.{}.output.LayerNorm"),
+        (HeadDense, "classifier.dense"),
+        (Classifier, "classifier.out_proj"),
+    ],
+    ignored: &[
+        "discriminator_predictions.",
+        "generator_predictions.",
+        "generator_lm_head.",
+        "electra.embeddings.position_ids",
+    ],
+};

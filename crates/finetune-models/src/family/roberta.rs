@@ -1,0 +1,63 @@
+//! RoBERTa (Liu et al. 2019), XLM-RoBERTa (Conneau et al. 2020) and CamemBERT (Martin et al. 2020), as
+//! transformers' `…ForSequenceClassification`: one table under three names.
+
+use finetune_kernels::Activation;
+
+use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use crate::Component::*;
+
+/// RoBERTa.
+pub static ROBERTA: Family = TABLE;
+
+/// XLM-RoBERTa.
+pub static XLM_ROBERTA: Family = Family {
+    model_type: "xlm-roberta",
+    architecture: "XLMRobertaForSequenceClassification",
+    ..TABLE
+};
+
+/// CamemBERT.
+pub static CAMEMBERT: Family = Family {
+    model_type: "camembert",
+    architecture: "CamembertForSequenceClassification",
+    ..TABLE
+};
+
+const TABLE: Family = Family {
+    model_type: "roberta",
+    architecture: "RobertaForSequenceClassification",
+    prefix: "roberta.",
+    keys: Keys::OF_BERT,
+    norm_epsilon: 1e-12,
+    positions: Positions::AfterPadding(1),
+    token_types: TokenTypes::Zero,
+    attention_output_dropout: true,
+    head: HeadKind {
+        activation: Activation::Tanh,
+        input_dropout: true,
+    },
+    weights: &[
+        (WordTable, "roberta.embeddings.word_embeddings"),
+        (PositionTable, "roberta.embeddings.position_embeddings"),
+        (TokenTypeTable, "roberta.embeddings.token_type_embeddings"),
+        (EmbeddingNorm, "roberta.embeddings.LayerNorm"),
+        (Query, "roberta.encoder.layer.{}.attention.self.query"),
+        (Key, "roberta.encoder.layer.{}.attention.self.key"),
+        (Value, "roberta.encoder.layer.{}.attention.self.value"),
+        (Output, "roberta.encoder.layer.{}.attention.output.dense"),
+        (
+            AttentionNorm,
+            "roberta.encoder.layer.{}.attention.output.LayerNorm",
+        ),
+        (Up, "roberta.encoder.layer.{}.intermediate.dense"),
+        (Down, "roberta.encoder.layer.{}.output.dense"),
+        (OutputNorm, "roberta.encoder.layer.{}.output.LayerNorm"),
+        (HeadDense, "classifier.dense"),
+        (Classifier, "classifier.out_proj"),
+    ],
+    ignored: &[
+        "lm_head.",
+        "roberta.pooler.",
+        "roberta.embeddings.position_ids",
+    ],
+};

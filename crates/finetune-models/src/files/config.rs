@@ -1,0 +1,438 @@
+//! `config.json`: read strictly where it decides the computation, kept whole for writing back.
+
+use std::{collections::HashMap, path::Path};
+
+use finetune_kernels::Activation;
+use serde_json::{Map, Value, json};
+
+use finetune_task::Task as Outputs;
+
+use crate::{
+    Component, Family, ModelError,
+    family::{FAMILIES, Positions, TokenTypes},
+};
+
+/// Limits beyond any real model. They keep products of two sizes far from overflow, and what is made
+/// per layer or label, before the weights are looked at, small.
+const MAX_SIZE: u64 = 1 << 28;
+const MAX_LAYERS: u64 = 1000;
+const MAX_LABELS: u64 = 1_000_000;
+
+const LABEL_THRESHOLDS: &str = "label_thresholds";
+
+/// The configuration of a sequence classifier.
+#[derive(Clone, Debug)]
+pub struct ModelConfig {
+    /// The family's table.
+    pub family: &'static Family,
+    /// Rows of the word embedding.
+    pub vocab_size: usize,
+    /// Width of the hidden states.
+    pub hidden_size: usize,
+    /// Width of the embeddings.
+    pub embedding_size: usize,
+    /// Number of encoder layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward layer.
+    pub intermediate_size: usize,
+    /// Rows of the position embedding; see [`longest_sequence`](Self::longest_sequence).
+    pub max_position_embeddings: usize,
+    /// How tokens are numbered for the position embedding, with this model's padding token.
+    pub positions: Positions,
+    /// Rows of the token type embedding; 0 where the family has none.
+    pub type_vocab_size: usize,
+    /// Activation of the feed-forward layer.
+    pub activation: Activation,
+    /// Dropout of embeddings and layers.
+    pub dropout: f64,
+    /// Dropout of the attention probabilities.
+    pub attention_dropout: f64,
+    /// Dropout before the classifier.
+    pub classifier_dropout: f64,
+    /// Epsilon of the layer norms.
+    pub norm_epsilon: f64,
+    /// Standard deviation of fresh weights.
+    pub initializer_range: f64,
+    /// What the classifier's outputs mean.
+    pub outputs: Outputs,
+    /// From which probability on each class of a multi-label model counts as predicted, `[outputs]`;
+    /// `None`: a half. In the file `label_thresholds`, an object by name. transformers keeps keys
+    /// that it does not know, so they survive its `save_pretrained`.
+    pub label_thresholds: Option<Vec<f64>>,
+    /// The whole object, unknown keys included.
+    raw: Map<String, Value>,
+}
+
+impl ModelConfig {
+    /// Reads `config.json` of a model directory.
+    ///
+    /// # Errors
+    /// A file that is missing, is not a JSON object, or has a key that cannot be used.
+    pub fn from_directory(directory: &Path) -> Result<Self, ModelError> {
+        let path = directory.join("config.json");
+        if !path.exists() {
+            return Err(ModelError::MissingFile {
+                directory: directory.into(),
+                file: "config.json",
+            });
+        }
+        let text = std::fs::read_to_string(&path).map_err(ModelError::read(&path))?;
+        Self::parse(&text, &path)
+    }
+
+    /// Parses the text of a `config.json`; `path` is for messages.
+    ///
+    /// # Errors
+    /// A text that is not a JSON object, or a key that cannot be used; the key is named.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let raw: Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| ModelError::ConfigSyntax {
+                path: path.into(),
+                reason: error.to_string(),
+            })?;
+        let reader = Reader { raw: &raw, path };
+        let family = reader.family()?;
+        reader.refuse_other_architectures()?;
+        let keys = &family.keys;
+
+        let dropout = reader.probability(keys.dropout, 0.1)?;
+        let hidden_size = reader.size(keys.hidden_size)?;
+        let config = Self {
+            family,
+            vocab_size: reader.size("vocab_size")?,
+            hidden_size,
+            embedding_size: match keys.embedding_size {
+                Some(key) => reader.size(key)?,
+                None => hidden_size,
+            },
+            num_hidden_layers: reader.size_up_to(keys.layers, MAX_LAYERS)?,
+            num_attention_heads: reader.size(keys.heads)?,
+            intermediate_size: reader.size(keys.intermediate_size)?,
+            max_position_embeddings: reader.size("max_position_embeddings")?,
+            positions: reader.positions(family.positions)?,
+            type_vocab_size: match family.token_types {
+                TokenTypes::None => 0,
+                TokenTypes::OfTokenizer | TokenTypes::Zero => reader.size("type_vocab_size")?,
+            },
+            activation: reader.activation(keys.activation)?,
+            dropout,
+            attention_dropout: reader.probability(keys.attention_dropout, 0.1)?,
+            classifier_dropout: reader.probability(
+                keys.classifier_dropout,
+                keys.classifier_dropout_default.unwrap_or(dropout),
+            )?,
+            norm_epsilon: match keys.norm_epsilon {
+                Some(key) => reader.positive(key, family.norm_epsilon)?,
+                None => family.norm_epsilon,
+            },
+            initializer_range: reader.positive("initializer_range", 0.02)?,
+            outputs: reader.outputs()?,
+            label_thresholds: None,
+            raw: Map::new(),
+        };
+        if !config
+            .hidden_size
+            .is_multiple_of(config.num_attention_heads)
+        {
+            return Err(reader.error(
+                keys.heads,
+                format!(
+                    "{} heads do not divide {} = {}",
+                    config.num_attention_heads, keys.hidden_size, config.hidden_size
+                ),
+            ));
+        }
+        if config.longest_sequence() == 0 {
+            return Err(reader.error(
+                "max_position_embeddings",
+                format!(
+                    "{} leaves no position for a token, since positions begin above pad_token_id",
+                    config.max_position_embeddings
+                ),
+            ));
+        }
+        let label_thresholds = reader.label_thresholds(&config.outputs)?;
+        Ok(Self {
+            label_thresholds,
+            raw,
+            ..config
+        })
+    }
+
+    /// The most tokens that a sequence can have.
+    pub fn longest_sequence(&self) -> usize {
+        let before = match self.positions {
+            Positions::FromZero => 0,
+            Positions::AfterPadding(padding) => padding as usize + 1,
+        };
+        self.max_position_embeddings.saturating_sub(before)
+    }
+
+    /// Whether the model has a component: its family's table lists it, and nothing of its sizes
+    /// makes it superfluous.
+    pub fn has(&self, component: Component) -> bool {
+        let is_listed = self.family.name_of(component, 0).is_some();
+        let is_superfluous =
+            component == Component::EmbeddingProjection && self.embedding_size == self.hidden_size;
+        is_listed && !is_superfluous
+    }
+
+    /// The name of the head's last linear layer in files.
+    pub fn classifier_name(&self) -> String {
+        let name = self.family.name_of(Component::Classifier, 0);
+        name.unwrap_or_default()
+    }
+
+    /// Describes the same encoder with other outputs and without thresholds.
+    pub fn with_outputs(self, outputs: Outputs) -> Self {
+        Self {
+            outputs,
+            label_thresholds: None,
+            ..self
+        }
+    }
+
+    /// The text of `config.json` for a saved classifier: every key that was read, with the
+    /// architecture, the labels and the problem type of this model.
+    pub fn to_json(&self) -> String {
+        let mut raw = self.raw.clone();
+        raw.insert("architectures".into(), json!([self.family.architecture]));
+        raw.insert("model_type".into(), json!(self.family.model_type));
+        raw.insert("dtype".into(), json!("float32"));
+        raw.remove("torch_dtype");
+        raw.remove("num_labels");
+        let names = self.outputs.names();
+        let id2label: Map<_, _> = names
+            .iter()
+            .enumerate()
+            .map(|(id, name)| (id.to_string(), json!(name)))
+            .collect();
+        let label2id: Map<_, _> = names
+            .iter()
+            .enumerate()
+            .map(|(id, name)| (name.clone(), json!(id)))
+            .collect();
+        raw.insert("id2label".into(), id2label.into());
+        raw.insert("label2id".into(), label2id.into());
+        raw.insert(
+            "problem_type".into(),
+            json!(self.outputs.problem_type().name()),
+        );
+        raw.remove(LABEL_THRESHOLDS);
+        if let Some(thresholds) = &self.label_thresholds {
+            let named = names.iter().cloned().zip(thresholds);
+            let named: Map<_, _> = named.map(|(name, value)| (name, json!(value))).collect();
+            raw.insert(LABEL_THRESHOLDS.into(), named.into());
+        }
+        format!("{:#}\n", Value::Object(raw))
+    }
+}
+
+/// Reads keys, and names them in errors.
+struct Reader<'a> {
+    raw: &'a Map<String, Value>,
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    fn error(&self, key: &str, problem: impl Into<String>) -> ModelError {
+        ModelError::Config {
+            path: self.path.into(),
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The value of a key; null counts as absent, as in transformers.
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.raw.get(key).filter(|value| !value.is_null())
+    }
+
+    fn family(&self) -> Result<&'static Family, ModelError> {
+        let known = || {
+            let names: Vec<_> = FAMILIES.iter().map(|family| family.model_type).collect();
+            names.join(", ")
+        };
+        match self.get("model_type") {
+            None => Err(self.error(
+                "model_type",
+                format!("missing; expected one of {}", known()),
+            )),
+            Some(value) => value
+                .as_str()
+                .and_then(Family::from_model_type)
+                .ok_or_else(|| {
+                    self.error(
+                        "model_type",
+                        format!("{value} is not supported; expected one of {}", known()),
+                    )
+                }),
+        }
+    }
+
+    /// Refuses settings under which this encoder would compute something else.
+    fn refuse_other_architectures(&self) -> Result<(), ModelError> {
+        if let Some(kind) = self.get("position_embedding_type")
+            && kind != "absolute"
+        {
+            let problem = format!("{kind} is not supported; expected \"absolute\"");
+            return Err(self.error("position_embedding_type", problem));
+        }
+        for key in ["is_decoder", "add_cross_attention", "sinusoidal_pos_embds"] {
+            if self.get(key).is_some_and(|value| value != &json!(false)) {
+                return Err(self.error(key, "only false is supported"));
+            }
+        }
+        if let Some(Value::Object(pruned)) = self.get("pruned_heads")
+            && !pruned.is_empty()
+        {
+            return Err(self.error("pruned_heads", "pruned attention heads are not supported"));
+        }
+        Ok(())
+    }
+
+    /// The family's numbering with the model's own padding token.
+    fn positions(&self, family: Positions) -> Result<Positions, ModelError> {
+        const KEY: &str = "pad_token_id";
+        match (family, self.get(KEY)) {
+            (Positions::FromZero, _) | (_, None) => Ok(family),
+            (Positions::AfterPadding(_), Some(value)) => match value.as_u64() {
+                Some(id) if id < MAX_SIZE => Ok(Positions::AfterPadding(id as u32)),
+                _ => Err(self.error(KEY, format!("{value} is not the id of a token"))),
+            },
+        }
+    }
+
+    fn size(&self, key: &str) -> Result<usize, ModelError> {
+        self.size_up_to(key, MAX_SIZE)
+    }
+
+    fn size_up_to(&self, key: &str, limit: u64) -> Result<usize, ModelError> {
+        match self.get(key) {
+            None => Err(self.error(key, "missing; expected a positive whole number")),
+            Some(value) => match value.as_u64() {
+                Some(size) if (1..=limit).contains(&size) => Ok(size as usize),
+                _ => Err(self.error(
+                    key,
+                    format!("{value} is not a whole number from 1 to {limit}"),
+                )),
+            },
+        }
+    }
+
+    fn positive(&self, key: &str, default: f64) -> Result<f64, ModelError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => value
+                .as_f64()
+                .filter(|number| *number > 0.0)
+                .ok_or_else(|| self.error(key, format!("{value} is not a positive number"))),
+        }
+    }
+
+    fn probability(&self, key: &str, default: f64) -> Result<f64, ModelError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(value) => value
+                .as_f64()
+                .filter(|number| (0.0..1.0).contains(number))
+                .ok_or_else(|| self.error(key, format!("{value} is not in [0, 1)"))),
+        }
+    }
+
+    fn activation(&self, key: &str) -> Result<Activation, ModelError> {
+        let known = Activation::NAMES.join(", ");
+        match self.get(key) {
+            None => Err(self.error(key, format!("missing; expected one of {known}"))),
+            Some(value) => value
+                .as_str()
+                .and_then(Activation::from_name)
+                .ok_or_else(|| {
+                    self.error(
+                        key,
+                        format!("{value} is not supported; expected one of {known}"),
+                    )
+                }),
+        }
+    }
+
+    /// Reads the outputs as transformers does: from `id2label`, else `num_labels`, else two labels.
+    fn outputs(&self) -> Result<Outputs, ModelError> {
+        let names = match self.get("id2label") {
+            Some(Value::Object(map)) if !map.is_empty() => self.label_names(map)?,
+            Some(value) => {
+                let problem = format!("{value} is not an object from class number to name");
+                return Err(self.error("id2label", problem));
+            }
+            None => {
+                let count = match self.get("num_labels") {
+                    Some(_) => self.size_up_to("num_labels", MAX_LABELS)?,
+                    None => 2,
+                };
+                Outputs::default_names(count)
+            }
+        };
+        match self.get("problem_type").map(Value::as_str) {
+            Some(Some("regression")) => Ok(Outputs::Regression(names)),
+            Some(Some("multi_label_classification")) => Ok(Outputs::MultiLabel(names)),
+            Some(Some("single_label_classification")) => Ok(Outputs::Classes(names)),
+            None if names.len() == 1 => Ok(Outputs::Regression(names)),
+            None => Ok(Outputs::Classes(names)),
+            Some(other) => Err(self.error(
+                "problem_type",
+                format!(
+                    "\"{}\" is not supported; expected \"single_label_classification\", \"multi_label_classification\" or \"regression\"",
+                    other.unwrap_or("?")
+                ),
+            )),
+        }
+    }
+
+    /// `label_thresholds` of a multi-label model.
+    fn label_thresholds(&self, outputs: &Outputs) -> Result<Option<Vec<f64>>, ModelError> {
+        let (Outputs::MultiLabel(names), Some(found)) = (outputs, self.get(LABEL_THRESHOLDS))
+        else {
+            return Ok(None);
+        };
+        let threshold = |name: &String| {
+            let value = found.get(name).and_then(Value::as_f64);
+            value
+                .filter(|value| (0.0..=1.0).contains(value))
+                .ok_or_else(|| {
+                    let problem = format!("expected a probability from 0 to 1 for each class, found none for \"{name}\"");
+                    self.error(LABEL_THRESHOLDS, problem)
+                })
+        };
+        names
+            .iter()
+            .map(threshold)
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn label_names(&self, map: &Map<String, Value>) -> Result<Vec<String>, ModelError> {
+        let name_of = |id: usize| {
+            let name = map.get(&id.to_string()).and_then(Value::as_str);
+            name.map(str::to_string).ok_or_else(|| {
+                let problem = format!(
+                    "expected a name for each of the classes 0 to {}, found none for {id}",
+                    map.len() - 1
+                );
+                self.error("id2label", problem)
+            })
+        };
+        let names: Vec<_> = (0..map.len()).map(name_of).collect::<Result<_, _>>()?;
+        let mut first = HashMap::new();
+        for (id, name) in names.iter().enumerate() {
+            if let Some(other) = first.insert(name, id) {
+                let problem = format!(
+                    "{other} and {id} are both named {name:?}; give each class a name of its own"
+                );
+                return Err(self.error("id2label", problem));
+            }
+        }
+        Ok(names)
+    }
+}

@@ -1,0 +1,301 @@
+//! From a model directory to a model.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    Tensor,
+    tensor::{Device, TensorData},
+};
+use finetune_kernels::{Stream, random};
+use finetune_peft::transpose;
+use rayon::prelude::*;
+
+use super::{
+    unused,
+    weights::{Reader, Weights},
+};
+use crate::{
+    ModelConfig, ModelError, Outputs, Parameter, Place, SequenceClassifier, parameters,
+    values::{ShapedValues, Values},
+};
+
+/// The weights that a directory did not hold as the model has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// The weights file.
+    pub weights: PathBuf,
+    /// Weights that were drawn at random, by transformers' names: a new head.
+    pub fresh: Vec<String>,
+    /// Whether the classifier is one of them.
+    pub fresh_classifier: bool,
+    /// The fresh weights that the file does have, but for other outputs.
+    pub replaced: Vec<String>,
+    /// Weights of the file that the model has no use for.
+    pub unexpected: Vec<String>,
+    /// The unexpected weights, summed up in a few clauses for messages.
+    pub unused: Vec<String>,
+}
+
+impl LoadReport {
+    /// What a user should know about the weights.
+    pub fn notes(&self) -> Vec<String> {
+        let path = self.weights.display();
+        let note = |clause| format!("{path} has weights without use here: {clause}");
+        self.unused.iter().map(note).collect()
+    }
+}
+
+/// What [`LoadReport::notes`] would say about a directory's weights. Only their names are read.
+///
+/// # Errors
+/// Files that are missing or damaged.
+pub fn unused_weights(directory: &Path, config: &ModelConfig) -> Result<Vec<String>, ModelError> {
+    let weights = Weights::open(directory)?;
+    let plan = LoadPlan::new(config, &weights, true)?;
+    Ok(plan.report(&weights, config).notes())
+}
+
+impl SequenceClassifier {
+    /// Loads a directory with `config.json` and weights as transformers writes them:
+    /// `model.safetensors` or `pytorch_model.bin`, whole or in shards (f32, f16, bf16 or f64; with or
+    /// without the family's prefix; `gamma` and `beta` too). A weight that is NaN or infinite is an
+    /// error.
+    ///
+    /// With `outputs`, the classifier is made for them: kept when the directory's own classifier
+    /// has the same, else drawn from a normal distribution by `seed`. A missing encoder weight is
+    /// an error; a missing head is drawn anew and reported.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, weights that do not fit `config.json`, a missing encoder weight.
+    pub fn load(
+        directory: &Path,
+        outputs: Option<Outputs>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), ModelError> {
+        let config = ModelConfig::from_directory(directory)?;
+        let keep_classifier = outputs
+            .as_ref()
+            .is_none_or(|wanted| same_classifier(wanted, &config.outputs));
+        let config = match outputs {
+            Some(outputs) => config.with_outputs(outputs),
+            None => config,
+        };
+        let weights = Weights::open(directory)?;
+        let plan = LoadPlan::new(&config, &weights, keep_classifier)?;
+        let report = plan.report(&weights, &config);
+        let mut values = Values {
+            by_path: plan.read(&weights, seed, config.initializer_range)?,
+            device,
+        };
+        Ok((Self::new(&mut values, config)?, report))
+    }
+
+    /// Makes a model of the same encoder for other outputs. Its classifier is drawn by `seed`, as
+    /// [`load`](Self::load) draws one, unless the outputs are the model's own. All other tensors are
+    /// shared, not copied.
+    pub fn with_outputs(mut self, outputs: Outputs, seed: u64, device: &Device) -> Self {
+        let keep = same_classifier(&outputs, &self.config().outputs);
+        let config = self.config().clone().with_outputs(outputs);
+        if !keep {
+            let parameters = parameters(&config).into_iter();
+            let mut classifier = parameters.filter(|p| p.place == Place::Classifier);
+            let mut drawn = || {
+                let parameter = classifier.next()?;
+                let values = fresh(&parameter, seed, config.initializer_range);
+                let values = model_layout(&parameter, values);
+                Some(TensorData::new(values, parameter.model_shape()))
+            };
+            if let (Some(weight), Some(bias)) = (drawn(), drawn()) {
+                self.head.classifier.replace(
+                    Tensor::from_data(weight, device),
+                    Tensor::from_data(bias, device),
+                );
+            }
+        }
+        self.set_config(config);
+        self
+    }
+
+    /// Puts the model's outputs into another order and gives them other names: output `i` of
+    /// `outputs` is the model's own output `order[i]`, with its weights and its bias, in adapters too.
+    pub fn with_order(mut self, outputs: Outputs, order: &[usize]) -> Self {
+        self.head.classifier.select_outputs(order);
+        let config = self.config().clone().with_outputs(outputs);
+        self.set_config(config);
+        self
+    }
+}
+
+/// Whether a classifier for `own` also serves for `wanted`. A single number is the same under any
+/// name.
+fn same_classifier(wanted: &Outputs, own: &Outputs) -> bool {
+    match (wanted, own) {
+        (Outputs::Regression(wanted), Outputs::Regression(own)) if wanted.len() == 1 => {
+            own.len() == 1
+        }
+        (wanted, own) => wanted == own,
+    }
+}
+
+/// Where each parameter comes from.
+struct LoadPlan {
+    /// By our path: the parameter, and its name in the file unless it is drawn anew.
+    sources: BTreeMap<String, (Parameter, Option<String>)>,
+    fresh: Vec<String>,
+    fresh_classifier: bool,
+    replaced: Vec<String>,
+    unexpected: Vec<String>,
+}
+
+impl LoadPlan {
+    fn new(
+        config: &ModelConfig,
+        file: &Weights,
+        keep_classifier: bool,
+    ) -> Result<Self, ModelError> {
+        let family = config.family;
+        let mut left: BTreeSet<String> = file.names().cloned().collect();
+        let (mut sources, mut fresh) = (BTreeMap::new(), Vec::new());
+        let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
+        let (mut replaced, mut fresh_classifier) = (Vec::new(), false);
+        for parameter in parameters(config) {
+            let in_file = old_names(&parameter, family.prefix)
+                .into_iter()
+                .find(|name| left.remove(name));
+            let found = match parameter.place == Place::Classifier && !keep_classifier {
+                true => {
+                    replaced.extend(in_file);
+                    None
+                }
+                false => in_file,
+            };
+            match &found {
+                Some(name) => {
+                    let shape = file.shape(name).unwrap_or_default();
+                    if shape != parameter.shape {
+                        mismatched.push(format!(
+                            "{name}: the file has {shape:?}, config.json means {:?}",
+                            parameter.shape
+                        ));
+                    }
+                }
+                None if !parameter.place.is_head() => missing.push(parameter.name.clone()),
+                None => {
+                    fresh_classifier |= parameter.place == Place::Classifier;
+                    fresh.push(parameter.name.clone());
+                }
+            }
+            sources.insert(parameter.path.clone(), (parameter, found));
+        }
+        if !missing.is_empty() {
+            let found: Vec<_> = file.names().take(5).cloned().collect();
+            return Err(ModelError::MissingWeights {
+                path: file.path.clone(),
+                model_type: family.model_type,
+                missing,
+                found: found.join(", "),
+            });
+        }
+        if !mismatched.is_empty() {
+            return Err(ModelError::Mismatch {
+                path: file.path.clone(),
+                problems: mismatched,
+            });
+        }
+        let is_ignored = |name: &String| {
+            let full = format!("{}{name}", family.prefix);
+            let ignored = &mut family.ignored.iter();
+            ignored.any(|start| name.starts_with(start) || full.starts_with(start))
+        };
+        let unexpected = left.into_iter().filter(|name| !is_ignored(name)).collect();
+        Ok(Self {
+            sources,
+            fresh,
+            fresh_classifier,
+            replaced,
+            unexpected,
+        })
+    }
+}
+
+/// The names under which a file may hold a parameter: transformers' name, without the family's
+/// prefix (a bare encoder), and with the norms' old names.
+fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
+    let mut names = vec![parameter.name.clone()];
+    if let (Some(leaf), Some((module, _))) = (
+        parameter.role.old_file_leaf(),
+        parameter.name.rsplit_once('.'),
+    ) {
+        names.push(format!("{module}.{leaf}"));
+    }
+    let bare = names.iter().filter_map(|name| name.strip_prefix(prefix));
+    let bare: Vec<_> = bare.map(str::to_string).collect();
+    names.extend(bare);
+    names
+}
+
+impl LoadPlan {
+    /// What the plan did not find as the model has it.
+    fn report(&self, weights: &Weights, config: &ModelConfig) -> LoadReport {
+        LoadReport {
+            weights: weights.path.clone(),
+            fresh: self.fresh.clone(),
+            fresh_classifier: self.fresh_classifier,
+            replaced: self.replaced.clone(),
+            unused: unused::describe(&self.unexpected, config),
+            unexpected: self.unexpected.clone(),
+        }
+    }
+
+    /// Reads or draws all values, by our paths. On all cores: the time goes into memory that is
+    /// touched for the first time and into transposing.
+    fn read(
+        self,
+        weights: &Weights,
+        seed: u64,
+        initializer_range: f64,
+    ) -> Result<BTreeMap<String, ShapedValues>, ModelError> {
+        type Planned = (String, (Parameter, Option<String>));
+        let read = |reader: &mut Reader<'_>, (our_path, planned): Planned| {
+            let (parameter, source) = planned;
+            let values = match source {
+                Some(name) => reader.read(&name, parameter.is_transposed())?,
+                None => model_layout(&parameter, fresh(&parameter, seed, initializer_range)),
+            };
+            let shape = parameter.model_shape();
+            let shaped = (values, shape);
+            Ok((our_path, shaped))
+        };
+        let sources: Vec<Planned> = self.sources.into_iter().collect();
+        // Each thread has a file position of its own.
+        let values = sources.into_par_iter().map_init(|| weights.reader(), read);
+        let values: Vec<Result<_, ModelError>> = values.collect();
+        values.into_iter().collect()
+    }
+}
+
+/// Values in the file's layout, as the model holds them.
+fn model_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
+    match parameter.shape[..] {
+        [out, input] if parameter.is_transposed() => transpose(&values, out, input),
+        _ => values,
+    }
+}
+
+/// transformers' initialisation of a head: weights normal, biases zero.
+fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
+    let length = parameter.num_elements();
+    let stream = match parameter.place {
+        Place::Embeddings | Place::Layer(_) => Stream::ENCODER,
+        Place::HeadDense => Stream::HEAD_DENSE,
+        Place::Classifier => Stream::CLASSIFIER,
+    };
+    match parameter.shape.len() {
+        1 => vec![0.0; length],
+        _ => random::normal(seed, stream, length, initializer_range),
+    }
+}

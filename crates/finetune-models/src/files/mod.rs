@@ -1,0 +1,21 @@
+//! The files of a model directory: `config.json`, weights in several formats, what is copied of the
+//! tokenizer.
+
+mod config;
+mod load;
+mod pickle;
+mod raw_tensor;
+mod safetensors;
+mod save;
+#[cfg(test)]
+mod tests;
+mod torch;
+mod unused;
+mod weights;
+
+pub use self::{
+    config::ModelConfig,
+    load::{LoadReport, unused_weights},
+    safetensors::SafetensorsFile,
+    save::{TOKENIZER_FILES, to_file_layout, write_directory},
+};

@@ -1,0 +1,605 @@
+//! What the parameters of a model are: where each is, what it does, its shape and its name in files.
+//! Loading, saving, training strategies, optimizer groups, adapters and estimates all read this
+//! description; nothing else looks into paths or names.
+
+use std::collections::HashMap;
+
+use finetune_peft::{AdapterParameter, ModuleInfo, ModuleKind, split_adapter_path};
+
+use crate::ModelConfig;
+
+/// A linear layer, norm or table of the model. A line of a family's table names one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// Embeddings of the words.
+    WordTable,
+    /// Embeddings of the positions.
+    PositionTable,
+    /// Embeddings of the token types.
+    TokenTypeTable,
+    /// Norm of the sum of the embeddings.
+    EmbeddingNorm,
+    /// From the embeddings' width to that of the hidden states, where they differ.
+    EmbeddingProjection,
+    /// Projection to the queries.
+    Query,
+    /// Projection to the keys.
+    Key,
+    /// Projection to the values.
+    Value,
+    /// Projection of the attention heads' outputs.
+    Output,
+    /// Norm after attention.
+    AttentionNorm,
+    /// Feed-forward, from the hidden states' width to the inner one.
+    Up,
+    /// Feed-forward, back to the hidden states' width.
+    Down,
+    /// Norm after feed-forward.
+    OutputNorm,
+    /// The linear layer below the classifier: BERT's pooler, DistilBERT's `pre_classifier`.
+    HeadDense,
+    /// The last linear layer.
+    Classifier,
+}
+
+/// Where a parameter is in the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Below the first layer.
+    Embeddings,
+    /// In the layer of this number, from 0.
+    Layer(usize),
+    /// In the linear layer below the classifier.
+    HeadDense,
+    /// In the last linear layer.
+    Classifier,
+}
+
+impl Place {
+    /// Whether it is in the head, above all layers.
+    pub fn is_head(self) -> bool {
+        matches!(self, Self::HeadDense | Self::Classifier)
+    }
+
+    /// The lowest layer whose input a gradient has to reach for a parameter here: 0 for the
+    /// embeddings too, `None` for the head.
+    pub fn lowest_layer(self) -> Option<usize> {
+        match self {
+            Self::Embeddings => Some(0),
+            Self::Layer(number) => Some(number),
+            Self::HeadDense | Self::Classifier => None,
+        }
+    }
+}
+
+/// What a parameter does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A row per word.
+    WordTable,
+    /// A row per position.
+    PositionTable,
+    /// A row per token type.
+    TokenTypeTable,
+    /// The matrix of a linear layer, `[in, out]` in the model and `[out, in]` in files.
+    LinearWeight,
+    /// What a linear layer adds.
+    Bias,
+    /// What a norm multiplies with.
+    NormScale,
+    /// What a norm adds.
+    NormShift,
+    /// A factor, magnitude or scale of an adapter.
+    Adapter,
+}
+
+/// One parameter of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Path by which checkpoints store it, such as `layers.0.query.weight`.
+    pub path: String,
+    /// Name in `model.safetensors`, such as `bert.encoder.layer.0.attention.self.query.weight`.
+    pub name: String,
+    /// Shape in `model.safetensors`.
+    pub shape: Vec<usize>,
+    /// Where it is.
+    pub place: Place,
+    /// What it does.
+    pub role: Role,
+}
+
+impl Parameter {
+    /// Number of elements.
+    pub fn num_elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether files hold the transpose of what the model holds.
+    pub fn is_transposed(&self) -> bool {
+        self.role == Role::LinearWeight
+    }
+
+    /// Shape in the model.
+    pub fn model_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        if self.is_transposed() {
+            shape.reverse();
+        }
+        shape
+    }
+}
+
+/// All parameters of the classifier that `config` describes, in the order of the family's table,
+/// layer by layer.
+pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
+    let components = components(config).into_iter();
+    components
+        .flat_map(|(component, layer, name)| component.parameters(config, layer, &name))
+        .collect()
+}
+
+/// All modules with parameters of the classifier that `config` describes, as peft sees them, in the
+/// order of [`parameters`].
+pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
+    let components = components(config).into_iter();
+    components
+        .map(|(component, layer, name)| {
+            let kind = match component.shape(config) {
+                Shape::Linear { inputs, outputs } => ModuleKind::Linear {
+                    in_features: inputs,
+                    out_features: outputs,
+                    bias: true,
+                },
+                Shape::Table { .. } | Shape::Norm { .. } => {
+                    let parameters = component.parameters(config, layer, &name).into_iter();
+                    let leaf = |p: Parameter| (p.role.file_leaf().to_string(), p.shape);
+                    ModuleKind::Other {
+                        parameters: parameters.map(leaf).collect(),
+                    }
+                }
+            };
+            ModuleInfo { name, kind }
+        })
+        .collect()
+}
+
+/// The place of each module and of each parameter by its name in files.
+pub fn places(config: &ModelConfig) -> HashMap<String, Place> {
+    let mut places = HashMap::new();
+    for (component, layer, name) in components(config) {
+        let place = component.place(layer);
+        for parameter in component.parameters(config, layer, &name) {
+            places.insert(parameter.name, place);
+        }
+        places.insert(name, place);
+    }
+    places
+}
+
+/// The components of a model with their layers' numbers and names in files: what is below the
+/// layers, the layers one by one, the head.
+pub(crate) fn components(config: &ModelConfig) -> Vec<(Component, usize, String)> {
+    let lines = config.family.weights.iter();
+    let lines = lines.filter(|(component, _)| config.has(*component));
+    let (below, rest): (Vec<_>, Vec<_>) =
+        lines.partition(|(component, _)| component.place(0) == Place::Embeddings);
+    let (layered, head): (Vec<_>, Vec<_>) = rest
+        .into_iter()
+        .partition(|(component, _)| component.place(0) == Place::Layer(0));
+    let named = |(component, name): &(Component, &str), layer: usize| {
+        (*component, layer, name.replace("{}", &layer.to_string()))
+    };
+    let mut all: Vec<_> = below.iter().map(|line| named(line, 0)).collect();
+    for layer in 0..config.num_hidden_layers {
+        all.extend(layered.iter().map(|line| named(line, layer)));
+    }
+    all.extend(head.iter().map(|line| named(line, 0)));
+    all
+}
+
+/// The shape of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Table {
+        role: Role,
+        rows: usize,
+        width: usize,
+    },
+    Linear {
+        inputs: usize,
+        outputs: usize,
+    },
+    Norm {
+        width: usize,
+    },
+}
+
+impl Component {
+    /// Where it is; `layer` is the number of its layer and counts only for components of layers.
+    pub fn place(self, layer: usize) -> Place {
+        match self {
+            Self::WordTable
+            | Self::PositionTable
+            | Self::TokenTypeTable
+            | Self::EmbeddingNorm
+            | Self::EmbeddingProjection => Place::Embeddings,
+            Self::Query
+            | Self::Key
+            | Self::Value
+            | Self::Output
+            | Self::AttentionNorm
+            | Self::Up
+            | Self::Down
+            | Self::OutputNorm => Place::Layer(layer),
+            Self::HeadDense => Place::HeadDense,
+            Self::Classifier => Place::Classifier,
+        }
+    }
+
+    /// The path by which checkpoints store it, such as `layers.0.query`.
+    pub(crate) fn path(self, layer: usize) -> String {
+        let of_layer = |field: &str| format!("layers.{layer}.{field}");
+        match self {
+            Self::WordTable => "embeddings.word".into(),
+            Self::PositionTable => "embeddings.position".into(),
+            Self::TokenTypeTable => "embeddings.token_type".into(),
+            Self::EmbeddingNorm => "embeddings.norm".into(),
+            Self::EmbeddingProjection => "embeddings.projection".into(),
+            Self::Query => of_layer("query"),
+            Self::Key => of_layer("key"),
+            Self::Value => of_layer("value"),
+            Self::Output => of_layer("output"),
+            Self::AttentionNorm => of_layer("attention_norm"),
+            Self::Up => of_layer("up"),
+            Self::Down => of_layer("down"),
+            Self::OutputNorm => of_layer("output_norm"),
+            Self::HeadDense => "head.dense".into(),
+            Self::Classifier => "head.classifier".into(),
+        }
+    }
+
+    fn shape(self, config: &ModelConfig) -> Shape {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let embedding = config.embedding_size;
+        let table = |role, rows| Shape::Table {
+            role,
+            rows,
+            width: embedding,
+        };
+        let linear = |inputs, outputs| Shape::Linear { inputs, outputs };
+        match self {
+            Self::WordTable => table(Role::WordTable, config.vocab_size),
+            Self::PositionTable => table(Role::PositionTable, config.max_position_embeddings),
+            Self::TokenTypeTable => table(Role::TokenTypeTable, config.type_vocab_size),
+            Self::EmbeddingNorm => Shape::Norm { width: embedding },
+            Self::EmbeddingProjection => linear(embedding, hidden),
+            Self::Query | Self::Key | Self::Value | Self::Output | Self::HeadDense => {
+                linear(hidden, hidden)
+            }
+            Self::AttentionNorm | Self::OutputNorm => Shape::Norm { width: hidden },
+            Self::Up => linear(hidden, inner),
+            Self::Down => linear(inner, hidden),
+            Self::Classifier => linear(hidden, config.outputs.num_labels()),
+        }
+    }
+
+    /// The component's parameters; `name` is its name in files.
+    fn parameters(self, config: &ModelConfig, layer: usize, name: &str) -> Vec<Parameter> {
+        let parameter = |role: Role, shape: Vec<usize>| Parameter {
+            path: role.path_of(&self.path(layer)),
+            name: format!("{name}.{}", role.file_leaf()),
+            shape,
+            place: self.place(layer),
+            role,
+        };
+        match self.shape(config) {
+            Shape::Table { role, rows, width } => vec![parameter(role, vec![rows, width])],
+            Shape::Linear { inputs, outputs } => vec![
+                parameter(Role::LinearWeight, vec![outputs, inputs]),
+                parameter(Role::Bias, vec![outputs]),
+            ],
+            Shape::Norm { width } => vec![
+                parameter(Role::NormScale, vec![width]),
+                parameter(Role::NormShift, vec![width]),
+            ],
+        }
+    }
+}
+
+impl Role {
+    /// The last part of a parameter's name in files.
+    fn file_leaf(self) -> &'static str {
+        match self {
+            Self::Bias | Self::NormShift => "bias",
+            _ => "weight",
+        }
+    }
+
+    /// The last part of a norm's parameter in files of old checkpoints.
+    pub(crate) fn old_file_leaf(self) -> Option<&'static str> {
+        match self {
+            Self::NormScale => Some("gamma"),
+            Self::NormShift => Some("beta"),
+            _ => None,
+        }
+    }
+
+    /// The path of this parameter of the component at `component`.
+    pub(crate) fn path_of(self, component: &str) -> String {
+        match self {
+            Self::WordTable | Self::PositionTable | Self::TokenTypeTable => component.into(),
+            Self::LinearWeight => format!("{component}.weight"),
+            Self::Bias => format!("{component}.bias"),
+            Self::NormScale => format!("{component}.gamma"),
+            Self::NormShift => format!("{component}.beta"),
+            Self::Adapter => format!("{component}.adapters"),
+        }
+    }
+}
+
+/// Which parameter of a model, or of one of its adapters, it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterId {
+    /// Path by which checkpoints store it, such as `layers.0.query.adapters.0.kind.Lora.a`.
+    pub path: String,
+    /// Where it is; an adapter is where its layer is.
+    pub place: Place,
+    /// What it does.
+    pub role: Role,
+}
+
+/// The parameters of a model by their paths.
+#[derive(Debug)]
+pub struct ParameterTable {
+    by_path: HashMap<String, (Place, Role)>,
+    layers: usize,
+}
+
+impl ParameterTable {
+    /// The parameters of the model that `config` describes.
+    pub fn new(config: &ModelConfig) -> Self {
+        let parameters = parameters(config).into_iter();
+        Self {
+            by_path: parameters.map(|p| (p.path, (p.place, p.role))).collect(),
+            layers: config.num_hidden_layers,
+        }
+    }
+
+    /// Number of encoder layers.
+    pub fn num_layers(&self) -> usize {
+        self.layers
+    }
+
+    /// The parameter with this path, of the model or of an adapter of one of its linear layers.
+    pub fn identify(&self, path: &str) -> Option<ParameterId> {
+        let (place, role) = match split_adapter_path(path) {
+            None => *self.by_path.get(path)?,
+            Some((layer, parameter)) => {
+                let weight = Role::LinearWeight.path_of(layer);
+                let (place, _) = self.by_path.get(&weight)?;
+                let role = match parameter {
+                    AdapterParameter::CopyWeight => Role::LinearWeight,
+                    AdapterParameter::CopyBias => Role::Bias,
+                    AdapterParameter::Update => Role::Adapter,
+                };
+                (*place, role)
+            }
+        };
+        Some(ParameterId {
+            path: path.into(),
+            place,
+            role,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use burn::tensor::Device;
+    use finetune_peft::{Adaptable, LoraConfig, PeftConfig, attach};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        family::{BERT, DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
+        testing::{config, config_with, model},
+        visit_parameters,
+    };
+
+    /// What the module tree holds is what the table says, in shape and order.
+    #[test]
+    fn the_description_is_that_of_the_modules() {
+        for family in FAMILIES {
+            let config = config(family);
+            let model = model(config.clone());
+            let mut found = Vec::new();
+            visit_parameters(&model, &mut |id, visited| {
+                found.push((id.path.clone(), visited.shape(), id.place, id.role));
+            });
+            let described = parameters(&config).into_iter();
+            let mut described: Vec<_> = described
+                .map(|p| (p.path.clone(), p.model_shape(), p.place, p.role))
+                .collect();
+            // The table names the tables before the norm, and so do the modules; within a layer the
+            // order is the same too.
+            let paths = |all: &[(String, Vec<usize>, Place, Role)]| -> Vec<String> {
+                all.iter().map(|(path, ..)| path.clone()).collect()
+            };
+            assert_eq!(paths(&found), paths(&described), "{}", family.model_type);
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+            described.sort_by(|a, b| a.0.cmp(&b.0));
+            assert_eq!(found, described, "{}", family.model_type);
+        }
+    }
+
+    /// Runs that began with earlier versions are resumed by these paths, in this order.
+    #[test]
+    fn checkpoints_keep_their_paths() {
+        let config = config_with(&BERT, json!({ "num_hidden_layers": 1 }));
+        let found: Vec<_> = parameters(&config).into_iter().map(|p| p.path).collect();
+        let expected = "embeddings.word embeddings.position embeddings.token_type \
+            embeddings.norm.gamma embeddings.norm.beta layers.0.query.weight layers.0.query.bias \
+            layers.0.key.weight layers.0.key.bias layers.0.value.weight layers.0.value.bias \
+            layers.0.output.weight layers.0.output.bias layers.0.attention_norm.gamma \
+            layers.0.attention_norm.beta layers.0.up.weight layers.0.up.bias \
+            layers.0.down.weight layers.0.down.bias layers.0.output_norm.gamma \
+            layers.0.output_norm.beta head.dense.weight head.dense.bias head.classifier.weight \
+            head.classifier.bias";
+        assert_eq!(found.join(" "), expected);
+    }
+
+    #[test]
+    fn tables_name_each_component_once_and_number_those_of_layers() {
+        for family in FAMILIES {
+            let mut seen = HashSet::new();
+            for (component, name) in family.weights {
+                assert!(
+                    seen.insert(component),
+                    "{}: {component:?}",
+                    family.model_type
+                );
+                let is_of_layer = component.place(0) == Place::Layer(0);
+                assert_eq!(
+                    name.matches("{}").count(),
+                    usize::from(is_of_layer),
+                    "{name}"
+                );
+                let is_of_head = component.place(0).is_head();
+                assert!(is_of_head || name.starts_with(family.prefix), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_and_shapes_of_files() {
+        let all = parameters(&config(&ELECTRA));
+        let shape = |name: &str| {
+            let parameter = all.iter().find(|p| p.name == name);
+            parameter.map(|p| (p.shape.clone(), p.place, p.role))
+        };
+        for (name, expected) in [
+            (
+                "electra.embeddings.word_embeddings.weight",
+                (vec![23, 8], Place::Embeddings, Role::WordTable),
+            ),
+            (
+                "electra.embeddings.position_embeddings.weight",
+                (vec![17, 8], Place::Embeddings, Role::PositionTable),
+            ),
+            (
+                "electra.embeddings.LayerNorm.weight",
+                (vec![8], Place::Embeddings, Role::NormScale),
+            ),
+            (
+                "electra.embeddings_project.weight",
+                (vec![12, 8], Place::Embeddings, Role::LinearWeight),
+            ),
+            (
+                "electra.encoder.layer.2.intermediate.dense.weight",
+                (vec![20, 12], Place::Layer(2), Role::LinearWeight),
+            ),
+            (
+                "electra.encoder.layer.1.output.dense.bias",
+                (vec![12], Place::Layer(1), Role::Bias),
+            ),
+            (
+                "electra.encoder.layer.0.output.LayerNorm.bias",
+                (vec![12], Place::Layer(0), Role::NormShift),
+            ),
+            (
+                "classifier.dense.weight",
+                (vec![12, 12], Place::HeadDense, Role::LinearWeight),
+            ),
+            (
+                "classifier.out_proj.weight",
+                (vec![5, 12], Place::Classifier, Role::LinearWeight),
+            ),
+        ] {
+            assert_eq!(shape(name), Some(expected), "{name}");
+        }
+        let equal = config_with(&ELECTRA, json!({ "embedding_size": 12 }));
+        let projected = |p: &Parameter| p.name.contains("embeddings_project");
+        assert!(!parameters(&equal).iter().any(projected));
+    }
+
+    #[test]
+    fn places_of_modules_and_parameters() {
+        let places = places(&config(&DISTILBERT));
+        for (name, place) in [
+            ("distilbert.embeddings.LayerNorm", Place::Embeddings),
+            ("distilbert.transformer.layer.2.ffn.lin1", Place::Layer(2)),
+            (
+                "distilbert.transformer.layer.1.sa_layer_norm.bias",
+                Place::Layer(1),
+            ),
+            ("pre_classifier", Place::HeadDense),
+            ("classifier.weight", Place::Classifier),
+        ] {
+            assert_eq!(places.get(name), Some(&place), "{name}");
+        }
+    }
+
+    #[test]
+    fn adapters_belong_to_their_layers() {
+        let mut model = model(config(&ROBERTA));
+        let lora = PeftConfig::Lora(LoraConfig::new(2, 4.0).targets(["query", "dense"]));
+        attach(&mut model, "a", &lora, 1, &Device::flex()).unwrap();
+        let mut found = Vec::new();
+        visit_parameters(&model, &mut |id, _| {
+            if split_adapter_path(&id.path).is_some() {
+                found.push((id.path.clone(), id.place, id.role));
+            }
+        });
+        let lora = "adapters.0.kind.Lora";
+        let copy = "head.classifier.adapters.0.kind.Copy";
+        for expected in [
+            (
+                format!("layers.0.query.{lora}.a"),
+                Place::Layer(0),
+                Role::Adapter,
+            ),
+            (
+                format!("layers.2.down.{lora}.b"),
+                Place::Layer(2),
+                Role::Adapter,
+            ),
+            (
+                format!("{copy}.weight"),
+                Place::Classifier,
+                Role::LinearWeight,
+            ),
+            (format!("{copy}.bias"), Place::Classifier, Role::Bias),
+        ] {
+            assert!(found.contains(&expected), "{expected:?} in {found:?}");
+        }
+        // Four of each layer, two factors each; the head is copied whole.
+        assert_eq!(found.len(), 3 * 4 * 2 + 4);
+    }
+
+    #[test]
+    fn unknown_paths_are_nothing() {
+        let table = ParameterTable::new(&config(&BERT));
+        assert_eq!(table.num_layers(), 3);
+        for path in [
+            "layers.3.query.weight",
+            "layers.0.gate.weight",
+            "embeddings",
+        ] {
+            assert_eq!(table.identify(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn adapters_come_to_linear_layers_in_the_tables_order() {
+        let model = model(config(&ELECTRA));
+        let linears = model.linears().into_iter().map(|(name, _)| name);
+        let modules = modules(model.config()).into_iter();
+        let linear = modules.filter(|m| matches!(m.kind, ModuleKind::Linear { .. }));
+        let expected: Vec<_> = linear.map(|module| module.name).collect();
+        assert_eq!(linears.collect::<Vec<_>>(), expected);
+        assert_eq!(expected.len(), 1 + 3 * 6 + 2);
+    }
+}
