@@ -70,7 +70,7 @@ impl Fixture {
 
     /// The batch whose tensors begin with `prefix`.
     pub fn tokens(&mut self, prefix: &str) -> PackedTokens {
-        let mut read = |name: &str| Arc::from(self.integers(&format!("{prefix}{name}")));
+        let mut read = |name: &str| self.integers(&format!("{prefix}{name}")).into();
         let (ids, positions, type_ids) = (read("ids"), read("positions"), read("type_ids"));
         PackedTokens {
             ids,

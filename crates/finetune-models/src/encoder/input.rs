@@ -36,7 +36,7 @@ impl InputRules {
         check_shape(tokens)?;
         let mut tokens = tokens.clone();
         if let Positions::AfterPadding(padding) = self.position_rule {
-            tokens.positions = after_padding(&tokens, padding);
+            tokens.positions = after_padding(&tokens, padding).into();
         }
         if self.type_rule == TokenTypes::Zero {
             tokens.type_ids = vec![0; tokens.ids.len()].into();
@@ -95,7 +95,7 @@ fn check_shape(tokens: &PackedTokens) -> Result<(), ModelError> {
 
 /// transformers' `create_position_ids_from_input_ids`: tokens are counted from `padding + 1` on, and a
 /// padding token has position `padding` wherever it is.
-fn after_padding(tokens: &PackedTokens, padding: u32) -> std::sync::Arc<[u32]> {
+fn after_padding(tokens: &PackedTokens, padding: u32) -> Vec<u32> {
     let mut positions = Vec::with_capacity(tokens.ids.len());
     for range in tokens.offsets.ranges() {
         let mut last = padding;
@@ -107,7 +107,7 @@ fn after_padding(tokens: &PackedTokens, padding: u32) -> std::sync::Arc<[u32]> {
             }
         }));
     }
-    positions.into()
+    positions
 }
 
 #[cfg(test)]
@@ -119,14 +119,14 @@ mod tests {
     #[test]
     fn padding_inside_a_text_is_not_counted() {
         let tokens = PackedTokens {
-            ids: [0, 7, 3, 8, 2, 0, 3, 3, 2].into(),
-            positions: [0, 1, 2, 3, 4, 0, 1, 2, 3].into(),
-            type_ids: [0; 9].into(),
+            ids: vec![0, 7, 3, 8, 2, 0, 3, 3, 2].into(),
+            positions: vec![0, 1, 2, 3, 4, 0, 1, 2, 3].into(),
+            type_ids: vec![0; 9].into(),
             offsets: Offsets::from_lengths([5, 4]),
             used_rows: None,
         };
         assert_eq!(
-            *after_padding(&tokens, 3),
+            after_padding(&tokens, 3),
             [4, 5, 3, 6, 7, 4, 3, 3, 5],
             "as transformers numbers them with pad_token_id 3"
         );
