@@ -1,9 +1,6 @@
 //! Reads the committed fixtures that PyTorch and transformers made.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use burn::{Tensor, tensor::Device};
 use finetune_kernels::{Offsets, PackedTokens};
