@@ -1,7 +1,9 @@
 //! Batches by tokens: epochs of unequal numbers of steps, counted exactly.
 
+use std::num::{NonZeroU64, NonZeroUsize};
+
 use finetune_data::{BatchSize, Dataset, Sampler, SamplerOptions, TextTokenizer, TokenizedDataset};
-use finetune_train::{Steps, TrainPlan};
+use finetune_train::{OptimizationPlan, RunLength, Steps, TrainPlan};
 use serde_json::Value;
 
 use crate::{
@@ -39,15 +41,15 @@ fn tokenized(scratch: &Scratch) -> TokenizedDataset {
 /// The rows of each step of each epoch, straight from the sampler.
 fn expected(data: &TokenizedDataset, plan: &TrainPlan, epochs: u64) -> Vec<Vec<Vec<Vec<u64>>>> {
     let options = SamplerOptions {
-        batch: BatchSize::Tokens(plan.batch_tokens),
+        batch: plan.optimization.batch,
         seed: plan.seed,
         shuffle: true,
-        length_buckets: Some(plan.length_buckets).filter(|&buckets| buckets > 0),
+        length_buckets: plan.optimization.length_buckets.map(NonZeroUsize::get),
     };
     let sampler = Sampler::new(data, options).unwrap();
     let epoch = |epoch| {
         let batches: Vec<_> = sampler.epoch(epoch).unwrap().map(Result::unwrap).collect();
-        let steps = batches.chunks(plan.gradient_accumulation_steps);
+        let steps = batches.chunks(plan.optimization.gradient_accumulation_steps);
         steps.map(<[_]>::to_vec).collect::<Vec<_>>()
     };
     (0..epochs).map(epoch).collect()
@@ -58,12 +60,13 @@ fn steps_are_those_of_the_sampler_from_any_step_on() {
     let scratch = scratch();
     let data = tokenized(&scratch);
     for (accumulation, length_buckets) in [(1, 0), (3, 0), (2, 5)] {
-        let plan = TrainPlan {
-            batch_tokens: TOKENS,
+        let mut plan = TrainPlan::default();
+        plan.optimization = OptimizationPlan {
+            batch: BatchSize::Tokens(TOKENS),
             gradient_accumulation_steps: accumulation,
-            length_buckets,
-            epochs: 8.0,
-            ..TrainPlan::default()
+            length_buckets: NonZeroUsize::new(length_buckets),
+            length: RunLength::Epochs(8.0),
+            ..plan.optimization
         };
         let epochs = expected(&data, &plan, 8);
         let sizes: Vec<_> = epochs.iter().map(|steps| steps.len() as u64).collect();
@@ -89,21 +92,18 @@ fn steps_are_those_of_the_sampler_from_any_step_on() {
         }
 
         // A part of an epoch is that share of its own steps.
-        let part = TrainPlan {
-            epochs: 1.5,
-            ..plan.clone()
-        };
+        let mut part = plan.clone();
+        part.optimization.length = RunLength::Epochs(1.5);
         let total = Steps::new(&part, &data).unwrap().total;
         assert_eq!(total, sizes[0] + sizes[1].div_ceil(2));
         // By steps, epochs are counted as far as those go.
-        let by_steps = TrainPlan {
-            max_steps: sizes[0] + sizes[1] + 1,
-            ..plan
-        };
+        let number = sizes[0] + sizes[1] + 1;
+        let mut by_steps = plan;
+        by_steps.optimization.length = RunLength::Steps(NonZeroU64::new(number).unwrap());
         let steps = Steps::new(&by_steps, &data).unwrap();
-        assert_eq!(steps.total, by_steps.max_steps);
+        assert_eq!(steps.total, number);
         let found: Result<Vec<_>, _> = steps.from(0).unwrap().collect();
-        assert_eq!(found.unwrap(), all[..by_steps.max_steps as usize]);
+        assert_eq!(found.unwrap(), all[..number as usize]);
     }
 }
 
@@ -115,13 +115,13 @@ fn a_run_by_tokens() {
          --length-buckets 4 --epochs 2.5 --learning-rate 1e-3 --seed 7 --max-length 64 --json"
     );
     let run = scratch.train(&split(&options)).succeeded();
-    let plan = TrainPlan {
-        batch_tokens: TOKENS,
-        gradient_accumulation_steps: 2,
-        length_buckets: 4,
+    let mut plan = TrainPlan {
         seed: 7,
         ..TrainPlan::default()
     };
+    plan.optimization.batch = BatchSize::Tokens(TOKENS);
+    plan.optimization.gradient_accumulation_steps = 2;
+    plan.optimization.length_buckets = NonZeroUsize::new(4);
     let data = tokenized(&scratch);
     let epochs = expected(&data, &plan, 3);
     let sizes: Vec<_> = epochs.iter().map(Vec::len).collect();

@@ -6,8 +6,8 @@ use std::{cell::Cell, rc::Rc, thread};
 use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
-    Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, Start, StopReason,
-    TrainData, TrainError, TrainPlan, device, prepare, train,
+    Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start,
+    StopReason, Strategy, TrainData, TrainError, TrainPlan, device, prepare, train,
 };
 use serde_json::{Value, json};
 
@@ -215,27 +215,21 @@ fn a_metric_and_an_observer_of_ones_own() {
         validation: validation.tokenize(&tokenizer, 64).unwrap(),
     };
     let output = scratch.path("run");
-    let plan = TrainPlan {
-        model: argument(&base).into(),
-        dataset: "rows.csv".into(),
-        text_column: columns.text.clone(),
-        label_column: columns.label.clone(),
-        labels: labels.names().to_vec(),
-        problem_type: labels.problem_type(),
-        epochs: 5.0,
-        max_length: 64,
-        metric_for_best_model: "eval_missed".into(),
-        output: argument(&output).into(),
-        ..TrainPlan::default()
-    };
+    let mut plan = TrainPlan::new(&labels, Strategy::Full, "cpu".into());
+    plan.model.name = argument(&base).into();
+    plan.data.dataset = "rows.csv".into();
+    plan.data.text_column = columns.text.clone();
+    plan.data.label_column = columns.label.clone();
+    plan.data.max_length = 64;
+    plan.optimization.length = RunLength::Epochs(5.0);
+    plan.evaluation.metric_for_best_model = "eval_missed".into();
+    plan.saving.output = argument(&output).into();
     let metrics = CustomMetrics::default().with(Missed).unwrap();
     // Only where it is known.
     assert!(plan.check().is_err());
     plan.check_with(&metrics).unwrap();
-    let wrong = TrainPlan {
-        metric_for_best_model: "mised".into(),
-        ..plan.clone()
-    };
+    let mut wrong = plan.clone();
+    wrong.evaluation.metric_for_best_model = "mised".into();
     let error = wrong.check_with(&metrics).unwrap_err().to_string();
     assert!(
         error.contains("\"mised\"") && error.contains(", missed"),

@@ -8,8 +8,8 @@ use std::{env, error::Error, path::Path};
 use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
-    CustomMetrics, Event, Observer, Observers, RunDirectory, Start, TrainData, TrainError,
-    TrainPlan, device, prepare, train,
+    CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy, TrainData,
+    TrainError, TrainPlan, device, prepare, train,
 };
 use serde_json::{Value, json};
 
@@ -84,22 +84,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         train: training.tokenize(&tokenizer, 64)?,
         validation: validation.tokenize(&tokenizer, 64)?,
     };
-    let plan = TrainPlan {
-        model: model.clone(),
-        dataset: arguments[1].clone(),
-        text_column: columns.text.clone(),
-        label_column: columns.label.clone(),
-        labels: labels.names().to_vec(),
-        problem_type: labels.problem_type(),
-        epochs: 5.0,
-        max_length: 64,
-        metric_for_best_model: "cost".into(),
-        output: run.clone(),
-        ..TrainPlan::default()
-    };
+    let mut plan = TrainPlan::new(&labels, Strategy::Full, "cpu".into());
+    plan.model.name = model.clone();
+    plan.data.dataset = arguments[1].clone();
+    plan.data.text_column = columns.text.clone();
+    plan.data.label_column = columns.label.clone();
+    plan.data.max_length = 64;
+    plan.optimization.length = RunLength::Epochs(5.0);
+    plan.evaluation.metric_for_best_model = "cost".into();
+    plan.saving.output = run.clone();
     let metrics = CustomMetrics::default().with(Cost)?;
     plan.check_with(&metrics)?;
-    let start = Start::fresh(prepare(&plan, base, &device(&plan.device)?)?);
+    let start = Start::fresh(prepare(&plan, base, &device(&plan.model.device)?)?);
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;
     let watch = CostWatch {

@@ -7,8 +7,8 @@ use finetune_data::{
     Columns, Dataset, Split, TextTokenizer, TokenizeOptions, TokenizedDataset, infer_task,
 };
 use finetune_train::{
-    Event, Observer, Observers, RunDirectory, Start, TrainData, TrainError, TrainPlan, device,
-    prepare, train,
+    Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy, TrainData, TrainError,
+    TrainPlan, device, prepare, train,
 };
 
 /// Prints each evaluation.
@@ -55,20 +55,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         validation: tokenize(&validation)?,
     };
 
-    let plan = TrainPlan {
-        model: model.clone(),
-        dataset: arguments[1].clone(),
-        text_column: columns.text.clone(),
-        label_column: columns.label.clone(),
-        labels: labels.names().to_vec(),
-        problem_type: labels.problem_type(),
-        epochs: 1.0,
-        max_length: 64,
-        output: run.clone(),
-        ..TrainPlan::default()
-    };
+    let mut plan = TrainPlan::new(&labels, Strategy::Full, "cpu".into());
+    plan.model.name = model.clone();
+    plan.data.dataset = arguments[1].clone();
+    plan.data.text_column = columns.text.clone();
+    plan.data.label_column = columns.label.clone();
+    plan.data.max_length = 64;
+    plan.optimization.length = RunLength::Epochs(1.0);
+    plan.saving.output = run.clone();
     plan.check()?;
-    let device = device(&plan.device)?;
+    let device = device(&plan.model.device)?;
     let start = Start::fresh(prepare(&plan, base, &device)?);
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;

@@ -90,7 +90,7 @@ pub fn train(
         observers.metrics(),
     )?;
     let workers = Workers::of(&learner.model.device());
-    let loss = plan.loss();
+    let loss = plan.optimization.loss();
     let mut step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
 
     let mut reason = after.start(&learner, &mut state, observers)?;
@@ -117,7 +117,7 @@ pub fn train(
             grad_norm,
         };
         facts.check_finite(step, &batches, &data.train)?;
-        let clip = clip_factor(grad_norm, plan.max_grad_norm);
+        let clip = clip_factor(grad_norm, plan.optimization.max_grad_norm);
         let momentum = schedule.momentum_at(step);
         learner = workers.run(|| learner.step(gradients, learning_rate, momentum, clip));
         observers.emit(&state.advance(facts, &batches, started))?;

@@ -6,7 +6,7 @@ use finetune_data::TokenizedDataset;
 use finetune_models::SequenceClassifier;
 
 use crate::{
-    Event, FeatureLimits, FeatureStore, IntervalStrategy, Observers, Steps, Strategy, TrainData,
+    Event, FeatureLimits, FeatureStore, Interval, Observers, Steps, Strategy, TrainData,
     TrainError, TrainPlan, lowest_trained_layer,
 };
 
@@ -23,7 +23,7 @@ impl FrozenPrefix {
     /// noise in features that nothing adapts to only blurs them, and the head then learns from the
     /// features that prediction gives it.
     pub fn layers(plan: &TrainPlan, model: &SequenceClassifier) -> usize {
-        match plan.frozen_dropout {
+        match plan.model.frozen_dropout {
             true => 0,
             false => lowest_trained_layer(model),
         }
@@ -40,8 +40,8 @@ impl FrozenPrefix {
     ) -> Result<Self, TrainError> {
         let layers = Self::layers(plan, model);
         // What gradual training unfreezes would have to be computed again.
-        let fixed = layers > 0 && plan.strategy != Strategy::Gradual;
-        let limits = plan.feature_cache;
+        let fixed = layers > 0 && plan.model.strategy != Strategy::Gradual;
+        let limits = plan.model.feature_cache;
         let mut fill = |rows: &TokenizedDataset, limits: FeatureLimits, used: f64| {
             if !fixed || used < 2.0 || limits.memory_bytes + limits.disk_bytes == 0 {
                 return Ok(None);
@@ -81,10 +81,10 @@ impl FrozenPrefix {
 
 /// Evaluations of a run.
 fn evaluations(plan: &TrainPlan, steps: &Steps) -> f64 {
-    let during = match plan.eval_strategy {
-        IntervalStrategy::No => 0.0,
-        IntervalStrategy::Epoch => steps.passes().ceil(),
-        IntervalStrategy::Steps => (steps.total as f64 / plan.eval_steps as f64).ceil(),
+    let during = match plan.evaluation.eval {
+        Interval::No => 0.0,
+        Interval::Epoch => steps.passes().ceil(),
+        Interval::Steps(every) => (steps.total as f64 / every.get() as f64).ceil(),
     };
-    during + f64::from(u8::from(plan.eval_on_start))
+    during + f64::from(u8::from(plan.evaluation.eval_on_start))
 }

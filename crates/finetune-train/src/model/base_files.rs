@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, path::Path};
 use finetune_models::TOKENIZER_FILES;
 use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 
-use crate::{FileFacts, TrainError, TrainPlan, plan::changed_keys::changed_keys};
+use crate::{FileFacts, ModelPlan, TrainError, plan::changed_keys::changed_keys};
 
-impl TrainPlan {
-    /// [`model_files`](Self::model_files) as they are now: those in `base`, the base model's
+impl ModelPlan {
+    /// [`files`](Self::files) as they are now: those in `base`, the base model's
     /// directory, and with an adapter to go on with its own, under `adapter/`.
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn hash_model_files(&self, base: &Path) -> Result<BTreeMap<String, String>, TrainError> {
+    pub fn hash_files(&self, base: &Path) -> Result<BTreeMap<String, String>, TrainError> {
         let mut hashes = BTreeMap::new();
         let mut add = |directory: &Path, name: &str, key: String| {
             let path = directory.join(name);
@@ -28,9 +28,9 @@ impl TrainPlan {
         for name in ["config.json"].into_iter().chain(TOKENIZER_FILES) {
             add(base, name, name.into())?;
         }
-        if !self.adapter.is_empty() {
+        if let Some(adapter) = &self.adapter {
             for name in [ADAPTER_CONFIG, ADAPTER_WEIGHTS, "config.json"] {
-                add(Path::new(&self.adapter), name, format!("adapter/{name}"))?;
+                add(Path::new(adapter), name, format!("adapter/{name}"))?;
             }
         }
         Ok(hashes)
@@ -39,18 +39,18 @@ impl TrainPlan {
     /// Refuses to go on or to repeat the run where one of its base model's files is not what it was.
     ///
     /// # Errors
-    /// As [`hash_model_files`](Self::hash_model_files); a difference, by file.
-    pub fn check_model_files(&self, base: &Path) -> Result<(), TrainError> {
+    /// As [`hash_files`](Self::hash_files); a difference, by file.
+    pub fn check_files(&self, base: &Path) -> Result<(), TrainError> {
         // Plans of earlier versions have none.
-        if self.model_files.is_empty() {
+        if self.files.is_empty() {
             return Ok(());
         }
-        let now = self.hash_model_files(base)?;
+        let now = self.hash_files(base)?;
         let hash = |hash: Option<&String>| match hash {
             Some(hash) => hash.clone(),
             None => "none (there is no such file)".into(),
         };
-        let changed: Vec<_> = changed_keys(&self.model_files, &now)
+        let changed: Vec<_> = changed_keys(&self.files, &now)
             .map(|(name, was, now)| {
                 format!("  {name}: its SHA-256 is {}, was {}", hash(now), hash(was))
             })
@@ -59,7 +59,7 @@ impl TrainPlan {
             true => Ok(()),
             false => Err(TrainError::Plan(format!(
                 "files of the base model {} are not those that the run began with, so its result would be another:\n{}\nBring them back, or start another run",
-                self.model,
+                self.name,
                 changed.join("\n")
             ))),
         }

@@ -10,7 +10,7 @@ use finetune_peft::{
 };
 
 use crate::{
-    TrainError, TrainPlan, Trainable,
+    ModelPlan, TrainError, TrainPlan, Trainable,
     infer::adapted::{AdapterOutputs, not_saved},
     model::head::Head,
 };
@@ -52,14 +52,14 @@ pub fn prepare(
     directory: &Path,
     device: &Device,
 ) -> Result<Prepared, TrainError> {
-    if !plan.adapter.is_empty() {
-        return go_on_with_adapter(plan, directory, device);
+    if let Some(adapter) = &plan.model.adapter {
+        return go_on_with_adapter(plan, Path::new(adapter), directory, device);
     }
     let mut notes = Vec::new();
     let (mut model, report) = load_base(plan, directory, device, &mut notes)?;
-    model.set_precision(plan.precision);
-    let Some(config) = plan.peft_config() else {
-        let trainable = Trainable::new(&plan.strategy, model.config())?;
+    model.set_precision(plan.model.precision);
+    let Some(config) = plan.model.peft_config() else {
+        let trainable = Trainable::new(&plan.model.strategy, model.config())?;
         let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
         if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
             notes.push(format!(
@@ -91,7 +91,7 @@ fn load_base(
     let wanted = plan.outputs();
     let load = |outputs| SequenceClassifier::load(directory, outputs, plan.seed, device);
     let own = ModelConfig::from_directory(directory)?.outputs;
-    match Head::choose(&own, &wanted, plan.labels_by_position) {
+    match Head::choose(&own, &wanted, plan.data.labels_by_position) {
         Head::Kept { .. } if own == wanted => Ok(load(Some(wanted))?),
         Head::Kept { order, note } => {
             let (model, report) = load(None)?;
@@ -113,15 +113,16 @@ fn load_base(
 /// plan's labels.
 fn go_on_with_adapter(
     plan: &TrainPlan,
+    adapter: &Path,
     directory: &Path,
     device: &Device,
 ) -> Result<Prepared, TrainError> {
-    let (adapter, wanted) = (Path::new(&plan.adapter), plan.outputs());
+    let wanted = plan.outputs();
     let own = AdapterOutputs::read(adapter, &ModelConfig::from_directory(directory)?)?;
     let for_head = Some(own.outputs.clone()).filter(|_| own.own_head);
     let (mut model, mut report) = SequenceClassifier::load(directory, for_head, plan.seed, device)?;
     model.name_outputs(own.outputs.clone())?;
-    model.set_precision(plan.precision);
+    model.set_precision(plan.model.precision);
     let (file, mut adapted) = load_adapter(&mut model, ADAPTER, adapter, device)?;
     file.config.check_trainable()?;
     let random = not_saved(&report.fresh, &adapted);
@@ -136,7 +137,7 @@ fn go_on_with_adapter(
     // Whatever was drawn for the base is the adapter's now.
     report.fresh.clear();
     let mut notes = Vec::new();
-    match Head::choose(&own.outputs, &wanted, plan.labels_by_position) {
+    match Head::choose(&own.outputs, &wanted, plan.data.labels_by_position) {
         Head::Kept { .. } if own.outputs == wanted => {}
         Head::Kept { order, note } => {
             notes.extend(note);
@@ -180,14 +181,14 @@ fn with_adapter(
     report: LoadReport,
     mut notes: Vec<String>,
 ) -> Prepared {
-    let base_model = match std::fs::canonicalize(&plan.model) {
+    let base_model = match std::fs::canonicalize(&plan.model.name) {
         Ok(path) => path.display().to_string(),
-        Err(_) => plan.model.clone(),
+        Err(_) => plan.model.name.clone(),
     };
     let file = AdapterFile {
         config,
         base_model,
-        revision: Some(plan.revision.clone()).filter(|revision| !revision.is_empty()),
+        revision: plan.model.revision.clone(),
     };
     let mut names: Vec<_> = adapted
         .adapted
@@ -225,7 +226,7 @@ fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
     config
 }
 
-impl TrainPlan {
+impl ModelPlan {
     /// The adapter that the strategy trains, if it trains one.
     pub fn peft_config(&self) -> Option<PeftConfig> {
         self.strategy.adapter(self.lora.as_ref(), self.ia3.as_ref())

@@ -96,7 +96,7 @@ impl ModelSettings {
             Some(files) => serde_json::from_value(files)
                 .map_err(|error| problem(format!("train_files: {error}")))?,
         };
-        let mut plan = TrainPlan::default();
+        let mut plan = TrainPlan::blank();
         for key in KEPT {
             let Some(value) = file.remove(key) else {
                 continue;
@@ -141,11 +141,10 @@ impl ModelSettings {
     /// A plan with these settings and the model's outputs, and defaults for the rest: enough to
     /// choose the run's rows again.
     pub fn plan(&self, outputs: &Outputs) -> TrainPlan {
-        TrainPlan {
-            labels: outputs.names().to_vec(),
-            problem_type: outputs.problem_type(),
-            ..self.plan.clone()
-        }
+        let mut plan = self.plan.clone();
+        plan.data.labels = outputs.names().to_vec();
+        plan.data.problem_type = outputs.problem_type();
+        plan
     }
 
     /// The kept keys of the plan; the others are defaults.
@@ -155,7 +154,7 @@ impl ModelSettings {
 
     /// Whether rows are pairs of texts.
     pub fn pairs(&self) -> bool {
-        self.plan.text_column.len() == 2
+        self.plan.data.text_column.len() == 2
     }
 }
 
@@ -164,6 +163,17 @@ mod tests {
     use finetune_kernels::Precision;
 
     use super::*;
+    use crate::{DataPlan, ModelPlan, RunLength};
+
+    #[test]
+    fn what_is_kept_are_keys_of_the_plan() {
+        for key in KEPT {
+            assert!(
+                TrainPlan::KEYS.iter().any(|of_plan| of_plan.name == key),
+                "{key}"
+            );
+        }
+    }
 
     fn written(text: &str) -> Result<Option<ModelSettings>, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -173,18 +183,25 @@ mod tests {
 
     #[test]
     fn what_is_kept_comes_back() {
-        let plan = TrainPlan {
-            dataset: "reviews.csv".into(),
-            text_column: vec!["question".into(), "answer".into()],
-            label_column: vec!["right".into()],
-            validation_fraction: 0.25,
-            max_length: 64,
-            precision: Precision::Bf16,
+        let kept = TrainPlan {
+            data: DataPlan {
+                dataset: "reviews.csv".into(),
+                text_column: vec!["question".into(), "answer".into()],
+                label_column: vec!["right".into()],
+                validation_fraction: 0.25,
+                max_length: 64,
+                ..DataPlan::default()
+            },
+            model: ModelPlan {
+                precision: Precision::Bf16,
+                ..ModelPlan::default()
+            },
             seed: u64::MAX,
-            // Not kept: how it was trained does not change how it reads.
-            epochs: 7.0,
-            ..TrainPlan::default()
+            ..TrainPlan::blank()
         };
+        let mut plan = kept.clone();
+        // Not kept: how it was trained does not change how it reads.
+        plan.optimization.length = RunLength::Epochs(7.0);
         let file = FileFacts {
             path: "reviews.csv".into(),
             bytes: 12,
@@ -194,10 +211,6 @@ mod tests {
         let read = written(&settings.to_json()).unwrap().unwrap();
         assert_eq!(read.train_files, settings.train_files);
         assert!(read.pairs());
-        let kept = TrainPlan {
-            epochs: TrainPlan::default().epochs,
-            ..plan
-        };
         assert_eq!(read.kept(), &kept);
         assert_eq!(read.to_json(), settings.to_json());
     }
@@ -206,7 +219,7 @@ mod tests {
     fn other_versions_may_add_keys() {
         let read = written("{\"format_version\": 1, \"max_length\": 9, \"colour\": [1]}");
         let read = read.unwrap().unwrap();
-        assert_eq!(read.kept().max_length, 9);
+        assert_eq!(read.kept().data.max_length, 9);
         assert_eq!(read.kept().seed, 42);
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(ModelSettings::read(folder.path()).unwrap(), None);

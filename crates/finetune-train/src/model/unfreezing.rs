@@ -16,9 +16,9 @@ pub struct Unfreezing {
 impl Unfreezing {
     /// By a plan whose epochs have `per_epoch` steps on average.
     pub fn new(plan: &TrainPlan, per_epoch: f64, config: &ModelConfig) -> Self {
-        let gradual = matches!(plan.strategy, Strategy::Gradual);
+        let gradual = matches!(plan.model.strategy, Strategy::Gradual);
         Self {
-            interval: gradual.then_some(plan.unfreeze_every * per_epoch),
+            interval: gradual.then_some(plan.model.unfreeze_every * per_epoch),
             layers: config.num_hidden_layers,
         }
     }

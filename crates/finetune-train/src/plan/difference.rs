@@ -4,19 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use toml::{Table, Value};
 
-use crate::{TrainError, TrainPlan, plan::changed_keys::changed_keys};
-
-/// Keys that change what is kept and shown, not what is computed.
-const HARMLESS: [&str; 8] = [
-    "logging_strategy",
-    "logging_steps",
-    "save_strategy",
-    "save_steps",
-    "save_total_limit",
-    "save_bytes_limit",
-    "report_to",
-    "output",
-];
+use crate::{OnResume, TrainError, TrainPlan, plan::changed_keys::changed_keys};
 
 /// A key with its value in either plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,8 +49,10 @@ impl TrainPlan {
         let is = |key: &str, name: &str| key == name || key.starts_with(&format!("{name}."));
         let differences = self.differences(now)?.into_iter();
         Ok(differences.partition(|difference| {
-            let mut names = HARMLESS
-                .into_iter()
+            let keys = Self::KEYS.iter();
+            let harmless = keys.filter(|key| key.on_resume == OnResume::Harmless);
+            let mut names = harmless
+                .map(|key| key.name)
                 .chain(accepted.iter().map(String::as_str));
             names.any(|name| is(&difference.key, name))
         }))

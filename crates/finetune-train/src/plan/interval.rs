@@ -1,8 +1,10 @@
 //! When something happens in a run: at the end of each epoch, every so many steps, or never.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU64, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::plan::stored::Stored;
 
 /// The values of transformers' `eval_strategy`, `save_strategy` and `logging_strategy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +54,63 @@ pub struct Moment {
     pub last: bool,
 }
 
-impl IntervalStrategy {
-    /// Whether it is due at `moment`, with `every` steps between for [`Steps`](Self::Steps).
-    pub fn is_due(self, every: u64, moment: Moment) -> bool {
+/// When something happens in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// Never.
+    No,
+    /// At the end of each epoch, and after the last step.
+    Epoch,
+    /// Every so many optimizer steps, and after the last.
+    Steps(NonZeroU64),
+}
+
+impl Interval {
+    /// Whether it is due at `moment`.
+    pub fn is_due(self, moment: Moment) -> bool {
         match self {
             Self::No => false,
-            Self::Steps => moment.last || moment.step.is_multiple_of(every),
+            Self::Steps(every) => moment.last || moment.step.is_multiple_of(every.get()),
             Self::Epoch => moment.last || moment.epoch_ends,
+        }
+    }
+
+    /// Its value of transformers' `eval_strategy` and the like.
+    pub fn strategy(self) -> IntervalStrategy {
+        match self {
+            Self::No => IntervalStrategy::No,
+            Self::Steps(_) => IntervalStrategy::Steps,
+            Self::Epoch => IntervalStrategy::Epoch,
+        }
+    }
+}
+
+/// `eval_strategy` and `eval_steps`, and the like; the steps count with `steps` only.
+impl Stored<(IntervalStrategy, u64)> for Interval {
+    fn into_file(self) -> (IntervalStrategy, u64) {
+        let steps = match self {
+            Self::Steps(every) => every.get(),
+            Self::No | Self::Epoch => 0,
+        };
+        (self.strategy(), steps)
+    }
+
+    fn from_file(
+        (strategy, steps): (IntervalStrategy, u64),
+        keys: &[&str],
+    ) -> Result<Self, String> {
+        match strategy {
+            IntervalStrategy::No => Ok(Self::No),
+            IntervalStrategy::Epoch => Ok(Self::Epoch),
+            IntervalStrategy::Steps => match NonZeroU64::new(steps) {
+                Some(every) => Ok(Self::Steps(every)),
+                None => Err(match keys {
+                    [strategy, steps] => {
+                        format!("{steps} is 0; expected at least 1 with {strategy} = steps")
+                    }
+                    _ => "an interval of 0 steps; expected at least 1".into(),
+                }),
+            },
         }
     }
 }
@@ -74,13 +126,13 @@ mod tests {
             epoch_ends,
             last,
         };
-        let due = |strategy: IntervalStrategy, moment| strategy.is_due(4, moment);
-        assert!(due(IntervalStrategy::Steps, at(8, false, false)));
-        assert!(!due(IntervalStrategy::Steps, at(9, true, false)));
-        assert!(due(IntervalStrategy::Steps, at(9, false, true)));
-        assert!(due(IntervalStrategy::Epoch, at(9, true, false)));
-        assert!(!due(IntervalStrategy::Epoch, at(8, false, false)));
-        assert!(due(IntervalStrategy::Epoch, at(8, false, true)));
-        assert!(!due(IntervalStrategy::No, at(8, true, true)));
+        let steps = Interval::Steps(NonZeroU64::new(4).unwrap());
+        assert!(steps.is_due(at(8, false, false)));
+        assert!(!steps.is_due(at(9, true, false)));
+        assert!(steps.is_due(at(9, false, true)));
+        assert!(Interval::Epoch.is_due(at(9, true, false)));
+        assert!(!Interval::Epoch.is_due(at(8, false, false)));
+        assert!(Interval::Epoch.is_due(at(8, false, true)));
+        assert!(!Interval::No.is_due(at(8, true, true)));
     }
 }

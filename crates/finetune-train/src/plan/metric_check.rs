@@ -36,7 +36,7 @@ pub fn check_metric(plan: &TrainPlan, validation: &TokenizedDataset) -> Result<(
     let without = validation
         .class_counts()
         .map_or_else(String::new, |counts| {
-            let empty = counts.iter().zip(&plan.labels);
+            let empty = counts.iter().zip(&plan.data.labels);
             let empty: Vec<_> = empty
                 .filter(|(count, _)| **count == 0)
                 .map(|(_, name)| format!("`{name}`"))
@@ -68,7 +68,7 @@ fn needs(metric: Metric) -> Option<&'static str> {
 
 /// A metric of the task that always has a value.
 fn default_metric(plan: &TrainPlan) -> Metric {
-    match plan.problem_type {
+    match plan.data.problem_type {
         ProblemType::Regression => Metric::Mse,
         _ => Metric::F1Macro,
     }
@@ -79,7 +79,7 @@ fn with_made_up_predictions(
     plan: &TrainPlan,
     rows: &TokenizedDataset,
 ) -> Result<Accumulator, TrainError> {
-    let (names, width) = (plan.labels.clone(), plan.labels.len());
+    let (names, width) = (plan.data.labels.clone(), plan.data.labels.len());
     let mut all = match plan.outputs() {
         Outputs::Classes(_) => Accumulator::Classification(ClassificationAccumulator::new(names)),
         Outputs::MultiLabel(_) => Accumulator::MultiLabel(MultiLabelAccumulator::new(names)),

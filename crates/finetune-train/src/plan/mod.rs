@@ -1,10 +1,20 @@
-//! Every setting of a run, resolved and checked.
+//! Every setting of a run, resolved and checked: the parts of [`TrainPlan`](train_plan::TrainPlan), the form
+//! that they have in `plan.toml`, and what may change in a run that goes on.
 
 pub(crate) mod changed_keys;
 pub(crate) mod check;
+pub(crate) mod data;
 pub(crate) mod difference;
+pub(crate) mod evaluation;
+pub(crate) mod file;
 pub(crate) mod interval;
 pub(crate) mod metric_check;
+pub(crate) mod model;
+pub(crate) mod optimization;
 pub(crate) mod report_to;
+pub(crate) mod run_length;
 pub(crate) mod saved;
+pub(crate) mod saving;
+pub(crate) mod stored;
 pub(crate) mod train_plan;
+pub(crate) mod warmup;

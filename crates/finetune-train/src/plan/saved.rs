@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_edit_is_refused_by_key_with_how_to_take_it_back() {
-        let plan = saved(|plan| plan.learning_rate = 0.5);
+        let plan = saved(|plan| plan.optimization.learning_rate = 0.5);
         let written = plan.written.as_ref().unwrap().clone();
         let message = plan.check_resumable(&written, &[]).unwrap_err().to_string();
         for part in [
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_harmless_passes() {
-        let plan = saved(|plan| plan.save_total_limit = 9);
+        let plan = saved(|plan| plan.saving.save_total_limit = 9);
         let written = plan.written.as_ref().unwrap().clone();
         let passed = plan.check_resumable(&written, &[]).unwrap();
         assert_eq!(passed[0].key, "save_total_limit");

@@ -58,7 +58,7 @@ impl<'a> AfterStep<'a> {
         if std::mem::take(&mut state.pending) {
             return self.step(learner, state, observers);
         }
-        if *state == TrainState::new() && self.plan.eval_on_start {
+        if *state == TrainState::new() && self.plan.evaluation.eval_on_start {
             let evaluation = self.evaluate(learner, observers)?;
             state.before = Some(serde_json::to_value(&evaluation.metrics).unwrap_or_default());
             self.emit(evaluation, false, state, observers)?;
@@ -103,12 +103,12 @@ impl<'a> AfterStep<'a> {
         };
         let mut moment = self.steps.moment(state.step, reason.is_some());
         let mut best = false;
-        let evaluation = match plan.eval_strategy.is_due(plan.eval_steps, moment) {
+        let evaluation = match plan.evaluation.eval.is_due(moment) {
             true => Some(self.evaluate(learner, observers)?),
             false => None,
         };
         // Nothing below is interrupted, so that a step is logged once.
-        if plan.logging_strategy.is_due(plan.logging_steps, moment) {
+        if plan.saving.logging.is_due(moment) {
             observers.emit(&state.take_log(self.steps.epochs(state.step), plan))?;
         }
         if let Some(evaluation) = evaluation {
@@ -134,8 +134,8 @@ impl<'a> AfterStep<'a> {
             let stop = state.early_stopping.should_stop(
                 value,
                 greater,
-                plan.early_stopping_patience,
-                plan.early_stopping_threshold,
+                plan.evaluation.early_stopping_patience,
+                plan.evaluation.early_stopping_threshold,
             );
             if stop && reason.is_none() {
                 reason = Some(StopReason::EarlyStopping);
@@ -146,8 +146,8 @@ impl<'a> AfterStep<'a> {
         if let Some(stop) = state.early_stop(plan) {
             observers.emit(&Event::StoppedEarly(stop))?;
         }
-        let due = plan.save_strategy.is_due(plan.save_steps, moment);
-        if due || (best && plan.load_best_model_at_end) {
+        let due = plan.saving.save.is_due(moment);
+        if due || (best && plan.evaluation.load_best_model_at_end) {
             self.save(learner, best, state, observers)?;
         }
         Ok(reason)
@@ -182,7 +182,7 @@ impl<'a> AfterStep<'a> {
             self.validation,
             self.features,
             "validation",
-            self.plan.eval_batch_size,
+            self.plan.evaluation.eval_batch_size,
             observers,
         )?;
         Ok(Measured {
@@ -234,7 +234,7 @@ impl<'a> AfterStep<'a> {
             );
             observers.emit(&Event::Note { message })?;
         }
-        let mut kept = KeptModel::intended(state, self.plan.load_best_model_at_end);
+        let mut kept = KeptModel::intended(state, self.plan.evaluation.load_best_model_at_end);
         if reason != StopReason::Interrupted {
             kept = kept.save(&directory, learner, adapter.as_ref(), state, run, observers)?;
         }

@@ -1,7 +1,7 @@
 //! Checkpoints of a run: a model directory that opens like any other, with what training needs to
 //! go on.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, num::NonZeroU64, path::PathBuf, time::Instant};
 
 use burn::Tensor;
 use finetune_checkpoint::{
@@ -79,11 +79,11 @@ impl Checkpoints {
         state: &TrainState,
     ) -> Result<Self, TrainError> {
         let retention = Retention {
-            keep_last: plan.save_total_limit,
-            byte_budget: (plan.save_bytes_limit > 0).then_some(plan.save_bytes_limit),
+            keep_last: plan.saving.save_total_limit,
+            byte_budget: plan.saving.save_bytes_limit.map(NonZeroU64::get),
         };
         let mut store = CheckpointStore::open(run.checkpoints(), retention)?;
-        if plan.load_best_model_at_end {
+        if plan.evaluation.load_best_model_at_end {
             store.trust_best(state.best.as_ref().map(|best| best.step))?;
         }
         if store.directory().path_of(state.step).exists() {

@@ -58,7 +58,7 @@ impl RunDirectory {
             made,
             existed,
             tokenizer_from: PathBuf::new(),
-            settings: ModelSettings::new(&TrainPlan::default(), Vec::new()),
+            settings: ModelSettings::new(&TrainPlan::blank(), Vec::new()),
             begun: false,
             _lock: None,
         };
@@ -132,7 +132,7 @@ impl RunDirectory {
             made: Vec::new(),
             existed: true,
             tokenizer_from: PathBuf::new(),
-            settings: ModelSettings::new(&TrainPlan::default(), Vec::new()),
+            settings: ModelSettings::new(&TrainPlan::blank(), Vec::new()),
             begun: true,
             _lock: None,
         };

@@ -1,6 +1,6 @@
 //! When to give up: the metric got no better for a while.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use finetune_metrics::is_better;
 use serde::{Deserialize, Serialize};
@@ -56,12 +56,12 @@ impl EarlyStopping {
         self.waited
     }
 
-    /// Counts an evaluation; `patience` 0 never stops.
+    /// Counts an evaluation; without a `patience` it never stops.
     pub fn should_stop(
         &mut self,
         value: f64,
         greater_is_better: bool,
-        patience: u64,
+        patience: Option<NonZeroU64>,
         threshold: f64,
     ) -> bool {
         // A value that is undefined is no improvement, also where there is none to compare it with.
@@ -77,7 +77,7 @@ impl EarlyStopping {
             self.best = Some(value).filter(|value| !value.is_nan());
         }
         self.waited = if improved { 0 } else { self.waited + 1 };
-        patience > 0 && self.waited >= patience
+        patience.is_some_and(|patience| self.waited >= patience.get())
     }
 }
 
@@ -87,6 +87,7 @@ mod tests {
 
     fn stops_after(values: &[f64], patience: u64, threshold: f64) -> Option<usize> {
         let mut stopping = EarlyStopping::default();
+        let patience = NonZeroU64::new(patience);
         let mut stop = |&value: &f64| stopping.should_stop(value, true, patience, threshold);
         values.iter().position(&mut stop)
     }
@@ -114,12 +115,13 @@ mod tests {
 
     #[test]
     fn survives_a_checkpoint() {
+        let patience = NonZeroU64::new(2);
         let mut stopping = EarlyStopping::default();
-        stopping.should_stop(0.1 + 0.2, false, 2, 0.0);
-        stopping.should_stop(0.5, false, 2, 0.0);
+        stopping.should_stop(0.1 + 0.2, false, patience, 0.0);
+        stopping.should_stop(0.5, false, patience, 0.0);
         let text = serde_json::to_string(&stopping).unwrap();
         let mut again: EarlyStopping = serde_json::from_str(&text).unwrap();
         assert_eq!(again, stopping);
-        assert!(again.should_stop(0.4, false, 2, 0.0));
+        assert!(again.should_stop(0.4, false, patience, 0.0));
     }
 }

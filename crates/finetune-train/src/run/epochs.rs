@@ -2,7 +2,7 @@
 
 use finetune_data::{BatchSize, Sampler};
 
-use crate::{TrainError, TrainPlan};
+use crate::{RunLength, TrainError, TrainPlan};
 
 /// Where epochs end, counted in optimizer steps.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl Epochs {
     /// Counts the steps of `accumulation` batches. Of batches by tokens each epoch of the run is
     /// gone through, which reads the length of every row.
     pub fn count(plan: &TrainPlan, sampler: &Sampler) -> Result<Self, TrainError> {
-        let accumulation = plan.gradient_accumulation_steps as u64;
+        let accumulation = plan.optimization.gradient_accumulation_steps as u64;
         let steps = |epoch| match sampler.num_batches(epoch)?.div_ceil(accumulation) {
             0 => Err(TrainError::Plan("there are no training rows".into())),
             steps => Ok(steps),
@@ -29,9 +29,9 @@ impl Epochs {
         let mut ends = vec![steps(0)?];
         loop {
             let (epochs, end) = (ends.len() as u64, ends[ends.len() - 1]);
-            let enough = match plan.max_steps {
-                0 => epochs as f64 >= plan.epochs,
-                total => end >= total,
+            let enough = match plan.optimization.length {
+                RunLength::Epochs(number) => epochs as f64 >= number,
+                RunLength::Steps(total) => end >= total.get(),
             };
             if enough {
                 return Ok(Self::Ends(ends));

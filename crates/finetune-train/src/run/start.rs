@@ -78,12 +78,12 @@ impl Start {
     ) -> Result<Self, TrainError> {
         let saved = read_state(&checkpoint.file(STATE)?)?;
         // An adapter's base stays as it is; everything else is in the checkpoint's own model.
-        let mut prepared = match plan.strategy.is_adapter() {
+        let mut prepared = match plan.model.strategy.is_adapter() {
             true => prepare(plan, base, device)?,
             false => prepare(plan, checkpoint.path(), device)?,
         };
         // Later plans have the hash of the base's files, which was compared or accepted.
-        if plan.strategy.is_adapter() && plan.model_files.is_empty() {
+        if plan.model.strategy.is_adapter() && plan.model.files.is_empty() {
             check_config(checkpoint, prepared.model.config())?;
         }
         if checkpoint.names().any(|name| name == TRAINED) {

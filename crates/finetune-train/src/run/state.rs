@@ -98,7 +98,7 @@ impl TrainState {
     pub fn early_stop(&self, plan: &TrainPlan) -> Option<EarlyStop> {
         (self.ended == Some(StopReason::EarlyStopping)).then(|| EarlyStop {
             step: self.step,
-            metric: plan.metric_for_best_model.clone(),
+            metric: plan.evaluation.metric_for_best_model.clone(),
             evaluations: self.early_stopping.waited(),
             best_value: self.best.as_ref().map(|best| best.value),
             best_step: self.best.as_ref().map(|best| best.step),
@@ -135,7 +135,7 @@ impl TrainState {
             epoch,
             loss: sums.mean_loss(),
             learning_rate: sums.learning_rate,
-            head_learning_rate: plan.head_learning_rate_at(sums.learning_rate),
+            head_learning_rate: plan.optimization.head_learning_rate_at(sums.learning_rate),
             grad_norm: sums.grad_norm,
             rows: sums.rows,
             tokens: sums.tokens,

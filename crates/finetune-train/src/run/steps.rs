@@ -1,8 +1,10 @@
 //! How epochs, batches and optimizer steps relate.
 
-use finetune_data::{BatchSize, Batches, Sampler, SamplerOptions, TokenizedDataset};
+use std::num::NonZeroUsize;
 
-use crate::{Epochs, Moment, Schedule, Strategy, TrainError, TrainPlan};
+use finetune_data::{Batches, Sampler, SamplerOptions, TokenizedDataset};
+
+use crate::{Epochs, Moment, RunLength, Schedule, Strategy, TrainError, TrainPlan};
 
 /// The steps of a run. One step takes `accumulation` batches; the last of an epoch takes what is
 /// left.
@@ -19,24 +21,21 @@ impl Steps {
     /// The steps of `plan` on these rows.
     pub fn new(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Self, TrainError> {
         let options = SamplerOptions {
-            batch: match plan.batch_tokens {
-                0 => BatchSize::Rows(plan.batch_size),
-                tokens => BatchSize::Tokens(tokens),
-            },
+            batch: plan.optimization.batch,
             seed: plan.seed,
             shuffle: true,
-            length_buckets: (plan.length_buckets > 0).then_some(plan.length_buckets),
+            length_buckets: plan.optimization.length_buckets.map(NonZeroUsize::get),
         };
         let sampler = Sampler::new(data, options)?;
         let epochs = Epochs::count(plan, &sampler)?;
-        let total = match plan.max_steps {
-            _ if plan.strategy == Strategy::Features => 0,
-            0 => epochs.steps_of(plan.epochs).max(1),
-            steps => steps,
+        let total = match plan.optimization.length {
+            _ if plan.model.strategy == Strategy::Features => 0,
+            RunLength::Epochs(number) => epochs.steps_of(number).max(1),
+            RunLength::Steps(steps) => steps.get(),
         };
         Ok(Self {
             sampler,
-            accumulation: plan.gradient_accumulation_steps,
+            accumulation: plan.optimization.gradient_accumulation_steps,
             epochs,
             total,
         })
@@ -49,14 +48,15 @@ impl Steps {
 
     /// The learning rates of the steps.
     pub fn schedule(&self, plan: &TrainPlan) -> Result<Schedule, TrainError> {
-        let warmup = match plan.warmup_steps {
-            0 => (self.total as f64 * plan.warmup_ratio).ceil() as u64,
-            // More than the run has: it keeps rising to the end, as in transformers.
-            steps => steps,
-        };
+        let warmup = plan.optimization.warmup.steps(self.total);
         // Strategy `features` takes no step, but a schedule has one.
         let total = self.total.max(1);
-        Schedule::new(&plan.schedule, plan.learning_rate, warmup, total)
+        Schedule::new(
+            &plan.optimization.schedule,
+            plan.optimization.learning_rate,
+            warmup,
+            total,
+        )
     }
 
     /// Optimizer steps of an epoch: the number, or the mean where epochs differ.

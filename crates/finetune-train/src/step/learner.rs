@@ -22,16 +22,15 @@ impl Learner {
         optimizer: OptimizerState,
         ema: EmaState,
     ) -> Result<Self, TrainError> {
-        let groups = plan.parameter_groups(model.config().num_hidden_layers);
+        let groups = plan
+            .optimization
+            .parameter_groups(model.config().num_hidden_layers);
         let mut model = model.train();
         model.pack_frozen(false);
         let mut learner = Self {
             model,
-            optimizer: Optimizer::new(plan.optimizer, groups),
-            ema: match plan.ema_decay {
-                0.0 => None,
-                decay => Some(Ema::new(decay)?),
-            },
+            optimizer: Optimizer::new(plan.optimization.optimizer, groups),
+            ema: plan.optimization.ema_decay.map(Ema::new).transpose()?,
         };
         learner.optimizer.restore(&learner.model, optimizer)?;
         if let Some(average) = &mut learner.ema {

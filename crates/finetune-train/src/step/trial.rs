@@ -41,25 +41,26 @@ pub fn trial_step(
         EmaState::default(),
     )?;
     let batch = rows(plan, length, vocabulary);
-    let batches = vec![batch; plan.gradient_accumulation_steps.min(2)];
-    let loss = plan.loss();
+    let batches = vec![batch; plan.optimization.gradient_accumulation_steps.min(2)];
+    let loss = plan.optimization.loss();
     let loss = StepLoss::new(plan, &loss, &learner.model, None);
     let dropout = |index| DropoutSource::at(plan.seed, index as u32);
     let (_, gradients) = loss.backward(&learner.model, &batches, dropout)?;
-    drop(learner.step(gradients, plan.learning_rate, None, 1.0));
+    drop(learner.step(gradients, plan.optimization.learning_rate, None, 1.0));
     Ok(())
 }
 
 fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
-    let (rows, tokens) = (plan.batch_size, plan.batch_size * length);
-    let width = plan.labels.len().max(1);
+    let rows = plan.optimization.batch_rows(length);
+    let tokens = rows * length;
+    let width = plan.data.labels.len().max(1);
     PackedBatch {
         ids: (0..tokens).map(|token| token as u32 % vocabulary).collect(),
         type_ids: vec![0; tokens],
         positions: (0..tokens).map(|token| (token % length) as u32).collect(),
         offsets: (0..=rows).map(|row| (row * length) as u32).collect(),
         rows: (0..rows as u64).collect(),
-        labels: match plan.problem_type {
+        labels: match plan.data.problem_type {
             ProblemType::SingleLabelClassification => Labels::Classes(vec![0; rows]),
             ProblemType::MultiLabelClassification => Labels::MultiLabel {
                 width,

@@ -208,9 +208,9 @@ impl Observer for TensorboardLog {
 
 /// Tags by which the table of hyperparameters compares runs.
 fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
-    let metric = &plan.metric_for_best_model;
+    let metric = &plan.evaluation.metric_for_best_model;
     let metric = metric.strip_prefix("eval_").unwrap_or(metric);
-    let splits = match plan.test_split.is_empty() {
+    let splits = match plan.data.test_split.is_none() {
         true => &["eval"][..],
         false => &["eval", "test"],
     };

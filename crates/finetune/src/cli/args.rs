@@ -8,7 +8,7 @@ use finetune_data::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions
 use finetune_train::PrecisionChoice;
 
 use crate::{
-    cli::train_options::TrainOptions,
+    cli::{default_texts::DefaultTexts, train_options::TrainOptions},
     view::output::{printable, say},
 };
 
@@ -23,14 +23,7 @@ pub struct Arguments {
 impl Arguments {
     /// Reads the command line, or explains it and ends the program, with 2 where it is wrong.
     pub fn read(arguments: Vec<OsString>) -> Self {
-        // A negative number is a value, so that what is wrong with it is said of its option.
-        let command = Self::command().mut_subcommands(|command| {
-            command.mut_args(|argument| {
-                let takes_values = argument.get_action().takes_values();
-                argument.allow_negative_numbers(takes_values)
-            })
-        });
-        let matches = command.try_get_matches_from(arguments);
+        let matches = command().try_get_matches_from(arguments);
         let arguments = matches.and_then(|matches| Self::from_arg_matches(&matches));
         arguments.unwrap_or_else(|error| {
             // Errors quote what was typed, or what a script passed on.
@@ -42,6 +35,21 @@ impl Arguments {
             error.exit()
         })
     }
+}
+
+/// The command line, with the defaults of `train`.
+pub fn command() -> clap::Command {
+    let defaults = DefaultTexts::new();
+    // A negative number is a value, so that what is wrong with it is said of its option.
+    let command = Arguments::command().mut_subcommands(|command| {
+        command.mut_args(|argument| {
+            let takes_values = argument.get_action().takes_values();
+            argument.allow_negative_numbers(takes_values)
+        })
+    });
+    command.mut_subcommand("train", |train| {
+        train.mut_args(|argument| defaults.add_to(argument))
+    })
 }
 
 #[derive(Debug, Subcommand)]

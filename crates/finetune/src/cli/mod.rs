@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod batch_size;
+pub(crate) mod default_texts;
 pub(crate) mod interrupt;
 pub(crate) mod panics;
 pub(crate) mod python_names;

@@ -4,7 +4,9 @@
 
 use std::ffi::OsString;
 
-use crate::error::Failure;
+use clap::{Args, Command, builder::ValueParser};
+
+use crate::{cli::train_options::TrainOptions, error::Failure};
 
 /// What a name of Python's is here.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -428,19 +430,22 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
+/// Whether an option of `train` is true or false.
+fn is_switch(option: &str) -> bool {
+    let boolean = ValueParser::bool().type_id();
+    let train = TrainOptions::augment_args(Command::new("train"));
+    train
+        .get_arguments()
+        .any(|known| known.get_id() == option && known.get_value_parser().type_id() == boolean)
+}
+
 /// What a value of Python's is here, where it is written in another way.
 fn python_value(option: &str, value: &str) -> Option<&'static str> {
-    const SWITCHES: [&str; 4] = [
-        "load_best_model_at_end",
-        "eval_on_start",
-        "auto_find_batch_size",
-        "frozen_dropout",
-    ];
     match (option, value) {
         ("optim", "adamw_torch" | "adamw_torch_fused" | "adamw_hf") => Some("adamw"),
         // transformers' default: by epochs.
         ("max_steps", "-1") => Some("0"),
-        (option, value) if SWITCHES.contains(&option) => {
+        (option, value) if is_switch(option) => {
             truth(value).map(|truth| if truth { "true" } else { "false" })
         }
         _ => None,

@@ -38,13 +38,30 @@ pub fn read(
 
 /// A plan with the keys of `--set` over its own, for going on with a run.
 pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
+    let mut keys = Table::new();
+    for assignment in set {
+        merge(&mut keys, assignment_table(assignment)?);
+    }
+    // Steps are said for an interval by steps, as with the flags.
+    for name in ["eval", "save", "logging"] {
+        let strategy = format!("{name}_strategy");
+        if keys.contains_key(&format!("{name}_steps")) && !keys.contains_key(&strategy) {
+            keys.insert(strategy, "steps".into());
+        }
+    }
+    laid_over(plan, keys).map_err(|error| match error {
+        Failure::User(problem) => Failure::User(format!("--set: {problem}")),
+        other => other,
+    })
+}
+
+/// A plan with these keys over its own.
+pub fn laid_over(plan: &TrainPlan, keys: Table) -> Result<TrainPlan, Failure> {
     let internal = |error: toml::ser::Error| Failure::Internal(error.to_string());
     let mut table = Table::try_from(plan).map_err(internal)?;
-    for assignment in set {
-        merge(&mut table, assignment_table(assignment)?);
-    }
+    merge(&mut table, keys);
     let plan: Result<TrainPlan, _> = table.try_into();
-    plan.map_err(|error| Failure::User(format!("--set: {}", explain(&error))))
+    plan.map_err(|error| Failure::User(explain(&error).trim_end().to_string()))
 }
 
 /// Refuses integers that TOML, in which the plan is kept, does not have.
@@ -83,7 +100,7 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     let table: Table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
     let foreign = table
         .keys()
-        .any(|key| !matches!(python_names::key(key), Ok(None)));
+        .any(|key| !matches!(own_name(key), Ok(name) if name == key));
     // As options first: their errors show the line.
     if !foreign {
         toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
@@ -100,15 +117,19 @@ const ALIASES: [(&str, &str); 3] = [
     ("optimizer", "optim_args"),
 ];
 
+/// The name of a key in the options.
+fn own_name(key: &str) -> Result<&str, String> {
+    match ALIASES.iter().find(|(alias, _)| *alias == key) {
+        Some((_, name)) => Ok(name),
+        None => Ok(python_names::key(key)?.unwrap_or(key)),
+    }
+}
+
 /// The table with one name for each key, so that what is laid over it meets the same key.
 fn canonical(table: Table) -> Result<Table, String> {
     let mut ours = Table::new();
     for (key, value) in table {
-        let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
-        let name = match alias {
-            Some((_, name)) => name,
-            None => python_names::key(&key)?.unwrap_or(&key),
-        };
+        let name = own_name(&key)?;
         if ours.insert(name.into(), value).is_some() {
             return Err(format!(
                 "{name} is given twice, once as {key}; leave one out"
@@ -189,6 +210,10 @@ fn merge(table: &mut Table, over: Table) {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
+    use finetune_train::Interval;
+
     use super::*;
 
     fn set(assignments: &[&str]) -> Result<TrainOptions, String> {
@@ -234,5 +259,23 @@ mod tests {
         let error = set(&["lora.lora_alpa=1"]).unwrap_err();
         assert!(error.contains("did you mean lora_alpha?"), "{error}");
         assert!(set(&["epochs"]).unwrap_err().contains("KEY=VALUE"));
+    }
+
+    #[test]
+    fn steps_mean_an_interval_by_steps() {
+        let change = |set: &[&str]| {
+            let set: Vec<_> = set.iter().map(|text| text.to_string()).collect();
+            change(&TrainPlan::default(), &set)
+        };
+        let interval = |set: &[&str]| change(set).unwrap().saving.save;
+        let every_100 = Interval::Steps(NonZeroU64::new(100).unwrap());
+        assert_eq!(interval(&["save_steps=100"]), every_100);
+        assert_eq!(
+            interval(&["save_steps=100", "save_strategy=no"]),
+            Interval::No
+        );
+        assert_eq!(interval(&["save_total_limit=3"]), Interval::Epoch);
+        let error = change(&["save_steps=0"]).unwrap_err().to_string();
+        assert!(error.contains("save_steps is 0"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! The options of `train`, from flags or a TOML file: unset is unset, defaults come later.
+//! The options of `train`, from flags or a TOML file: unset is unset, defaults come later, and are added
+//! to the texts here by `default_texts`.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -15,9 +16,8 @@ use toml::Table;
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainOptions {
-    /// Base model: a directory, or a name on the hub [default: the adapter's, or sentence-transformers/all-MiniLM-L6-v2]
+    /// Base model: a directory, or a name on the hub
     #[arg(long, visible_alias = "model-base")]
-    #[serde(alias = "model_base")]
     pub model: Option<String>,
 
     /// Revision on the hub: a branch, tag or commit
@@ -36,7 +36,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "REVISION", help_heading = DATA)]
     pub dataset_revision: Option<String>,
 
-    /// Training rows, a split expression such as train[:80%] [default: train]
+    /// Training rows, a split expression such as train[:80%]
     #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub train_split: Option<String>,
 
@@ -44,7 +44,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub validation_split: Option<String>,
 
-    /// The share that validation takes of the training rows where there is no validation split, class by class [default: 0.1]
+    /// The share that validation takes of the training rows where there is no validation split, class by class
     #[arg(long, value_name = "SHARE", help_heading = DATA)]
     pub validation_fraction: Option<f64>,
 
@@ -79,7 +79,7 @@ pub struct TrainOptions {
     )]
     pub labels: Vec<String>,
 
-    /// Take names in the data, or of the model's outputs, that match none of the labels by their position [default: false]
+    /// Take names in the data, or of the model's outputs, that match none of the labels by their position
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
     pub labels_by_position: Option<bool>,
 
@@ -91,7 +91,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
     pub label_separator: Option<char>,
 
-    /// Leave out rows without a text or a label, and say how many [default: false]
+    /// Leave out rows without a text or a label, and say how many
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
     pub skip_invalid: Option<bool>,
 
@@ -115,7 +115,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "ENCODING", help_heading = DATA)]
     pub csv_encoding: Option<CsvEncoding>,
 
-    /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; lora.r and so on with --set [default: full]
+    /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; lora.r and so on with --set
     #[arg(long, help_heading = STRATEGY)]
     pub strategy: Option<String>,
 
@@ -123,11 +123,11 @@ pub struct TrainOptions {
     #[arg(long, value_name = "DIR", help_heading = STRATEGY)]
     pub adapter: Option<String>,
 
-    /// Dropout below the lowest trained layer too, as transformers has it [default: false]
+    /// Dropout below the lowest trained layer too, as transformers has it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
     pub frozen_dropout: Option<bool>,
 
-    /// For gradual: epochs from one unfrozen layer to the next [default: 0.5]
+    /// For gradual: epochs from one unfrozen layer to the next
     #[arg(long, value_name = "EPOCHS", help_heading = STRATEGY)]
     pub unfreeze_every: Option<f64>,
 
@@ -143,46 +143,43 @@ pub struct TrainOptions {
     #[arg(skip)]
     pub feature_cache: Option<FeatureLimits>,
 
-    /// Passes over the training rows [default: 3]
+    /// Passes over the training rows
     #[arg(long)]
-    #[serde(alias = "num_train_epochs")]
     pub epochs: Option<f64>,
 
-    /// Number of steps instead of epochs; 0 = by epochs [default: 0]
+    /// Number of steps instead of epochs; 0 = by epochs
     #[arg(long, value_name = "STEPS")]
     pub max_steps: Option<u64>,
 
-    /// Training rows, drawn at random; 0 = all [default: 0]
+    /// Training rows, drawn at random; 0 = all
     #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub train_rows: Option<u64>,
 
-    /// Validation rows, drawn at random; 0 = all [default: 0]
+    /// Validation rows, drawn at random; 0 = all
     #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub eval_rows: Option<u64>,
 
-    /// Rows per forward and backward pass [default: 16]
+    /// Rows per forward and backward pass
     #[arg(long, value_name = "ROWS")]
-    #[serde(alias = "per_device_train_batch_size")]
     pub batch_size: Option<usize>,
 
-    /// Instead of --batch-size: as many rows as fit into so many tokens; 0 = by rows [default: 0]
+    /// Instead of --batch-size: as many rows as fit into so many tokens; 0 = by rows
     #[arg(long, value_name = "TOKENS")]
     pub batch_tokens: Option<usize>,
 
-    /// Batches per optimizer step; their rows count alike [default: 1]
+    /// Batches per optimizer step; their rows count alike
     #[arg(long, value_name = "BATCHES")]
     pub gradient_accumulation_steps: Option<usize>,
 
-    /// Halve the batch (and accumulate twice as many) until a step fits into the memory [default: false]
+    /// Halve the batch (and accumulate twice as many) until a step fits into the memory
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub auto_find_batch_size: Option<bool>,
 
-    /// Rows per batch of evaluation [default: 32]
+    /// Rows per batch of evaluation
     #[arg(long, value_name = "ROWS", help_heading = EVALUATION)]
-    #[serde(alias = "per_device_eval_batch_size")]
     pub eval_batch_size: Option<usize>,
 
-    /// Peak learning rate [default: by strategy: full 5e-5, last, layers, params and gradual 1e-4, lora 5e-4, head and bitfit 1e-3, ia3 3e-3]
+    /// Peak learning rate
     #[arg(long, help_heading = OPTIMIZATION)]
     pub learning_rate: Option<f64>,
 
@@ -190,20 +187,19 @@ pub struct TrainOptions {
     #[arg(long, value_name = "RATE", help_heading = OPTIMIZATION)]
     pub head_learning_rate: Option<f64>,
 
-    /// Each layer learns at this times the rate of the layer above [default: 1]
+    /// Each layer learns at this times the rate of the layer above
     #[arg(long, value_name = "FACTOR", help_heading = OPTIMIZATION)]
     pub layerwise_lr_decay: Option<f64>,
 
-    /// linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; lr_scheduler_kwargs.* with --set [default: linear]
+    /// linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; lr_scheduler_kwargs.* with --set
     #[arg(long, value_name = "TYPE", help_heading = OPTIMIZATION)]
     pub lr_scheduler_type: Option<String>,
 
     /// Settings of the schedule, with transformers' (one_cycle: torch's) names.
     #[arg(skip)]
-    #[serde(alias = "schedule")]
     pub lr_scheduler_kwargs: Option<Table>,
 
-    /// Share of the steps in which the learning rate rises [default: 0.1]
+    /// Share of the steps in which the learning rate rises
     #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
     pub warmup_ratio: Option<f64>,
 
@@ -211,36 +207,35 @@ pub struct TrainOptions {
     #[arg(long, value_name = "STEPS", help_heading = OPTIMIZATION)]
     pub warmup_steps: Option<f64>,
 
-    /// adamw, adam, sgd or adafactor; optim_args.* with --set [default: adamw]
+    /// adamw, adam, sgd or adafactor; optim_args.* with --set
     #[arg(long, value_name = "NAME", help_heading = OPTIMIZATION)]
     pub optim: Option<String>,
 
     /// Settings of the optimizer, with torch's (adafactor: transformers') names.
     #[arg(skip)]
-    #[serde(alias = "optimizer")]
     pub optim_args: Option<Table>,
 
-    /// Weight decay, not on biases and norms [default: 0.01]
+    /// Weight decay, not on biases and norms
     #[arg(long, help_heading = OPTIMIZATION)]
     pub weight_decay: Option<f64>,
 
-    /// Adam's decay rate of the first moment [default: 0.9]
+    /// Adam's decay rate of the first moment
     #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_beta1: Option<f64>,
 
-    /// Adam's decay rate of the second moment [default: 0.999]
+    /// Adam's decay rate of the second moment
     #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_beta2: Option<f64>,
 
-    /// Adam's epsilon [default: 1e-8]
+    /// Adam's epsilon
     #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_epsilon: Option<f64>,
 
-    /// Gradients are scaled down to this global norm [default: 1]
+    /// Gradients are scaled down to this global norm
     #[arg(long, value_name = "NORM", help_heading = OPTIMIZATION)]
     pub max_grad_norm: Option<f64>,
 
-    /// Share of the target that is spread evenly over all classes [default: 0]
+    /// Share of the target that is spread evenly over all classes
     #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
     pub label_smoothing_factor: Option<f64>,
 
@@ -248,31 +243,31 @@ pub struct TrainOptions {
     #[arg(long, value_name = "WEIGHTS", help_heading = OPTIMIZATION)]
     pub class_weights: Option<ClassWeights>,
 
-    /// Evaluate and save a moving average of the weights with this decay, such as 0.999; 0 = not [default: 0]
+    /// Evaluate and save a moving average of the weights with this decay, such as 0.999; 0 = not
     #[arg(long, value_name = "DECAY", help_heading = OPTIMIZATION)]
     pub ema_decay: Option<f64>,
 
-    /// Longest row in tokens; longer ones are cut [default: 256, or the model's longest]
+    /// Longest row in tokens; longer ones are cut
     #[arg(long, value_name = "TOKENS", help_heading = DATA)]
     pub max_length: Option<usize>,
 
-    /// Sort the rows of so many batches by length before cutting them into batches; 0 = not [default: 0]
+    /// Sort the rows of so many batches by length before cutting them into batches; 0 = not
     #[arg(long, value_name = "BATCHES")]
     pub length_buckets: Option<usize>,
 
-    /// Seed of the rows drawn, their order, the head's first weights and dropout [default: 42]
+    /// Seed of the rows drawn, their order, the head's first weights and dropout
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// auto, cpu, ndarray, cuda or cuda:N [default: auto]
+    /// auto, cpu, ndarray, cuda or cuda:N
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: auto]
+    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
-    /// When to evaluate: no, steps or epoch [default: epoch; steps with --eval-steps]
+    /// When to evaluate: no, steps or epoch
     #[arg(long, value_name = "WHEN", help_heading = EVALUATION)]
     pub eval_strategy: Option<IntervalStrategy>,
 
@@ -280,23 +275,23 @@ pub struct TrainOptions {
     #[arg(long, value_name = "STEPS", help_heading = EVALUATION)]
     pub eval_steps: Option<u64>,
 
-    /// Evaluate the untouched model first, for comparison [default: true]
+    /// Evaluate the untouched model first, for comparison
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = EVALUATION)]
     pub eval_on_start: Option<bool>,
 
-    /// Metric on the validation rows by which the best model is kept [default: accuracy, average_precision for multi-label, mse for regression]
+    /// Metric on the validation rows by which the best model is kept
     #[arg(long, value_name = "METRIC", help_heading = EVALUATION)]
     pub metric_for_best_model: Option<String>,
 
-    /// The result is the best model of all evaluations, not the last [default: true, where there are evaluations and checkpoints]
+    /// The result is the best model of all evaluations, not the last
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = EVALUATION)]
     pub load_best_model_at_end: Option<bool>,
 
-    /// Stop after so many evaluations in a row without improvement; 0 = never [default: 0]
+    /// Stop after so many evaluations in a row without improvement; 0 = never
     #[arg(long, value_name = "EVALUATIONS", help_heading = EVALUATION)]
     pub early_stopping_patience: Option<u64>,
 
-    /// Improvements must be larger than this to count [default: 0]
+    /// Improvements must be larger than this to count
     #[arg(long, value_name = "CHANGE", help_heading = EVALUATION)]
     pub early_stopping_threshold: Option<f64>,
 
@@ -308,29 +303,28 @@ pub struct TrainOptions {
     #[arg(long, value_name = "STEPS", help_heading = SAVING)]
     pub save_steps: Option<u64>,
 
-    /// Checkpoints to keep beside the best [default: 2]
+    /// Checkpoints to keep beside the best
     #[arg(long, value_name = "NUMBER", help_heading = SAVING)]
     pub save_total_limit: Option<usize>,
 
-    /// Bytes that checkpoints may take together; 0 = no limit [default: 0]
+    /// Bytes that checkpoints may take together; 0 = no limit
     #[arg(long, value_name = "BYTES", help_heading = SAVING)]
     pub save_bytes_limit: Option<u64>,
 
-    /// When to log the loss: no, steps or epoch [default: steps]
+    /// When to log the loss: no, steps or epoch
     #[arg(long, value_name = "WHEN", help_heading = SAVING)]
     pub logging_strategy: Option<IntervalStrategy>,
 
-    /// Steps from one log to the next [default: 1]
+    /// Steps from one log to the next
     #[arg(long, value_name = "STEPS", help_heading = SAVING)]
     pub logging_steps: Option<u64>,
 
-    /// Where the run is shown: tensorboard (files in its directory) or none [default: tensorboard]
+    /// Where the run is shown: tensorboard (files in its directory) or none
     #[arg(long, value_name = "WHERE", help_heading = SAVING)]
     pub report_to: Option<ReportTo>,
 
     /// Run directory, must not exist [default: runs/DATASET-N]
     #[arg(long, value_name = "DIR", help_heading = SAVING)]
-    #[serde(alias = "output_dir")]
     pub output: Option<PathBuf>,
 }
 

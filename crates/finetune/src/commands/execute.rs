@@ -55,13 +55,13 @@ impl Loaded {
 /// Tokenizes the rows.
 pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, Failure> {
     let began = Instant::now();
-    let device = device(&plan.device)?;
+    let device = device(&plan.model.device)?;
     let config = ModelConfig::from_directory(&files.dir)?;
     let tokenizer = load_tokenizer(&files.dir, &config)?;
     for note in tokenizer.notes() {
         say!("note: {note}");
     }
-    let (data, test) = rows.tokenize(plan.max_length, &tokenizer)?;
+    let (data, test) = rows.tokenize(plan.data.max_length, &tokenizer)?;
     let description = format!(
         "model   {} ({})\ndata    {}: {}\n        train {}",
         files.name,
@@ -146,9 +146,9 @@ fn train_and_evaluate(
     }
     let mut observers = Observers::default()
         .with(log)
-        .with(ProgressView::with_estimate(plan.train_rows == 0))
+        .with(ProgressView::with_estimate(plan.data.train_rows.is_none()))
         .with(interrupt::OnSignal);
-    if plan.report_to == ReportTo::Tensorboard {
+    if plan.saving.report_to == ReportTo::Tensorboard {
         observers = observers.with(tensorboard(plan, run, &start.state.observers)?);
     }
     let started = Instant::now();
@@ -172,7 +172,7 @@ fn train_and_evaluate(
         parameters,
         peak_memory: None,
     };
-    if plan.strategy == Strategy::Features {
+    if plan.model.strategy == Strategy::Features {
         report.raw_predictions = Some(raw_predictions(plan, loaded, run)?);
     }
     if let Some(rows) = &loaded.test {
@@ -258,8 +258,8 @@ fn raw_predictions(
     let texts = rows.texts(&shown)?.into_iter();
     let texts: Vec<_> = texts.map(|row| (row.first, row.second)).collect();
     let mut classifier = Classifier::load_on(run.model(), &loaded.device)?;
-    classifier.set_precision(plan.precision);
-    let encoder = classifier.encoder(plan.max_length, plan.text_column.len() == 2)?;
+    classifier.set_precision(plan.model.precision);
+    let encoder = classifier.encoder(plan.data.max_length, plan.data.text_column.len() == 2)?;
     let predictions = classifier.predict_rows(&texts, &encoder)?;
     Ok(predictions::table(
         &texts,
@@ -278,12 +278,12 @@ fn evaluate_test(
 ) -> Result<Accumulator, Failure> {
     let Loaded { device, files, .. } = loaded;
     let kept = run.model();
-    let mut best = match plan.strategy.is_adapter() {
+    let mut best = match plan.model.strategy.is_adapter() {
         true => Classifier::load_adapter(&files.dir, &kept, device)?,
         false => Classifier::load_on(&kept, device)?,
     };
-    best.set_precision(plan.precision);
-    let batch_size = plan.eval_batch_size;
+    best.set_precision(plan.model.precision);
+    let batch_size = plan.evaluation.eval_batch_size;
     let evaluated = evaluate(best.model(), rows, None, "test", batch_size, observers);
     evaluated.map_err(|error| match error.into() {
         Failure::Interrupted(_) => Failure::Interrupted(format!(

@@ -54,7 +54,7 @@ impl OpenManifest {
         let session = Session {
             started_at: now(),
             program: program(),
-            machine: machine(&plan.device),
+            machine: machine(&plan.model.device),
             first_step,
             end: None,
         };
@@ -125,13 +125,13 @@ fn weights(run: &Path) -> Result<FileFacts, Failure> {
 
 /// The base model, and the adapter that the run goes on with.
 pub fn model(plan: &TrainPlan, loaded: &Loaded) -> Result<ModelFacts, Failure> {
-    let adapter = Some(&plan.adapter).filter(|adapter| !adapter.is_empty());
+    let adapter = plan.model.adapter.as_ref();
     let adapter =
         adapter.map(|adapter| hashed(&Path::new(adapter).join("adapter_model.safetensors")));
     Ok(ModelFacts {
-        name: plan.model.clone(),
+        name: plan.model.name.clone(),
         commit: loaded.files.revision.clone(),
-        weights_sha256: plan.model_sha256.clone(),
+        weights_sha256: plan.model.sha256.clone(),
         tokenizer_sha256: loaded.tokenizer_sha256.clone(),
         adapter_sha256: adapter.transpose()?.map(|file| file.sha256),
     })

@@ -49,7 +49,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     saved.check_resumable(written, &[])?;
     let mut run = RunDirectory::create(&output)?;
     let mut plan = written.clone();
-    plan.output = run.path().display().to_string();
+    plan.saving.output = run.path().display().to_string();
     let manifest = Manifest::read(first)?;
     let loaded = load_unchanged(&plan)?;
     if let Some(manifest) = &manifest {
@@ -86,7 +86,8 @@ fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Re
         &model.tokenizer_sha256,
     );
     if let (Some(was), Some(is)) = (&was.adapter_sha256, &model.adapter_sha256) {
-        compare(format!("the adapter {}", plan.adapter), was, is);
+        let adapter = plan.model.adapter.as_deref().unwrap_or_default();
+        compare(format!("the adapter {adapter}"), was, is);
     }
     for was in &manifest.data {
         match loaded.data_files.iter().find(|file| file.path == was.path) {
@@ -112,7 +113,7 @@ fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
     let Some(session) = manifest.sessions.first() else {
         return;
     };
-    let (program, machine) = (program(), machine(&plan.device));
+    let (program, machine) = (program(), machine(&plan.model.device));
     let was = &session.program;
     if *was != program {
         say!(

@@ -27,14 +27,10 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     let now = settings::change(saved.written()?, &arguments.set)?;
     if arguments.worker {
         end_with_parent();
-    } else if now.auto_find_batch_size {
-        saved.check_resumable(
-            &TrainPlan {
-                output: saved.trained().output.clone(),
-                ..now
-            },
-            &arguments.accept,
-        )?;
+    } else if now.optimization.auto_find_batch_size {
+        let mut in_place = now;
+        in_place.saving.output = saved.trained().saving.output.clone();
+        saved.check_resumable(&in_place, &arguments.accept)?;
         drop(run);
         return supervise(&path, &worker_options(arguments));
     }
@@ -64,14 +60,14 @@ pub fn resume(
     if saved.written().is_err() {
         say!("note: plan.toml is damaged, and is written anew");
     }
-    if saved.trained().model_files.is_empty() {
+    if saved.trained().model.files.is_empty() {
         say!(
             "note: an earlier version began the run and kept no hashes of the base model's configuration and tokenizer, so a change there may go unnoticed"
         );
-        now.model_files.clear();
+        now.model.files.clear();
     }
     // Where the run is now is no difference.
-    now.output = paths::output_of(run.path(), saved.trained());
+    now.saving.output = paths::output_of(run.path(), saved.trained());
     for difference in saved.check_resumable(&now, &arguments.accept)? {
         if difference.key != "output" {
             let (key, saved, now) = (difference.key, difference.saved, difference.now);
@@ -108,7 +104,7 @@ fn going_on(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
 }
 
 fn say_complete(run: &RunDirectory, saved: &SavedPlan) -> Result<ExitCode, Failure> {
-    let is_best = saved.trained().load_best_model_at_end;
+    let is_best = saved.trained().evaluation.load_best_model_at_end;
     if let Some((file, checkpoint)) = run.changed_model().filter(|_| is_best) {
         say!(
             "note: {} is not what the run saved; {} still has it",
@@ -129,28 +125,28 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let rows = Rows::choose(plan)?;
     let found = model::of_plan(plan)?;
     let files = found.clone().verify()?;
-    if files.weights_sha256 != plan.model_sha256 {
+    if files.weights_sha256 != plan.model.sha256 {
         return Err(Failure::User(format!(
             "the weights of {} are not those that the run began with: their SHA-256 is {}, was {}",
-            plan.model, files.weights_sha256, plan.model_sha256
+            plan.model.name, files.weights_sha256, plan.model.sha256
         )));
     }
     // What is wrong with a configuration says more than that it is another.
     ModelConfig::from_directory(&files.dir)?;
-    plan.check_model_files(&files.dir)?;
+    plan.model.check_files(&files.dir)?;
     let loaded = load(plan, &rows, found)?;
     let now = loaded.fingerprints();
-    if now != plan.dataset_fingerprints {
+    if now != plan.data.dataset_fingerprints {
         let names = ["training", "validation", "test"].into_iter();
         let changed: Vec<_> = names
             .enumerate()
-            .filter(|(index, _)| now.get(*index) != plan.dataset_fingerprints.get(*index))
+            .filter(|(index, _)| now.get(*index) != plan.data.dataset_fingerprints.get(*index))
             .map(|(_, name)| name)
             .collect();
         return Err(Failure::User(format!(
             "the {} rows of {} are not those that the run began with: their texts, labels or tokenizer changed; bring them back, or start another run",
             changed.join(" and "),
-            Path::new(&plan.dataset).display()
+            Path::new(&plan.data.dataset).display()
         )));
     }
     Ok(loaded)

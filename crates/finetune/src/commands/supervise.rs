@@ -91,19 +91,19 @@ fn lacked_memory(status: ExitStatus, killed_for_memory: bool) -> bool {
 fn halve(path: &Path, status: ExitStatus) -> Result<(), Failure> {
     let (mut run, saved) = RunDirectory::open(path)?;
     let plan = saved.trained();
-    let mut sizes = batch_sizes(plan.batch_size, plan.gradient_accumulation_steps);
+    let optimization = &plan.optimization;
+    let rows = optimization.batch_rows(plan.data.max_length);
+    let mut sizes = batch_sizes(rows, optimization.gradient_accumulation_steps);
     let Some((batch_size, gradient_accumulation_steps)) = sizes.nth(1) else {
         return Err(Failure::User(
             "not even one row fits into the memory; use a smaller --max-length, --strategy lora or head, or a smaller model".into(),
         ));
     };
     say!(
-        "note: {} rows did not fit into the memory in the end ({status}); the run goes on from its newest checkpoint with {batch_size} rows × {gradient_accumulation_steps} a step",
-        plan.batch_size
+        "note: {rows} rows did not fit into the memory in the end ({status}); the run goes on from its newest checkpoint with {batch_size} rows × {gradient_accumulation_steps} a step"
     );
     let plan = TrainPlan {
-        batch_size,
-        gradient_accumulation_steps,
+        optimization: optimization.with_batches(batch_size, gradient_accumulation_steps),
         ..plan.clone()
     };
     Ok(run.change_plan(&plan)?)

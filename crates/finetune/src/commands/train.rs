@@ -50,11 +50,12 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         let (run, saved) = RunDirectory::open(&path)?;
         let now = plan(&options, &rows, device_name, &path)?;
         let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
-        now.model_sha256 = verification.wait()?.weights_sha256;
-        now.keep_batch_size_of(saved.trained());
+        now.model.sha256 = verification.wait()?.weights_sha256;
+        now.optimization
+            .keep_batch_size_of(&saved.trained().optimization);
         paths::keep_paths_of(saved.trained(), &mut now);
         let accepted = &arguments.accept;
-        if now.auto_find_batch_size && !run.is_complete() {
+        if now.optimization.auto_find_batch_size && !run.is_complete() {
             let mut worker = worker_options(&arguments);
             for difference in saved.check_resumable(&now, accepted)? {
                 worker.push("--set".into());
@@ -81,17 +82,17 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let plan = plan(&options, &rows, device_name, run.path())?;
     let (mut plan, loaded, verification) = resolved(plan, &options, &rows)?;
     paths::make_absolute(&mut plan);
-    if plan.auto_find_batch_size {
+    if plan.optimization.auto_find_batch_size {
         // Trials with damaged weights would look like a lack of memory.
         loaded.files.clone().verify()?;
         plan = find_batch_size(plan, &loaded)?;
-        plan.model_sha256 = verification.wait()?.weights_sha256;
+        plan.model.sha256 = verification.wait()?.weights_sha256;
         run.begin(&plan, &loaded.files.dir)?;
         drop((run, loaded));
         return supervise(&output, &worker_options(&arguments));
     }
     let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
-    plan.model_sha256 = verification.wait()?.weights_sha256;
+    plan.model.sha256 = verification.wait()?.weights_sha256;
     let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {
         say!("  {}", start.prepared.names.join("\n  "));
@@ -113,17 +114,21 @@ fn resolved(
     let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
     let loaded = load(&plan, rows, files)?;
     let mut plan = with_data(plan, options, &loaded)?;
-    plan.model_files = plan.hash_model_files(&loaded.files.dir)?;
+    plan.model.files = plan.model.hash_files(&loaded.files.dir)?;
     Ok((plan, loaded, verification))
 }
 
 /// The plan with rows no longer than the tokenizer's settings want them, unless the user wants them so.
-fn within_tokenizer(plan: TrainPlan, options: &TrainOptions, longest: Option<usize>) -> TrainPlan {
+fn within_tokenizer(
+    mut plan: TrainPlan,
+    options: &TrainOptions,
+    longest: Option<usize>,
+) -> TrainPlan {
     match (longest, options.max_length) {
-        (Some(longest), None) if longest < plan.max_length => TrainPlan {
-            max_length: longest,
-            ..plan
-        },
+        (Some(longest), None) if longest < plan.data.max_length => {
+            plan.data.max_length = longest;
+            plan
+        }
         (Some(longest), Some(wanted)) if longest < wanted => {
             say!(
                 "note: --max-length {wanted} is more than the model_max_length of {longest} in its tokenizer_config.json"

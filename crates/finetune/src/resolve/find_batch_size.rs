@@ -33,12 +33,15 @@ struct Trial {
 /// step.
 pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Failure> {
     let longest = loaded.data.train.lengths().max;
-    let sizes = batch_sizes(plan.batch_size, plan.gradient_accumulation_steps);
+    let optimization = &plan.optimization;
+    let sizes = batch_sizes(
+        optimization.batch_rows(longest as usize),
+        optimization.gradient_accumulation_steps,
+    );
     for (batch_size, gradient_accumulation_steps) in sizes {
         let trial = Trial {
             plan: TrainPlan {
-                batch_size,
-                gradient_accumulation_steps,
+                optimization: optimization.with_batches(batch_size, gradient_accumulation_steps),
                 ..plan.clone()
             },
             base: loaded.files.dir.clone(),
@@ -105,7 +108,7 @@ pub fn trial() -> Result<ExitCode, Failure> {
     read.map_err(|error| internal(error.to_string()))?;
     let trial: Trial =
         serde_json::from_slice(&text).map_err(|error| internal(error.to_string()))?;
-    let device = device(&trial.plan.device)?;
+    let device = device(&trial.plan.model.device)?;
     trial_step(&trial.plan, &trial.base, trial.length, &device)?;
     println!("{}", memory::peak_bytes().unwrap_or(0));
     Ok(ExitCode::SUCCESS)

@@ -4,18 +4,15 @@ use std::path::Path;
 
 use finetune_data::{Columns, CsvOptions, Split};
 use finetune_hub::FoundModel;
-use finetune_train::{ModelSettings, Precision, PrecisionChoice, TrainPlan};
+use finetune_train::{
+    DataPlan, EvaluationPlan, ModelSettings, Precision, PrecisionChoice, TrainPlan,
+};
 
 use crate::{
     error::Failure,
     resolve::model,
     view::{output::say, shell::quote},
 };
-
-/// Longest row in tokens of a model that nothing was kept with.
-const MAX_LENGTH: usize = 256;
-/// Rows per batch of an evaluation where nobody says how many.
-const BATCH_SIZE: usize = 32;
 
 /// What is kept with a model; of one that transformers saved, nothing.
 pub struct Kept {
@@ -57,14 +54,16 @@ impl Kept {
     /// Longest row in tokens; where nothing says it, as long as the tokenizer's files say, and no
     /// longer than others.
     pub fn max_length(&self, given: Option<usize>, by_default: usize) -> usize {
-        let kept = self.plan().map(|plan| plan.max_length);
+        let kept = self.plan().map(|plan| plan.data.max_length);
         note_change("--max-length", given, kept);
-        given.or(kept).unwrap_or(by_default.min(MAX_LENGTH))
+        given
+            .or(kept)
+            .unwrap_or(by_default.min(DataPlan::default().max_length))
     }
 
     /// In which numbers products are computed on the device of this name.
     pub fn precision(&self, given: Option<PrecisionChoice>, device: &str) -> Precision {
-        let kept = self.plan().map(|plan| plan.precision);
+        let kept = self.plan().map(|plan| plan.model.precision);
         let named = given.map(|given| given.resolve(device));
         note_change("--precision", named.map(name), kept.map(name));
         let auto = || PrecisionChoice::Auto.resolve(device);
@@ -73,40 +72,45 @@ impl Kept {
 
     /// Rows per batch of an evaluation.
     pub fn batch_size(&self, given: Option<usize>) -> usize {
-        let kept = self.plan().map(|plan| plan.eval_batch_size);
-        given.or(kept).unwrap_or(BATCH_SIZE)
+        let kept = self.plan().map(|plan| plan.evaluation.eval_batch_size);
+        given
+            .or(kept)
+            .unwrap_or(EvaluationPlan::default().eval_batch_size)
     }
 
     /// Seed of the rows drawn.
     pub fn seed(&self, given: Option<u64>) -> u64 {
         let kept = self.plan().map(|plan| plan.seed);
-        given.or(kept).unwrap_or(42)
+        given.or(kept).unwrap_or(TrainPlan::SEED)
     }
 
     /// Whether the model was trained on pairs of texts, where that is known.
     pub fn pairs(&self) -> Option<bool> {
-        let columns = self.plan().map(|plan| plan.text_column.len())?;
+        let columns = self.plan().map(|plan| plan.data.text_column.len())?;
         (columns > 0).then_some(columns == 2)
     }
 
     /// Whether the training took names that match none of the labels by their position.
     pub fn labels_by_position(&self) -> bool {
-        self.plan().is_some_and(|plan| plan.labels_by_position)
+        self.plan().is_some_and(|plan| plan.data.labels_by_position)
     }
 
     /// What separates the labels of a row in one cell: as given, else as in training.
     pub fn label_separator(&self, given: Option<char>) -> Option<char> {
-        given.or_else(|| self.plan()?.label_separator)
+        given.or_else(|| self.plan()?.data.label_separator)
     }
 
     /// How CSV files are read: as given, else as in training.
     pub fn csv(&self, given: CsvOptions) -> CsvOptions {
-        given.or(self.plan().map(|plan| plan.csv.clone()).unwrap_or_default())
+        given.or(self
+            .plan()
+            .map(|plan| plan.data.csv.clone())
+            .unwrap_or_default())
     }
 
     /// Whether the training left out rows without a text or a label.
     pub fn skip_invalid(&self) -> bool {
-        self.plan().is_some_and(|plan| plan.skip_invalid)
+        self.plan().is_some_and(|plan| plan.data.skip_invalid)
     }
 
     /// The text columns of `rows`, and with `own_label` the label columns: those given, else those that
@@ -122,12 +126,12 @@ impl Kept {
         own_label: Option<&[String]>,
     ) -> Result<Columns, Failure> {
         let is_column = |name: &String| rows.schema().field_with_name(name).is_ok();
-        let kept_text = self.plan().map_or(&[][..], |plan| &plan.text_column);
+        let kept_text = self.plan().map_or(&[][..], |plan| &plan.data.text_column);
         let use_kept = text.is_empty() && kept_text.iter().all(is_column);
         let named_text = if use_kept { kept_text } else { text };
         let kept_label = match own_label {
             None => &[][..],
-            Some(_) => self.plan().map_or(&[][..], |plan| &plan.label_column),
+            Some(_) => self.plan().map_or(&[][..], |plan| &plan.data.label_column),
         };
         let all_there = |names: &&[String]| !names.is_empty() && names.iter().all(is_column);
         let defaults = [kept_label, own_label.unwrap_or_default()];
@@ -156,7 +160,7 @@ impl Kept {
         match (self.pairs(), self.plan()) {
             (Some(true), Some(plan)) if !columns.is_pair() => Err(Failure::User(format!(
                 "the model was trained on pairs of texts (columns {}), but only `{}` is read here; name two columns: --text-column FIRST,SECOND",
-                plan.text_column.join(", "),
+                plan.data.text_column.join(", "),
                 columns.text.join(", ")
             ))),
             _ => Ok(()),

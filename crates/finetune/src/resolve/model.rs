@@ -22,12 +22,14 @@ pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
 
 /// The base model's files of a plan.
 pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
-    let revision = Some(plan.revision.as_str()).filter(|name| !name.is_empty());
-    let found = find(&plan.model, revision);
+    let revision = plan.model.revision.as_deref();
+    let found = find(&plan.model.name, revision);
     found.map_err(|error| {
-        let directory = Path::new(&plan.adapter);
+        let Some(directory) = plan.model.adapter.as_ref().map(Path::new) else {
+            return error;
+        };
         match AdapterFile::read(directory) {
-            Ok(file) if file.base_model == plan.model => missing_base(directory, &file, error),
+            Ok(file) if file.base_model == plan.model.name => missing_base(directory, &file, error),
             _ => error,
         }
     })

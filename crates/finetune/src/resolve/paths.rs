@@ -27,15 +27,18 @@ pub fn token_cache() -> Option<PathBuf> {
 /// Makes the paths of a plan absolute where its output is: from a relative output it can be told in
 /// which folder the run began, and with that what the other relative paths mean.
 pub fn make_absolute(plan: &mut TrainPlan) {
-    if Path::new(&plan.output).is_relative() {
+    if Path::new(&plan.saving.output).is_relative() {
         return;
     }
-    let on_hub = !plan.dataset_revision.is_empty();
-    let paths = [&mut plan.dataset, &mut plan.model, &mut plan.adapter];
-    for (index, path) in paths.into_iter().enumerate() {
-        let is_pattern = index == 0 && path.contains(['*', '?', '[']);
-        let is_here = !path.is_empty() && (is_pattern || Path::new(path).exists());
-        if is_here && !(index == 0 && on_hub) {
+    let is_here = |path: &str| !path.is_empty() && Path::new(path).exists();
+    let data = &mut plan.data;
+    let is_pattern = data.dataset.contains(['*', '?', '[']);
+    if data.dataset_revision.is_none() && (is_pattern || is_here(&data.dataset)) {
+        data.dataset = absolute(&data.dataset);
+    }
+    let model = &mut plan.model;
+    for path in std::iter::once(&mut model.name).chain(&mut model.adapter) {
+        if is_here(path) {
             *path = absolute(path);
         }
     }
@@ -44,13 +47,17 @@ pub fn make_absolute(plan: &mut TrainPlan) {
 /// The paths of a run's plan, where those of `now` lead to the same.
 pub fn keep_paths_of(saved: &TrainPlan, now: &mut TrainPlan) {
     for (now, saved) in [
-        (&mut now.dataset, &saved.dataset),
-        (&mut now.model, &saved.model),
-        (&mut now.adapter, &saved.adapter),
+        (&mut now.data.dataset, &saved.data.dataset),
+        (&mut now.model.name, &saved.model.name),
     ] {
         if absolute(now) == absolute(saved) {
             now.clone_from(saved);
         }
+    }
+    if let (Some(now), Some(saved)) = (&mut now.model.adapter, &saved.model.adapter)
+        && absolute(now) == absolute(saved)
+    {
+        now.clone_from(saved);
     }
 }
 
@@ -62,10 +69,10 @@ fn absolute(path: &str) -> String {
 /// The output of a plan for a run that is at `run` now: as it was, if that can still be told from where
 /// the run is, because other relative paths stand against the same folder.
 pub fn output_of(run: &Path, plan: &TrainPlan) -> String {
-    let was = Path::new(&plan.output);
+    let was = Path::new(&plan.saving.output);
     let is_there = run.canonicalize().is_ok_and(|run| run.ends_with(was));
     match was.is_relative() && is_there {
-        true => plan.output.clone(),
+        true => plan.saving.output.clone(),
         false => run.display().to_string(),
     }
 }

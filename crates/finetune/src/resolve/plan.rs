@@ -1,15 +1,16 @@
 //! From options to the plan.
 
-use std::path::Path;
+use std::{num::NonZeroU64, path::Path};
 
 use finetune_data::{ProblemType, TokenizedDataset};
 use finetune_hub::DEFAULT_MODEL;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
-    IntervalStrategy, OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable,
+    Interval, OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable, Warmup,
     balanced_weights, check_metric,
 };
+use toml::Table;
 
 use crate::{
     cli::{
@@ -18,7 +19,7 @@ use crate::{
     },
     commands::execute::Loaded,
     error::Failure,
-    resolve::{intervals::Intervals, model, rows::Rows, run_model, special_files},
+    resolve::{intervals, model, rows::Rows, run_model, special_files},
     view::output::say,
 };
 
@@ -38,144 +39,109 @@ pub fn plan(
         (None, Some((base, revision))) => (Some(base), revision),
         _ => (None, None),
     };
-    let problem_type = rows.labels.problem_type();
-    let metric = options.metric_for_best_model.clone();
-    let default_metric = match problem_type {
-        ProblemType::SingleLabelClassification => "accuracy",
-        // Without a threshold: the F1 of rare labels is 0 until some probability exceeds a half.
-        ProblemType::MultiLabelClassification => "average_precision",
-        ProblemType::Regression => "mse",
-    };
-    let learning_rate = options
-        .learning_rate
-        .unwrap_or(strategy.default_learning_rate());
-    let intervals = Intervals::new(options, &strategy)?;
-    let (warmup_ratio, warmup_steps) = warmup(options)?;
-    let defaults = TrainPlan::default();
-    let plan = TrainPlan {
-        model: options
-            .model
-            .as_deref()
-            .map(run_model::resolve)
-            .transpose()?
-            .or(adapter_base)
-            .unwrap_or_else(|| DEFAULT_MODEL.into()),
-        revision: options
-            .revision
-            .clone()
-            .or(adapter_revision)
-            .unwrap_or_default(),
-        dataset: rows.dataset.clone(),
-        dataset_config: rows.dataset_config.clone(),
-        dataset_revision: rows.dataset_revision.clone(),
-        train_split: rows.train_name.clone(),
-        validation_split: rows.validation_name.clone(),
-        validation_fraction: options
-            .validation_fraction
-            .unwrap_or(defaults.validation_fraction),
-        test_split: rows.test_name(),
-        csv: options.csv(),
-        text_column: rows.columns.text.clone(),
-        label_column: rows.columns.label.clone(),
-        labels: rows.labels.names().to_vec(),
-        labels_by_position: rows.columns.labels_by_position,
-        problem_type,
-        label_separator: options.label_separator,
-        skip_invalid: options.skip_invalid.unwrap_or_default(),
-        adapter: options.adapter.clone().unwrap_or_default(),
-        frozen_dropout: options.frozen_dropout.unwrap_or(defaults.frozen_dropout),
-        unfreeze_every: options.unfreeze_every.unwrap_or(defaults.unfreeze_every),
-        epochs: options.epochs.unwrap_or(defaults.epochs),
-        max_steps: options.max_steps.unwrap_or(defaults.max_steps),
-        train_rows: options.train_rows.unwrap_or(defaults.train_rows),
-        eval_rows: options.eval_rows.unwrap_or(defaults.eval_rows),
-        batch_size: options.batch_size.unwrap_or(defaults.batch_size),
-        batch_tokens: batch_tokens(options)?,
-        gradient_accumulation_steps: options
-            .gradient_accumulation_steps
-            .unwrap_or(defaults.gradient_accumulation_steps),
-        auto_find_batch_size: options
-            .auto_find_batch_size
-            .unwrap_or(defaults.auto_find_batch_size),
-        eval_batch_size: options.eval_batch_size.unwrap_or(defaults.eval_batch_size),
-        learning_rate,
-        head_learning_rate: options.head_learning_rate.unwrap_or(learning_rate),
-        layerwise_lr_decay: options
-            .layerwise_lr_decay
-            .unwrap_or(defaults.layerwise_lr_decay),
-        strategy,
-        warmup_ratio,
-        warmup_steps,
-        schedule: schedule(options)?,
-        optimizer: optimizer(options)?,
-        weight_decay: options.weight_decay.unwrap_or(defaults.weight_decay),
-        max_grad_norm: options.max_grad_norm.unwrap_or(defaults.max_grad_norm),
-        label_smoothing_factor: options
-            .label_smoothing_factor
-            .unwrap_or(defaults.label_smoothing_factor),
-        ema_decay: options.ema_decay.unwrap_or(defaults.ema_decay),
-        max_length: options.max_length.unwrap_or(defaults.max_length),
-        length_buckets: options.length_buckets.unwrap_or(defaults.length_buckets),
-        seed: options.seed.unwrap_or(defaults.seed),
-        precision: options.precision.unwrap_or_default().resolve(&device),
-        device,
-        eval_strategy: intervals.eval.0,
-        eval_steps: intervals.eval.1,
-        eval_on_start: options.eval_on_start.unwrap_or(defaults.eval_on_start),
-        save_strategy: intervals.save.0,
-        save_steps: intervals.save.1,
-        save_total_limit: options
-            .save_total_limit
-            .unwrap_or(defaults.save_total_limit),
-        save_bytes_limit: options
-            .save_bytes_limit
-            .unwrap_or(defaults.save_bytes_limit),
-        logging_strategy: intervals.logging.0,
-        logging_steps: intervals.logging.1,
-        load_best_model_at_end: intervals.load_best,
-        metric_for_best_model: metric.unwrap_or_else(|| default_metric.into()),
-        early_stopping_patience: options
-            .early_stopping_patience
-            .unwrap_or(defaults.early_stopping_patience),
-        early_stopping_threshold: options
-            .early_stopping_threshold
-            .unwrap_or(defaults.early_stopping_threshold),
-        feature_cache: options.feature_cache.unwrap_or_default(),
-        report_to: options.report_to.unwrap_or_default(),
-        output: output.display().to_string(),
-        lora: options.lora.clone(),
-        ia3: options.ia3.clone(),
-        ..defaults
-    };
+    check_batch(options)?;
+    let mut plan = TrainPlan::new(&rows.labels, strategy, device);
+    let (model, data) = (&mut plan.model, &mut plan.data);
+    model.name = options
+        .model
+        .as_deref()
+        .map(run_model::resolve)
+        .transpose()?
+        .or(adapter_base)
+        .unwrap_or_else(|| DEFAULT_MODEL.into());
+    model.revision = adapter_revision;
+    model.precision = options.precision.unwrap_or_default().resolve(&model.device);
+    data.dataset.clone_from(&rows.dataset);
+    data.dataset_config = named(&rows.dataset_config);
+    data.dataset_revision = named(&rows.dataset_revision);
+    data.train_split.clone_from(&rows.train_name);
+    data.validation_split.clone_from(&rows.validation_name);
+    data.test_split = rows.test_name();
+    data.csv = options.csv();
+    data.text_column.clone_from(&rows.columns.text);
+    data.label_column.clone_from(&rows.columns.label);
+    data.labels_by_position = rows.columns.labels_by_position;
+    // Unless it is given, the head's is that of the rest.
+    let rate = options.learning_rate;
+    plan.optimization.head_learning_rate = rate.unwrap_or(plan.optimization.learning_rate);
+    plan.optimization.warmup = warmup(options)?;
+    plan.optimization.schedule = schedule(options)?;
+    plan.optimization.optimizer = optimizer(options)?;
+    plan.saving.output = output.display().to_string();
+    intervals::set(&mut plan, options)?;
+    let plan = settings::laid_over(&plan, taken_as_given(options)?)?;
     plan.check()?;
     Ok(plan)
 }
 
-/// Tokens of a batch; 0: it is cut by rows.
-fn batch_tokens(options: &TrainOptions) -> Result<usize, Failure> {
+/// Options whose value in the plan is not simply the one that is given.
+const RESOLVED: [&str; 25] = [
+    "model",
+    "dataset",
+    "dataset_config",
+    "dataset_revision",
+    "train_split",
+    "validation_split",
+    "test_split",
+    "text_column",
+    "label_column",
+    "labels",
+    "labels_by_position",
+    "problem_type",
+    "strategy",
+    "device",
+    "precision",
+    "warmup_ratio",
+    "warmup_steps",
+    "eval_strategy",
+    "eval_steps",
+    "save_strategy",
+    "save_steps",
+    "logging_strategy",
+    "logging_steps",
+    "class_weights",
+    "output",
+];
+
+/// The keys of the plan that are given as they stand there: all others need no line here.
+fn taken_as_given(options: &TrainOptions) -> Result<Table, Failure> {
+    let given = Table::try_from(options).map_err(|error| Failure::Internal(error.to_string()))?;
+    let is_key = |name: &str| TrainPlan::KEYS.iter().any(|key| key.name == name);
+    let taken = |name: &str| is_key(name) && !RESOLVED.contains(&name);
+    Ok(given.into_iter().filter(|(key, _)| taken(key)).collect())
+}
+
+/// The name, if it is one.
+fn named(name: &str) -> Option<String> {
+    Some(name.to_string()).filter(|name| !name.is_empty())
+}
+
+/// Refuses a batch that is given by rows and by tokens.
+fn check_batch(options: &TrainOptions) -> Result<(), Failure> {
     match (options.batch_tokens.unwrap_or_default(), options.batch_size) {
         (tokens @ 1.., Some(rows)) => Err(Failure::User(format!(
             "batch_size is {rows} and batch_tokens {tokens}, but a batch is cut by one of them; leave the other out"
         ))),
-        (tokens, _) => Ok(tokens),
+        _ => Ok(()),
     }
 }
 
-/// Share and number of the steps of warm-up; where one counts, the other is 0.
-fn warmup(options: &TrainOptions) -> Result<(f64, u64), Failure> {
+/// How long the learning rate rises.
+fn warmup(options: &TrainOptions) -> Result<Warmup, Failure> {
     let ratio = options.warmup_ratio;
     let Some(steps) = options.warmup_steps else {
-        return Ok((ratio.unwrap_or(TrainPlan::default().warmup_ratio), 0));
+        return Ok(ratio.map_or_else(Warmup::default, Warmup::Ratio));
     };
     if let Some(ratio) = ratio {
         say!(
             "note: warmup_steps is {steps} and warmup_ratio {ratio}; the steps count, as in transformers"
         );
     }
-    match steps {
+    let whole = NonZeroU64::new(steps as u64).filter(|_| steps.fract() == 0.0);
+    match (steps, whole) {
         // As in transformers, a number below 1 is a share.
-        0.0..1.0 => Ok((steps, 0)),
-        1.0..=MOST_STEPS if steps.fract() == 0.0 => Ok((0.0, steps as u64)),
+        (0.0..1.0, _) => Ok(Warmup::Ratio(steps)),
+        (1.0..=MOST_STEPS, Some(steps)) => Ok(Warmup::Steps(steps)),
         _ => Err(Failure::User(format!(
             "warmup_steps is {steps}; expected a whole number of steps up to {MOST_STEPS}, or a share of them below 1"
         ))),
@@ -250,7 +216,7 @@ pub fn with_model(
     config: &ModelConfig,
 ) -> Result<TrainPlan, Failure> {
     let (longest, rows) = (config.longest_sequence(), config.max_position_embeddings);
-    plan.max_length = match options.max_length {
+    plan.data.max_length = match options.max_length {
         Some(length) if length > longest => {
             return Err(Failure::User(format!(
                 "--max-length {length} is more than the model takes: its max_position_embeddings is {rows}{}",
@@ -261,18 +227,22 @@ pub fn with_model(
             )));
         }
         Some(length) => length,
-        None => longest.min(plan.max_length),
+        None => longest.min(plan.data.max_length),
     };
     let family = config.family.model_type;
-    match plan.peft_config().map(|adapter| adapter.resolved(family)) {
-        None => drop(Trainable::new(&plan.strategy, config)?),
+    match plan
+        .model
+        .peft_config()
+        .map(|adapter| adapter.resolved(family))
+    {
+        None => drop(Trainable::new(&plan.model.strategy, config)?),
         // An adapter to go on with is checked when it is read.
-        Some(_) if !plan.adapter.is_empty() => {}
+        Some(_) if plan.model.adapter.is_some() => {}
         Some(adapter) => {
             adapter.plan(family, &modules(config))?.check_ranks()?;
             match adapter {
-                PeftConfig::Lora(lora) => plan.lora = Some(lora),
-                PeftConfig::Ia3(ia3) => plan.ia3 = Some(ia3),
+                PeftConfig::Lora(lora) => plan.model.lora = Some(lora),
+                PeftConfig::Ia3(ia3) => plan.model.ia3 = Some(ia3),
             }
         }
     }
@@ -286,11 +256,11 @@ pub fn with_data(
     options: &TrainOptions,
     loaded: &Loaded,
 ) -> Result<TrainPlan, Failure> {
-    plan.dataset_fingerprints = loaded.fingerprints();
-    if plan.eval_strategy != IntervalStrategy::No {
+    plan.data.dataset_fingerprints = loaded.fingerprints();
+    if plan.evaluation.eval != Interval::No {
         check_metric(&plan, &loaded.data.validation)?;
     }
-    plan.class_weights = match &options.class_weights {
+    plan.optimization.class_weights = match &options.class_weights {
         None => Vec::new(),
         Some(ClassWeights::Given(weights)) => weights.clone(),
         Some(ClassWeights::Balanced) => balanced(&plan, &loaded.data.train)?,
@@ -307,11 +277,52 @@ fn balanced(plan: &TrainPlan, rows: &TokenizedDataset) -> Result<Vec<f32>, Failu
             "class_weights is balanced, but the labels are numbers, not classes".into(),
         ));
     };
-    Ok(match plan.problem_type {
+    Ok(match plan.data.problem_type {
         ProblemType::MultiLabelClassification => {
             let weight = |&count: &u64| rows.len().saturating_sub(count) as f32 / count as f32;
             counts.iter().map(weight).collect()
         }
         _ => balanced_weights(&counts),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::Value;
+
+    use super::*;
+
+    #[test]
+    fn what_is_given_goes_into_the_plan_by_its_key() {
+        assert!(taken_as_given(&TrainOptions::default()).unwrap().is_empty());
+        let options = TrainOptions {
+            weight_decay: Some(0.5),
+            train_rows: Some(9),
+            // Resolved with the rows, or with the model.
+            test_split: Some("train[:9]".into()),
+            optim: Some("sgd".into()),
+            ..TrainOptions::default()
+        };
+        let taken = taken_as_given(&options).unwrap();
+        let expected = [
+            ("weight_decay", Value::Float(0.5)),
+            ("train_rows", Value::Integer(9)),
+        ];
+        assert_eq!(
+            taken,
+            expected
+                .map(|(key, value)| (key.to_string(), value))
+                .into_iter()
+                .collect()
+        );
+        let plan = settings::laid_over(&TrainPlan::default(), taken).unwrap();
+        assert_eq!(plan.optimization.weight_decay, 0.5);
+        assert_eq!(plan.data.train_rows, NonZeroU64::new(9));
+        for key in RESOLVED {
+            assert!(
+                TrainPlan::KEYS.iter().any(|known| known.name == key),
+                "{key}"
+            );
+        }
+    }
 }

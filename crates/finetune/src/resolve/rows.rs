@@ -1,10 +1,12 @@
 //! The rows of a run: which, from where, with what labels.
 
+use std::num::NonZeroU64;
+
 use finetune_data::{
     Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
     Split, Task, TextTokenizer, TokenizedDataset,
 };
-use finetune_train::{FileFacts, TrainData, TrainPlan};
+use finetune_train::{DataPlan, FileFacts, TrainData, TrainPlan};
 
 use crate::{
     cli::train_options::TrainOptions,
@@ -27,16 +29,16 @@ pub struct Rows {
     pub dataset_config: String,
     pub dataset_revision: String,
     train: Split,
-    /// Training rows that are drawn; 0: all.
-    train_rows: u64,
+    /// Training rows that are drawn; `None`: all.
+    train_rows: Option<NonZeroU64>,
     /// Split expression of the training rows.
     pub train_name: String,
     validation: Split,
-    /// Validation rows that are drawn; 0: all.
-    eval_rows: u64,
+    /// Validation rows that are drawn; `None`: all.
+    eval_rows: Option<NonZeroU64>,
     seed: u64,
-    /// Split expression of the validation rows; empty: a share of the training rows.
-    pub validation_name: String,
+    /// Split expression of the validation rows; `None`: a share of the training rows.
+    pub validation_name: Option<String>,
     test: Option<(Split, String)>,
     pub columns: Columns,
     pub labels: Task,
@@ -61,32 +63,37 @@ pub struct RowChoice<'a> {
     problem_type: Option<ProblemType>,
     label_separator: Option<char>,
     skip_invalid: bool,
-    train_rows: u64,
-    eval_rows: u64,
+    train_rows: Option<NonZeroU64>,
+    eval_rows: Option<NonZeroU64>,
     seed: u64,
     csv: CsvOptions,
 }
 
 impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
     fn from(options: &'a TrainOptions) -> Self {
+        let default = DataPlan::default();
         Self {
             dataset: options.dataset.as_deref(),
             dataset_config: options.dataset_config.as_deref().unwrap_or_default(),
             dataset_revision: options.dataset_revision.as_deref().unwrap_or_default(),
             train_split: options.train_split.as_deref(),
             validation_split: options.validation_split.as_deref(),
-            validation_fraction: options.validation_fraction.unwrap_or(0.1),
+            validation_fraction: options
+                .validation_fraction
+                .unwrap_or(default.validation_fraction),
             test_split: options.test_split.as_deref(),
             text_column: &options.text_column,
             label_column: &options.label_column,
             labels: &options.labels,
-            labels_by_position: options.labels_by_position.unwrap_or(false),
+            labels_by_position: options
+                .labels_by_position
+                .unwrap_or(default.labels_by_position),
             problem_type: options.problem_type,
             label_separator: options.label_separator,
-            skip_invalid: options.skip_invalid.unwrap_or_default(),
-            train_rows: options.train_rows.unwrap_or(0),
-            eval_rows: options.eval_rows.unwrap_or(0),
-            seed: options.seed.unwrap_or(42),
+            skip_invalid: options.skip_invalid.unwrap_or(default.skip_invalid),
+            train_rows: options.train_rows.and_then(NonZeroU64::new),
+            eval_rows: options.eval_rows.and_then(NonZeroU64::new),
+            seed: options.seed.unwrap_or(TrainPlan::SEED),
             csv: options.csv(),
         }
     }
@@ -95,24 +102,24 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
 impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
     fn from(plan: &'a TrainPlan) -> Self {
         Self {
-            dataset: Some(&plan.dataset),
-            dataset_config: &plan.dataset_config,
-            dataset_revision: &plan.dataset_revision,
-            train_split: Some(&plan.train_split),
-            validation_split: Some(&plan.validation_split),
-            validation_fraction: plan.validation_fraction,
-            test_split: Some(&plan.test_split),
-            text_column: &plan.text_column,
-            label_column: &plan.label_column,
-            labels: &plan.labels,
-            labels_by_position: plan.labels_by_position,
-            problem_type: Some(plan.problem_type),
-            label_separator: plan.label_separator,
-            skip_invalid: plan.skip_invalid,
-            train_rows: plan.train_rows,
-            eval_rows: plan.eval_rows,
+            dataset: Some(&plan.data.dataset),
+            dataset_config: plan.data.dataset_config.as_deref().unwrap_or_default(),
+            dataset_revision: plan.data.dataset_revision.as_deref().unwrap_or_default(),
+            train_split: Some(&plan.data.train_split),
+            validation_split: Some(plan.data.validation_split.as_deref().unwrap_or_default()),
+            validation_fraction: plan.data.validation_fraction,
+            test_split: Some(plan.data.test_split.as_deref().unwrap_or_default()),
+            text_column: &plan.data.text_column,
+            label_column: &plan.data.label_column,
+            labels: &plan.data.labels,
+            labels_by_position: plan.data.labels_by_position,
+            problem_type: Some(plan.data.problem_type),
+            label_separator: plan.data.label_separator,
+            skip_invalid: plan.data.skip_invalid,
+            train_rows: plan.data.train_rows,
+            eval_rows: plan.data.eval_rows,
             seed: plan.seed,
-            csv: plan.csv.clone(),
+            csv: plan.data.csv.clone(),
         }
     }
 }
@@ -231,10 +238,7 @@ impl Rows {
         let named = choice.validation_split.is_some();
         let named_validation = hidden.without_validation(named_validation, named)?;
         let named_validation = named_validation.map(valid).transpose()?;
-        let validation_name = match named_validation {
-            Some(_) => validation_name,
-            None => String::new(),
-        };
+        let validation_name = named_validation.is_some().then_some(validation_name);
 
         say_notes(&dataset.notes());
         if choice.test_split.is_none() || choice.validation_split.is_none() {
@@ -244,7 +248,7 @@ impl Rows {
             };
             let used = [
                 train_name.as_str(),
-                validation_name.as_str(),
+                validation_name.as_deref().unwrap_or_default(),
                 &chosen(choice.validation_split, "validation"),
                 &chosen(choice.test_split, "test"),
                 "validation",
@@ -309,9 +313,9 @@ impl Rows {
         max_length: usize,
         tokenizer: &TextTokenizer,
     ) -> Result<(TrainData, Option<TokenizedDataset>), Failure> {
-        let tokens = |split: &Split, rows: u64| {
+        let tokens = |split: &Split, rows: Option<NonZeroU64>| {
             let draw = Draw {
-                rows,
+                rows: rows.map_or(0, NonZeroU64::get),
                 seed: self.seed,
             };
             tokenize_drawn(
@@ -328,7 +332,7 @@ impl Rows {
             validation: tokens(&self.validation, self.eval_rows)?,
         };
         let test = match &self.test {
-            Some((split, _)) => Some(tokens(split, 0)?),
+            Some((split, _)) => Some(tokens(split, None)?),
             None => None,
         };
         let others = [
@@ -376,9 +380,8 @@ impl Rows {
     /// The training rows, those that were drawn.
     pub fn drawn_train(&self) -> Result<Split, Failure> {
         let labels = Some(&self.labels);
-        let drawn = self
-            .train
-            .draw(&self.columns, labels, self.seed, self.train_rows)?;
+        let rows = self.train_rows.map_or(0, NonZeroU64::get);
+        let drawn = self.train.draw(&self.columns, labels, self.seed, rows)?;
         Ok(drawn.0)
     }
 
@@ -387,10 +390,9 @@ impl Rows {
         &self.validation
     }
 
-    /// Split expression of the test rows; empty: none.
-    pub fn test_name(&self) -> String {
-        let name = self.test.as_ref().map(|(_, name)| name.clone());
-        name.unwrap_or_default()
+    /// Split expression of the test rows, if there are any.
+    pub fn test_name(&self) -> Option<String> {
+        self.test.as_ref().map(|(_, name)| name.clone())
     }
 
     /// What the labels are, in words.

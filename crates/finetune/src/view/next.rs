@@ -1,6 +1,6 @@
 //! What to type after a run: lines that work as they stand, and repeat its figures.
 
-use std::path::Path;
+use std::{num::NonZeroU64, path::Path};
 
 use finetune_data::ProblemType;
 use finetune_train::TrainPlan;
@@ -14,7 +14,7 @@ use crate::{
 pub fn lines(plan: &TrainPlan, model: &Path, validation_rows: u64) -> String {
     let program = paths::program();
     let (model, dataset) = (quote_path(model), dataset(plan));
-    let text = match plan.text_column.len() {
+    let text = match plan.data.text_column.len() {
         2 => "--pair \"a text of yours\" \"and its second\"",
         _ => "\"a text of yours\"",
     };
@@ -24,7 +24,7 @@ pub fn lines(plan: &TrainPlan, model: &Path, validation_rows: u64) -> String {
          {program} evaluate --model {model} --dataset {dataset}{rows}\n"
     );
     // A half is rarely the best threshold of a label.
-    if plan.problem_type == ProblemType::MultiLabelClassification {
+    if plan.data.problem_type == ProblemType::MultiLabelClassification {
         lines += &format!("  {program} evaluate {model} --dataset {dataset} --find-thresholds\n");
     }
     lines
@@ -32,13 +32,13 @@ pub fn lines(plan: &TrainPlan, model: &Path, validation_rows: u64) -> String {
 
 /// How the data set of a plan is named on a command line.
 fn dataset(plan: &TrainPlan) -> String {
-    let name = quote(&plan.dataset);
-    match plan.dataset_revision.is_empty() {
-        true => name,
-        false => format!(
+    let name = quote(&plan.data.dataset);
+    match &plan.data.dataset_revision {
+        None => name,
+        Some(revision) => format!(
             "{name} --dataset-config {} --dataset-revision {}",
-            quote(&plan.dataset_config),
-            quote(&plan.dataset_revision)
+            quote(plan.data.dataset_config.as_deref().unwrap_or_default()),
+            quote(revision)
         ),
     }
 }
@@ -46,22 +46,18 @@ fn dataset(plan: &TrainPlan) -> String {
 /// The options by which the run's own rows are evaluated again: those of the test, else of the
 /// validation.
 fn evaluated_rows(plan: &TrainPlan, validation_rows: u64) -> String {
-    match (plan.test_split.as_str(), plan.validation_split.as_str()) {
-        ("test", _) => String::new(),
-        ("", validation) => {
-            let name = if validation.is_empty() {
-                "validation"
-            } else {
-                validation
-            };
-            let drawn = plan.eval_rows > 0 && plan.eval_rows == validation_rows;
+    match plan.data.test_split.as_deref() {
+        Some("test") => String::new(),
+        Some(test) => format!(" --split {}", quote(test)),
+        None => {
+            let name = plan.data.validation_split.as_deref();
+            let drawn = plan.data.eval_rows.map(NonZeroU64::get) == Some(validation_rows);
             let number = match drawn {
                 true => format!(" --eval-rows {validation_rows}"),
                 false => String::new(),
             };
-            format!(" --split {}{number}", quote(name))
+            format!(" --split {}{number}", quote(name.unwrap_or("validation")))
         }
-        (test, _) => format!(" --split {}", quote(test)),
     }
 }
 
@@ -72,12 +68,11 @@ mod tests {
     #[test]
     fn the_rows_of_the_run() {
         let rows = |test: &str, validation: &str, eval_rows, evaluated| {
-            let plan = TrainPlan {
-                test_split: test.into(),
-                validation_split: validation.into(),
-                eval_rows,
-                ..TrainPlan::default()
-            };
+            let named = |name: &str| Some(name.to_string()).filter(|name| !name.is_empty());
+            let mut plan = TrainPlan::default();
+            plan.data.test_split = named(test);
+            plan.data.validation_split = named(validation);
+            plan.data.eval_rows = NonZeroU64::new(eval_rows);
             evaluated_rows(&plan, evaluated)
         };
         assert_eq!(rows("test", "validation", 200, 200), "");

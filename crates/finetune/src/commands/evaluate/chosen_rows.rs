@@ -1,8 +1,10 @@
 //! The rows to evaluate: which, and whether the model was trained on them.
 
+use std::num::NonZeroU64;
+
 use finetune_data::{CsvOptions, Split, splits_in};
 use finetune_models::Outputs;
-use finetune_train::{FileFacts, ModelSettings, TrainPlan};
+use finetune_train::{DataPlan, FileFacts, ModelSettings, TrainPlan};
 
 use crate::{
     cli::args::EvaluateArguments,
@@ -48,7 +50,9 @@ enum Choice {
 impl Data {
     /// Opens the data set that is named, or that the model was trained on.
     pub fn open(arguments: &EvaluateArguments, kept: &Kept) -> Result<Self, Failure> {
-        let own = kept.settings().map(|settings| &settings.kept().dataset);
+        let own = kept
+            .settings()
+            .map(|settings| &settings.kept().data.dataset);
         let Some(name) = arguments.dataset.as_ref().or(own) else {
             return Err(Failure::User(
                 "no data: the model does not say what it was trained on; name a file, a directory with one file per split, or a glob with --dataset".into(),
@@ -61,12 +65,12 @@ impl Data {
         let csv = kept.csv(arguments.csv.options());
         let options = read_options(csv.clone());
         let kept = kept.settings().map(ModelSettings::kept).filter(|_| is_own);
-        let or_own = |given: &str, own: fn(&TrainPlan) -> &String| match (given, kept) {
-            ("", Some(kept)) => own(kept).clone(),
+        let or_own = |given: &str, own: fn(&DataPlan) -> &Option<String>| match (given, kept) {
+            ("", Some(kept)) => own(&kept.data).clone().unwrap_or_default(),
             _ => given.to_string(),
         };
-        let config = or_own(&arguments.dataset_config, |plan| &plan.dataset_config);
-        let revision = or_own(&arguments.dataset_revision, |plan| &plan.dataset_revision);
+        let config = or_own(&arguments.dataset_config, |data| &data.dataset_config);
+        let revision = or_own(&arguments.dataset_revision, |data| &data.dataset_revision);
         let found = DatasetName {
             name,
             config: &config,
@@ -81,9 +85,12 @@ impl Data {
             // Which of these are evaluated is found out with all of them at hand.
             (None, kept) => {
                 let roles = ["train", "validation", "test"].into_iter();
-                let own =
-                    kept.map(|own| [&own.train_split, &own.validation_split, &own.test_split]);
-                let own = own.into_iter().flatten().cloned();
+                let own = kept.into_iter().flat_map(|own| {
+                    let train = Some(own.data.train_split.clone());
+                    let validation = own.data.validation_split.clone();
+                    [train, validation, own.data.test_split.clone()]
+                });
+                let own = own.map(Option::unwrap_or_default);
                 let usual = roles.filter_map(|role| found.default_split(role));
                 usual.chain(own).collect()
             }
@@ -103,7 +110,8 @@ impl Data {
         kept: &Kept,
         outputs: &Outputs,
     ) -> Result<ChosenRows, Failure> {
-        let own_rows = kept.settings().map_or(0, |own| own.kept().eval_rows);
+        let own_rows = kept.settings().and_then(|own| own.kept().data.eval_rows);
+        let own_rows = own_rows.map_or(0, NonZeroU64::get);
         let mut training = None;
         let (whole, by_default) = match self.choice(arguments, kept)? {
             Choice::Expression(expression) => (self.split(&expression)?, 0),
@@ -144,7 +152,7 @@ impl Data {
 
     fn choice(&self, arguments: &EvaluateArguments, kept: &Kept) -> Result<Choice, Failure> {
         let own = kept.settings();
-        let holds_out = own.filter(|own| own.kept().validation_split.is_empty());
+        let holds_out = own.filter(|own| own.kept().data.validation_split.is_none());
         let has = |split: &str| self.opened.dataset.has_split(split);
         match (&arguments.split, holds_out) {
             (Some(expression), Some(own)) if expression == "validation" && !has(expression) => {
@@ -158,8 +166,9 @@ impl Data {
         }
         if arguments.find_thresholds.is_some() {
             // Thresholds that were chosen on the test rows would flatter the model there.
-            let own_validation = own.map(|own| own.kept().validation_split.clone());
-            let own_validation = own_validation.filter(|name| self.is_own(own) && !name.is_empty());
+            let own_validation = own
+                .filter(|_| self.is_own(own))
+                .and_then(|own| own.kept().data.validation_split.clone());
             return match (own_validation, holds_out) {
                 (Some(expression), _) => Ok(Choice::Expression(expression)),
                 (None, _) if has("validation") => Ok(Choice::Expression("validation".into())),
@@ -174,11 +183,11 @@ impl Data {
         }
         if let Some(own) = own.filter(|_| self.is_own(own)) {
             let plan = own.kept();
-            if !plan.test_split.is_empty() {
-                return Ok(Choice::Expression(plan.test_split.clone()));
+            if let Some(test) = &plan.data.test_split {
+                return Ok(Choice::Expression(test.clone()));
             }
-            if !plan.validation_split.is_empty() {
-                return Ok(Choice::OwnValidation(plan.validation_split.clone()));
+            if let Some(validation) = &plan.data.validation_split {
+                return Ok(Choice::OwnValidation(validation.clone()));
             }
         }
         let mut roles = ["test", "validation"].into_iter();
@@ -201,26 +210,30 @@ impl Data {
 
     /// Whether the data set is named as that of the training.
     fn is_own(&self, own: Option<&ModelSettings>) -> bool {
-        own.is_some_and(|own| own.kept().dataset == self.name)
+        own.is_some_and(|own| own.kept().data.dataset == self.name)
     }
 
     /// The plan by which the training chose its rows, of this data set.
     fn plan(&self, own: &ModelSettings, outputs: &Outputs) -> TrainPlan {
-        TrainPlan {
-            dataset: self.name.clone(),
-            ..own.plan(outputs)
-        }
+        let mut plan = own.plan(outputs);
+        plan.data.dataset.clone_from(&self.name);
+        plan
     }
 
     /// The rows of this data set that a plan chooses. Files are not read again if they were read as the
     /// plan reads them.
     fn rows(&self, plan: &TrainPlan) -> Result<Rows, Failure> {
-        let splits = [&plan.train_split, &plan.validation_split, &plan.test_split];
-        let names = splits.into_iter().filter(|name| !name.is_empty());
+        let data = &plan.data;
+        let splits = [
+            Some(&data.train_split),
+            data.validation_split.as_ref(),
+            data.test_split.as_ref(),
+        ];
+        let names = splits.into_iter().flatten();
         let names = names.map(|name| splits_in(name));
         let names = names.collect::<Result<Vec<_>, _>>()?.concat();
         let has = |name: &String| self.opened.dataset.has_split(name);
-        match plan.csv == self.csv && names.iter().all(has) {
+        match data.csv == self.csv && names.iter().all(has) {
             true => Rows::choose_in(&self.name, self.opened.clone(), plan),
             false => Rows::choose(plan),
         }
@@ -228,7 +241,7 @@ impl Data {
 
     /// Whether the training split of this data set has the files of the training.
     fn training_files(&self, own: &ModelSettings) -> Result<Files, Failure> {
-        let Ok(split) = self.opened.dataset.split(&own.kept().train_split) else {
+        let Ok(split) = self.opened.dataset.split(&own.kept().data.train_split) else {
             return Ok(Files::Others);
         };
         // Others are usually of another length, and need not be read.

@@ -1,0 +1,290 @@
+//! The form of `plan.toml`: every key of the plan by name, flat, in this order.
+//!
+//! A run that began with an earlier version is known again by the hash of this form, so keys keep their
+//! names, their order and their types. A new key is a line here with `#[serde(default)]`, and a field in
+//! its part of the plan.
+
+use std::collections::BTreeMap;
+
+use finetune_data::{CsvOptions, ProblemType};
+use finetune_kernels::Precision;
+use finetune_peft::{Ia3Config, LoraConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    FeatureLimits, IntervalStrategy, OptimizerConfig, ReportTo, ScheduleConfig, Strategy,
+    TrainPlan, plan::stored::Stored,
+};
+
+/// A key of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its name in `plan.toml`, which is that of its option.
+    pub name: &'static str,
+    /// Whether a run that goes on may change it.
+    pub on_resume: OnResume,
+}
+
+/// What becomes of a run that goes on with another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnResume {
+    /// Its result would not be that of either plan: it is refused.
+    Refused,
+    /// What is kept and shown changes, not what is computed.
+    Harmless,
+}
+
+/// From lines `place in the plan: what a change means on resuming { key: type in the file, … }`: the
+/// file's form, the table of its keys, and the ways from the plan to it and back.
+macro_rules! plan_file {
+    ($( $($place:ident).+ : $on_resume:ident {
+        $( $(#[$attribute:meta])* $key:ident : $type:ty ),+
+    } )*) => {
+        #[derive(Serialize, Deserialize)]
+        #[serde(rename = "TrainPlan", deny_unknown_fields)]
+        pub(crate) struct PlanFile {
+            $( $( $(#[$attribute])* $key: $type, )+ )*
+        }
+
+        impl TrainPlan {
+            /// The keys of the plan, in the order of `plan.toml`.
+            pub const KEYS: &[Key] = &[
+                $( $( Key {
+                    name: stringify!($key),
+                    on_resume: OnResume::$on_resume,
+                }, )+ )*
+            ];
+        }
+
+        #[allow(unused_parens)]
+        impl From<TrainPlan> for PlanFile {
+            fn from(plan: TrainPlan) -> Self {
+                $( let ( $( $key ),+ ) =
+                    Stored::<( $( $type ),+ )>::into_file(plan.$( $place ).+); )*
+                Self { $( $( $key, )+ )* }
+            }
+        }
+
+        #[allow(unused_parens)]
+        impl TryFrom<PlanFile> for TrainPlan {
+            type Error = String;
+
+            fn try_from(file: PlanFile) -> Result<Self, String> {
+                let mut plan = Self::blank();
+                $( plan.$( $place ).+ = Stored::<( $( $type ),+ )>::from_file(
+                    ( $( file.$key ),+ ),
+                    &[ $( stringify!($key) ),+ ],
+                )?; )*
+                Ok(plan)
+            }
+        }
+    };
+}
+
+plan_file! {
+    model.name: Refused { model: String }
+    model.revision: Refused { #[serde(default)] revision: String }
+    model.sha256: Refused { model_sha256: String }
+    model.files: Refused { #[serde(default)] model_files: BTreeMap<String, String> }
+    data.dataset: Refused { dataset: String }
+    data.dataset_config: Refused {
+        #[serde(default, skip_serializing_if = "String::is_empty")] dataset_config: String
+    }
+    data.dataset_revision: Refused {
+        #[serde(default, skip_serializing_if = "String::is_empty")] dataset_revision: String
+    }
+    data.dataset_fingerprints: Refused { dataset_fingerprints: Vec<String> }
+    data.train_split: Refused { train_split: String }
+    data.validation_split: Refused { validation_split: String }
+    data.validation_fraction: Refused { validation_fraction: f64 }
+    data.test_split: Refused { test_split: String }
+    data.csv: Refused {
+        #[serde(default, skip_serializing_if = "CsvOptions::is_default")] csv: CsvOptions
+    }
+    data.text_column: Refused { text_column: Vec<String> }
+    data.label_column: Refused { label_column: Vec<String> }
+    data.labels: Refused { labels: Vec<String> }
+    data.labels_by_position: Refused { #[serde(default)] labels_by_position: bool }
+    data.problem_type: Refused { problem_type: ProblemType }
+    data.label_separator: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] label_separator: Option<char>
+    }
+    data.skip_invalid: Refused { #[serde(default)] skip_invalid: bool }
+    model.strategy: Refused { strategy: Strategy }
+    model.adapter: Refused { #[serde(default)] adapter: String }
+    model.frozen_dropout: Refused { #[serde(default)] frozen_dropout: bool }
+    model.unfreeze_every: Refused { unfreeze_every: f64 }
+    optimization.length: Refused { epochs: f64, max_steps: u64 }
+    data.train_rows: Refused { train_rows: u64 }
+    data.eval_rows: Refused { eval_rows: u64 }
+    optimization.batch: Refused { batch_size: usize, #[serde(default)] batch_tokens: usize }
+    optimization.gradient_accumulation_steps: Refused { gradient_accumulation_steps: usize }
+    optimization.auto_find_batch_size: Refused { auto_find_batch_size: bool }
+    evaluation.eval_batch_size: Refused { eval_batch_size: usize }
+    optimization.learning_rate: Refused { learning_rate: f64 }
+    optimization.head_learning_rate: Refused { head_learning_rate: f64 }
+    optimization.layerwise_lr_decay: Refused { layerwise_lr_decay: f64 }
+    optimization.warmup: Refused { warmup_ratio: f64, warmup_steps: u64 }
+    optimization.schedule: Refused { schedule: ScheduleConfig }
+    optimization.optimizer: Refused { optimizer: OptimizerConfig }
+    optimization.weight_decay: Refused { weight_decay: f64 }
+    optimization.max_grad_norm: Refused { max_grad_norm: f64 }
+    optimization.label_smoothing_factor: Refused { label_smoothing_factor: f64 }
+    optimization.class_weights: Refused { class_weights: Vec<f32> }
+    optimization.ema_decay: Refused { ema_decay: f64 }
+    data.max_length: Refused { max_length: usize }
+    optimization.length_buckets: Refused { length_buckets: usize }
+    seed: Refused { seed: u64 }
+    model.device: Refused { device: String }
+    model.precision: Refused {
+        #[serde(default, with = "crate::infer::precision::PrecisionName")] precision: Precision
+    }
+    evaluation.eval: Refused { eval_strategy: IntervalStrategy, eval_steps: u64 }
+    evaluation.eval_on_start: Refused { eval_on_start: bool }
+    saving.save: Harmless { save_strategy: IntervalStrategy, save_steps: u64 }
+    saving.save_total_limit: Harmless { save_total_limit: usize }
+    saving.save_bytes_limit: Harmless { save_bytes_limit: u64 }
+    saving.logging: Harmless { logging_strategy: IntervalStrategy, logging_steps: u64 }
+    evaluation.load_best_model_at_end: Refused { load_best_model_at_end: bool }
+    evaluation.metric_for_best_model: Refused { metric_for_best_model: String }
+    evaluation.early_stopping_patience: Refused { early_stopping_patience: u64 }
+    evaluation.early_stopping_threshold: Refused { early_stopping_threshold: f64 }
+    model.feature_cache: Refused { feature_cache: FeatureLimits }
+    saving.report_to: Harmless { #[serde(default)] report_to: ReportTo }
+    saving.output: Harmless { output: String }
+    model.lora: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] lora: Option<LoraConfig>
+    }
+    model.ia3: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] ia3: Option<Ia3Config>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::{NonZeroU64, NonZeroUsize};
+
+    use finetune_data::BatchSize;
+    use toml::Table;
+
+    use super::*;
+    use crate::{Interval, RunLength, Warmup};
+
+    /// Written by the version before the plan had parts, with what is new in them.
+    const ALL_SET: &str = include_str!("../../tests/fixtures/plan_all_set.toml");
+    const NOTHING_SET: &str = include_str!("../../tests/fixtures/plan_nothing_set.toml");
+
+    fn read(text: &str) -> Result<TrainPlan, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    fn edited(edit: impl FnOnce(&mut Table)) -> Result<TrainPlan, String> {
+        let mut table: Table = NOTHING_SET.parse().unwrap();
+        edit(&mut table);
+        table
+            .try_into()
+            .map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    #[test]
+    fn plans_of_earlier_versions_are_written_as_they_were() {
+        for text in [ALL_SET, NOTHING_SET] {
+            assert_eq!(read(text).unwrap().to_toml().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn zero_and_nothing_mean_unset() {
+        let plan = read(NOTHING_SET).unwrap();
+        assert_eq!(plan.model.revision, None);
+        assert_eq!(plan.model.adapter, None);
+        assert_eq!(plan.data.validation_split, None);
+        assert_eq!(plan.data.test_split, None);
+        assert_eq!((plan.data.train_rows, plan.data.eval_rows), (None, None));
+        let optimization = &plan.optimization;
+        assert_eq!(optimization.length, RunLength::Epochs(3.0));
+        assert_eq!(optimization.batch, BatchSize::Rows(16));
+        assert_eq!(optimization.length_buckets, None);
+        assert_eq!(optimization.warmup, Warmup::Ratio(0.1));
+        assert_eq!(optimization.ema_decay, None);
+        assert_eq!(plan.evaluation.eval, Interval::Epoch);
+        assert_eq!(plan.evaluation.early_stopping_patience, None);
+        assert_eq!(plan.saving.save_bytes_limit, None);
+    }
+
+    #[test]
+    fn what_is_set_counts() {
+        let plan = read(ALL_SET).unwrap();
+        let number = |number| NonZeroU64::new(number);
+        assert_eq!(plan.data.validation_split.as_deref(), Some("validation"));
+        assert_eq!(
+            (plan.data.train_rows, plan.data.eval_rows),
+            (number(64), number(32))
+        );
+        let optimization = &plan.optimization;
+        assert_eq!(optimization.length, RunLength::Steps(number(6).unwrap()));
+        assert_eq!(optimization.batch, BatchSize::Tokens(600));
+        assert_eq!(optimization.length_buckets, NonZeroUsize::new(4));
+        assert_eq!(optimization.warmup, Warmup::Steps(number(2).unwrap()));
+        assert_eq!(optimization.ema_decay, Some(0.9));
+        assert_eq!(plan.evaluation.eval, Interval::Steps(number(3).unwrap()));
+        assert_eq!(plan.evaluation.early_stopping_patience, number(9));
+        assert_eq!(plan.saving.save_bytes_limit, number(900_000_000));
+        assert_eq!(plan.saving.logging, Interval::Epoch);
+    }
+
+    #[test]
+    fn what_does_not_count_is_no_difference() {
+        let with = |epochs: f64| {
+            edited(|table| {
+                table.insert("max_steps".into(), 6.into());
+                table.insert("epochs".into(), epochs.into());
+            })
+        };
+        assert_eq!(with(2.0).unwrap(), with(5.0).unwrap());
+        assert!(with(f64::NAN).unwrap_err().contains("epochs is NaN"));
+    }
+
+    #[test]
+    fn mistakes_are_named_by_key() {
+        let error = edited(|table| {
+            table.insert("save_strategy".into(), "steps".into());
+        });
+        let error = error.unwrap_err();
+        assert!(error.contains("save_steps is 0"), "{error}");
+        assert!(error.contains("save_strategy = steps"), "{error}");
+        let error = edited(|table| {
+            table.insert("colour".into(), "red".into());
+        });
+        let error = error.unwrap_err();
+        assert!(
+            error.contains("`colour`") && error.contains("`model`"),
+            "{error}"
+        );
+        let error = edited(|table| {
+            table.remove("epochs");
+        });
+        assert!(error.unwrap_err().contains("`epochs`"));
+    }
+
+    /// Whatever is harmless neither decides what is computed nor is it looked at when a run is repeated.
+    #[test]
+    fn the_harmless_keys() {
+        let keys = TrainPlan::KEYS.iter();
+        let harmless = keys.filter(|key| key.on_resume == OnResume::Harmless);
+        let names: Vec<_> = harmless.map(|key| key.name).collect();
+        assert_eq!(
+            names,
+            [
+                "save_strategy",
+                "save_steps",
+                "save_total_limit",
+                "save_bytes_limit",
+                "logging_strategy",
+                "logging_steps",
+                "report_to",
+                "output"
+            ]
+        );
+    }
+}

@@ -1,0 +1,44 @@
+//! How long the learning rate rises.
+
+use std::num::NonZeroU64;
+
+use crate::plan::stored::Stored;
+
+/// The steps at the beginning in which the learning rate rises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Warmup {
+    /// A share of the run's steps, from 0 (none) to 1.
+    Ratio(f64),
+    /// So many; where the run has fewer it rises to the end, as in transformers.
+    Steps(NonZeroU64),
+}
+
+impl Default for Warmup {
+    fn default() -> Self {
+        Self::Ratio(0.1)
+    }
+}
+
+impl Warmup {
+    /// Steps of a run of `total`.
+    pub fn steps(self, total: u64) -> u64 {
+        match self {
+            Self::Ratio(ratio) => (total as f64 * ratio).ceil() as u64,
+            Self::Steps(steps) => steps.get(),
+        }
+    }
+}
+
+/// `warmup_ratio`, and `warmup_steps`, which counts unless it is 0.
+impl Stored<(f64, u64)> for Warmup {
+    fn into_file(self) -> (f64, u64) {
+        match self {
+            Self::Ratio(ratio) => (ratio, 0),
+            Self::Steps(steps) => (0.0, steps.get()),
+        }
+    }
+
+    fn from_file((ratio, steps): (f64, u64), _: &[&str]) -> Result<Self, String> {
+        Ok(NonZeroU64::new(steps).map_or(Self::Ratio(ratio), Self::Steps))
+    }
+}
