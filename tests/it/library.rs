@@ -7,7 +7,7 @@ use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
     Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start,
-    StopReason, Strategy, TrainData, TrainError, TrainPlan, device, prepare, train,
+    StopReason, Strategy, TrainData, TrainError, TrainPlan, device, prepare, resolve_auto, train,
 };
 use serde_json::{Value, json};
 
@@ -266,4 +266,45 @@ fn a_metric_and_an_observer_of_ones_own() {
     // What is kept predicts as the best evaluation says.
     let classifier = Classifier::load(run.model()).unwrap();
     assert_eq!(classifier.outputs().names(), samples::CLASSES);
+}
+
+/// Whoever sets nothing gets the same run from the library and from the program.
+#[test]
+fn the_program_and_the_library_have_the_same_defaults() {
+    let scratch = Scratch::new();
+    scratch.write("rows.csv", samples::csv(&samples::examples(40)));
+    for strategy in [Strategy::Full, Strategy::Lora, Strategy::Features] {
+        let output = format!("run-{strategy}");
+        let mut arguments = vec!["train", "--model"];
+        let base = fixtures::path("tiny_bert");
+        arguments.extend([
+            argument(&base),
+            "--dataset",
+            "rows.csv",
+            "--output",
+            &output,
+        ]);
+        let name = strategy.to_string();
+        if strategy != Strategy::default() {
+            arguments.extend(["--strategy", &name]);
+        }
+        scratch.run(&arguments).succeeded();
+        let text = String::from_utf8(scratch.read(&format!("{output}/plan.toml"))).unwrap();
+        let plan: TrainPlan = toml::from_str(&text).unwrap();
+        let mut library = TrainPlan::new(&plan.outputs(), strategy, resolve_auto("auto"));
+        // What the data and the model are, and what follows from them.
+        library.model.name.clone_from(&plan.model.name);
+        library.model.sha256.clone_from(&plan.model.sha256);
+        library.model.files.clone_from(&plan.model.files);
+        library.model.lora.clone_from(&plan.model.lora);
+        let (data, own) = (&mut library.data, &plan.data);
+        data.dataset.clone_from(&own.dataset);
+        data.dataset_fingerprints
+            .clone_from(&own.dataset_fingerprints);
+        data.text_column.clone_from(&own.text_column);
+        data.label_column.clone_from(&own.label_column);
+        data.max_length = own.max_length;
+        library.saving.output.clone_from(&plan.saving.output);
+        assert_eq!(plan, library);
+    }
 }
