@@ -5,12 +5,12 @@
 //! checkpoint or leaves a new best one unmarked.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 
+use finetune_files::{replace_file, sync_directory};
 use serde::{Deserialize, Serialize};
 
 use crate::directory::CheckpointDirectory;
-use crate::durable::{replace_file, sync_directory};
 use crate::error::{CheckpointError, IoContext};
 
 const BEST: &str = "best.json";
@@ -84,7 +84,7 @@ fn forget(directory: &CheckpointDirectory) -> Result<(), CheckpointError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.context("remove", &path)?,
     }
-    sync_directory(directory.path())
+    Ok(sync_directory(directory.path())?)
 }
 
 fn store(directory: &CheckpointDirectory, best: &Best) -> Result<(), CheckpointError> {
@@ -92,7 +92,7 @@ fn store(directory: &CheckpointDirectory, best: &Best) -> Result<(), CheckpointE
     let text = serde_json::to_string(best)
         .map_err(io::Error::from)
         .context("write", &path)?;
-    replace_file(directory.path(), BEST, (text + "\n").as_bytes())
+    Ok(replace_file(&path, |file| writeln!(file, "{text}"))?)
 }
 
 fn load(directory: &CheckpointDirectory) -> Result<Option<Best>, CheckpointError> {

@@ -12,8 +12,6 @@ use crate::best;
 use crate::checkpoint::Checkpoint;
 use crate::error::{CheckpointError, IoContext};
 
-/// Starts the names of what is being written.
-pub(crate) const PARTIAL: &str = ".partial-";
 /// Starts the names of what is being deleted.
 pub(crate) const REMOVED: &str = ".removed-";
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use finetune_files::{ErrorKind, FileError, LockError};
 use thiserror::Error;
 
 use crate::directory::step_name;
-use crate::lock::Holder;
 use crate::manifest::FORMAT;
 use crate::space::human_bytes;
 
@@ -28,18 +28,9 @@ pub enum CheckpointError {
         /// The name.
         name: String,
     },
-    /// Somebody else writes to the directory.
-    #[error(
-        "{} is in use by {}; wait until that ends, or use another directory",
-        directory.display(),
-        holder.as_ref().map_or("another process".to_owned(), ToString::to_string)
-    )]
-    Locked {
-        /// The directory.
-        directory: PathBuf,
-        /// Who has the lock, where that is known.
-        holder: Option<Holder>,
-    },
+    /// The directory's lock cannot be had, as when somebody else writes to it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The disk, or the user's share of it, is full.
     #[error("{}", no_space(path, *needed, *free, whole))]
     NoSpace {
@@ -55,15 +46,8 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// A file or directory could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The directory has no manifest, so it is no (whole) checkpoint.
     #[error("{} is not a checkpoint: it has no manifest.json", path.display())]
     NoManifest {
@@ -154,6 +138,28 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    /// On whose side the error lies. A damaged checkpoint is the input's: another one, or another run, works.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Lock(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::NoSpace { .. } => ErrorKind::Environment,
+            Self::NoManifest { .. }
+            | Self::Damaged { .. }
+            | Self::NewerFormat { .. }
+            | Self::MissingFile { .. }
+            | Self::WrongLength { .. }
+            | Self::WrongChecksum { .. }
+            | Self::AllDamaged { .. }
+            | Self::NoSuchFile { .. } => ErrorKind::Input,
+            // Names of files are the program's own.
+            Self::BadName { .. }
+            | Self::DuplicateName { .. }
+            | Self::Panicked { .. }
+            | Self::WriterEnded => ErrorKind::Bug,
+        }
+    }
+
     /// Whether the files are not what they were, as against an error of the system, which may pass.
     pub fn is_damage(&self) -> bool {
         matches!(
@@ -195,10 +201,6 @@ pub(crate) trait IoContext<T> {
 
 impl<T> IoContext<T> for io::Result<T> {
     fn context(self, action: &'static str, path: &Path) -> Result<T, CheckpointError> {
-        self.map_err(|source| CheckpointError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        })
+        self.map_err(|source| FileError::new(action, path, source).into())
     }
 }

@@ -6,13 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use finetune_files::{DirectoryLock, is_partial, sync_directory};
+
 use crate::best;
 use crate::checkpoint::Checkpoint;
 use crate::content::Content;
-use crate::directory::{CheckpointDirectory, Found, PARTIAL, REMOVED, step_name};
-use crate::durable::sync_directory;
+use crate::directory::{CheckpointDirectory, Found, REMOVED, step_name};
 use crate::error::{CheckpointError, IoContext};
-use crate::lock::DirectoryLock;
 use crate::manifest::Manifest;
 use crate::partial::PartialCheckpoint;
 use crate::retention::{Kept, Retention};
@@ -181,13 +181,13 @@ impl CheckpointStore {
             // The error at hand says more than one of this would, which opening repeats anyway.
             let _ = best::settle(&self.directory);
             match error {
-                CheckpointError::Io { source, .. } if is_no_space(&source) => {
+                CheckpointError::File(error) if is_no_space(&error.source) => {
                     CheckpointError::NoSpace {
                         path: path.to_path_buf(),
                         needed,
                         free: free_bytes(self.directory.path()),
                         whole: self.whole_steps(),
-                        source,
+                        source: error.source,
                     }
                 }
                 other => other,
@@ -202,7 +202,7 @@ impl CheckpointStore {
         content: Content,
         best: bool,
     ) -> Result<u64, CheckpointError> {
-        let partial = PartialCheckpoint::create(&self.directory, step)?;
+        let mut partial = PartialCheckpoint::create(path)?;
         let mut bytes = 0;
         let mut entries = BTreeMap::new();
         for mut file in content.files {
@@ -217,8 +217,7 @@ impl CheckpointStore {
         if path.exists() {
             self.set_aside(step)?;
         }
-        partial.publish(path)?;
-        sync_directory(self.directory.path())?;
+        partial.publish()?;
         // The damaged checkpoint that this one replaces, if any; else opening removes it.
         let _ = fs::remove_dir_all(self.aside(step));
         Ok(bytes)
@@ -314,7 +313,7 @@ impl CheckpointStore {
     }
 }
 
-fn not_removed(path: PathBuf, error: &CheckpointError) -> Note {
+fn not_removed(path: PathBuf, error: &dyn std::fmt::Display) -> Note {
     Note::NotRemoved {
         path,
         reason: error.to_string(),
@@ -339,8 +338,7 @@ fn remove_leftovers(directory: &Path) -> Result<(), CheckpointError> {
     for entry in fs::read_dir(directory).context("read", directory)? {
         let entry = entry.context("read", directory)?;
         let name = entry.file_name();
-        let bytes = name.as_encoded_bytes();
-        if !bytes.starts_with(PARTIAL.as_bytes()) && !bytes.starts_with(REMOVED.as_bytes()) {
+        if !is_partial(&name) && !name.as_encoded_bytes().starts_with(REMOVED.as_bytes()) {
             continue;
         }
         let path = entry.path();

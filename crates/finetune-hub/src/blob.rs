@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use finetune_files::rename_file;
+
 use crate::checksum::Checksum;
 use crate::error::{HubError, IoContext};
 use crate::lock::open_locked;
@@ -59,8 +61,7 @@ impl IncompleteBlob {
 
     /// Puts the finished blob in its place.
     pub(crate) fn finish(self) -> Result<(), HubError> {
-        self.file.sync_all().context("write", &self.path)?;
-        fs::rename(&self.path, &self.blob).context("create", &self.blob)
+        Ok(rename_file(&self.file, &self.path, &self.blob)?)
     }
 
     /// Leaves nothing behind.

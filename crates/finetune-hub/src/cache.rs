@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use finetune_files::{publish_directory, remove_leftovers, replace_file};
 use hf_hub::{Cache, CacheRepo};
 
 use crate::checksum::{Checksum, sha256};
@@ -98,18 +99,14 @@ impl RepositoryCache {
         if snapshot.is_dir() {
             self.link_all(&snapshot, blobs)?;
         } else {
-            let beside = self.snapshot(&format!("{commit}.incomplete"));
-            if beside.is_dir() {
-                fs::remove_dir_all(&beside).context("remove", &beside)?;
-            }
-            self.link_all(&beside, blobs)?;
-            match fs::rename(&beside, &snapshot) {
+            let snapshots = self.root.join("snapshots");
+            fs::create_dir_all(&snapshots).context("create", &snapshots)?;
+            remove_leftovers(&snapshots);
+            let made = publish_directory(&snapshot, |partial| self.link_all(partial, blobs));
+            match made {
                 // Another process was faster.
-                Err(_) if snapshot.is_dir() => {
-                    self.link_all(&snapshot, blobs)?;
-                    fs::remove_dir_all(&beside).context("remove", &beside)?;
-                }
-                renamed => renamed.context("create", &snapshot)?,
+                Err(_) if snapshot.is_dir() => self.link_all(&snapshot, blobs)?,
+                made => made?,
             }
         }
         if revision != commit {
@@ -175,19 +172,10 @@ impl RepositoryCache {
 
 /// Writes a small file, which is seen as a whole or not at all.
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), HubError> {
-    let mut beside = path.as_os_str().to_os_string();
-    beside.push(".incomplete");
-    let beside = PathBuf::from(beside);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).context("create", parent)?;
     }
-    let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().context("write", path)
+    Ok(replace_file(path, |file| file.write_all(content))?)
 }
 
 /// Hashes a file of a snapshot's weights, which must match the checksum that the cache names it by.
@@ -206,6 +194,7 @@ pub(crate) fn verify(snapshot: &Path, file: &str) -> Result<String, HubError> {
                 expected: expected.to_string(),
                 found: found.to_string(),
                 advice: "Remove this file, and it is downloaded again".to_string(),
+                is_download: false,
             });
         }
     }

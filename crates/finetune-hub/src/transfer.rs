@@ -183,6 +183,7 @@ impl Transfer<'_> {
             expected,
             found,
             advice: "Nothing was kept; try again, or check what is between you and the hub".into(),
+            is_download: true,
         }
     }
 

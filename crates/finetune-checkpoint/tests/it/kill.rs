@@ -13,6 +13,8 @@ use finetune_checkpoint::{
     Checkpoint, CheckpointDirectory, CheckpointError, CheckpointStore, Retention,
 };
 
+use finetune_files::LockError;
+
 use crate::support::{assert_content, content, entries, keep_last};
 
 const DIRECTORY: &str = "FINETUNE_CHECKPOINT_TEST_DIRECTORY";
@@ -131,7 +133,7 @@ fn time_of_a_save(folder: &Path) -> Duration {
 fn refuses_a_second_writer(directory: &Path, holder: u32) {
     let error = CheckpointStore::open(directory, RETENTION).unwrap_err();
     assert!(
-        matches!(&error, CheckpointError::Locked { holder: Some(found), .. } if found.pid == holder),
+        matches!(&error, CheckpointError::Lock(LockError::Taken { holder: Some(found), .. }) if found.pid == holder),
         "{error}"
     );
 }

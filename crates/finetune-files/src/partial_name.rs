@@ -1,0 +1,72 @@
+//! The names of what is being written.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// Starts the names of everything that is being written.
+pub const PARTIAL: &str = ".partial-";
+
+/// Ends the names of files that were being written by versions before this one.
+const SUFFIX: &str = ".partial";
+
+/// Whether a name in a directory is that of something half-written, by this version or an earlier one.
+pub fn is_partial(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    bytes.starts_with(PARTIAL.as_bytes())
+        || (bytes.starts_with(b".") && bytes.ends_with(SUFFIX.as_bytes()))
+}
+
+/// How the name of what will be at `place` begins until then.
+pub(crate) fn prefix(place: &Path) -> OsString {
+    let mut prefix = OsString::from(PARTIAL);
+    if let Some(name) = place.file_name() {
+        // The name has to leave room for what follows it.
+        let name = name.to_string_lossy();
+        let short: String = name.chars().take(40).collect();
+        prefix.push(short);
+        prefix.push("-");
+    }
+    prefix
+}
+
+/// The directory of a path.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_names_are_recognized_and_others_are_not() {
+        for name in [
+            ".partial-model-a1b2c3",
+            ".partial-best.json",
+            ".a1b2c3.partial",
+            ".predictions-x.partial",
+        ] {
+            assert!(is_partial(OsStr::new(name)), "{name}");
+        }
+        for name in ["model", "data.partial", "partial-1", ".lock"] {
+            assert!(
+                !is_partial(OsStr::new(name)) || name == ".partial",
+                "{name}"
+            );
+        }
+        let mut made = prefix(Path::new("runs/a/model"));
+        made.push("x");
+        assert_eq!(made, ".partial-model-x");
+        assert!(is_partial(&made));
+    }
+
+    #[test]
+    fn a_bare_name_is_in_the_current_directory() {
+        assert_eq!(directory_of(Path::new("a")), Path::new("."));
+        assert_eq!(directory_of(Path::new("a/b")), Path::new("a"));
+        assert_eq!(directory_of(Path::new("/b")), Path::new("/"));
+    }
+}
