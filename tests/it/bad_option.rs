@@ -140,7 +140,7 @@ fn numbers_out_of_range() {
         ("--weight-decay", "-0.1", &["weight_decay is -0.1"]),
         ("--adam-beta2", "1", &["adam_beta2 is 1", "below 1"]),
         ("--max-grad-norm", "0", &["max_grad_norm is 0"]),
-        ("--batch-size", "0", &["batch size is 0"]),
+        ("--batch-size", "0", &["batch_size is 0", "at least 1"]),
         ("--batch-size", "-1", &["-1", "--batch-size"]),
         ("--validation-fraction", "1", &["validation_fraction is 1"]),
         ("--max-length", "2", &["max_length is 2", "at least 3"]),

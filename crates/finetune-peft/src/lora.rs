@@ -135,7 +135,9 @@ impl Lora {
         options: MatmulOptions,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
-        let precision = options.precision;
+        // In f32 whatever the layer's precision is, as runs of earlier versions were trained: they resume to
+        // the same bits.
+        let precision = Precision::F32;
         let reduced = matmul(dropped.clone(), self.a.val(), precision);
         let product = matmul(reduced, self.b.val(), precision) * self.scaling;
         // The norm is a constant of the step (section 4.3 of the paper, and peft).
@@ -143,13 +145,13 @@ impl Lora {
         let norms = norms(weight.clone(), a, b, self.scaling);
         let factor = (magnitude / norms).unsqueeze::<2>();
         if drop.is_none() {
-            let base = matmul(x, weight, options);
+            let base = matmul(x, weight, precision);
             return (base + product) * factor + bias.unsqueeze::<2>();
         }
         // With dropout peft keeps the plain output and adds what the dropped input changes.
         let identity = Activation::Identity;
-        let base = linear(x, weight.clone(), bias, identity, options.clone());
-        let changed = matmul(dropped, weight, options);
+        let base = linear(x, weight.clone(), bias, identity, options);
+        let changed = matmul(dropped, weight, precision);
         base + changed * (factor.clone() - 1.0) + product * factor
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use finetune_files::ErrorKind;
+
 /// An error of the training engine.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -20,6 +22,9 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] finetune_checkpoint::CheckpointError),
+    /// The lock of a run's directory.
+    #[error(transparent)]
+    Lock(#[from] finetune_files::LockError),
     /// An observer wanted the run, or an evaluation, to be left.
     #[error("interrupted")]
     Interrupted,
@@ -126,14 +131,11 @@ impl TrainError {
 
     /// Whether the user can mend it by other input, as against a failure of the run.
     pub fn is_user_error(&self) -> bool {
-        use finetune_checkpoint::CheckpointError::{Io, NoSpace, Panicked, WriterEnded};
         use finetune_models::ModelError;
         use finetune_peft::PeftError;
         match self {
-            Self::Checkpoint(error) => !matches!(
-                error,
-                Io { .. } | NoSpace { .. } | Panicked { .. } | WriterEnded
-            ),
+            Self::Checkpoint(error) => error.kind() == ErrorKind::Input,
+            Self::Lock(error) => error.kind() == ErrorKind::Input,
             #[cfg(feature = "tensorboard")]
             Self::Tensorboard(_) => false,
             Self::Write { .. }

@@ -55,13 +55,15 @@ enum Typed {
 }
 
 /// Crates whose messages reach the users of the program.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 9] = [
     "finetune",
     "finetune-data",
+    "finetune-files",
     "finetune-hub",
     "finetune-metrics",
     "finetune-models",
     "finetune-peft",
+    "finetune-task",
     "finetune-train",
 ];
 

@@ -7,8 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use finetune_checkpoint::{Checkpoint, CheckpointDirectory, CheckpointError, DirectoryLock};
+use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
+use finetune_files::{DirectoryLock, LockError};
 use finetune_models::{SequenceClassifier, write_directory};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
@@ -413,8 +414,8 @@ fn remove_leftovers(path: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-fn is_taken(error: &CheckpointError) -> bool {
-    matches!(error, CheckpointError::Locked { .. })
+fn is_taken(error: &LockError) -> bool {
+    matches!(error, LockError::Taken { .. })
 }
 
 /// Removes those folders that are empty, in this order.
