@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use burn::tensor::Device;
-use finetune_models::{Outputs, SafetensorsFile, SequenceClassifier};
+use finetune_models::{SafetensorsFile, SequenceClassifier, Task};
 use finetune_peft::{AdapterFile, load_adapter, save_adapter};
 use finetune_train::{Classifier, device};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -506,7 +506,7 @@ fn one_output_is_a_number() {
     let classifier = Classifier::load_on(scratch.path("adapter"), &cpu()).unwrap();
     assert_eq!(
         *classifier.outputs(),
-        Outputs::Regression(vec!["LABEL_0".into()])
+        Task::Regression(vec!["LABEL_0".into()])
     );
 }
 

@@ -5,7 +5,7 @@ use finetune_data::{
     BatchSize, Dataset, PackedBatch, Sampler, SamplerOptions, TextTokenizer, TokenizedDataset,
 };
 use finetune_kernels::{DropoutSource, softmax_cross_entropy};
-use finetune_models::{Outputs, SequenceClassifier};
+use finetune_models::{SequenceClassifier, Task};
 use finetune_train::{
     FeatureLimits, FeatureStore, Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups,
     Strategy, TrainError, Trainable, forward,
@@ -42,7 +42,7 @@ impl Case {
         let dataset = Dataset::open(scratch.path("data").display().to_string()).unwrap();
         let data = dataset.split("train").unwrap();
         let data = data.tokenize(&tokenizer, 64).unwrap();
-        let outputs = Outputs::Classes(samples::CLASSES.map(String::from).to_vec());
+        let outputs = Task::Classes(samples::CLASSES.map(String::from).to_vec());
         let (model, _) = SequenceClassifier::load(&directory, Some(outputs), 7, device).unwrap();
         Self {
             scratch,

@@ -11,7 +11,7 @@ use finetune_kernels::{
     Activation, DropoutSource, Precision, binary_cross_entropy_with_logits, linear,
     mean_squared_error, softmax_cross_entropy,
 };
-use finetune_models::{Outputs, SequenceClassifier, to_file_layout};
+use finetune_models::{SequenceClassifier, Task, to_file_layout};
 use finetune_train::{
     Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, Schedule, ScheduleConfig,
     clip_factor,
@@ -36,15 +36,13 @@ fn loss(model: &SequenceClassifier, fixture: &mut Fixture, prefix: &str) -> Tens
     let rows = logits.dims()[0] as f64;
     let labels = format!("{prefix}labels");
     match model.config().outputs {
-        Outputs::Classes(_) => {
-            softmax_cross_entropy(logits, fixture.integers(&labels).into(), rows)
-        }
-        Outputs::MultiLabel(_) => {
+        Task::Classes(_) => softmax_cross_entropy(logits, fixture.integers(&labels).into(), rows),
+        Task::MultiLabel(_) => {
             let targets = fixture.floats(&labels);
             let elements = targets.len() as f64;
             binary_cross_entropy_with_logits(logits, &targets, &[], elements)
         }
-        Outputs::Regression(_) => mean_squared_error(logits, &fixture.floats(&labels), rows),
+        Task::Regression(_) => mean_squared_error(logits, &fixture.floats(&labels), rows),
     }
 }
 

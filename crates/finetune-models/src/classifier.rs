@@ -6,7 +6,7 @@ use burn::{Tensor, module::Module, tensor::Device};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
 
 use crate::{
-    Described, Encoder, Head, HiddenStates, ModelConfig, ModelError, Outputs, ParameterTable,
+    Described, Encoder, Head, HiddenStates, ModelConfig, ModelError, ParameterTable, Task,
     values::Values, walk::stored_path,
 };
 
@@ -65,7 +65,7 @@ impl SequenceClassifier {
     ///
     /// # Errors
     /// Another number of outputs.
-    pub fn name_outputs(&mut self, outputs: Outputs) -> Result<(), ModelError> {
+    pub fn name_outputs(&mut self, outputs: Task) -> Result<(), ModelError> {
         let number = self.config.outputs.num_labels();
         if outputs.num_labels() != number {
             return Err(ModelError::Input(format!(

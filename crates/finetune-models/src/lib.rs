@@ -21,7 +21,7 @@ pub use files::{
     LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, to_file_layout, unused_weights,
     write_directory,
 };
-pub use finetune_task::Task as Outputs;
+pub use finetune_task::Task;
 pub use head::Head;
 pub use parameters::{
     Component, Parameter, ParameterId, ParameterTable, Place, Role, modules, parameters, places,

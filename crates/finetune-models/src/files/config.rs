@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use finetune_kernels::Activation;
 use serde_json::{Map, Value, json};
 
-use finetune_task::Task as Outputs;
+use finetune_task::Task;
 
 use crate::{
     Component, Family, ModelError,
@@ -56,7 +56,7 @@ pub struct ModelConfig {
     /// Standard deviation of fresh weights.
     pub initializer_range: f64,
     /// What the classifier's outputs mean.
-    pub outputs: Outputs,
+    pub outputs: Task,
     /// From which probability on each class of a multi-label model counts as predicted, `[outputs]`;
     /// `None`: a half. In the file `label_thresholds`, an object by name. transformers keeps keys
     /// that it does not know, so they survive its `save_pretrained`.
@@ -186,7 +186,7 @@ impl ModelConfig {
     }
 
     /// Describes the same encoder with other outputs and without thresholds.
-    pub fn with_outputs(self, outputs: Outputs) -> Self {
+    pub fn with_outputs(self, outputs: Task) -> Self {
         Self {
             outputs,
             label_thresholds: None,
@@ -359,7 +359,7 @@ impl Reader<'_> {
     }
 
     /// Reads the outputs as transformers does: from `id2label`, else `num_labels`, else two labels.
-    fn outputs(&self) -> Result<Outputs, ModelError> {
+    fn outputs(&self) -> Result<Task, ModelError> {
         let names = match self.get("id2label") {
             Some(Value::Object(map)) if !map.is_empty() => self.label_names(map)?,
             Some(value) => {
@@ -371,15 +371,15 @@ impl Reader<'_> {
                     Some(_) => self.size_up_to("num_labels", MAX_LABELS)?,
                     None => 2,
                 };
-                Outputs::default_names(count)
+                Task::default_names(count)
             }
         };
         match self.get("problem_type").map(Value::as_str) {
-            Some(Some("regression")) => Ok(Outputs::Regression(names)),
-            Some(Some("multi_label_classification")) => Ok(Outputs::MultiLabel(names)),
-            Some(Some("single_label_classification")) => Ok(Outputs::Classes(names)),
-            None if names.len() == 1 => Ok(Outputs::Regression(names)),
-            None => Ok(Outputs::Classes(names)),
+            Some(Some("regression")) => Ok(Task::Regression(names)),
+            Some(Some("multi_label_classification")) => Ok(Task::MultiLabel(names)),
+            Some(Some("single_label_classification")) => Ok(Task::Classes(names)),
+            None if names.len() == 1 => Ok(Task::Regression(names)),
+            None => Ok(Task::Classes(names)),
             Some(other) => Err(self.error(
                 "problem_type",
                 format!(
@@ -391,9 +391,8 @@ impl Reader<'_> {
     }
 
     /// `label_thresholds` of a multi-label model.
-    fn label_thresholds(&self, outputs: &Outputs) -> Result<Option<Vec<f64>>, ModelError> {
-        let (Outputs::MultiLabel(names), Some(found)) = (outputs, self.get(LABEL_THRESHOLDS))
-        else {
+    fn label_thresholds(&self, outputs: &Task) -> Result<Option<Vec<f64>>, ModelError> {
+        let (Task::MultiLabel(names), Some(found)) = (outputs, self.get(LABEL_THRESHOLDS)) else {
             return Ok(None);
         };
         let threshold = |name: &String| {

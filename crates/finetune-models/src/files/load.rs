@@ -18,7 +18,7 @@ use super::{
     weights::{Reader, Weights},
 };
 use crate::{
-    ModelConfig, ModelError, Outputs, Parameter, Place, SequenceClassifier, parameters,
+    ModelConfig, ModelError, Parameter, Place, SequenceClassifier, Task, parameters,
     values::{ShapedValues, Values},
 };
 
@@ -72,7 +72,7 @@ impl SequenceClassifier {
     /// Files that are missing or damaged, weights that do not fit `config.json`, a missing encoder weight.
     pub fn load(
         directory: &Path,
-        outputs: Option<Outputs>,
+        outputs: Option<Task>,
         seed: u64,
         device: &Device,
     ) -> Result<(Self, LoadReport), ModelError> {
@@ -97,7 +97,7 @@ impl SequenceClassifier {
     /// Makes a model of the same encoder for other outputs. Its classifier is drawn by `seed`, as
     /// [`load`](Self::load) draws one, unless the outputs are the model's own. All other tensors are
     /// shared, not copied.
-    pub fn with_outputs(mut self, outputs: Outputs, seed: u64, device: &Device) -> Self {
+    pub fn with_outputs(mut self, outputs: Task, seed: u64, device: &Device) -> Self {
         let keep = same_classifier(&outputs, &self.config().outputs);
         let config = self.config().clone().with_outputs(outputs);
         if !keep {
@@ -122,7 +122,7 @@ impl SequenceClassifier {
 
     /// Puts the model's outputs into another order and gives them other names: output `i` of
     /// `outputs` is the model's own output `order[i]`, with its weights and its bias, in adapters too.
-    pub fn with_order(mut self, outputs: Outputs, order: &[usize]) -> Self {
+    pub fn with_order(mut self, outputs: Task, order: &[usize]) -> Self {
         self.head.classifier.select_outputs(order);
         let config = self.config().clone().with_outputs(outputs);
         self.set_config(config);
@@ -132,11 +132,9 @@ impl SequenceClassifier {
 
 /// Whether a classifier for `own` also serves for `wanted`. A single number is the same under any
 /// name.
-fn same_classifier(wanted: &Outputs, own: &Outputs) -> bool {
+fn same_classifier(wanted: &Task, own: &Task) -> bool {
     match (wanted, own) {
-        (Outputs::Regression(wanted), Outputs::Regression(own)) if wanted.len() == 1 => {
-            own.len() == 1
-        }
+        (Task::Regression(wanted), Task::Regression(own)) if wanted.len() == 1 => own.len() == 1,
         (wanted, own) => wanted == own,
     }
 }

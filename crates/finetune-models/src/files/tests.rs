@@ -7,7 +7,7 @@ use finetune_peft::{NamedTensor, write_tensors};
 use serde_json::json;
 
 use crate::{
-    ModelConfig, Outputs, SequenceClassifier,
+    ModelConfig, SequenceClassifier, Task,
     family::{ELECTRA, FAMILIES, ROBERTA},
     testing::{config, config_with, model},
 };
@@ -83,7 +83,7 @@ fn bare_encoders_open_with_a_fresh_head() {
 fn other_outputs_draw_the_classifier_alone() {
     for family in FAMILIES {
         let model = model(config(family));
-        let outputs = Outputs::Classes(vec!["no".into(), "yes".into()]);
+        let outputs = Task::Classes(vec!["no".into(), "yes".into()]);
         let other = model.clone().with_outputs(outputs, 9, &Device::flex());
         let (found, expected) = (tensors(&other), tensors(&model));
         let unchanged = found.len() - 2;

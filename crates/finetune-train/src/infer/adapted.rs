@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use finetune_models::{ModelConfig, Outputs, SequenceClassifier};
+use finetune_models::{ModelConfig, SequenceClassifier, Task};
 use finetune_peft::{AdapterFile, AdapterPlan, adapter_outputs, load_adapter};
 
 use crate::{ADAPTER, TrainError};
@@ -22,7 +22,7 @@ pub(crate) struct Base {
 /// What the outputs of an adapter's model mean.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AdapterOutputs {
-    pub outputs: Outputs,
+    pub outputs: Task,
     /// As [`ModelConfig::label_thresholds`].
     pub thresholds: Option<Vec<f64>>,
     /// Whether the adapter brings the head; else it is the base's.
@@ -69,11 +69,11 @@ impl AdapterOutputs {
             });
         }
         // As transformers with `num_labels`: one output is a number.
-        let names = Outputs::default_names(number);
+        let names = Task::default_names(number);
         let outputs = match (&base.outputs, number) {
-            (_, 1) => Outputs::Regression(names),
-            (Outputs::MultiLabel(_), _) => Outputs::MultiLabel(names),
-            _ => Outputs::Classes(names),
+            (_, 1) => Task::Regression(names),
+            (Task::MultiLabel(_), _) => Task::MultiLabel(names),
+            _ => Task::Classes(names),
         };
         Ok(Self {
             outputs,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use burn::tensor::Device;
 use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer, shell_word};
 use finetune_kernels::{DropoutSource, Precision};
-use finetune_models::{ModelConfig, Outputs, SequenceClassifier};
+use finetune_models::{ModelConfig, SequenceClassifier, Task};
 
 use crate::{
     ADAPTER, Prediction, TrainError, Workers, device,
@@ -199,7 +199,7 @@ impl Classifier {
     }
 
     /// What the outputs mean.
-    pub fn outputs(&self) -> &Outputs {
+    pub fn outputs(&self) -> &Task {
         &self.model.config().outputs
     }
 

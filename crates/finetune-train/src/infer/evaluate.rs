@@ -4,7 +4,7 @@ use burn::module::Module;
 use finetune_data::{BatchSize, Labels, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_metrics::{ClassificationAccumulator, MultiLabelAccumulator, RegressionAccumulator};
-use finetune_models::{Outputs, SequenceClassifier};
+use finetune_models::{SequenceClassifier, Task};
 
 use crate::{Accumulator, Event, FeatureStore, Observers, TrainError, Workers, forward};
 
@@ -50,19 +50,17 @@ pub fn evaluate(
 ) -> Result<Accumulator, TrainError> {
     let model = model.valid();
     let mut accumulator = match &model.config().outputs {
-        Outputs::Classes(names) => {
+        Task::Classes(names) => {
             Accumulator::Classification(ClassificationAccumulator::new(names.clone()))
         }
-        Outputs::MultiLabel(names) => {
+        Task::MultiLabel(names) => {
             let mut all = MultiLabelAccumulator::new(names.clone());
             if let Some(thresholds) = &model.config().label_thresholds {
                 all.set_thresholds(thresholds)?;
             }
             Accumulator::MultiLabel(all)
         }
-        Outputs::Regression(names) => {
-            Accumulator::Regression(RegressionAccumulator::new(names.len()))
-        }
+        Task::Regression(names) => Accumulator::Regression(RegressionAccumulator::new(names.len())),
     };
     observers.emit(&Event::Evaluating {
         split,

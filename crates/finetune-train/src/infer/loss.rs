@@ -5,7 +5,7 @@ use finetune_data::Labels;
 use finetune_kernels::{
     binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy, softmax_cross_entropy,
 };
-use finetune_models::Outputs;
+use finetune_models::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -43,7 +43,7 @@ pub fn balanced_weights(counts: &[u64]) -> Vec<f32> {
 
 impl LossConfig {
     /// Refuses settings that do not fit what the model predicts; the message names the key.
-    pub fn check(&self, outputs: &Outputs) -> Result<(), TrainError> {
+    pub fn check(&self, outputs: &Task) -> Result<(), TrainError> {
         let refuse = |message: String| Err(TrainError::Plan(message));
         let smoothing = self.label_smoothing_factor;
         if !(0.0..1.0).contains(&smoothing) {
@@ -51,7 +51,7 @@ impl LossConfig {
                 "label_smoothing_factor is {smoothing:?}; expected at least 0 and below 1"
             ));
         }
-        let classes = matches!(outputs, Outputs::Classes(_));
+        let classes = matches!(outputs, Task::Classes(_));
         if smoothing > 0.0 && !classes {
             return refuse(format!(
                 "label_smoothing_factor is {smoothing:?}, but the task is {}; expected 0, or one class per row",
@@ -62,7 +62,7 @@ impl LossConfig {
         if weights.is_empty() {
             return Ok(());
         }
-        if let Outputs::Regression(_) = outputs {
+        if let Task::Regression(_) = outputs {
             return refuse("there are class_weights, but the task is regression".into());
         }
         if weights.len() != outputs.num_labels() {
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn names(count: usize) -> Vec<String> {
-        Outputs::default_names(count)
+        Task::default_names(count)
     }
 
     /// `compute_class_weight("balanced", classes=[0, 1, 2], y=[0] * 6 + [1] * 2 + [2])`
@@ -217,17 +217,17 @@ mod tests {
             label_smoothing_factor,
             class_weights: class_weights.to_vec(),
         };
-        let classes = Outputs::Classes(names(2));
+        let classes = Task::Classes(names(2));
         for (config, outputs, message) in [
             (config(1.0, &[]), &classes, "label_smoothing_factor"),
             (
                 config(0.1, &[]),
-                &Outputs::MultiLabel(names(2)),
+                &Task::MultiLabel(names(2)),
                 "multi_label_classification",
             ),
             (
                 config(0.0, &[1.0]),
-                &Outputs::Regression(names(1)),
+                &Task::Regression(names(1)),
                 "regression",
             ),
             (config(0.0, &[1.0]), &classes, "LABEL_0, LABEL_1"),

@@ -1,7 +1,7 @@
 //! What a model says about one text.
 
 use finetune_metrics::{DEFAULT_THRESHOLD, argmax, sigmoid, softmax};
-use finetune_models::{ModelConfig, Outputs};
+use finetune_models::{ModelConfig, Task};
 use serde::Serialize;
 
 /// What a model says about one text.
@@ -33,8 +33,8 @@ impl Prediction {
             logits: logits.to_vec(),
         };
         match &config.outputs {
-            Outputs::Classes(_) => of_classes(softmax(logits), None),
-            Outputs::MultiLabel(_) => {
+            Task::Classes(_) => of_classes(softmax(logits), None),
+            Task::MultiLabel(_) => {
                 // In f64, as the evaluation compares them.
                 let probabilities: Vec<f64> = logits.iter().map(|&logit| sigmoid(logit)).collect();
                 let thresholds = config.label_thresholds.as_deref().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Prediction {
                     Some(labels),
                 )
             }
-            Outputs::Regression(_) => Self {
+            Task::Regression(_) => Self {
                 label: String::new(),
                 labels: None,
                 confidence: logits.first().copied().unwrap_or(f32::NAN),

@@ -1,7 +1,7 @@
 //! What becomes of a trained head when a model is to predict other outputs.
 
 use finetune_data::{MatchRule, NameList, labels_argument, match_names, mismatch, name_numbers};
-use finetune_models::Outputs;
+use finetune_models::Task;
 
 /// Where the head for new outputs comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Head {
     /// The head for `wanted` of a model with a head for `own`: kept where both predict the same kind of
     /// thing and each name has its counterpart, in whatever order, by the rules of [`match_names`];
     /// without names only where neither side has any. A single number needs no name.
-    pub fn choose(own: &Outputs, wanted: &Outputs, by_position: bool) -> Self {
+    pub fn choose(own: &Task, wanted: &Task, by_position: bool) -> Self {
         if own.problem_type() != wanted.problem_type() {
             return Self::Fresh {
                 why: format!(
@@ -30,7 +30,7 @@ impl Head {
                 ),
             };
         }
-        if matches!(wanted, Outputs::Regression(_))
+        if matches!(wanted, Task::Regression(_))
             && wanted.num_labels() == 1
             && own.num_labels() == 1
         {
@@ -100,8 +100,8 @@ fn partly(found: NameList<'_>, own: NameList<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn classes(names: &[&str]) -> Outputs {
-        Outputs::Classes(names.iter().map(ToString::to_string).collect())
+    fn classes(names: &[&str]) -> Task {
+        Task::Classes(names.iter().map(ToString::to_string).collect())
     }
 
     fn order(own: &[&str], wanted: &[&str], by_position: bool) -> Option<Vec<usize>> {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn why_it_is_drawn_anew() {
-        let why = |own: &Outputs, wanted: &Outputs| match Head::choose(own, wanted, false) {
+        let why = |own: &Task, wanted: &Task| match Head::choose(own, wanted, false) {
             Head::Fresh { why } => why,
             kept => panic!("{kept:?}"),
         };
@@ -149,14 +149,14 @@ mod tests {
         }
         let why_other = why(&own, &classes(&["x", "y", "z"]));
         assert!(why_other.contains("--labels-by-position"), "{why_other}");
-        let many = Outputs::MultiLabel(own.names().to_vec());
+        let many = Task::MultiLabel(own.names().to_vec());
         assert!(why(&own, &many).contains("multi_label_classification"));
     }
 
     #[test]
     fn numbers_are_kept_by_name_or_alone() {
         let numbers =
-            |names: &[&str]| Outputs::Regression(names.iter().map(ToString::to_string).collect());
+            |names: &[&str]| Task::Regression(names.iter().map(ToString::to_string).collect());
         let choose =
             |own: &[&str], wanted: &[&str]| Head::choose(&numbers(own), &numbers(wanted), false);
         let same = Head::Kept {

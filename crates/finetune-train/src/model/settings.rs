@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use finetune_models::Outputs;
+use finetune_models::Task;
 use serde_json::{Map, Value, json};
 
 use crate::{FileFacts, TrainError, TrainPlan};
@@ -140,7 +140,7 @@ impl ModelSettings {
 
     /// A plan with these settings and the model's outputs, and defaults for the rest: enough to
     /// choose the run's rows again.
-    pub fn plan(&self, outputs: &Outputs) -> TrainPlan {
+    pub fn plan(&self, outputs: &Task) -> TrainPlan {
         let mut plan = self.plan.clone();
         plan.data.labels = outputs.names().to_vec();
         plan.data.problem_type = outputs.problem_type();

@@ -4,7 +4,7 @@ use finetune_data::{Labels, TokenizedDataset};
 use finetune_metrics::{
     ClassificationAccumulator, Metric, MultiLabelAccumulator, RegressionAccumulator,
 };
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_task::ProblemType;
 
 use crate::{Accumulator, CustomMetrics, TrainError, TrainPlan};
@@ -81,9 +81,9 @@ fn with_made_up_predictions(
 ) -> Result<Accumulator, TrainError> {
     let (names, width) = (plan.data.labels.clone(), plan.data.labels.len());
     let mut all = match plan.outputs() {
-        Outputs::Classes(_) => Accumulator::Classification(ClassificationAccumulator::new(names)),
-        Outputs::MultiLabel(_) => Accumulator::MultiLabel(MultiLabelAccumulator::new(names)),
-        Outputs::Regression(_) => Accumulator::Regression(RegressionAccumulator::new(width)),
+        Task::Classes(_) => Accumulator::Classification(ClassificationAccumulator::new(names)),
+        Task::MultiLabel(_) => Accumulator::MultiLabel(MultiLabelAccumulator::new(names)),
+        Task::Regression(_) => Accumulator::Regression(RegressionAccumulator::new(width)),
     };
     let made_up = |row: u64| -> Vec<f32> {
         let value = |output: u64| ((row * 7 + output * 3) % 1009) as f32 / 1009.0;

@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path, process::ExitCode};
 
 use finetune_models::{
-    ModelConfig, Outputs, Parameter, Place, Role, modules, parameters, places, unused_weights,
+    ModelConfig, Parameter, Place, Role, Task, modules, parameters, places, unused_weights,
 };
 use finetune_peft::{AdapterPlan, ModuleKind, PeftConfig, trainable_line};
 use finetune_train::{Strategy, Trainable};
@@ -108,7 +108,7 @@ fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
                 "--labels is {number}; expected at most {MOST_LABELS}, or names a,b,c"
             )));
         }
-        Ok(number) => Outputs::default_names(number),
+        Ok(number) => Task::default_names(number),
         Err(_) if labels.bytes().all(|byte| byte.is_ascii_digit()) => {
             return Err(Failure::User(format!(
                 "--labels is {labels}; expected at most {MOST_LABELS}, or names a,b,c"
@@ -116,7 +116,7 @@ fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
         }
         Err(_) => distinct(labels.split(',').map(str::trim))?,
     };
-    Ok(config.with_outputs(Outputs::Classes(names)))
+    Ok(config.with_outputs(Task::Classes(names)))
 }
 
 /// The names, each once.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use finetune_data::{CsvOptions, Split, splits_in};
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::{DataPlan, FileFacts, ModelSettings, TrainPlan};
 
 use crate::{
@@ -108,7 +108,7 @@ impl Data {
         self,
         arguments: &EvaluateArguments,
         kept: &Kept,
-        outputs: &Outputs,
+        outputs: &Task,
     ) -> Result<ChosenRows, Failure> {
         let own_rows = kept.settings().and_then(|own| own.kept().data.eval_rows);
         let own_rows = own_rows.map_or(0, NonZeroU64::get);
@@ -214,7 +214,7 @@ impl Data {
     }
 
     /// The plan by which the training chose its rows, of this data set.
-    fn plan(&self, own: &ModelSettings, outputs: &Outputs) -> TrainPlan {
+    fn plan(&self, own: &ModelSettings, outputs: &Task) -> TrainPlan {
         let mut plan = own.plan(outputs);
         plan.data.dataset.clone_from(&self.name);
         plan
@@ -293,7 +293,7 @@ impl ChosenRows {
         &self,
         model: &str,
         kept: &Kept,
-        outputs: &Outputs,
+        outputs: &Task,
         rows: &Split,
     ) -> Result<(), Failure> {
         let Some(own) = kept.settings() else {

@@ -2,7 +2,7 @@
 
 use finetune_data::{NameList, match_names};
 use finetune_metrics::Metric;
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_task::ProblemType;
 
 use super::subject::Subject;
@@ -74,7 +74,7 @@ fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
     let (first, second) = (a.outputs(), b.outputs());
     let list = |outputs| NameList {
         whose: "",
-        names: Outputs::names(outputs),
+        names: Task::names(outputs),
     };
     let match_all = || {
         let matched = match_names(list(first), list(second), false).ok()?;
@@ -82,7 +82,7 @@ fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
     };
     let same = first.problem_type() == second.problem_type()
         && (match_all().is_some()
-            || matches!(first, Outputs::Regression(_))
+            || matches!(first, Task::Regression(_))
                 && first.num_labels() == 1
                 && second.num_labels() == 1);
     if same {

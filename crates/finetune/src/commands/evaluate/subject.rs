@@ -6,7 +6,7 @@ use finetune_data::{
     TokenizedDataset, match_names,
 };
 use finetune_metrics::RowScores;
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
 
 use super::chosen_rows::ChosenRows;
@@ -59,7 +59,7 @@ impl Subject {
         })
     }
 
-    pub fn outputs(&self) -> &Outputs {
+    pub fn outputs(&self) -> &Task {
         self.classifier.outputs()
     }
 
@@ -71,8 +71,8 @@ impl Subject {
         rows: &ChosenRows,
     ) -> Result<Columns, Failure> {
         let own = match self.outputs() {
-            Outputs::Classes(_) => &[],
-            Outputs::MultiLabel(names) | Outputs::Regression(names) => names.as_slice(),
+            Task::Classes(_) => &[],
+            Task::MultiLabel(names) | Task::Regression(names) => names.as_slice(),
         };
         let own = columns_of(own, &rows.whole).unwrap_or_default();
         let (text, label) = (&arguments.columns.text_column, &arguments.label_column);

@@ -6,7 +6,7 @@ use finetune_data::arrow::{
     array::{ArrayRef, Float32Array, ListBuilder, StringArray, StringBuilder},
     datatypes::{DataType, Field, Schema},
 };
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::Prediction;
 
 /// Columns of predictions, each null where a row has none:
@@ -15,14 +15,14 @@ use finetune_train::Prediction;
 /// * of several the list `prediction` and the probabilities;
 /// * of a regression `prediction`, or one `prediction_NAME` per output.
 pub struct Columns {
-    outputs: Outputs,
+    outputs: Task,
     fields: Vec<Field>,
 }
 
 impl Columns {
     /// Columns to stand beside those of `taken`. Where that has one of the same name, the
     /// prediction's gets a number; also gives these pairs of names.
-    pub fn new(outputs: &Outputs, taken: &Schema) -> (Self, Vec<(String, String)>) {
+    pub fn new(outputs: &Task, taken: &Schema) -> (Self, Vec<(String, String)>) {
         let mut fields: Vec<Field> = Vec::new();
         let mut renamed = Vec::new();
         for (wanted, data_type) in names(outputs) {
@@ -58,13 +58,13 @@ impl Columns {
         };
         let mut columns: Vec<ArrayRef> = Vec::new();
         match &self.outputs {
-            Outputs::Classes(_) => {
+            Task::Classes(_) => {
                 let labels = predictions.iter();
                 let labels = labels.map(|found| found.as_ref().map(|found| found.label.as_str()));
                 columns.push(Arc::new(labels.collect::<StringArray>()));
                 columns.push(numbers(&|found| found.confidence));
             }
-            Outputs::MultiLabel(_) => {
+            Task::MultiLabel(_) => {
                 let mut lists = ListBuilder::new(StringBuilder::new());
                 for found in predictions {
                     let labels = found.as_ref().map(|found| {
@@ -75,11 +75,11 @@ impl Columns {
                 }
                 columns.push(Arc::new(lists.finish()));
             }
-            Outputs::Regression(_) => {}
+            Task::Regression(_) => {}
         }
         for output in 0..self.outputs.num_labels() {
             columns.push(match self.outputs {
-                Outputs::Regression(_) => numbers(&|found| found.logits[output]),
+                Task::Regression(_) => numbers(&|found| found.logits[output]),
                 _ => numbers(&|found| found.probabilities[output]),
             });
         }
@@ -87,7 +87,7 @@ impl Columns {
     }
 }
 
-fn names(outputs: &Outputs) -> Vec<(String, DataType)> {
+fn names(outputs: &Task) -> Vec<(String, DataType)> {
     let number = |name: String| (name, DataType::Float32);
     let probabilities = |names: &[String]| {
         let names = names.iter().map(|name| format!("probability_{name}"));
@@ -95,20 +95,20 @@ fn names(outputs: &Outputs) -> Vec<(String, DataType)> {
     };
     let mut columns = Vec::new();
     match outputs {
-        Outputs::Classes(names) => {
+        Task::Classes(names) => {
             columns.push(("prediction".into(), DataType::Utf8));
             columns.push(number("confidence".into()));
             columns.extend(probabilities(names));
         }
-        Outputs::MultiLabel(names) => {
+        Task::MultiLabel(names) => {
             let item = Field::new_list_field(DataType::Utf8, true);
             columns.push(("prediction".into(), DataType::List(Arc::new(item))));
             columns.extend(probabilities(names));
         }
-        Outputs::Regression(names) if names.len() == 1 => {
+        Task::Regression(names) if names.len() == 1 => {
             columns.push(number("prediction".into()));
         }
-        Outputs::Regression(names) => {
+        Task::Regression(names) => {
             let names = names.iter().map(|name| format!("prediction_{name}"));
             columns.extend(names.map(number));
         }
@@ -126,7 +126,7 @@ mod tests {
         let taken: Vec<_> = taken
             .map(|name| Field::new(name, DataType::Utf8, true))
             .into();
-        let outputs = Outputs::Classes(vec!["a".into(), "b".into()]);
+        let outputs = Task::Classes(vec!["a".into(), "b".into()]);
         let (columns, renamed) = Columns::new(&outputs, &Schema::new(taken));
         let names: Vec<_> = columns
             .fields()

@@ -1,6 +1,6 @@
 //! Predictions as JSON objects, one per line.
 
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::Prediction;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ use crate::view::terminal::Texts;
 ///
 /// `prediction` is the class; of a multi-label model the list of classes; of a regression the
 /// number, or an object of several by name.
-pub fn line(texts: Option<&Texts>, prediction: Option<&Prediction>, outputs: &Outputs) -> String {
+pub fn line(texts: Option<&Texts>, prediction: Option<&Prediction>, outputs: &Task) -> String {
     let mut line = Map::new();
     line.insert("text".into(), json!(texts.map(|texts| &texts.0)));
     if let Some(second) = texts.and_then(|texts| texts.1.as_ref()) {
@@ -19,7 +19,7 @@ pub fn line(texts: Option<&Texts>, prediction: Option<&Prediction>, outputs: &Ou
     }
     let predicted = prediction.map(|prediction| predicted(prediction, outputs));
     line.insert("prediction".into(), json!(predicted));
-    if !matches!(outputs, Outputs::Regression(_)) {
+    if !matches!(outputs, Task::Regression(_)) {
         line.insert(
             "confidence".into(),
             json!(prediction.map(|found| found.confidence)),
@@ -35,16 +35,16 @@ pub fn line(texts: Option<&Texts>, prediction: Option<&Prediction>, outputs: &Ou
     Value::Object(line).to_string()
 }
 
-fn predicted(prediction: &Prediction, outputs: &Outputs) -> Value {
+fn predicted(prediction: &Prediction, outputs: &Task) -> Value {
     match outputs {
-        Outputs::Classes(_) => json!(prediction.label),
-        Outputs::MultiLabel(_) => json!(prediction.labels),
-        Outputs::Regression(names) if names.len() == 1 => json!(prediction.logits[0]),
-        Outputs::Regression(_) => by_name(outputs, &prediction.logits),
+        Task::Classes(_) => json!(prediction.label),
+        Task::MultiLabel(_) => json!(prediction.labels),
+        Task::Regression(names) if names.len() == 1 => json!(prediction.logits[0]),
+        Task::Regression(_) => by_name(outputs, &prediction.logits),
     }
 }
 
-fn by_name(outputs: &Outputs, values: &[f32]) -> Value {
+fn by_name(outputs: &Task, values: &[f32]) -> Value {
     let named = outputs.names().iter().cloned().zip(values);
     named
         .map(|(name, value)| (name, json!(value)))

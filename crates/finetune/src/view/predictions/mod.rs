@@ -10,7 +10,7 @@ mod table;
 use std::path::Path;
 
 use finetune_data::arrow::datatypes::SchemaRef;
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::Prediction;
 
 use self::{out::Out, rows::RowSink, table::Table};
@@ -27,7 +27,7 @@ use crate::{
 /// Where predictions go. A file appears when it is complete.
 pub enum Sink {
     Table { out: Out, table: Table, begun: bool },
-    JsonLines { out: Out, outputs: Outputs },
+    JsonLines { out: Out, outputs: Task },
     Rows(RowSink),
 }
 
@@ -38,7 +38,7 @@ impl Sink {
         format: Format,
         whole_rows: bool,
         path: Option<&Path>,
-        outputs: &Outputs,
+        outputs: &Task,
         schema: Option<SchemaRef>,
         pairs: bool,
     ) -> Result<Self, Failure> {
@@ -94,7 +94,7 @@ impl Sink {
 }
 
 /// The table of a few predictions.
-pub fn table(texts: &[Texts], predictions: &[Prediction], outputs: &Outputs) -> String {
+pub fn table(texts: &[Texts], predictions: &[Prediction], outputs: &Task) -> String {
     let table = Table::new(outputs);
     let rows = texts.iter().zip(predictions);
     let rows = rows.map(|(texts, prediction)| table.row(Some(texts), Some(prediction)));

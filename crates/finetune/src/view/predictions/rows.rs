@@ -16,7 +16,7 @@ use finetune_data::{
         ipc::writer::StreamWriter,
     },
 };
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::Prediction;
 use serde_json::{Map, Value};
 
@@ -52,7 +52,7 @@ impl RowSink {
     pub fn open(
         format: Format,
         path: Option<&Path>,
-        outputs: &Outputs,
+        outputs: &Task,
         input: Option<SchemaRef>,
         pairs: bool,
     ) -> Result<Self, Failure> {

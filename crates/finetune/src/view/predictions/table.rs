@@ -1,6 +1,6 @@
 //! Predictions as aligned columns.
 
-use finetune_models::Outputs;
+use finetune_models::Task;
 use finetune_train::Prediction;
 
 use crate::view::terminal::{self, Texts, fit, fit_right, one_line, widest, width};
@@ -12,13 +12,13 @@ const MAX_COLUMNS: usize = 8;
 
 /// The form of a table.
 pub struct Table {
-    outputs: Outputs,
+    outputs: Task,
     text_width: usize,
 }
 
 impl Table {
     /// For standard output: texts are cut where the terminal ends.
-    pub fn new(outputs: &Outputs) -> Self {
+    pub fn new(outputs: &Task) -> Self {
         let mut table = Self {
             outputs: outputs.clone(),
             text_width: *TEXT_WIDTH.end(),
@@ -35,16 +35,16 @@ impl Table {
     pub fn header(&self) -> String {
         let mut header = fit("text", self.text_width);
         match &self.outputs {
-            Outputs::Classes(names) => {
+            Task::Classes(names) => {
                 header += &format!("  {}  confidence", fit("label", label_width(names)));
                 self.each_column(|name, width| header += &format!("  {}", fit_right(name, width)));
             }
-            Outputs::MultiLabel(_) => {
+            Task::MultiLabel(_) => {
                 self.each_column(|name, width| header += &format!("  {}", fit_right(name, width)));
                 header += "  labels";
             }
-            Outputs::Regression(names) if names.len() == 1 => header += "  prediction",
-            Outputs::Regression(names) => {
+            Task::Regression(names) if names.len() == 1 => header += "  prediction",
+            Task::Regression(names) => {
                 for name in names {
                     header += &format!("  {}", fit_right(name, column_width(name)));
                 }
@@ -70,20 +70,20 @@ impl Table {
             });
         };
         match &self.outputs {
-            Outputs::Classes(names) => {
+            Task::Classes(names) => {
                 let label = prediction.map_or("-", |found| &found.label);
                 row += &format!("  {}", fit(label, label_width(names)));
                 row += &number(prediction.map(|found| found.confidence), 10);
                 probabilities(&mut row);
             }
-            Outputs::MultiLabel(_) => {
+            Task::MultiLabel(_) => {
                 probabilities(&mut row);
                 let labels = prediction.and_then(|found| found.labels.as_ref());
                 let labels = labels.filter(|labels| !labels.is_empty());
                 row += "  ";
                 row += &labels.map_or_else(|| "-".into(), |labels| labels.join(", "));
             }
-            Outputs::Regression(names) => {
+            Task::Regression(names) => {
                 for (index, name) in names.iter().enumerate() {
                     let width = match names.len() {
                         1 => 10,
