@@ -384,7 +384,7 @@ impl Split {
     /// column), without a cache: the short way for scripts.
     ///
     /// # Errors
-    /// As [`Columns::resolve`], [`infer_task`] and [`TokenizedDataset::build`].
+    /// As [`Columns::resolve`], [`infer_task`](crate::infer_task) and [`TokenizedDataset::build`].
     pub fn tokenize(
         &self,
         tokenizer: &TextTokenizer,

@@ -35,7 +35,7 @@ pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Fa
     let longest = loaded.data.train.lengths().max;
     let optimization = &plan.optimization;
     let sizes = batch_sizes(
-        optimization.batch_rows(longest as usize),
+        optimization.batch_rows(longest),
         optimization.gradient_accumulation_steps,
     );
     for (batch_size, gradient_accumulation_steps) in sizes {
