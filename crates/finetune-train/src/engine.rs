@@ -30,7 +30,7 @@ pub struct Outcome {
     pub loss: f64,
     /// Time of all steps, without evaluations.
     pub seconds: f64,
-    /// Time that this session's matrix products took on the CPU: of steps, evaluations, features.
+    /// Time that this session's matrix multiplications took on the CPU: of steps, evaluations, features.
     pub product_seconds: f64,
     /// Rows trained on per second of that time.
     pub samples_per_second: f64,

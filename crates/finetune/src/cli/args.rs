@@ -12,7 +12,7 @@ use crate::{
     view::output::{printable, say},
 };
 
-/// Fine-tunes pretrained text encoders (BERT, DistilBERT) on labelled texts.
+/// Fine-tunes pretrained text encoders (BERT, DistilBERT, RoBERTa, ELECTRA and kin) on labelled texts.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Arguments {
@@ -327,7 +327,7 @@ pub struct EvaluateArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    /// Number type of the matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
@@ -419,7 +419,7 @@ pub struct PredictArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    /// Number type of the matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 }

@@ -263,7 +263,7 @@ pub struct TrainOptions {
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Numbers of the matrix products: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
+    /// Number type of the matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
