@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use finetune_data::TokenizedDataset;
+use finetune_infer::Workers;
 use finetune_kernels::DropoutSource;
-use serde_json::Value;
 
 use crate::{
-    AfterStep, BestEvaluation, Checkpoints, EarlyStop, Event, FrozenPrefix, Learner, LostBest,
-    Observers, RunDirectory, SavingCost, Schedule, Start, StepFacts, StepLoss, Steps, StopReason,
-    TrainError, TrainPlan, TrainState, Unfreezing, Workers, batches, clip_factor,
+    AfterStep, BestEvaluation, Checkpoints, EarlyStop, EvaluationRecord, Event, FrozenPrefix,
+    Learner, LostBest, Observers, RunDirectory, SavingCost, Schedule, Start, StepFacts, StepLoss,
+    Steps, StopReason, TrainError, TrainPlan, TrainState, Unfreezing, batches, clip_factor,
 };
 
 /// What a run trains on.
@@ -45,15 +45,15 @@ pub struct Outcome {
     /// The same in epochs.
     pub kept_epoch: f64,
     /// The evaluation of that model, if there was one.
-    pub kept_evaluation: Option<Value>,
+    pub kept_evaluation: Option<EvaluationRecord>,
     /// The best model, if it was to be kept and its checkpoint is damaged: another is kept.
     pub lost_best: Option<LostBest>,
     /// The evaluation before the first step.
-    pub before: Option<Value>,
+    pub before: Option<EvaluationRecord>,
     /// The best evaluation.
     pub best: Option<BestEvaluation>,
     /// The last evaluation.
-    pub last: Option<Value>,
+    pub last: Option<EvaluationRecord>,
 }
 
 /// Trains by `plan` from `start` on, and leaves the result in `run`, or a checkpoint if it is

@@ -19,6 +19,9 @@ pub enum TrainError {
     /// A metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
+    /// Loading a model, or evaluating it, where none of the above is the cause.
+    #[error(transparent)]
+    Infer(finetune_infer::InferError),
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] finetune_checkpoint::CheckpointError),
@@ -119,6 +122,21 @@ pub enum TrainError {
         /// Where the batch's rows come from.
         rows: String,
     },
+}
+
+impl From<finetune_infer::InferError> for TrainError {
+    /// What inference only passes on is the same error here.
+    fn from(error: finetune_infer::InferError) -> Self {
+        use finetune_infer::InferError;
+        match error {
+            InferError::Data(error) => Self::Data(error),
+            InferError::Model(error) => Self::Model(error),
+            InferError::Peft(error) => Self::Peft(error),
+            InferError::Metric(error) => Self::Metric(error),
+            InferError::Interrupted => Self::Interrupted,
+            error => Self::Infer(error),
+        }
+    }
 }
 
 impl TrainError {

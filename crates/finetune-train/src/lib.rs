@@ -3,7 +3,6 @@
 mod engine;
 mod error;
 mod frozen;
-mod infer;
 mod model;
 mod plan;
 mod run;
@@ -13,18 +12,18 @@ mod watch;
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;
 pub use finetune_data::BatchSize;
-pub use finetune_kernels::{Precision, may_use};
-pub use frozen::features::{FeatureLimits, FeatureReport, FeatureStore, forward};
+/// Of `finetune-infer`.
+pub use finetune_infer::{
+    ADAPTER, Accumulator, ChosenMetric, Classifier, CustomMetrics, DEVICE_NAMES, DeviceError,
+    Evaluation, EvaluationRecord, InferError, LossConfig, Precision, PrecisionChoice, Prediction,
+    Summary, balanced_weights, device, evaluation_order, load_tokenizer, packed_tokens,
+    resolve_auto,
+};
+pub use finetune_kernels::may_use;
+pub use frozen::features::{FeatureLimits, FeatureReport, FeatureStore};
+pub use frozen::forward::{ForwardPath, forward};
 pub use frozen::prefix::FrozenPrefix;
-pub use infer::classifier::{Classifier, load_tokenizer};
-pub use infer::device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
-pub use infer::evaluate::{evaluate, evaluation_order};
-pub use infer::evaluation::{Accumulator, ChosenMetric, CustomMetrics, Evaluation, Summary};
-pub use infer::loss::{LossConfig, balanced_weights};
-pub use infer::precision::PrecisionChoice;
-pub use infer::prediction::Prediction;
-pub(crate) use infer::workers::Workers;
-pub use model::prepare::{ADAPTER, Prepared, prepare};
+pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
 pub use model::strategy::{STRATEGIES, Strategy};
 pub use model::trainable::{Trainable, lowest_trained_layer};
@@ -50,6 +49,7 @@ pub use run::checkpoints::SavingCost;
 pub use run::directory::{RunDirectory, write_json};
 pub use run::early_stopping::{EarlyStop, EarlyStopping};
 pub(crate) use run::epochs::Epochs;
+pub use run::evaluate::evaluate;
 pub(crate) use run::kept_model::KeptModel;
 pub use run::kept_model::LostBest;
 pub use run::manifest::{
@@ -59,7 +59,7 @@ pub use run::manifest::{
 pub use run::start::Start;
 pub use run::state::{STATE_VERSION, Sums, TrainState};
 pub use run::steps::Steps;
-pub use step::batch::{StepLoss, batches, packed_tokens};
+pub use step::batch::{StepLoss, batches};
 pub use step::ema::{Ema, EmaState};
 pub use step::facts::StepFacts;
 pub use step::gradients::{ParameterGradients, clip_factor};

@@ -80,8 +80,14 @@ impl From<finetune_hub::HubError> for Failure {
     }
 }
 
-impl From<finetune_train::DeviceError> for Failure {
-    fn from(error: finetune_train::DeviceError) -> Self {
+impl From<finetune_infer::InferError> for Failure {
+    fn from(error: finetune_infer::InferError) -> Self {
+        TrainError::from(error).into()
+    }
+}
+
+impl From<finetune_infer::DeviceError> for Failure {
+    fn from(error: finetune_infer::DeviceError) -> Self {
         Self::User(error.to_string())
     }
 }

@@ -3,20 +3,14 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use finetune_infer::{AdapterOutputs, not_saved};
 use finetune_models::{LoadReport, ModelConfig, SequenceClassifier, modules};
 use finetune_peft::{
     AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
 };
 
-use crate::{
-    ModelPlan, TrainError, TrainPlan, Trainable,
-    infer::adapted::{AdapterOutputs, not_saved},
-    model::head::Head,
-};
-
-/// Name of the adapter that a run trains.
-pub const ADAPTER: &str = "default";
+use crate::{ADAPTER, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
 
 /// A model ready for training: parameters that the strategy leaves alone take no gradients.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 
 use finetune_data::ProblemType;
+use finetune_infer::objective;
 
 use crate::Interval;
 
@@ -28,12 +29,7 @@ pub struct EvaluationPlan {
 impl EvaluationPlan {
     /// The metric by which the best model of a task is kept, where nothing is said.
     pub fn default_metric(problem_type: ProblemType) -> &'static str {
-        match problem_type {
-            ProblemType::SingleLabelClassification => "accuracy",
-            // Without a threshold: the F1 of rare labels is 0 until some probability exceeds a half.
-            ProblemType::MultiLabelClassification => "average_precision",
-            ProblemType::Regression => "mse",
-        }
+        objective::of(problem_type).default_metric().name()
     }
 }
 

@@ -137,7 +137,7 @@ plan_file! {
     seed: Refused { seed: u64 }
     model.device: Refused { device: String }
     model.precision: Refused {
-        #[serde(default, with = "crate::infer::precision::PrecisionName")] precision: Precision
+        #[serde(default, with = "finetune_infer::PrecisionName")] precision: Precision
     }
     evaluation.eval: Refused { eval_strategy: IntervalStrategy, eval_steps: u64 }
     evaluation.eval_on_start: Refused { eval_on_start: bool }

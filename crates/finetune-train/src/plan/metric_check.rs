@@ -1,11 +1,8 @@
 //! Whether the metric for the best model can have a value at all.
 
-use finetune_data::{Labels, TokenizedDataset};
-use finetune_metrics::{
-    ClassificationAccumulator, Metric, MultiLabelAccumulator, RegressionAccumulator,
-};
-use finetune_models::Task;
-use finetune_task::ProblemType;
+use finetune_data::TokenizedDataset;
+use finetune_infer::objective;
+use finetune_metrics::Metric;
 
 use crate::{Accumulator, CustomMetrics, TrainError, TrainPlan};
 
@@ -47,7 +44,8 @@ pub fn check_metric(plan: &TrainPlan, validation: &TokenizedDataset) -> Result<(
                 false => format!("; none has {}", empty.join(", ")),
             }
         });
-    let (rows, default) = (validation.len(), default_metric(plan));
+    let rows = validation.len();
+    let default = objective::of(plan.data.problem_type).defined_metric();
     Err(TrainError::Plan(format!(
         "metric_for_best_model is {metric}, which is not defined on these {rows} validation rows, whatever the model says: it needs {needs}{without}. Choose another, such as --metric-for-best-model {default}, or other validation rows"
     )))
@@ -66,49 +64,21 @@ fn needs(metric: Metric) -> Option<&'static str> {
     })
 }
 
-/// A metric of the task that always has a value.
-fn default_metric(plan: &TrainPlan) -> Metric {
-    match plan.data.problem_type {
-        ProblemType::Regression => Metric::Mse,
-        _ => Metric::F1Macro,
-    }
-}
-
 /// The validation rows' labels, with predictions of which no two rows have the same.
 fn with_made_up_predictions(
     plan: &TrainPlan,
     rows: &TokenizedDataset,
 ) -> Result<Accumulator, TrainError> {
-    let (names, width) = (plan.data.labels.clone(), plan.data.labels.len());
-    let mut all = match plan.outputs() {
-        Task::Classes(_) => Accumulator::Classification(ClassificationAccumulator::new(names)),
-        Task::MultiLabel(_) => Accumulator::MultiLabel(MultiLabelAccumulator::new(names)),
-        Task::Regression(_) => Accumulator::Regression(RegressionAccumulator::new(width)),
-    };
-    let made_up = |row: u64| -> Vec<f32> {
-        let value = |output: u64| ((row * 7 + output * 3) % 1009) as f32 / 1009.0;
-        (0..width as u64).map(value).collect()
+    let width = plan.data.labels.len();
+    let mut all = objective::of(plan.data.problem_type).accumulator(&plan.outputs(), None)?;
+    let made_up = |row: u64| {
+        let value = move |output: u64| ((row * 7 + output * 3) % 1009) as f32 / 1009.0;
+        (0..width as u64).map(value)
     };
     for start in (0..rows.len()).step_by(ROWS as usize) {
         let numbers: Vec<_> = (start..rows.len().min(start + ROWS)).collect();
-        match (&mut all, rows.labels(&numbers)?) {
-            (Accumulator::Classification(all), Labels::Classes(classes)) => {
-                for (&row, class) in numbers.iter().zip(classes) {
-                    all.update(&made_up(row), class as usize, 0.0)?;
-                }
-            }
-            (Accumulator::MultiLabel(all), Labels::MultiLabel { values, .. }) => {
-                for (&row, marks) in numbers.iter().zip(values.chunks(width)) {
-                    all.update(&made_up(row), marks, 0.0)?;
-                }
-            }
-            (Accumulator::Regression(all), Labels::Values { values, .. }) => {
-                for (&row, targets) in numbers.iter().zip(values.chunks(width)) {
-                    all.update(&made_up(row), targets, 0.0)?;
-                }
-            }
-            _ => {}
-        }
+        let logits: Vec<f32> = numbers.iter().flat_map(|&row| made_up(row)).collect();
+        all.update(&logits, width, &rows.labels(&numbers)?)?;
     }
     Ok(all)
 }

@@ -82,10 +82,8 @@ impl TrainPlan {
 
     /// The metric by which the best model is kept: one of the task's, or of the caller's own.
     pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
-        custom.choose(
-            &self.evaluation.metric_for_best_model,
-            self.data.problem_type,
-        )
+        let name = &self.evaluation.metric_for_best_model;
+        Ok(custom.choose(name, self.data.problem_type)?)
     }
 }
 

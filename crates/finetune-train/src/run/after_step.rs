@@ -60,7 +60,7 @@ impl<'a> AfterStep<'a> {
         }
         if *state == TrainState::new() && self.plan.evaluation.eval_on_start {
             let evaluation = self.evaluate(learner, observers)?;
-            state.before = Some(serde_json::to_value(&evaluation.metrics).unwrap_or_default());
+            state.before = Some(evaluation.metrics.record());
             self.emit(evaluation, false, state, observers)?;
         }
         Ok(state.ended.clone())
@@ -117,7 +117,7 @@ impl<'a> AfterStep<'a> {
                 BestEvaluation::better(state.best.as_ref(), &self.metric, metrics, state.step);
             best = better.is_some();
             state.best = better.or(state.best.take());
-            state.last_evaluation = Some(serde_json::to_value(metrics).unwrap_or_default());
+            state.last_evaluation = Some(metrics.record());
             let value = metrics.get(self.metric.name()).unwrap_or(f64::NAN);
             self.emit(evaluation, best, state, observers)?;
             if value.is_nan() {

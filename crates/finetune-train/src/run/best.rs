@@ -1,9 +1,8 @@
 //! Which evaluation was the best so far.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{ChosenMetric, Evaluation};
+use crate::{ChosenMetric, Evaluation, EvaluationRecord};
 
 /// The evaluation of the model that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +12,7 @@ pub struct BestEvaluation {
     /// Value of the metric.
     pub value: f64,
     /// All metrics, as the event log has them.
-    pub evaluation: Value,
+    pub evaluation: EvaluationRecord,
 }
 
 impl BestEvaluation {
@@ -32,7 +31,7 @@ impl BestEvaluation {
         better.then(|| Self {
             step,
             value,
-            evaluation: serde_json::to_value(evaluation).unwrap_or_default(),
+            evaluation: evaluation.record(),
         })
     }
 }

@@ -3,9 +3,8 @@
 use finetune_checkpoint::CheckpointDirectory;
 use finetune_peft::AdapterFile;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::{Event, Learner, Observers, RunDirectory, TrainError, TrainState};
+use crate::{EvaluationRecord, Event, Learner, Observers, RunDirectory, TrainError, TrainState};
 
 /// The best model of a run, whose checkpoint could not be used in the end.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,7 +22,7 @@ pub(crate) struct KeptModel {
     /// Steps done by it.
     pub step: u64,
     /// Its evaluation, if there was one.
-    pub evaluation: Option<Value>,
+    pub evaluation: Option<EvaluationRecord>,
     /// The better one that should have been.
     pub lost_best: Option<LostBest>,
 }

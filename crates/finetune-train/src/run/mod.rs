@@ -6,6 +6,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod directory;
 pub(crate) mod early_stopping;
 pub(crate) mod epochs;
+pub(crate) mod evaluate;
 pub(crate) mod kept_model;
 pub(crate) mod manifest;
 pub(crate) mod start;

@@ -6,7 +6,10 @@ use finetune_data::PackedBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BestEvaluation, EarlyStop, EarlyStopping, Event, StepFacts, StopReason, TrainPlan};
+use crate::{
+    BestEvaluation, EarlyStop, EarlyStopping, EvaluationRecord, Event, StepFacts, StopReason,
+    TrainPlan,
+};
 
 /// Version of [`TrainState`] as it is written.
 pub const STATE_VERSION: u32 = 1;
@@ -30,9 +33,9 @@ pub struct TrainState {
     /// Sums since the last log.
     pub since_log: Sums,
     /// The evaluation before the first step.
-    pub before: Option<Value>,
+    pub before: Option<EvaluationRecord>,
     /// The last evaluation.
-    pub last_evaluation: Option<Value>,
+    pub last_evaluation: Option<EvaluationRecord>,
     /// The best evaluation so far.
     pub best: Option<BestEvaluation>,
     /// How long the metric has not got better.

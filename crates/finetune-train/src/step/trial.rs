@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_data::{Labels, PackedBatch, ProblemType};
+use finetune_data::PackedBatch;
+use finetune_infer::objective;
 use finetune_kernels::DropoutSource;
 
 use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
@@ -60,17 +61,7 @@ fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
         positions: (0..tokens).map(|token| (token % length) as u32).collect(),
         offsets: (0..=rows).map(|row| (row * length) as u32).collect(),
         rows: (0..rows as u64).collect(),
-        labels: match plan.data.problem_type {
-            ProblemType::SingleLabelClassification => Labels::Classes(vec![0; rows]),
-            ProblemType::MultiLabelClassification => Labels::MultiLabel {
-                width,
-                values: vec![false; rows * width],
-            },
-            ProblemType::Regression => Labels::Values {
-                width,
-                values: vec![0.0; rows * width],
-            },
-        },
+        labels: objective::of(plan.data.problem_type).made_up_labels(rows, width),
     }
 }
 

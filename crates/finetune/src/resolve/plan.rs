@@ -2,13 +2,13 @@
 
 use std::{num::NonZeroU64, path::Path};
 
-use finetune_data::{ProblemType, TokenizedDataset};
+use finetune_data::TokenizedDataset;
 use finetune_hub::DEFAULT_MODEL;
+use finetune_infer::objective;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
-    Interval, OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable, Warmup,
-    balanced_weights, check_metric,
+    Interval, OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable, Warmup, check_metric,
 };
 use toml::Table;
 
@@ -269,20 +269,13 @@ pub fn with_data(
     Ok(plan)
 }
 
-/// Weights by which every class counts alike; of a multi-label model, by which a class's positives
-/// count as much as its negatives.
+/// Weights by which every class counts alike.
 fn balanced(plan: &TrainPlan, rows: &TokenizedDataset) -> Result<Vec<f32>, Failure> {
-    let Some(counts) = rows.class_counts() else {
-        return Err(Failure::User(
-            "class_weights is balanced, but the labels are numbers, not classes".into(),
-        ));
-    };
-    Ok(match plan.data.problem_type {
-        ProblemType::MultiLabelClassification => {
-            let weight = |&count: &u64| rows.len().saturating_sub(count) as f32 / count as f32;
-            counts.iter().map(weight).collect()
-        }
-        _ => balanced_weights(&counts),
+    let objective = objective::of(plan.data.problem_type);
+    let counts = rows.class_counts();
+    let weights = counts.and_then(|counts| objective.balanced_weights(&counts, rows.len()));
+    weights.ok_or_else(|| {
+        Failure::User("class_weights is balanced, but the labels are numbers, not classes".into())
     })
 }
 

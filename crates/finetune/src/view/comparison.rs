@@ -2,30 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use finetune_infer::{EvaluationRecord, objective};
+use finetune_task::ProblemType;
 use serde_json::{Map, Value, json};
-
-/// What is compared, by task: the first of which both evaluations have the first metric. Names as in
-/// the evaluations' JSON, with titles.
-const COMPARED: [&[(&str, &str)]; 3] = [
-    &[
-        ("accuracy", "accuracy"),
-        ("f1_macro", "F1 macro"),
-        ("loss", "loss"),
-        ("confidence", "average confidence"),
-    ],
-    &[
-        ("f1_micro", "F1 micro"),
-        ("f1_macro", "F1 macro"),
-        ("subset_accuracy", "subset accuracy"),
-        ("loss", "loss"),
-    ],
-    &[
-        ("pearson", "Pearson"),
-        ("spearman", "Spearman"),
-        ("mse", "MSE"),
-        ("mae", "MAE"),
-    ],
-];
 
 /// The metrics of two evaluations.
 pub struct Comparison {
@@ -43,37 +22,35 @@ struct Change {
 }
 
 impl Comparison {
-    /// Of two evaluations of the same task, as JSON: the metrics that tell most about it.
-    pub fn new(before: &Value, after: &Value) -> Self {
-        let has = |metrics: &&&[(&str, &str)]| {
-            metrics
-                .first()
-                .is_some_and(|(name, _)| before.get(name).is_some() && after.get(name).is_some())
-        };
-        let metrics = COMPARED.iter().find(has).copied().unwrap_or_default();
-        let metrics = metrics.iter().copied();
-        Self::of(before, after, metrics)
+    /// Of two evaluations of a task: the metrics that tell most about it.
+    pub fn new(
+        problem_type: ProblemType,
+        before: &EvaluationRecord,
+        after: &EvaluationRecord,
+    ) -> Self {
+        let metrics = objective::of(problem_type).compared();
+        Self::of(before, after, metrics.iter().copied())
     }
 
     /// The metrics of these names.
     pub fn of_metrics<'a>(
-        before: &Value,
-        after: &Value,
+        before: &EvaluationRecord,
+        after: &EvaluationRecord,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         Self::of(before, after, names.into_iter().map(|name| (name, name)))
     }
 
     fn of<'a>(
-        before: &Value,
-        after: &Value,
+        before: &EvaluationRecord,
+        after: &EvaluationRecord,
         metrics: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let change = |(name, title): (&str, &str)| Change {
             name: name.into(),
             title: title.into(),
-            before: before[name].as_f64(),
-            after: after[name].as_f64(),
+            before: before.get(name),
+            after: after.get(name),
             interval: None,
         };
         Self {
@@ -145,10 +122,14 @@ mod tests {
 
     #[test]
     fn a_table_of_what_tells_most() {
+        let record = |json| serde_json::from_value::<EvaluationRecord>(json).unwrap();
         let before = json!({"accuracy": 0.5, "f1_macro": 0.25, "loss": 0.7, "confidence": 0.5125, "f1_micro": 0.5});
+        let before = record(before);
         let after = json!({"accuracy": 0.75, "f1_macro": 0.75, "loss": null, "confidence": 0.875, "f1_micro": 0.75});
+        let after = record(after);
         let intervals = BTreeMap::from([("accuracy", [-0.05, 0.55])]);
-        let comparison = Comparison::new(&before, &after).with_intervals(&intervals);
+        let comparison = Comparison::new(ProblemType::SingleLabelClassification, &before, &after)
+            .with_intervals(&intervals);
         assert_eq!(
             comparison.table(["before", "after"]),
             "                       before      after     change  95 % interval\n\
@@ -165,7 +146,8 @@ mod tests {
         assert_eq!(json["loss"], json!({"change": null}));
 
         let values = json!({"mse": 1.0, "pearson": 0.5, "spearman": 0.5, "mae": 0.5, "rmse": 1.0});
-        let table = Comparison::new(&values, &values).table(["A", "B"]);
+        let values = record(values);
+        let table = Comparison::new(ProblemType::Regression, &values, &values).table(["A", "B"]);
         assert!(
             table.contains("Pearson") && !table.contains("interval"),
             "{table}"

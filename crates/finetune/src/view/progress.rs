@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use finetune_train::{Evaluation, Event, Observer, Summary, TrainError};
+use finetune_infer::Evaluation;
+use finetune_train::{Event, Observer, TrainError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::view::run_time::Estimate;
@@ -21,6 +22,13 @@ pub fn bar(total: u64, template: &'static str) -> ProgressBar {
         bar.set_style(style.progress_chars("━╸─"));
     }
     bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// The bar of an evaluation of the rows called so.
+pub fn evaluation_bar(split: &str, rows: u64) -> ProgressBar {
+    let bar = bar(rows, EVALUATION);
+    bar.set_message(split.to_string());
     bar
 }
 
@@ -144,9 +152,7 @@ impl Observer for ProgressView {
                 }
             }
             Event::Evaluating { split, rows } => {
-                let bar = bar(*rows, EVALUATION);
-                bar.set_message(split.to_string());
-                self.evaluation = Some(bar);
+                self.evaluation = Some(evaluation_bar(split, *rows));
             }
             Event::Caching { rows } => {
                 let bar = bar(*rows, EVALUATION);
@@ -204,20 +210,11 @@ impl Observer for ProgressView {
 
 /// The metrics that fit on a line.
 pub fn headline(metrics: &Evaluation) -> String {
-    match &metrics.summary {
-        Summary::Classification(summary) => format!(
-            "loss {:.4}  accuracy {:.4}  F1 macro {:.4}",
-            summary.loss, summary.accuracy, summary.f1_macro
-        ),
-        Summary::MultiLabel(summary) => format!(
-            "loss {:.4}  F1 micro {:.4}  F1 macro {:.4}",
-            summary.loss, summary.f1_micro, summary.f1_macro
-        ),
-        Summary::Regression(summary) => format!(
-            "mse {:.4}  mae {:.4}  pearson {:.4}",
-            summary.mse, summary.mae, summary.pearson
-        ),
-    }
+    let metrics = metrics.summary.headline().into_iter();
+    let shown: Vec<_> = metrics
+        .map(|(title, value)| format!("{title} {value:.4}"))
+        .collect();
+    shown.join("  ")
 }
 
 /// A number with commas between the thousands.

@@ -91,17 +91,18 @@ impl Report {
         let outcome = &self.outcome;
         let best = outcome.best.as_ref().map(|best| &best.evaluation);
         let evaluation = best.or(outcome.last.as_ref()).or(outcome.before.as_ref());
-        evaluation.map_or(0, |metrics| metrics["rows"].as_u64().unwrap_or(0))
+        evaluation.map_or(0, |metrics| metrics.rows())
     }
 
     /// The untouched model and the result on the validation rows.
-    fn comparison(&self) -> Option<Comparison> {
+    fn comparison(&self, plan: &TrainPlan) -> Option<Comparison> {
         let outcome = &self.outcome;
         if outcome.steps == 0 {
             return None;
         }
         let after = outcome.kept_evaluation.as_ref()?;
-        Some(Comparison::new(outcome.before.as_ref()?, after))
+        let before = outcome.before.as_ref()?;
+        Some(Comparison::new(plan.data.problem_type, before, after))
     }
 
     /// The test results, what was done, and what to type next.
@@ -114,10 +115,12 @@ impl Report {
             format!("\ntest    {headline}\n\n{tables}\n")
         });
         let outcome = &self.outcome;
-        let before_and_after = self.comparison().map_or_else(String::new, |comparison| {
-            let table = comparison.table(["before", "after"]);
-            format!("\nvalidation rows before and after training\n\n{table}\n")
-        });
+        let before_and_after = self
+            .comparison(plan)
+            .map_or_else(String::new, |comparison| {
+                let table = comparison.table(["before", "after"]);
+                format!("\nvalidation rows before and after training\n\n{table}\n")
+            });
         let raw = self
             .raw_predictions
             .as_ref()

@@ -1,7 +1,7 @@
 //! What a command prints when it is done.
 
+use finetune_infer::{Accumulator, Evaluation};
 use finetune_metrics::{Bootstrap, ClassificationReport, ConfusionMatrix, Interval, Metric};
-use finetune_train::{Accumulator, Evaluation};
 use serde_json::{Map, Value, json};
 
 use crate::view::output::printable;

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_infer::{offsets, select};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 use finetune_models::{HiddenStates, ModelConfig, SequenceClassifier};
 use serde::{Deserialize, Serialize};
@@ -23,10 +24,7 @@ use self::{
     disk::DiskFloats,
     layout::{Layout, Place, keeps_first_token_only},
 };
-use crate::{
-    TrainError,
-    step::batch::{offsets, select},
-};
+use crate::TrainError;
 
 /// Tokens of a batch of the filling pass: enough to keep the matrix products busy, few enough for
 /// the widest layer's buffers to stay small.
@@ -268,41 +266,6 @@ impl FeatureStore {
             .map(|range| range.start * hidden..range.end * hidden)
             .collect()
     }
-}
-
-/// Logits of a batch, `[batch, outputs]`: from its features on, where they are kept; else with the
-/// first `frozen_layers` layers and the embeddings run without dropout (0: nothing is frozen).
-pub fn forward(
-    model: &SequenceClassifier,
-    batch: &PackedBatch,
-    frozen_layers: usize,
-    features: Option<&FeatureStore>,
-    dropout: DropoutSource,
-) -> Result<Tensor<2>, TrainError> {
-    if let Some(features) = features {
-        return features.forward(model, batch, dropout);
-    }
-    forward_tokens(model, &crate::packed_tokens(batch)?, frozen_layers, dropout)
-}
-
-/// [`forward`] where nothing is kept.
-pub(crate) fn forward_tokens(
-    model: &SequenceClassifier,
-    tokens: &PackedTokens,
-    frozen_layers: usize,
-    dropout: DropoutSource,
-) -> Result<Tensor<2>, TrainError> {
-    if frozen_layers == 0 {
-        return Ok(model.forward(tokens, dropout)?);
-    }
-    let (encoder, off) = (&model.encoder, DropoutSource::OFF);
-    let hidden = encoder.embed(tokens, off)?;
-    if frozen_layers == encoder.layers.len() {
-        let first = encoder.first(hidden, &tokens.offsets, off);
-        return Ok(model.head.forward(first, dropout));
-    }
-    let hidden = encoder.run(hidden, frozen_layers, &tokens.offsets, off);
-    Ok(model.forward_from(hidden, &tokens.offsets, dropout))
 }
 
 fn floats(tensor: Tensor<2>) -> Vec<f32> {

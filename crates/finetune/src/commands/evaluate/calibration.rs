@@ -1,7 +1,7 @@
 //! Whether a classifier's confidence is its accuracy.
 
+use finetune_infer::Accumulator;
 use finetune_metrics::ReliabilityBin;
-use finetune_train::Accumulator;
 use serde_json::{Value, json};
 
 /// The reliability table, after ECE and Brier score; empty for what has no classes.

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use finetune_data::Place;
+use finetune_infer::Accumulator;
 use finetune_metrics::{Predictions, Targets, sigmoid};
-use finetune_train::Accumulator;
 use serde_json::{Value, json};
 
 use super::subject::Evaluated;

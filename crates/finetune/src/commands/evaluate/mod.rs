@@ -10,8 +10,8 @@ mod thresholds;
 
 use std::{path::Path, process::ExitCode};
 
+use finetune_infer::{Accumulator, device};
 use finetune_metrics::Metric;
-use finetune_train::{Accumulator, device};
 use serde_json::{Map, Value, json};
 
 use self::{

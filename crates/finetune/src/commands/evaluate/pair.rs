@@ -57,11 +57,12 @@ impl<'a> Pair<'a> {
             }
         };
         let metrics = [a, b].map(|model| summary::json_with_intervals(&model.all));
+        let [before, after] = [a, b].map(|model| model.all.evaluation().record());
         let comparison = match chosen.is_empty() {
-            true => Comparison::new(&metrics[0], &metrics[1]),
+            true => Comparison::new(a.problem_type, &before, &after),
             false => {
                 let names = chosen.iter().map(|metric| metric.name());
-                Comparison::of_metrics(&metrics[0], &metrics[1], names)
+                Comparison::of_metrics(&before, &after, names)
             }
         };
         Ok(Self {

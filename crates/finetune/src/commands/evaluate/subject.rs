@@ -5,9 +5,9 @@ use finetune_data::{
     Columns, Inferred, MatchRule, NameList, NameNotes, NamesOf, ProblemType, Split,
     TokenizedDataset, match_names,
 };
+use finetune_infer::{Accumulator, Classifier, InferError, evaluate, evaluation_order};
 use finetune_metrics::RowScores;
 use finetune_models::Task;
-use finetune_train::{Accumulator, Classifier, Observers, evaluate, evaluation_order};
 
 use super::chosen_rows::ChosenRows;
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         kept::Kept,
         label_reading, model,
     },
-    view::{output::say, progress::ProgressView},
+    view::{output::say, progress::evaluation_bar},
 };
 
 /// A model to evaluate.
@@ -35,6 +35,8 @@ pub struct Subject {
 pub struct Evaluated {
     /// As the user named it.
     pub name: String,
+    /// What it predicts.
+    pub problem_type: ProblemType,
     /// Its metrics, and what tables are made of.
     pub all: Accumulator,
     /// The rows.
@@ -127,12 +129,20 @@ impl Subject {
             say!("note: {note}");
         }
         rows.note_training_rows(&self.name, &self.kept, self.outputs(), data.split())?;
-        let mut observers = Observers::default()
-            .with(interrupt::OnSignal)
-            .with(ProgressView::default());
+        let bar = evaluation_bar("rows", data.len());
+        let progress = |rows| {
+            bar.set_position(rows);
+            match interrupt::requested() {
+                true => Err(InferError::Interrupted),
+                false => Ok(()),
+            }
+        };
         let batch_size = self.kept.batch_size(arguments.batch_size);
-        let all = evaluate(model, &data, None, "rows", batch_size, &mut observers)?;
+        let all = evaluate(model, &data, "rows", batch_size, progress);
+        bar.finish_and_clear();
+        let all = all?;
         Ok(Evaluated {
+            problem_type: model.config().outputs.problem_type(),
             name: self.name,
             all,
             order: evaluation_order(&data, batch_size)?,

@@ -6,7 +6,7 @@ mod timings;
 
 use std::{process::ExitCode, time::Instant};
 
-use finetune_train::device;
+use finetune_infer::device;
 
 pub use self::source::Row;
 use self::{chunks::Chunks, source::Source, timings::Timings};

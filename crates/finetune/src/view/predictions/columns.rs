@@ -6,8 +6,8 @@ use finetune_data::arrow::{
     array::{ArrayRef, Float32Array, ListBuilder, StringArray, StringBuilder},
     datatypes::{DataType, Field, Schema},
 };
+use finetune_infer::Prediction;
 use finetune_models::Task;
-use finetune_train::Prediction;
 
 /// Columns of predictions, each null where a row has none:
 ///

@@ -2,7 +2,6 @@
 
 mod cell;
 mod columns;
-mod json_lines;
 mod out;
 mod rows;
 mod table;
@@ -10,8 +9,8 @@ mod table;
 use std::path::Path;
 
 use finetune_data::arrow::datatypes::SchemaRef;
+use finetune_infer::{Prediction, json_line};
 use finetune_models::Task;
-use finetune_train::Prediction;
 
 use self::{out::Out, rows::RowSink, table::Table};
 use crate::{
@@ -76,7 +75,8 @@ impl Sink {
             }
             Self::JsonLines { out, outputs } => {
                 for (texts, prediction) in pairs {
-                    lines += &(json_lines::line(texts, prediction.as_ref(), outputs) + "\n");
+                    let texts = texts.map(|(first, second)| (first.as_str(), second.as_deref()));
+                    lines += &(json_line(texts, prediction.as_ref(), outputs) + "\n");
                 }
                 out.text(&terminal_json(&lines))
             }

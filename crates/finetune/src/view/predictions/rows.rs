@@ -16,8 +16,8 @@ use finetune_data::{
         ipc::writer::StreamWriter,
     },
 };
+use finetune_infer::Prediction;
 use finetune_models::Task;
-use finetune_train::Prediction;
 use serde_json::{Map, Value};
 
 use super::{cell::Cells, columns::Columns, out::Out};

@@ -1,7 +1,7 @@
 //! Predictions as aligned columns.
 
+use finetune_infer::Prediction;
 use finetune_models::Task;
-use finetune_train::Prediction;
 
 use crate::view::terminal::{self, Texts, fit, fit_right, one_line, widest, width};
 

@@ -59,10 +59,12 @@ impl FromStr for PrecisionChoice {
     }
 }
 
-/// How a plan has a [`Precision`].
+/// The name of a [`Precision`] in files, for `#[serde(with = …)]`.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Precision", rename_all = "lowercase")]
-pub(crate) enum PrecisionName {
+pub enum PrecisionName {
+    /// f32 throughout.
     F32,
+    /// Products of bf16 numbers, summed in f32.
     Bf16,
 }

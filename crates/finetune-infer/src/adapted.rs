@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use finetune_models::{ModelConfig, SequenceClassifier, Task};
+use finetune_models::{ModelConfig, SequenceClassifier};
 use finetune_peft::{AdapterFile, AdapterPlan, adapter_outputs, load_adapter};
+use finetune_task::{ProblemType, Task};
 
-use crate::{ADAPTER, TrainError};
+use crate::InferError;
+
+/// Name of the adapter of a model that has one: peft's own.
+pub const ADAPTER: &str = "default";
 
 /// A model directory whose weights are here. What it lacks is drawn at random in `model`.
 #[derive(Clone, Debug)]
@@ -21,7 +25,8 @@ pub(crate) struct Base {
 
 /// What the outputs of an adapter's model mean.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AdapterOutputs {
+pub struct AdapterOutputs {
+    /// Their names, by task.
     pub outputs: Task,
     /// As [`ModelConfig::label_thresholds`].
     pub thresholds: Option<Vec<f64>>,
@@ -33,7 +38,10 @@ impl AdapterOutputs {
     /// Of an adapter's directory on the base model `base`: as many as its own head has, by the names
     /// in the `config.json` beside it, which peft does not write; else by the base's, if it has as
     /// many; else `LABEL_0`, ….
-    pub fn read(directory: &Path, base: &ModelConfig) -> Result<Self, TrainError> {
+    ///
+    /// # Errors
+    /// Files that are missing or damaged; a `config.json` that contradicts the adapter or the base.
+    pub fn read(directory: &Path, base: &ModelConfig) -> Result<Self, InferError> {
         let head = adapter_outputs(directory, &base.classifier_name())?;
         let number = head.unwrap_or(base.outputs.num_labels());
         let own_head = head.is_some();
@@ -43,15 +51,15 @@ impl AdapterOutputs {
             // Of a config.json that names nothing even the number may be transformers' default.
             let names_them = own.outputs.num_labels() == number || !own.outputs.is_unnamed();
             if own.outputs.num_labels() != number && names_them {
-                return Err(TrainError::Plan(format!(
-                    "{} names {} labels, but the {} has {number} outputs",
-                    directory.join("config.json").display(),
-                    own.outputs.num_labels(),
-                    match own_head {
+                return Err(InferError::AdapterLabels {
+                    config: directory.join("config.json"),
+                    names: own.outputs.num_labels(),
+                    of: match own_head {
                         true => "adapter's head",
                         false => "base model's head",
-                    }
-                )));
+                    },
+                    outputs: number,
+                });
             }
             if names_them {
                 return Ok(Self {
@@ -69,12 +77,12 @@ impl AdapterOutputs {
             });
         }
         // As transformers with `num_labels`: one output is a number.
-        let names = Task::default_names(number);
-        let outputs = match (&base.outputs, number) {
-            (_, 1) => Task::Regression(names),
-            (Task::MultiLabel(_), _) => Task::MultiLabel(names),
-            _ => Task::Classes(names),
+        let problem_type = match (base.outputs.problem_type(), number) {
+            (_, 1) => ProblemType::Regression,
+            (ProblemType::MultiLabelClassification, _) => ProblemType::MultiLabelClassification,
+            _ => ProblemType::SingleLabelClassification,
         };
+        let outputs = Task::new(problem_type, Task::default_names(number));
         Ok(Self {
             outputs,
             thresholds: None,
@@ -88,7 +96,7 @@ fn check_encoder(
     directory: &Path,
     own: &ModelConfig,
     base: &ModelConfig,
-) -> Result<(), TrainError> {
+) -> Result<(), InferError> {
     let sizes = |config: &ModelConfig| {
         [
             ("hidden_size", config.hidden_size),
@@ -97,19 +105,21 @@ fn check_encoder(
             ("vocab_size", config.vocab_size),
         ]
     };
-    let refuse = |key: &str, own: &dyn std::fmt::Display, base: &dyn std::fmt::Display| {
-        Err(TrainError::Plan(format!(
-            "the adapter {} was made for another model: {key} is {own} in the config.json beside it, and {base} in the base model's",
-            directory.display()
-        )))
+    let refuse = |key: &'static str, own: String, base: String| {
+        Err(InferError::OtherModel {
+            adapter: directory.into(),
+            key,
+            own,
+            base,
+        })
     };
     if own.family.model_type != base.family.model_type {
         let (own, base) = (own.family.model_type, base.family.model_type);
-        return refuse("model_type", &own, &base);
+        return refuse("model_type", own.to_string(), base.to_string());
     }
     let mut pairs = sizes(own).into_iter().zip(sizes(base));
     match pairs.find(|(own, base)| own != base) {
-        Some(((key, own), (_, base))) => refuse(key, &own, &base),
+        Some(((key, own), (_, base))) => refuse(key, own.to_string(), base.to_string()),
         None => Ok(()),
     }
 }
@@ -123,7 +133,7 @@ impl Base {
         &self,
         directory: &Path,
         device: &Device,
-    ) -> Result<SequenceClassifier, TrainError> {
+    ) -> Result<SequenceClassifier, InferError> {
         let mut model = self.model.clone();
         let own = AdapterOutputs::read(directory, model.config())?;
         match own.own_head {
@@ -137,22 +147,22 @@ impl Base {
     }
 
     /// Refuses weights that were drawn at random and that the adapter does not replace.
-    fn check_complete(&self, directory: &Path, plan: &AdapterPlan) -> Result<(), TrainError> {
+    fn check_complete(&self, directory: &Path, plan: &AdapterPlan) -> Result<(), InferError> {
         let random = not_saved(&self.fresh, plan);
         if random.is_empty() {
             return Ok(());
         }
-        let (base, modules) = (self.directory.display(), modules(&random));
-        Err(TrainError::Plan(format!(
-            "neither the base model {base} nor the adapter {} has {}, so predictions would be random; open the adapter on the base model that has them, or train it again with these modules saved (modules_to_save = {modules:?})",
-            directory.display(),
-            random.join(", "),
-        )))
+        Err(InferError::RandomWeights {
+            base: self.directory.clone(),
+            adapter: directory.into(),
+            modules: modules(&random),
+            missing: random,
+        })
     }
 }
 
 /// Those weights that no module that is saved with the adapter has.
-pub(crate) fn not_saved(fresh: &[String], plan: &AdapterPlan) -> Vec<String> {
+pub fn not_saved(fresh: &[String], plan: &AdapterPlan) -> Vec<String> {
     let is_saved = |name: &&String| {
         let module = name.rsplit_once('.').map(|(module, _)| module);
         plan.saved
@@ -167,14 +177,14 @@ pub(crate) fn not_saved(fresh: &[String], plan: &AdapterPlan) -> Vec<String> {
 }
 
 /// The modules of parameters, each once.
-fn modules(parameters: &[String]) -> Vec<&str> {
-    let mut modules: Vec<&str> = Vec::new();
+fn modules(parameters: &[String]) -> Vec<String> {
+    let mut modules: Vec<String> = Vec::new();
     for name in parameters {
         let module = name
             .rsplit_once('.')
             .map_or(name.as_str(), |(module, _)| module);
-        if !modules.contains(&module) {
-            modules.push(module);
+        if !modules.iter().any(|known| known == module) {
+            modules.push(module.into());
         }
     }
     modules
@@ -184,13 +194,11 @@ fn modules(parameters: &[String]) -> Vec<&str> {
 ///
 /// # Errors
 /// An adapter that names none, or one that is no directory here.
-pub(crate) fn base_directory(directory: &Path) -> Result<PathBuf, TrainError> {
+pub(crate) fn base_directory(directory: &Path) -> Result<PathBuf, InferError> {
     let file = AdapterFile::read(directory)?;
-    file.base_directory(directory).ok_or_else(|| {
-        TrainError::Plan(format!(
-            "{} is an adapter of \"{}\", which is not a directory here; get that model and give both to Classifier::load_adapter",
-            directory.display(),
-            file.base_model
-        ))
+    let found = file.base_directory(directory);
+    found.ok_or_else(|| InferError::NoBase {
+        adapter: directory.into(),
+        base_model: file.base_model,
     })
 }

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 /// The threads that compute a model's operations.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Workers {
+pub struct Workers {
     are_rayons: bool,
 }
 

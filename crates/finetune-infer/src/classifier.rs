@@ -1,16 +1,17 @@
-//! The result of a run, for predicting.
+//! A saved model with its tokenizer, for predicting.
 
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
-use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer, shell_word};
+use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer};
 use finetune_kernels::{DropoutSource, Precision};
-use finetune_models::{ModelConfig, SequenceClassifier, Task};
+use finetune_models::{ModelConfig, SequenceClassifier};
+use finetune_task::Task;
 
 use crate::{
-    ADAPTER, Prediction, TrainError, Workers, device,
-    infer::adapted::{Base, base_directory},
-    step::batch::select,
+    ADAPTER, InferError, Prediction, Workers,
+    adapted::{Base, base_directory},
+    device, select,
 };
 
 /// Most texts that are computed together, where nobody says how many.
@@ -19,12 +20,12 @@ const BATCH_ROWS: usize = 32;
 /// A saved model with its tokenizer. It is `Send` and `Sync`: threads predict with one together.
 ///
 /// ```no_run
-/// use finetune_train::{Classifier, Prediction};
+/// use finetune_infer::{Classifier, Prediction};
 ///
 /// let classifier = Classifier::load("runs/reviews-1/model")?;
 /// let Prediction { label, confidence, .. } = &classifier.predict(&["not bad at all"])?[0];
 /// println!("{label} ({confidence:.2})");
-/// # Ok::<(), finetune_train::TrainError>(())
+/// # Ok::<(), finetune_infer::InferError>(())
 /// ```
 #[derive(Debug)]
 pub struct Classifier {
@@ -42,18 +43,17 @@ pub struct Classifier {
 }
 
 /// Loads the tokenizer of a model directory. One with more tokens than the model has is an error.
-pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextTokenizer, TrainError> {
+pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextTokenizer, InferError> {
     let tokenizer = TextTokenizer::from_directory(directory)?;
     if tokenizer.vocab_size() > config.vocab_size {
         let files = ["tokenizer.json", "vocab.txt", "vocab.json"];
         let mut files = files.map(|name| directory.join(name)).into_iter();
         let file = files.find(|file| file.exists()).unwrap_or_default();
-        return Err(TrainError::Plan(format!(
-            "{} has {} tokens, but the vocab_size in config.json beside it is {}: they do not belong together",
-            file.display(),
-            tokenizer.vocab_size(),
-            config.vocab_size
-        )));
+        return Err(InferError::Vocabulary {
+            file,
+            tokens: tokenizer.vocab_size(),
+            vocab_size: config.vocab_size,
+        });
     }
     Ok(tokenizer)
 }
@@ -63,9 +63,8 @@ impl Classifier {
     ///
     /// # Errors
     /// As [`load_on`](Self::load_on).
-    pub fn load(directory: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let cpu = device("cpu").map_err(|error| TrainError::Plan(error.to_string()))?;
-        Self::load_on(directory, &cpu)
+    pub fn load(directory: impl AsRef<Path>) -> Result<Self, InferError> {
+        Self::load_on(directory, &device("cpu")?)
     }
 
     /// [`load`](Self::load) onto another [`device`].
@@ -74,7 +73,7 @@ impl Classifier {
     /// Files that are missing or damaged; a directory without a classifier, whose predictions would
     /// be random; an adapter whose base model is not a directory, seen from here or from the adapter
     /// ([`load_adapter`](Self::load_adapter) takes both).
-    pub fn load_on(directory: impl AsRef<Path>, device: &Device) -> Result<Self, TrainError> {
+    pub fn load_on(directory: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let directory = directory.as_ref();
         if directory.join("adapter_config.json").exists() {
             let base = base_directory(directory)?;
@@ -82,12 +81,10 @@ impl Classifier {
         }
         let base = load_packed(directory, device)?;
         if !base.fresh.is_empty() {
-            return Err(TrainError::Plan(format!(
-                "{} holds an encoder without a trained classifier (no {}); train one first with `finetune train --model {}`",
-                directory.display(),
-                base.fresh.join(", "),
-                shell_word(&directory.display().to_string()),
-            )));
+            return Err(InferError::NoClassifier {
+                directory: directory.into(),
+                missing: base.fresh,
+            });
         }
         let tokenizer = load_tokenizer(directory, base.model.config())?;
         let model = base.model.clone();
@@ -99,7 +96,7 @@ impl Classifier {
     /// # Errors
     /// Files that are missing or damaged; an adapter of another model; a head or pooler that neither
     /// has, so that predictions would be random.
-    pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, TrainError> {
+    pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, InferError> {
         let tokenizer_from = match has_tokenizer(adapter) {
             true => adapter,
             false => base,
@@ -115,7 +112,7 @@ impl Classifier {
         model: SequenceClassifier,
         tokenizer: TextTokenizer,
         device: &Device,
-    ) -> Result<Self, TrainError> {
+    ) -> Result<Self, InferError> {
         let longest = model.config().longest_sequence();
         let by_default = tokenizer.model_max_length().unwrap_or(longest).min(longest);
         let encoder = tokenizer.encoder(by_default, false)?;
@@ -141,16 +138,15 @@ impl Classifier {
         &mut self,
         name: impl Into<String>,
         directory: impl AsRef<Path>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<(), InferError> {
         let (name, directory) = (name.into(), directory.as_ref());
         let model = self.base.with_adapter(directory, &self.device)?;
         if has_tokenizer(directory)
             && load_tokenizer(directory, model.config())?.hash() != self.tokenizer.hash()
         {
-            return Err(TrainError::Plan(format!(
-                "{} has another tokenizer than the base model; an adapter cannot bring one",
-                directory.display()
-            )));
+            return Err(InferError::OtherTokenizer {
+                adapter: directory.into(),
+            });
         }
         self.adapters.insert(name, model);
         Ok(())
@@ -189,7 +185,7 @@ impl Classifier {
     }
 
     /// Folds the adapter that [`load_adapter`](Self::load_adapter) put on into the weights.
-    pub fn merge_adapter(&mut self) -> Result<(), TrainError> {
+    pub fn merge_adapter(&mut self) -> Result<(), InferError> {
         Ok(finetune_peft::merge(&mut self.model, ADAPTER)?)
     }
 
@@ -207,10 +203,10 @@ impl Classifier {
     ///
     /// # Errors
     /// Another number of names than of outputs; a name twice; a model that has other names.
-    pub fn name_labels(&mut self, names: &[String]) -> Result<(), TrainError> {
+    pub fn name_labels(&mut self, names: &[String]) -> Result<(), InferError> {
         let own = self.outputs();
         let listed = names.join(", ");
-        let refuse = |problem: String| Err(TrainError::Plan(problem));
+        let refuse = |problem: String| Err(InferError::Names(problem));
         if names.len() != own.num_labels() {
             return refuse(format!(
                 "{} labels are named ({listed}), but the model has {}",
@@ -246,7 +242,7 @@ impl Classifier {
     ///
     /// # Errors
     /// A text that the tokenizer refuses.
-    pub fn predict<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Prediction>, TrainError> {
+    pub fn predict<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Prediction>, InferError> {
         self.predict_texts(&self.model, texts)
     }
 
@@ -259,16 +255,16 @@ impl Classifier {
         &self,
         adapter: &str,
         texts: &[S],
-    ) -> Result<Vec<Prediction>, TrainError> {
+    ) -> Result<Vec<Prediction>, InferError> {
         let Some(model) = self.adapters.get(adapter) else {
             let names: Vec<_> = self.adapters().collect();
-            return Err(TrainError::Plan(format!(
-                "there is no adapter \"{adapter}\"; {}",
-                match names.is_empty() {
+            return Err(InferError::UnknownAdapter {
+                name: adapter.into(),
+                known: match names.is_empty() {
                     true => "none was added".into(),
                     false => format!("the adapters are {}", names.join(", ")),
-                }
-            )));
+                },
+            });
         };
         self.predict_texts(model, texts)
     }
@@ -277,7 +273,7 @@ impl Classifier {
         &self,
         model: &SequenceClassifier,
         texts: &[S],
-    ) -> Result<Vec<Prediction>, TrainError> {
+    ) -> Result<Vec<Prediction>, InferError> {
         let rows: Vec<_> = texts
             .iter()
             .map(|text| (text.as_ref(), None::<&str>))
@@ -293,7 +289,7 @@ impl Classifier {
     /// An encoder for [`predict_rows`](Self::predict_rows) and
     /// [`predict_tokens`](Self::predict_tokens): of texts or of pairs, cut at
     /// `max_length` tokens or the model's longest sequence.
-    pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, TrainError> {
+    pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, InferError> {
         let longest = self.model.config().longest_sequence();
         Ok(self.tokenizer.encoder(max_length.min(longest), pairs)?)
     }
@@ -306,7 +302,7 @@ impl Classifier {
         &self,
         rows: &[(A, Option<B>)],
         encoder: &TextEncoder,
-    ) -> Result<Vec<Prediction>, TrainError>
+    ) -> Result<Vec<Prediction>, InferError>
     where
         A: AsRef<str> + Sync,
         B: AsRef<str> + Sync,
@@ -324,7 +320,7 @@ impl Classifier {
         &self,
         rows: &PackedBatch,
         batch_size: usize,
-    ) -> Result<Vec<Prediction>, TrainError> {
+    ) -> Result<Vec<Prediction>, InferError> {
         self.predict_tokens_until(rows, batch_size, || false)
     }
 
@@ -332,19 +328,19 @@ impl Classifier {
     /// batch.
     ///
     /// # Errors
-    /// [`TrainError::Interrupted`]; as `predict_tokens`.
+    /// [`InferError::Interrupted`]; as `predict_tokens`.
     pub fn predict_tokens_until(
         &self,
         rows: &PackedBatch,
         batch_size: usize,
         stop: impl Fn() -> bool,
-    ) -> Result<Vec<Prediction>, TrainError> {
+    ) -> Result<Vec<Prediction>, InferError> {
         predict(&self.model, rows, batch_size, stop)
     }
 }
 
 /// Loads a model whose weights are packed when they are first used, once for all its clones.
-fn load_packed(directory: &Path, device: &Device) -> Result<Base, TrainError> {
+fn load_packed(directory: &Path, device: &Device) -> Result<Base, InferError> {
     let (mut model, report) = SequenceClassifier::load(directory, None, 0, device)?;
     model.pack_frozen(true);
     Ok(Base {
@@ -360,12 +356,12 @@ fn predict(
     rows: &PackedBatch,
     batch_size: usize,
     stop: impl Fn() -> bool,
-) -> Result<Vec<Prediction>, TrainError> {
+) -> Result<Vec<Prediction>, InferError> {
     let workers = Workers::of(&model.device());
     let mut predictions = Vec::with_capacity(rows.batch_size());
     for group in rows.by_length(batch_size, workers.tokens_at_once()) {
         if stop() {
-            return Err(TrainError::Interrupted);
+            return Err(InferError::Interrupted);
         }
         let tokens = select(rows, &group);
         let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;

@@ -1,14 +1,10 @@
-//! The loss of a batch, as torch's loss modules compute it.
+//! How outputs and labels become a loss: the settings that all objectives share.
 
 use burn::Tensor;
-use finetune_data::Labels;
-use finetune_kernels::{
-    binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy, softmax_cross_entropy,
-};
-use finetune_models::Task;
+use finetune_task::{Labels, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{InferError, objective};
 
 /// How outputs and labels become a loss: cross-entropy for classes, binary cross-entropy with
 /// logits for several labels a row, squared error for values.
@@ -42,17 +38,20 @@ pub fn balanced_weights(counts: &[u64]) -> Vec<f32> {
 }
 
 impl LossConfig {
-    /// Refuses settings that do not fit what the model predicts; the message names the key.
-    pub fn check(&self, outputs: &Task) -> Result<(), TrainError> {
-        let refuse = |message: String| Err(TrainError::Plan(message));
+    /// Refuses settings that do not fit what the model predicts.
+    ///
+    /// # Errors
+    /// [`InferError::Loss`]; the message names the key.
+    pub fn check(&self, outputs: &Task) -> Result<(), InferError> {
+        let refuse = |message: String| Err(InferError::Loss(message));
         let smoothing = self.label_smoothing_factor;
         if !(0.0..1.0).contains(&smoothing) {
             return refuse(format!(
                 "label_smoothing_factor is {smoothing:?}; expected at least 0 and below 1"
             ));
         }
-        let classes = matches!(outputs, Task::Classes(_));
-        if smoothing > 0.0 && !classes {
+        let objective = objective::of(outputs.problem_type());
+        if smoothing > 0.0 && !objective.smooths_labels() {
             return refuse(format!(
                 "label_smoothing_factor is {smoothing:?}, but the task is {}; expected 0, or one class per row",
                 outputs.problem_type()
@@ -62,8 +61,11 @@ impl LossConfig {
         if weights.is_empty() {
             return Ok(());
         }
-        if let Task::Regression(_) = outputs {
-            return refuse("there are class_weights, but the task is regression".into());
+        if outputs.class_names().is_empty() {
+            return refuse(format!(
+                "there are class_weights, but the task is {}",
+                outputs.problem_type()
+            ));
         }
         if weights.len() != outputs.num_labels() {
             return refuse(format!(
@@ -89,108 +91,32 @@ impl LossConfig {
     /// of their values; with class weights the sum of the rows' weights. Those of the batches of a
     /// step add up.
     pub fn denominator(&self, labels: &Labels) -> f64 {
-        match labels {
-            Labels::None => 0.0,
-            Labels::Classes(classes) if self.class_weights.is_empty() => classes.len() as f64,
-            Labels::Classes(classes) => {
-                let weights = classes.iter().map(|&class| self.weight(class));
-                weights.map(f64::from).sum()
-            }
-            Labels::MultiLabel { values, .. } => values.len() as f64,
-            Labels::Values { values, .. } => values.len() as f64,
-        }
+        let objective = objective::of_labels(labels);
+        objective.map_or(0.0, |objective| objective.denominator(self, labels))
     }
 
-    /// The summed loss of `[rows, outputs]` logits, divided by `denominator`: `[1]`. Labels that do
-    /// not fit the logits are an error.
+    /// The summed loss of `[rows, outputs]` logits, divided by `denominator`: `[1]`.
+    ///
+    /// # Errors
+    /// [`InferError::Labels`]: there are none, or they do not fit the logits.
     pub fn loss(
         &self,
         logits: Tensor<2>,
         labels: &Labels,
         denominator: f64,
-    ) -> Result<Tensor<1>, TrainError> {
-        match labels {
-            Labels::None => Err(TrainError::Plan("the training rows have no labels".into())),
-            Labels::Classes(classes) => self.cross_entropy(logits, classes, denominator),
-            Labels::MultiLabel { width, values } => {
-                fit(&logits, *width, values)?;
-                Ok(binary_cross_entropy_with_logits(
-                    logits,
-                    &as_numbers(values),
-                    &self.class_weights,
-                    denominator,
-                ))
-            }
-            Labels::Values { width, values } => {
-                fit(&logits, *width, values)?;
-                let values: Vec<_> = values.iter().map(|&value| value as f32).collect();
-                Ok(mean_squared_error(logits, &values, denominator))
-            }
+    ) -> Result<Tensor<1>, InferError> {
+        match objective::of_labels(labels) {
+            Some(objective) => objective.loss(self, logits, labels, denominator),
+            None => Err(InferError::Labels(
+                "the training rows have no labels".into(),
+            )),
         }
-    }
-
-    /// Cross-entropy of `[rows, classes]` logits against a class per row, divided by `denominator`.
-    fn cross_entropy(
-        &self,
-        logits: Tensor<2>,
-        targets: &[u32],
-        denominator: f64,
-    ) -> Result<Tensor<1>, TrainError> {
-        let [rows, classes] = logits.dims();
-        if targets.len() != rows {
-            return Err(TrainError::Plan(format!(
-                "the batch has {} classes for {rows} rows; expected one each",
-                targets.len()
-            )));
-        }
-        if let Some(target) = targets.iter().find(|&&target| target as usize >= classes) {
-            return Err(TrainError::Plan(format!(
-                "a training row has class {target}, but the model has {classes} classes"
-            )));
-        }
-        if self.label_smoothing_factor == 0.0 && self.class_weights.is_empty() {
-            return Ok(softmax_cross_entropy(logits, targets.into(), denominator));
-        }
-        let smoothing = self.label_smoothing_factor as f32;
-        let weights: Vec<_> = (0..classes as u32)
-            .map(|class| self.weight(class))
-            .collect();
-        let mut target_matrix = Vec::with_capacity(rows * classes);
-        for &target in targets {
-            let spread = weights
-                .iter()
-                .map(|weight| weight * smoothing / classes as f32);
-            let start = target_matrix.len();
-            target_matrix.extend(spread);
-            target_matrix[start + target as usize] += self.weight(target) * (1.0 - smoothing);
-        }
-        Ok(soft_cross_entropy(logits, target_matrix, denominator))
     }
 
     /// The weight of a class; 1 where there are none.
-    fn weight(&self, class: u32) -> f32 {
+    pub(super) fn weight(&self, class: u32) -> f32 {
         let weight = self.class_weights.get(class as usize).copied();
         weight.unwrap_or(1.0)
-    }
-}
-
-/// 1 for the classes of a row and 0 for the others.
-fn as_numbers(marks: &[bool]) -> Vec<f32> {
-    marks
-        .iter()
-        .map(|&mark| f32::from(u8::from(mark)))
-        .collect()
-}
-
-/// An error unless there are `width` labels for each output of each row.
-fn fit<T>(logits: &Tensor<2>, width: usize, values: &[T]) -> Result<(), TrainError> {
-    let [rows, outputs] = logits.dims();
-    match width == outputs && values.len() == rows * outputs {
-        true => Ok(()),
-        false => Err(TrainError::Plan(format!(
-            "the training rows have {width} labels each ({} in all), but the model has {outputs} outputs for {rows} rows",
-            values.len()
-        ))),
     }
 }
 

@@ -1,0 +1,100 @@
+//! A model on labelled rows: metrics, streamed.
+
+use burn::{Tensor, module::Module};
+use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_kernels::DropoutSource;
+use finetune_models::SequenceClassifier;
+
+use crate::{Accumulator, InferError, Workers, packed_tokens};
+
+/// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
+/// order, and similar lengths are cheaper.
+const LENGTH_BUCKETS: usize = 64;
+
+/// The order in which [`evaluate`] comes to the rows: `[rows]`, row numbers of `data`.
+///
+/// # Errors
+/// A token cache that cannot be read.
+pub fn evaluation_order(
+    data: &TokenizedDataset,
+    batch_size: usize,
+) -> Result<Vec<u64>, InferError> {
+    let mut order = Vec::with_capacity(data.len() as usize);
+    for batch in sampler(data, batch_size)?.epoch(0)? {
+        order.extend(batch?);
+    }
+    Ok(order)
+}
+
+fn sampler(data: &TokenizedDataset, batch_size: usize) -> Result<Sampler, InferError> {
+    let options = SamplerOptions {
+        batch: BatchSize::Rows(batch_size),
+        seed: 0,
+        shuffle: false,
+        length_buckets: Some(LENGTH_BUCKETS),
+    };
+    Ok(Sampler::new(data, options)?)
+}
+
+/// Evaluates `model` on all rows of `data`, `batch_size` at a time. `progress` is told after each
+/// batch how many rows are done, and can end the evaluation with an error. `split` is the rows' name
+/// in messages.
+///
+/// # Errors
+/// Labels that do not fit the model; a token cache that cannot be read; those of `progress`.
+pub fn evaluate<E>(
+    model: &SequenceClassifier,
+    data: &TokenizedDataset,
+    split: &str,
+    batch_size: usize,
+    progress: impl FnMut(u64) -> Result<(), E>,
+) -> Result<Accumulator, E>
+where
+    E: From<InferError> + Send,
+{
+    let forward = |model: &SequenceClassifier, batch: &PackedBatch| {
+        let logits = model.forward(&packed_tokens(batch)?, DropoutSource::OFF);
+        Ok(logits.map_err(InferError::from)?)
+    };
+    evaluate_with(model, data, split, batch_size, forward, progress)
+}
+
+/// [`evaluate`] with another way to a batch's logits, `[batch, outputs]`, than the model's own:
+/// some of what it computes may be known already. `forward` gets the model without gradients.
+///
+/// # Errors
+/// As `evaluate`, and those of `forward`.
+pub fn evaluate_with<E>(
+    model: &SequenceClassifier,
+    data: &TokenizedDataset,
+    split: &str,
+    batch_size: usize,
+    forward: impl Fn(&SequenceClassifier, &PackedBatch) -> Result<Tensor<2>, E> + Sync,
+    mut progress: impl FnMut(u64) -> Result<(), E>,
+) -> Result<Accumulator, E>
+where
+    E: From<InferError> + Send,
+{
+    let model = model.valid();
+    let mut accumulator = Accumulator::of(model.config())?;
+    let workers = Workers::of(&model.device());
+    let mut rows = 0;
+    let batches = sampler(data, batch_size)?.epoch(0);
+    for batch in batches.map_err(InferError::from)? {
+        let batch = batch.and_then(|rows| data.batch(&rows));
+        let batch = batch.map_err(InferError::from)?;
+        let logits = workers.run(|| forward(&model, &batch))?;
+        let width = logits.dims()[1];
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let fits = accumulator.update(&logits, width, &batch.labels);
+        if !fits.map_err(InferError::from)? {
+            return Err(E::from(InferError::Labels(format!(
+                "the labels of the {split} rows do not fit the model, which has {width} outputs for {}",
+                model.config().outputs.problem_type()
+            ))));
+        }
+        rows += batch.batch_size() as u64;
+        progress(rows)?;
+    }
+    Ok(accumulator)
+}

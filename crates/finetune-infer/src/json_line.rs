@@ -1,0 +1,87 @@
+//! A prediction as a JSON object, one per line.
+
+use finetune_task::Task;
+use serde_json::{Map, Value, json};
+
+use crate::{Prediction, objective, prediction::by_name};
+
+/// `text` (and `text_pair`), `prediction` and, of classes, `confidence`, `probabilities` by name and
+/// the likeliest class as `label`; then `logits`. A row without a text has them all, as null.
+///
+/// `prediction` is the class; of a multi-label model the list of classes; of a regression the
+/// number, or an object of several by name.
+pub fn json_line(
+    texts: Option<(&str, Option<&str>)>,
+    prediction: Option<&Prediction>,
+    task: &Task,
+) -> String {
+    let mut line = Map::new();
+    line.insert("text".into(), json!(texts.map(|(first, _)| first)));
+    if let Some((_, Some(second))) = texts {
+        line.insert("text_pair".into(), json!(second));
+    }
+    let objective = objective::of(task.problem_type());
+    let predicted = prediction.map(|found| objective.predicted(found, task));
+    line.insert("prediction".into(), json!(predicted));
+    if !task.class_names().is_empty() {
+        line.insert(
+            "confidence".into(),
+            json!(prediction.map(|found| found.confidence)),
+        );
+        line.insert("label".into(), json!(prediction.map(|found| &found.label)));
+        let probabilities = prediction.map(|found| by_name(task, &found.probabilities));
+        line.insert("probabilities".into(), json!(probabilities));
+    }
+    line.insert(
+        "logits".into(),
+        json!(prediction.map(|found| &found.logits)),
+    );
+    Value::Object(line).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use finetune_task::ProblemType;
+
+    use super::*;
+
+    fn task(problem_type: ProblemType) -> Task {
+        Task::new(problem_type, vec!["bad".into(), "good".into()])
+    }
+
+    #[test]
+    fn classes_have_names_and_probabilities() {
+        let prediction = Prediction {
+            label: "good".into(),
+            labels: None,
+            confidence: 0.75,
+            probabilities: vec![0.25, 0.75],
+            logits: vec![-0.5, 0.5],
+        };
+        let one = task(ProblemType::SingleLabelClassification);
+        assert_eq!(
+            json_line(Some(("fine", Some("really"))), Some(&prediction), &one),
+            r#"{"text":"fine","text_pair":"really","prediction":"good","confidence":0.75,"label":"good","probabilities":{"bad":0.25,"good":0.75},"logits":[-0.5,0.5]}"#
+        );
+        let several = Prediction {
+            labels: Some(vec!["bad".into(), "good".into()]),
+            ..prediction
+        };
+        let line = json_line(
+            Some(("fine", None)),
+            Some(&several),
+            &task(ProblemType::MultiLabelClassification),
+        );
+        assert!(line.contains(r#""prediction":["bad","good"]"#), "{line}");
+    }
+
+    #[test]
+    fn a_row_without_a_text_has_all_keys() {
+        assert_eq!(
+            json_line(None, None, &task(ProblemType::Regression)),
+            r#"{"text":null,"prediction":null,"logits":null}"#
+        );
+        let line = json_line(None, None, &task(ProblemType::SingleLabelClassification));
+        assert!(line.contains(r#""probabilities":null"#), "{line}");
+    }
+}

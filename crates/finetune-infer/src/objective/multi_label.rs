@@ -1,0 +1,201 @@
+//! Any number of classes per row: binary cross-entropy with logits.
+
+use burn::Tensor;
+use finetune_kernels::binary_cross_entropy_with_logits;
+use finetune_metrics::{
+    DEFAULT_THRESHOLD, Metric, MetricError, MultiLabelAccumulator, MultiLabelSummary, Predictions,
+    sigmoid,
+};
+use finetune_models::ModelConfig;
+use finetune_task::{Labels, ProblemType, Task};
+use serde_json::{Value, json};
+
+use super::{Objective, RowMetrics, TaskMetrics, fit, others};
+use crate::{Accumulator, InferError, LossConfig, Prediction, Summary};
+
+/// The objective of `multi_label_classification`.
+#[derive(Clone, Copy, Debug)]
+pub struct MultiLabel;
+
+impl Objective for MultiLabel {
+    fn problem_type(&self) -> ProblemType {
+        ProblemType::MultiLabelClassification
+    }
+
+    fn fits(&self, labels: &Labels) -> bool {
+        matches!(labels, Labels::MultiLabel { .. })
+    }
+
+    fn made_up_labels(&self, rows: usize, outputs: usize) -> Labels {
+        Labels::MultiLabel {
+            width: outputs,
+            values: vec![false; rows * outputs],
+        }
+    }
+
+    fn smooths_labels(&self) -> bool {
+        false
+    }
+
+    /// Weights by which a class's positives count as much as its negatives.
+    fn balanced_weights(&self, counts: &[u64], rows: u64) -> Option<Vec<f32>> {
+        let weight = |&count: &u64| rows.saturating_sub(count) as f32 / count as f32;
+        Some(counts.iter().map(weight).collect())
+    }
+
+    /// The number of the rows' marks.
+    fn denominator(&self, _config: &LossConfig, labels: &Labels) -> f64 {
+        match labels {
+            Labels::MultiLabel { values, .. } => values.len() as f64,
+            _ => 0.0,
+        }
+    }
+
+    fn loss(
+        &self,
+        config: &LossConfig,
+        logits: Tensor<2>,
+        labels: &Labels,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError> {
+        let Labels::MultiLabel { width, values } = labels else {
+            return Err(others(self));
+        };
+        fit(&logits, *width, values)?;
+        Ok(binary_cross_entropy_with_logits(
+            logits,
+            &as_numbers(values),
+            &config.class_weights,
+            denominator,
+        ))
+    }
+
+    fn accumulator(
+        &self,
+        task: &Task,
+        thresholds: Option<&[f64]>,
+    ) -> Result<Accumulator, InferError> {
+        let mut all = MultiLabelAccumulator::new(task.names().to_vec());
+        if let Some(thresholds) = thresholds {
+            all.set_thresholds(thresholds)?;
+        }
+        Ok(Accumulator::MultiLabel(all))
+    }
+
+    /// Without a threshold: the F1 of rare labels is 0 until some probability exceeds a half.
+    fn default_metric(&self) -> Metric {
+        Metric::AveragePrecision
+    }
+
+    fn defined_metric(&self) -> Metric {
+        Metric::F1Macro
+    }
+
+    fn compared(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("f1_micro", "F1 micro"),
+            ("f1_macro", "F1 macro"),
+            ("subset_accuracy", "subset accuracy"),
+            ("loss", "loss"),
+        ]
+    }
+
+    fn prediction(&self, config: &ModelConfig, logits: &[f32]) -> Prediction {
+        let names = config.outputs.names();
+        // In f64, as the evaluation compares them.
+        let probabilities: Vec<f64> = logits.iter().map(|&logit| sigmoid(logit)).collect();
+        let thresholds = config.label_thresholds.as_deref().unwrap_or_default();
+        let reached = |(class, probability): (usize, &f64)| {
+            let threshold = thresholds.get(class).copied();
+            let name = names.get(class).cloned();
+            name.filter(|_| *probability >= threshold.unwrap_or(DEFAULT_THRESHOLD))
+        };
+        let labels = probabilities.iter().enumerate().filter_map(reached);
+        let labels = labels.collect();
+        let probabilities = probabilities.iter().map(|&value| value as f32).collect();
+        Prediction::of_classes(names, logits, probabilities, Some(labels))
+    }
+
+    fn predicted(&self, prediction: &Prediction, _task: &Task) -> Value {
+        json!(prediction.labels)
+    }
+}
+
+impl RowMetrics for MultiLabelAccumulator {
+    fn update(
+        &mut self,
+        logits: &[f32],
+        width: usize,
+        labels: &Labels,
+    ) -> Result<bool, MetricError> {
+        match labels {
+            Labels::MultiLabel {
+                width: labels,
+                values,
+            } if *labels == width => {
+                for (row, marks) in logits.chunks(width).zip(values.chunks(width)) {
+                    self.update(row, marks, row_loss(row, marks))?;
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::MultiLabel(Box::new(self.summary()))
+    }
+
+    fn predictions(&self) -> Predictions<'_> {
+        self.predictions()
+    }
+}
+
+impl TaskMetrics for MultiLabelSummary {
+    fn get(&self, metric: Metric) -> Option<f64> {
+        self.get(metric)
+    }
+
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("loss", self.loss),
+            ("F1 micro", self.f1_micro),
+            ("F1 macro", self.f1_macro),
+        ]
+    }
+}
+
+/// 1 for the classes of a row and 0 for the others.
+fn as_numbers(marks: &[bool]) -> Vec<f32> {
+    marks
+        .iter()
+        .map(|&mark| f32::from(u8::from(mark)))
+        .collect()
+}
+
+/// Binary cross-entropy of one row's logits against its marks, averaged over the classes, in f64 and
+/// without overflow.
+fn row_loss(row: &[f32], marks: &[bool]) -> f64 {
+    let losses = row.iter().zip(marks).map(|(&logit, &mark)| {
+        let (logit, mark) = (f64::from(logit), f64::from(u8::from(mark)));
+        logit.max(0.0) - logit * mark + (-logit.abs()).exp().ln_1p()
+    });
+    losses.sum::<f64>() / row.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_of_a_row_is_the_mean_over_its_classes() {
+        assert_eq!(row_loss(&[0.0, 0.0], &[true, false]), 2f64.ln());
+        assert_eq!(row_loss(&[1000.0, -1000.0], &[false, false]), 500.0);
+    }
+
+    #[test]
+    fn positives_are_weighted_by_their_rarity() {
+        let weights = MultiLabel.balanced_weights(&[1, 5], 10);
+        assert_eq!(weights, Some(vec![9.0, 1.0]));
+    }
+}

@@ -1,0 +1,189 @@
+//! Numbers per row: squared error.
+
+use burn::Tensor;
+use finetune_kernels::mean_squared_error;
+use finetune_metrics::{
+    Metric, MetricError, Predictions, RegressionAccumulator, RegressionSummary,
+};
+use finetune_models::ModelConfig;
+use finetune_task::{Labels, ProblemType, Task};
+use serde_json::{Value, json};
+
+use super::{Objective, RowMetrics, TaskMetrics, fit, others};
+use crate::{Accumulator, InferError, LossConfig, Prediction, Summary, prediction::by_name};
+
+/// The objective of `regression`.
+#[derive(Clone, Copy, Debug)]
+pub struct Regression;
+
+impl Objective for Regression {
+    fn problem_type(&self) -> ProblemType {
+        ProblemType::Regression
+    }
+
+    fn fits(&self, labels: &Labels) -> bool {
+        matches!(labels, Labels::Values { .. })
+    }
+
+    fn made_up_labels(&self, rows: usize, outputs: usize) -> Labels {
+        Labels::Values {
+            width: outputs,
+            values: vec![0.0; rows * outputs],
+        }
+    }
+
+    fn smooths_labels(&self) -> bool {
+        false
+    }
+
+    fn balanced_weights(&self, _counts: &[u64], _rows: u64) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// The number of the rows' values.
+    fn denominator(&self, _config: &LossConfig, labels: &Labels) -> f64 {
+        match labels {
+            Labels::Values { values, .. } => values.len() as f64,
+            _ => 0.0,
+        }
+    }
+
+    fn loss(
+        &self,
+        _config: &LossConfig,
+        logits: Tensor<2>,
+        labels: &Labels,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError> {
+        let Labels::Values { width, values } = labels else {
+            return Err(others(self));
+        };
+        fit(&logits, *width, values)?;
+        let values: Vec<_> = values.iter().map(|&value| value as f32).collect();
+        Ok(mean_squared_error(logits, &values, denominator))
+    }
+
+    fn accumulator(
+        &self,
+        task: &Task,
+        _thresholds: Option<&[f64]>,
+    ) -> Result<Accumulator, InferError> {
+        let all = RegressionAccumulator::new(task.num_labels());
+        Ok(Accumulator::Regression(all))
+    }
+
+    fn default_metric(&self) -> Metric {
+        Metric::Mse
+    }
+
+    fn defined_metric(&self) -> Metric {
+        Metric::Mse
+    }
+
+    fn compared(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("pearson", "Pearson"),
+            ("spearman", "Spearman"),
+            ("mse", "MSE"),
+            ("mae", "MAE"),
+        ]
+    }
+
+    fn prediction(&self, _config: &ModelConfig, logits: &[f32]) -> Prediction {
+        Prediction {
+            label: String::new(),
+            labels: None,
+            confidence: logits.first().copied().unwrap_or(f32::NAN),
+            probabilities: Vec::new(),
+            logits: logits.to_vec(),
+        }
+    }
+
+    fn predicted(&self, prediction: &Prediction, task: &Task) -> Value {
+        match task.num_labels() {
+            1 => json!(prediction.logits.first()),
+            _ => by_name(task, &prediction.logits),
+        }
+    }
+}
+
+impl RowMetrics for RegressionAccumulator {
+    fn update(
+        &mut self,
+        logits: &[f32],
+        width: usize,
+        labels: &Labels,
+    ) -> Result<bool, MetricError> {
+        match labels {
+            Labels::Values {
+                width: labels,
+                values,
+            } if *labels == width => {
+                for (row, targets) in logits.chunks(width).zip(values.chunks(width)) {
+                    self.update(row, targets, row_loss(row, targets))?;
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::Regression(self.summary())
+    }
+
+    fn predictions(&self) -> Predictions<'_> {
+        self.predictions()
+    }
+}
+
+impl TaskMetrics for RegressionSummary {
+    fn get(&self, metric: Metric) -> Option<f64> {
+        self.get(metric)
+    }
+
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("mse", self.mse),
+            ("mae", self.mae),
+            ("pearson", self.pearson),
+        ]
+    }
+}
+
+/// Mean squared error of one row's outputs.
+fn row_loss(predictions: &[f32], targets: &[f64]) -> f64 {
+    let pairs = predictions.iter().zip(targets);
+    let errors = pairs.map(|(&prediction, &target)| f64::from(prediction) - target);
+    errors.map(|error| error * error).sum::<f64>() / predictions.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_of_a_row_is_the_mean_over_its_outputs() {
+        assert_eq!(row_loss(&[1.0, 2.0], &[0.0, 4.0]), 2.5);
+    }
+
+    #[test]
+    fn one_number_is_itself_and_several_have_names() {
+        let prediction = Prediction {
+            label: String::new(),
+            labels: None,
+            confidence: 1.5,
+            probabilities: Vec::new(),
+            logits: vec![1.5, -2.0],
+        };
+        let task = |names: &[&str]| {
+            let names = names.iter().map(ToString::to_string).collect();
+            Task::new(ProblemType::Regression, names)
+        };
+        assert_eq!(Regression.predicted(&prediction, &task(&["a"])), json!(1.5));
+        assert_eq!(
+            Regression.predicted(&prediction, &task(&["a", "b"])),
+            json!({"a": 1.5, "b": -2.0})
+        );
+    }
+}

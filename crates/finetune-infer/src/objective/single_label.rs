@@ -1,0 +1,212 @@
+//! One class per row: cross-entropy.
+
+use burn::Tensor;
+use finetune_kernels::{soft_cross_entropy, softmax_cross_entropy};
+use finetune_metrics::{
+    ClassificationAccumulator, ClassificationSummary, Metric, MetricError, Predictions, softmax,
+};
+use finetune_models::ModelConfig;
+use finetune_task::{Labels, ProblemType, Task};
+use serde_json::{Value, json};
+
+use super::{Objective, RowMetrics, TaskMetrics, others};
+use crate::{Accumulator, InferError, LossConfig, Prediction, Summary, balanced_weights};
+
+/// The objective of `single_label_classification`.
+#[derive(Clone, Copy, Debug)]
+pub struct SingleLabel;
+
+impl Objective for SingleLabel {
+    fn problem_type(&self) -> ProblemType {
+        ProblemType::SingleLabelClassification
+    }
+
+    fn fits(&self, labels: &Labels) -> bool {
+        matches!(labels, Labels::Classes(_))
+    }
+
+    fn made_up_labels(&self, rows: usize, _outputs: usize) -> Labels {
+        Labels::Classes(vec![0; rows])
+    }
+
+    fn smooths_labels(&self) -> bool {
+        true
+    }
+
+    fn balanced_weights(&self, counts: &[u64], _rows: u64) -> Option<Vec<f32>> {
+        Some(balanced_weights(counts))
+    }
+
+    /// The number of rows; with class weights the sum of the rows' weights.
+    fn denominator(&self, config: &LossConfig, labels: &Labels) -> f64 {
+        match labels {
+            Labels::Classes(classes) if config.class_weights.is_empty() => classes.len() as f64,
+            Labels::Classes(classes) => {
+                let weights = classes.iter().map(|&class| config.weight(class));
+                weights.map(f64::from).sum()
+            }
+            _ => 0.0,
+        }
+    }
+
+    fn loss(
+        &self,
+        config: &LossConfig,
+        logits: Tensor<2>,
+        labels: &Labels,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError> {
+        match labels {
+            Labels::Classes(classes) => cross_entropy(config, logits, classes, denominator),
+            _ => Err(others(self)),
+        }
+    }
+
+    fn accumulator(
+        &self,
+        task: &Task,
+        _thresholds: Option<&[f64]>,
+    ) -> Result<Accumulator, InferError> {
+        let all = ClassificationAccumulator::new(task.names().to_vec());
+        Ok(Accumulator::Classification(all))
+    }
+
+    fn default_metric(&self) -> Metric {
+        Metric::Accuracy
+    }
+
+    fn defined_metric(&self) -> Metric {
+        Metric::F1Macro
+    }
+
+    fn compared(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("accuracy", "accuracy"),
+            ("f1_macro", "F1 macro"),
+            ("loss", "loss"),
+            ("confidence", "average confidence"),
+        ]
+    }
+
+    fn prediction(&self, config: &ModelConfig, logits: &[f32]) -> Prediction {
+        Prediction::of_classes(config.outputs.names(), logits, softmax(logits), None)
+    }
+
+    fn predicted(&self, prediction: &Prediction, _task: &Task) -> Value {
+        json!(prediction.label)
+    }
+}
+
+impl RowMetrics for ClassificationAccumulator {
+    fn update(
+        &mut self,
+        logits: &[f32],
+        width: usize,
+        labels: &Labels,
+    ) -> Result<bool, MetricError> {
+        let Labels::Classes(targets) = labels else {
+            return Ok(false);
+        };
+        for (row, &target) in logits.chunks(width).zip(targets) {
+            self.update(row, target as usize, row_loss(row, target))?;
+        }
+        Ok(true)
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::Classification(Box::new(self.summary()))
+    }
+
+    fn predictions(&self) -> Predictions<'_> {
+        self.predictions()
+    }
+}
+
+impl TaskMetrics for ClassificationSummary {
+    fn get(&self, metric: Metric) -> Option<f64> {
+        self.get(metric)
+    }
+
+    fn headline(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("loss", self.loss),
+            ("accuracy", self.accuracy),
+            ("F1 macro", self.f1_macro),
+        ]
+    }
+}
+
+/// Cross-entropy of `[rows, classes]` logits against a class per row, divided by `denominator`.
+fn cross_entropy(
+    config: &LossConfig,
+    logits: Tensor<2>,
+    targets: &[u32],
+    denominator: f64,
+) -> Result<Tensor<1>, InferError> {
+    let [rows, classes] = logits.dims();
+    if targets.len() != rows {
+        return Err(InferError::Labels(format!(
+            "the batch has {} classes for {rows} rows; expected one each",
+            targets.len()
+        )));
+    }
+    if let Some(target) = targets.iter().find(|&&target| target as usize >= classes) {
+        return Err(InferError::Labels(format!(
+            "a training row has class {target}, but the model has {classes} classes"
+        )));
+    }
+    if config.label_smoothing_factor == 0.0 && config.class_weights.is_empty() {
+        return Ok(softmax_cross_entropy(logits, targets.into(), denominator));
+    }
+    let smoothing = config.label_smoothing_factor as f32;
+    let weights: Vec<_> = (0..classes as u32)
+        .map(|class| config.weight(class))
+        .collect();
+    let mut target_matrix = Vec::with_capacity(rows * classes);
+    for &target in targets {
+        let spread = weights
+            .iter()
+            .map(|weight| weight * smoothing / classes as f32);
+        let start = target_matrix.len();
+        target_matrix.extend(spread);
+        target_matrix[start + target as usize] += config.weight(target) * (1.0 - smoothing);
+    }
+    Ok(soft_cross_entropy(logits, target_matrix, denominator))
+}
+
+/// `-log softmax(row)[target]`, in f64 and without overflow.
+fn row_loss(row: &[f32], target: u32) -> f64 {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let shifted = |logit: f32| f64::from(logit) - f64::from(largest);
+    let sum: f64 = row.iter().map(|&logit| shifted(logit).exp()).sum();
+    sum.ln()
+        - row
+            .get(target as usize)
+            .map_or(0.0, |&logit| shifted(logit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_of_a_row_does_not_overflow() {
+        assert_eq!(row_loss(&[0.0, 0.0], 1), 2f64.ln());
+        assert_eq!(row_loss(&[1e30, 0.0], 0), 0.0);
+        assert_eq!(row_loss(&[1000.0, 0.0], 1), 1000.0);
+    }
+
+    #[test]
+    fn rows_count_by_the_weight_of_their_class() {
+        let labels = Labels::Classes(vec![0, 1, 1]);
+        let weighted = LossConfig {
+            class_weights: vec![0.5, 2.0],
+            ..LossConfig::default()
+        };
+        assert_eq!(
+            SingleLabel.denominator(&LossConfig::default(), &labels),
+            3.0
+        );
+        assert_eq!(SingleLabel.denominator(&weighted, &labels), 4.5);
+    }
+}
