@@ -55,11 +55,12 @@ enum Typed {
 }
 
 /// Crates whose messages reach the users of the program.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "finetune",
     "finetune-data",
     "finetune-files",
     "finetune-hub",
+    "finetune-infer",
     "finetune-metrics",
     "finetune-models",
     "finetune-peft",

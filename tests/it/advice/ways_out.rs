@@ -77,9 +77,9 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-hub/src/dataset_route.rs", "name one with", "--dataset-config", Test("hub_dataset::what_cannot_be_had_says_what_to_do")),
     way("finetune-hub/src/error.rs", "name one of", "--dataset-config", Test("hub_dataset::what_cannot_be_had_says_what_to_do")),
 
-    way("finetune-train/src/infer/classifier.rs", "without a trained classifier", "--model finetune", Test("bad_model::encoder_without_a_classifier")),
-    way("finetune-train/src/infer/device.rs", "is not in this build", "--device", Test("bad_option::devices_that_the_build_or_the_machine_lacks")),
-    way("finetune-train/src/infer/device.rs", "or check the driver", "--device", Test("bad_option::devices_that_the_build_or_the_machine_lacks")),
+    way("finetune-infer/src/error.rs", "without a trained classifier", "--model finetune", Test("bad_model::encoder_without_a_classifier")),
+    way("finetune-infer/src/device.rs", "is not in this build", "--device", Test("bad_option::devices_that_the_build_or_the_machine_lacks")),
+    way("finetune-infer/src/device.rs", "or check the driver", "--device", Test("bad_option::devices_that_the_build_or_the_machine_lacks")),
     way("finetune-train/src/error.rs", "as the run directory", "--output", Does(files::clean, "train --dataset data --output data", With("other"))),
     way("finetune-train/src/error.rs", "is not the directory of a run", "finetune", Subject),
     way("finetune-train/src/error.rs", "free space there, or have them computed each time with", "--set", Test("features::a_directory_that_is_not_there_is_named")),
