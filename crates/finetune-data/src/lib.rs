@@ -13,6 +13,9 @@ pub use arrow;
 
 pub use batch::packed::PackedBatch;
 
+/// Of `finetune-batch`: the tokens of a batch.
+pub use finetune_batch::{Offsets, PackedTokens};
+
 /// Of `finetune-task`: what the labels of a data set mean.
 pub use finetune_task::{Labels, ProblemType, Task};
 

@@ -11,7 +11,7 @@ use finetune_task::Task;
 use crate::{
     ADAPTER, InferError, Prediction, Workers,
     adapted::{Base, base_directory},
-    device, select,
+    device,
 };
 
 /// Most texts that are computed together, where nobody says how many.
@@ -363,7 +363,7 @@ fn predict(
         if stop() {
             return Err(InferError::Interrupted);
         }
-        let tokens = select(rows, &group);
+        let tokens = rows.tokens.select(&group);
         let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();

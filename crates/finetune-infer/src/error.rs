@@ -126,9 +126,6 @@ pub enum InferError {
     /// Names that the model's outputs cannot have.
     #[error("{0}")]
     Names(String),
-    /// A batch whose sequences have no bounds.
-    #[error("the batch's offsets do not grow from 0")]
-    Offsets,
     /// Labels that do not fit the model.
     #[error("{0}")]
     Labels(String),

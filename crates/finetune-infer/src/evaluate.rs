@@ -5,7 +5,7 @@ use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDa
 use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
-use crate::{Accumulator, InferError, Workers, packed_tokens};
+use crate::{Accumulator, InferError, Workers};
 
 /// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
 /// order, and similar lengths are cheaper.
@@ -53,7 +53,7 @@ where
     E: From<InferError> + Send,
 {
     let forward = |model: &SequenceClassifier, batch: &PackedBatch| {
-        let logits = model.forward(&packed_tokens(batch)?, DropoutSource::OFF);
+        let logits = model.forward(&batch.tokens, DropoutSource::OFF);
         Ok(logits.map_err(InferError::from)?)
     };
     evaluate_with(model, data, split, batch_size, forward, progress)

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod adapted;
-mod batch;
 mod classifier;
 mod custom_metrics;
 mod device;
@@ -16,7 +15,6 @@ mod record;
 mod workers;
 
 pub use adapted::{ADAPTER, AdapterOutputs, not_saved};
-pub use batch::{offsets, packed_tokens, select};
 pub use classifier::{Classifier, load_tokenizer};
 pub use custom_metrics::{ChosenMetric, CustomMetrics};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};

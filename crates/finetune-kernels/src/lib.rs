@@ -3,7 +3,6 @@
 //! # Contents
 //!
 //! - `functional/`: the operations on Burn's tensors, which models and optimizers call
-//! - `batch/`: the layout of a batch of packed sequences
 //! - `dropout.rs`, [`random`]: random numbers without state
 //! - `losses.rs`: losses made of Burn's own operations
 //! - [`ops`]: the boundary to the hardware, one struct of operands per operation
@@ -19,7 +18,6 @@
 
 mod autodiff;
 mod backends;
-mod batch;
 mod cpu;
 mod dropout;
 mod functional;
@@ -32,8 +30,8 @@ pub mod ops;
 mod processor;
 pub mod random;
 
-pub use batch::{Indices, Offsets, PackedTokens, UsedRows};
 pub use dropout::{Dropout, DropoutSource};
+pub use finetune_batch::{Indices, Offsets, PackedTokens, UsedRows};
 pub use functional::{
     EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
     adam_step, attention, dropout, dropout_residual_norm, embedding_norm, linear, lora, matmul,

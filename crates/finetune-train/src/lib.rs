@@ -16,8 +16,7 @@ pub use finetune_data::BatchSize;
 pub use finetune_infer::{
     ADAPTER, Accumulator, ChosenMetric, Classifier, CustomMetrics, DEVICE_NAMES, DeviceError,
     Evaluation, EvaluationRecord, InferError, LossConfig, Precision, PrecisionChoice, Prediction,
-    Summary, balanced_weights, device, evaluation_order, load_tokenizer, packed_tokens,
-    resolve_auto,
+    Summary, balanced_weights, device, evaluation_order, load_tokenizer, resolve_auto,
 };
 pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureLimits, FeatureReport, FeatureStore};

@@ -1,19 +1,14 @@
+//! A batch of rows.
+
+use finetune_batch::PackedTokens;
 use finetune_task::Labels;
 
-/// Rows joined end to end, without padding.
-///
-/// Row `i` of the batch owns the tokens `offsets[i]..offsets[i + 1]` of `ids`, `type_ids` and
-/// `positions`, which all have the same length.
+/// Rows joined end to end, without padding, with what is known of each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PackedBatch {
-    /// Token ids, `[tokens]`.
-    pub ids: Vec<u32>,
-    /// 0 for the first text of a pair and its special tokens, 1 for the second, `[tokens]`.
-    pub type_ids: Vec<u32>,
-    /// Position of each token in its own row, from 0, `[tokens]`.
-    pub positions: Vec<u32>,
-    /// Cumulative lengths, `[batch + 1]`; the first is 0, the last the number of tokens.
-    pub offsets: Vec<u32>,
+    /// The rows' tokens, as a model takes them: one sequence per row, whose positions count from 0.
+    /// Token types are 0 for the first text of a pair and its special tokens, 1 for the second.
+    pub tokens: PackedTokens,
     /// Row numbers in the tokenized data set, `[batch]`.
     pub rows: Vec<u64>,
     /// Labels of the rows, where the data has labels.
@@ -21,32 +16,9 @@ pub struct PackedBatch {
 }
 
 impl PackedBatch {
-    pub(crate) fn new(labels: Labels) -> Self {
-        Self {
-            ids: Vec::new(),
-            type_ids: Vec::new(),
-            positions: Vec::new(),
-            offsets: vec![0],
-            rows: Vec::new(),
-            labels,
-        }
-    }
-
-    /// Appends a row whose ids and type ids were appended already.
-    pub(crate) fn close_row(&mut self, row: u64) -> crate::Result<()> {
-        let start = self.positions.len();
-        let end = u32::try_from(self.ids.len()).map_err(|_| crate::Error::BatchTooLarge {
-            tokens: self.ids.len() as u64,
-        })?;
-        self.positions.extend(0..end - start as u32);
-        self.offsets.push(end);
-        self.rows.push(row);
-        Ok(())
-    }
-
     /// Number of tokens in all rows.
     pub fn num_tokens(&self) -> usize {
-        self.ids.len()
+        self.tokens.ids.len()
     }
 
     /// Number of rows.
@@ -56,9 +28,7 @@ impl PackedBatch {
 
     /// Tokens of each row.
     pub fn lengths(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.offsets
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]) as usize)
+        self.tokens.offsets.ranges().map(|range| range.len())
     }
 
     /// Cuts the rows into groups of similar length: row numbers in the batch, the shortest rows
@@ -105,16 +75,18 @@ impl PackedBatch {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
+    use super::*;
+    use crate::batch::builder::BatchBuilder;
+
     fn batch(lengths: &[usize]) -> PackedBatch {
-        let mut batch = PackedBatch::new(Labels::None);
+        let mut batch = BatchBuilder::new(Labels::None);
         for (row, &length) in (0..).zip(lengths) {
             batch.ids.resize(batch.ids.len() + length, 0);
             batch.close_row(row).unwrap();
         }
-        batch
+        batch.finish()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokenizers::Tokenizer;
 
 use finetune_task::Labels;
 
-use crate::batch::packed::PackedBatch;
+use crate::batch::{builder::BatchBuilder, packed::PackedBatch};
 use crate::tokens::caught::catching;
 use crate::tokens::safe_cut::SafeCut;
 use crate::tokens::template::Template;
@@ -163,13 +163,13 @@ impl TextEncoder {
             .par_iter()
             .map(|(first, second)| self.encode(first.as_ref(), second.as_ref().map(B::as_ref)))
             .collect::<Result<_>>()?;
-        let mut batch = PackedBatch::new(Labels::None);
+        let mut batch = BatchBuilder::new(Labels::None);
         for (row, encoded) in (0..).zip(encoded) {
             batch.ids.extend(encoded.ids);
             batch.type_ids.extend(encoded.type_ids);
             batch.close_row(row)?;
         }
-        Ok(batch)
+        Ok(batch.finish())
     }
 }
 

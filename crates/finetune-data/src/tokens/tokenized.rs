@@ -375,7 +375,7 @@ impl TokenizedDataset {
         for &row in rows {
             self.cache.append(row, &mut scratch, &mut batch)?;
         }
-        Ok(batch)
+        Ok(batch.finish())
     }
 }
 

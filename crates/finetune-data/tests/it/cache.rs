@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use finetune_data::{CacheSource, Columns, Dataset, Task, TokenizeOptions, TokenizedDataset};
+use finetune_data::{
+    CacheSource, Columns, Dataset, Offsets, Task, TokenizeOptions, TokenizedDataset,
+};
 use tempfile::TempDir;
 
 use crate::common::{assert_has, build, folder, message, path, regression, tokenizer};
@@ -115,8 +117,8 @@ fn pairs_keep_type_ids() {
     )
     .unwrap();
     let batch = data.batch(&[1, 0]).unwrap();
-    assert_eq!(batch.type_ids, [0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1]);
-    assert_eq!(batch.offsets, [0, 4, 11]);
+    assert_eq!(*batch.tokens.type_ids, [0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1]);
+    assert_eq!(batch.tokens.offsets, Offsets::from_lengths([4, 7]));
     assert_eq!(
         batch.labels,
         finetune_data::Labels::Values {

@@ -71,7 +71,7 @@ fn pairs_and_regression() {
             (data.len(), data.class_counts()),
             (408, Some(vec![129, 279]))
         );
-        assert!(data.batch(&[0, 1]).unwrap().type_ids.contains(&1));
+        assert!(data.batch(&[0, 1]).unwrap().tokens.type_ids.contains(&1));
     }
     if let Some(path) = shared("stsb") {
         let split = Dataset::open(path.to_str().unwrap())

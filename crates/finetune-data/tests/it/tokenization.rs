@@ -1,6 +1,6 @@
 //! Token ids, type ids and truncation are those of Hugging Face's tokenizers in Python.
 
-use finetune_data::Labels;
+use finetune_data::{Labels, Offsets};
 use serde_json::Value;
 
 use crate::common::{fixture, message, tokenizer};
@@ -60,22 +60,22 @@ fn batches_are_packed() {
         .map(|(a, b)| encoder.encode(a, *b).unwrap())
         .collect();
     assert_eq!(
-        batch.ids,
+        *batch.tokens.ids,
         single
             .iter()
             .flat_map(|r| r.ids.clone())
             .collect::<Vec<_>>()
     );
     assert_eq!(
-        batch.type_ids,
+        *batch.tokens.type_ids,
         single
             .iter()
             .flat_map(|r| r.type_ids.clone())
             .collect::<Vec<_>>()
     );
-    assert_eq!(batch.offsets, [0, 7, 10, 16]);
+    assert_eq!(batch.tokens.offsets, Offsets::from_lengths([7, 3, 6]));
     let positions: Vec<u32> = (0..7).chain(0..3).chain(0..6).collect();
-    assert_eq!(batch.positions, positions);
+    assert_eq!(*batch.tokens.positions, positions);
     assert_eq!(
         (batch.num_tokens(), batch.batch_size(), batch.max_len()),
         (16, 3, 7)
@@ -84,7 +84,8 @@ fn batches_are_packed() {
     assert!((batch.padding_avoided() - 5.0 / 21.0).abs() < 1e-12);
     assert_eq!(batch.labels, Labels::None);
     let none: [(&str, Option<&str>); 0] = [];
-    assert_eq!(encoder.encode_batch(&none).unwrap().offsets, [0]);
+    let none = encoder.encode_batch(&none).unwrap();
+    assert_eq!(none.tokens.offsets, Offsets::from_lengths([]));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use finetune_data::PackedBatch;
 use finetune_kernels::{DropoutSource, PackedTokens, UsedRows};
 use finetune_models::SequenceClassifier;
 
-use crate::{FeatureStore, TrainError, packed_tokens};
+use super::layers::FrozenLayers;
+use crate::{FeatureStore, TrainError};
 
 /// How the logits of a batch are computed: from the kept features of frozen layers on, with frozen
 /// layers run without dropout, or through the whole model.
@@ -36,10 +37,7 @@ impl<'a> ForwardPath<'a> {
         batch: &PackedBatch,
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, TrainError> {
-        match self.features {
-            Some(features) => features.forward(model, batch, dropout),
-            None => self.through(model, &packed_tokens(batch)?, dropout),
-        }
+        self.of_tokens(model, batch, &batch.tokens, dropout)
     }
 
     /// [`logits`](Self::logits) for a backward pass, with the rows of the word table that take part
@@ -56,29 +54,30 @@ impl<'a> ForwardPath<'a> {
         if self.features.is_some() {
             return Ok((self.logits(model, batch, dropout)?, None));
         }
-        let tokens = packed_tokens(batch)?.with_used_rows();
-        let logits = self.through(model, &tokens, dropout)?;
+        let tokens = batch.tokens.clone().with_used_rows();
+        let logits = self.of_tokens(model, batch, &tokens, dropout)?;
         Ok((logits, tokens.used_rows))
     }
 
-    /// Through the layers, where nothing is kept.
-    fn through(
+    /// Where the ways part. `tokens` are those of the batch.
+    fn of_tokens(
         &self,
         model: &SequenceClassifier,
+        batch: &PackedBatch,
         tokens: &PackedTokens,
         dropout: DropoutSource,
     ) -> Result<Tensor<2>, TrainError> {
-        if self.frozen_layers == 0 {
-            return Ok(model.forward(tokens, dropout)?);
-        }
-        let (encoder, off) = (&model.encoder, DropoutSource::OFF);
-        let hidden = encoder.embed(tokens, off)?;
-        if self.frozen_layers == encoder.layers.len() {
-            let first = encoder.first(hidden, &tokens.offsets, off);
-            return Ok(model.head.forward(first, dropout));
-        }
-        let hidden = encoder.run(hidden, self.frozen_layers, &tokens.offsets, off);
-        Ok(model.forward_from(hidden, &tokens.offsets, dropout))
+        let layers = match self.features {
+            Some(store) => store.layers(),
+            None => self.frozen_layers,
+        };
+        let frozen = FrozenLayers { model, layers };
+        let features = match self.features {
+            Some(store) => store.features(model, batch)?,
+            None if layers == 0 => return Ok(model.forward(tokens, dropout)?),
+            None => frozen.features(tokens)?,
+        };
+        Ok(frozen.logits(features, &tokens.offsets, dropout))
     }
 }
 

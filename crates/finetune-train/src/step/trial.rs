@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use finetune_data::PackedBatch;
 use finetune_infer::objective;
-use finetune_kernels::DropoutSource;
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 
 use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
 
@@ -56,10 +56,13 @@ fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
     let tokens = rows * length;
     let width = plan.data.labels.len().max(1);
     PackedBatch {
-        ids: (0..tokens).map(|token| token as u32 % vocabulary).collect(),
-        type_ids: vec![0; tokens],
-        positions: (0..tokens).map(|token| (token % length) as u32).collect(),
-        offsets: (0..=rows).map(|row| (row * length) as u32).collect(),
+        tokens: PackedTokens {
+            ids: (0..tokens).map(|token| token as u32 % vocabulary).collect(),
+            type_ids: vec![0; tokens].into(),
+            positions: (0..tokens).map(|token| (token % length) as u32).collect(),
+            offsets: Offsets::from_lengths(std::iter::repeat_n(length as u32, rows)),
+            used_rows: None,
+        },
         rows: (0..rows as u64).collect(),
         labels: objective::of(plan.data.problem_type).made_up_labels(rows, width),
     }

@@ -11,7 +11,7 @@ use super::format::{
 };
 use finetune_task::Labels;
 
-use crate::batch::packed::PackedBatch;
+use crate::batch::builder::BatchBuilder;
 use crate::read::positioned::read_exact_at;
 use crate::{Error, Result};
 
@@ -155,8 +155,8 @@ impl Cache {
     }
 
     /// A batch of no rows yet.
-    pub(crate) fn empty_batch(&self, capacity: usize) -> PackedBatch {
-        PackedBatch::new(self.no_labels(capacity))
+    pub(crate) fn empty_batch(&self, capacity: usize) -> BatchBuilder {
+        BatchBuilder::new(self.no_labels(capacity))
     }
 
     /// Labels of no rows yet.
@@ -169,7 +169,7 @@ impl Cache {
         &self,
         row: u64,
         scratch: &mut Vec<u8>,
-        batch: &mut PackedBatch,
+        batch: &mut BatchBuilder,
     ) -> Result<()> {
         let entry = self.entry(row)?;
         let layout = self.header.layout;

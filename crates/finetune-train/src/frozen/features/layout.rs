@@ -6,7 +6,7 @@ use finetune_data::TokenizedDataset;
 use finetune_models::ModelConfig;
 
 use super::FeatureLimits;
-use crate::TrainError;
+use crate::{TrainError, frozen::layers::FrozenLayers};
 
 /// Rows whose lengths are read at a time.
 const CHUNK: usize = 1 << 12;
@@ -44,11 +44,6 @@ pub(super) enum Place {
     Absent,
 }
 
-/// What is kept of each row: one vector where the whole encoder is frozen, else one per token.
-pub(super) fn keeps_first_token_only(layers: usize, config: &ModelConfig) -> bool {
-    layers >= config.num_hidden_layers
-}
-
 impl Layout {
     /// Fits the rows of `data` into the limits.
     pub(super) fn new(
@@ -60,7 +55,7 @@ impl Layout {
         let hidden = config.hidden_size as u64;
         let (memory, disk) = (limits.memory_bytes / 4, limits.disk_bytes / 4);
         let rows = data.len();
-        if keeps_first_token_only(layers, config) {
+        if FrozenLayers::are_all(layers, config) {
             let memory_rows = rows.min(memory / hidden);
             return Ok(Self {
                 starts: Starts::Even(hidden),

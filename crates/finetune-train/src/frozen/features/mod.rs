@@ -15,15 +15,15 @@ use std::path::Path;
 
 use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
-use finetune_infer::{offsets, select};
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
-use finetune_models::{HiddenStates, ModelConfig, SequenceClassifier};
+use finetune_kernels::{Offsets, PackedTokens};
+use finetune_models::{ModelConfig, SequenceClassifier};
 use serde::{Deserialize, Serialize};
 
 use self::{
     disk::DiskFloats,
-    layout::{Layout, Place, keeps_first_token_only},
+    layout::{Layout, Place},
 };
+use super::layers::FrozenLayers;
 use crate::TrainError;
 
 /// Tokens of a batch of the filling pass: enough to keep the matrix products busy, few enough for
@@ -80,7 +80,7 @@ pub struct FeatureStore {
 impl FeatureStore {
     /// Bytes of the features of all rows in front of layer `layers`, before anything is computed.
     pub fn size_of(data: &TokenizedDataset, layers: usize, config: &ModelConfig) -> u64 {
-        let vectors = match keeps_first_token_only(layers, config) {
+        let vectors = match FrozenLayers::are_all(layers, config) {
             true => data.len(),
             false => data.total_tokens(),
         };
@@ -104,7 +104,7 @@ impl FeatureStore {
         let layout = Layout::new(data, layers, model.config(), limits)?;
         let mut store = Self {
             layers,
-            first_token_only: keeps_first_token_only(layers, model.config()),
+            first_token_only: FrozenLayers::are_all(layers, model.config()),
             memory: zeros(layout.memory_floats())?,
             disk: match layout.disk_rows() {
                 0 => None,
@@ -165,7 +165,7 @@ impl FeatureStore {
         model: &SequenceClassifier,
         batch: &PackedBatch,
     ) -> Result<Tensor<2>, TrainError> {
-        let offsets = offsets(batch)?;
+        let offsets = &batch.tokens.offsets;
         let places: Vec<Place> = batch
             .rows
             .iter()
@@ -175,10 +175,10 @@ impl FeatureStore {
             .filter(|&index| places[index] == Place::Absent)
             .collect();
         if absent.len() == places.len() {
-            return self.compute(model, &select(batch, &absent));
+            return self.compute(model, &batch.tokens);
         }
         let hidden = model.config().hidden_size;
-        let spans = self.spans(&offsets, hidden);
+        let spans = self.spans(offsets, hidden);
         let mut values = vec![0.0; spans.last().map_or(0, |span| span.end)];
         for (place, span) in places.iter().zip(&spans) {
             match (place, &self.disk) {
@@ -190,7 +190,7 @@ impl FeatureStore {
             }
         }
         if !absent.is_empty() {
-            let computed = floats(self.compute(model, &select(batch, &absent))?);
+            let computed = floats(self.compute(model, &batch.tokens.select(&absent))?);
             let mut rest = computed.as_slice();
             for span in absent.iter().map(|&index| spans[index].clone()) {
                 let (row, after) = rest.split_at(span.len());
@@ -203,31 +203,10 @@ impl FeatureStore {
         Ok(Tensor::from_data(TensorData::new(values, shape), &device))
     }
 
-    /// Logits of a batch, `[batch, outputs]`, from its features on.
-    pub fn forward(
-        &self,
-        model: &SequenceClassifier,
-        batch: &PackedBatch,
-        dropout: DropoutSource,
-    ) -> Result<Tensor<2>, TrainError> {
-        let features = self.features(model, batch)?;
-        Ok(match self.first_token_only {
-            true => model.head.forward(features, dropout),
-            false => {
-                let hidden = HiddenStates {
-                    values: features,
-                    layer: self.layers,
-                };
-                model.forward_from(hidden, &offsets(batch)?, dropout)
-            }
-        })
-    }
-
     /// Computes the rows of a batch and keeps those that have a place.
     fn put(&mut self, model: &SequenceClassifier, batch: &PackedBatch) -> Result<(), TrainError> {
-        let everything: Vec<usize> = (0..batch.batch_size()).collect();
-        let computed = floats(self.compute(model, &select(batch, &everything))?);
-        let spans = self.spans(&offsets(batch)?, model.config().hidden_size);
+        let computed = floats(self.compute(model, &batch.tokens)?);
+        let spans = self.spans(&batch.tokens.offsets, model.config().hidden_size);
         for (&row, span) in batch.rows.iter().zip(spans) {
             match (self.layout.place(row), &self.disk) {
                 (Place::Memory(range), _) => self.memory[range].copy_from_slice(&computed[span]),
@@ -243,16 +222,8 @@ impl FeatureStore {
         model: &SequenceClassifier,
         tokens: &PackedTokens,
     ) -> Result<Tensor<2>, TrainError> {
-        let (encoder, off) = (&model.encoder, DropoutSource::OFF);
-        let hidden = encoder.embed(tokens, off)?;
-        Ok(match self.first_token_only {
-            true => encoder.first(hidden, &tokens.offsets, off),
-            false => {
-                encoder
-                    .run(hidden, self.layers, &tokens.offsets, off)
-                    .values
-            }
-        })
+        let layers = self.layers;
+        FrozenLayers { model, layers }.features(tokens)
     }
 
     /// Which floats of a batch's features belong to each of its rows.

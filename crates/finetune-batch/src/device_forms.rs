@@ -8,11 +8,11 @@ use std::{
 /// Forms of one host value, each made at its first use. Clones share them. Backends that read the
 /// host's memory make none.
 #[derive(Clone, Default)]
-pub(crate) struct DeviceForms(Arc<Mutex<Vec<Box<dyn Any + Send + Sync>>>>);
+pub struct DeviceForms(Arc<Mutex<Vec<Box<dyn Any + Send + Sync>>>>);
 
 impl DeviceForms {
     /// The form of type `T` for which `is_wanted` holds; made now, if there is none.
-    pub(crate) fn get<T: Clone + Send + Sync + 'static>(
+    pub fn get<T: Clone + Send + Sync + 'static>(
         &self,
         is_wanted: impl Fn(&T) -> bool,
         make: impl FnOnce() -> T,
@@ -29,8 +29,7 @@ impl DeviceForms {
     }
 
     /// How many forms there are.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
