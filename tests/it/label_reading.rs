@@ -1,8 +1,7 @@
 //! What is said of label columns whose meaning is not plain, and that every way out works when typed.
 
 use finetune_data::{
-    arrow::array::{ArrayRef, Int64Array, StringArray},
-    arrow::record_batch::RecordBatch,
+    arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray},
     write_parquet,
 };
 use serde_json::{Value, json};

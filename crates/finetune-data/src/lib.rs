@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod arrow;
 mod batch;
 mod error;
 mod labels;
@@ -7,9 +8,6 @@ mod note;
 mod read;
 mod rows;
 mod tokens;
-
-/// The Arrow version of this crate's record batches.
-pub use arrow;
 
 pub use batch::packed::PackedBatch;
 

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{
+use crate::arrow::array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int64Array, LargeListArray, StringArray,
 };
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::DataType;
+use crate::arrow::compute::{CastOptions, cast_with_options};
+use crate::arrow::datatypes::DataType;
 
 use crate::rows::column::{Kind, TextArray, list_item, type_name};
 use crate::rows::value::Value;
@@ -157,8 +157,8 @@ pub(crate) fn unusable(data_type: &DataType, column: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Decimal128Array, FixedSizeListArray, ListArray, ListViewArray};
-    use arrow::datatypes::Int32Type;
+    use crate::arrow::array::{Decimal128Array, FixedSizeListArray, ListArray, ListViewArray};
+    use crate::arrow::datatypes::Int32Type;
 
     fn labels(array: &ArrayRef) -> LabelArray {
         let place = |row| Place {

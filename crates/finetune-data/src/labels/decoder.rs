@@ -1,4 +1,4 @@
-use arrow::datatypes::Schema;
+use crate::arrow::datatypes::Schema;
 
 use crate::error::listed;
 use crate::labels::array::LabelArray;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use crate::arrow::array::{ArrayRef, RecordBatch, StringBuilder};
+use crate::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use encoding_rs::{Encoding, UTF_8};
 use sha2::{Digest as _, Sha256};
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use crate::arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch};
+use crate::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use super::{RawBatch, place, unreadable};
 use crate::read::hf_metadata;

@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use crate::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use crate::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use memchr::{memchr, memchr_iter, memchr2};
 
 use super::dialect::Dialect;

@@ -1,6 +1,6 @@
 //! Writing the `huggingface` entry of Arrow schema metadata.
 
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use crate::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde_json::{Value, json};
 
 use crate::read::hf_metadata;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use crate::arrow::datatypes::Schema;
 use serde_json::{Map, Value, json};
 
 /// Key of the schema metadata.

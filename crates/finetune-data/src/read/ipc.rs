@@ -5,11 +5,11 @@ use std::io::{BufReader, Read as _, Seek as _};
 use std::ops::Range;
 use std::path::Path;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
-use arrow::ipc::reader::{FileReader, StreamReader};
-use arrow::ipc::{CompressionType, root_as_footer, root_as_message};
+use crate::arrow::array::RecordBatch;
+use crate::arrow::datatypes::SchemaRef;
+use crate::arrow::error::ArrowError;
+use crate::arrow::ipc::reader::{FileReader, StreamReader};
+use crate::arrow::ipc::{CompressionType, root_as_footer, root_as_message};
 
 use super::{BATCH_ROWS, BatchIter, FileInfo, RawBatch, guarded, until_error};
 use crate::read::options::Stop;
@@ -170,7 +170,7 @@ fn check_batch(
     file: &File,
     at: u64,
     body: u64,
-    batch: &arrow::ipc::RecordBatch<'_>,
+    batch: &crate::arrow::ipc::RecordBatch<'_>,
 ) -> Result<()> {
     let beyond = || damaged(path, &"a part of it lies beyond the end of the file");
     let codec = batch.compression().map(|compression| compression.codec());

@@ -32,8 +32,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{FieldRef, SchemaRef};
+use crate::arrow::array::RecordBatch;
+use crate::arrow::datatypes::{FieldRef, SchemaRef};
 use sha2::{Digest as _, Sha256};
 
 use self::class_folders::ClassFile;
@@ -564,7 +564,7 @@ pub(crate) use jsonl::mixed_numbers;
 pub const JSON_TEXT: &str = "finetune:json";
 
 /// The reason why the JSON lines reader cannot give a column, where it cannot.
-pub(crate) fn unreadable(field: &arrow::datatypes::Field) -> Option<&String> {
+pub(crate) fn unreadable(field: &crate::arrow::datatypes::Field) -> Option<&String> {
     field.metadata().get(jsonl::UNREADABLE)
 }
 
@@ -574,7 +574,7 @@ pub(crate) fn json_text(field: &FieldRef) -> FieldRef {
 }
 
 /// Is this a column that the JSON lines reader cannot give (nested, or of mixed types)?
-pub(crate) fn jsonl_unreadable(field: &arrow::datatypes::Field) -> bool {
+pub(crate) fn jsonl_unreadable(field: &crate::arrow::datatypes::Field) -> bool {
     field.metadata().contains_key(jsonl::UNREADABLE)
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
+use crate::arrow::array::{
     Array, ArrayRef, BinaryViewArray, LargeStringArray, StringArray, StringViewArray,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use crate::arrow::compute::cast;
+use crate::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use crate::{Error, Place, Result};
 

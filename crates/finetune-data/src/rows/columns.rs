@@ -1,4 +1,4 @@
-use arrow::datatypes::Schema;
+use crate::arrow::datatypes::Schema;
 
 use crate::labels::array::unusable;
 use crate::read::Format;
@@ -226,11 +226,14 @@ fn same_text(split: &Split, column: &str) -> Result<()> {
     Ok(())
 }
 
-fn is_text(data_type: &arrow::datatypes::DataType) -> bool {
+fn is_text(data_type: &crate::arrow::datatypes::DataType) -> bool {
     matches!(Kind::of(data_type), Kind::Text | Kind::Null)
 }
 
-fn data_type<'a>(schema: &'a Schema, column: &str) -> Result<&'a arrow::datatypes::DataType> {
+fn data_type<'a>(
+    schema: &'a Schema,
+    column: &str,
+) -> Result<&'a crate::arrow::datatypes::DataType> {
     schema
         .field_with_name(column)
         .map(|f| f.data_type())

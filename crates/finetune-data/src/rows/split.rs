@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use crate::arrow::array::{BooleanArray, RecordBatch};
+use crate::arrow::compute::filter_record_batch;
+use crate::arrow::datatypes::SchemaRef;
 use sha2::{Digest as _, Sha256};
 
 use crate::batch::permutation::Permutation;
@@ -88,7 +88,7 @@ impl Split {
     pub(crate) fn new(name: String, parts: Vec<Part>) -> Result<Self> {
         let schema = match parts.first().and_then(|part| part.series.files.first()) {
             Some(file) => file.info()?.schema.clone(),
-            None => Arc::new(arrow::datatypes::Schema::empty()),
+            None => Arc::new(crate::arrow::datatypes::Schema::empty()),
         };
         let len = parts.iter().map(|part| part.rows.len()).sum();
         Ok(Self {

@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use crate::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use crate::read::lines::Lines;
 use crate::read::{json_text, until_error};
