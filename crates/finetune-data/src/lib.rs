@@ -41,7 +41,7 @@ pub use read::typed::{labels_argument, shell_word};
 pub use read::{JSON_TEXT, is_text_file};
 pub use rows::columns::Columns;
 pub use rows::dataset::Dataset;
-pub use rows::discover::{default_split, find_split};
+pub use rows::discover::{default_split, find_split, is_data_file};
 pub use rows::split::{RowBatch, Split};
 pub use rows::split_expr::splits_in;
 pub use rows::texts::{RowsWithTexts, TextRow, text_lines};

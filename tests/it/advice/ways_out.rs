@@ -95,6 +95,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-train/src/plan/saved.rs", "--set", "--set", Test("run_damage::a_plan_that_was_edited_is_refused_by_key")),
     way("finetune-train/src/plan/saved.rs", "begin the run anew with another", "--output", Test("run_damage::a_damaged_plan_without_a_checkpoint")),
 
+    way("finetune/src/cli/settings.rs", "to train on a data set, type", "--dataset", Does(files::clean, "train !data", Printed)),
     way("finetune/src/cli/default_texts.rs", "; steps with", "--eval-steps", Subject),
     way("finetune/src/cli/batch_size.rs", "expected", "--batch-size", Subject),
     way("finetune/src/resolve/class_checks.rs", "is this the label column? Name another with", "--label-column", Does(bad_files::different_beside_classes, "train --dataset data", With("class"))),

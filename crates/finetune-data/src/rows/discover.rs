@@ -196,7 +196,8 @@ pub(crate) fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((files, folders))
 }
 
-fn is_data_file(path: &Path) -> bool {
+/// Whether the name of an existing file says that it holds rows in a format that this crate reads.
+pub fn is_data_file(path: &Path) -> bool {
     has_data_name(path) && path.is_file()
 }
 

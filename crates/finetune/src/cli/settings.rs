@@ -9,6 +9,7 @@ use crate::{
     cli::{python_names, train_options::TrainOptions},
     error::Failure,
     resolve::special_files,
+    view::shell::quote_path,
 };
 
 /// The options of a file, if there is one, with the keys of `--set` over them, and the flags over
@@ -84,8 +85,26 @@ fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
 /// Bytes of the longest file of options; far more than all of them take.
 const LONGEST_FILE: u64 = 1 << 20;
 
+/// Refuses a data set in place of options: its flag was left out.
+fn refuse_data(path: &Path) -> Result<(), Failure> {
+    let is_toml = path
+        .extension()
+        .is_some_and(|extension| extension == "toml");
+    let what = match path.is_dir() {
+        true => "is a directory",
+        false if path.is_file() && !is_toml && finetune_data::is_data_file(path) => "holds data",
+        false => return Ok(()),
+    };
+    Err(Failure::User(format!(
+        "{} {what}; expected a TOML file with options; to train on a data set, type --dataset {}",
+        path.display(),
+        quote_path(path)
+    )))
+}
+
 fn from_file(path: &Path) -> Result<Table, Failure> {
     special_files::refuse_file(path, "a TOML file with options")?;
+    refuse_data(path)?;
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
     let mut text = String::new();
     // A device has no end.
