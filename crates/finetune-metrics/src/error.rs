@@ -1,5 +1,6 @@
 //! What can go wrong: rows that do not fit the metric, and names that are not metrics.
 
+use finetune_files::ErrorKind;
 use thiserror::Error;
 
 use crate::name::Metric;
@@ -120,4 +121,25 @@ pub enum MetricError {
         /// The valid names, comma-separated.
         valid: String,
     },
+}
+
+impl MetricError {
+    /// On whose side the error lies. Shapes and numbers of names are the caller's to get right; names,
+    /// thresholds and values that are no numbers come from outside.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NonFiniteLogit { .. }
+            | Self::NameCount { .. }
+            | Self::ThresholdCount { .. }
+            | Self::ThresholdRange { .. }
+            | Self::PairedRows { .. }
+            | Self::BootstrapOptions { .. }
+            | Self::UnknownName { .. } => ErrorKind::Input,
+            Self::ClassOutOfRange { .. }
+            | Self::RowLength { .. }
+            | Self::OutputCount { .. }
+            | Self::ClassCount { .. }
+            | Self::Shape { .. } => ErrorKind::Bug,
+        }
+    }
 }

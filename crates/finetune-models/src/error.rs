@@ -2,27 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use finetune_files::{ErrorKind, FileError};
 use finetune_peft::lines;
 
 /// An error in a model directory.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A file could not be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The directory lacks a file that every model has.
     #[error(
         "{directory} is not a model directory: it has no {file}; expected config.json and model.safetensors (or pytorch_model.bin, or their shards) as transformers' save_pretrained writes them"
@@ -117,17 +105,29 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Read {
-            path: path.into(),
-            source,
+    /// On whose side the error lies. A batch that does not fit the model comes from rows and settings, so it
+    /// is input as well.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::MissingFile { .. }
+            | Self::ConfigSyntax { .. }
+            | Self::Config { .. }
+            | Self::Weights { .. }
+            | Self::Torch { .. }
+            | Self::Shards { .. }
+            | Self::NotFinite { .. }
+            | Self::Mismatch { .. }
+            | Self::MissingWeights { .. }
+            | Self::Input(_) => ErrorKind::Input,
         }
     }
 
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| FileError::new("read", path, source).into()
+    }
+
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Write {
-            path: path.into(),
-            source,
-        }
+        move |source| FileError::new("write", path, source).into()
     }
 }

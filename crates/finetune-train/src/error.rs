@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use finetune_files::ErrorKind;
+use finetune_files::{ErrorKind, FileError};
 
 /// An error of the training engine.
 #[derive(Debug, thiserror::Error)]
@@ -80,14 +80,15 @@ pub enum TrainError {
         /// What is wrong.
         problem: String,
     },
-    /// A file of the run cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A device cannot be used.
+    #[error(transparent)]
+    Device(#[from] crate::DeviceError),
+    /// An assumption of the engine does not hold.
+    #[error("{0}")]
+    Internal(String),
     /// Features of frozen layers cannot be kept on disk.
     #[error(
         "cannot keep the features of the frozen layers in a temporary file in {directory}: {source}; free space there, or have them computed each time with --set feature_cache.disk_bytes=0"
@@ -141,31 +142,35 @@ impl From<finetune_infer::InferError> for TrainError {
 
 impl TrainError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Write {
-            path: path.into(),
-            source,
-        }
+        move |source| FileError::new("write", path, source).into()
     }
 
-    /// Whether the user can mend it by other input, as against a failure of the run.
-    pub fn is_user_error(&self) -> bool {
-        use finetune_models::ModelError;
-        use finetune_peft::PeftError;
+    /// On whose side the error lies.
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Checkpoint(error) => error.kind() == ErrorKind::Input,
-            Self::Lock(error) => error.kind() == ErrorKind::Input,
+            Self::Data(error) => error.kind(),
+            Self::Model(error) => error.kind(),
+            Self::Peft(error) => error.kind(),
+            Self::Metric(error) => error.kind(),
+            Self::Checkpoint(error) => error.kind(),
+            Self::Lock(error) => error.kind(),
             #[cfg(feature = "tensorboard")]
-            Self::Tensorboard(_) => false,
-            Self::Write { .. }
-            | Self::Model(ModelError::Write { .. })
-            | Self::Peft(PeftError::File {
-                action: "write", ..
-            })
-            | Self::FeatureDisk { .. }
-            | Self::FeatureMemory { .. }
-            | Self::NotFinite { .. }
-            | Self::Interrupted => false,
-            _ => true,
+            Self::Tensorboard(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Device(error) => error.kind(),
+            Self::Interrupted => ErrorKind::Interrupted,
+            Self::Plan(_)
+            | Self::State { .. }
+            | Self::RunDirectory { .. }
+            | Self::NoRun { .. }
+            | Self::Damaged { .. }
+            | Self::Settings { .. } => ErrorKind::Input,
+            // A run that diverged has failed, although other settings may help: programs that start runs tell it
+            // from runs that were refused.
+            Self::FeatureDisk { .. } | Self::FeatureMemory { .. } | Self::NotFinite { .. } => {
+                ErrorKind::Environment
+            }
+            Self::Internal(_) => ErrorKind::Bug,
         }
     }
 }

@@ -36,8 +36,9 @@ impl TrainPlan {
 
     /// The plan as a table of TOML.
     pub(crate) fn to_table(&self) -> Result<Table, TrainError> {
-        Table::try_from(self)
-            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))
+        Table::try_from(self).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })
     }
 
     /// The differences from `now` that are harmless or `accepted` by name, and the others.

@@ -37,8 +37,9 @@ impl TensorboardLog {
     /// [`TrainError::Tensorboard`] if it cannot be written.
     pub fn create(directory: &Path, plan: &TrainPlan) -> Result<Self, TrainError> {
         let mut writer = EventWriter::create(directory, None)?;
-        let table = toml::Table::try_from(plan)
-            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))?;
+        let table = toml::Table::try_from(plan).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })?;
         let mut hyperparameters = Vec::new();
         flatten("", &toml::Value::Table(table.clone()), &mut hyperparameters);
         let metrics = compared_metrics(plan);
@@ -77,7 +78,7 @@ impl TensorboardLog {
     /// precision-recall curves of evaluations, whose predictions the log does not have.
     ///
     /// # Errors
-    /// [`TrainError::Tensorboard`] and [`TrainError::Write`] if it cannot be written,
+    /// [`TrainError::Tensorboard`] and [`TrainError::File`] if it cannot be written,
     /// [`TrainError::Damaged`] if the log is.
     pub fn rebuild(directory: &Path, plan: &TrainPlan, events: &Path) -> Result<Self, TrainError> {
         match fs::remove_dir_all(directory) {

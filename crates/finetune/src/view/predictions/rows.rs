@@ -191,7 +191,10 @@ impl RowSink {
 }
 
 fn failed(path: &Path, error: &ArrowError) -> Failure {
-    Failure::User(format!("cannot write {}: {error}", path.display()))
+    match error {
+        ArrowError::IoError(_, error) => cannot_write(path, error),
+        error => Failure::User(format!("cannot write {}: {error}", path.display())),
+    }
 }
 
 /// A line per row of the table, each of its cells.
