@@ -89,8 +89,13 @@ failures!(
     finetune_models::ModelError,
     finetune_peft::PeftError,
     finetune_infer::DeviceError,
-    finetune_infer::InferError,
 );
+
+impl From<finetune_infer::InferError> for Failure {
+    fn from(error: finetune_infer::InferError) -> Self {
+        TrainError::from(error).into()
+    }
+}
 
 #[cfg(test)]
 mod tests {
