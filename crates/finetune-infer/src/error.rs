@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use finetune_files::ErrorKind;
+
 use crate::DeviceError;
 
 /// An error of inference.
@@ -142,8 +144,37 @@ pub enum InferError {
     #[error("{error}, {}", own.join(", "))]
     UnknownMetric {
         /// What is wrong, with the task's metrics.
+        #[source]
         error: finetune_metrics::MetricError,
         /// The caller's metrics.
         own: Vec<String>,
     },
+}
+
+impl InferError {
+    /// On whose side the error lies.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Data(error) => error.kind(),
+            Self::Model(error) => error.kind(),
+            Self::Peft(error) => error.kind(),
+            Self::Metric(error) => error.kind(),
+            Self::Device(error) => error.kind(),
+            Self::Interrupted => ErrorKind::Interrupted,
+            Self::Vocabulary { .. }
+            | Self::NoClassifier { .. }
+            | Self::AdapterLabels { .. }
+            | Self::OtherModel { .. }
+            | Self::RandomWeights { .. }
+            | Self::NoBase { .. }
+            | Self::OtherTokenizer { .. }
+            | Self::UnknownAdapter { .. }
+            | Self::Names(_)
+            | Self::Labels(_)
+            | Self::Loss(_)
+            | Self::MetricTaken { .. }
+            | Self::UnknownMetric { .. } => ErrorKind::Input,
+            Self::Offsets => ErrorKind::Bug,
+        }
+    }
 }

@@ -152,6 +152,7 @@ impl TrainError {
             Self::Model(error) => error.kind(),
             Self::Peft(error) => error.kind(),
             Self::Metric(error) => error.kind(),
+            Self::Infer(error) => error.kind(),
             Self::Checkpoint(error) => error.kind(),
             Self::Lock(error) => error.kind(),
             #[cfg(feature = "tensorboard")]

@@ -21,6 +21,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same with another message, made from its own: what it happened to, or what to do about it.
+    pub fn with_message(self, message: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::User(own) => Self::User(message(own)),
+            Self::Internal(own) => Self::Internal(message(own)),
+            other @ (Self::Interrupted(_) | Self::OutputClosed) => other,
+        }
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::User(_) => ExitCode::from(2),
