@@ -736,3 +736,50 @@ pub(crate) fn nearest<T: AsRef<str>>(wanted: &str, names: &[T]) -> String {
         format!("; did you mean {}?", names.join(" or "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn of(kind: io::ErrorKind) -> Error {
+        Error::io(Path::new("a"), "read", kind.into())
+    }
+
+    #[test]
+    fn a_missing_file_is_input_and_a_full_disk_is_not() {
+        assert_eq!(of(io::ErrorKind::NotFound).kind(), ErrorKind::Input);
+        let full = of(io::ErrorKind::StorageFull);
+        assert_eq!(full.kind(), ErrorKind::Environment);
+        let nowhere = Error::NoPlaceForTokens {
+            cache: String::new(),
+            temporary: String::new(),
+            source: Box::new(full),
+        };
+        assert_eq!(nowhere.kind(), ErrorKind::Environment);
+        assert_eq!(Error::Stopped.kind(), ErrorKind::Interrupted);
+        let damaged = Error::Cache {
+            path: "a".into(),
+            message: String::new(),
+        };
+        assert_eq!(damaged.kind(), ErrorKind::Input);
+    }
+
+    /// What a library for a format reports is damage, unless the system's error is behind it.
+    #[cfg(unix)]
+    #[test]
+    fn the_systems_error_is_found_in_a_librarys() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("of a library")]
+        struct Library(#[source] io::Error);
+
+        let path = Path::new("a");
+        // EIO
+        let disk = Library(io::Error::from_raw_os_error(5));
+        let found = Error::system(path, "read", &disk).unwrap();
+        assert_eq!(found.kind(), ErrorKind::Environment);
+        let content = Library(io::Error::other("a wrong byte"));
+        assert!(Error::system(path, "read", &content).is_none());
+    }
+}

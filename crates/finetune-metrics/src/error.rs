@@ -143,3 +143,19 @@ impl MetricError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_input_and_shapes_are_the_programs() {
+        let unknown = Metric::parse("f3", finetune_task::ProblemType::Regression).unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::Input);
+        let shape = MetricError::RowLength {
+            expected: 2,
+            found: 3,
+        };
+        assert_eq!(shape.kind(), ErrorKind::Bug);
+    }
+}

@@ -99,14 +99,66 @@ pub enum ModelError {
         /// Some names that the file does hold.
         found: String,
     },
-    /// A batch does not fit the model.
-    #[error("{0}")]
-    Input(String),
+    /// A batch with a token, position or token type that the model does not have.
+    #[error(
+        "{what} {value} in the batch, but the model's {key} is {limit}; the tokenizer does not fit the model, or the text is too long"
+    )]
+    OutOfRange {
+        /// What of the batch.
+        what: &'static str,
+        /// Its number.
+        value: u32,
+        /// The key of `config.json` that says how many there are.
+        key: &'static str,
+        /// Their number.
+        limit: usize,
+    },
+    /// A batch with more or fewer of something than tokens.
+    #[error("the batch has {found} {what} for {tokens} tokens")]
+    BatchLength {
+        /// What of the batch.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// Number of tokens.
+        tokens: usize,
+    },
+    /// A batch with nothing to compute.
+    #[error("the batch has no sequences, or one without tokens")]
+    EmptyBatch,
+    /// More or fewer names than outputs.
+    #[error("{names} names for a model with {outputs} outputs")]
+    NameCount {
+        /// Number of names.
+        names: usize,
+        /// Number of outputs.
+        outputs: usize,
+    },
+    /// A parameter of the model that its family's table does not describe.
+    #[error("the table of the {model_type} family does not describe the parameter {path}")]
+    NotDescribed {
+        /// The family's name.
+        model_type: &'static str,
+        /// The parameter.
+        path: String,
+    },
+    /// A parameter of which nobody has read the values.
+    #[error("no values for {path}")]
+    NoValues {
+        /// The parameter.
+        path: String,
+    },
+    /// A weight that was asked for and is in none of the files.
+    #[error("no weight {name}")]
+    NoWeight {
+        /// Its name in files.
+        name: String,
+    },
 }
 
 impl ModelError {
-    /// On whose side the error lies. A batch that does not fit the model comes from rows and settings, so it
-    /// is input as well.
+    /// On whose side the error lies. Numbers in a batch come from texts and a tokenizer, so they are input; its
+    /// shape is the program's.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),
@@ -119,7 +171,13 @@ impl ModelError {
             | Self::NotFinite { .. }
             | Self::Mismatch { .. }
             | Self::MissingWeights { .. }
-            | Self::Input(_) => ErrorKind::Input,
+            | Self::OutOfRange { .. }
+            | Self::NameCount { .. } => ErrorKind::Input,
+            Self::BatchLength { .. }
+            | Self::EmptyBatch
+            | Self::NotDescribed { .. }
+            | Self::NoValues { .. }
+            | Self::NoWeight { .. } => ErrorKind::Bug,
         }
     }
 
@@ -129,5 +187,25 @@ impl ModelError {
 
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| FileError::new("write", path, source).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_there_or_damaged_are_input_and_a_failing_disk_is_not() {
+        let kind = |kind: io::ErrorKind| ModelError::read(Path::new("a"))(kind.into()).kind();
+        assert_eq!(kind(io::ErrorKind::NotFound), ErrorKind::Input);
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::Environment);
+        let damaged = ModelError::Weights {
+            path: "model.safetensors".into(),
+            problem: String::new(),
+        };
+        assert_eq!(damaged.kind(), ErrorKind::Input);
+        assert_eq!(ModelError::EmptyBatch.kind(), ErrorKind::Bug);
     }
 }

@@ -154,3 +154,19 @@ pub fn lines(items: &[String]) -> String {
     }
     text.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_adapter_that_is_not_there_or_wrong_is_input_and_a_full_disk_is_not() {
+        let kind =
+            |kind: io::ErrorKind| PeftError::file("write", Path::new("a"))(kind.into()).kind();
+        assert_eq!(kind(io::ErrorKind::NotFound), ErrorKind::Input);
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::Environment);
+        assert_eq!(PeftError::config("r", "is 0").kind(), ErrorKind::Input);
+    }
+}

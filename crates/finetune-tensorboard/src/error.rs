@@ -167,3 +167,22 @@ impl TensorboardError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_the_environments_and_a_damaged_file_is_input() {
+        let io = |kind: io::ErrorKind| TensorboardError::Io {
+            action: "write",
+            path: PathBuf::from("a"),
+            source: kind.into(),
+        };
+        assert_eq!(
+            io(io::ErrorKind::StorageFull).kind(),
+            ErrorKind::Environment
+        );
+        assert_eq!(io(io::ErrorKind::NotFound).kind(), ErrorKind::Input);
+    }
+}

@@ -57,11 +57,10 @@ impl ModelPlan {
             .collect();
         match changed.is_empty() {
             true => Ok(()),
-            false => Err(TrainError::Plan(format!(
-                "files of the base model {} are not those that the run began with, so its result would be another:\n{}\nBring them back, or start another run",
-                self.name,
-                changed.join("\n")
-            ))),
+            false => Err(TrainError::ChangedFiles {
+                model: self.name.clone(),
+                changed,
+            }),
         }
     }
 }

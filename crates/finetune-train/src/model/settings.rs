@@ -3,6 +3,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
+use finetune_files::FileError;
 use finetune_models::Task;
 use serde_json::{Map, Value, json};
 
@@ -69,7 +70,7 @@ impl ModelSettings {
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(problem(error.to_string())),
+            Err(error) => return Err(FileError::new("read", &path, error).into()),
         };
         let mut file: Map<String, Value> =
             serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;

@@ -48,11 +48,12 @@ impl RunDirectory {
         let refuse = |problem: String| TrainError::RunDirectory {
             path: path.into(),
             problem,
+            source: None,
         };
         let existed = path.exists();
         let made = match existed {
             true => Vec::new(),
-            false => make(path).map_err(refuse)?,
+            false => make(path)?,
         };
         let mut run = Self {
             path: path.into(),
@@ -346,7 +347,12 @@ impl Drop for RunDirectory {
 }
 
 /// Makes a directory, and returns the folders above it that had to be made, the innermost first.
-fn make(path: &Path) -> Result<Vec<PathBuf>, String> {
+fn make(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
+    let refuse = |problem, source| TrainError::RunDirectory {
+        path: path.into(),
+        problem,
+        source,
+    };
     let parents = path.ancestors().skip(1);
     let parents = parents.filter(|parent| !parent.as_os_str().is_empty());
     let (mut made, mut above) = (Vec::new(), None);
@@ -358,14 +364,15 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, String> {
         made.push(parent.to_path_buf());
     }
     if let Some(file) = above.filter(|above| !above.is_dir()) {
-        return Err(format!("{} is not a directory", file.display()));
+        let problem = format!("{} is not a directory", file.display());
+        return Err(refuse(problem, None));
     }
     let created = fs::create_dir_all(path.parent().unwrap_or(path));
     match created.and_then(|()| fs::create_dir(path)) {
         Ok(()) => Ok(made),
         Err(error) => {
             remove_empty(&made);
-            Err(error.to_string())
+            Err(refuse(error.to_string(), Some(error)))
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use finetune_files::FileError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -205,7 +206,7 @@ impl Manifest {
         let text = match std::fs::read(run.join(Self::FILE)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(problem(error.to_string())),
+            Err(error) => return Err(FileError::new("read", &run.join(Self::FILE), error).into()),
         };
         let damaged = |error: serde_json::Error| TrainError::Damaged {
             path: run.join(Self::FILE),

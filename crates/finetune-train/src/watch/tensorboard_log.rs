@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use finetune_files::IoContext;
 use finetune_metrics::{Targets, sigmoid, softmax};
 use finetune_tensorboard::{
     DEFAULT_NUM_THRESHOLDS, EventWriter, HparamValue, SessionStatus, TensorboardError,
@@ -61,14 +62,15 @@ impl TensorboardLog {
     ///
     /// # Errors
     /// [`TrainError::Tensorboard`] if the file is gone, shorter or damaged,
-    /// [`TrainError::Plan`] if `state` is none.
+    /// [`TrainError::ObserverState`] if `state` is none.
     pub fn resume(directory: &Path, state: &Value) -> Result<Self, TrainError> {
         let (Some(file), Some(position)) = (state["file"].as_str(), state["position"].as_u64())
         else {
-            return Err(TrainError::Plan(format!(
-                "the checkpoint's state of {} is {state}; expected the name of a file and a position",
-                Self::NAME
-            )));
+            return Err(TrainError::ObserverState {
+                observer: Self::NAME,
+                found: state.to_string(),
+                expected: "the name of a file and a position",
+            });
         };
         let writer = EventWriter::append_at(directory.join(file), position)?;
         Ok(Self { writer })
@@ -92,9 +94,9 @@ impl TensorboardLog {
             path: events.into(),
             problem,
         };
-        let file = File::open(events).map_err(|error| damaged(error.to_string()))?;
+        let file = File::open(events).context("read", events)?;
         for line in BufReader::new(file).lines() {
-            let line = line.map_err(|error| damaged(error.to_string()))?;
+            let line = line.context("read", events)?;
             let event = serde_json::from_str(&line).map_err(|error| damaged(error.to_string()))?;
             log.write(&event)?;
         }

@@ -50,8 +50,7 @@ pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
             keys.insert(strategy, "steps".into());
         }
     }
-    laid_over(plan, keys)
-        .map_err(|error| error.with_message(|problem| format!("--set: {problem}")))
+    laid_over(plan, keys).map_err(|error| error.with_message(|problem| format!("--set: {problem}")))
 }
 
 /// A plan with these keys over its own.

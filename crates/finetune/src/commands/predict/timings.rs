@@ -57,7 +57,8 @@ impl Timings {
 
     /// Writes them as a JSON object.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let json = serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))?;
+        let json =
+            serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))?;
         Ok(std::fs::write(path, json + "\n").context("write", path)?)
     }
 }
