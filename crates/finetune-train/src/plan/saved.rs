@@ -194,6 +194,7 @@ mod tests {
         let mut written = trained.clone();
         edit(&mut written);
         SavedPlan {
+            path: PathBuf::new(),
             written: Ok(written),
             trained,
         }
