@@ -167,7 +167,7 @@ fn a_full_disk_is_not_the_users_mistake() {
                         path.components().any(|part| is_partial(part.as_os_str()))
                     };
                     let results = scratch.path("two/results.json");
-                    assert!(!left.iter().any(|path| partial(path)), "{call}: {left:?}");
+                    assert!(!left.iter().any(partial), "{call}: {left:?}");
                     assert!(!results.exists(), "{call}: {run}");
                 }
                 _ => assert!(left.is_empty(), "{path}, {call}: {left:?}"),
