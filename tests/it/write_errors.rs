@@ -112,12 +112,12 @@ fn a_full_disk_is_not_the_users_mistake() {
     for (line, path, result) in [
         ("merge run/model -o merged", "merged", "merged"),
         (
-            "predict --model MODEL --file data/test.csv -o out.csv",
+            "predict --model MODEL --file data/test.csv --output out.csv",
             "out.csv",
             "out.csv",
         ),
         (
-            "predict --model MODEL --file data/test.csv -o out.parquet",
+            "predict --model MODEL --file data/test.csv --output out.parquet",
             "out.parquet",
             "out.parquet",
         ),

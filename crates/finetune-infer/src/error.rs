@@ -252,9 +252,9 @@ impl InferError {
             | Self::MetricTaken { .. }
             | Self::UnknownMetric { .. } => ErrorKind::Input,
             // The shapes of a batch are the program's.
-            Self::LabelCount { .. }
-            | Self::ClassCount { .. }
-            | Self::OtherLabels { .. } => ErrorKind::Bug,
+            Self::LabelCount { .. } | Self::ClassCount { .. } | Self::OtherLabels { .. } => {
+                ErrorKind::Bug
+            }
         }
     }
 }
