@@ -200,7 +200,7 @@ fn a_directory_that_is_not_there_is_named() {
             "--dataset data --max-steps 1 --strategy head --set feature_cache.disk_bytes=0",
         ))
         .succeeded();
-    let stop = &mut |_| Err(TrainError::Plan("stopped".into()));
+    let stop = &mut |_| Err(TrainError::Internal("stopped".into()));
     let error = fill(&case.scratch.path(""), stop).to_string();
     assert_eq!(error, "stopped");
 }

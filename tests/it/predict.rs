@@ -927,14 +927,14 @@ fn a_full_disk_is_said() {
             command.spawn().unwrap().wait_with_output().unwrap(),
         )
     };
-    run(&["good"], true).refused(&["standard output", "No space"]);
+    run(&["good"], true).failed(1, &["standard output", "No space"]);
     let one = run(&["good", "--format", "csv"], true);
-    one.refused(&["standard output", "No space"]);
+    one.failed(1, &["standard output", "No space"]);
     write_rows(&scratch);
     let lines = run(&["--file", "rows.csv", "--json"], false).succeeded();
     assert_eq!(lines.json_lines().len(), 4);
     let device = run(&["good", "--output", "/dev/full"], true);
-    device.refused(&["/dev/full", "No space"]);
+    device.failed(1, &["/dev/full", "No space"]);
 }
 
 /// A closed standard output is the null device for the program: nothing is kept, and that is said.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use finetune_files::rename_file;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand_distr::{Distribution, Normal};
@@ -57,12 +58,13 @@ pub fn distilbert(directory: &Path, seed: u64) -> Result<()> {
         &serde_json::to_vec_pretty(&config)?,
     )?;
     let weights = directory.join("model.safetensors");
-    let partial = directory.join("model.safetensors.partial");
+    let partial = directory.join(".model.safetensors.partial");
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     serialize_to_file(parameters(seed), Some(metadata), &partial)
         .with_context(|| format!("cannot write {}", partial.display()))?;
-    fs::rename(&partial, &weights)
-        .with_context(|| format!("cannot write {}", weights.display()))?;
+    let file =
+        fs::File::open(&partial).with_context(|| format!("cannot read {}", partial.display()))?;
+    rename_file(&file, &partial, &weights)?;
     write_atomically(&directory.join("texts.csv"), texts(&vocabulary).as_bytes())
 }
 

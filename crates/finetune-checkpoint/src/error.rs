@@ -204,3 +204,19 @@ impl<T> IoContext<T> for io::Result<T> {
         self.map_err(|source| FileError::new(action, path, source).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_input_and_a_full_disk_is_not() {
+        let damaged = CheckpointError::NoManifest { path: "a".into() };
+        assert_eq!(damaged.kind(), ErrorKind::Input);
+        let file = |kind: io::ErrorKind| {
+            CheckpointError::from(FileError::new("write", Path::new("a"), kind.into())).kind()
+        };
+        assert_eq!(file(io::ErrorKind::StorageFull), ErrorKind::Environment);
+        assert_eq!(CheckpointError::WriterEnded.kind(), ErrorKind::Bug);
+    }
+}

@@ -2,6 +2,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use finetune_files::{ErrorKind, FileError};
+
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -539,6 +541,8 @@ pub enum Error {
         cache: String,
         /// What happened in the directory for temporary files.
         temporary: String,
+        /// The same, as an error.
+        source: Box<Error>,
     },
     /// The token cache could not be read back.
     #[error("{}: the token cache is damaged: {message}; delete it and run again", path.display())]
@@ -604,12 +608,93 @@ fn named_encoding(place: &Place) -> &'static str {
 }
 
 impl Error {
+    /// On whose side the error lies.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => ErrorKind::of(source),
+            Self::NoPlaceForTokens { source, .. } => source.kind(),
+            Self::Stopped => ErrorKind::Interrupted,
+            Self::RowOutOfRange { .. } | Self::Arrow { .. } => ErrorKind::Bug,
+            Self::Cache { .. }
+            | Self::NotFound { .. }
+            | Self::NoDataFiles { .. }
+            | Self::SeveralFolders { .. }
+            | Self::Glob { .. }
+            | Self::UnknownFormat { .. }
+            | Self::FormatDisabled { .. }
+            | Self::AmbiguousSplit { .. }
+            | Self::EmptyFile { .. }
+            | Self::Corrupt { .. }
+            | Self::Line { .. }
+            | Self::Record { .. }
+            | Self::OpenQuote { .. }
+            | Self::BrokenQuote { .. }
+            | Self::NotAFile { .. }
+            | Self::Utf8 { .. }
+            | Self::SchemaMismatch { .. }
+            | Self::SplitSyntax { .. }
+            | Self::UnknownSplit { .. }
+            | Self::EmptySplit { .. }
+            | Self::UnknownColumn { .. }
+            | Self::NoTextColumn { .. }
+            | Self::NoLabelColumn { .. }
+            | Self::AmbiguousColumn { .. }
+            | Self::ColumnType { .. }
+            | Self::Columns { .. }
+            | Self::UnexpectedList { .. }
+            | Self::NotAList { .. }
+            | Self::ListLength { .. }
+            | Self::RepeatedLabel { .. }
+            | Self::NotAnIndicator { .. }
+            | Self::NullText { .. }
+            | Self::NullLabel { .. }
+            | Self::UnknownLabel { .. }
+            | Self::ClassIndex { .. }
+            | Self::Unlabelled { .. }
+            | Self::FloatLabel { .. }
+            | Self::NotANumber { .. }
+            | Self::MissingNumber { .. }
+            | Self::NotOneHot { .. }
+            | Self::MinusOne { .. }
+            | Self::IntegerLabels { .. }
+            | Self::Classes { .. }
+            | Self::Stratify { .. }
+            | Self::Tokenizer { .. }
+            | Self::TokenizerFiles { .. }
+            | Self::Tokenize { .. }
+            | Self::MaxLength { .. }
+            | Self::RowCount { .. }
+            | Self::BatchTooLarge { .. }
+            | Self::Sampler { .. } => ErrorKind::Input,
+        }
+    }
+
+    /// The system's error in what a library for a format reports, if there is one: of the disk, and not of
+    /// the file.
+    pub(crate) fn system(
+        path: &Path,
+        action: &'static str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Option<Self> {
+        let chain = std::iter::successors(Some(error), |error| error.source());
+        let mut found = chain.filter_map(|error| error.downcast_ref::<std::io::Error>());
+        let number = found.find_map(std::io::Error::raw_os_error)?;
+        let source = std::io::Error::from_raw_os_error(number);
+        Some(Self::io(path, action, source))
+    }
+
     pub(crate) fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {
         Error::Io {
             path: path.to_path_buf(),
             action,
             source,
         }
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::io(&error.path, error.action, error.source)
     }
 }
 
@@ -649,5 +734,52 @@ pub(crate) fn nearest<T: AsRef<str>>(wanted: &str, names: &[T]) -> String {
         String::new()
     } else {
         format!("; did you mean {}?", names.join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn of(kind: io::ErrorKind) -> Error {
+        Error::io(Path::new("a"), "read", kind.into())
+    }
+
+    #[test]
+    fn a_missing_file_is_input_and_a_full_disk_is_not() {
+        assert_eq!(of(io::ErrorKind::NotFound).kind(), ErrorKind::Input);
+        let full = of(io::ErrorKind::StorageFull);
+        assert_eq!(full.kind(), ErrorKind::Environment);
+        let nowhere = Error::NoPlaceForTokens {
+            cache: String::new(),
+            temporary: String::new(),
+            source: Box::new(full),
+        };
+        assert_eq!(nowhere.kind(), ErrorKind::Environment);
+        assert_eq!(Error::Stopped.kind(), ErrorKind::Interrupted);
+        let damaged = Error::Cache {
+            path: "a".into(),
+            message: String::new(),
+        };
+        assert_eq!(damaged.kind(), ErrorKind::Input);
+    }
+
+    /// What a library for a format reports is damage, unless the system's error is behind it.
+    #[cfg(unix)]
+    #[test]
+    fn the_systems_error_is_found_in_a_librarys() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("of a library")]
+        struct Library(#[source] io::Error);
+
+        let path = Path::new("a");
+        // EIO
+        let disk = Library(io::Error::from_raw_os_error(5));
+        let found = Error::system(path, "read", &disk).unwrap();
+        assert_eq!(found.kind(), ErrorKind::Environment);
+        let content = Library(io::Error::other("a wrong byte"));
+        assert!(Error::system(path, "read", &content).is_none());
     }
 }

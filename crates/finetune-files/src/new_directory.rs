@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::error::{FileError, IoContext};
-use crate::partial_name::{directory_of, prefix};
+use crate::partial_name::{PARTIAL, directory_of, prefix};
 use crate::steps;
 use crate::sync::{sync_directory, sync_tree};
 
@@ -42,7 +42,7 @@ impl NewDirectory {
     /// The parent does not exist or cannot be written to.
     pub fn beside(place: &Path) -> Result<Self, FileError> {
         let mut builder = tempfile::Builder::new();
-        let prefix = prefix(place);
+        let prefix = prefix(PARTIAL, place);
         builder.prefix(&prefix);
         // As an ordinary directory has them, less what the umask takes.
         #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{FileError, IoContext};
-use crate::partial_name::{directory_of, prefix};
+use crate::partial_name::{SUFFIX, directory_of, prefix};
 use crate::steps;
 use crate::sync::sync_directory;
 
@@ -72,8 +72,8 @@ impl NewFile {
     /// The directory does not exist or cannot be written to.
     pub fn beside(place: &Path) -> Result<Self, FileError> {
         let mut builder = tempfile::Builder::new();
-        let prefix = prefix(place);
-        builder.prefix(&prefix);
+        let prefix = prefix(".", place);
+        builder.prefix(&prefix).suffix(SUFFIX);
         // As an ordinary file has them, less what the umask takes.
         #[cfg(unix)]
         {

@@ -3,11 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// Starts the names of everything that is being written.
+/// Starts the names of directories that are being written, and of files in earlier versions' checkpoints.
 pub const PARTIAL: &str = ".partial-";
 
-/// Ends the names of files that were being written by versions before this one.
-const SUFFIX: &str = ".partial";
+/// Ends the names of files that are being written, which begin with a dot.
+pub(crate) const SUFFIX: &str = ".partial";
 
 /// Whether a name in a directory is that of something half-written, by this version or an earlier one.
 pub fn is_partial(name: &OsStr) -> bool {
@@ -16,9 +16,9 @@ pub fn is_partial(name: &OsStr) -> bool {
         || (bytes.starts_with(b".") && bytes.ends_with(SUFFIX.as_bytes()))
 }
 
-/// How the name of what will be at `place` begins until then.
-pub(crate) fn prefix(place: &Path) -> OsString {
-    let mut prefix = OsString::from(PARTIAL);
+/// How the name of what will be at `place` begins until then: with `start` and the name.
+pub(crate) fn prefix(start: &str, place: &Path) -> OsString {
+    let mut prefix = OsString::from(start);
     if let Some(name) = place.file_name() {
         // The name has to leave room for what follows it.
         let name = name.to_string_lossy();
@@ -57,7 +57,7 @@ mod tests {
                 "{name}"
             );
         }
-        let mut made = prefix(Path::new("runs/a/model"));
+        let mut made = prefix(PARTIAL, Path::new("runs/a/model"));
         made.push("x");
         assert_eq!(made, ".partial-model-x");
         assert!(is_partial(&made));

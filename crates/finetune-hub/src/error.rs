@@ -326,3 +326,33 @@ impl<T> IoContext<T> for io::Result<T> {
         self.map_err(|source| FileError::new(action, path, source).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_network_is_the_environments_and_a_wrong_name_is_input() {
+        let unreachable = || HubError::Unreachable {
+            endpoint: "https://hub".into(),
+            reason: "connection refused".into(),
+        };
+        assert_eq!(unreachable().kind(), ErrorKind::Environment);
+        let every = HubError::NoRoute {
+            name: "a/b".into(),
+            tried: String::new(),
+            advice: String::new(),
+            source: Box::new(unreachable()),
+        };
+        assert_eq!(every.kind(), ErrorKind::Environment);
+        assert_eq!(HubError::Offline.kind(), ErrorKind::Input);
+        let file = |kind: io::ErrorKind| {
+            HubError::from(FileError::new("write", Path::new("a"), kind.into()))
+        };
+        assert_eq!(
+            file(io::ErrorKind::StorageFull).kind(),
+            ErrorKind::Environment
+        );
+        assert_eq!(file(io::ErrorKind::NotADirectory).kind(), ErrorKind::Input);
+    }
+}

@@ -205,26 +205,25 @@ impl Classifier {
     /// Another number of names than of outputs; a name twice; a model that has other names.
     pub fn name_labels(&mut self, names: &[String]) -> Result<(), InferError> {
         let own = self.outputs();
-        let listed = names.join(", ");
-        let refuse = |problem: String| Err(InferError::Names(problem));
         if names.len() != own.num_labels() {
-            return refuse(format!(
-                "{} labels are named ({listed}), but the model has {}",
-                names.len(),
-                own.num_labels()
-            ));
+            return Err(InferError::NameCount {
+                names: names.to_vec(),
+                outputs: own.num_labels(),
+            });
         }
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
-            return refuse(format!("label \"{}\" is named twice", names[twice]));
+            return Err(InferError::NameTwice {
+                name: names[twice].clone(),
+            });
         }
         if own.names() == names {
             return Ok(());
         }
         if !own.is_unnamed() {
-            return refuse(format!(
-                "the model names its labels itself, {}, and not {listed}",
-                own.names().join(", ")
-            ));
+            return Err(InferError::OtherNames {
+                own: own.names().to_vec(),
+                names: names.to_vec(),
+            });
         }
         let (outputs, thresholds) = (own.renamed(names.to_vec()), self.thresholds());
         self.model.name_outputs(outputs)?;

@@ -1,6 +1,7 @@
 //! `--device`: a name to a Burn device, or a clear no.
 
 use burn::tensor::Device;
+use finetune_files::ErrorKind;
 
 /// Why a device cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,15 @@ pub enum DeviceError {
         /// What the machine has.
         found: String,
     },
+}
+
+impl DeviceError {
+    /// On whose side the error lies: another `--device` works.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unknown { .. } | Self::NotBuilt { .. } | Self::Absent { .. } => ErrorKind::Input,
+        }
+    }
 }
 
 /// Names that [`device`] takes.

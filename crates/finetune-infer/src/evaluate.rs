@@ -88,10 +88,11 @@ where
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let fits = accumulator.update(&logits, width, &batch.labels);
         if !fits.map_err(InferError::from)? {
-            return Err(E::from(InferError::Labels(format!(
-                "the labels of the {split} rows do not fit the model, which has {width} outputs for {}",
-                model.config().outputs.problem_type()
-            ))));
+            return Err(E::from(InferError::RowLabels {
+                split: split.into(),
+                outputs: width,
+                problem_type: model.config().outputs.problem_type(),
+            }));
         }
         rows += batch.batch_size() as u64;
         progress(rows)?;

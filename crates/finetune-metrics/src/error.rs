@@ -1,5 +1,6 @@
 //! What can go wrong: rows that do not fit the metric, and names that are not metrics.
 
+use finetune_files::ErrorKind;
 use thiserror::Error;
 
 use crate::name::Metric;
@@ -120,4 +121,41 @@ pub enum MetricError {
         /// The valid names, comma-separated.
         valid: String,
     },
+}
+
+impl MetricError {
+    /// On whose side the error lies. Shapes and numbers of names are the caller's to get right; names,
+    /// thresholds and values that are no numbers come from outside.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NonFiniteLogit { .. }
+            | Self::NameCount { .. }
+            | Self::ThresholdCount { .. }
+            | Self::ThresholdRange { .. }
+            | Self::PairedRows { .. }
+            | Self::BootstrapOptions { .. }
+            | Self::UnknownName { .. } => ErrorKind::Input,
+            Self::ClassOutOfRange { .. }
+            | Self::RowLength { .. }
+            | Self::OutputCount { .. }
+            | Self::ClassCount { .. }
+            | Self::Shape { .. } => ErrorKind::Bug,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_input_and_shapes_are_the_programs() {
+        let unknown = Metric::parse("f3", finetune_task::ProblemType::Regression).unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::Input);
+        let shape = MetricError::RowLength {
+            expected: 2,
+            found: 3,
+        };
+        assert_eq!(shape.kind(), ErrorKind::Bug);
+    }
 }

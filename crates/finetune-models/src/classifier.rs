@@ -40,10 +40,10 @@ impl SequenceClassifier {
         });
         match unknown {
             None => Ok(model),
-            Some(path) => Err(ModelError::Input(format!(
-                "the table of the {} family does not describe the parameter {path}",
-                model.config.family.model_type
-            ))),
+            Some(path) => Err(ModelError::NotDescribed {
+                model_type: model.config.family.model_type,
+                path,
+            }),
         }
     }
 
@@ -68,10 +68,10 @@ impl SequenceClassifier {
     pub fn name_outputs(&mut self, outputs: Task) -> Result<(), ModelError> {
         let number = self.config.outputs.num_labels();
         if outputs.num_labels() != number {
-            return Err(ModelError::Input(format!(
-                "{} names for a model with {number} outputs",
-                outputs.num_labels()
-            )));
+            return Err(ModelError::NameCount {
+                names: outputs.num_labels(),
+                outputs: number,
+            });
         }
         self.config = self.config.clone().with_outputs(outputs);
         Ok(())

@@ -2,27 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use finetune_files::{ErrorKind, FileError};
 use finetune_peft::lines;
 
 /// An error in a model directory.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A file could not be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The directory lacks a file that every model has.
     #[error(
         "{directory} is not a model directory: it has no {file}; expected config.json and model.safetensors (or pytorch_model.bin, or their shards) as transformers' save_pretrained writes them"
@@ -111,23 +99,113 @@ pub enum ModelError {
         /// Some names that the file does hold.
         found: String,
     },
-    /// A batch does not fit the model.
-    #[error("{0}")]
-    Input(String),
+    /// A batch with a token, position or token type that the model does not have.
+    #[error(
+        "{what} {value} in the batch, but the model's {key} is {limit}; the tokenizer does not fit the model, or the text is too long"
+    )]
+    OutOfRange {
+        /// What of the batch.
+        what: &'static str,
+        /// Its number.
+        value: u32,
+        /// The key of `config.json` that says how many there are.
+        key: &'static str,
+        /// Their number.
+        limit: usize,
+    },
+    /// A batch with more or fewer of something than tokens.
+    #[error("the batch has {found} {what} for {tokens} tokens")]
+    BatchLength {
+        /// What of the batch.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// Number of tokens.
+        tokens: usize,
+    },
+    /// A batch with nothing to compute.
+    #[error("the batch has no sequences, or one without tokens")]
+    EmptyBatch,
+    /// More or fewer names than outputs.
+    #[error("{names} names for a model with {outputs} outputs")]
+    NameCount {
+        /// Number of names.
+        names: usize,
+        /// Number of outputs.
+        outputs: usize,
+    },
+    /// A parameter of the model that its family's table does not describe.
+    #[error("the table of the {model_type} family does not describe the parameter {path}")]
+    NotDescribed {
+        /// The family's name.
+        model_type: &'static str,
+        /// The parameter.
+        path: String,
+    },
+    /// A parameter of which nobody has read the values.
+    #[error("no values for {path}")]
+    NoValues {
+        /// The parameter.
+        path: String,
+    },
+    /// A weight that was asked for and is in none of the files.
+    #[error("no weight {name}")]
+    NoWeight {
+        /// Its name in files.
+        name: String,
+    },
 }
 
 impl ModelError {
-    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Read {
-            path: path.into(),
-            source,
+    /// On whose side the error lies. Numbers in a batch come from texts and a tokenizer, so they are input; its
+    /// shape is the program's.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::MissingFile { .. }
+            | Self::ConfigSyntax { .. }
+            | Self::Config { .. }
+            | Self::Weights { .. }
+            | Self::Torch { .. }
+            | Self::Shards { .. }
+            | Self::NotFinite { .. }
+            | Self::Mismatch { .. }
+            | Self::MissingWeights { .. }
+            | Self::OutOfRange { .. }
+            | Self::NameCount { .. } => ErrorKind::Input,
+            Self::BatchLength { .. }
+            | Self::EmptyBatch
+            | Self::NotDescribed { .. }
+            | Self::NoValues { .. }
+            | Self::NoWeight { .. } => ErrorKind::Bug,
         }
     }
 
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| FileError::new("read", path, source).into()
+    }
+
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Write {
-            path: path.into(),
-            source,
-        }
+        move |source| FileError::new("write", path, source).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_there_or_damaged_are_input_and_a_failing_disk_is_not() {
+        let kind = |kind: io::ErrorKind| ModelError::read(Path::new("a"))(kind.into()).kind();
+        assert_eq!(kind(io::ErrorKind::NotFound), ErrorKind::Input);
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::Environment);
+        let damaged = ModelError::Weights {
+            path: "model.safetensors".into(),
+            problem: String::new(),
+        };
+        assert_eq!(damaged.kind(), ErrorKind::Input);
+        assert_eq!(ModelError::EmptyBatch.kind(), ErrorKind::Bug);
     }
 }

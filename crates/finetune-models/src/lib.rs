@@ -19,7 +19,6 @@ pub use error::ModelError;
 pub use family::Family;
 pub use files::{
     LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, to_file_layout, unused_weights,
-    write_directory,
 };
 pub use finetune_task::Task;
 pub use head::Head;

@@ -33,7 +33,7 @@ impl Values<'_> {
     ) -> Result<Param<Tensor<D>>, ModelError> {
         let path = role.path_of(&component.path(layer));
         let Some((values, shape)) = self.by_path.remove(&path) else {
-            return Err(ModelError::Input(format!("no values for {path}")));
+            return Err(ModelError::NoValues { path });
         };
         let data = TensorData::new(values, shape);
         Ok(Param::from_tensor(Tensor::from_data(data, self.device)))

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use finetune_files::{ErrorKind, FileError};
+
 /// An error of an adapter's configuration or files.
 #[derive(Debug, thiserror::Error)]
 pub enum PeftError {
@@ -36,15 +38,8 @@ pub enum PeftError {
         module: String,
     },
     /// A file cannot be read or written.
-    #[error("cannot {action} {path}: {source}")]
-    File {
-        /// "read" or "write".
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// `adapter_config.json` is not one.
     #[error("{path}: {problem}")]
     ConfigFile {
@@ -114,6 +109,23 @@ pub enum PeftError {
 }
 
 impl PeftError {
+    /// On whose side the error lies.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Config { .. }
+            | Self::NoTarget { .. }
+            | Self::NotLinear { .. }
+            | Self::ConfigFile { .. }
+            | Self::Weights { .. }
+            | Self::WeightsContent { .. }
+            | Self::Pickle { .. }
+            | Self::OtherBase { .. }
+            | Self::UnknownAdapter { .. }
+            | Self::NotFinite { .. } => ErrorKind::Input,
+        }
+    }
+
     pub(crate) fn config(key: &str, problem: impl Into<String>) -> Self {
         Self::Config {
             key: key.into(),
@@ -125,11 +137,7 @@ impl PeftError {
         action: &'static str,
         path: &'a Path,
     ) -> impl FnOnce(std::io::Error) -> Self + 'a {
-        move |source| Self::File {
-            action,
-            path: path.into(),
-            source,
-        }
+        move |source| FileError::new(action, path, source).into()
     }
 }
 
@@ -145,4 +153,20 @@ pub fn lines(items: &[String]) -> String {
         text.push(format!("  … and {} more", items.len() - SHOWN));
     }
     text.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_adapter_that_is_not_there_or_wrong_is_input_and_a_full_disk_is_not() {
+        let kind =
+            |kind: io::ErrorKind| PeftError::file("write", Path::new("a"))(kind.into()).kind();
+        assert_eq!(kind(io::ErrorKind::NotFound), ErrorKind::Input);
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::Environment);
+        assert_eq!(PeftError::config("r", "is 0").kind(), ErrorKind::Input);
+    }
 }

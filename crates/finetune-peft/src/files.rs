@@ -1,11 +1,7 @@
 //! Adapter directories: `adapter_config.json` and `adapter_model.safetensors`, as peft reads and
 //! writes them.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::{Tensor, module::Param, tensor::Device};
 
@@ -95,8 +91,9 @@ fn factors(lora: &Lora) -> (Tensor<2>, Tensor<2>) {
     }
 }
 
-/// Writes the adapter called `name` to `directory`, which exists; both files are synced. `file` is
-/// its configuration, as it was attached.
+/// Writes the adapter called `name` to `directory`, which exists: one that
+/// [`finetune_files::publish_directory`] publishes, which syncs the files. `file` is its configuration, as it
+/// was attached.
 ///
 /// # Errors
 /// A file that cannot be written, or a configuration that does not fit the model.
@@ -108,9 +105,7 @@ pub fn save_adapter<M: Adaptable>(
 ) -> Result<(), PeftError> {
     let tensors = adapter_tensors(model, name, &file.config)?;
     let path = directory.join(CONFIG);
-    fs::write(&path, adapter_config(file, model)?)
-        .and_then(|()| File::open(&path)?.sync_all())
-        .map_err(PeftError::file("write", &path))?;
+    fs::write(&path, adapter_config(file, model)?).map_err(PeftError::file("write", &path))?;
     let path = directory.join(WEIGHTS);
     write_tensors(&path, tensors).map_err(PeftError::file("write", &path))
 }

@@ -135,14 +135,14 @@ pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io:
     tensors.into_iter().try_for_each(|tensor| tensor.write(out))
 }
 
-/// [`stream_tensors`] to a file, which is synced.
+/// [`stream_tensors`] to a file.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn write_tensors(path: &Path, tensors: Vec<NamedTensor>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     stream_tensors(tensors, &mut out)?;
-    out.into_inner()?.sync_all()
+    out.flush()
 }
 
 /// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.

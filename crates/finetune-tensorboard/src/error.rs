@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use finetune_files::ErrorKind;
 use thiserror::Error;
 
 /// Why an event file cannot be written, read or continued.
@@ -143,4 +144,45 @@ pub enum TensorboardError {
         /// What is out of order.
         reason: &'static str,
     },
+}
+
+impl TensorboardError {
+    /// On whose side the error lies.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => ErrorKind::of(source),
+            Self::Damaged { .. } | Self::Truncated { .. } | Self::Shorter { .. } => {
+                ErrorKind::Input
+            }
+            // Tags, curves and positions are made by programs.
+            Self::NotABoundary { .. }
+            | Self::TagTaken { .. }
+            | Self::HistogramValue { .. }
+            | Self::CurveLength { .. }
+            | Self::CurvePrediction { .. }
+            | Self::CurveThresholds { .. }
+            | Self::HparamTwice { .. }
+            | Self::HparamNotFinite { .. }
+            | Self::HparamsOrder { .. } => ErrorKind::Bug,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_the_environments_and_a_damaged_file_is_input() {
+        let io = |kind: io::ErrorKind| TensorboardError::Io {
+            action: "write",
+            path: PathBuf::from("a"),
+            source: kind.into(),
+        };
+        assert_eq!(
+            io(io::ErrorKind::StorageFull).kind(),
+            ErrorKind::Environment
+        );
+        assert_eq!(io(io::ErrorKind::NotFound).kind(), ErrorKind::Input);
+    }
 }

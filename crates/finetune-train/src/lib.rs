@@ -12,6 +12,7 @@ mod watch;
 pub use engine::{Outcome, TrainData, train};
 pub use error::TrainError;
 pub use finetune_data::BatchSize;
+pub use finetune_files::ErrorKind;
 /// Of `finetune-infer`.
 pub use finetune_infer::{
     ADAPTER, Accumulator, ChosenMetric, Classifier, CustomMetrics, DEVICE_NAMES, DeviceError,

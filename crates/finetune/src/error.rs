@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use finetune_files::ErrorKind;
 use finetune_train::TrainError;
 
 use crate::cli::interrupt;
@@ -20,6 +21,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same with another message, made from its own: what it happened to, or what to do about it.
+    pub fn with_message(self, message: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::User(own) => Self::User(message(own)),
+            Self::Internal(own) => Self::Internal(message(own)),
+            other @ (Self::Interrupted(_) | Self::OutputClosed) => other,
+        }
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::User(_) => ExitCode::from(2),
@@ -40,13 +50,13 @@ impl std::fmt::Display for Failure {
     }
 }
 
-impl From<TrainError> for Failure {
-    fn from(error: TrainError) -> Self {
-        match error {
-            TrainError::Data(error) => error.into(),
-            TrainError::Interrupted => Self::Interrupted("interrupted".into()),
-            error if error.is_user_error() => Self::User(error.to_string()),
-            error => Self::Internal(error.to_string()),
+impl Failure {
+    /// The one place where kinds of errors become exit codes.
+    pub fn of(kind: ErrorKind, message: String) -> Self {
+        match kind {
+            ErrorKind::Input => Self::User(message),
+            ErrorKind::Environment | ErrorKind::Bug => Self::Internal(message),
+            ErrorKind::Interrupted => Self::Interrupted(message),
         }
     }
 }
@@ -57,28 +67,38 @@ impl From<finetune_data::Error> for Failure {
             finetune_data::Error::Stopped => {
                 Self::Interrupted("interrupted; nothing was kept".into())
             }
-            error => Self::User(error.to_string()),
+            error => Self::of(error.kind(), error.to_string()),
         }
     }
 }
 
-impl From<finetune_models::ModelError> for Failure {
-    fn from(error: finetune_models::ModelError) -> Self {
-        Self::User(error.to_string())
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Data(error) => error.into(),
+            error => Self::of(error.kind(), error.to_string()),
+        }
     }
 }
 
-impl From<finetune_peft::PeftError> for Failure {
-    fn from(error: finetune_peft::PeftError) -> Self {
-        Self::User(error.to_string())
-    }
+/// Errors whose kind and message are all there is to say.
+macro_rules! failures {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::of(error.kind(), error.to_string())
+            }
+        }
+    )*};
 }
 
-impl From<finetune_hub::HubError> for Failure {
-    fn from(error: finetune_hub::HubError) -> Self {
-        Self::User(error.to_string())
-    }
-}
+failures!(
+    finetune_files::FileError,
+    finetune_hub::HubError,
+    finetune_models::ModelError,
+    finetune_peft::PeftError,
+    finetune_infer::DeviceError,
+);
 
 impl From<finetune_infer::InferError> for Failure {
     fn from(error: finetune_infer::InferError) -> Self {
@@ -86,8 +106,48 @@ impl From<finetune_infer::InferError> for Failure {
     }
 }
 
-impl From<finetune_infer::DeviceError> for Failure {
-    fn from(error: finetune_infer::DeviceError) -> Self {
-        Self::User(error.to_string())
+#[cfg(test)]
+mod tests {
+    use finetune_files::FileError;
+
+    use super::*;
+
+    fn is_users(failure: &Failure) -> bool {
+        matches!(failure, Failure::User(_))
+    }
+
+    /// A missing file is the user's; a full disk is not, whichever crate meets it.
+    #[test]
+    fn a_full_disk_is_nobodys_input() {
+        use std::{io, path::Path};
+        let file = |kind: io::ErrorKind| FileError::new("read", Path::new("a"), kind.into());
+        for (kind, users) in [
+            (io::ErrorKind::NotFound, true),
+            (io::ErrorKind::StorageFull, false),
+            (io::ErrorKind::ConnectionRefused, false),
+            (io::ErrorKind::OutOfMemory, false),
+        ] {
+            let failures: [Failure; 6] = [
+                file(kind).into(),
+                finetune_models::ModelError::from(file(kind)).into(),
+                finetune_peft::PeftError::from(file(kind)).into(),
+                finetune_hub::HubError::from(file(kind)).into(),
+                finetune_data::Error::from(file(kind)).into(),
+                TrainError::from(file(kind)).into(),
+            ];
+            for failure in failures {
+                assert_eq!(is_users(&failure), users, "{kind}: {failure}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_dead_network_is_nobodys_input() {
+        let unreachable = finetune_hub::HubError::Unreachable {
+            endpoint: "https://hub".into(),
+            reason: "connection refused".into(),
+        };
+        assert!(!is_users(&unreachable.into()));
+        assert!(is_users(&finetune_hub::HubError::Offline.into()));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use finetune_files::replace_file;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
@@ -52,24 +53,17 @@ pub fn encode(rows: &[Example], classes: &[String], format: Format) -> Result<Ve
     }
 }
 
-/// Write a file so that a reader finds the old content or the new one, never a part: beside its
-/// place, synced, renamed.
+/// Write a file, and its folder where that is missing, so that a reader finds the old content or the new one,
+/// never a part.
 ///
 /// # Errors
 /// When the folder or file cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    Ok(replace_file(path, |file| file.write_all(bytes))?)
 }
 
 fn has_rating(rows: &[Example]) -> bool {

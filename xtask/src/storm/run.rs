@@ -1,5 +1,6 @@
 //! One run in bad weather.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use finetune_files::is_partial;
 use serde_json::Value;
 
 use super::{End, Field, VARIANTS};
@@ -229,10 +231,7 @@ impl<'a> Run<'a> {
         let results = json(&run.join("results.json"))?;
         let left: Vec<_> = files(&run)
             .into_iter()
-            .filter(|path| {
-                path.components()
-                    .any(|part| is_partial(&part.as_os_str().to_string_lossy()))
-            })
+            .filter(|path| path.components().any(|part| is_leftover(part.as_os_str())))
             .collect();
         ensure!(left.is_empty(), "left behind: {left:?}");
         if results["lost_best"].is_object() {
@@ -274,8 +273,8 @@ impl<'a> Run<'a> {
     }
 }
 
-fn is_partial(name: &str) -> bool {
-    name.starts_with(".partial") || name.starts_with(".removed") || name.ends_with(".partial")
+fn is_leftover(name: &OsStr) -> bool {
+    is_partial(name) || name.as_encoded_bytes().starts_with(b".removed")
 }
 
 fn text(output: &Output) -> String {

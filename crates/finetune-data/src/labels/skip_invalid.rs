@@ -68,7 +68,7 @@ impl Split {
         let split = self.filter(|| {
             loop {
                 if let Some(verdict) = verdicts.next() {
-                    return Ok(verdict);
+                    return Ok::<_, crate::Error>(verdict);
                 }
                 let Some(rows) = batches.next() else {
                     // Fewer rows than promised; whoever reads them says so.

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| corrupt(path, &e))
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(path, &e))
 }
 
 const FORMAT: &str = "Parquet";
@@ -69,7 +69,7 @@ fn batches(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter
         .with_limit((rows.end - rows.start) as usize)
         .with_batch_size(BATCH_ROWS)
         .build()
-        .map_err(|e| corrupt(path, &e))?;
+        .map_err(|e| unreadable(path, &e))?;
     // The mask keeps the order of the file; put the columns into the order asked for.
     let mut sorted = columns.to_vec();
     sorted.sort_unstable();
@@ -109,20 +109,25 @@ impl Batches {
             Some(Ok(batch)) => batch,
             Some(Err(error)) => {
                 let found = find_invalid_utf8(&self.path, self.next_row).ok().flatten();
-                return Err(found.unwrap_or_else(|| corrupt(&self.path, &error)));
+                return Err(found.unwrap_or_else(|| unreadable(&self.path, &error)));
             }
         };
         let first_row = self.next_row;
         self.next_row += batch.num_rows() as u64;
         let batch = batch
             .project(&self.order)
-            .map_err(|e| corrupt(&self.path, &e))?;
+            .map_err(|e| unreadable(&self.path, &e))?;
         Ok(Some(RawBatch {
             batch,
             first_row,
             lines: None,
         }))
     }
+}
+
+/// A failing disk, or else a damaged file.
+fn unreadable(path: &Path, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::system(path, "read", error).unwrap_or_else(|| corrupt(path, &error))
 }
 
 fn corrupt(path: &Path, error: &dyn std::fmt::Display) -> Error {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::arrow::array::RecordBatch;
 use crate::arrow::datatypes::{Field, Schema, SchemaRef};
+use finetune_files::NewFile;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
-use tempfile::NamedTempFile;
 
 use crate::{
     Error, Result,
@@ -86,8 +86,7 @@ impl<W: Write + Send> ParquetStream<W> {
 /// Writes a Parquet file as [`ParquetStream`] does. The file is written beside its place and gets its
 /// name in [`finish`](Self::finish): an interrupted run leaves nothing.
 pub struct ParquetSink {
-    stream: ParquetStream<NamedTempFile>,
-    path: PathBuf,
+    stream: ParquetStream<NewFile>,
 }
 
 impl ParquetSink {
@@ -100,18 +99,10 @@ impl ParquetSink {
         schema: &Schema,
         classes: &[(String, Vec<String>)],
     ) -> Result<Self> {
-        let path = path.as_ref().to_path_buf();
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".parquet-")
-            .suffix(".partial")
-            .tempfile_in(directory)
-            .map_err(|e| Error::io(directory, "write to", e))?;
-        let stream = ParquetStream::new(file, &path, schema, classes)?;
-        Ok(Self { stream, path })
+        let path = path.as_ref();
+        let file = NewFile::beside(path)?;
+        let stream = ParquetStream::new(file, path, schema, classes)?;
+        Ok(Self { stream })
     }
 
     /// Appends rows; the columns must be those of the schema.
@@ -127,22 +118,7 @@ impl ParquetSink {
     /// # Errors
     /// A full disk, or a place that cannot be written.
     pub fn finish(self) -> Result<()> {
-        let Self { stream, path } = self;
-        let file = stream.finish()?;
-        file.as_file()
-            .sync_all()
-            .map_err(|e| Error::io(&path, "write", e))?;
-        // Temporary files are private; a data file gets the usual permissions.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let permissions = std::fs::Permissions::from_mode(0o644);
-            file.as_file()
-                .set_permissions(permissions)
-                .map_err(|e| Error::io(&path, "write", e))?;
-        }
-        file.persist(&path)
-            .map_err(|e| Error::io(&path, "write", e.error))?;
+        self.stream.finish()?.replace()?;
         Ok(())
     }
 }
@@ -167,7 +143,10 @@ pub fn write_parquet(
     sink.finish()
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
+fn failed(path: &Path, error: &(dyn std::error::Error + 'static)) -> Error {
+    if let Some(error) = Error::system(path, "write", error) {
+        return error;
+    }
     Error::Arrow {
         context: format!("writing {}", path.display()),
         message: error.to_string(),

@@ -45,9 +45,11 @@ impl Split {
                         };
                         texts.get(i).map(str::to_owned).ok_or_else(null)
                     };
-                    Ok((0..rows.batch.num_rows())
-                        .map(text)
-                        .collect::<Vec<Result<String>>>())
+                    Ok::<_, Error>(
+                        (0..rows.batch.num_rows())
+                            .map(text)
+                            .collect::<Vec<Result<String>>>(),
+                    )
                 };
                 let first = column(0)?;
                 let mut second = match names.len() {

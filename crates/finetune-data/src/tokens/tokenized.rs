@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,7 +9,7 @@ use finetune_task::Labels;
 
 use crate::batch::packed::PackedBatch;
 use crate::error::Place;
-use crate::tokens::cache::{Cache, CacheWriter, Layout, PARTIAL, VERSION, WRITE};
+use crate::tokens::cache::{Cache, CacheWriter, Layout, VERSION, WRITE};
 use crate::tokens::encode::encode_all;
 use crate::tokens::text_encoder::TextEncoder;
 use crate::tokens::tokenizer::TextTokenizer;
@@ -134,14 +134,14 @@ impl TokenizedDataset {
                 Ok(()) => place = Some(path),
                 Err(e) => not_kept = Some(Error::io(directory, "create", e).to_string()),
             }
-            remove_leftovers(directory);
+            finetune_files::remove_leftovers(directory);
         }
         let wide = tokenizer.vocab_size() > 1 << 16;
         let layout = Layout::new(wide, columns.is_pair(), labels);
         // The debug form of names quotes and escapes them, so no two lists of names look alike.
         let how = format!("max_length {}, labels {labels:?}", options.max_length);
         let mut write = |directory: &Path, place: Option<&Path>| {
-            let mut writer = CacheWriter::create(directory, layout)?;
+            let mut writer = CacheWriter::create(directory, place, layout)?;
             encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
                 for (index, encoded) in rows.iter() {
                     writer.push(encoded, rows.source(index), rows.labels(), index)?;
@@ -175,6 +175,7 @@ impl TokenizedDataset {
             (error, Some(reason)) if is_about_writing(&error) => Error::NoPlaceForTokens {
                 cache: reason.clone(),
                 temporary: error.to_string(),
+                source: Box::new(error),
             },
             (error, _) => error,
         })?;
@@ -439,20 +440,4 @@ fn cache_key(
         hasher.update("by position");
     }
     Ok(hasher.finalize().into())
-}
-
-/// Removes what killed processes left half-written, once it is a day old.
-fn remove_leftovers(directory: &Path) {
-    let old = |path: &Path| -> Option<bool> {
-        let name = path.file_name()?.to_str()?;
-        let modified = path.metadata().ok()?.modified().ok()?;
-        let age = SystemTime::now().duration_since(modified).ok()?;
-        Some(name.starts_with(PARTIAL) && name.ends_with(".partial") && age.as_secs() > 86_400)
-    };
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        if old(&entry.path()) == Some(true) {
-            // Housekeeping only; whoever cannot delete it loses nothing but space.
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }

@@ -41,48 +41,46 @@ impl LossConfig {
     /// Refuses settings that do not fit what the model predicts.
     ///
     /// # Errors
-    /// [`InferError::Loss`]; the message names the key.
+    /// [`InferError::Loss`] with the setting.
     pub fn check(&self, outputs: &Task) -> Result<(), InferError> {
-        let refuse = |message: String| Err(InferError::Loss(message));
-        let smoothing = self.label_smoothing_factor;
+        let refuse = |key, problem| Err(InferError::Loss { key, problem });
+        let (smoothing, key) = (self.label_smoothing_factor, "label_smoothing_factor");
         if !(0.0..1.0).contains(&smoothing) {
-            return refuse(format!(
-                "label_smoothing_factor is {smoothing:?}; expected at least 0 and below 1"
-            ));
+            let expected = "expected at least 0 and below 1";
+            return refuse(key, format!("{key} is {smoothing:?}; {expected}"));
         }
         let objective = objective::of(outputs.problem_type());
         if smoothing > 0.0 && !objective.smooths_labels() {
-            return refuse(format!(
-                "label_smoothing_factor is {smoothing:?}, but the task is {}; expected 0, or one class per row",
+            let problem = format!(
+                "{key} is {smoothing:?}, but the task is {}; expected 0, or one class per row",
                 outputs.problem_type()
-            ));
+            );
+            return refuse(key, problem);
         }
-        let weights = &self.class_weights;
+        let (weights, key) = (&self.class_weights, "class_weights");
         if weights.is_empty() {
             return Ok(());
         }
         if outputs.class_names().is_empty() {
-            return refuse(format!(
-                "there are class_weights, but the task is {}",
-                outputs.problem_type()
-            ));
+            let task = outputs.problem_type();
+            return refuse(key, format!("there are {key}, but the task is {task}"));
         }
         if weights.len() != outputs.num_labels() {
-            return refuse(format!(
-                "class_weights has {} numbers; expected one for each of the {} classes {}",
+            let problem = format!(
+                "{key} has {} numbers; expected one for each of the {} classes {}",
                 weights.len(),
                 outputs.num_labels(),
                 outputs.names().join(", ")
-            ));
+            );
+            return refuse(key, problem);
         }
         let legal = |weight: &f32| *weight >= 0.0 && weight.is_finite();
         if let Some(weight) = weights.iter().find(|weight| !legal(weight)) {
-            return refuse(format!(
-                "class_weights has {weight:?}; expected numbers of at least 0"
-            ));
+            let expected = "expected numbers of at least 0";
+            return refuse(key, format!("{key} has {weight:?}; {expected}"));
         }
         match weights.iter().all(|&weight| weight == 0.0) {
-            true => refuse("class_weights are all 0; expected one above 0".into()),
+            true => refuse(key, format!("{key} are all 0; expected one above 0")),
             false => Ok(()),
         }
     }
@@ -98,7 +96,7 @@ impl LossConfig {
     /// The summed loss of `[rows, outputs]` logits, divided by `denominator`: `[1]`.
     ///
     /// # Errors
-    /// [`InferError::Labels`]: there are none, or they do not fit the logits.
+    /// There are no labels, or they do not fit the logits.
     pub fn loss(
         &self,
         logits: Tensor<2>,
@@ -107,9 +105,7 @@ impl LossConfig {
     ) -> Result<Tensor<1>, InferError> {
         match objective::of_labels(labels) {
             Some(objective) => objective.loss(self, logits, labels, denominator),
-            None => Err(InferError::Labels(
-                "the training rows have no labels".into(),
-            )),
+            None => Err(InferError::NoLabels),
         }
     }
 

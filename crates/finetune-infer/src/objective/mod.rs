@@ -58,7 +58,7 @@ pub trait Objective: fmt::Debug + Send + Sync {
     /// The summed loss of `[rows, outputs]` logits, divided by `denominator`: `[1]`.
     ///
     /// # Errors
-    /// [`InferError::Labels`]: they do not fit the logits.
+    /// They do not fit the logits.
     fn loss(
         &self,
         config: &LossConfig,
@@ -126,19 +126,20 @@ fn fit<T>(logits: &Tensor<2>, width: usize, values: &[T]) -> Result<(), InferErr
     let [rows, outputs] = logits.dims();
     match width == outputs && values.len() == rows * outputs {
         true => Ok(()),
-        false => Err(InferError::Labels(format!(
-            "the training rows have {width} labels each ({} in all), but the model has {outputs} outputs for {rows} rows",
-            values.len()
-        ))),
+        false => Err(InferError::LabelCount {
+            width,
+            found: values.len(),
+            outputs,
+            rows,
+        }),
     }
 }
 
 /// Labels of one objective that were given to another.
 fn others(objective: &dyn Objective) -> InferError {
-    InferError::Labels(format!(
-        "the labels of the batch are not those of {}",
-        objective.problem_type()
-    ))
+    InferError::OtherLabels {
+        problem_type: objective.problem_type(),
+    }
 }
 
 #[cfg(test)]

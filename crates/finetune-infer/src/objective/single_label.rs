@@ -145,15 +145,13 @@ fn cross_entropy(
 ) -> Result<Tensor<1>, InferError> {
     let [rows, classes] = logits.dims();
     if targets.len() != rows {
-        return Err(InferError::Labels(format!(
-            "the batch has {} classes for {rows} rows; expected one each",
-            targets.len()
-        )));
+        return Err(InferError::ClassCount {
+            found: targets.len(),
+            rows,
+        });
     }
-    if let Some(target) = targets.iter().find(|&&target| target as usize >= classes) {
-        return Err(InferError::Labels(format!(
-            "a training row has class {target}, but the model has {classes} classes"
-        )));
+    if let Some(&class) = targets.iter().find(|&&target| target as usize >= classes) {
+        return Err(InferError::Class { class, classes });
     }
     if config.label_smoothing_factor == 0.0 && config.class_weights.is_empty() {
         return Ok(softmax_cross_entropy(logits, targets.into(), denominator));

@@ -60,10 +60,13 @@ impl InputRules {
             if key == "type_vocab_size" && self.type_rule == TokenTypes::None {
                 continue;
             }
-            if let Some(value) = values.iter().find(|&&value| value as usize >= limit) {
-                return Err(ModelError::Input(format!(
-                    "{what} {value} in the batch, but the model's {key} is {limit}; the tokenizer does not fit the model, or the text is too long"
-                )));
+            if let Some(&value) = values.iter().find(|&&value| value as usize >= limit) {
+                return Err(ModelError::OutOfRange {
+                    what,
+                    value,
+                    key,
+                    limit,
+                });
             }
         }
         Ok(tokens)
@@ -79,16 +82,15 @@ fn check_shape(tokens: &PackedTokens) -> Result<(), ModelError> {
     ];
     for (name, values) in lengths {
         if values.len() != count {
-            return Err(ModelError::Input(format!(
-                "the batch has {} {name} for {count} tokens",
-                values.len()
-            )));
+            return Err(ModelError::BatchLength {
+                what: name,
+                found: values.len(),
+                tokens: count,
+            });
         }
     }
     if tokens.offsets.batch_size() == 0 || tokens.offsets.ranges().any(|rows| rows.is_empty()) {
-        return Err(ModelError::Input(
-            "the batch has no sequences, or one without tokens".into(),
-        ));
+        return Err(ModelError::EmptyBatch);
     }
     Ok(())
 }

@@ -17,5 +17,5 @@ pub use self::{
     config::ModelConfig,
     load::{LoadReport, unused_weights},
     safetensors::SafetensorsFile,
-    save::{TOKENIZER_FILES, to_file_layout, write_directory},
+    save::{TOKENIZER_FILES, to_file_layout},
 };

@@ -1,12 +1,9 @@
 //! From a model to a directory that transformers opens.
 
-use std::{
-    collections::HashMap,
-    fs::{self, File},
-    path::Path,
-};
+use std::{collections::HashMap, fs, path::Path};
 
 use burn::Tensor;
+use finetune_files::publish_directory;
 use finetune_peft::{NamedTensor, transpose, write_tensors};
 
 use crate::{ModelError, Parameter, SequenceClassifier, parameters, visit_parameters};
@@ -31,23 +28,21 @@ impl SequenceClassifier {
     /// # Errors
     /// A file that cannot be written, or a directory that is there already.
     pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
-        write_directory(directory, |partial| {
+        publish_directory(directory, |partial| {
             self.save_settings(partial, tokenizer_from)?;
             self.save_weights(&partial.join("model.safetensors"))
         })
     }
 
     /// Writes `config.json` and the tokenizer's files of `tokenizer_from` to `directory`, which
-    /// exists, and syncs them.
+    /// exists: one that [`publish_directory`] publishes, which syncs the files.
     ///
     /// # Errors
     /// A file that cannot be read or written.
     pub fn save_settings(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);
-            fs::write(&path, bytes)
-                .and_then(|()| File::open(&path)?.sync_all())
-                .map_err(ModelError::write(&path))
+            fs::write(&path, bytes).map_err(ModelError::write(&path))
         };
         write("config.json", self.config().to_json().as_bytes())?;
         for name in TOKENIZER_FILES {
@@ -59,7 +54,7 @@ impl SequenceClassifier {
         Ok(())
     }
 
-    /// Writes all parameters under transformers' names, as f32, and syncs the file.
+    /// Writes all parameters under transformers' names, as f32.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -95,36 +90,6 @@ impl SequenceClassifier {
             })
             .collect()
     }
-}
-
-/// Makes a directory with what `fill` writes: beside its place, then renamed, so that it is whole or
-/// absent.
-///
-/// # Errors
-/// The errors of `fill`, and a directory that cannot be made or renamed.
-pub fn write_directory<E: From<ModelError>>(
-    directory: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    let parent = directory.parent().filter(|path| path != &Path::new(""));
-    let parent = parent.unwrap_or(Path::new("."));
-    let partial = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempdir_in(parent)
-        .map_err(ModelError::write(parent))?;
-    fill(partial.path())?;
-    // `tempdir` makes a private directory; a result is an ordinary one.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(partial.path(), fs::Permissions::from_mode(0o755))
-            .map_err(ModelError::write(directory))?;
-    }
-    let partial = partial.keep();
-    fs::rename(&partial, directory).map_err(|error| {
-        let _ = fs::remove_dir_all(&partial);
-        ModelError::write(directory)(error).into()
-    })
 }
 
 /// Values of a parameter in the file's layout.

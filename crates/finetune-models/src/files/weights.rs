@@ -108,7 +108,7 @@ impl Reader<'_> {
     pub(crate) fn read(&mut self, name: &str, transposed: bool) -> Result<Vec<f32>, ModelError> {
         let weights = self.weights;
         let Some((number, tensor)) = weights.tensors.get(name) else {
-            return Err(ModelError::Input(format!("no weight {name}")));
+            return Err(ModelError::NoWeight { name: name.into() });
         };
         let path = &weights.files[*number];
         let file = match &mut self.open[*number] {

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use finetune_models::TOKENIZER_FILES;
 use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 
+use finetune_files::IoContext;
+
 use crate::{FileFacts, ModelPlan, TrainError, plan::changed_keys::changed_keys};
 
 impl ModelPlan {
@@ -18,9 +20,7 @@ impl ModelPlan {
         let mut add = |directory: &Path, name: &str, key: String| {
             let path = directory.join(name);
             if path.exists() {
-                let facts = FileFacts::of(&path).map_err(|error| {
-                    TrainError::Plan(format!("cannot read {}: {error}", path.display()))
-                })?;
+                let facts = FileFacts::of(&path).context("read", &path)?;
                 hashes.insert(key, facts.sha256);
             }
             Ok::<(), TrainError>(())
@@ -57,11 +57,10 @@ impl ModelPlan {
             .collect();
         match changed.is_empty() {
             true => Ok(()),
-            false => Err(TrainError::Plan(format!(
-                "files of the base model {} are not those that the run began with, so its result would be another:\n{}\nBring them back, or start another run",
-                self.name,
-                changed.join("\n")
-            ))),
+            false => Err(TrainError::ChangedFiles {
+                model: self.name.clone(),
+                changed,
+            }),
         }
     }
 }

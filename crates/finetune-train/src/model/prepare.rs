@@ -121,12 +121,11 @@ fn go_on_with_adapter(
     file.config.check_trainable()?;
     let random = not_saved(&report.fresh, &adapted);
     if !random.is_empty() {
-        return Err(TrainError::Plan(format!(
-            "neither the base model {} nor the adapter {} has {}, and training would leave them random; go on with the base model that has them, or begin a new adapter with --strategy",
-            directory.display(),
-            adapter.display(),
-            random.join(", ")
-        )));
+        return Err(TrainError::RandomWeights {
+            base: directory.into(),
+            adapter: adapter.into(),
+            missing: random,
+        });
     }
     // Whatever was drawn for the base is the adapter's now.
     report.fresh.clear();
@@ -140,10 +139,10 @@ fn go_on_with_adapter(
         Head::Fresh { why } => {
             let module = model.config().classifier_name();
             if !adapted.saved.contains(&module) {
-                return Err(TrainError::Plan(format!(
-                    "the adapter {} trains no head, and the base model's does not serve: {why}",
-                    adapter.display()
-                )));
+                return Err(TrainError::NoHead {
+                    adapter: adapter.into(),
+                    why,
+                });
             }
             report.fresh = ["weight", "bias"]
                 .map(|leaf| format!("{module}.{leaf}"))

@@ -1,12 +1,9 @@
 //! `finetune.json`: how a model's rows were chosen and read, kept beside its `config.json`, so that
 //! prediction and evaluation treat texts as training did. transformers ignores the file.
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Write},
-    path::Path,
-};
+use std::{fs, io::ErrorKind, path::Path};
 
+use finetune_files::FileError;
 use finetune_models::Task;
 use serde_json::{Map, Value, json};
 
@@ -73,7 +70,7 @@ impl ModelSettings {
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(problem(error.to_string())),
+            Err(error) => return Err(FileError::new("read", &path, error).into()),
         };
         let mut file: Map<String, Value> =
             serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
@@ -124,18 +121,13 @@ impl ModelSettings {
         format!("{file:#}\n")
     }
 
-    /// Writes the file into a directory that exists, and syncs it.
+    /// Writes the file into a directory that exists and that [`finetune_files::publish_directory`] publishes.
     ///
     /// # Errors
-    /// [`TrainError::Write`].
+    /// [`TrainError::File`].
     pub fn write(&self, directory: &Path) -> Result<(), TrainError> {
         let path = directory.join(Self::FILE);
-        File::create(&path)
-            .and_then(|mut file| {
-                file.write_all(self.to_json().as_bytes())?;
-                file.sync_all()
-            })
-            .map_err(TrainError::write(&path))
+        fs::write(&path, self.to_json()).map_err(TrainError::write(&path))
     }
 
     /// A plan with these settings and the model's outputs, and defaults for the rest: enough to

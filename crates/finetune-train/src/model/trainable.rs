@@ -28,26 +28,29 @@ impl Trainable {
         let all = parameters(config);
         let numbers = match strategy {
             Strategy::Last(count) if *count > layers => {
-                return Err(TrainError::Plan(format!(
-                    "strategy {strategy}: the model has {layers} layers"
-                )));
+                return Err(TrainError::TooFewLayers {
+                    strategy: strategy.clone(),
+                    layers,
+                });
             }
             Strategy::Last(count) => (layers - count..layers).collect(),
             Strategy::Layers(numbers) => numbers.clone(),
             _ => Vec::new(),
         };
-        if let Some(number) = numbers.iter().find(|&&number| number >= layers) {
-            return Err(TrainError::Plan(format!(
-                "strategy {strategy}: the model has no layer {number}; its layers are 0 to {}",
-                layers - 1
-            )));
+        if let Some(&layer) = numbers.iter().find(|&&number| number >= layers) {
+            return Err(TrainError::NoLayer {
+                strategy: strategy.clone(),
+                layer,
+                layers,
+            });
         }
         let pattern = match strategy {
-            Strategy::Params(pattern) => Some(Regex::new(pattern).map_err(|error| {
-                TrainError::Plan(format!(
-                    "strategy {strategy}: not a regular expression: {error}"
-                ))
-            })?),
+            Strategy::Params(pattern) => {
+                Some(Regex::new(pattern).map_err(|error| TrainError::Pattern {
+                    strategy: strategy.clone(),
+                    source: Box::new(error),
+                })?)
+            }
             _ => None,
         };
         let trains = |parameter: &&Parameter| match (strategy, &pattern) {
@@ -60,11 +63,11 @@ impl Trainable {
         };
         let chosen: Vec<_> = all.iter().filter(trains).cloned().collect();
         if let (Strategy::Params(pattern), true) = (strategy, chosen.is_empty()) {
-            return Err(TrainError::Plan(format!(
-                "strategy {strategy} matches no parameter of this {} model; the nearest names are {}",
-                config.family.model_type,
-                nearest(pattern, &all)
-            )));
+            return Err(TrainError::NoParameter {
+                strategy: strategy.clone(),
+                model_type: config.family.model_type,
+                nearest: nearest(pattern, &all),
+            });
         }
         Ok(Self {
             trainable: elements(&chosen),

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use toml::{Table, Value};
 
-use crate::{OnResume, TrainError, TrainPlan, plan::changed_keys::changed_keys};
+use crate::{
+    OnResume, TrainError, TrainPlan,
+    plan::{changed_keys::changed_keys, saved::PLAN},
+};
 
 /// A key with its value in either plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +39,9 @@ impl TrainPlan {
 
     /// The plan as a table of TOML.
     pub(crate) fn to_table(&self) -> Result<Table, TrainError> {
-        Table::try_from(self)
-            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))
+        Table::try_from(self).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })
     }
 
     /// The differences from `now` that are harmless or `accepted` by name, and the others.
@@ -66,22 +70,37 @@ impl TrainPlan {
         accepted: &[String],
     ) -> Result<Vec<Difference>, TrainError> {
         let (passed, refused) = self.sorted_differences(now, accepted)?;
-        if refused.is_empty() {
-            return Ok(passed);
+        match refused.is_empty() {
+            true => Ok(passed),
+            false => Err(TrainError::ChangedPlan {
+                differences: refused,
+                restore: Vec::new(),
+            }),
         }
-        let lines: Vec<_> = refused
-            .iter()
-            .map(|difference| format!("  {difference}"))
-            .collect();
-        let accept: Vec<_> = refused
-            .iter()
-            .map(|difference| format!("--accept {}", difference.key))
-            .collect();
-        Err(TrainError::Plan(format!(
-            "the plan differs from the run's, so its result would not be that of either:\n{}\nStart another run, or add {} if you know the change to be harmless",
-            lines.join("\n"),
-            accept.join(" ")
-        )))
+    }
+}
+
+/// The message of [`TrainError::ChangedPlan`].
+pub(crate) fn changed_plan(differences: &[Difference], restore: &[String]) -> String {
+    let lines: Vec<_> = differences
+        .iter()
+        .map(|difference| format!("  {difference}"))
+        .collect();
+    let accept: Vec<_> = differences
+        .iter()
+        .map(|difference| format!("--accept {}", difference.key))
+        .collect();
+    let message = format!(
+        "the plan differs from the run's, so its result would not be that of either:\n{}\nStart another run, or add {} if you know the change to be harmless",
+        lines.join("\n"),
+        accept.join(" ")
+    );
+    match restore.is_empty() {
+        true => message,
+        false => format!(
+            "{PLAN} was changed since the run was last worked on: {message}. To go on as before, add {}",
+            restore.join(" ")
+        ),
     }
 }
 

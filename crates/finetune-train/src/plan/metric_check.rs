@@ -15,7 +15,7 @@ const ROWS: u64 = 4096;
 /// looked at.
 ///
 /// # Errors
-/// [`TrainError::Plan`] with what the metric needs; labels that cannot be read.
+/// [`TrainError::UndefinedMetric`] with what the metric needs; labels that cannot be read.
 pub fn check_metric(plan: &TrainPlan, validation: &TokenizedDataset) -> Result<(), TrainError> {
     let chosen = plan.metric(&CustomMetrics::default())?;
     let Ok(metric) = chosen.name().parse::<Metric>() else {
@@ -46,9 +46,13 @@ pub fn check_metric(plan: &TrainPlan, validation: &TokenizedDataset) -> Result<(
         });
     let rows = validation.len();
     let default = objective::of(plan.data.problem_type).defined_metric();
-    Err(TrainError::Plan(format!(
-        "metric_for_best_model is {metric}, which is not defined on these {rows} validation rows, whatever the model says: it needs {needs}{without}. Choose another, such as --metric-for-best-model {default}, or other validation rows"
-    )))
+    Err(TrainError::UndefinedMetric {
+        metric,
+        rows,
+        needs,
+        without,
+        default,
+    })
 }
 
 /// What the labels need to have, for a metric that can be undefined because of them.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::plan::stored::Stored;
+use crate::{TrainError, plan::stored::Stored};
 
 /// More than this no run takes; the products of such numbers would not fit into integers.
 pub(crate) const MOST_EPOCHS: f64 = 1e6;
@@ -40,20 +40,24 @@ impl Stored<(f64, u64)> for RunLength {
         match NonZeroU64::new(steps) {
             None => Ok(Self::Epochs(epochs)),
             // What does not count is no reason to take what nobody can mean.
-            Some(steps) => check_epochs(epochs).map(|()| Self::Steps(steps)),
+            Some(steps) => match check_epochs(epochs) {
+                Ok(()) => Ok(Self::Steps(steps)),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 }
 
 /// Refuses what is no number of epochs, whether it counts or not.
-pub(crate) fn check_epochs(epochs: f64) -> Result<(), String> {
-    if epochs.is_nan() {
-        return Err(format!("epochs is {epochs}; expected a number above 0"));
-    }
-    match epochs > MOST_EPOCHS {
-        true => Err(format!(
-            "epochs is {epochs}; expected at most {MOST_EPOCHS}"
-        )),
-        false => Ok(()),
-    }
+pub(crate) fn check_epochs(epochs: f64) -> Result<(), TrainError> {
+    let expected = match epochs.is_nan() {
+        true => "a number above 0".into(),
+        false if epochs > MOST_EPOCHS => format!("at most {MOST_EPOCHS}"),
+        false => return Ok(()),
+    };
+    Err(TrainError::Value {
+        key: "epochs",
+        found: epochs.to_string(),
+        expected,
+    })
 }

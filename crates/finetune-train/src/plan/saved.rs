@@ -7,6 +7,7 @@ use std::{
 
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
+use finetune_files::IoContext;
 use toml::Table;
 
 use crate::{Difference, Manifest, TrainError, TrainPlan, plan::difference::differences};
@@ -18,6 +19,8 @@ pub(crate) const PLAN: &str = "plan.toml";
 /// run was trained by. That is in `manifest.json` and in each checkpoint, with checksums.
 #[derive(Debug)]
 pub struct SavedPlan {
+    /// `plan.toml`.
+    path: PathBuf,
     /// What `plan.toml` says, or what is wrong with it.
     written: Result<TrainPlan, String>,
     /// What the run was trained by.
@@ -32,7 +35,7 @@ impl SavedPlan {
             path: run.into(),
             problem,
         };
-        let bytes = fs::read(&path).map_err(|error| no_run(error.to_string()))?;
+        let bytes = fs::read(&path).context("read", &path)?;
         let text = String::from_utf8_lossy(&bytes);
         let written = toml::from_str::<TrainPlan>(&text).map_err(|error| error.to_string());
         let manifest = Manifest::read(run).ok().flatten();
@@ -41,13 +44,13 @@ impl SavedPlan {
         if let (Ok(written), Some(manifest)) = (&written, &manifest)
             && written == manifest
         {
-            return Ok(Self::unchanged(written.clone()));
+            return Ok(Self::unchanged(path, written.clone()));
         }
         let checkpoint = checkpoint_plan(&run.join("checkpoints"));
         let written = match written {
             // Killed between the manifest and the plan of a session that changed something.
             Ok(written) if checkpoint.as_ref() == Some(&written) => {
-                return Ok(Self::unchanged(written));
+                return Ok(Self::unchanged(path, written));
             }
             Ok(written) => Ok(written),
             Err(problem) => Err(problem),
@@ -56,15 +59,17 @@ impl SavedPlan {
             (Some(trained), written) => Ok(Self {
                 written: written.map_err(|problem| damaged(&path, &text, &trained, &problem)),
                 trained,
+                path,
             }),
             // Begun, and killed at once: nothing was trained by any other plan.
-            (None, Ok(written)) => Ok(Self::unchanged(written)),
+            (None, Ok(written)) => Ok(Self::unchanged(path, written)),
             (None, Err(problem)) => Err(no_run(format!("{PLAN}: {problem}"))),
         }
     }
 
-    fn unchanged(plan: TrainPlan) -> Self {
+    fn unchanged(path: PathBuf, plan: TrainPlan) -> Self {
         Self {
+            path,
             written: Ok(plan.clone()),
             trained: plan,
         }
@@ -78,29 +83,38 @@ impl SavedPlan {
     /// What `plan.toml` says.
     ///
     /// # Errors
-    /// [`TrainError::Plan`] if it is damaged.
+    /// [`TrainError::Damaged`].
     pub fn written(&self) -> Result<&TrainPlan, TrainError> {
         let written = self.written.as_ref();
-        written.map_err(|problem| TrainError::Plan(problem.clone()))
+        written.map_err(|problem| TrainError::Damaged {
+            path: self.path.clone(),
+            problem: problem.clone(),
+        })
     }
 
     /// The differences between what the run was trained by and `now` that are let pass.
     ///
     /// # Errors
-    /// [`TrainError::Plan`] by key for all others that are not `accepted`, as
+    /// [`TrainError::ChangedPlan`] with all others that are not `accepted`, as
     /// [`TrainPlan::check_resumable`]; where it is `plan.toml` that has them, with how to bring them back.
     pub fn check_resumable(
         &self,
         now: &TrainPlan,
         accepted: &[String],
     ) -> Result<Vec<Difference>, TrainError> {
-        let checked = self.trained.check_resumable(now, accepted);
-        let (Err(TrainError::Plan(message)), Ok(written)) = (&checked, &self.written) else {
+        let mut checked = self.trained.check_resumable(now, accepted);
+        let (
+            Err(TrainError::ChangedPlan {
+                differences,
+                restore,
+            }),
+            Ok(written),
+        ) = (&mut checked, &self.written)
+        else {
             return checked;
         };
         let edits = self.trained.differences(written)?;
-        let (_, refused) = self.trained.sorted_differences(now, accepted)?;
-        let back: Vec<_> = refused
+        *restore = differences
             .iter()
             .filter(|difference| edits.contains(difference) && !difference.saved.is_empty())
             .map(|difference| {
@@ -108,13 +122,7 @@ impl SavedPlan {
                 format!("--set {}", shell_word(&setting))
             })
             .collect();
-        if back.is_empty() {
-            return checked;
-        }
-        Err(TrainError::Plan(format!(
-            "{PLAN} was changed since the run was last worked on: {message}. To go on as before, add {}",
-            back.join(" ")
-        )))
+        checked
     }
 }
 
@@ -158,7 +166,7 @@ pub(crate) fn lost(run: &Path) -> Option<String> {
 /// That the plan's file cannot be read as one: the keys that are not what they were, and how to bring
 /// them back.
 fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> String {
-    let mut message = format!("{} is damaged: {}", path.display(), problem.trim_end());
+    let mut message = problem.trim_end().to_string();
     if let (Ok(was), Ok(is)) = (trained.to_table(), text.parse::<Table>()) {
         for difference in differences(was, is) {
             message += &format!("\n  {difference}");
@@ -186,6 +194,7 @@ mod tests {
         let mut written = trained.clone();
         edit(&mut written);
         SavedPlan {
+            path: PathBuf::new(),
             written: Ok(written),
             trained,
         }

@@ -136,7 +136,7 @@ impl Checkpoints {
             optimizer_steps: optimizer.steps,
         };
         let json = serde_json::to_vec_pretty(&saved)
-            .map_err(|error| TrainError::Plan(format!("cannot write the state: {error}")))?;
+            .map_err(|error| TrainError::Internal(format!("cannot write the state: {error}")))?;
         let config = result.config();
         let mut content = Content::new(json!({ "step": state.step }))
             .bytes(STATE, json)

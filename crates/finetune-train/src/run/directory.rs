@@ -2,15 +2,15 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs,
     io::Write,
     path::{Path, PathBuf},
 };
 
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
-use finetune_files::{DirectoryLock, LockError};
-use finetune_models::{SequenceClassifier, write_directory};
+use finetune_files::{DirectoryLock, LockError, is_partial, publish_directory, replace_file};
+use finetune_models::SequenceClassifier;
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
@@ -48,11 +48,12 @@ impl RunDirectory {
         let refuse = |problem: String| TrainError::RunDirectory {
             path: path.into(),
             problem,
+            source: None,
         };
         let existed = path.exists();
         let made = match existed {
             true => Vec::new(),
-            false => make(path).map_err(refuse)?,
+            false => make(path)?,
         };
         let mut run = Self {
             path: path.into(),
@@ -150,7 +151,7 @@ impl RunDirectory {
     /// come from `tokenizer_from`, the base model's directory.
     pub fn begin(&mut self, plan: &TrainPlan, tokenizer_from: &Path) -> Result<(), TrainError> {
         let path = self.path.join(PLAN);
-        replace(&path, plan.to_toml()?.as_bytes())?;
+        write_text(&path, &plan.to_toml()?)?;
         self.tokenizer_from = tokenizer_from.into();
         let train_files = std::mem::take(&mut self.settings.train_files);
         self.settings = ModelSettings::new(plan, train_files);
@@ -162,14 +163,14 @@ impl RunDirectory {
     /// goes on by the plan of its checkpoints.
     ///
     /// # Errors
-    /// [`TrainError::Write`], or the manifest cannot be read.
+    /// [`TrainError::File`], or the manifest cannot be read.
     pub fn change_plan(&mut self, plan: &TrainPlan) -> Result<(), TrainError> {
         if let Some(mut manifest) = Manifest::read(&self.path)? {
             manifest.plan = plan.clone();
             manifest.plan_sha256 = plan.sha256()?;
             manifest.write(&self.path)?;
         }
-        replace(&self.path.join(PLAN), plan.to_toml()?.as_bytes())
+        write_text(&self.path.join(PLAN), &plan.to_toml()?)
     }
 
     /// Names the files of the training rows, which saved models keep.
@@ -257,7 +258,7 @@ impl RunDirectory {
     /// returned.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`] with damage if the model is not what it was, [`TrainError::Write`].
+    /// [`TrainError::Checkpoint`] with damage if the model is not what it was, [`TrainError::File`].
     pub fn adopt(&self, checkpoint: &Path) -> Result<Vec<String>, TrainError> {
         let checkpoint = Checkpoint::open_manifest(checkpoint)?;
         let names = checkpoint
@@ -282,9 +283,7 @@ impl RunDirectory {
         self.replace_model(|partial| {
             for (name, from) in files {
                 let to = partial.join(name);
-                fs::copy(from, &to)
-                    .and_then(|_| File::open(&to)?.sync_all())
-                    .map_err(TrainError::write(&to))?;
+                fs::copy(from, &to).map_err(TrainError::write(&to))?;
             }
             // An older version's checkpoint has none.
             match partial.join(ModelSettings::FILE).exists() {
@@ -315,14 +314,14 @@ impl RunDirectory {
         if directory.exists() {
             fs::remove_dir_all(&directory).map_err(TrainError::write(&directory))?;
         }
-        write_directory(&directory, fill)
+        publish_directory(&directory, fill)
     }
 
     /// An observer that writes `events.jsonl`: from the start, or on from where the checkpoint that
     /// the run goes on from was taken. With what was wrong with a log that had to be mended.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`] if it is not what it was and cannot be mended, [`TrainError::Write`].
+    /// [`TrainError::Damaged`] if it is not what it was and cannot be mended, [`TrainError::File`].
     pub fn event_log(&self, start: &Start) -> Result<(EventLog, Option<String>), TrainError> {
         let copy = start.checkpoint.as_ref().map(|path| path.join(EVENTS));
         let copy = copy.filter(|path| path.exists());
@@ -348,7 +347,12 @@ impl Drop for RunDirectory {
 }
 
 /// Makes a directory, and returns the folders above it that had to be made, the innermost first.
-fn make(path: &Path) -> Result<Vec<PathBuf>, String> {
+fn make(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
+    let refuse = |problem, source| TrainError::RunDirectory {
+        path: path.into(),
+        problem,
+        source,
+    };
     let parents = path.ancestors().skip(1);
     let parents = parents.filter(|parent| !parent.as_os_str().is_empty());
     let (mut made, mut above) = (Vec::new(), None);
@@ -360,14 +364,15 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, String> {
         made.push(parent.to_path_buf());
     }
     if let Some(file) = above.filter(|above| !above.is_dir()) {
-        return Err(format!("{} is not a directory", file.display()));
+        let problem = format!("{} is not a directory", file.display());
+        return Err(refuse(problem, None));
     }
     let created = fs::create_dir_all(path.parent().unwrap_or(path));
     match created.and_then(|()| fs::create_dir(path)) {
         Ok(()) => Ok(made),
         Err(error) => {
             remove_empty(&made);
-            Err(error.to_string())
+            Err(refuse(error.to_string(), Some(error)))
         }
     }
 }
@@ -377,13 +382,9 @@ const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, "results.json", EVENTS];
 
 /// Whether a name in a run directory is that of something half-written: of a file, or of `model/`.
 fn is_leftover(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else {
-        return false;
-    };
-    // Versions before this one had one name for what becomes a file.
-    let file = name.strip_suffix(".partial");
-    name.starts_with(".partial-")
-        || file.is_some_and(|file| file.starts_with('.') || REPLACED.contains(&file))
+    // Versions before this one wrote some files under one name.
+    let file = name.to_str().and_then(|name| name.strip_suffix(".partial"));
+    is_partial(name) || file.is_some_and(|file| REPLACED.contains(&file))
 }
 
 /// Whether a directory has nothing that is worth keeping: only what a run leaves that is killed before
@@ -427,26 +428,9 @@ fn remove_empty(folders: &[PathBuf]) {
 
 /// Writes a JSON file beside its place and renames it.
 pub fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
-    replace(path, format!("{value:#}\n").as_bytes())
+    write_text(path, &format!("{value:#}\n"))
 }
 
-/// Writes a file beside its place, under a name of its own, and renames it.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".partial");
-    // As an ordinary file has them, less what the umask takes.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let written = builder
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(TrainError::write(path))
+fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
+    Ok(replace_file(path, |file| file.write_all(text.as_bytes()))?)
 }

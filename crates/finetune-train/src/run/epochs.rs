@@ -20,7 +20,7 @@ impl Epochs {
     pub fn count(plan: &TrainPlan, sampler: &Sampler) -> Result<Self, TrainError> {
         let accumulation = plan.optimization.gradient_accumulation_steps as u64;
         let steps = |epoch| match sampler.num_batches(epoch)?.div_ceil(accumulation) {
-            0 => Err(TrainError::Plan("there are no training rows".into())),
+            0 => Err(TrainError::NoRows),
             steps => Ok(steps),
         };
         if let BatchSize::Rows(_) = sampler.options().batch {

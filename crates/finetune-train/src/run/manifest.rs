@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use finetune_files::FileError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -175,14 +176,15 @@ pub(crate) fn hex(hasher: Sha256) -> String {
 impl TrainPlan {
     /// The plan as `plan.toml` has it.
     pub(crate) fn to_toml(&self) -> Result<String, TrainError> {
-        toml::to_string(self)
-            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))
+        toml::to_string(self).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })
     }
 
     /// SHA-256 of that, as 64 hex digits.
     ///
     /// # Errors
-    /// [`TrainError::Plan`] if it cannot be written as TOML.
+    /// [`TrainError::Internal`] if it cannot be written as TOML.
     pub fn sha256(&self) -> Result<String, TrainError> {
         Ok(hex(Sha256::new().chain_update(self.to_toml()?)))
     }
@@ -204,7 +206,7 @@ impl Manifest {
         let text = match std::fs::read(run.join(Self::FILE)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(problem(error.to_string())),
+            Err(error) => return Err(FileError::new("read", &run.join(Self::FILE), error).into()),
         };
         let damaged = |error: serde_json::Error| TrainError::Damaged {
             path: run.join(Self::FILE),
@@ -231,10 +233,10 @@ impl Manifest {
     /// Writes it into a run directory: beside its place, synced, renamed.
     ///
     /// # Errors
-    /// [`TrainError::Write`].
+    /// [`TrainError::File`].
     pub fn write(&self, run: &Path) -> Result<(), TrainError> {
         let json = serde_json::to_value(self)
-            .map_err(|error| TrainError::Plan(format!("cannot write the manifest: {error}")))?;
+            .map_err(|error| TrainError::Internal(format!("cannot write the manifest: {error}")))?;
         write_json(&run.join(Self::FILE), &json)
     }
 }

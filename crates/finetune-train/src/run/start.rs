@@ -10,6 +10,7 @@ use burn::{
     tensor::{Device, TensorData},
 };
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
+use finetune_files::IoContext;
 use finetune_models::{
     Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
 };
@@ -120,7 +121,8 @@ fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainE
     let was = ModelConfig::from_directory(checkpoint.path())?.to_json();
     let parse = |text: &str| {
         let json: Result<BTreeMap<String, Value>, _> = serde_json::from_str(text);
-        json.map_err(|error| TrainError::Plan(format!("{}: {error}", path.display())))
+        // Both are what this program has just made of them.
+        json.map_err(|error| TrainError::Internal(format!("{}: {error}", path.display())))
     };
     let (was, now) = (parse(&was)?, parse(&now.to_json())?);
     let text = |value: Option<&Value>| match value {
@@ -133,18 +135,16 @@ fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainE
         .collect();
     match changed.is_empty() {
         true => Ok(()),
-        false => Err(TrainError::Plan(format!(
-            "the base model's config.json is not the one that the run began with:\n{}\nBring it back, or start another run",
-            changed.join("\n")
-        ))),
+        false => Err(TrainError::ChangedConfig { changed }),
     }
 }
 
 fn read_state(path: &Path) -> Result<SavedState, TrainError> {
-    let problem = |problem: String| {
-        TrainError::Plan(format!("cannot go on from {}: {problem}", path.display()))
+    let problem = |problem: String| TrainError::StateFile {
+        path: path.into(),
+        problem,
     };
-    let text = std::fs::read(path).map_err(|error| problem(error.to_string()))?;
+    let text = std::fs::read(path).context("read", path)?;
     let json: serde_json::Value =
         serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
     let version = json["train"]["version"].as_u64().unwrap_or(0);

@@ -61,7 +61,7 @@ impl<'a> StepLoss<'a> {
                 Some(sum) => sum + gradients,
             });
         }
-        let gradients = sum.ok_or_else(|| TrainError::Plan("a step without rows".into()))?;
+        let gradients = sum.ok_or_else(|| TrainError::Internal("a step without rows".into()))?;
         Ok((total, gradients))
     }
 }

@@ -33,9 +33,11 @@ impl Ema {
                 decay,
                 averages: BTreeMap::new(),
             }),
-            false => Err(TrainError::Plan(format!(
-                "ema_decay is {decay:?}; expected a number of at least 0 and below 1, such as 0.999"
-            ))),
+            false => Err(TrainError::Value {
+                key: "ema_decay",
+                found: format!("{decay:?}"),
+                expected: "a number of at least 0 and below 1, such as 0.999".into(),
+            }),
         }
     }
 

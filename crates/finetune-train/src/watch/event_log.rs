@@ -1,12 +1,13 @@
 //! `events.jsonl`: what happens in a run, one JSON object a line.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use finetune_checkpoint::Content;
+use finetune_files::replace_file;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -135,7 +136,7 @@ impl EventLog {
                     };
                     let copy = copy.ok_or_else(|| damaged(problem.clone()))?;
                     let hasher = saved.verify(copy).map_err(write())?.map_err(damaged)?;
-                    restore(copy, &path).map_err(write())?;
+                    restore(copy, &path)?;
                     mended = Some(problem);
                     hasher
                 }
@@ -161,12 +162,12 @@ impl EventLog {
     }
 }
 
-/// Puts a copy in the place of a file: beside it, synced, renamed.
-fn restore(copy: &Path, path: &Path) -> io::Result<()> {
-    let partial = path.with_extension("jsonl.partial");
-    fs::copy(copy, &partial)?;
-    File::open(&partial)?.sync_all()?;
-    fs::rename(&partial, path)
+/// Puts a copy in the place of a file.
+fn restore(copy: &Path, path: &Path) -> Result<(), TrainError> {
+    let mut content = File::open(copy).map_err(TrainError::write(path))?;
+    Ok(replace_file(path, |file| {
+        io::copy(&mut content, file).map(drop)
+    })?)
 }
 
 impl Observer for EventLog {

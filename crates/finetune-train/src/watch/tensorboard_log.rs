@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use finetune_files::IoContext;
 use finetune_metrics::{Targets, sigmoid, softmax};
 use finetune_tensorboard::{
     DEFAULT_NUM_THRESHOLDS, EventWriter, HparamValue, SessionStatus, TensorboardError,
@@ -37,8 +38,9 @@ impl TensorboardLog {
     /// [`TrainError::Tensorboard`] if it cannot be written.
     pub fn create(directory: &Path, plan: &TrainPlan) -> Result<Self, TrainError> {
         let mut writer = EventWriter::create(directory, None)?;
-        let table = toml::Table::try_from(plan)
-            .map_err(|error| TrainError::Plan(format!("cannot write the plan as TOML: {error}")))?;
+        let table = toml::Table::try_from(plan).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })?;
         let mut hyperparameters = Vec::new();
         flatten("", &toml::Value::Table(table.clone()), &mut hyperparameters);
         let metrics = compared_metrics(plan);
@@ -60,14 +62,15 @@ impl TensorboardLog {
     ///
     /// # Errors
     /// [`TrainError::Tensorboard`] if the file is gone, shorter or damaged,
-    /// [`TrainError::Plan`] if `state` is none.
+    /// [`TrainError::ObserverState`] if `state` is none.
     pub fn resume(directory: &Path, state: &Value) -> Result<Self, TrainError> {
         let (Some(file), Some(position)) = (state["file"].as_str(), state["position"].as_u64())
         else {
-            return Err(TrainError::Plan(format!(
-                "the checkpoint's state of {} is {state}; expected the name of a file and a position",
-                Self::NAME
-            )));
+            return Err(TrainError::ObserverState {
+                observer: Self::NAME,
+                found: state.to_string(),
+                expected: "the name of a file and a position",
+            });
         };
         let writer = EventWriter::append_at(directory.join(file), position)?;
         Ok(Self { writer })
@@ -77,7 +80,7 @@ impl TensorboardLog {
     /// precision-recall curves of evaluations, whose predictions the log does not have.
     ///
     /// # Errors
-    /// [`TrainError::Tensorboard`] and [`TrainError::Write`] if it cannot be written,
+    /// [`TrainError::Tensorboard`] and [`TrainError::File`] if it cannot be written,
     /// [`TrainError::Damaged`] if the log is.
     pub fn rebuild(directory: &Path, plan: &TrainPlan, events: &Path) -> Result<Self, TrainError> {
         match fs::remove_dir_all(directory) {
@@ -91,9 +94,9 @@ impl TensorboardLog {
             path: events.into(),
             problem,
         };
-        let file = File::open(events).map_err(|error| damaged(error.to_string()))?;
+        let file = File::open(events).context("read", events)?;
         for line in BufReader::new(file).lines() {
-            let line = line.map_err(|error| damaged(error.to_string()))?;
+            let line = line.context("read", events)?;
             let event = serde_json::from_str(&line).map_err(|error| damaged(error.to_string()))?;
             log.write(&event)?;
         }

@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use finetune_files::IoContext;
 use finetune_train::TrainPlan;
 use toml::{Table, Value};
 
@@ -50,10 +51,7 @@ pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
             keys.insert(strategy, "steps".into());
         }
     }
-    laid_over(plan, keys).map_err(|error| match error {
-        Failure::User(problem) => Failure::User(format!("--set: {problem}")),
-        other => other,
-    })
+    laid_over(plan, keys).map_err(|error| error.with_message(|problem| format!("--set: {problem}")))
 }
 
 /// A plan with these keys over its own.
@@ -110,7 +108,7 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     // A device has no end.
     File::open(path)
         .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
-        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))?;
+        .context("read", path)?;
     if text.len() as u64 > LONGEST_FILE {
         return Err(problem(format!(
             "it is longer than {LONGEST_FILE} bytes; expected a TOML file with options"

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write, path::Path, process::ExitCode};
 
+use finetune_files::IoContext;
 use finetune_models::{
     ModelConfig, Parameter, Place, Role, Task, modules, parameters, places, unused_weights,
 };
@@ -87,9 +88,7 @@ const MOST_LABELS: usize = 1_000_000;
 fn own_config(path: &Path) -> Result<ModelConfig, Failure> {
     match path.is_file() {
         true => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Failure::User(format!("cannot read {}: {error}", path.display()))
-            })?;
+            let text = std::fs::read_to_string(path).context("read", path)?;
             Ok(ModelConfig::parse(&text, path)?)
         }
         false => Ok(ModelConfig::from_directory(path)?),

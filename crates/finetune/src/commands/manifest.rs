@@ -5,6 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use finetune_files::IoContext;
 use finetune_train::{
     FileFacts, MANIFEST_VERSION, Manifest, ModelFacts, Outcome, ResultFacts, RunDirectory, Session,
     SessionEnd, TrainError, TrainPlan,
@@ -138,8 +139,7 @@ pub fn model(plan: &TrainPlan, loaded: &Loaded) -> Result<ModelFacts, Failure> {
 }
 
 fn hashed(path: &Path) -> Result<FileFacts, Failure> {
-    let facts = FileFacts::of(path);
-    facts.map_err(|error| Failure::Internal(format!("cannot read {}: {error}", path.display())))
+    Ok(FileFacts::of(path).context("read", path)?)
 }
 
 fn now() -> String {

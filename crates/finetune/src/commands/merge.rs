@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use finetune_data::has_tokenizer;
-use finetune_models::write_directory;
+use finetune_files::{IoContext, publish_directory};
 use finetune_peft::AdapterFile;
 use finetune_train::{ModelSettings, TrainError, device};
 
@@ -61,12 +61,11 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     };
     let model = classifier.model();
     if let Some(parent) = arguments.output.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| Failure::User(format!("cannot make {}: {error}", parent.display())))?;
+        std::fs::create_dir_all(parent).context("make", parent)?;
     }
     // From here on a signal has to wait until what is half-written is removed.
     interrupt::listen()?;
-    let written = write_directory(&arguments.output, |partial| -> Result<(), TrainError> {
+    let written = publish_directory(&arguments.output, |partial| -> Result<(), TrainError> {
         model.save_settings(partial, &tokenizer_from)?;
         if let Some(settings) = &settings {
             settings.write(partial)?;

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use finetune_files::ErrorKind;
 use finetune_train::{Manifest, RunDirectory, TrainPlan, prepare};
 use serde_json::json;
 
@@ -28,9 +29,10 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     special_files::refuse_in(&arguments.run)?;
     let output = arguments.output.as_ref().map(std::path::absolute);
-    let output = output
-        .transpose()
-        .map_err(|error| Failure::User(format!("cannot tell where --output is: {error}")))?;
+    let output = output.transpose().map_err(|error| {
+        let problem = format!("cannot tell where --output is: {error}");
+        Failure::of(ErrorKind::of(&error), problem)
+    })?;
     let first = &paths::go_where_it_began(&arguments.run);
     let (original, saved) = RunDirectory::read(first)?;
     if !original.is_complete() {

@@ -74,11 +74,10 @@ impl DatasetName<'_> {
         match found {
             Ok(found) => Ok(DatasetSplits::OnHub(Box::new(found))),
             // Perhaps a path was misspelt.
-            Err(Failure::User(message)) => Err(Failure::User(match Dataset::open(name) {
+            Err(failure) => Err(failure.with_message(|message| match Dataset::open(name) {
                 Err(local @ Error::NotFound { .. }) => format!("{local}\n{message}"),
                 _ => message,
             })),
-            Err(other) => Err(other),
         }
     }
 }

@@ -144,14 +144,13 @@ pub fn base_name(directory: &Path, file: &AdapterFile) -> Result<String, Failure
 
 /// An adapter's base model that is not to be had, and what to do.
 pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Failure {
-    match error {
-        Failure::User(problem) => Failure::User(format!(
+    error.with_message(|problem| {
+        format!(
             "the base model \"{}\" that {} names: {problem}\nIf it is somewhere else, name it with --model-base DIR",
             file.base_model,
             directory.join(ADAPTER_CONFIG).display()
-        )),
-        other => other,
-    }
+        )
+    })
 }
 
 /// Where a model's files came from, in words.

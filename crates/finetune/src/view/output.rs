@@ -92,7 +92,10 @@ fn escaped(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Result) -
 
 /// That a file cannot be written, and why.
 pub fn cannot_write(path: &Path, error: &Error) -> Failure {
-    Failure::User(format!("cannot write {}: {error}", path.display()))
+    Failure::of(
+        finetune_files::ErrorKind::of(error),
+        format!("cannot write {}: {error}", path.display()),
+    )
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Report {
             true => print_json(self.json(run)),
             false => show(&self.text(plan, run)),
         };
-        if let Err(Failure::User(problem)) = printed {
+        if let Err(Failure::User(problem) | Failure::Internal(problem)) = printed {
             let results = run.results();
             say!("note: {problem}; the results are in {}", results.display());
         }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use finetune_files::IoContext;
 use finetune_models::SafetensorsFile;
 use serde_json::Value;
 
@@ -179,8 +180,7 @@ fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<f32>>, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .map_err(|error| Failure::User(format!("cannot read {}: {error}", path.display())))
+    Ok(fs::read_to_string(path).context("read", path)?)
 }
 
 fn json(path: &Path, text: &str) -> Result<Value, Failure> {

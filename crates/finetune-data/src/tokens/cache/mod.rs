@@ -18,4 +18,4 @@ mod writer;
 
 pub(crate) use format::{Layout, VERSION};
 pub(crate) use reader::Cache;
-pub(crate) use writer::{CacheWriter, PARTIAL, WRITE};
+pub(crate) use writer::{CacheWriter, WRITE};

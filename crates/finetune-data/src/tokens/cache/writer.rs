@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use finetune_files::NewFile;
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 
 use super::format::{HEADER, Header, Layout, Summary, entry, fingerprint, write_label};
 use super::reader::Cache;
@@ -28,7 +28,7 @@ pub(crate) struct CacheWriter {
 
 /// The cache file on its way, hashed as it is written.
 struct Hashed {
-    output: BufWriter<NamedTempFile>,
+    output: BufWriter<NewFile>,
     hasher: Sha256,
 }
 
@@ -40,14 +40,12 @@ impl Hashed {
 }
 
 impl CacheWriter {
-    /// Starts a cache in `directory`, which must exist.
-    pub(crate) fn create(directory: &Path, layout: Layout) -> Result<Self> {
+    /// Starts a cache that will be at `place` in `directory`, which must exist; without a place it lives until it
+    /// is closed.
+    pub(crate) fn create(directory: &Path, place: Option<&Path>, layout: Layout) -> Result<Self> {
         let error = |e| Error::io(directory, WRITE, e);
-        let file = tempfile::Builder::new()
-            .prefix(PARTIAL)
-            .suffix(".partial")
-            .tempfile_in(directory)
-            .map_err(error)?;
+        let place = place.map_or_else(|| directory.join("tokens"), Path::to_path_buf);
+        let file = NewFile::beside(&place).map_err(|e| error(e.source))?;
         let index = tempfile::tempfile_in(directory).map_err(error)?;
         let mut output = BufWriter::with_capacity(1 << 20, file);
         output.write_all(&[0; HEADER as usize]).map_err(error)?;
@@ -147,7 +145,13 @@ impl CacheWriter {
             .output
             .into_inner()
             .map_err(|e| error(e.into_error()))?;
-        let (file, path) = keep(file, place).map_err(error)?;
+        let path = file.place().to_path_buf();
+        let file = match place {
+            Some(_) => file.replace(),
+            // The open file is all there is of it.
+            None => file.unnamed(),
+        };
+        let file = file.map_err(|e| error(e.source))?;
         Ok(Cache::new(file, path, header, self.summary))
     }
 
@@ -176,7 +180,7 @@ impl CacheWriter {
     }
 
     fn directory(&self) -> PathBuf {
-        let path = self.output.output.get_ref().path();
+        let path = self.output.output.get_ref().place();
         path.parent().unwrap_or(path).to_path_buf()
     }
 
@@ -187,32 +191,3 @@ impl CacheWriter {
 
 /// What an error of this file says was tried.
 pub(crate) const WRITE: &str = "write tokens to";
-
-/// Prefix of files on their way, which a killed process leaves behind.
-pub(crate) const PARTIAL: &str = ".tokens-";
-
-/// Syncs the file and gives it its name. Without a name the open file is all there is of it, and it
-/// vanishes when it is closed.
-fn keep(file: NamedTempFile, place: Option<&Path>) -> std::io::Result<(File, PathBuf)> {
-    let Some(place) = place else {
-        let path = file.path().to_path_buf();
-        return Ok((file.reopen()?, path));
-    };
-    file.as_file().sync_all()?;
-    let file = file.persist(place).map_err(|e| e.error)?;
-    sync_directory(place);
-    Ok((file, place.to_path_buf()))
-}
-
-/// After a rename the directory entry needs a sync of its own where the system has that.
-fn sync_directory(file: &Path) {
-    #[cfg(unix)]
-    if let Some(directory) = file.parent()
-        && let Ok(directory) = File::open(directory)
-    {
-        // The data is safe already; a directory that cannot be synced costs a rebuild at worst.
-        let _ = directory.sync_all();
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-}

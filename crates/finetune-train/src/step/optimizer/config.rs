@@ -147,9 +147,10 @@ impl AdafactorConfig {
         require(is_positive(-rate), "decay_rate", rate, "below 0")?;
         decay_rate("beta1", self.beta1.unwrap_or(0.0))?;
         match self.warmup_init && !self.relative_step {
-            true => Err(TrainError::Plan(
-                "warmup_init is on, but relative_step is off; expected both".into(),
-            )),
+            true => Err(TrainError::Conflict {
+                keys: ["warmup_init", "relative_step"],
+                problem: "warmup_init is on, but relative_step is off; expected both".into(),
+            }),
             false => Ok(()),
         }
     }
@@ -159,17 +160,19 @@ fn is_positive(value: f64) -> bool {
     value > 0.0 && value.is_finite()
 }
 
-fn decay_rate(key: &str, value: f64) -> Result<(), TrainError> {
+fn decay_rate(key: &'static str, value: f64) -> Result<(), TrainError> {
     let legal = (0.0..1.0).contains(&value);
     require(legal, key, value, "of at least 0 and below 1")
 }
 
-fn require(legal: bool, key: &str, value: f64, expected: &str) -> Result<(), TrainError> {
+fn require(legal: bool, key: &'static str, value: f64, expected: &str) -> Result<(), TrainError> {
     match legal {
         true => Ok(()),
-        false => Err(TrainError::Plan(format!(
-            "{key} is {value:?}; expected a number {expected}"
-        ))),
+        false => Err(TrainError::Value {
+            key,
+            found: format!("{value:?}"),
+            expected: format!("a number {expected}"),
+        }),
     }
 }
 

@@ -66,9 +66,11 @@ impl ParameterGroups {
             ),
         ] {
             if !legal {
-                return Err(TrainError::Plan(format!(
-                    "{key} is {value:?}; expected {expected}"
-                )));
+                return Err(TrainError::Value {
+                    key,
+                    found: format!("{value:?}"),
+                    expected: expected.into(),
+                });
             }
         }
         Ok(())

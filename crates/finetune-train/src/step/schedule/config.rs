@@ -115,15 +115,17 @@ impl ScheduleConfig {
 /// An error that names `key` unless `condition` holds.
 pub(super) fn require(
     condition: bool,
-    key: &str,
+    key: &'static str,
     value: f64,
     expected: &str,
 ) -> Result<(), TrainError> {
     match condition {
         true => Ok(()),
-        false => Err(TrainError::Plan(format!(
-            "{key} is {value:?}; expected {expected}"
-        ))),
+        false => Err(TrainError::Value {
+            key,
+            found: format!("{value:?}"),
+            expected: expected.into(),
+        }),
     }
 }
 

@@ -46,9 +46,7 @@ impl Schedule {
     ) -> Result<Self, TrainError> {
         config.check(learning_rate)?;
         if total_steps == 0 {
-            return Err(TrainError::Plan(
-                "the schedule has 0 steps; expected at least 1".into(),
-            ));
+            return Err(TrainError::NoSteps);
         }
         let after_warmup = match config.lr_scheduler_type {
             SchedulerType::Constant | SchedulerType::ConstantWithWarmup => AfterWarmup::Constant,

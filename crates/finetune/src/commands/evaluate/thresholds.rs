@@ -1,19 +1,16 @@
 //! From which probability on each label counts as predicted: the search, and where it is kept.
 
-use std::{fs, io::Write, path::Path};
+use std::{io::Write, path::Path};
 
+use finetune_files::replace_file;
 use finetune_metrics::{BestThresholds, MultiLabelAccumulator};
 use finetune_models::ModelConfig;
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
 use crate::{
     cli::args::Thresholds,
     error::Failure,
-    view::{
-        output::cannot_write,
-        terminal::{fit, widest},
-    },
+    view::terminal::{fit, widest},
 };
 
 /// The best thresholds of a model, and what they change.
@@ -58,17 +55,8 @@ impl Found {
         let mut config = ModelConfig::from_directory(directory)?;
         config.label_thresholds = Some(self.thresholds.clone());
         let path = directory.join("config.json");
-        let written = NamedTempFile::new_in(directory).and_then(|mut file| {
-            file.write_all(config.to_json().as_bytes())?;
-            // A temporary file is private; this one is as the one before it.
-            file.as_file()
-                .set_permissions(fs::metadata(&path)?.permissions())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)
-        });
-        written
-            .map(drop)
-            .map_err(|error| cannot_write(&path, &error))
+        let text = config.to_json();
+        Ok(replace_file(&path, |file| file.write_all(text.as_bytes()))?)
     }
 
     /// The thresholds, what they change, and where they are now.

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use finetune_files::IoContext;
 use serde::Serialize;
 
 use super::chunks::Chunk;
-use crate::{error::Failure, view::output::cannot_write};
+use crate::error::Failure;
 
 /// Numbers of texts and tokens, and times in seconds.
 #[derive(Debug, Serialize)]
@@ -56,8 +57,8 @@ impl Timings {
 
     /// Writes them as a JSON object.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let json = serde_json::to_string(self).map_err(std::io::Error::other);
-        json.and_then(|json| std::fs::write(path, json + "\n"))
-            .map_err(|error| cannot_write(path, &error))
+        let json =
+            serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))?;
+        Ok(std::fs::write(path, json + "\n").context("write", path)?)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tempfile::{Builder, NamedTempFile};
+use finetune_files::NewFile;
 
 use crate::{
     cli::interrupt,
@@ -22,7 +22,7 @@ pub enum Out {
     Stream { file: File, path: PathBuf },
     /// A file written beside its place under a name of its own.
     File {
-        file: BufWriter<NamedTempFile>,
+        file: BufWriter<NewFile>,
         path: PathBuf,
     },
 }
@@ -64,18 +64,9 @@ impl Out {
                 folder.display()
             )));
         }
-        let mut builder = Builder::new();
-        builder.prefix(".predictions-").suffix(".partial");
-        // As an ordinary file has them, less what the umask takes.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
         // Before there is a file: a signal just after would leave it.
         interrupt::at_once(false);
-        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")));
-        let file = file.map_err(|error| cannot_write(path, &error))?;
+        let file = NewFile::beside(path)?;
         Ok(Self::File {
             file: BufWriter::new(file),
             path: path.into(),
@@ -99,17 +90,16 @@ impl Out {
             return Ok(());
         };
         let file = file.into_inner().map_err(|error| error.into_error());
-        let synced = file.and_then(|file| file.as_file().sync_all().map(|()| file));
-        let file = synced.map_err(|error| cannot_write(&path, &error))?;
-        match file.persist_noclobber(&path) {
+        let file = file.map_err(|error| cannot_write(&path, &error))?;
+        match file.create() {
             Ok(_) => Ok(()),
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+            Err(error) if error.source.kind() == ErrorKind::AlreadyExists => {
                 Err(Failure::User(format!(
                     "{} appeared meanwhile, and nothing is overwritten; choose another --output",
                     path.display()
                 )))
             }
-            Err(error) => Err(cannot_write(&path, &error.error)),
+            Err(error) => Err(error.into()),
         }
     }
 

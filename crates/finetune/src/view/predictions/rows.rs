@@ -25,7 +25,7 @@ use crate::{
     cli::args::Format,
     commands::predict::Row,
     error::Failure,
-    view::output::{printable, say, terminal_json},
+    view::output::{cannot_write, printable, say, terminal_json},
 };
 
 /// The rows of the input, all their columns and the predictions, in their order. Rows that are only
@@ -191,7 +191,11 @@ impl RowSink {
 }
 
 fn failed(path: &Path, error: &ArrowError) -> Failure {
-    Failure::User(format!("cannot write {}: {error}", path.display()))
+    match error {
+        ArrowError::IoError(_, error) => cannot_write(path, error),
+        // Rows that a format cannot hold.
+        error => Failure::User(format!("cannot write {}: {error}", path.display())),
+    }
 }
 
 /// A line per row of the table, each of its cells.
