@@ -53,6 +53,11 @@ impl Task {
         self.names().len()
     }
 
+    /// Whether there is a single number to predict, which needs no name.
+    pub fn is_single_number(&self) -> bool {
+        matches!(self, Self::Regression(names) if names.len() == 1)
+    }
+
     /// Whether the names are those that transformers gives where nobody gave any.
     pub fn is_unnamed(&self) -> bool {
         *self.names() == Self::default_names(self.num_labels())
@@ -85,7 +90,12 @@ mod tests {
                 task.class_names().is_empty(),
                 problem_type == ProblemType::Regression
             );
-            assert!(!task.is_unnamed());
+            assert!(!task.is_unnamed() && !task.is_single_number());
+            let single = task.renamed(Task::default_names(1));
+            assert_eq!(
+                single.is_single_number(),
+                problem_type == ProblemType::Regression
+            );
             let unnamed = task.renamed(Task::default_names(2));
             assert!(unnamed.is_unnamed());
             assert_eq!(unnamed.problem_type(), problem_type);

@@ -3,4 +3,5 @@
 pub(crate) mod event;
 pub(crate) mod event_log;
 #[cfg(feature = "tensorboard")]
+pub(crate) mod logged_event;
 pub(crate) mod tensorboard_log;
