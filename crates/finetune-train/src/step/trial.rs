@@ -38,13 +38,14 @@ pub fn trial_step(
     let learner = Learner::new(
         plan,
         prepared.model,
+        None,
         OptimizerState::default(),
         EmaState::default(),
     )?;
     let batch = rows(plan, length, vocabulary);
     let batches = vec![batch; plan.optimization.gradient_accumulation_steps.min(2)];
     let loss = plan.optimization.loss();
-    let loss = StepLoss::new(plan, &loss, &learner.model, None);
+    let loss = StepLoss::new(&loss, learner.frozen_layers(), None);
     let dropout = |index| DropoutSource::at(plan.seed, index as u32);
     let (_, gradients) = loss.backward(&learner.model, &batches, dropout)?;
     drop(learner.step(gradients, plan.optimization.learning_rate, None, 1.0));
