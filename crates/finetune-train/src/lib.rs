@@ -51,6 +51,7 @@ pub(crate) use run::epochs::Epochs;
 pub use run::evaluate::evaluate;
 pub(crate) use run::kept_model::KeptModel;
 pub use run::kept_model::LostBest;
+pub use run::layout;
 pub use run::manifest::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
     Session, SessionEnd,

@@ -9,6 +9,7 @@ use std::{
 use burn::Tensor;
 use finetune_peft::{NamedTensor, transpose, write_tensors};
 
+use super::{CONFIG, WEIGHTS};
 use crate::{ModelError, Parameter, SequenceClassifier, parameters, visit_parameters};
 
 /// Files of a tokenizer that are copied beside the weights where they exist.
@@ -33,7 +34,7 @@ impl SequenceClassifier {
     pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         write_directory(directory, |partial| {
             self.save_settings(partial, tokenizer_from)?;
-            self.save_weights(&partial.join("model.safetensors"))
+            self.save_weights(&partial.join(WEIGHTS))
         })
     }
 
@@ -49,7 +50,7 @@ impl SequenceClassifier {
                 .and_then(|()| File::open(&path)?.sync_all())
                 .map_err(ModelError::write(&path))
         };
-        write("config.json", self.config().to_json().as_bytes())?;
+        write(CONFIG, self.config().to_json().as_bytes())?;
         for name in TOKENIZER_FILES {
             let source = tokenizer_from.join(name);
             if source.exists() {

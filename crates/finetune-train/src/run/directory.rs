@@ -10,15 +10,18 @@ use std::{
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
 use finetune_files::{DirectoryLock, LockError};
-use finetune_models::{SequenceClassifier, write_directory};
+use finetune_models::{SequenceClassifier, WEIGHTS, write_directory};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
     ADAPTER, EventLog, FileFacts, Manifest, ModelSettings, SavedPlan, Start, TrainError, TrainPlan,
-    plan::saved::{PLAN, lost},
-    run::checkpoints::NOT_OF_THE_MODEL,
-    watch::event_log::{EVENTS, SavedLog},
+    plan::saved::lost,
+    run::{
+        checkpoints::NOT_OF_THE_MODEL,
+        layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
+    },
+    watch::event_log::SavedLog,
 };
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
@@ -189,12 +192,12 @@ impl RunDirectory {
 
     /// Where the result is.
     pub fn model(&self) -> PathBuf {
-        self.path.join("model")
+        self.path.join(MODEL)
     }
 
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS)
     }
 
     /// Where the event log is.
@@ -204,12 +207,12 @@ impl RunDirectory {
 
     /// Where the results are, once the run is complete.
     pub fn results(&self) -> PathBuf {
-        self.path.join("results.json")
+        self.path.join(RESULTS)
     }
 
     /// Whether the run is complete: there is nothing to resume.
     pub fn is_complete(&self) -> bool {
-        self.results().exists()
+        layout::is_complete(&self.path)
     }
 
     /// Of a complete run whose result is its best model: a file of weights or the tokenizer in `model/`
@@ -224,7 +227,7 @@ impl RunDirectory {
         let checkpoint = Checkpoint::open_manifest(&path).ok()?;
         let changed = checkpoint.names().find(|name| {
             // Other files may have been changed on purpose, as config.json by `--find-thresholds`.
-            (name.ends_with("model.safetensors") || *name == "tokenizer.json")
+            (name.ends_with(WEIGHTS) || *name == "tokenizer.json")
                 && !checkpoint.is_copy(name, &self.model().join(name))
                 && checkpoint.verified(name).is_ok()
         });
@@ -244,7 +247,7 @@ impl RunDirectory {
     ) -> Result<(), TrainError> {
         self.replace_model(|partial| {
             match adapter {
-                None => model.save_weights(&partial.join("model.safetensors"))?,
+                None => model.save_weights(&partial.join(WEIGHTS))?,
                 Some(adapter) => finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?,
             }
             model.save_settings(partial, &self.tokenizer_from)?;
@@ -373,7 +376,7 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Files that are written beside their place and renamed.
-const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, "results.json", EVENTS];
+const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, RESULTS, EVENTS];
 
 /// Whether a name in a run directory is that of something half-written: of a file, or of `model/`.
 fn is_leftover(name: &OsStr) -> bool {

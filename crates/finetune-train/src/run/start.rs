@@ -11,7 +11,7 @@ use burn::{
 };
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_models::{
-    Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
+    CONFIG, Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
 };
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ impl Start {
 fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainError> {
     // They say who wrote the file, and from where.
     const INFORMATION: [&str; 2] = ["transformers_version", "_name_or_path"];
-    let path = checkpoint.file("config.json")?;
+    let path = checkpoint.file(CONFIG)?;
     let was = ModelConfig::from_directory(checkpoint.path())?.to_json();
     let parse = |text: &str| {
         let json: Result<BTreeMap<String, Value>, _> = serde_json::from_str(text);

@@ -8,7 +8,7 @@ use std::{
 
 use finetune_data::model_max_length;
 use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, TrainPlan, device, prepare, resolve_auto};
+use finetune_train::{RunDirectory, TrainPlan, device, layout, prepare, resolve_auto};
 
 use crate::{
     cli::{
@@ -158,7 +158,6 @@ fn resumed(
     options: &TrainOptions,
     rows: &Rows,
 ) -> Result<Option<PathBuf>, Failure> {
-    let began = |path: &Path| path.join("plan.toml").exists();
     let Some(named) = &arguments.resume else {
         return Ok(None);
     };
@@ -173,8 +172,8 @@ fn resumed(
         };
     }
     Ok(match &options.output {
-        Some(output) => Some(output.clone()).filter(|path| began(path)),
+        Some(output) => Some(output.clone()).filter(|path| layout::has_begun(path)),
         None => paths::last_run(&rows.dataset)
-            .filter(|path| began(path) && !path.join("results.json").exists()),
+            .filter(|path| layout::has_begun(path) && !layout::is_complete(path)),
     })
 }

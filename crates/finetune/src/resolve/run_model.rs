@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use finetune_train::RunDirectory;
+use finetune_models::CONFIG;
+use finetune_peft::ADAPTER_CONFIG;
+use finetune_train::{RunDirectory, layout};
 
 use crate::{
     error::Failure,
@@ -19,13 +21,13 @@ pub fn resolve(name: &str) -> Result<String, Failure> {
     let path = Path::new(name);
     special_files::refuse_in(path)?;
     let is_model = |path: &Path| {
-        let files = ["config.json", "adapter_config.json"];
+        let files = [CONFIG, ADAPTER_CONFIG];
         files.iter().any(|file| path.join(file).exists())
     };
-    if is_model(path) || !path.join("plan.toml").exists() {
+    if is_model(path) || !layout::has_begun(path) {
         return Ok(name.into());
     }
-    let model = path.join("model");
+    let model = path.join(layout::MODEL);
     if is_model(&model) {
         special_files::refuse_in(&model)?;
         return Ok(model.display().to_string());

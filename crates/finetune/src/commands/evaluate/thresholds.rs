@@ -3,7 +3,7 @@
 use std::{fs, io::Write, path::Path};
 
 use finetune_metrics::{BestThresholds, MultiLabelAccumulator};
-use finetune_models::ModelConfig;
+use finetune_models::{CONFIG, ModelConfig};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -57,7 +57,7 @@ impl Found {
     pub fn save(&self, directory: &Path) -> Result<(), Failure> {
         let mut config = ModelConfig::from_directory(directory)?;
         config.label_thresholds = Some(self.thresholds.clone());
-        let path = directory.join("config.json");
+        let path = directory.join(CONFIG);
         let written = NamedTempFile::new_in(directory).and_then(|mut file| {
             file.write_all(config.to_json().as_bytes())?;
             // A temporary file is private; this one is as the one before it.
@@ -89,7 +89,7 @@ impl Found {
         text += &format!(
             "\nF1 micro {micro:.4} -> {new_micro:.4}, F1 macro {macro_:.4} -> {new_macro:.4} on these rows\n\
              saved   {} (label_thresholds)\n",
-            directory.join("config.json").display()
+            directory.join(CONFIG).display()
         );
         text
     }
