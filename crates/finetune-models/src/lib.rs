@@ -18,8 +18,8 @@ pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, fi
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    CONFIG, LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, WEIGHTS, to_file_layout, unused_weights,
-    write_directory,
+    CONFIG, LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, WEIGHTS, to_file_layout,
+    unused_weights, write_directory,
 };
 pub use finetune_task::Task;
 pub use head::Head;

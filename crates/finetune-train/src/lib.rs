@@ -22,6 +22,7 @@ pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureLimits, FeatureReport, FeatureStore};
 pub use frozen::forward::{ForwardPath, forward};
 pub use frozen::prefix::FrozenPrefix;
+pub use model::base_model::BaseModel;
 pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
 pub use model::strategy::{STRATEGIES, Strategy};

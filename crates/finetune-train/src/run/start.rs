@@ -16,8 +16,8 @@ use finetune_models::{
 use serde_json::Value;
 
 use crate::{
-    EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
-    TrainState,
+    BaseModel, EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError,
+    TrainPlan, TrainState,
     plan::changed_keys::changed_keys,
     prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
@@ -53,12 +53,11 @@ impl Start {
         }
     }
 
-    /// The newest whole checkpoint of a run, or its beginning if it has none. `base` is the
-    /// directory of the base model.
+    /// The newest whole checkpoint of a run, or its beginning if it has none.
     pub fn newest(
         plan: &TrainPlan,
         run: &RunDirectory,
-        base: &Path,
+        base: &BaseModel,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let Some(found) = CheckpointDirectory::new(run.checkpoints()).newest_valid()? else {
@@ -73,14 +72,14 @@ impl Start {
     fn at(
         plan: &TrainPlan,
         checkpoint: &Checkpoint,
-        base: &Path,
+        base: &BaseModel,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let saved = read_state(&checkpoint.file(STATE)?)?;
         // An adapter's base stays as it is; everything else is in the checkpoint's own model.
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => prepare(plan, base, device)?,
-            false => prepare(plan, checkpoint.path(), device)?,
+            false => prepare(plan, &BaseModel::open(checkpoint.path())?, device)?,
         };
         // Later plans have the hash of the base's files, which was compared or accepted.
         if plan.model.strategy.is_adapter() && plan.model.files.is_empty() {

@@ -4,9 +4,7 @@ use finetune_data::{PackedBatch, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
-use crate::{
-    FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError,
-};
+use crate::{FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError};
 
 /// The batches of these rows.
 pub fn batches(data: &TokenizedDataset, rows: &[Vec<u64>]) -> Result<Vec<PackedBatch>, TrainError> {

@@ -7,7 +7,9 @@ use finetune_data::PackedBatch;
 use finetune_infer::objective;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 
-use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
+use crate::{
+    BaseModel, EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare,
+};
 
 /// Batch sizes that give the same rows per step as `batch_size` times `accumulation`: the largest
 /// first, each at most half of the one before, with the accumulation that goes with it.
@@ -33,7 +35,7 @@ pub fn trial_step(
     length: usize,
     device: &Device,
 ) -> Result<(), TrainError> {
-    let prepared = prepare(plan, base, device)?;
+    let prepared = prepare(plan, &BaseModel::open(base)?, device)?;
     let vocabulary = prepared.model.config().vocab_size as u32;
     let learner = Learner::new(
         plan,

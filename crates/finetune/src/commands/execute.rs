@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
 use finetune_hub::FoundModel;
-use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Event, FileFacts, Observers, Prepared, ReportTo, RunDirectory, Start,
-    StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
-    load_tokenizer, train,
+    Accumulator, BaseModel, Classifier, Event, FileFacts, Observers, Prepared, ReportTo,
+    RunDirectory, Start, StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan,
+    device, evaluate, load_tokenizer, train,
 };
 use serde_json::Value;
 
@@ -28,6 +27,7 @@ use crate::{
 pub struct Loaded {
     pub device: Device,
     pub files: FoundModel,
+    pub base: BaseModel,
     pub data: TrainData,
     pub test: Option<TokenizedDataset>,
     /// Hash of the tokenizer, in hexadecimal.
@@ -53,11 +53,15 @@ impl Loaded {
 }
 
 /// Tokenizes the rows.
-pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, Failure> {
+pub fn load(
+    plan: &TrainPlan,
+    rows: &Rows,
+    files: FoundModel,
+    base: BaseModel,
+) -> Result<Loaded, Failure> {
     let began = Instant::now();
     let device = device(&plan.model.device)?;
-    let config = ModelConfig::from_directory(&files.dir)?;
-    let tokenizer = load_tokenizer(&files.dir, &config)?;
+    let tokenizer = load_tokenizer(&base.directory, &base.config)?;
     for note in tokenizer.notes() {
         say!("note: {note}");
     }
@@ -73,6 +77,7 @@ pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, 
     Ok(Loaded {
         device,
         files,
+        base,
         data,
         test,
         tokenizer_sha256: tokenizer.hash_hex(),

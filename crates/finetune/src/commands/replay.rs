@@ -56,7 +56,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         check_unchanged(manifest, &plan, &loaded)?;
         note_differences(manifest, &plan);
     }
-    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device)?;
+    let prepared = prepare(&plan, &loaded.base, &loaded.device)?;
     paths::make_absolute(&mut plan);
     let start = fresh_start(&loaded, prepared);
     execute(&plan, loaded, start, &mut run)?;

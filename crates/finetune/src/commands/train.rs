@@ -7,8 +7,7 @@ use std::{
 };
 
 use finetune_data::model_max_length;
-use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, TrainPlan, device, layout, prepare, resolve_auto};
+use finetune_train::{BaseModel, RunDirectory, TrainPlan, device, layout, prepare, resolve_auto};
 
 use crate::{
     cli::{
@@ -91,7 +90,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         drop((run, loaded));
         return supervise(&output, &worker_options(&arguments));
     }
-    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
+    let prepared = prepare(&plan, &loaded.base, &loaded.device);
     plan.model.sha256 = verification.wait()?.weights_sha256;
     let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {
@@ -109,10 +108,10 @@ fn resolved(
 ) -> Result<(TrainPlan, Loaded, Verification), Failure> {
     let files = model::of_plan(&plan)?;
     let verification = Verification::begin(&files)?;
-    let config = ModelConfig::from_directory(&files.dir)?;
-    let plan = with_model(plan, options, &config)?;
+    let base = BaseModel::open(&files.dir)?;
+    let plan = with_model(plan, options, &base.config)?;
     let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
-    let loaded = load(&plan, rows, files)?;
+    let loaded = load(&plan, rows, files, base)?;
     let mut plan = with_data(plan, options, &loaded)?;
     plan.model.files = plan.model.hash_files(&loaded.files.dir)?;
     Ok((plan, loaded, verification))
