@@ -157,7 +157,7 @@ impl Metric {
     }
 
     fn find(name: &str, valid: impl Fn(&Self) -> bool) -> Result<Self, MetricError> {
-        let bare = name.strip_prefix("eval_").unwrap_or(name);
+        let bare = bare_name(name);
         let candidates = || Self::ALL.iter().copied().filter(&valid);
         if let Some(metric) = candidates().find(|metric| metric.name() == bare) {
             return Ok(metric);
@@ -177,6 +177,12 @@ impl Metric {
             valid: candidates().map(Self::name).collect::<Vec<_>>().join(", "),
         })
     }
+}
+
+/// The name of a metric without the prefix `eval_` that transformers gives those of the validation
+/// rows.
+pub fn bare_name(name: &str) -> &str {
+    name.strip_prefix("eval_").unwrap_or(name)
 }
 
 /// Whether `value` is better than `best`, also for a [`CustomMetric`](crate::CustomMetric). NaN is

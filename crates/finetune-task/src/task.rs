@@ -68,9 +68,13 @@ impl Task {
         Self::new(self.problem_type(), names)
     }
 
+    /// What names begin with where nobody gave any; the number of the output follows.
+    pub const DEFAULT_PREFIX: &str = "LABEL_";
+
     /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
     pub fn default_names(count: usize) -> Vec<String> {
-        (0..count).map(|id| format!("LABEL_{id}")).collect()
+        let name = |id| format!("{}{id}", Self::DEFAULT_PREFIX);
+        (0..count).map(name).collect()
     }
 }
 

@@ -200,6 +200,16 @@ impl RunDirectory {
         self.path.join(CHECKPOINTS)
     }
 
+    /// Where each checkpoint is, damaged ones too, the newest last.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    pub fn checkpoint_paths(&self) -> Result<Vec<PathBuf>, TrainError> {
+        let checkpoints = CheckpointDirectory::new(self.checkpoints());
+        let steps = checkpoints.steps()?.into_iter();
+        Ok(steps.map(|step| checkpoints.path_of(step)).collect())
+    }
+
     /// Where the event log is.
     pub fn events(&self) -> PathBuf {
         self.path.join(EVENTS)

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use finetune_metrics::bare_name;
 use finetune_tensorboard::{
     DEFAULT_NUM_THRESHOLDS, EventWriter, HparamValue, SessionStatus, TensorboardError,
 };
@@ -238,8 +239,7 @@ impl Observer for TensorboardLog {
 
 /// Tags by which the table of hyperparameters compares runs.
 fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
-    let metric = &plan.evaluation.metric_for_best_model;
-    let metric = metric.strip_prefix("eval_").unwrap_or(metric);
+    let metric = bare_name(&plan.evaluation.metric_for_best_model);
     let splits = match plan.data.test_split.is_none() {
         true => &["eval"][..],
         false => &["eval", "test"],
