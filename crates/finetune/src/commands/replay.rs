@@ -11,13 +11,13 @@ use serde_json::json;
 use crate::{
     cli::{args::ReplayArguments, interrupt},
     commands::{
-        execute::{Loaded, execute, fresh_start},
+        execute::{execute, fresh_start},
         machine::{machine, program},
         manifest,
         resume::load_unchanged,
     },
     error::Failure,
-    resolve::{paths, special_files},
+    resolve::{loaded::Loaded, paths, special_files},
     view::{
         output::{print_json, say, show},
         run_comparison::{Compared, compare},

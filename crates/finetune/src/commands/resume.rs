@@ -7,11 +7,16 @@ use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan};
 use crate::{
     cli::{args::ResumeArguments, interrupt, settings},
     commands::{
-        execute::{Loaded, execute, fresh_start, load},
+        execute::{execute, fresh_start},
         supervise::{end_with_parent, supervise},
     },
     error::Failure,
-    resolve::{model, paths, rows::Rows, special_files},
+    resolve::{
+        loaded::{Loaded, load},
+        model, paths,
+        rows::Rows,
+        special_files,
+    },
     view::output::{say, show},
 };
 
