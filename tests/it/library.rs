@@ -6,8 +6,9 @@ use std::{cell::Cell, rc::Rc, thread};
 use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
-    Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start,
-    StopReason, Strategy, TrainData, TrainError, TrainPlan, device, prepare, resolve_auto, train,
+    BaseModel, Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength,
+    Start, StopReason, Strategy, TrainData, TrainError, TrainPlan, device, prepare, resolve_auto,
+    train,
 };
 use serde_json::{Value, json};
 
@@ -238,7 +239,14 @@ fn a_metric_and_an_observer_of_ones_own() {
     let again = CustomMetrics::default().with(Missed).unwrap().with(Missed);
     assert!(again.unwrap_err().to_string().contains("missed"));
 
-    let start = Start::fresh(prepare(&plan, &base, &device("cpu").unwrap()).unwrap());
+    let start = Start::fresh(
+        prepare(
+            &plan,
+            &BaseModel::open(&base).unwrap(),
+            &device("cpu").unwrap(),
+        )
+        .unwrap(),
+    );
     let mut run = RunDirectory::create(&output).unwrap();
     run.begin(&plan, &base).unwrap();
     let (evaluations, kept) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));

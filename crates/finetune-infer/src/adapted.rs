@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use finetune_models::{ModelConfig, SequenceClassifier};
+use finetune_models::{CONFIG, ModelConfig, SequenceClassifier};
 use finetune_peft::{AdapterFile, AdapterPlan, adapter_outputs, load_adapter};
 use finetune_task::{ProblemType, Task};
 
@@ -45,14 +45,14 @@ impl AdapterOutputs {
         let head = adapter_outputs(directory, &base.classifier_name())?;
         let number = head.unwrap_or(base.outputs.num_labels());
         let own_head = head.is_some();
-        if directory.join("config.json").exists() {
+        if directory.join(CONFIG).exists() {
             let own = ModelConfig::from_directory(directory)?;
             check_encoder(directory, &own, base)?;
             // Of a config.json that names nothing even the number may be transformers' default.
             let names_them = own.outputs.num_labels() == number || !own.outputs.is_unnamed();
             if own.outputs.num_labels() != number && names_them {
                 return Err(InferError::AdapterLabels {
-                    config: directory.join("config.json"),
+                    config: directory.join(CONFIG),
                     names: own.outputs.num_labels(),
                     of: match own_head {
                         true => "adapter's head",

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer};
 use finetune_kernels::{DropoutSource, Precision};
 use finetune_models::{ModelConfig, SequenceClassifier};
+use finetune_peft::ADAPTER_CONFIG;
 use finetune_task::Task;
 
 use crate::{
@@ -75,7 +76,7 @@ impl Classifier {
     /// ([`load_adapter`](Self::load_adapter) takes both).
     pub fn load_on(directory: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let directory = directory.as_ref();
-        if directory.join("adapter_config.json").exists() {
+        if directory.join(ADAPTER_CONFIG).exists() {
             let base = base_directory(directory)?;
             return Self::load_adapter(&base, directory, device);
         }

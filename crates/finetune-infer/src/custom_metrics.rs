@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finetune_metrics::{CustomMetric, Metric, Predictions, is_better};
+use finetune_metrics::{CustomMetric, Metric, Predictions, bare_name, is_better};
 use finetune_task::ProblemType;
 
 use crate::InferError;
@@ -43,7 +43,7 @@ impl CustomMetrics {
         name: &str,
         problem_type: ProblemType,
     ) -> Result<ChosenMetric, InferError> {
-        let bare = name.strip_prefix("eval_").unwrap_or(name);
+        let bare = bare_name(name);
         if let Some(metric) = self.0.iter().find(|metric| metric.name() == bare) {
             return Ok(ChosenMetric {
                 name: bare.into(),

@@ -30,10 +30,19 @@ impl EvaluationRecord {
         self.0.contains_key(name)
     }
 
+    /// The metrics that are defined and one number each, by name.
+    pub fn values(&self) -> impl Iterator<Item = (&str, f64)> {
+        let metrics = self.0.iter().filter(|(name, _)| *name != Self::ROWS);
+        metrics.filter_map(|(name, value)| Some((name.as_str(), value.as_f64()?)))
+    }
+
     /// Number of rows that were evaluated.
     pub fn rows(&self) -> u64 {
-        self.0.get("rows").and_then(Value::as_u64).unwrap_or(0)
+        self.0.get(Self::ROWS).and_then(Value::as_u64).unwrap_or(0)
     }
+
+    /// The key of the number of rows, which is no metric.
+    const ROWS: &str = "rows";
 }
 
 #[cfg(test)]
@@ -48,6 +57,7 @@ mod tests {
         assert_eq!(record.get("loss"), Some(0.1));
         assert_eq!(record.get("roc_auc"), None);
         assert!(record.has("roc_auc") && !record.has("mse"));
+        assert_eq!(record.values().collect::<Vec<_>>(), [("loss", 0.1)]);
         assert_eq!(serde_json::to_string(&record).unwrap(), json);
     }
 }

@@ -38,7 +38,7 @@ pub use mcnemar::{McNemar, mcnemar};
 pub use mean::Mean;
 pub use multi_label::{DEFAULT_THRESHOLD, MultiLabelAccumulator};
 pub use multi_label_summary::MultiLabelSummary;
-pub use name::{Metric, is_better};
+pub use name::{Metric, bare_name, is_better};
 pub use predictions::{CustomMetric, Predictions};
 
 /// Of `finetune-task`.

@@ -10,7 +10,7 @@ use crate::error::MetricError;
 /// Names and properties of all metrics, one line each: variant, name, which direction is better,
 /// the tasks that have it.
 macro_rules! metrics {
-    ($($(#[$doc:meta])+ $metric:ident = $name:literal, $better:ident, [$($task:ident),+];)+) => {
+    ($($(#[$doc:meta])+ $metric:ident = $name:literal, $better:ident, $tasks:ident;)+) => {
         /// A metric that has one number, named as in scikit-learn and in `metric_for_best_model` of
         /// transformers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ macro_rules! metrics {
             }
 
             const fn tasks(self) -> &'static [ProblemType] {
-                match self { $(Self::$metric => &[$(ProblemType::$task),+],)+ }
+                match self { $(Self::$metric => $tasks,)+ }
             }
         }
     };
@@ -44,75 +44,85 @@ enum Better {
     Smaller,
 }
 
+/// The tasks that have a metric.
+const ANY: &[ProblemType] = &ProblemType::ALL;
+const CLASSES: &[ProblemType] = &[ProblemType::SingleLabelClassification];
+const LABELS: &[ProblemType] = &[ProblemType::MultiLabelClassification];
+const CLASSES_OR_LABELS: &[ProblemType] = &[
+    ProblemType::SingleLabelClassification,
+    ProblemType::MultiLabelClassification,
+];
+const NUMBERS: &[ProblemType] = &[ProblemType::Regression];
+
 metrics! {
     /// Mean loss over rows.
-    Loss = "loss", Smaller, [SingleLabelClassification, MultiLabelClassification, Regression];
+    Loss = "loss", Smaller, ANY;
     /// Share of rows predicted right.
-    Accuracy = "accuracy", Greater, [SingleLabelClassification];
+    Accuracy = "accuracy", Greater, CLASSES;
     /// Mean recall of the classes that occur.
-    BalancedAccuracy = "balanced_accuracy", Greater, [SingleLabelClassification];
+    BalancedAccuracy = "balanced_accuracy", Greater, CLASSES;
     /// Share of rows whose labels are all predicted right.
-    SubsetAccuracy = "subset_accuracy", Greater, [MultiLabelClassification];
+    SubsetAccuracy = "subset_accuracy", Greater, LABELS;
     /// Share of single labels predicted wrong.
-    HammingLoss = "hamming_loss", Smaller, [MultiLabelClassification];
+    HammingLoss = "hamming_loss", Smaller, LABELS;
     /// Unweighted mean of the classes' F1.
-    F1Macro = "f1_macro", Greater, [SingleLabelClassification, MultiLabelClassification];
+    F1Macro = "f1_macro", Greater, CLASSES_OR_LABELS;
     /// Mean of the classes' F1 weighted by support.
-    F1Weighted = "f1_weighted", Greater, [SingleLabelClassification, MultiLabelClassification];
+    F1Weighted = "f1_weighted", Greater, CLASSES_OR_LABELS;
     /// F1 of the summed counts.
-    F1Micro = "f1_micro", Greater, [SingleLabelClassification, MultiLabelClassification];
+    F1Micro = "f1_micro", Greater, CLASSES_OR_LABELS;
     /// Mean of the rows' F1.
-    F1Samples = "f1_samples", Greater, [MultiLabelClassification];
+    F1Samples = "f1_samples", Greater, LABELS;
     /// Unweighted mean of the classes' precision.
-    PrecisionMacro = "precision_macro", Greater, [SingleLabelClassification, MultiLabelClassification];
+    PrecisionMacro = "precision_macro", Greater, CLASSES_OR_LABELS;
     /// Mean of the classes' precision weighted by support.
-    PrecisionWeighted = "precision_weighted", Greater, [SingleLabelClassification, MultiLabelClassification];
+    PrecisionWeighted = "precision_weighted", Greater, CLASSES_OR_LABELS;
     /// Precision of the summed counts.
-    PrecisionMicro = "precision_micro", Greater, [SingleLabelClassification, MultiLabelClassification];
+    PrecisionMicro = "precision_micro", Greater, CLASSES_OR_LABELS;
     /// Mean of the rows' precision.
-    PrecisionSamples = "precision_samples", Greater, [MultiLabelClassification];
+    PrecisionSamples = "precision_samples", Greater, LABELS;
     /// Unweighted mean of the classes' recall.
-    RecallMacro = "recall_macro", Greater, [SingleLabelClassification, MultiLabelClassification];
+    RecallMacro = "recall_macro", Greater, CLASSES_OR_LABELS;
     /// Mean of the classes' recall weighted by support.
-    RecallWeighted = "recall_weighted", Greater, [SingleLabelClassification, MultiLabelClassification];
+    RecallWeighted = "recall_weighted", Greater, CLASSES_OR_LABELS;
     /// Recall of the summed counts.
-    RecallMicro = "recall_micro", Greater, [SingleLabelClassification, MultiLabelClassification];
+    RecallMicro = "recall_micro", Greater, CLASSES_OR_LABELS;
     /// Mean of the rows' recall.
-    RecallSamples = "recall_samples", Greater, [MultiLabelClassification];
+    RecallSamples = "recall_samples", Greater, LABELS;
     /// Matthews correlation coefficient.
-    Mcc = "mcc", Greater, [SingleLabelClassification];
+    Mcc = "mcc", Greater, CLASSES;
     /// Cohen's kappa.
-    CohenKappa = "cohen_kappa", Greater, [SingleLabelClassification];
+    CohenKappa = "cohen_kappa", Greater, CLASSES;
     /// Area under the ROC curve: of class 1 where there are two classes, else the mean over classes.
-    RocAuc = "roc_auc", Greater, [SingleLabelClassification, MultiLabelClassification];
+    RocAuc = "roc_auc", Greater, CLASSES_OR_LABELS;
     /// Average precision: of class 1 where there are two classes, else the mean over classes.
-    AveragePrecision = "average_precision", Greater, [SingleLabelClassification, MultiLabelClassification];
+    AveragePrecision = "average_precision", Greater, CLASSES_OR_LABELS;
     /// Mean negative logarithm of the target's probability.
-    LogLoss = "log_loss", Smaller, [SingleLabelClassification];
+    LogLoss = "log_loss", Smaller, CLASSES;
     /// Brier score.
-    Brier = "brier", Smaller, [SingleLabelClassification];
+    Brier = "brier", Smaller, CLASSES;
     /// Expected calibration error over 15 bins.
-    Ece = "ece", Smaller, [SingleLabelClassification];
+    Ece = "ece", Smaller, CLASSES;
     /// Share of rows whose target is among the 2 most probable classes.
-    Top2Accuracy = "top_2_accuracy", Greater, [SingleLabelClassification];
+    Top2Accuracy = "top_2_accuracy", Greater, CLASSES;
     /// Share of rows whose target is among the 3 most probable classes.
-    Top3Accuracy = "top_3_accuracy", Greater, [SingleLabelClassification];
+    Top3Accuracy = "top_3_accuracy", Greater, CLASSES;
     /// Share of rows whose target is among the 4 most probable classes.
-    Top4Accuracy = "top_4_accuracy", Greater, [SingleLabelClassification];
+    Top4Accuracy = "top_4_accuracy", Greater, CLASSES;
     /// Share of rows whose target is among the 5 most probable classes.
-    Top5Accuracy = "top_5_accuracy", Greater, [SingleLabelClassification];
+    Top5Accuracy = "top_5_accuracy", Greater, CLASSES;
     /// Mean squared error.
-    Mse = "mse", Smaller, [Regression];
+    Mse = "mse", Smaller, NUMBERS;
     /// Root mean squared error.
-    Rmse = "rmse", Smaller, [Regression];
+    Rmse = "rmse", Smaller, NUMBERS;
     /// Mean absolute error.
-    Mae = "mae", Smaller, [Regression];
+    Mae = "mae", Smaller, NUMBERS;
     /// Coefficient of determination.
-    R2 = "r2", Greater, [Regression];
+    R2 = "r2", Greater, NUMBERS;
     /// Pearson correlation.
-    Pearson = "pearson", Greater, [Regression];
+    Pearson = "pearson", Greater, NUMBERS;
     /// Spearman rank correlation.
-    Spearman = "spearman", Greater, [Regression];
+    Spearman = "spearman", Greater, NUMBERS;
 }
 
 impl Metric {
@@ -147,7 +157,7 @@ impl Metric {
     }
 
     fn find(name: &str, valid: impl Fn(&Self) -> bool) -> Result<Self, MetricError> {
-        let bare = name.strip_prefix("eval_").unwrap_or(name);
+        let bare = bare_name(name);
         let candidates = || Self::ALL.iter().copied().filter(&valid);
         if let Some(metric) = candidates().find(|metric| metric.name() == bare) {
             return Ok(metric);
@@ -167,6 +177,12 @@ impl Metric {
             valid: candidates().map(Self::name).collect::<Vec<_>>().join(", "),
         })
     }
+}
+
+/// The name of a metric without the prefix `eval_` that transformers gives those of the validation
+/// rows.
+pub fn bare_name(name: &str) -> &str {
+    name.strip_prefix("eval_").unwrap_or(name)
 }
 
 /// Whether `value` is better than `best`, also for a [`CustomMetric`](crate::CustomMetric). NaN is

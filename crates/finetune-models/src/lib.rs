@@ -18,7 +18,8 @@ pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, fi
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, to_file_layout, unused_weights,
+    CONFIG, LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, WEIGHTS, to_file_layout,
+    unused_weights,
 };
 pub use finetune_task::Task;
 pub use head::Head;

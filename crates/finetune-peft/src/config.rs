@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::{Ia3Config, Init, LoraConfig, PeftError};
+use crate::{Ia3Config, Init, LoraConfig, PeftError, files::CONFIG};
 
 /// An adapter's configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,7 @@ impl AdapterFile {
     /// # Errors
     /// A file that cannot be read, or the errors of [`parse`](Self::parse).
     pub fn read(directory: &Path) -> Result<Self, PeftError> {
-        let path = directory.join("adapter_config.json");
+        let path = directory.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(PeftError::file("read", &path))?;
         Self::parse(&text).map_err(|error| PeftError::ConfigFile {
             path,
@@ -85,7 +85,7 @@ impl AdapterFile {
     /// A text that is not such a configuration, or a key that is not supported; the key is named.
     pub fn parse(text: &str) -> Result<Self, PeftError> {
         let all: Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| PeftError::config("adapter_config.json", error.to_string()))?;
+            .map_err(|error| PeftError::config(CONFIG, error.to_string()))?;
         let text = |key: &str| all.get(key).and_then(Value::as_str).map(str::to_string);
         let kind = text("peft_type").unwrap_or_default();
         let keys: &[&str] = match kind.as_str() {

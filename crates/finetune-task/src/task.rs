@@ -53,6 +53,11 @@ impl Task {
         self.names().len()
     }
 
+    /// Whether there is a single number to predict, which needs no name.
+    pub fn is_single_number(&self) -> bool {
+        matches!(self, Self::Regression(names) if names.len() == 1)
+    }
+
     /// Whether the names are those that transformers gives where nobody gave any.
     pub fn is_unnamed(&self) -> bool {
         *self.names() == Self::default_names(self.num_labels())
@@ -63,9 +68,13 @@ impl Task {
         Self::new(self.problem_type(), names)
     }
 
+    /// What names begin with where nobody gave any; the number of the output follows.
+    pub const DEFAULT_PREFIX: &str = "LABEL_";
+
     /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
     pub fn default_names(count: usize) -> Vec<String> {
-        (0..count).map(|id| format!("LABEL_{id}")).collect()
+        let name = |id| format!("{}{id}", Self::DEFAULT_PREFIX);
+        (0..count).map(name).collect()
     }
 }
 
@@ -85,7 +94,12 @@ mod tests {
                 task.class_names().is_empty(),
                 problem_type == ProblemType::Regression
             );
-            assert!(!task.is_unnamed());
+            assert!(!task.is_unnamed() && !task.is_single_number());
+            let single = task.renamed(Task::default_names(1));
+            assert_eq!(
+                single.is_single_number(),
+                problem_type == ProblemType::Regression
+            );
             let unnamed = task.renamed(Task::default_names(2));
             assert!(unnamed.is_unnamed());
             assert_eq!(unnamed.problem_type(), problem_type);

@@ -8,8 +8,8 @@ use std::{env, error::Error, path::Path};
 use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
-    CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy, TrainData,
-    TrainError, TrainPlan, device, prepare, train,
+    BaseModel, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy,
+    TrainData, TrainError, TrainPlan, device, prepare, train,
 };
 use serde_json::{Value, json};
 
@@ -95,7 +95,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     plan.saving.output = run.clone();
     let metrics = CustomMetrics::default().with(Cost)?;
     plan.check_with(&metrics)?;
-    let start = Start::fresh(prepare(&plan, base, &device(&plan.model.device)?)?);
+    let start = Start::fresh(prepare(
+        &plan,
+        &BaseModel::open(base)?,
+        &device(&plan.model.device)?,
+    )?);
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;
     let watch = CostWatch {

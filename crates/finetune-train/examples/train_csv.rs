@@ -7,8 +7,8 @@ use finetune_data::{
     Columns, Dataset, Split, TextTokenizer, TokenizeOptions, TokenizedDataset, infer_task,
 };
 use finetune_train::{
-    Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy, TrainData, TrainError,
-    TrainPlan, device, prepare, train,
+    BaseModel, Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy, TrainData,
+    TrainError, TrainPlan, device, prepare, train,
 };
 
 /// Prints each evaluation.
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     plan.saving.output = run.clone();
     plan.check()?;
     let device = device(&plan.model.device)?;
-    let start = Start::fresh(prepare(&plan, base, &device)?);
+    let start = Start::fresh(prepare(&plan, &BaseModel::open(base)?, &device)?);
     let mut run = RunDirectory::create(Path::new(run))?;
     run.begin(&plan, base)?;
     let log = run.event_log(&start)?.0;

@@ -76,11 +76,11 @@ pub fn train(
         ..
     } = start;
     let unfreezing = Unfreezing::new(plan, steps.per_epoch(), prepared.model.config());
-    let model = unfreezing.apply(prepared.model, state.step.saturating_sub(1))?;
-    let mut learner = Learner::new(plan, model, optimizer, ema)?;
+    let strategy = unfreezing.in_force(state.step.saturating_sub(1));
+    let mut learner = Learner::new(plan, prepared.model, strategy, optimizer, ema)?;
     let checkpoints = Checkpoints::open(plan, run, prepared.adapter, &state)?;
     observers.emit(&begun)?;
-    let prefix = FrozenPrefix::fill(plan, &learner.model, data, &steps, run.path(), observers)?;
+    let prefix = FrozenPrefix::fill(plan, &learner, data, &steps, run.path(), observers)?;
     let mut after = AfterStep::new(
         plan,
         &steps,
@@ -91,7 +91,6 @@ pub fn train(
     )?;
     let workers = Workers::of(&learner.model.device());
     let loss = plan.optimization.loss();
-    let mut step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
 
     let mut reason = after.start(&learner, &mut state, observers)?;
     let mut rows = steps.from(state.step)?;
@@ -100,11 +99,11 @@ pub fn train(
     {
         let started = Instant::now();
         let step = state.step;
-        if unfreezing.changes_at(step) {
-            learner.model = unfreezing.apply(learner.model, step)?;
-            step_loss = StepLoss::new(plan, &loss, &learner.model, prefix.train());
-            observers.emit(&Unfreezing::event(&learner.model, step))?;
+        if let Some(strategy) = unfreezing.begins_at(step) {
+            learner = learner.training(&strategy)?;
+            observers.emit(&learner.unfrozen(step))?;
         }
+        let step_loss = StepLoss::new(&loss, learner.frozen_layers(), prefix.train());
         let batches = batches(&data.train, &rows?)?;
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
         let backward = || step_loss.backward(&learner.model, &batches, dropout);

@@ -23,6 +23,7 @@ pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureLimits, FeatureReport, FeatureStore};
 pub use frozen::forward::{ForwardPath, forward};
 pub use frozen::prefix::FrozenPrefix;
+pub use model::base_model::BaseModel;
 pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
 pub use model::strategy::{STRATEGIES, Strategy};
@@ -52,6 +53,7 @@ pub(crate) use run::epochs::Epochs;
 pub use run::evaluate::evaluate;
 pub(crate) use run::kept_model::KeptModel;
 pub use run::kept_model::LostBest;
+pub use run::layout;
 pub use run::manifest::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
     Session, SessionEnd,

@@ -13,8 +13,7 @@ use crate::{
         args::{Arguments, Command},
         panics, python_names,
     },
-    commands::{evaluate, inspect, merge, predict, replay, resume, train},
-    resolve::find_batch_size,
+    commands::{evaluate, find_batch_size, inspect, merge, predict, replay, resume, train},
     view::output::say,
 };
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::listed;
-use crate::{Error, Note, Result};
+use crate::{Error, Note, Result, Task};
 
 /// Names of outputs, and what they are, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -214,7 +214,7 @@ pub fn are_numbers(names: &[String]) -> bool {
 /// The numbers that are in the place of all of these names, if there are no others.
 pub fn name_numbers(names: &[String]) -> Option<Vec<i64>> {
     let number = |name: &String| {
-        let digits = name.strip_prefix("LABEL_").unwrap_or(name);
+        let digits = name.strip_prefix(Task::DEFAULT_PREFIX).unwrap_or(name);
         let number = digits.parse::<i64>().ok()?;
         // "007" is a name.
         (number.to_string() == digits).then_some(number)

@@ -1,9 +1,9 @@
 //! What a task means to whoever trains, evaluates and predicts: one file for each.
 //!
-//! A new objective is a file here that implements [`Objective`], its line in [`ALL`], and the
-//! variants of [`Accumulator`] and [`Summary`] that hold its metrics.
+//! A new objective is a file here that implements [`Objective`], and its line in [`ALL`].
 
 pub(crate) mod loss;
+mod metrics;
 mod multi_label;
 mod regression;
 mod single_label;
@@ -11,13 +11,14 @@ mod single_label;
 use std::fmt;
 
 use burn::Tensor;
-use finetune_metrics::{Metric, MetricError, Predictions};
+use finetune_metrics::Metric;
 use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::Value;
 
+pub(crate) use self::metrics::{RowMetrics, TaskMetrics};
 pub use self::{multi_label::MultiLabel, regression::Regression, single_label::SingleLabel};
-use crate::{Accumulator, InferError, LossConfig, Prediction, Summary};
+use crate::{Accumulator, Column, InferError, LossConfig, Prediction};
 
 /// All objectives.
 pub const ALL: [&dyn Objective; 3] = [&SingleLabel, &MultiLabel, &Regression];
@@ -92,33 +93,24 @@ pub trait Objective: fmt::Debug + Send + Sync {
 
     /// A prediction in a word, as JSON: the class, the classes, the number, or several by name.
     fn predicted(&self, prediction: &Prediction, task: &Task) -> Value;
+
+    /// The columns of a table of predictions in a file.
+    fn columns(&self, task: &Task) -> Vec<Column>;
+
+    /// The columns of one for a person, who sees what the outputs are called.
+    fn shown_columns(&self, task: &Task) -> Vec<Column>;
+
+    /// What is predicted, in words: the names of the outputs, or the number of many.
+    fn describe(&self, task: &Task) -> String;
 }
 
-/// Metrics of a task, row by row. What an [`Accumulator`] holds.
-pub(crate) trait RowMetrics {
-    /// Adds rows: their logits, `[rows, width]` row by row, and their labels. `false`: the labels
-    /// are of another kind or width.
-    fn update(
-        &mut self,
-        logits: &[f32],
-        width: usize,
-        labels: &Labels,
-    ) -> Result<bool, MetricError>;
-
-    /// The metrics so far.
-    fn summary(&self) -> Summary;
-
-    /// Logits and targets of all rows so far.
-    fn predictions(&self) -> Predictions<'_>;
-}
-
-/// The metrics of a task. What a [`Summary`] holds.
-pub(crate) trait TaskMetrics {
-    /// The value of a metric, if the task has it.
-    fn get(&self, metric: Metric) -> Option<f64>;
-
-    /// The metrics that fit on a line, with titles.
-    fn headline(&self) -> Vec<(&'static str, f64)>;
+/// `classes a, b`, or `40 classes` of many, where `what` is `classes`.
+fn called(task: &Task, what: &str) -> String {
+    const MOST_NAMES: usize = 12;
+    match task.num_labels() {
+        ..=MOST_NAMES => format!("{what} {}", task.names().join(", ")),
+        count => format!("{count} {what}"),
+    }
 }
 
 /// An error unless there are `width` labels for each output of each row.
@@ -161,6 +153,26 @@ mod tests {
             assert!(all.update(&logits, 3, &labels).unwrap());
             let evaluation = all.evaluation();
             assert_eq!(evaluation.summary.headline().len(), 3);
+            let defined = objective.defined_metric();
+            assert!(evaluation.summary.get(defined).is_some());
+            assert!(!all.report(str::to_string).is_empty());
+            let worst = all.worst_rows(1);
+            assert_eq!((worst.rows.len(), worst.rows[0].row), (1, 1));
+            assert_eq!(all.curves(3).len(), task.class_names().len());
+            assert!(all.curves(2).is_empty());
+            let prediction = Prediction {
+                label: "a".into(),
+                labels: None,
+                confidence: 0.5,
+                probabilities: vec![0.5; 3],
+                logits: vec![0.5; 3],
+            };
+            for columns in [objective.columns(&task), objective.shown_columns(&task)] {
+                let numbers = columns
+                    .iter()
+                    .filter_map(|column| column.field.number(&prediction));
+                assert!(numbers.count() >= 3, "{columns:?}");
+            }
             let record = evaluation.record();
             assert_eq!(record.rows(), 2);
             for (name, _) in objective.compared() {

@@ -4,14 +4,17 @@ use burn::Tensor;
 use finetune_kernels::binary_cross_entropy_with_logits;
 use finetune_metrics::{
     DEFAULT_THRESHOLD, Metric, MetricError, MultiLabelAccumulator, MultiLabelSummary, Predictions,
-    sigmoid,
+    Targets, sigmoid,
 };
 use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, fit, others};
-use crate::{Accumulator, InferError, LossConfig, Prediction, Summary};
+use super::{Objective, RowMetrics, TaskMetrics, called, fit, others};
+use crate::{
+    Accumulator, ClassCurve, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows,
+    WrongRow,
+};
 
 /// The objective of `multi_label_classification`.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +82,7 @@ impl Objective for MultiLabel {
         if let Some(thresholds) = thresholds {
             all.set_thresholds(thresholds)?;
         }
-        Ok(Accumulator::MultiLabel(all))
+        Ok(Accumulator::new(all))
     }
 
     /// Without a threshold: the F1 of rare labels is 0 until some probability exceeds a half.
@@ -119,6 +122,21 @@ impl Objective for MultiLabel {
     fn predicted(&self, prediction: &Prediction, _task: &Task) -> Value {
         json!(prediction.labels)
     }
+
+    fn columns(&self, task: &Task) -> Vec<Column> {
+        let own = [Column::new("prediction", Field::Labels)];
+        let each = Column::each(task.names(), "probability_", Field::Probability);
+        own.into_iter().chain(each).collect()
+    }
+
+    fn shown_columns(&self, task: &Task) -> Vec<Column> {
+        let each = Column::each(task.names(), "", Field::Probability);
+        each.chain([Column::new("labels", Field::Labels)]).collect()
+    }
+
+    fn describe(&self, task: &Task) -> String {
+        format!("any number of the {}", called(task, "labels"))
+    }
 }
 
 impl RowMetrics for MultiLabelAccumulator {
@@ -143,11 +161,65 @@ impl RowMetrics for MultiLabelAccumulator {
     }
 
     fn summary(&self) -> Summary {
-        Summary::MultiLabel(Box::new(self.summary()))
+        Summary::new(self.summary())
     }
 
     fn predictions(&self) -> Predictions<'_> {
         self.predictions()
+    }
+
+    /// scikit-learn's report.
+    fn report(&self, shown: &dyn Fn(&str) -> String) -> String {
+        let names: Vec<_> = self.class_names().iter().map(|name| shown(name)).collect();
+        self.report_as(&names)
+    }
+
+    /// Single labels that were said and are not there, or the reverse, by how sure the model was.
+    fn worst_rows(&self, count: usize) -> WorstRows {
+        let (names, thresholds, rows) = (self.class_names(), self.thresholds(), self.predictions());
+        let mut found = Vec::new();
+        if let Targets::MultiLabel(targets) = rows.targets() {
+            for (index, row) in rows.iter().enumerate() {
+                for (class, (&logit, name)) in row.iter().zip(names).enumerate() {
+                    let probability = sigmoid(logit);
+                    let said = probability >= thresholds[class];
+                    let there = targets[index * names.len() + class];
+                    if said != there {
+                        let word = |yes: bool| match yes {
+                            true => name.clone(),
+                            false => format!("not {name}"),
+                        };
+                        found.push(WrongRow {
+                            row: index,
+                            label: word(there),
+                            prediction: word(said),
+                            size: if said { probability } else { 1.0 - probability },
+                        });
+                    }
+                }
+            }
+        }
+        WorstRows::new("confidence", found, count)
+    }
+
+    fn curves(&self, most: usize) -> Vec<ClassCurve<'_>> {
+        let (names, rows) = (self.class_names(), self.predictions());
+        let Targets::MultiLabel(targets) = rows.targets() else {
+            return Vec::new();
+        };
+        if names.len() > most {
+            return Vec::new();
+        }
+        let sigmoids = |logits: &[f32]| logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
+        let probabilities: Vec<Vec<f32>> = rows.iter().map(sigmoids).collect();
+        let mark = |row: usize, class: usize| targets.get(row * names.len() + class);
+        ClassCurve::all(names, &probabilities, |row, class| {
+            mark(row, class) == Some(&true)
+        })
+    }
+
+    fn as_labels(&self) -> Option<&MultiLabelAccumulator> {
+        Some(self)
     }
 }
 
@@ -162,6 +234,10 @@ impl TaskMetrics for MultiLabelSummary {
             ("F1 micro", self.f1_micro),
             ("F1 macro", self.f1_macro),
         ]
+    }
+
+    fn json(&self) -> Value {
+        json!(self)
     }
 }
 

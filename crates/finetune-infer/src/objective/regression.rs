@@ -1,16 +1,21 @@
 //! Numbers per row: squared error.
 
+use std::fmt::Display;
+
 use burn::Tensor;
 use finetune_kernels::mean_squared_error;
 use finetune_metrics::{
-    Metric, MetricError, Predictions, RegressionAccumulator, RegressionSummary,
+    Metric, MetricError, Predictions, RegressionAccumulator, RegressionSummary, Targets,
 };
 use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, fit, others};
-use crate::{Accumulator, InferError, LossConfig, Prediction, Summary, prediction::by_name};
+use super::{Objective, RowMetrics, TaskMetrics, called, fit, others};
+use crate::{
+    Accumulator, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows, WrongRow,
+    prediction::by_name,
+};
 
 /// The objective of `regression`.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +74,7 @@ impl Objective for Regression {
         _thresholds: Option<&[f64]>,
     ) -> Result<Accumulator, InferError> {
         let all = RegressionAccumulator::new(task.num_labels());
-        Ok(Accumulator::Regression(all))
+        Ok(Accumulator::new(all))
     }
 
     fn default_metric(&self) -> Metric {
@@ -105,6 +110,24 @@ impl Objective for Regression {
             _ => by_name(task, &prediction.logits),
         }
     }
+
+    fn columns(&self, task: &Task) -> Vec<Column> {
+        match task.num_labels() {
+            1 => vec![Column::new("prediction", Field::Output(0))],
+            _ => Column::each(task.names(), "prediction_", Field::Output).collect(),
+        }
+    }
+
+    fn shown_columns(&self, task: &Task) -> Vec<Column> {
+        match task.num_labels() {
+            1 => self.columns(task),
+            _ => Column::each(task.names(), "", Field::Output).collect(),
+        }
+    }
+
+    fn describe(&self, task: &Task) -> String {
+        called(task, "numbers")
+    }
 }
 
 impl RowMetrics for RegressionAccumulator {
@@ -129,11 +152,39 @@ impl RowMetrics for RegressionAccumulator {
     }
 
     fn summary(&self) -> Summary {
-        Summary::Regression(self.summary())
+        Summary::new(self.summary())
     }
 
     fn predictions(&self) -> Predictions<'_> {
         self.predictions()
+    }
+
+    /// All metrics on a line.
+    fn report(&self, _shown: &dyn Fn(&str) -> String) -> String {
+        let summary = self.summary();
+        format!(
+            "mse {:.4}  rmse {:.4}  mae {:.4}  R² {:.4}  pearson {:.4}  spearman {:.4}\n",
+            summary.mse, summary.rmse, summary.mae, summary.r2, summary.pearson, summary.spearman
+        )
+    }
+
+    /// Those whose outputs are farthest from their targets, by root of the mean squared error.
+    fn worst_rows(&self, count: usize) -> WorstRows {
+        let rows = self.predictions();
+        let mut found = Vec::new();
+        if let Targets::Values(targets) = rows.targets() {
+            for (index, (row, targets)) in
+                rows.iter().zip(targets.chunks(rows.outputs())).enumerate()
+            {
+                found.push(WrongRow {
+                    row: index,
+                    label: in_words(targets),
+                    prediction: in_words(row),
+                    size: row_loss(row, targets).sqrt(),
+                });
+            }
+        }
+        WorstRows::new("error", found, count)
     }
 }
 
@@ -149,6 +200,16 @@ impl TaskMetrics for RegressionSummary {
             ("pearson", self.pearson),
         ]
     }
+
+    fn json(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// Numbers as a table shows them.
+fn in_words<T: Display>(values: &[T]) -> String {
+    let numbers: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
+    numbers.join(", ")
 }
 
 /// Mean squared error of one row's outputs.

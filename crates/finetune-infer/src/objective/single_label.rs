@@ -3,14 +3,18 @@
 use burn::Tensor;
 use finetune_kernels::{soft_cross_entropy, softmax_cross_entropy};
 use finetune_metrics::{
-    ClassificationAccumulator, ClassificationSummary, Metric, MetricError, Predictions, softmax,
+    Bootstrap, ClassificationAccumulator, ClassificationReport, ClassificationSummary,
+    ConfusionMatrix, Interval, Metric, MetricError, Predictions, Targets, softmax,
 };
 use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, others};
-use crate::{Accumulator, InferError, LossConfig, Prediction, Summary, balanced_weights};
+use super::{Objective, RowMetrics, TaskMetrics, called, others};
+use crate::{
+    Accumulator, ClassCurve, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows,
+    WrongRow, balanced_weights,
+};
 
 /// The objective of `single_label_classification`.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +72,7 @@ impl Objective for SingleLabel {
         _thresholds: Option<&[f64]>,
     ) -> Result<Accumulator, InferError> {
         let all = ClassificationAccumulator::new(task.names().to_vec());
-        Ok(Accumulator::Classification(all))
+        Ok(Accumulator::new(all))
     }
 
     fn default_metric(&self) -> Metric {
@@ -95,6 +99,28 @@ impl Objective for SingleLabel {
     fn predicted(&self, prediction: &Prediction, _task: &Task) -> Value {
         json!(prediction.label)
     }
+
+    fn columns(&self, task: &Task) -> Vec<Column> {
+        let own = [
+            Column::new("prediction", Field::Label),
+            Column::new("confidence", Field::Confidence),
+        ];
+        let each = Column::each(task.names(), "probability_", Field::Probability);
+        own.into_iter().chain(each).collect()
+    }
+
+    fn shown_columns(&self, task: &Task) -> Vec<Column> {
+        let own = [
+            Column::new("label", Field::Label),
+            Column::new("confidence", Field::Confidence),
+        ];
+        let each = Column::each(task.names(), "", Field::Probability);
+        own.into_iter().chain(each).collect()
+    }
+
+    fn describe(&self, task: &Task) -> String {
+        called(task, "classes")
+    }
 }
 
 impl RowMetrics for ClassificationAccumulator {
@@ -114,11 +140,65 @@ impl RowMetrics for ClassificationAccumulator {
     }
 
     fn summary(&self) -> Summary {
-        Summary::Classification(Box::new(self.summary()))
+        Summary::new(self.summary())
     }
 
     fn predictions(&self) -> Predictions<'_> {
         self.predictions()
+    }
+
+    /// scikit-learn's report and the confusion matrix.
+    fn report(&self, shown: &dyn Fn(&str) -> String) -> String {
+        let names: Vec<_> = self.class_names().iter().map(|name| shown(name)).collect();
+        let matrix = self.confusion_matrix().named(&names);
+        let matrix = matrix.map(|matrix| matrix.to_string()).unwrap_or_default();
+        let report = ClassificationReport::new(self.confusion_matrix(), &names);
+        let report = report.map(|report| report.digits(4).to_string());
+        format!("{}\n{matrix}", report.unwrap_or_default())
+    }
+
+    /// Those of the highest confidence.
+    fn worst_rows(&self, count: usize) -> WorstRows {
+        let name = |class: usize| self.class_names().get(class).cloned().unwrap_or_default();
+        let errors = self.most_confident_errors(count).into_iter();
+        let rows = errors.map(|error| WrongRow {
+            row: error.row,
+            label: name(error.target),
+            prediction: name(error.predicted),
+            size: error.confidence,
+        });
+        WorstRows::new("confidence", rows.collect(), count)
+    }
+
+    fn intervals(&self) -> Vec<(Metric, Interval)> {
+        type Score = fn(&ConfusionMatrix) -> f64;
+        let scores: [(Metric, Score); 2] = [
+            (Metric::Accuracy, ConfusionMatrix::accuracy),
+            (Metric::F1Macro, |matrix| matrix.macro_average().f1),
+        ];
+        let matrix = self.confusion_matrix();
+        let interval = |(metric, score)| {
+            let interval = Bootstrap::default().interval(matrix, score).ok()?;
+            Some((metric, interval))
+        };
+        scores.into_iter().filter_map(interval).collect()
+    }
+
+    fn curves(&self, most: usize) -> Vec<ClassCurve<'_>> {
+        let (names, rows) = (self.class_names(), self.predictions());
+        let Targets::Classes(targets) = rows.targets() else {
+            return Vec::new();
+        };
+        if names.len() > most {
+            return Vec::new();
+        }
+        let probabilities: Vec<_> = rows.iter().map(softmax).collect();
+        let is_of = |row: usize, class| targets.get(row).is_some_and(|&own| own as usize == class);
+        ClassCurve::all(names, &probabilities, is_of)
+    }
+
+    fn as_classes(&self) -> Option<&ClassificationAccumulator> {
+        Some(self)
     }
 }
 
@@ -133,6 +213,10 @@ impl TaskMetrics for ClassificationSummary {
             ("accuracy", self.accuracy),
             ("F1 macro", self.f1_macro),
         ]
+    }
+
+    fn json(&self) -> Value {
+        json!(self)
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use finetune_task::Task;
 
+use super::CONFIG;
 use crate::{
     Component, Family, ModelError,
     family::{FAMILIES, Positions, TokenTypes},
@@ -71,11 +72,11 @@ impl ModelConfig {
     /// # Errors
     /// A file that is missing, is not a JSON object, or has a key that cannot be used.
     pub fn from_directory(directory: &Path) -> Result<Self, ModelError> {
-        let path = directory.join("config.json");
+        let path = directory.join(CONFIG);
         if !path.exists() {
             return Err(ModelError::MissingFile {
                 directory: directory.into(),
-                file: "config.json",
+                file: CONFIG,
             });
         }
         let text = std::fs::read_to_string(&path).map_err(ModelError::read(&path))?;

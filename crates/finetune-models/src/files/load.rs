@@ -77,6 +77,20 @@ impl SequenceClassifier {
         device: &Device,
     ) -> Result<(Self, LoadReport), ModelError> {
         let config = ModelConfig::from_directory(directory)?;
+        Self::load_with(config, directory, outputs, seed, device)
+    }
+
+    /// [`load`](Self::load) of a directory whose `config` was read already.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn load_with(
+        config: ModelConfig,
+        directory: &Path,
+        outputs: Option<Task>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), ModelError> {
         let keep_classifier = outputs
             .as_ref()
             .is_none_or(|wanted| same_classifier(wanted, &config.outputs));

@@ -13,6 +13,11 @@ mod torch;
 mod unused;
 mod weights;
 
+/// The configuration's file.
+pub const CONFIG: &str = "config.json";
+/// The file of all weights.
+pub const WEIGHTS: &str = "model.safetensors";
+
 pub use self::{
     config::ModelConfig,
     load::{LoadReport, unused_weights},

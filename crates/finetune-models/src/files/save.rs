@@ -6,6 +6,7 @@ use burn::Tensor;
 use finetune_files::publish_directory;
 use finetune_peft::{NamedTensor, transpose, write_tensors};
 
+use super::{CONFIG, WEIGHTS};
 use crate::{ModelError, Parameter, SequenceClassifier, parameters, visit_parameters};
 
 /// Files of a tokenizer that are copied beside the weights where they exist.
@@ -30,7 +31,7 @@ impl SequenceClassifier {
     pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         publish_directory(directory, |partial| {
             self.save_settings(partial, tokenizer_from)?;
-            self.save_weights(&partial.join("model.safetensors"))
+            self.save_weights(&partial.join(WEIGHTS))
         })
     }
 
@@ -44,7 +45,7 @@ impl SequenceClassifier {
             let path = directory.join(name);
             fs::write(&path, bytes).map_err(ModelError::write(&path))
         };
-        write("config.json", self.config().to_json().as_bytes())?;
+        write(CONFIG, self.config().to_json().as_bytes())?;
         for name in TOKENIZER_FILES {
             let source = tokenizer_from.join(name);
             if source.exists() {

@@ -9,12 +9,12 @@ use std::{
 
 use serde_json::Value;
 
-use super::{SafetensorsFile, raw_tensor::RawTensor, torch};
+use super::{SafetensorsFile, WEIGHTS, raw_tensor::RawTensor, torch};
 use crate::ModelError;
 
 /// Files that hold all weights, or name the files that do.
 const FORMS: [&str; 4] = [
-    "model.safetensors",
+    WEIGHTS,
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",

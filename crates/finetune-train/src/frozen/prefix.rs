@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use finetune_data::TokenizedDataset;
-use finetune_models::SequenceClassifier;
 
 use crate::{
-    Event, FeatureLimits, FeatureStore, Interval, Observers, Steps, Strategy, TrainData,
-    TrainError, TrainPlan, lowest_trained_layer,
+    Event, FeatureLimits, FeatureStore, Interval, Learner, Observers, Steps, Strategy, TrainData,
+    TrainError, TrainPlan,
 };
 
 /// The layers that nothing is trained in or below, and their results where those are kept.
@@ -18,27 +17,16 @@ pub struct FrozenPrefix {
 }
 
 impl FrozenPrefix {
-    /// Number of encoder layers from the embeddings on that run without dropout and are a fixed
-    /// function of the text. A frozen prefix runs without dropout unless the plan says otherwise:
-    /// noise in features that nothing adapts to only blurs them, and the head then learns from the
-    /// features that prediction gives it.
-    pub fn layers(plan: &TrainPlan, model: &SequenceClassifier) -> usize {
-        match plan.model.frozen_dropout {
-            true => 0,
-            false => lowest_trained_layer(model),
-        }
-    }
-
     /// Keeps the results of the prefix for rows that are used more than once.
-    pub fn fill(
+    pub(crate) fn fill(
         plan: &TrainPlan,
-        model: &SequenceClassifier,
+        learner: &Learner,
         data: &TrainData,
         steps: &Steps,
         run: &Path,
         observers: &mut Observers<'_>,
     ) -> Result<Self, TrainError> {
-        let layers = Self::layers(plan, model);
+        let (model, layers) = (&learner.model, learner.frozen_layers());
         // What gradual training unfreezes would have to be computed again.
         let fixed = layers > 0 && plan.model.strategy != Strategy::Gradual;
         let limits = plan.model.feature_cache;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use finetune_models::TOKENIZER_FILES;
+use finetune_models::{CONFIG, TOKENIZER_FILES};
 use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 
 use finetune_files::IoContext;
@@ -25,11 +25,11 @@ impl ModelPlan {
             }
             Ok::<(), TrainError>(())
         };
-        for name in ["config.json"].into_iter().chain(TOKENIZER_FILES) {
+        for name in [CONFIG].into_iter().chain(TOKENIZER_FILES) {
             add(base, name, name.into())?;
         }
         if let Some(adapter) = &self.adapter {
-            for name in [ADAPTER_CONFIG, ADAPTER_WEIGHTS, "config.json"] {
+            for name in [ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG] {
                 add(Path::new(adapter), name, format!("adapter/{name}"))?;
             }
         }

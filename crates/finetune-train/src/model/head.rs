@@ -30,10 +30,7 @@ impl Head {
                 ),
             };
         }
-        if matches!(wanted, Task::Regression(_))
-            && wanted.num_labels() == 1
-            && own.num_labels() == 1
-        {
+        if wanted.is_single_number() && own.is_single_number() {
             return Self::Kept {
                 order: vec![0],
                 note: None,

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use finetune_infer::{AdapterOutputs, not_saved};
-use finetune_models::{LoadReport, ModelConfig, SequenceClassifier, modules};
+use finetune_models::{LoadReport, SequenceClassifier, modules};
 use finetune_peft::{
     AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
 };
 
-use crate::{ADAPTER, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
+use crate::{ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
 
 /// A model ready for training: parameters that the strategy leaves alone take no gradients.
 #[derive(Debug)]
@@ -38,19 +38,19 @@ impl Prepared {
     }
 }
 
-/// Loads the base model from `directory` and applies the plan's strategy. A plan with an adapter
+/// Loads the weights of the base model and applies the plan's strategy. A plan with an adapter
 /// directory goes on with that adapter. A head that predicts what the plan's labels are is kept, with
 /// its outputs in their order; a note says where names differ, and why a head is drawn anew.
 pub fn prepare(
     plan: &TrainPlan,
-    directory: &Path,
+    base: &BaseModel,
     device: &Device,
 ) -> Result<Prepared, TrainError> {
     if let Some(adapter) = &plan.model.adapter {
-        return go_on_with_adapter(plan, Path::new(adapter), directory, device);
+        return go_on_with_adapter(plan, Path::new(adapter), base, device);
     }
     let mut notes = Vec::new();
-    let (mut model, report) = load_base(plan, directory, device, &mut notes)?;
+    let (mut model, report) = load_base(plan, base, device, &mut notes)?;
     model.set_precision(plan.model.precision);
     let Some(config) = plan.model.peft_config() else {
         let trainable = Trainable::new(&plan.model.strategy, model.config())?;
@@ -78,15 +78,18 @@ pub fn prepare(
 /// The base model with a head for the plan's labels: its own where that predicts them.
 fn load_base(
     plan: &TrainPlan,
-    directory: &Path,
+    base: &BaseModel,
     device: &Device,
     notes: &mut Vec<String>,
 ) -> Result<(SequenceClassifier, LoadReport), TrainError> {
     let wanted = plan.outputs();
-    let load = |outputs| SequenceClassifier::load(directory, outputs, plan.seed, device);
-    let own = ModelConfig::from_directory(directory)?.outputs;
-    match Head::choose(&own, &wanted, plan.data.labels_by_position) {
-        Head::Kept { .. } if own == wanted => Ok(load(Some(wanted))?),
+    let BaseModel { directory, config } = base;
+    let load = |outputs| {
+        SequenceClassifier::load_with(config.clone(), directory, outputs, plan.seed, device)
+    };
+    let own = &config.outputs;
+    match Head::choose(own, &wanted, plan.data.labels_by_position) {
+        Head::Kept { .. } if *own == wanted => Ok(load(Some(wanted))?),
         Head::Kept { order, note } => {
             let (model, report) = load(None)?;
             // Without a head in the file there was nothing to keep.
@@ -108,13 +111,15 @@ fn load_base(
 fn go_on_with_adapter(
     plan: &TrainPlan,
     adapter: &Path,
-    directory: &Path,
+    base: &BaseModel,
     device: &Device,
 ) -> Result<Prepared, TrainError> {
     let wanted = plan.outputs();
-    let own = AdapterOutputs::read(adapter, &ModelConfig::from_directory(directory)?)?;
+    let BaseModel { directory, config } = base;
+    let own = AdapterOutputs::read(adapter, config)?;
     let for_head = Some(own.outputs.clone()).filter(|_| own.own_head);
-    let (mut model, mut report) = SequenceClassifier::load(directory, for_head, plan.seed, device)?;
+    let (mut model, mut report) =
+        SequenceClassifier::load_with(config.clone(), directory, for_head, plan.seed, device)?;
     model.name_outputs(own.outputs.clone())?;
     model.set_precision(plan.model.precision);
     let (file, mut adapted) = load_adapter(&mut model, ADAPTER, adapter, device)?;

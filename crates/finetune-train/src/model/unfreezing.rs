@@ -1,9 +1,9 @@
 //! Which part of the model is trained at a step: all that the strategy names from the start, or for
 //! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
 
-use finetune_models::{ModelConfig, SequenceClassifier, visit_parameters};
+use finetune_models::ModelConfig;
 
-use crate::{Event, Strategy, TrainError, TrainPlan, Trainable, lowest_trained_layer};
+use crate::{Strategy, TrainPlan};
 
 /// When layers are unfrozen.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ impl Unfreezing {
     }
 
     /// The strategy in force at `step`, from 0: the head alone, then with more and more layers, at
-    /// last everything.
-    fn at(&self, step: u64) -> Option<Strategy> {
+    /// last everything. `None`: that of the plan, always.
+    pub fn in_force(&self, step: u64) -> Option<Strategy> {
         let unfrozen = (step as f64 / self.interval?) as usize;
         Some(match unfrozen {
             0 => Strategy::Head,
@@ -34,39 +34,46 @@ impl Unfreezing {
         })
     }
 
-    /// Whether more is trained from `step` on than at the step before.
-    pub fn changes_at(&self, step: u64) -> bool {
-        step > 0 && self.at(step) != self.at(step - 1)
+    /// The strategy that comes into force at `step`, if one does after the first.
+    pub fn begins_at(&self, step: u64) -> Option<Strategy> {
+        let before = self.in_force(step.checked_sub(1)?);
+        self.in_force(step)
+            .filter(|now| before.as_ref() != Some(now))
     }
+}
 
-    /// Lets gradients reach what is trained at `step`.
-    pub fn apply(
-        &self,
-        model: SequenceClassifier,
-        step: u64,
-    ) -> Result<SequenceClassifier, TrainError> {
-        match self.at(step) {
-            None => Ok(model),
-            Some(strategy) => {
-                let mut model = Trainable::new(&strategy, model.config())?.apply(model);
-                model.pack_frozen(false);
-                Ok(model)
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unfreezing(interval: Option<f64>) -> Unfreezing {
+        Unfreezing {
+            interval,
+            layers: 2,
         }
     }
 
-    /// The event of a change at `step`.
-    pub fn event(model: &SequenceClassifier, step: u64) -> Event {
-        let mut trainable_parameters = 0;
-        visit_parameters(model, &mut |_, parameter| {
-            if parameter.is_trained() {
-                trainable_parameters += parameter.shape().iter().product::<usize>() as u64;
-            }
-        });
-        Event::Unfrozen {
-            step,
-            lowest_layer: lowest_trained_layer(model),
-            trainable_parameters,
-        }
+    #[test]
+    fn layers_join_from_the_top_at_intervals() {
+        let gradual = unfreezing(Some(2.5));
+        let begins: Vec<_> = (0..12)
+            .filter_map(|step| Some((step, gradual.begins_at(step)?)))
+            .collect();
+        assert_eq!(
+            begins,
+            [
+                (3, Strategy::Last(1)),
+                (5, Strategy::Last(2)),
+                (8, Strategy::Full)
+            ]
+        );
+        assert_eq!(gradual.in_force(0), Some(Strategy::Head));
+        assert_eq!(gradual.in_force(4), Some(Strategy::Last(1)));
+    }
+
+    #[test]
+    fn without_an_interval_the_plan_decides() {
+        let fixed = unfreezing(None);
+        assert_eq!((fixed.in_force(3), fixed.begins_at(3)), (None, None));
     }
 }

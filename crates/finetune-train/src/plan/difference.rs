@@ -6,7 +6,8 @@ use toml::{Table, Value};
 
 use crate::{
     OnResume, TrainError, TrainPlan,
-    plan::{changed_keys::changed_keys, saved::PLAN},
+    plan::changed_keys::changed_keys,
+    run::layout::PLAN,
 };
 
 /// A key with its value in either plan.

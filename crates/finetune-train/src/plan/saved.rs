@@ -10,10 +10,11 @@ use finetune_data::shell_word;
 use finetune_files::IoContext;
 use toml::Table;
 
-use crate::{Difference, Manifest, TrainError, TrainPlan, plan::difference::differences};
-
-/// Name of the plan in a run directory, and of its copy in a checkpoint.
-pub(crate) const PLAN: &str = "plan.toml";
+use crate::{
+    Difference, Manifest, TrainError, TrainPlan,
+    plan::difference::differences,
+    run::layout::{CHECKPOINTS, PLAN},
+};
 
 /// The plan of a run. `plan.toml` can be edited, cut or damaged, and what it says then is not what the
 /// run was trained by. That is in `manifest.json` and in each checkpoint, with checksums.
@@ -46,7 +47,7 @@ impl SavedPlan {
         {
             return Ok(Self::unchanged(path, written.clone()));
         }
-        let checkpoint = checkpoint_plan(&run.join("checkpoints"));
+        let checkpoint = checkpoint_plan(&run.join(CHECKPOINTS));
         let written = match written {
             // Killed between the manifest and the plan of a session that changed something.
             Ok(written) if checkpoint.as_ref() == Some(&written) => {
@@ -150,7 +151,7 @@ fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
 
 /// Of a run that has lost its plan: that it has, and where there is a copy.
 pub(crate) fn lost(run: &Path) -> Option<String> {
-    let Some(copy) = checkpoint_file(&run.join("checkpoints")) else {
+    let Some(copy) = checkpoint_file(&run.join(CHECKPOINTS)) else {
         let was_a_run = matches!(Manifest::read(run), Ok(Some(_)));
         return was_a_run.then(|| {
             format!("it has what is left of a run, but no {PLAN} and no checkpoint to go on from")
@@ -172,7 +173,7 @@ fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> Strin
             message += &format!("\n  {difference}");
         }
     }
-    let checkpoints = path.with_file_name("checkpoints");
+    let checkpoints = path.with_file_name(CHECKPOINTS);
     message += &match checkpoint_file(&checkpoints) {
         Some(copy) => format!(
             "\nThe newest checkpoint has it whole; bring it back with\n  cp {} {}",

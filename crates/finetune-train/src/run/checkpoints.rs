@@ -7,7 +7,7 @@ use burn::Tensor;
 use finetune_checkpoint::{
     BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
 };
-use finetune_models::{Described, TOKENIZER_FILES, visit_parameters};
+use finetune_models::{CONFIG, Described, TOKENIZER_FILES, WEIGHTS, visit_parameters};
 use finetune_peft::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
     data_bytes, stream_tensors,
@@ -17,8 +17,8 @@ use serde_json::json;
 
 use crate::{
     ADAPTER, Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState,
-    plan::saved::PLAN,
-    watch::event_log::{EVENTS, SavedLog},
+    run::layout::{EVENTS, PLAN},
+    watch::event_log::SavedLog,
 };
 
 /// File of the [`SavedState`].
@@ -141,7 +141,7 @@ impl Checkpoints {
         let mut content = Content::new(json!({ "step": state.step }))
             .bytes(STATE, json)
             .bytes(PLAN, self.plan.clone())
-            .bytes("config.json", config.to_json())
+            .bytes(CONFIG, config.to_json())
             .bytes(ModelSettings::FILE, self.settings.clone());
         if let Some(log) = SavedLog::among(&state.observers) {
             content = log.copy_into(content, self.events.clone());
@@ -153,7 +153,7 @@ impl Checkpoints {
             }
         }
         let (file, tensors) = match &self.adapter {
-            None => ("model.safetensors", result.file_tensors()),
+            None => (WEIGHTS, result.file_tensors()),
             Some(adapter) => {
                 content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, &result)?);
                 let tensors = adapter_tensors(&result, ADAPTER, &adapter.config)?;

@@ -10,15 +10,18 @@ use std::{
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
 use finetune_files::{DirectoryLock, LockError, is_partial, publish_directory, replace_file};
-use finetune_models::SequenceClassifier;
+use finetune_models::{SequenceClassifier, WEIGHTS};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
     ADAPTER, EventLog, FileFacts, Manifest, ModelSettings, SavedPlan, Start, TrainError, TrainPlan,
-    plan::saved::{PLAN, lost},
-    run::checkpoints::NOT_OF_THE_MODEL,
-    watch::event_log::{EVENTS, SavedLog},
+    plan::saved::lost,
+    run::{
+        checkpoints::NOT_OF_THE_MODEL,
+        layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
+    },
+    watch::event_log::SavedLog,
 };
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
@@ -190,12 +193,22 @@ impl RunDirectory {
 
     /// Where the result is.
     pub fn model(&self) -> PathBuf {
-        self.path.join("model")
+        self.path.join(MODEL)
     }
 
     /// Where the checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS)
+    }
+
+    /// Where each checkpoint is, damaged ones too, the newest last.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    pub fn checkpoint_paths(&self) -> Result<Vec<PathBuf>, TrainError> {
+        let checkpoints = CheckpointDirectory::new(self.checkpoints());
+        let steps = checkpoints.steps()?.into_iter();
+        Ok(steps.map(|step| checkpoints.path_of(step)).collect())
     }
 
     /// Where the event log is.
@@ -205,12 +218,12 @@ impl RunDirectory {
 
     /// Where the results are, once the run is complete.
     pub fn results(&self) -> PathBuf {
-        self.path.join("results.json")
+        self.path.join(RESULTS)
     }
 
     /// Whether the run is complete: there is nothing to resume.
     pub fn is_complete(&self) -> bool {
-        self.results().exists()
+        layout::is_complete(&self.path)
     }
 
     /// Of a complete run whose result is its best model: a file of weights or the tokenizer in `model/`
@@ -225,7 +238,7 @@ impl RunDirectory {
         let checkpoint = Checkpoint::open_manifest(&path).ok()?;
         let changed = checkpoint.names().find(|name| {
             // Other files may have been changed on purpose, as config.json by `--find-thresholds`.
-            (name.ends_with("model.safetensors") || *name == "tokenizer.json")
+            (name.ends_with(WEIGHTS) || *name == "tokenizer.json")
                 && !checkpoint.is_copy(name, &self.model().join(name))
                 && checkpoint.verified(name).is_ok()
         });
@@ -245,7 +258,7 @@ impl RunDirectory {
     ) -> Result<(), TrainError> {
         self.replace_model(|partial| {
             match adapter {
-                None => model.save_weights(&partial.join("model.safetensors"))?,
+                None => model.save_weights(&partial.join(WEIGHTS))?,
                 Some(adapter) => finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?,
             }
             model.save_settings(partial, &self.tokenizer_from)?;
@@ -378,7 +391,7 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
 }
 
 /// Files that are written beside their place and renamed.
-const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, "results.json", EVENTS];
+const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, RESULTS, EVENTS];
 
 /// Whether a name in a run directory is that of something half-written: of a file, or of `model/`.
 fn is_leftover(name: &OsStr) -> bool {

@@ -8,6 +8,7 @@ pub(crate) mod early_stopping;
 pub(crate) mod epochs;
 pub(crate) mod evaluate;
 pub(crate) mod kept_model;
+pub mod layout;
 pub(crate) mod manifest;
 pub(crate) mod start;
 pub(crate) mod state;

@@ -12,13 +12,13 @@ use burn::{
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_files::IoContext;
 use finetune_models::{
-    Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
+    CONFIG, Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
 };
 use serde_json::Value;
 
 use crate::{
-    EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError, TrainPlan,
-    TrainState,
+    BaseModel, EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError,
+    TrainPlan, TrainState,
     plan::changed_keys::changed_keys,
     prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
@@ -54,12 +54,11 @@ impl Start {
         }
     }
 
-    /// The newest whole checkpoint of a run, or its beginning if it has none. `base` is the
-    /// directory of the base model.
+    /// The newest whole checkpoint of a run, or its beginning if it has none.
     pub fn newest(
         plan: &TrainPlan,
         run: &RunDirectory,
-        base: &Path,
+        base: &BaseModel,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let Some(found) = CheckpointDirectory::new(run.checkpoints()).newest_valid()? else {
@@ -74,14 +73,14 @@ impl Start {
     fn at(
         plan: &TrainPlan,
         checkpoint: &Checkpoint,
-        base: &Path,
+        base: &BaseModel,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let saved = read_state(&checkpoint.file(STATE)?)?;
         // An adapter's base stays as it is; everything else is in the checkpoint's own model.
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => prepare(plan, base, device)?,
-            false => prepare(plan, checkpoint.path(), device)?,
+            false => prepare(plan, &BaseModel::open(checkpoint.path())?, device)?,
         };
         // Later plans have the hash of the base's files, which was compared or accepted.
         if plan.model.strategy.is_adapter() && plan.model.files.is_empty() {
@@ -117,7 +116,7 @@ impl Start {
 fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainError> {
     // They say who wrote the file, and from where.
     const INFORMATION: [&str; 2] = ["transformers_version", "_name_or_path"];
-    let path = checkpoint.file("config.json")?;
+    let path = checkpoint.file(CONFIG)?;
     let was = ModelConfig::from_directory(checkpoint.path())?.to_json();
     let parse = |text: &str| {
         let json: Result<BTreeMap<String, Value>, _> = serde_json::from_str(text);

@@ -4,9 +4,7 @@ use finetune_data::{PackedBatch, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
-use crate::{
-    FeatureStore, ForwardPath, FrozenPrefix, LossConfig, ParameterGradients, TrainError, TrainPlan,
-};
+use crate::{FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError};
 
 /// The batches of these rows.
 pub fn batches(data: &TokenizedDataset, rows: &[Vec<u64>]) -> Result<Vec<PackedBatch>, TrainError> {
@@ -22,16 +20,15 @@ pub struct StepLoss<'a> {
 }
 
 impl<'a> StepLoss<'a> {
-    /// For a model in training. `features` has the results of its frozen layers, where those are
-    /// kept.
+    /// With the first `frozen_layers` layers run without dropout. `features` has their results,
+    /// where those are kept.
     pub fn new(
-        plan: &TrainPlan,
         loss: &'a LossConfig,
-        model: &SequenceClassifier,
+        frozen_layers: usize,
         features: Option<&'a FeatureStore>,
     ) -> Self {
         Self {
-            path: ForwardPath::new(FrozenPrefix::layers(plan, model), features),
+            path: ForwardPath::new(frozen_layers, features),
             loss,
         }
     }

@@ -1,9 +1,12 @@
 //! What training changes: the model, the optimizer's state, the moving average.
 
 use burn::module::Module;
-use finetune_models::SequenceClassifier;
+use finetune_models::{SequenceClassifier, visit_parameters};
 
-use crate::{Ema, EmaState, Optimizer, OptimizerState, ParameterGradients, TrainError, TrainPlan};
+use crate::{
+    Ema, EmaState, Event, Optimizer, OptimizerState, ParameterGradients, Strategy, TrainError,
+    TrainPlan, Trainable, lowest_trained_layer,
+};
 
 /// A model with all that learning remembers of it.
 #[derive(Debug)]
@@ -12,31 +15,84 @@ pub(crate) struct Learner {
     pub model: SequenceClassifier,
     optimizer: Optimizer,
     ema: Option<Ema>,
+    /// Whether frozen layers run with dropout.
+    frozen_dropout: bool,
+    /// The encoder layers that nothing is trained in or below.
+    untrained_layers: usize,
 }
 
 impl Learner {
-    /// Goes on from these states.
+    /// Goes on from these states. Trained is what `strategy` names, or what of `model` takes
+    /// gradients.
     pub fn new(
         plan: &TrainPlan,
         model: SequenceClassifier,
+        strategy: Option<Strategy>,
         optimizer: OptimizerState,
         ema: EmaState,
     ) -> Result<Self, TrainError> {
         let groups = plan
             .optimization
             .parameter_groups(model.config().num_hidden_layers);
+        let model = match strategy {
+            None => model,
+            Some(strategy) => Trainable::new(&strategy, model.config())?.apply(model),
+        };
         let mut model = model.train();
         model.pack_frozen(false);
         let mut learner = Self {
+            untrained_layers: lowest_trained_layer(&model),
             model,
             optimizer: Optimizer::new(plan.optimization.optimizer, groups),
             ema: plan.optimization.ema_decay.map(Ema::new).transpose()?,
+            frozen_dropout: plan.model.frozen_dropout,
         };
         learner.optimizer.restore(&learner.model, optimizer)?;
         if let Some(average) = &mut learner.ema {
             average.restore(&learner.model, ema)?;
         }
         Ok(learner)
+    }
+
+    /// The same, with what `strategy` names trained from here on.
+    ///
+    /// # Errors
+    /// A strategy that does not fit the model.
+    pub fn training(self, strategy: &Strategy) -> Result<Self, TrainError> {
+        let trainable = Trainable::new(strategy, self.model.config())?;
+        let mut model = trainable.apply(self.model);
+        model.pack_frozen(false);
+        Ok(Self {
+            untrained_layers: lowest_trained_layer(&model),
+            model,
+            ..self
+        })
+    }
+
+    /// The event that more is trained from `step` on.
+    pub fn unfrozen(&self, step: u64) -> Event {
+        let mut trainable_parameters = 0;
+        visit_parameters(&self.model, &mut |_, parameter| {
+            if parameter.is_trained() {
+                trainable_parameters += parameter.shape().iter().product::<usize>() as u64;
+            }
+        });
+        Event::Unfrozen {
+            step,
+            lowest_layer: self.untrained_layers,
+            trainable_parameters,
+        }
+    }
+
+    /// Number of encoder layers from the embeddings on that run without dropout and are a fixed
+    /// function of the text. A frozen prefix runs without dropout unless the plan says otherwise:
+    /// noise in features that nothing adapts to only blurs them, and the head then learns from the
+    /// features that prediction gives it.
+    pub fn frozen_layers(&self) -> usize {
+        match self.frozen_dropout {
+            true => 0,
+            false => self.untrained_layers,
+        }
     }
 
     /// One optimizer step. The gradients are multiplied with `gradient_scale` first.
@@ -51,6 +107,7 @@ impl Learner {
             model,
             mut optimizer,
             mut ema,
+            ..
         } = self;
         // The model is given away: what nobody else holds is changed in place.
         let model = optimizer.step(model, gradients, learning_rate, momentum, gradient_scale);
@@ -61,6 +118,7 @@ impl Learner {
             model,
             optimizer,
             ema,
+            ..self
         }
     }
 

@@ -7,7 +7,9 @@ use finetune_data::PackedBatch;
 use finetune_infer::objective;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 
-use crate::{EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare};
+use crate::{
+    BaseModel, EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare,
+};
 
 /// Batch sizes that give the same rows per step as `batch_size` times `accumulation`: the largest
 /// first, each at most half of the one before, with the accumulation that goes with it.
@@ -33,18 +35,19 @@ pub fn trial_step(
     length: usize,
     device: &Device,
 ) -> Result<(), TrainError> {
-    let prepared = prepare(plan, base, device)?;
+    let prepared = prepare(plan, &BaseModel::open(base)?, device)?;
     let vocabulary = prepared.model.config().vocab_size as u32;
     let learner = Learner::new(
         plan,
         prepared.model,
+        None,
         OptimizerState::default(),
         EmaState::default(),
     )?;
     let batch = rows(plan, length, vocabulary);
     let batches = vec![batch; plan.optimization.gradient_accumulation_steps.min(2)];
     let loss = plan.optimization.loss();
-    let loss = StepLoss::new(plan, &loss, &learner.model, None);
+    let loss = StepLoss::new(&loss, learner.frozen_layers(), None);
     let dropout = |index| DropoutSource::at(plan.seed, index as u32);
     let (_, gradients) = loss.backward(&learner.model, &batches, dropout)?;
     drop(learner.step(gradients, plan.optimization.learning_rate, None, 1.0));

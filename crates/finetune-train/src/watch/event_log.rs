@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Event, Observer, TrainError, run::manifest::hex};
-
-/// Name of the log in a run directory, and of its copy in a checkpoint.
-pub(crate) const EVENTS: &str = "events.jsonl";
+use crate::{
+    Event, Observer, TrainError,
+    run::{layout::EVENTS, manifest::hex},
+};
 
 /// Writes one JSON object per event and line.
 #[derive(Debug)]

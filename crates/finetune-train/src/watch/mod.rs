@@ -3,4 +3,6 @@
 pub(crate) mod event;
 pub(crate) mod event_log;
 #[cfg(feature = "tensorboard")]
+mod logged_event;
+#[cfg(feature = "tensorboard")]
 pub(crate) mod tensorboard_log;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use finetune_files::IoContext;
-use finetune_metrics::{Targets, sigmoid, softmax};
+use finetune_metrics::bare_name;
 use finetune_tensorboard::{
     DEFAULT_NUM_THRESHOLDS, EventWriter, HparamValue, SessionStatus, TensorboardError,
 };
 use serde_json::{Value, json};
 
-use crate::{Accumulator, Event, Observer, TrainError, TrainPlan};
+use super::logged_event::LoggedEvent;
+use crate::{Accumulator, Event, Observer, StopReason, TrainError, TrainPlan};
 
 /// More classes than this, and no curves are drawn: nobody looks at so many.
 const MOST_CURVES: usize = 20;
@@ -109,8 +110,17 @@ impl TensorboardLog {
         self.writer.path()
     }
 
-    fn scalar(&mut self, tag: &str, step: u64, value: f64) -> Result<(), TensorboardError> {
-        self.writer.scalar(tag, step as i64, value as f32)
+    /// Writes a number, if there is one.
+    fn defined(
+        &mut self,
+        tag: &str,
+        step: u64,
+        value: Option<f64>,
+    ) -> Result<(), TensorboardError> {
+        let tag = harmless(tag, true);
+        value.map_or(Ok(()), |value| {
+            self.writer.scalar(&tag, step as i64, value as f32)
+        })
     }
 
     /// As in transformers, whose evaluation is on the validation rows.
@@ -124,60 +134,79 @@ impl TensorboardLog {
         step: u64,
         predictions: &Accumulator,
     ) -> Result<(), TensorboardError> {
-        for (class, labels, probabilities) in curves(predictions) {
-            let tag = format!("{}/precision_recall/{class}", Self::prefix(split));
-            let tag = harmless(&tag, true);
-            let points = DEFAULT_NUM_THRESHOLDS;
-            self.writer
-                .pr_curve(&tag, step as i64, &labels, &probabilities, points)?;
+        for curve in predictions.curves(MOST_CURVES) {
+            let tag = format!("{}/precision_recall/{}", Self::prefix(split), curve.class);
+            self.writer.pr_curve(
+                &harmless(&tag, true),
+                step as i64,
+                &curve.labels,
+                &curve.probabilities,
+                DEFAULT_NUM_THRESHOLDS,
+            )?;
         }
         Ok(())
     }
 
     /// Writes an event as the log has it. Neither what is undefined is shown nor a table.
-    fn write(&mut self, event: &Value) -> Result<(), TensorboardError> {
-        let step = event["step"].as_u64().unwrap_or(0);
-        let mut scalar = |tag: &str, value: &Value| match value.as_f64() {
-            Some(value) => self.scalar(&harmless(tag, true), step, value),
-            None => Ok(()),
-        };
-        match event["event"].as_str().unwrap_or_default() {
-            "started" | "unfrozen" => {
-                scalar("train/trainable_parameters", &event["trainable_parameters"])
-            }
-            "step" => {
-                for name in [
-                    "loss",
-                    "learning_rate",
-                    "head_learning_rate",
-                    "grad_norm",
-                    "epoch",
+    fn write(&mut self, event: &LoggedEvent) -> Result<(), TensorboardError> {
+        match event {
+            LoggedEvent::Started {
+                trainable_parameters,
+            } => self.defined("train/trainable_parameters", 0, *trainable_parameters),
+            LoggedEvent::Unfrozen {
+                step,
+                trainable_parameters,
+            } => self.defined("train/trainable_parameters", *step, *trainable_parameters),
+            LoggedEvent::Step {
+                step,
+                epoch,
+                loss,
+                learning_rate,
+                head_learning_rate,
+                grad_norm,
+                rows,
+                seconds,
+            } => {
+                let seconds = seconds.unwrap_or(0.0).max(f64::MIN_POSITIVE);
+                let speed = rows.unwrap_or(0.0) / seconds;
+                for (tag, value) in [
+                    ("train/loss", *loss),
+                    ("train/learning_rate", *learning_rate),
+                    ("train/head_learning_rate", *head_learning_rate),
+                    ("train/grad_norm", *grad_norm),
+                    ("train/epoch", *epoch),
+                    ("train/samples_per_second", Some(speed)),
                 ] {
-                    scalar(&format!("train/{name}"), &event[name])?;
-                }
-                let number = |name: &str| event[name].as_f64().unwrap_or(0.0);
-                let speed = number("rows") / number("seconds").max(f64::MIN_POSITIVE);
-                scalar("train/samples_per_second", &speed.into())
-            }
-            "evaluated" => {
-                let prefix = Self::prefix(event["split"].as_str().unwrap_or_default());
-                let metrics = event["metrics"].as_object().into_iter().flatten();
-                // The number of rows is no metric.
-                for (name, value) in metrics.filter(|(name, _)| *name != "rows") {
-                    scalar(&format!("{prefix}/{name}"), value)?;
+                    self.defined(tag, *step, value)?;
                 }
                 Ok(())
             }
-            "finished" => {
-                scalar("train/train_loss", &event["loss"])?;
-                scalar("train/train_runtime", &event["seconds"])?;
+            LoggedEvent::Evaluated {
+                step,
+                split,
+                metrics,
+            } => {
+                let prefix = Self::prefix(split);
+                for (name, value) in metrics.values() {
+                    self.defined(&format!("{prefix}/{name}"), *step, Some(value))?;
+                }
+                Ok(())
+            }
+            LoggedEvent::Finished {
+                step,
+                loss,
+                seconds,
+                reason,
+            } => {
+                self.defined("train/train_loss", *step, *loss)?;
+                self.defined("train/train_runtime", *step, *seconds)?;
                 // An interrupted run has no end: it can go on in this file.
-                match event["reason"].as_str() {
-                    Some("interrupted") => Ok(()),
+                match reason {
+                    StopReason::Interrupted => Ok(()),
                     _ => self.writer.hparams_end(SessionStatus::Success),
                 }
             }
-            _ => Ok(()),
+            LoggedEvent::Other => Ok(()),
         }
     }
 }
@@ -187,7 +216,9 @@ impl Observer for TensorboardLog {
         if event.is_transient() {
             return Ok(());
         }
-        self.write(&serde_json::to_value(event).unwrap_or_default())?;
+        let logged =
+            LoggedEvent::of(event).map_err(|error| TrainError::write(self.path())(error.into()))?;
+        self.write(&logged)?;
         if let Event::Evaluated {
             split,
             step,
@@ -211,8 +242,7 @@ impl Observer for TensorboardLog {
 
 /// Tags by which the table of hyperparameters compares runs.
 fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
-    let metric = &plan.evaluation.metric_for_best_model;
-    let metric = metric.strip_prefix("eval_").unwrap_or(metric);
+    let metric = bare_name(&plan.evaluation.metric_for_best_model);
     let splits = match plan.data.test_split.is_none() {
         true => &["eval"][..],
         false => &["eval", "test"],
@@ -264,38 +294,4 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValu
         other => HparamValue::Text(harmless(&other.to_string(), true)),
     };
     into.push((prefix.to_string(), flat));
-}
-
-/// Of each class: its name, which rows are of it, and its probability in each row.
-fn curves<'a>(predictions: &'a Accumulator) -> Vec<(&'a str, Vec<bool>, Vec<f32>)> {
-    let sigmoids = |logits: &[f32]| logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
-    let (names, rows) = match predictions {
-        Accumulator::Classification(all) => (all.class_names(), all.predictions()),
-        Accumulator::MultiLabel(all) => (all.class_names(), all.predictions()),
-        Accumulator::Regression(_) => return Vec::new(),
-    };
-    if names.len() > MOST_CURVES {
-        return Vec::new();
-    }
-    let probabilities: Vec<Vec<f32>> = match predictions {
-        Accumulator::MultiLabel(_) => rows.iter().map(sigmoids).collect(),
-        _ => rows.iter().map(softmax).collect(),
-    };
-    let of_class = |(class, name): (usize, &'a String)| {
-        let labels = match rows.targets() {
-            Targets::Classes(targets) => targets.iter().map(|&t| t as usize == class).collect(),
-            Targets::MultiLabel(targets) => targets
-                .iter()
-                .skip(class)
-                .step_by(names.len())
-                .copied()
-                .collect(),
-            Targets::Values(_) => Vec::new(),
-        };
-        let of_class = probabilities
-            .iter()
-            .filter_map(|row| row.get(class).copied());
-        (name.as_str(), labels, of_class.collect())
-    };
-    names.iter().enumerate().map(of_class).collect()
 }

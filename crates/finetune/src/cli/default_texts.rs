@@ -127,12 +127,7 @@ fn listed(names: &[String]) -> String {
 }
 
 fn by_task() -> String {
-    let [classes, labels, numbers] = [
-        ProblemType::SingleLabelClassification,
-        ProblemType::MultiLabelClassification,
-        ProblemType::Regression,
-    ]
-    .map(EvaluationPlan::default_metric);
+    let [classes, labels, numbers] = ProblemType::ALL.map(EvaluationPlan::default_metric);
     format!("{classes}, {labels} for multi-label, {numbers} for regression")
 }
 

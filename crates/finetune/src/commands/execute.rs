@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
-use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
-use finetune_hub::FoundModel;
-use finetune_models::ModelConfig;
 use finetune_train::{
-    Accumulator, Classifier, Event, FileFacts, Observers, Prepared, ReportTo, RunDirectory, Start,
-    StopReason, Strategy, TensorboardLog, TrainData, TrainError, TrainPlan, device, evaluate,
-    load_tokenizer, train,
+    Accumulator, Classifier, Event, Observers, Prepared, ReportTo, RunDirectory, Start, StopReason,
+    Strategy, TensorboardLog, TrainError, TrainPlan, evaluate, train,
 };
 use serde_json::Value;
 
@@ -20,69 +16,9 @@ use crate::{
         memory,
     },
     error::Failure,
-    resolve::{data::describe, model, paths, rows::Rows},
+    resolve::{loaded::Loaded, paths},
     view::{output::say, predictions, progress::ProgressView, report::Report, shell::quote_path},
 };
-
-/// Rows and files that a plan names.
-pub struct Loaded {
-    pub device: Device,
-    pub files: FoundModel,
-    pub data: TrainData,
-    pub test: Option<TokenizedDataset>,
-    /// Hash of the tokenizer, in hexadecimal.
-    pub tokenizer_sha256: String,
-    /// What there is, in words.
-    pub description: String,
-    /// The files that rows may come from.
-    pub data_files: Vec<FileFacts>,
-    /// Those of the training rows.
-    pub train_files: Vec<FileFacts>,
-    began: Instant,
-    data_seconds: f64,
-}
-
-impl Loaded {
-    /// Fingerprints of the training, validation and test rows.
-    pub fn fingerprints(&self) -> Vec<String> {
-        let rows = [&self.data.train, &self.data.validation].into_iter();
-        rows.chain(&self.test)
-            .map(TokenizedDataset::fingerprint_hex)
-            .collect()
-    }
-}
-
-/// Tokenizes the rows.
-pub fn load(plan: &TrainPlan, rows: &Rows, files: FoundModel) -> Result<Loaded, Failure> {
-    let began = Instant::now();
-    let device = device(&plan.model.device)?;
-    let config = ModelConfig::from_directory(&files.dir)?;
-    let tokenizer = load_tokenizer(&files.dir, &config)?;
-    for note in tokenizer.notes() {
-        say!("note: {note}");
-    }
-    let (data, test) = rows.tokenize(plan.data.max_length, &tokenizer)?;
-    let description = format!(
-        "model   {} ({})\ndata    {}: {}\n        train {}",
-        files.name,
-        model::describe(files.source),
-        rows.dataset,
-        rows.describe_labels(),
-        describe(&data.train)
-    );
-    Ok(Loaded {
-        device,
-        files,
-        data,
-        test,
-        tokenizer_sha256: tokenizer.hash_hex(),
-        description,
-        data_files: rows.files()?,
-        train_files: rows.train_files()?,
-        began,
-        data_seconds: began.elapsed().as_secs_f64(),
-    })
-}
 
 /// The base model, ready for the first step, and what there is to say of it.
 pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {

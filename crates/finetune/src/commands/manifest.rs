@@ -13,11 +13,9 @@ use finetune_train::{
 use serde_json::Value;
 
 use crate::{
-    commands::{
-        execute::Loaded,
-        machine::{machine, program},
-    },
+    commands::machine::{machine, program},
     error::Failure,
+    resolve::loaded::Loaded,
     view::{output::say, run_comparison::lasting},
 };
 

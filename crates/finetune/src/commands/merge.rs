@@ -4,6 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use finetune_data::has_tokenizer;
 use finetune_files::{IoContext, publish_directory};
+use finetune_models::WEIGHTS;
 use finetune_peft::AdapterFile;
 use finetune_train::{ModelSettings, TrainError, device};
 
@@ -70,7 +71,7 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         if let Some(settings) = &settings {
             settings.write(partial)?;
         }
-        model.save_weights(&partial.join("model.safetensors"))?;
+        model.save_weights(&partial.join(WEIGHTS))?;
         match interrupt::requested() {
             true => Err(TrainError::Interrupted),
             false => Ok(()),

@@ -12,13 +12,13 @@ use serde_json::json;
 use crate::{
     cli::{args::ReplayArguments, interrupt},
     commands::{
-        execute::{Loaded, execute, fresh_start},
+        execute::{execute, fresh_start},
         machine::{machine, program},
         manifest,
         resume::load_unchanged,
     },
     error::Failure,
-    resolve::{paths, special_files},
+    resolve::{loaded::Loaded, paths, special_files},
     view::{
         output::{print_json, say, show},
         run_comparison::{Compared, compare},
@@ -58,7 +58,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         check_unchanged(manifest, &plan, &loaded)?;
         note_differences(manifest, &plan);
     }
-    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device)?;
+    let prepared = prepare(&plan, &loaded.base, &loaded.device)?;
     paths::make_absolute(&mut plan);
     let start = fresh_start(&loaded, prepared);
     execute(&plan, loaded, start, &mut run)?;

@@ -2,17 +2,21 @@
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, SavedPlan, Start, TrainPlan};
+use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan};
 
 use crate::{
     cli::{args::ResumeArguments, interrupt, settings},
     commands::{
-        execute::{Loaded, execute, fresh_start, load},
+        execute::{execute, fresh_start},
         supervise::{end_with_parent, supervise},
     },
     error::Failure,
-    resolve::{model, paths, rows::Rows, special_files},
+    resolve::{
+        loaded::{Loaded, load},
+        model, paths,
+        rows::Rows,
+        special_files,
+    },
     view::output::{say, show},
 };
 
@@ -76,7 +80,7 @@ pub fn resume(
     }
     now.check()?;
     let loaded = load(&now)?;
-    let start = Start::newest(&now, &run, &loaded.files.dir, &loaded.device)?;
+    let start = Start::newest(&now, &run, &loaded.base, &loaded.device)?;
     let start = match start.state.step {
         0 if arguments.worker => fresh_start(&loaded, start.prepared),
         _ => going_on(start, &loaded, &run),
@@ -132,9 +136,9 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
         )));
     }
     // What is wrong with a configuration says more than that it is another.
-    ModelConfig::from_directory(&files.dir)?;
+    let base = BaseModel::open(&files.dir)?;
     plan.model.check_files(&files.dir)?;
-    let loaded = load(plan, &rows, found)?;
+    let loaded = load(plan, &rows, found, base)?;
     let now = loaded.fingerprints();
     if now != plan.data.dataset_fingerprints {
         let names = ["training", "validation", "test"].into_iter();

@@ -6,9 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use finetune_data::model_max_length;
-use finetune_models::ModelConfig;
-use finetune_train::{RunDirectory, TrainPlan, device, prepare, resolve_auto};
+use finetune_train::{RunDirectory, device, layout, prepare, resolve_auto};
 
 use crate::{
     cli::{
@@ -17,19 +15,13 @@ use crate::{
         train_options::TrainOptions,
     },
     commands::{
-        execute::{Loaded, execute, fresh_start, load},
+        execute::{execute, fresh_start},
+        find_batch_size::find_batch_size,
         resume::resume,
         supervise::supervise,
     },
     error::Failure,
-    resolve::{
-        find_batch_size::find_batch_size,
-        model::{self, Verification},
-        paths,
-        plan::{plan, with_data, with_model},
-        rows::Rows,
-        special_files,
-    },
+    resolve::{paths, rows::Rows, special_files, whole_plan::WholePlan},
     view::output::say,
 };
 
@@ -48,8 +40,11 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         special_files::refuse_in(&path)?;
         let (run, saved) = RunDirectory::open(&path)?;
-        let now = plan(&options, &rows, device_name, &path)?;
-        let (mut now, loaded, verification) = resolved(now, &options, &rows)?;
+        let WholePlan {
+            plan: mut now,
+            loaded,
+            verification,
+        } = WholePlan::resolve(&options, &rows, device_name, &path)?;
         now.model.sha256 = verification.wait()?.weights_sha256;
         now.optimization
             .keep_batch_size_of(&saved.trained().optimization);
@@ -79,8 +74,11 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         .clone()
         .unwrap_or_else(|| paths::default_run(&rows.dataset));
     let mut run = RunDirectory::create(&output)?;
-    let plan = plan(&options, &rows, device_name, run.path())?;
-    let (mut plan, loaded, verification) = resolved(plan, &options, &rows)?;
+    let WholePlan {
+        mut plan,
+        loaded,
+        verification,
+    } = WholePlan::resolve(&options, &rows, device_name, run.path())?;
     paths::make_absolute(&mut plan);
     if plan.optimization.auto_find_batch_size {
         // Trials with damaged weights would look like a lack of memory.
@@ -91,7 +89,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         drop((run, loaded));
         return supervise(&output, &worker_options(&arguments));
     }
-    let prepared = prepare(&plan, &loaded.files.dir, &loaded.device);
+    let prepared = prepare(&plan, &loaded.base, &loaded.device);
     plan.model.sha256 = verification.wait()?.weights_sha256;
     let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {
@@ -99,44 +97,6 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     }
     execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json);
     Ok(ExitCode::SUCCESS)
-}
-
-/// The plan with what only the model and the rows tell, but for the hash of the weights, and both.
-fn resolved(
-    plan: TrainPlan,
-    options: &TrainOptions,
-    rows: &Rows,
-) -> Result<(TrainPlan, Loaded, Verification), Failure> {
-    let files = model::of_plan(&plan)?;
-    let verification = Verification::begin(&files)?;
-    let config = ModelConfig::from_directory(&files.dir)?;
-    let plan = with_model(plan, options, &config)?;
-    let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
-    let loaded = load(&plan, rows, files)?;
-    let mut plan = with_data(plan, options, &loaded)?;
-    plan.model.files = plan.model.hash_files(&loaded.files.dir)?;
-    Ok((plan, loaded, verification))
-}
-
-/// The plan with rows no longer than the tokenizer's settings want them, unless the user wants them so.
-fn within_tokenizer(
-    mut plan: TrainPlan,
-    options: &TrainOptions,
-    longest: Option<usize>,
-) -> TrainPlan {
-    match (longest, options.max_length) {
-        (Some(longest), None) if longest < plan.data.max_length => {
-            plan.data.max_length = longest;
-            plan
-        }
-        (Some(longest), Some(wanted)) if longest < wanted => {
-            say!(
-                "note: --max-length {wanted} is more than the model_max_length of {longest} in its tokenizer_config.json"
-            );
-            plan
-        }
-        _ => plan,
-    }
 }
 
 /// Options of the process that trains, which the plan does not have.
@@ -158,7 +118,6 @@ fn resumed(
     options: &TrainOptions,
     rows: &Rows,
 ) -> Result<Option<PathBuf>, Failure> {
-    let began = |path: &Path| path.join("plan.toml").exists();
     let Some(named) = &arguments.resume else {
         return Ok(None);
     };
@@ -173,8 +132,8 @@ fn resumed(
         };
     }
     Ok(match &options.output {
-        Some(output) => Some(output.clone()).filter(|path| began(path)),
+        Some(output) => Some(output.clone()).filter(|path| layout::has_begun(path)),
         None => paths::last_run(&rows.dataset)
-            .filter(|path| began(path) && !path.join("results.json").exists()),
+            .filter(|path| layout::has_begun(path) && !layout::is_complete(path)),
     })
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use finetune_train::TrainPlan;
+use finetune_train::{TrainPlan, layout};
 
 use crate::view::{output::say, shell::quote_path};
 
@@ -82,7 +82,7 @@ pub fn output_of(run: &Path, plan: &TrainPlan) -> String {
 pub fn go_where_it_began(run: &Path) -> PathBuf {
     let stays = || run.to_path_buf();
     // A plan that cannot be read is refused by who opens the run.
-    let plan = std::fs::read_to_string(run.join("plan.toml")).ok();
+    let plan = std::fs::read_to_string(run.join(layout::PLAN)).ok();
     let plan = plan.and_then(|text| text.parse::<toml::Table>().ok());
     let output = plan.as_ref().and_then(|plan| plan.get("output")?.as_str());
     let (Ok(absolute), Some(output)) = (run.canonicalize(), output) else {

@@ -17,9 +17,8 @@ use crate::{
         settings,
         train_options::{ClassWeights, TrainOptions},
     },
-    commands::execute::Loaded,
     error::Failure,
-    resolve::{intervals, model, rows::Rows, run_model, special_files},
+    resolve::{intervals, loaded::Loaded, model, rows::Rows, run_model, special_files},
     view::output::say,
 };
 

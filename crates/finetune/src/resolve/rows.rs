@@ -6,6 +6,7 @@ use finetune_data::{
     Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
     Split, Task, TextTokenizer, TokenizedDataset,
 };
+use finetune_infer::objective;
 use finetune_train::{DataPlan, FileFacts, TrainData, TrainPlan};
 
 use crate::{
@@ -397,15 +398,6 @@ impl Rows {
 
     /// What the labels are, in words.
     pub fn describe_labels(&self) -> String {
-        let names = self.labels.names();
-        let named = |what: &str| match names.len() {
-            ..=12 => format!("{what} {}", names.join(", ")),
-            count => format!("{count} {what}"),
-        };
-        match &self.labels {
-            Task::Classes(_) => named("classes"),
-            Task::MultiLabel(_) => format!("any number of the {}", named("labels")),
-            Task::Regression(_) => named("numbers"),
-        }
+        objective::of(self.labels.problem_type()).describe(&self.labels)
     }
 }

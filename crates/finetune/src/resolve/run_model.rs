@@ -1,8 +1,10 @@
 //! From the name of a run's directory to its model's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use finetune_train::RunDirectory;
+use finetune_models::CONFIG;
+use finetune_peft::ADAPTER_CONFIG;
+use finetune_train::{RunDirectory, layout};
 
 use crate::{
     error::Failure,
@@ -19,13 +21,13 @@ pub fn resolve(name: &str) -> Result<String, Failure> {
     let path = Path::new(name);
     special_files::refuse_in(path)?;
     let is_model = |path: &Path| {
-        let files = ["config.json", "adapter_config.json"];
+        let files = [CONFIG, ADAPTER_CONFIG];
         files.iter().any(|file| path.join(file).exists())
     };
-    if is_model(path) || !path.join("plan.toml").exists() {
+    if is_model(path) || !layout::has_begun(path) {
         return Ok(name.into());
     }
-    let model = path.join("model");
+    let model = path.join(layout::MODEL);
     if is_model(&model) {
         special_files::refuse_in(&model)?;
         return Ok(model.display().to_string());
@@ -37,29 +39,17 @@ pub fn resolve(name: &str) -> Result<String, Failure> {
     );
     let checkpoints = checkpoints(path);
     if let Some((newest, others)) = checkpoints.split_last() {
-        let newest = quote_path(Path::new(newest));
+        let newest = quote_path(newest);
         message += &format!("\nor name one of its checkpoints, which are models too: {newest}");
         for other in others.iter().rev() {
-            message += &format!(", {}", quote_path(Path::new(other)));
+            message += &format!(", {}", quote_path(other));
         }
     }
     Err(Failure::User(message))
 }
 
 /// The checkpoints of a run, the newest last.
-fn checkpoints(run: &Path) -> Vec<String> {
-    let Ok((run, _)) = RunDirectory::read(run) else {
-        return Vec::new();
-    };
-    let entries = std::fs::read_dir(run.checkpoints()).into_iter().flatten();
-    let mut steps: Vec<(u64, String)> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let step = name.strip_prefix("step-")?.parse().ok()?;
-            Some((step, entry.path().display().to_string()))
-        })
-        .collect();
-    steps.sort_unstable();
-    steps.into_iter().map(|(_, path)| path).collect()
+fn checkpoints(run: &Path) -> Vec<PathBuf> {
+    let paths = RunDirectory::read(run).and_then(|(run, _)| run.checkpoint_paths());
+    paths.unwrap_or_default()
 }

@@ -3,6 +3,8 @@
 
 use std::{fs, path::Path};
 
+use finetune_train::layout;
+
 use crate::error::Failure;
 
 /// Folders of a run below its own: `checkpoints/step-N`.
@@ -23,7 +25,7 @@ pub fn refuse_file(path: &Path, expected: &str) -> Result<(), Failure> {
 /// Refuses the directory of a model, an adapter or a run in which something is neither a file nor a
 /// directory.
 pub fn refuse_in(directory: &Path) -> Result<(), Failure> {
-    let is_run = directory.join("plan.toml").symlink_metadata().is_ok();
+    let is_run = directory.join(layout::PLAN).symlink_metadata().is_ok();
     refuse_below(directory, if is_run { DEPTH } else { 0 })
 }
 

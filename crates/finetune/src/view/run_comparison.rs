@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use finetune_files::IoContext;
-use finetune_models::SafetensorsFile;
+use finetune_models::{SafetensorsFile, WEIGHTS};
+use finetune_peft::ADAPTER_WEIGHTS;
+use finetune_train::layout;
 use serde_json::Value;
 
 use crate::error::Failure;
@@ -79,7 +81,7 @@ fn first_difference(path: &str, this: &Value, that: &Value) -> Option<String> {
 /// The event logs. Checkpoints do not count: an interruption adds one.
 fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let read = |run: &Path| -> Result<Vec<Value>, Failure> {
-        let path = run.join("events.jsonl");
+        let path = run.join(layout::EVENTS);
         let text = read_text(&path)?;
         let events = text
             .lines()
@@ -117,7 +119,7 @@ fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
 /// The files with the results.
 fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let read = |run: &Path| -> Result<Value, Failure> {
-        let path = run.join("results.json");
+        let path = run.join(layout::RESULTS);
         Ok(lasting(&json(&path, &read_text(&path)?)?))
     };
     let (this, that) = (read(first)?, read(second)?);
@@ -135,9 +137,10 @@ fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
 
 /// The weights, bit for bit.
 fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
-    let name = match first.join("model/adapter_model.safetensors").exists() {
-        true => "model/adapter_model.safetensors",
-        false => "model/model.safetensors",
+    let [first, second] = [first, second].map(|run| run.join(layout::MODEL));
+    let name = match first.join(ADAPTER_WEIGHTS).exists() {
+        true => ADAPTER_WEIGHTS,
+        false => WEIGHTS,
     };
     let (these, those) = (tensors(&first.join(name))?, tensors(&second.join(name))?);
     let elements: usize = these.values().map(Vec::len).sum();
@@ -225,7 +228,7 @@ mod tests {
             let run = folder.path().join(name);
             fs::create_dir(&run).unwrap();
             let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            fs::write(run.join("events.jsonl"), lines).unwrap();
+            fs::write(run.join(layout::EVENTS), lines).unwrap();
             run
         };
         let step = |loss: f64, seconds: f64| json!({"event": "step", "step": 2, "loss": loss, "seconds": seconds});

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The reliability table, after ECE and Brier score; empty for what has no classes.
 pub fn table(all: &Accumulator) -> String {
-    let Accumulator::Classification(all) = all else {
+    let Some(all) = all.as_classes() else {
         return String::new();
     };
     let summary = all.summary();
@@ -32,10 +32,8 @@ pub fn table(all: &Accumulator) -> String {
 
 /// The bins that have rows.
 pub fn json(all: &Accumulator) -> Value {
-    match all {
-        Accumulator::Classification(all) => json!(filled(&all.reliability_bins())),
-        _ => Value::Null,
-    }
+    all.as_classes()
+        .map_or(Value::Null, |all| json!(filled(&all.reliability_bins())))
 }
 
 fn filled(bins: &[ReliabilityBin]) -> Vec<ReliabilityBin> {

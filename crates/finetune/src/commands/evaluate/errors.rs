@@ -1,10 +1,6 @@
 //! The rows that a model got most wrong, with their texts and where they stand.
 
-use std::fmt::Display;
-
 use finetune_data::Place;
-use finetune_infer::Accumulator;
-use finetune_metrics::{Predictions, Targets, sigmoid};
 use serde_json::{Value, json};
 
 use super::subject::Evaluated;
@@ -19,7 +15,8 @@ const LEAST_TEXT_WIDTH: usize = 24;
 
 /// Errors, the worst first.
 pub struct Errors {
-    heads: [&'static str; 3],
+    /// What the sizes are, in a word.
+    measure: &'static str,
     errors: Vec<Error>,
     /// Whether the rows are of several files, so that a row number alone says nothing.
     several_files: bool,
@@ -36,48 +33,14 @@ struct Error {
     size: f64,
 }
 
-/// One error before its text is known.
-struct Found {
-    prediction_index: usize,
-    label: String,
-    prediction: String,
-    size: f64,
-}
-
 impl Errors {
-    /// The `count` worst errors: of classes those of the highest confidence, of labels the single
-    /// labels that are wrong with the highest confidence, of numbers the largest.
+    /// The `count` worst errors.
     pub fn new(evaluated: &Evaluated, count: usize) -> Result<Self, Failure> {
-        let mut heads = ["confidence", "label", "prediction"];
-        let found = match &evaluated.all {
-            Accumulator::Classification(all) => {
-                let name = |class: usize| all.class_names()[class].clone();
-                let errors = all.most_confident_errors(count).into_iter();
-                let found = errors.map(|error| Found {
-                    prediction_index: error.row,
-                    label: name(error.target),
-                    prediction: name(error.predicted),
-                    size: error.confidence,
-                });
-                found.collect()
-            }
-            Accumulator::MultiLabel(all) => wrong_labels(
-                &all.predictions(),
-                all.class_names(),
-                all.thresholds(),
-                count,
-            ),
-            Accumulator::Regression(all) => {
-                heads[0] = "error";
-                largest_errors(&all.predictions(), count)
-            }
-        };
-        let rows = found
-            .iter()
-            .map(|error| evaluated.row(error.prediction_index));
+        let found = evaluated.all.worst_rows(count);
+        let rows = found.rows.iter().map(|error| evaluated.row(error.row));
         let rows: Vec<_> = rows.collect();
         let texts = evaluated.data.texts(&rows)?;
-        let errors = found.into_iter().zip(texts);
+        let errors = found.rows.into_iter().zip(texts);
         let errors = errors.map(|(found, text)| Error {
             place: text.place,
             text: (text.first, text.second),
@@ -86,7 +49,7 @@ impl Errors {
             size: found.size,
         });
         Ok(Self {
-            heads,
+            measure: found.measure,
             errors: errors.collect(),
             several_files: evaluated
                 .data
@@ -101,7 +64,7 @@ impl Errors {
         if self.errors.is_empty() {
             return "no errors\n".into();
         }
-        let [size, label, prediction] = self.heads;
+        let [size, label, prediction] = [self.measure, "label", "prediction"];
         let labels = widest(self.errors.iter().map(|error| &error.label), label.len());
         let predictions = self.errors.iter().map(|error| &error.prediction);
         let predictions = widest(predictions, prediction.len());
@@ -154,78 +117,9 @@ impl Errors {
             }
             object["label"] = json!(error.label);
             object["prediction"] = json!(error.prediction);
-            object[self.heads[0]] = json!(error.size);
+            object[self.measure] = json!(error.size);
             object
         });
         errors.collect()
     }
-}
-
-/// Single labels that were said and are not there, or the reverse, by how sure the model was.
-fn wrong_labels(
-    predictions: &Predictions<'_>,
-    names: &[String],
-    thresholds: &[f64],
-    count: usize,
-) -> Vec<Found> {
-    let Targets::MultiLabel(targets) = predictions.targets() else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for (index, row) in predictions.iter().enumerate() {
-        for (class, (&logit, name)) in row.iter().zip(names).enumerate() {
-            let probability = sigmoid(logit);
-            let said = probability >= thresholds[class];
-            let there = targets[index * names.len() + class];
-            if said != there {
-                let word = |yes: bool| match yes {
-                    true => name.clone(),
-                    false => format!("not {name}"),
-                };
-                found.push(Found {
-                    prediction_index: index,
-                    label: word(there),
-                    prediction: word(said),
-                    size: if said { probability } else { 1.0 - probability },
-                });
-            }
-        }
-    }
-    worst(found, count)
-}
-
-/// The rows whose outputs are farthest from their targets, by root of the mean squared error.
-fn largest_errors(predictions: &Predictions<'_>, count: usize) -> Vec<Found> {
-    let Targets::Values(targets) = predictions.targets() else {
-        return Vec::new();
-    };
-    let rows = predictions
-        .iter()
-        .zip(targets.chunks(predictions.outputs()));
-    let found = rows.enumerate().map(|(index, (row, targets))| {
-        let squares = row.iter().zip(targets).map(|(&value, &target)| {
-            let error = f64::from(value) - target;
-            error * error
-        });
-        Found {
-            prediction_index: index,
-            label: numbers(targets),
-            prediction: numbers(row),
-            size: (squares.sum::<f64>() / row.len() as f64).sqrt(),
-        }
-    });
-    worst(found.collect(), count)
-}
-
-/// Numbers as a table shows them.
-fn numbers<T: Display>(values: &[T]) -> String {
-    let numbers: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
-    numbers.join(", ")
-}
-
-/// The sort is stable, so equal errors stay in order.
-fn worst(mut found: Vec<Found>, count: usize) -> Vec<Found> {
-    found.sort_by(|a, b| b.size.total_cmp(&a.size));
-    found.truncate(count);
-    found
 }

@@ -10,7 +10,7 @@ mod thresholds;
 
 use std::{path::Path, process::ExitCode};
 
-use finetune_infer::{Accumulator, device};
+use finetune_infer::device;
 use finetune_metrics::Metric;
 use serde_json::{Map, Value, json};
 
@@ -77,8 +77,8 @@ fn single(
     model: &Evaluated,
     chosen: &[Metric],
 ) -> Result<String, Failure> {
-    let found = match (&model.all, arguments.find_thresholds) {
-        (Accumulator::MultiLabel(all), Some(kind)) => Some(thresholds::Found::new(all, kind)?),
+    let found = match (model.all.as_labels(), arguments.find_thresholds) {
+        (Some(all), Some(kind)) => Some(thresholds::Found::new(all, kind)?),
         _ => None,
     };
     let directory = Path::new(&model.name);

@@ -81,10 +81,7 @@ fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
         matched.one_to_one(second.num_labels())
     };
     let same = first.problem_type() == second.problem_type()
-        && (match_all().is_some()
-            || matches!(first, Task::Regression(_))
-                && first.num_labels() == 1
-                && second.num_labels() == 1);
+        && (match_all().is_some() || first.is_single_number() && second.is_single_number());
     if same {
         return Ok(());
     }

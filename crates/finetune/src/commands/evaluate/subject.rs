@@ -88,9 +88,8 @@ impl Subject {
     /// The labels as the model has them: its kind, its names in its order.
     fn labels(&self, rows: &Split, columns: &Columns) -> Result<Inferred, Failure> {
         let problem_type = self.outputs().problem_type();
-        // A single number needs no name.
-        let nameless = problem_type == ProblemType::Regression && self.outputs().num_labels() == 1;
-        let names = Some(self.outputs().names()).filter(|_| !nameless);
+        let outputs = self.outputs();
+        let names = (!outputs.is_single_number()).then(|| outputs.names());
         let inferred = Inferred::of(&[rows], columns, names, Some(problem_type))?;
         let met = NameNotes::new(&inferred.task, &[rows], &inferred.columns, NamesOf::Model)?;
         say_notes(&inferred.notes);
@@ -172,10 +171,7 @@ impl Evaluated {
 
     /// Target and prediction of each row, in the order of the rows.
     pub fn row_scores(&self) -> Result<RowScores, Failure> {
-        let thresholds = match &self.all {
-            Accumulator::MultiLabel(all) => all.thresholds(),
-            _ => &[],
-        };
+        let thresholds = self.all.as_labels().map_or(&[][..], |all| all.thresholds());
         let scores = RowScores::new(&self.all.predictions(), thresholds, &self.order);
         scores.map_err(|error| Failure::Internal(error.to_string()))
     }

@@ -4,7 +4,7 @@ use std::{io::Write, path::Path};
 
 use finetune_files::replace_file;
 use finetune_metrics::{BestThresholds, MultiLabelAccumulator};
-use finetune_models::ModelConfig;
+use finetune_models::{CONFIG, ModelConfig};
 use serde_json::{Value, json};
 
 use crate::{
@@ -54,7 +54,7 @@ impl Found {
     pub fn save(&self, directory: &Path) -> Result<(), Failure> {
         let mut config = ModelConfig::from_directory(directory)?;
         config.label_thresholds = Some(self.thresholds.clone());
-        let path = directory.join("config.json");
+        let path = directory.join(CONFIG);
         let text = config.to_json();
         Ok(replace_file(&path, |file| file.write_all(text.as_bytes()))?)
     }
@@ -77,7 +77,7 @@ impl Found {
         text += &format!(
             "\nF1 micro {micro:.4} -> {new_micro:.4}, F1 macro {macro_:.4} -> {new_macro:.4} on these rows\n\
              saved   {} (label_thresholds)\n",
-            directory.join("config.json").display()
+            directory.join(CONFIG).display()
         );
         text
     }

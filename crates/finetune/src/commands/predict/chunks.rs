@@ -8,8 +8,8 @@ use std::{
 
 use finetune_data::{Error, PackedBatch, TextEncoder};
 
-use super::source::{Row, Source};
-use crate::{cli::interrupt, error::Failure};
+use super::source::Source;
+use crate::{cli::interrupt, error::Failure, view::predictions::row::Row};
 
 /// Rows that are read and wait to be tokenized.
 const ROWS_AHEAD: usize = 64;

@@ -8,7 +8,6 @@ use std::{process::ExitCode, time::Instant};
 
 use finetune_infer::device;
 
-pub use self::source::Row;
 use self::{chunks::Chunks, source::Source, timings::Timings};
 use crate::{
     cli::{

@@ -7,9 +7,7 @@ use std::{
 };
 
 use finetune_data::{
-    Columns, Dataset, Error, TextRow,
-    arrow::{array::RecordBatch, datatypes::SchemaRef},
-    is_text_file, text_lines,
+    Columns, Dataset, Error, TextRow, arrow::datatypes::SchemaRef, is_text_file, text_lines,
 };
 
 use crate::{
@@ -19,16 +17,8 @@ use crate::{
         data::{read_options, say_notes},
         kept::Kept,
     },
-    view::terminal::Texts,
+    view::{predictions::row::Row, terminal::Texts},
 };
-
-/// One row to predict.
-pub struct Row {
-    /// Its text or pair of texts; `None` where it has none.
-    pub texts: Option<Texts>,
-    /// The rows of the file that it is among, and its number there, where all columns are wanted.
-    pub origin: Option<(Arc<RecordBatch>, usize)>,
-}
 
 /// Texts, and what kind of place they come from.
 pub struct Source {

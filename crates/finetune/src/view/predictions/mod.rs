@@ -3,6 +3,7 @@
 mod cell;
 mod columns;
 mod out;
+pub(crate) mod row;
 mod rows;
 mod table;
 
@@ -12,10 +13,9 @@ use finetune_data::arrow::datatypes::SchemaRef;
 use finetune_infer::{Prediction, json_line};
 use finetune_models::Task;
 
-use self::{out::Out, rows::RowSink, table::Table};
+use self::{out::Out, row::Row, rows::RowSink, table::Table};
 use crate::{
     cli::args::Format,
-    commands::predict::Row,
     error::Failure,
     view::{
         output::{printable, terminal_json},

@@ -20,10 +20,9 @@ use finetune_infer::Prediction;
 use finetune_models::Task;
 use serde_json::{Map, Value};
 
-use super::{cell::Cells, columns::Columns, out::Out};
+use super::{cell::Cells, columns::Columns, out::Out, row::Row};
 use crate::{
     cli::args::Format,
-    commands::predict::Row,
     error::Failure,
     view::output::{cannot_write, printable, say, terminal_json},
 };

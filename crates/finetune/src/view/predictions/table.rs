@@ -1,26 +1,32 @@
 //! Predictions as aligned columns.
 
-use finetune_infer::Prediction;
+use finetune_infer::{Column, Field, Prediction, objective};
 use finetune_models::Task;
 
 use crate::view::terminal::{self, Texts, fit, fit_right, one_line, widest, width};
 
 /// Most and fewest columns of the terminal that a text takes.
 const TEXT_WIDTH: std::ops::RangeInclusive<usize> = 24..=60;
-/// More outputs than these have no column each.
+/// The probabilities of more outputs than these are not shown.
 const MAX_COLUMNS: usize = 8;
 
-/// The form of a table.
+/// The form of a table: a text, then the columns that the objective
+/// [shows](objective::Objective::shown_columns).
 pub struct Table {
     outputs: Task,
+    columns: Vec<Column>,
     text_width: usize,
 }
 
 impl Table {
     /// For standard output: texts are cut where the terminal ends.
     pub fn new(outputs: &Task) -> Self {
+        let few = outputs.num_labels() <= MAX_COLUMNS;
+        let columns = objective::of(outputs.problem_type()).shown_columns(outputs);
+        let is_shown = |column: &Column| few || !matches!(column.field, Field::Probability(_));
         let mut table = Self {
             outputs: outputs.clone(),
+            columns: columns.into_iter().filter(is_shown).collect(),
             text_width: *TEXT_WIDTH.end(),
         };
         if let Some(columns) = terminal::columns() {
@@ -34,21 +40,13 @@ impl Table {
     /// The line of names, without its end.
     pub fn header(&self) -> String {
         let mut header = fit("text", self.text_width);
-        match &self.outputs {
-            Task::Classes(names) => {
-                header += &format!("  {}  confidence", fit("label", label_width(names)));
-                self.each_column(|name, width| header += &format!("  {}", fit_right(name, width)));
-            }
-            Task::MultiLabel(_) => {
-                self.each_column(|name, width| header += &format!("  {}", fit_right(name, width)));
-                header += "  labels";
-            }
-            Task::Regression(names) if names.len() == 1 => header += "  prediction",
-            Task::Regression(names) => {
-                for name in names {
-                    header += &format!("  {}", fit_right(name, column_width(name)));
-                }
-            }
+        for Column { name, field } in &self.columns {
+            header += "  ";
+            header += &match field {
+                Field::Label => fit(name, self.label_width()),
+                Field::Labels => name.clone(),
+                _ => fit_right(name, column_width(name)),
+            };
         }
         header
     }
@@ -57,59 +55,34 @@ impl Table {
     pub fn row(&self, texts: Option<&Texts>, prediction: Option<&Prediction>) -> String {
         let text = texts.map_or_else(|| "-".into(), one_line);
         let mut row = fit(&text, self.text_width);
-        let number = |value: Option<f32>, width: usize| match value {
-            Some(value) => format!("  {value:>width$.4}"),
-            None => format!("  {:>width$}", "-"),
-        };
-        let probabilities = |row: &mut String| {
-            let mut index = 0..;
-            self.each_column(|_, width| {
-                let index = index.next().unwrap_or_default();
-                let value = prediction.and_then(|found| found.probabilities.get(index));
-                *row += &number(value.copied(), width);
-            });
-        };
-        match &self.outputs {
-            Task::Classes(names) => {
-                let label = prediction.map_or("-", |found| &found.label);
-                row += &format!("  {}", fit(label, label_width(names)));
-                row += &number(prediction.map(|found| found.confidence), 10);
-                probabilities(&mut row);
-            }
-            Task::MultiLabel(_) => {
-                probabilities(&mut row);
-                let labels = prediction.and_then(|found| found.labels.as_ref());
-                let labels = labels.filter(|labels| !labels.is_empty());
-                row += "  ";
-                row += &labels.map_or_else(|| "-".into(), |labels| labels.join(", "));
-            }
-            Task::Regression(names) => {
-                for (index, name) in names.iter().enumerate() {
-                    let width = match names.len() {
-                        1 => 10,
-                        _ => column_width(name),
-                    };
-                    let value = prediction.and_then(|found| found.logits.get(index));
-                    row += &number(value.copied(), width);
+        for Column { name, field } in &self.columns {
+            row += "  ";
+            row += &match field {
+                Field::Label => {
+                    let label = prediction.map_or("-", |found| &found.label);
+                    fit(label, self.label_width())
                 }
-            }
+                Field::Labels => {
+                    let labels = prediction.and_then(|found| found.labels.as_ref());
+                    let labels = labels.filter(|labels| !labels.is_empty());
+                    labels.map_or_else(|| "-".into(), |labels| labels.join(", "))
+                }
+                number => {
+                    let value = prediction.and_then(|found| number.number(found));
+                    let width = column_width(name);
+                    match value {
+                        Some(value) => format!("{value:>width$.4}"),
+                        None => format!("{:>width$}", "-"),
+                    }
+                }
+            };
         }
         row
     }
 
-    /// Calls `each` with name and width of each class's column, if there are few enough.
-    fn each_column(&self, mut each: impl FnMut(&str, usize)) {
-        let names = self.outputs.names();
-        if names.len() <= MAX_COLUMNS {
-            for name in names {
-                each(name, column_width(name));
-            }
-        }
+    fn label_width(&self) -> usize {
+        widest(self.outputs.names(), "label".len())
     }
-}
-
-fn label_width(names: &[String]) -> usize {
-    widest(names, "label".len())
 }
 
 fn column_width(name: &str) -> usize {

@@ -12,11 +12,7 @@ use std::{
 use finetune_train::{TrainPlan, batch_sizes, device, trial_step};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    commands::{execute::Loaded, memory},
-    error::Failure,
-    view::output::say,
-};
+use crate::{commands::memory, error::Failure, resolve::loaded::Loaded, view::output::say};
 
 /// Share of the free memory that a step may take.
 const SHARE: f64 = 0.9;

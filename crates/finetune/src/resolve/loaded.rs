@@ -1,0 +1,82 @@
+//! From a plan to the rows and files that it names.
+
+use std::time::Instant;
+
+use burn::tensor::Device;
+use finetune_data::TokenizedDataset;
+use finetune_hub::FoundModel;
+use finetune_train::{BaseModel, FileFacts, TrainData, TrainPlan, device, load_tokenizer};
+
+use crate::{
+    error::Failure,
+    resolve::{data::describe, model, rows::Rows},
+    view::output::say,
+};
+
+/// Rows and files that a plan names.
+pub struct Loaded {
+    pub device: Device,
+    pub files: FoundModel,
+    pub base: BaseModel,
+    pub data: TrainData,
+    pub test: Option<TokenizedDataset>,
+    /// Hash of the tokenizer, in hexadecimal.
+    pub tokenizer_sha256: String,
+    /// What there is, in words.
+    pub description: String,
+    /// The files that rows may come from.
+    pub data_files: Vec<FileFacts>,
+    /// Those of the training rows.
+    pub train_files: Vec<FileFacts>,
+    /// When that began.
+    pub began: Instant,
+    /// Time that the rows took.
+    pub data_seconds: f64,
+}
+
+impl Loaded {
+    /// Fingerprints of the training, validation and test rows.
+    pub fn fingerprints(&self) -> Vec<String> {
+        let rows = [&self.data.train, &self.data.validation].into_iter();
+        rows.chain(&self.test)
+            .map(TokenizedDataset::fingerprint_hex)
+            .collect()
+    }
+}
+
+/// Tokenizes the rows.
+pub fn load(
+    plan: &TrainPlan,
+    rows: &Rows,
+    files: FoundModel,
+    base: BaseModel,
+) -> Result<Loaded, Failure> {
+    let began = Instant::now();
+    let device = device(&plan.model.device)?;
+    let tokenizer = load_tokenizer(&base.directory, &base.config)?;
+    for note in tokenizer.notes() {
+        say!("note: {note}");
+    }
+    let (data, test) = rows.tokenize(plan.data.max_length, &tokenizer)?;
+    let description = format!(
+        "model   {} ({})\ndata    {}: {}\n        train {}",
+        files.name,
+        model::describe(files.source),
+        rows.dataset,
+        rows.describe_labels(),
+        describe(&data.train)
+    );
+    Ok(Loaded {
+        device,
+        files,
+        base,
+        data,
+        test,
+        tokenizer_sha256: tokenizer.hash_hex(),
+        description,
+        data_files: rows.files()?,
+        train_files: rows.train_files()?,
+        began,
+        data_seconds: began.elapsed().as_secs_f64(),
+    })
+}
