@@ -14,7 +14,7 @@ pub use arrow_buffer as buffer;
 /// Operations on arrays.
 pub mod compute {
     pub use arrow_cast::cast::{CastOptions, cast, cast_with_options};
-    pub use arrow_select::filter::filter_record_batch;
+    pub use arrow_select::{filter::filter_record_batch, take::take_record_batch};
 }
 
 /// Types of columns, and schemas.

@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use toml::{Table, Value};
 
-use crate::{
-    OnResume, TrainError, TrainPlan,
-    plan::changed_keys::changed_keys,
-    run::layout::PLAN,
-};
+use crate::{OnResume, TrainError, TrainPlan, plan::changed_keys::changed_keys, run::layout::PLAN};
 
 /// A key with its value in either plan.
 #[derive(Clone, Debug, PartialEq)]
