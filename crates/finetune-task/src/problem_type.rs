@@ -6,11 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// What a model is to predict, by the names that `problem_type` has in transformers. It reads and
-/// writes those names, and reads `classification` and `multi_label` too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// writes those names, and reads `classification` and `multi_label` too. By default it is one class
+/// per row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum ProblemType {
     /// `single_label_classification`: one of several classes per row.
+    #[default]
     SingleLabelClassification,
     /// `multi_label_classification`: any number of classes per row.
     MultiLabelClassification,

@@ -100,6 +100,16 @@ pub trait Objective: fmt::Debug + Send + Sync {
     /// The columns of one for a person, who sees what the outputs are called.
     fn shown_columns(&self, task: &Task) -> Vec<Column>;
 
+    /// Whether the probability of a prediction can be compared with how often it is right.
+    fn has_calibration(&self) -> bool {
+        false
+    }
+
+    /// Whether a class counts as predicted from a probability on that can be chosen.
+    fn has_thresholds(&self) -> bool {
+        false
+    }
+
     /// What is predicted, in words: the names of the outputs, or the number of many.
     fn describe(&self, task: &Task) -> String;
 }
@@ -160,6 +170,8 @@ mod tests {
             assert_eq!((worst.rows.len(), worst.rows[0].row), (1, 1));
             assert_eq!(all.curves(3).len(), task.class_names().len());
             assert!(all.curves(2).is_empty());
+            assert_eq!(all.as_classes().is_some(), objective.has_calibration());
+            assert_eq!(all.as_labels().is_some(), objective.has_thresholds());
             let prediction = Prediction {
                 label: "a".into(),
                 labels: None,

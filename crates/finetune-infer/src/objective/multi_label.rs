@@ -134,6 +134,10 @@ impl Objective for MultiLabel {
         each.chain([Column::new("labels", Field::Labels)]).collect()
     }
 
+    fn has_thresholds(&self) -> bool {
+        true
+    }
+
     fn describe(&self, task: &Task) -> String {
         format!("any number of the {}", called(task, "labels"))
     }

@@ -118,6 +118,10 @@ impl Objective for SingleLabel {
         own.into_iter().chain(each).collect()
     }
 
+    fn has_calibration(&self) -> bool {
+        true
+    }
+
     fn describe(&self, task: &Task) -> String {
         called(task, "classes")
     }

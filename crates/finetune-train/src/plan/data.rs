@@ -67,7 +67,7 @@ impl Default for DataPlan {
             label_column: Vec::new(),
             labels: Vec::new(),
             labels_by_position: false,
-            problem_type: ProblemType::SingleLabelClassification,
+            problem_type: ProblemType::default(),
             label_separator: None,
             skip_invalid: false,
             max_length: 256,

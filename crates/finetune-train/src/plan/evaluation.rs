@@ -40,8 +40,7 @@ impl Default for EvaluationPlan {
             eval_batch_size: 32,
             eval_on_start: true,
             load_best_model_at_end: true,
-            metric_for_best_model: Self::default_metric(ProblemType::SingleLabelClassification)
-                .into(),
+            metric_for_best_model: Self::default_metric(ProblemType::default()).into(),
             early_stopping_patience: None,
             early_stopping_threshold: 0.0,
         }

@@ -32,7 +32,7 @@ pub struct TrainPlan {
 /// [`new`](TrainPlan::new).
 impl Default for TrainPlan {
     fn default() -> Self {
-        let task = Task::new(ProblemType::SingleLabelClassification, Vec::new());
+        let task = Task::new(ProblemType::default(), Vec::new());
         Self::new(&task, Strategy::default(), resolve_auto("auto"))
     }
 }

@@ -22,7 +22,7 @@ pub struct DefaultTexts {
 
 impl DefaultTexts {
     pub fn new() -> Self {
-        let task = finetune_data::Task::new(ProblemType::SingleLabelClassification, Vec::new());
+        let task = finetune_data::Task::new(ProblemType::default(), Vec::new());
         // Which device this machine has is nothing that help needs to know.
         let plan = TrainPlan::new(&task, Strategy::default(), "cpu".into());
         Self {

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, path::Path};
 
-use finetune_data::ProblemType;
+use finetune_infer::objective;
 use finetune_train::TrainPlan;
 
 use crate::{
@@ -24,7 +24,7 @@ pub fn lines(plan: &TrainPlan, model: &Path, validation_rows: u64) -> String {
          {program} evaluate --model {model} --dataset {dataset}{rows}\n"
     );
     // A half is rarely the best threshold of a label.
-    if plan.data.problem_type == ProblemType::MultiLabelClassification {
+    if objective::of(plan.data.problem_type).has_thresholds() {
         lines += &format!("  {program} evaluate {model} --dataset {dataset} --find-thresholds\n");
     }
     lines

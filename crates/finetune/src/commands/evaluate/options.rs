@@ -1,9 +1,9 @@
 //! What is refused before any work, or as soon as the models are known.
 
 use finetune_data::{NameList, match_names};
+use finetune_infer::objective::{self, Objective};
 use finetune_metrics::Metric;
 use finetune_models::Task;
-use finetune_task::ProblemType;
 
 use super::subject::Subject;
 use crate::{
@@ -51,15 +51,26 @@ pub fn check_models(
         return Ok(Vec::new());
     };
     let task = outputs.problem_type();
-    let refuse = |option: &str, kind: &str| {
-        let problem = format!("{option} is for {kind} models, but this is one for {task}");
-        Err(Failure::User(problem))
-    };
-    if arguments.calibration && task != ProblemType::SingleLabelClassification {
-        return refuse("--calibration", "single_label_classification");
-    }
-    if arguments.find_thresholds.is_some() && task != ProblemType::MultiLabelClassification {
-        return refuse("--find-thresholds", "multi_label_classification");
+    type Can = fn(&dyn Objective) -> bool;
+    let options: [(&str, bool, Can); 2] = [
+        ("--calibration", arguments.calibration, |of| {
+            of.has_calibration()
+        }),
+        (
+            "--find-thresholds",
+            arguments.find_thresholds.is_some(),
+            |of| of.has_thresholds(),
+        ),
+    ];
+    for (option, given, has) in options {
+        if given && !has(objective::of(task)) {
+            let kinds = objective::ALL.into_iter().filter(|of| has(*of));
+            let kinds: Vec<_> = kinds.map(|of| of.problem_type().name()).collect();
+            return Err(Failure::User(format!(
+                "{option} is for {} models, but this is one for {task}",
+                kinds.join(" and ")
+            )));
+        }
     }
     let metrics = arguments.metrics.iter();
     let metrics = metrics.map(|name| {
