@@ -1,23 +1,23 @@
-//! What backends make of a batch's integers on their devices, made once and kept as long as the batch.
+//! Caches the forms in which devices need a batch's integers, for as long as the batch lives.
 
 use std::{
     any::Any,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Forms of one host value, each made at its first use. Clones share them. Backends that read the
-/// host's memory make none.
+/// The device forms of a host value, each created when it is first used. Clones share them. Backends
+/// that read the host's memory need none.
 #[derive(Clone, Default)]
 pub struct DeviceForms(Arc<Mutex<Vec<Box<dyn Any + Send + Sync>>>>);
 
 impl DeviceForms {
-    /// The form of type `T` for which `is_wanted` holds; made now, if there is none.
+    /// Returns the form of type `T` that satisfies `is_wanted`, creating it if necessary.
     pub fn get<T: Clone + Send + Sync + 'static>(
         &self,
         is_wanted: impl Fn(&T) -> bool,
         make: impl FnOnce() -> T,
     ) -> T {
-        // A panic in `make` leaves the list as it was, which is a valid state.
+        // A panic in `make` leaves the list unchanged and valid.
         let mut forms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut of_type = forms.iter().filter_map(|form| form.downcast_ref::<T>());
         if let Some(form) = of_type.find(|form| is_wanted(form)) {
@@ -28,7 +28,7 @@ impl DeviceForms {
         form
     }
 
-    /// How many forms there are.
+    /// Returns the number of forms.
     pub fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

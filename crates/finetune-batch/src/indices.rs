@@ -1,11 +1,11 @@
-//! Row numbers that an operation looks up or adds into.
+//! Indices of rows that an operation reads or adds to.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
 use crate::DeviceForms;
 
-/// Row numbers of a table, one per token. Made from a `Vec<u32>` and the like and read as a slice.
-/// Cheap to clone, and clones share what backends make of the numbers on their devices.
+/// Row indices into a table, one per token. They are created from a `Vec<u32>` or similar and read as a
+/// slice. Clones are cheap and share the indices on devices.
 #[derive(Clone)]
 pub struct Indices {
     rows: Arc<Vec<u32>>,
@@ -13,7 +13,7 @@ pub struct Indices {
 }
 
 impl Indices {
-    /// What backends have made of the numbers on their devices.
+    /// Returns the device forms of the indices.
     pub fn forms(&self) -> &DeviceForms {
         &self.forms
     }
@@ -27,7 +27,7 @@ impl Deref for Indices {
     }
 }
 
-/// Without a copy.
+/// Iterates over the indices without copying them.
 impl From<Vec<u32>> for Indices {
     fn from(rows: Vec<u32>) -> Self {
         Self {

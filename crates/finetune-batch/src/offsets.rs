@@ -4,9 +4,9 @@ use std::{fmt, ops::Range, sync::Arc};
 
 use crate::DeviceForms;
 
-/// Where each sequence of a packed batch starts: `offsets[i]..offsets[i + 1]` are the rows of
-/// sequence `i` in every `[tokens, hidden]` tensor. Cheap to clone, and clones share what backends
-/// make of the bounds on their devices: that happens once per batch, not once per layer.
+/// The bounds of the sequences in a packed batch: `offsets[i]..offsets[i + 1]` are the rows of
+/// sequence `i` in every `[tokens, hidden]` tensor. Clones are cheap and share the bounds on devices,
+/// which are uploaded once per batch, not once per layer.
 #[derive(Clone)]
 pub struct Offsets {
     cumulative: Arc<[u32]>,
@@ -14,14 +14,14 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Takes cumulative sequence lengths, `batch + 1` of them, that start at 0 and never decrease;
-    /// `None` if they do not.
+    /// Creates offsets from the `batch + 1` cumulative lengths, or returns `None` unless they start at
+    /// 0 and never decrease.
     pub fn new(cumulative: Vec<u32>) -> Option<Self> {
         let valid = cumulative.first() == Some(&0) && cumulative.is_sorted();
         valid.then(|| Self::of(cumulative))
     }
 
-    /// Builds the offsets from the sequences' lengths.
+    /// Creates offsets from the sequences' lengths.
     pub fn from_lengths(lengths: impl IntoIterator<Item = u32>) -> Self {
         let mut total = 0;
         let ends = lengths.into_iter().map(|length| {
@@ -38,40 +38,40 @@ impl Offsets {
         }
     }
 
-    /// Number of sequences.
+    /// Returns the number of sequences.
     pub fn batch_size(&self) -> usize {
         self.cumulative.len() - 1
     }
 
-    /// Number of tokens in all sequences together.
+    /// Returns the number of tokens of all sequences together.
     pub fn num_tokens(&self) -> usize {
         self.cumulative.last().map_or(0, |&end| end as usize)
     }
 
-    /// Length of the longest sequence.
+    /// Returns the length of the longest sequence.
     pub fn max_length(&self) -> usize {
         self.ranges().map(|range| range.len()).max().unwrap_or(0)
     }
 
-    /// The rows of each sequence.
+    /// Iterates over the row ranges of the sequences.
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
         let bounds = self.cumulative.windows(2);
         bounds.map(|pair| pair[0] as usize..pair[1] as usize)
     }
 
-    /// The rows of one sequence; empty beyond the last.
+    /// Returns the rows of a sequence; empty beyond the last.
     pub fn range(&self, sequence: usize) -> Range<usize> {
         let end = self.num_tokens();
         let bound = |index| self.cumulative.get(index).map_or(end, |&at| at as usize);
         bound(sequence)..bound(sequence.saturating_add(1))
     }
 
-    /// The first row of each sequence (its `[CLS]` token).
+    /// Returns the first row of each sequence (its `[CLS]` token).
     pub fn first_rows(&self) -> &[u32] {
         &self.cumulative[..self.batch_size()]
     }
 
-    /// What backends have made of the bounds on their devices.
+    /// Returns the device forms of the bounds.
     pub fn forms(&self) -> &DeviceForms {
         &self.forms
     }

@@ -2,8 +2,8 @@
 
 use crate::{Indices, Offsets, UsedRows};
 
-/// Token sequences laid end to end, without padding: one id, position, and token type per token, and
-/// where each sequence begins.
+/// Concatenated token sequences without padding: an id, a position, and a token type per token, and the
+/// bounds of the sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedTokens {
     /// Vocabulary ids, `[tokens]`.
@@ -12,16 +12,15 @@ pub struct PackedTokens {
     pub positions: Indices,
     /// Token type (segment) of each token, `[tokens]`.
     pub type_ids: Indices,
-    /// The sequences' bounds.
+    /// The bounds of the sequences.
     pub offsets: Offsets,
-    /// If given, the gradient of the word table is that of these rows alone, `[used, hidden]` in
-    /// their order, instead of one of the whole table, `[vocab_size, hidden]`, that is zero nearly
-    /// everywhere.
+    /// If given, the gradient of the word table has these rows only, `[used, hidden]` in their order,
+    /// instead of all `[vocab_size, hidden]`, of which most are zero.
     pub used_rows: Option<UsedRows>,
 }
 
 impl PackedTokens {
-    /// The same tokens, with the rows that they use.
+    /// Adds the rows of the word table that the tokens use.
     pub fn with_used_rows(self) -> Self {
         Self {
             used_rows: Some(UsedRows::of(&self.ids)),
@@ -29,8 +28,8 @@ impl PackedTokens {
         }
     }
 
-    /// These sequences alone, in the order asked for. They are counted from the batch's first; what
-    /// is beyond the last has no tokens.
+    /// Selects sequences by their indices in the batch, in the given order. A sequence beyond the last
+    /// has no tokens.
     pub fn select(&self, sequences: &[usize]) -> Self {
         let ranges: Vec<_> = sequences
             .iter()

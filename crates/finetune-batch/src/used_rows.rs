@@ -1,20 +1,20 @@
-//! Which rows of a table a batch touches.
+//! The rows of a table that a batch uses.
 
 use std::sync::Arc;
 
 use crate::Indices;
 
-/// The rows of a table that are used at all.
+/// The distinct rows of a table that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsedRows {
-    /// Their numbers, ascending, each once.
+    /// Indices of the rows in ascending order, without duplicates.
     pub rows: Arc<[u32]>,
-    /// For each use, the place of its row in `rows`.
+    /// For each use, the index of its row in `rows`.
     pub places: Indices,
 }
 
 impl UsedRows {
-    /// Takes uses in any order.
+    /// Finds the distinct rows of uses in any order.
     pub fn of(uses: &[u32]) -> Self {
         let mut rows = uses.to_vec();
         rows.sort_unstable();

@@ -1,9 +1,9 @@
-//! Single operations at the shapes of a training step, on Burn's CPU backend:
+//! Benchmarks single operations at the shapes of a training step, on Burn's CPU backend:
 //! `cargo xtask bench --only operations`, or
 //! `cargo bench --workspace --bench operations -- FILTER` for some of them.
 //!
-//! Rates are floating-point operations per second where they are stated as items, of products
-//! alone, and otherwise bytes of the tensors that an operation must read and write once.
+//! Rates in items are floating-point operations per second, counting matrix multiplications only; rates in
+//! bytes count the tensors that an operation must read and write once.
 
 use std::{fmt, time::Duration};
 
@@ -21,11 +21,11 @@ use finetune_kernels::{
     linear, softmax_cross_entropy,
 };
 
-/// Tokens of a batch of 16 film reviews.
+/// Number of tokens in a batch of 16 film reviews.
 const TOKENS: usize = 432;
-/// Sequences of a batch.
+/// Number of sequences in a batch.
 const BATCH: usize = 16;
-/// Width of DistilBERT, and its heads.
+/// Width and number of heads of DistilBERT.
 const HIDDEN: usize = 768;
 const HEADS: usize = 12;
 
@@ -40,7 +40,7 @@ fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
 
-/// The same as a parameter would be.
+/// Creates a random tensor that requires gradients.
 fn trained<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     normal(shape, device).require_grad()
 }
@@ -53,7 +53,7 @@ fn tenth() -> Dropout {
     DropoutSource::at(1, 2).site(Site::attention(0), 0.1)
 }
 
-/// A linear layer: DistilBERT's, then MiniLM's.
+/// The linear layers of DistilBERT, then those of MiniLM.
 #[derive(Clone, Copy)]
 struct Layer {
     input: usize,
@@ -87,7 +87,7 @@ fn layers() -> impl Iterator<Item = Layer> {
 }
 
 impl Layer {
-    /// Floating-point operations of one product.
+    /// Returns the number of floating-point operations of a matrix multiplication.
     fn flop(&self) -> usize {
         2 * TOKENS * self.input * self.output
     }
@@ -146,7 +146,7 @@ impl Sequences {
         BATCH * self.length
     }
 
-    /// Floating-point operations of the products with keys and with values.
+    /// Returns the number of floating-point operations of the multiplications with keys and with values.
     fn flop(&self) -> usize {
         4 * self.tokens() * self.length * HIDDEN
     }
@@ -166,7 +166,7 @@ fn attention_forward(bencher: Bencher, sequences: &Sequences) {
         .bench_local(|| sequences.attention(inputs.clone(), Dropout::NONE));
 }
 
-/// With dropout, as in training.
+/// Attention with dropout, as in training.
 #[divan::bench(args = sequences())]
 fn attention_forward_backward(bencher: Bencher, sequences: &Sequences) {
     let device = Device::flex().autodiff();
@@ -303,7 +303,7 @@ fn softmax_cross_entropy_forward_backward(bencher: Bencher, classes: usize) {
     });
 }
 
-/// A tensor of a million elements, and as many as all of MiniLM has.
+/// A tensor of a million elements, and one with as many elements as MiniLM.
 #[divan::bench(args = [1_000_000, 23_000_000])]
 fn adamw_step(bencher: Bencher, elements: usize) {
     let device = Device::flex();
@@ -311,7 +311,7 @@ fn adamw_step(bencher: Bencher, elements: usize) {
     let moments = || Tensor::<1>::zeros([elements], &device);
     let mut state = Some((normal([elements], &device), moments(), moments()));
     let mut step = 0;
-    // Four are read and three written. Nobody else holds them, so that it happens in place.
+    // Four tensors are read and three written. They have no other owner, so the step works in place.
     bencher.counter(bytes(7 * elements)).bench_local(|| {
         step += 1;
         let settings = AdamStep {

@@ -1,4 +1,4 @@
-//! Attention over packed sequences, with gradients: `cargo run --example packed_attention`.
+//! Computes attention over packed sequences, with gradients: `cargo run --example packed_attention`.
 
 use burn::tensor::{Device, Distribution, Tensor};
 use finetune_kernels::{AttentionShape, DropoutSource, Offsets, Precision, Site, attention};

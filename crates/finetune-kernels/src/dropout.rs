@@ -1,4 +1,4 @@
-//! Dropout without state: whether an element is kept is a function of its place and of the step.
+//! Stateless dropout: whether an element is kept is a function of its position and of the step.
 
 use rayon::prelude::*;
 
@@ -17,12 +17,13 @@ impl DropoutSource {
     /// No dropout at all, for evaluation and prediction.
     pub const OFF: Self = Self(None);
 
-    /// Dropout of training step `step` (which counts every forward pass) in the run with this seed.
+    /// Creates the dropout of training step `step` (which counts every forward pass) in a run with this
+    /// seed.
     pub fn at(seed: u64, step: u32) -> Self {
         Self(Some((seed, step)))
     }
 
-    /// The dropout with `probability` at one place of the model.
+    /// Returns the dropout with `probability` at one site of the model.
     pub fn site(self, site: Site, probability: f64) -> Dropout {
         match self.0 {
             Some((seed, step)) if probability > 0.0 => Dropout {
@@ -36,7 +37,7 @@ impl DropoutSource {
     }
 }
 
-/// Dropout at one place of the model, at one step.
+/// Dropout at one site of the model in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     probability: f64,
@@ -54,17 +55,17 @@ impl Dropout {
         site: Site::EMBEDDINGS,
     };
 
-    /// Whether nothing is dropped.
+    /// Returns whether nothing is dropped.
     pub fn is_none(&self) -> bool {
         self.probability <= 0.0
     }
 
-    /// The factor of kept elements, `1 / (1 - probability)`.
+    /// Returns the factor of kept elements, `1 / (1 - probability)`.
     pub fn scale(&self) -> f32 {
         (1.0 / (1.0 - self.probability)) as f32
     }
 
-    /// What decides the factor of each element.
+    /// Returns the parameters from which the factor of each element follows.
     fn draws(&self) -> Draws {
         Draws {
             key: [self.seed as u32, (self.seed >> 32) as u32],
@@ -74,7 +75,7 @@ impl Dropout {
         }
     }
 
-    /// The factors, 0 or [`scale`](Self::scale), of elements `0..len`.
+    /// Computes the factors, 0 or [`scale`](Self::scale), of elements `0..len`.
     pub fn factors(&self, len: usize) -> Vec<f32> {
         const CHUNK: usize = 4096;
         let mut factors = vec![0.0; len];
@@ -85,12 +86,12 @@ impl Dropout {
         factors
     }
 
-    /// Writes the factors of the elements from `first` on.
+    /// Writes the factors of the elements starting at `first`.
     pub fn fill(&self, first: u64, factors: &mut [f32]) {
         dropout::fill(self.draws(), first, factors);
     }
 
-    /// Multiplies values, the first of which is element `first`, by their factors.
+    /// Multiplies the elements starting at `first` by their factors.
     pub fn multiply(&self, first: u64, values: &mut [f32]) {
         dropout::multiply(self.draws(), first, values);
     }

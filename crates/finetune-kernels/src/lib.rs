@@ -2,17 +2,17 @@
 //!
 //! # Contents
 //!
-//! - `functional/`: the operations on Burn's tensors, which models and optimizers call
-//! - `dropout.rs`, [`random`]: random numbers without state
-//! - `losses.rs`: losses made of Burn's own operations
-//! - [`ops`]: the boundary to the hardware, one struct of operands per operation
-//! - `backends/`: each backend's bodies of the operations
+//! - `functional/`: the operations on Burn's tensors that models and optimizers call
+//! - `dropout.rs`, [`random`]: stateless random numbers
+//! - `losses.rs`: losses composed of Burn's own operations
+//! - [`ops`]: the interface to the backends, with a struct of operands per operation
+//! - `backends/`: each backend's implementations of the operations
 //! - `autodiff/`: the backward passes
-//! - `cpu/`, `matmul/`: the arithmetic of the CPU backend; `processor.rs` says what it may use, and
-//!   `memory.rs` has the memory that it works in
+//! - `cpu/`, `matmul/`: the arithmetic of the CPU backend, with `processor.rs` for the instruction sets that
+//!   it may use and `memory.rs` for its memory
 
-// This is the one crate of the workspace with unsafe code: processor instructions, tiles that threads
-// write side by side, and memory for tensors.
+// This is the only crate of the workspace with unsafe code: processor instructions, tiles that threads
+// write concurrently, and memory for tensors.
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 

@@ -1,4 +1,4 @@
-//! Losses made of Burn's differentiable operations. They touch only a few elements per row.
+//! Losses composed of Burn's differentiable operations. They touch only a few elements per row.
 
 use burn::{
     Tensor,
@@ -8,18 +8,18 @@ use burn::{
     },
 };
 
-/// Cross-entropy of `[rows, classes]` logits against a weight per class, `[rows · classes]` in row
-/// order: the sum of `-weight · log softmax(logits)`, divided by `denominator`: `[1]`. Label smoothing
-/// and class weights can be expressed by such weights.
+/// Computes the cross-entropy of `[rows, classes]` logits with soft targets, `[rows · classes]` in
+/// row-major order: the sum of `-target · log softmax(logits)` divided by `denominator`, `[1]`. Label
+/// smoothing and class weights can be expressed by the targets.
 pub fn soft_cross_entropy(logits: Tensor<2>, targets: Vec<f32>, denominator: f64) -> Tensor<1> {
     let targets = constant(targets, &logits);
     (log_softmax(logits, 1) * targets).sum() * (-1.0 / denominator)
 }
 
-/// Cross-entropy of the sigmoid of `[rows, outputs]` logits against targets from 0 to 1,
-/// `[rows · outputs]` in row order, summed and divided by `denominator` (in torch's
-/// `BCEWithLogitsLoss` the number of elements): `[1]`. The loss of a target of 1 counts
-/// `positive_weights[output]` times (torch's `pos_weight`), or once if there are no weights.
+/// Computes the binary cross-entropy of `[rows, outputs]` logits with targets from 0 to 1,
+/// `[rows · outputs]` in row-major order, summed and divided by `denominator` (the number of elements in
+/// torch's `BCEWithLogitsLoss`), `[1]`. The loss of a target of 1 is multiplied by
+/// `positive_weights[output]` (torch's `pos_weight`), if there are weights.
 pub fn binary_cross_entropy_with_logits(
     logits: Tensor<2>,
     targets: &[f32],
@@ -39,14 +39,15 @@ pub fn binary_cross_entropy_with_logits(
     loss.sum() / denominator
 }
 
-/// Squared error of `[rows, outputs]` predictions against values, `[rows · outputs]` in row order,
-/// summed and divided by `denominator` (in torch's `MSELoss` the number of elements): `[1]`.
+/// Computes the squared error of `[rows, outputs]` predictions, with targets `[rows · outputs]` in
+/// row-major order, summed and divided by `denominator` (the number of elements in torch's `MSELoss`),
+/// `[1]`.
 pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
     let error = predictions.clone() - constant(targets.to_vec(), &predictions);
     (error.clone() * error).sum() / denominator
 }
 
-/// A tensor of the shape of `like` that no gradient reaches.
+/// Creates a tensor of the shape of `like` that takes no part in autodiff.
 fn constant(values: Vec<f32>, like: &Tensor<2>) -> Tensor<2> {
     let data = TensorData::new(values, like.dims());
     Tensor::from_data(data, &like.device().inner())

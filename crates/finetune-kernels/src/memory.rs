@@ -1,9 +1,9 @@
 //! Memory that is reused from step to step.
 //!
-//! A training step allocates and frees hundreds of buffers of a few megabytes. The system would map
-//! and unmap them page by page, which cost a quarter of a step. Here they are cut from chunks that
-//! stay, and neighboring free pieces are joined again, so that the next step finds the memory of the
-//! last one whatever the shape of its batch.
+//! A training step allocates and frees hundreds of buffers of a few megabytes. Having the system map and
+//! unmap their pages each time took a quarter of a step. Here they are cut from chunks that stay allocated,
+//! and adjacent free pieces are merged again, so that a step reuses the memory of the previous one whatever
+//! the shape of its batch.
 
 use std::{
     alloc::{Layout, handle_alloc_error},
@@ -23,23 +23,23 @@ const ALIGN: usize = 64;
 /// pages.
 const CHUNK_ALIGN: usize = if cfg!(miri) { ALIGN } else { 2 << 20 };
 
-/// The bytes of a chunk. A larger piece gets a chunk of its own. Small under Miri, which touches every
-/// byte.
+/// Size of a chunk in bytes. A larger piece gets a separate chunk. It is small under Miri, which touches
+/// every byte.
 const CHUNK: usize = if cfg!(miri) { 1 << 16 } else { 16 << 20 };
 
 static ARENA: LazyLock<Mutex<Arena>> = LazyLock::new(|| Mutex::new(Arena::default()));
 
 fn arena() -> MutexGuard<'static, Arena> {
-    // A panic elsewhere leaves the arena valid: none of its methods panics halfway.
+    // The arena is valid even after a panic in another thread: none of its methods panics halfway.
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns unused chunks to the system: for a process that lives on after training.
+/// Returns unused chunks to the system, for a process that lives on after training.
 pub fn release_unused_memory() {
     arena().release();
 }
 
-/// A piece of the arena, whose contents are initialized but arbitrary.
+/// A piece of the arena with initialized but arbitrary contents.
 #[derive(Debug)]
 pub(crate) struct Piece {
     start: NonNull<u8>,
@@ -52,28 +52,28 @@ unsafe impl Send for Piece {}
 unsafe impl Sync for Piece {}
 
 impl Piece {
-    /// Memory for at least `len` elements.
+    /// Allocates memory for at least `len` elements.
     pub(crate) fn new(len: usize) -> Self {
         let bytes = (len * size_of::<f32>()).max(1).next_multiple_of(ALIGN);
         let start = arena().take(bytes);
         Self { start, bytes }
     }
 
-    /// The whole piece as elements.
+    /// Returns the whole piece as elements.
     pub(crate) fn as_slice(&self) -> &[f32] {
         let len = self.bytes / size_of::<f32>();
         // SAFETY: the piece is aligned, of this length, owned, and initialized (chunks are zeroed).
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), len) }
     }
 
-    /// The whole piece as elements, for writing.
+    /// Returns the whole piece as mutable elements.
     pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
         let len = self.bytes / size_of::<f32>();
         // SAFETY: as in `as_slice`, and it is borrowed for writing.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), len) }
     }
 
-    /// The memory as that of a tensor of `len` elements.
+    /// Turns the piece into the memory of a tensor of `len` elements.
     pub(crate) fn into_bytes(self, len: usize) -> Bytes {
         let len = len * size_of::<f32>();
         debug_assert!(len <= self.bytes);
@@ -89,8 +89,8 @@ impl Drop for Piece {
 }
 
 impl AllocationController for Piece {
-    /// An alignment that Burn can give a copy as well. In builds with checks it refuses to copy what
-    /// claims more.
+    /// Returns an alignment that Burn can also give to a copy. With debug assertions it refuses to copy
+    /// memory that claims more.
     fn alloc_align(&self) -> usize {
         align_of::<u128>()
     }
@@ -113,22 +113,22 @@ impl AllocationController for Piece {
     }
 }
 
-/// The chunks, and which parts of them are free.
+/// The chunks and their free parts.
 #[derive(Default)]
 struct Arena {
-    /// Each chunk by its address.
+    /// The chunks by address.
     chunks: BTreeMap<usize, Chunk>,
-    /// The length of each free piece by its address. No two of a chunk touch.
+    /// The length of each free piece by its address. No two of the same chunk are adjacent.
     free: BTreeMap<usize, usize>,
     /// The free pieces as (length, address), to find the smallest that is large enough.
     by_length: BTreeSet<(usize, usize)>,
 }
 
 struct Chunk {
-    /// Pieces are made from this pointer and not from addresses, to keep its provenance.
+    /// Pointers to pieces are derived from this one, not from addresses, to keep its provenance.
     start: NonNull<u8>,
     bytes: usize,
-    /// The mapping that the chunk lies in, unmapped when dropped.
+    /// The mapping that contains the chunk; it is unmapped when dropped.
     _map: MmapMut,
 }
 
@@ -136,15 +136,15 @@ struct Chunk {
 unsafe impl Send for Chunk {}
 
 impl Chunk {
-    /// At least so many zero bytes, which take no memory until they are touched. They do not come from
-    /// the program's allocator, which may keep data of its own in a large page beside each chunk.
+    /// Maps at least `bytes` zero bytes, which take no memory until they are touched. They do not come
+    /// from the program's allocator, which may put other data into the large page around a chunk.
     fn new(bytes: usize) -> Self {
         let bytes = bytes.max(CHUNK).next_multiple_of(CHUNK_ALIGN);
         let Ok(mut map) = MmapMut::map_anon(bytes + CHUNK_ALIGN) else {
             handle_alloc_error(Layout::from_size_align(bytes, ALIGN).unwrap_or(Layout::new::<u8>()))
         };
         let skipped = map.as_ptr().align_offset(CHUNK_ALIGN).min(CHUNK_ALIGN);
-        // Fewer page faults and fewer TLB misses. This is advice only: an error changes nothing.
+        // Large pages cause fewer page faults and TLB misses. This is only advice, so errors do not matter.
         #[cfg(all(target_os = "linux", not(miri)))]
         let _ = map.advise_range(memmap2::Advice::HugePage, skipped, bytes);
         let start = NonNull::from(&mut map[skipped..]).cast();
@@ -191,7 +191,7 @@ impl Arena {
         self.insert_free(address, length);
     }
 
-    /// Adds a free chunk that has room for so many bytes. Returns its length and address.
+    /// Adds a free chunk with room for `bytes` and returns its length and address.
     fn grow(&mut self, bytes: usize) -> (usize, usize) {
         let chunk = Chunk::new(bytes);
         let (address, bytes) = (chunk.start.as_ptr() as usize, chunk.bytes);
@@ -220,7 +220,7 @@ impl Arena {
         self.by_length.remove(&(length, address));
     }
 
-    /// The chunk that holds this address, and the address that it starts at.
+    /// Finds the chunk that contains this address, and its start address.
     fn chunk_of(&self, address: usize) -> Option<(usize, &Chunk)> {
         let chunk = self.chunks.range(..=address).next_back();
         chunk.map(|(&start, chunk)| (start, chunk))

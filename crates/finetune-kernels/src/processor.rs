@@ -1,13 +1,12 @@
-//! Which instruction sets are used: all that the processor has, or fewer, so that what runs on a smaller
-//! processor can be tested on a larger one.
+//! Limits the instruction sets in use, so that the code for older processors can be tested on newer ones.
 
 use std::sync::LazyLock;
 
-/// An environment variable for tests: `avx2` excludes AVX-512 and AMX, and `baseline` everything that
-/// not every processor of the architecture has. Any other value has no effect.
+/// An environment variable for tests: `avx2` excludes AVX-512 and AMX, and `baseline` everything beyond
+/// the architecture's baseline. Any other value has no effect.
 const VARIABLE: &str = "FINETUNE_CPU";
 
-/// The upper limit of what kernels may use.
+/// The upper limit of the instruction sets that kernels may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Limit {
     Baseline,
@@ -41,8 +40,8 @@ impl Limit {
     }
 }
 
-/// Whether kernels may use a feature of the processor, by its name in Rust, if the processor has it. The
-/// environment variable `FINETUNE_CPU=avx2` or `FINETUNE_CPU=baseline` forbids some, for tests.
+/// Returns whether kernels may use a processor feature, given by its name in Rust, if the processor has
+/// it. The environment variable `FINETUNE_CPU`, set to `avx2` or `baseline`, forbids some for tests.
 pub fn may_use(feature: &str) -> bool {
     Limit::of_process().allows(feature)
 }

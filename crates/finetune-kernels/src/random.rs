@@ -1,10 +1,9 @@
-//! Counter-based random numbers: no state, the same on every platform.
+//! Counter-based random numbers: stateless and the same on every platform.
 //!
-//! What is drawn is a pure function of a seed and of what it is drawn for: a [`Site`] of dropout (and
-//! a step), or a [`Stream`] of fresh weights. Their numbers are part of what makes a run repeatable:
-//! changing one changes every run's results.
+//! A draw is a pure function of a seed and its purpose: a [`Site`] of dropout (and a step), or a [`Stream`]
+//! of new weights. The numbers of sites and streams must never change, or runs would not be reproducible.
 
-/// A place in a model where dropout acts.
+/// A place in a model where dropout is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Site(pub(crate) u32);
 
@@ -12,13 +11,13 @@ impl Site {
     /// The sum of the embeddings.
     pub const EMBEDDINGS: Self = Self(0);
 
-    /// Sites of each encoder layer.
+    /// Number of sites per encoder layer.
     const OF_LAYER: u32 = 3;
 
-    /// Where the sites of adapters begin, beyond those of any model's own layers.
+    /// The first site of adapters, beyond those of any model's layers.
     const FIRST_ADAPTER: u32 = 1 << 20;
 
-    /// The attention probabilities of encoder layer `layer`, from 0.
+    /// The attention probabilities of encoder layer `layer`, counted from 0.
     pub const fn attention(layer: usize) -> Self {
         Self::of_layer(layer, 0)
     }
@@ -28,22 +27,22 @@ impl Site {
         Self::of_layer(layer, 1)
     }
 
-    /// The output of the feed-forward part of encoder layer `layer`.
+    /// The output of the feed-forward block in encoder layer `layer`.
     pub const fn layer_output(layer: usize) -> Self {
         Self::of_layer(layer, 2)
     }
 
-    /// What enters the last linear layer of a head on an encoder of `layers` layers.
+    /// The input of the final linear layer of a head on an encoder of `layers` layers.
     pub const fn head(layers: usize) -> Self {
         Self::of_layer(layers, 0)
     }
 
-    /// What enters the head itself, in models that drop that too.
+    /// The input of the head itself, in models that apply dropout there too.
     pub const fn head_input(layers: usize) -> Self {
         Self::of_layer(layers, 1)
     }
 
-    /// What enters the adapter of linear layer `linear`, counted over the whole model.
+    /// The input of the adapter of linear layer `linear`, counted over the whole model.
     pub const fn adapter(linear: usize) -> Self {
         Self(Self::FIRST_ADAPTER + linear as u32)
     }
@@ -53,21 +52,21 @@ impl Site {
     }
 }
 
-/// What fresh weights are drawn for.
+/// The purpose for which new weights are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream(pub(crate) u32);
 
 impl Stream {
-    /// Weights of an encoder.
+    /// The weights of an encoder.
     pub const ENCODER: Self = Self(0);
 
-    /// The first linear layer of a head.
+    /// The dense layer of a head.
     pub const HEAD_DENSE: Self = Self(1);
 
-    /// The last linear layer of a head.
+    /// The final linear layer of a head.
     pub const CLASSIFIER: Self = Self(2);
 
-    /// Where the streams of adapters begin, beyond those of heads.
+    /// The first stream of adapters, beyond those of heads.
     const FIRST_ADAPTER: u32 = 1 << 16;
 
     /// The adapter of linear layer `linear`, counted over the whole model.
@@ -99,8 +98,8 @@ pub(crate) fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4
     counter
 }
 
-/// `len` draws from a normal distribution with mean 0, as a pure function of `seed` and `stream`, by
-/// Box and Muller's method.
+/// Draws `len` values from a normal distribution with mean 0, as a pure function of `seed` and `stream`,
+/// by the Box–Muller transform.
 pub fn normal(seed: u64, stream: Stream, len: usize, standard_deviation: f64) -> Vec<f32> {
     draw(seed, stream, len, |bits| {
         let pair = |first: u32, second: u32| {
@@ -113,7 +112,7 @@ pub fn normal(seed: u64, stream: Stream, len: usize, standard_deviation: f64) ->
     })
 }
 
-/// `len` draws from a uniform distribution over `low..=high`, as a pure function of `seed` and
+/// Draws `len` values from a uniform distribution over `low..=high`, as a pure function of `seed` and
 /// `stream`.
 pub fn uniform(seed: u64, stream: Stream, len: usize, low: f64, high: f64) -> Vec<f32> {
     draw(seed, stream, len, |bits| {
@@ -121,17 +120,17 @@ pub fn uniform(seed: u64, stream: Stream, len: usize, low: f64, high: f64) -> Ve
     })
 }
 
-/// A number in (0, 1], of which the logarithm is finite.
+/// Maps random bits to (0, 1], where the logarithm is finite.
 fn unit(bits: u32) -> f64 {
     (f64::from(bits) + 1.0) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Four values at a time from four random words.
+/// Draws `len` values, four at a time from four random words.
 fn draw(seed: u64, stream: Stream, len: usize, four: impl Fn([u32; 4]) -> [f32; 4]) -> Vec<f32> {
     let key = [seed as u32, (seed >> 32) as u32];
     let mut values = Vec::with_capacity(len + 3);
     for block in 0..len.div_ceil(4) as u64 {
-        // Dropout's counters end in (step, site). No run has this step, so weights are drawn apart.
+        // Dropout's counters end in (step, site). No run reaches this step, so the draws never coincide.
         let counter = [block as u32, (block >> 32) as u32, u32::MAX, stream.0];
         values.extend(four(philox4x32_10(counter, key)));
     }
@@ -174,7 +173,7 @@ mod tests {
         assert_ne!(normal(3, Stream(2), 8, 1.0), normal(3, Stream(1), 8, 1.0));
     }
 
-    /// The numbers that runs made before have drawn from.
+    /// The numbers from which existing runs have drawn.
     #[test]
     fn sites_and_streams_have_their_numbers() {
         assert_eq!(Site::EMBEDDINGS.0, 0);

@@ -1,4 +1,4 @@
-//! The operations against plain loops in f64, and against themselves without packing.
+//! Compares the operations with plain loops in f64, and with themselves without packing.
 #![allow(clippy::unwrap_used)]
 
 use burn::{
@@ -30,7 +30,7 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// Attention of one head by the definition.
+/// Computes the attention of one head by its definition.
 fn attention_by_loops(
     [q, k, v]: [&[f64]; 3],
     offsets: &Offsets,
@@ -83,8 +83,8 @@ proptest! {
         assert_close(&values(&found), &expected, 1e-5);
     }
 
-    /// Dropout masks and gradients of a sequence do not depend on what it is packed with, apart
-    /// from where its rows lie: the last sequence's padding changes, its values do not.
+    /// Dropout masks and gradients of a sequence do not depend on the sequences that it is packed with,
+    /// apart from the position of its rows: the last sequence's padding changes, its values do not.
     #[test]
     fn attention_does_not_see_padding(first in 1u32..12, longer in 12u32..40) {
         let device = Device::flex().autodiff();
@@ -180,7 +180,7 @@ fn embeddings_are_summed_by_token() {
         offsets: Offsets::from_lengths([2, 1]),
         used_rows: None,
     };
-    // Two columns: a norm maps each row to (-1, 1) or (1, -1), by which one is larger.
+    // With two columns, a norm maps each row to (-1, 1) or (1, -1), depending on which is larger.
     let norm = Norm {
         gamma: Tensor::ones([2], &device),
         beta: Tensor::zeros([2], &device),
@@ -190,8 +190,8 @@ fn embeddings_are_summed_by_token() {
     assert_close(&found, &[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0], 1e-4);
 }
 
-/// Values and gradients of torch's `BCEWithLogitsLoss` and `MSELoss`, from their definitions; logits
-/// of 200 overflow nowhere.
+/// Compares with the definitions of torch's `BCEWithLogitsLoss` and `MSELoss` and their gradients; logits of
+/// 200 do not overflow.
 #[test]
 fn losses_of_several_outputs() {
     let device = Device::flex().autodiff();
@@ -235,7 +235,7 @@ fn losses_of_several_outputs() {
     }
 }
 
-/// With its used rows, the word table's gradient is those rows of the whole one.
+/// With used rows, the word table's gradient consists of those rows of the whole gradient.
 #[test]
 fn the_gradient_of_used_rows_is_a_part_of_the_tables() {
     let device = Device::flex().autodiff();

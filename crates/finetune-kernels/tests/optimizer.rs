@@ -1,5 +1,5 @@
-//! Optimizer steps: the CPU's bodies in one pass equal the portable ones, which tensors that are
-//! not contiguous take. Both are compared with torch and transformers in the workspace's `tests`.
+//! Compares the CPU backend's single-pass optimizer steps with the portable ones, which handle tensors that
+//! are not contiguous. Both are compared with torch and transformers in the workspace's `tests`.
 #![allow(clippy::unwrap_used)]
 
 use burn::{
@@ -12,7 +12,7 @@ use finetune_kernels::{
     square_sum, zeros,
 };
 
-/// More than one piece of work for each of several threads, with a rest.
+/// Large enough for several pieces of work per thread, with a remainder.
 const SHAPE: [usize; 2] = [301, 517];
 
 fn random() -> Tensor<2> {
@@ -44,7 +44,7 @@ const ADAM: AdamStep = AdamStep {
     gradient_scale: 0.3,
 };
 
-/// Three steps of `torch.optim.AdamW` in its own formulas, in f64.
+/// Three steps of `torch.optim.AdamW` by its formulas, in f64.
 #[test]
 fn adamw_is_its_definition() {
     let device = Device::flex();
@@ -116,7 +116,7 @@ fn sgd_in_one_pass() {
         let fast = sgd_momentum_step(p.clone(), g.clone(), m, step);
         assert_close(fast.0, portable.0.transpose());
         assert_close(fast.1, portable.1.transpose());
-        // With an empty buffer and no look ahead the momentum changes nothing.
+        // With an empty buffer and without Nesterov momentum, the momentum has no effect.
         if !nesterov {
             let first = sgd_momentum_step(p.clone(), g, p.zeros_like(), step);
             assert_close(first.0, plain.transpose());
@@ -124,8 +124,8 @@ fn sgd_in_one_pass() {
     }
 }
 
-/// Linear weights are `[in, out]` here and `[out, in]` in torch: that the update of the transposed
-/// gradient is the transposed update makes the two agree.
+/// Linear weights are `[in, out]` here and `[out, in]` in torch. The two agree because the update of the
+/// transposed gradient is the transposed update.
 #[test]
 fn adafactor_in_one_pass_and_transposed() {
     for clip_threshold in [1e3, 0.5] {
@@ -143,7 +143,7 @@ fn adafactor_in_one_pass_and_transposed() {
         assert_close(fast.0, portable.0.transpose());
         assert_close(fast.1, portable.1.transpose());
 
-        // A moment as it comes to be: both means of one matrix.
+        // A realistic moment: both means of the same matrix.
         let before = random().powf_scalar(2.0) + 0.1;
         let rows = before.clone().mean_dim(1).squeeze_dim::<1>(1);
         let columns = before.mean_dim(0).squeeze_dim::<1>(0);
@@ -169,7 +169,7 @@ fn average_and_norm_in_one_pass() {
     }
 }
 
-/// Whoever holds a tensor keeps its values: a snapshot costs nothing until the next step.
+/// Other owners of a tensor keep its values: a snapshot costs nothing until the next step.
 #[test]
 fn shared_tensors_are_not_overwritten() {
     let data = |value: f32| TensorData::new(vec![value; 6], [2, 3]);
@@ -199,8 +199,8 @@ fn shared_tensors_are_not_overwritten() {
     }
 }
 
-/// Steps on some rows of a table are those on the whole of it, bit for bit: rows that had a gradient
-/// in this step, before, and never.
+/// Steps on some rows of a table equal those on the whole table bit for bit, for rows that have a gradient in
+/// this step, had one before, or never had one.
 #[test]
 fn adam_of_rows_is_adam_of_the_table() {
     const TABLE: [usize; 2] = [150, 33];

@@ -1,4 +1,4 @@
-//! Logits of token ids under a model directory:
+//! Prints the logits that a model computes for token ids:
 //! `cargo run --example logits -- MODEL_DIR 101 2204 102`.
 
 use std::{env, error::Error, path::Path};

@@ -1,4 +1,4 @@
-//! The model as `finetune-peft` sees it: its parts by transformers' names.
+//! Implements [`Adaptable`], through which `finetune-peft` finds a model's layers by transformers' names.
 
 use finetune_peft::{Adaptable, ModuleInfo, Part, PartMut};
 
@@ -34,7 +34,8 @@ impl Adaptable for SequenceClassifier {
     }
 }
 
-/// A component that a model has is in its family's table.
+/// Returns a component's name in transformers. Every component of a model is in its family's table, so
+/// the fallback is never taken.
 fn name(family: &Family, component: Component, layer: usize) -> String {
     let name = family.name_of(component, layer);
     name.unwrap_or_else(|| component.path(layer))

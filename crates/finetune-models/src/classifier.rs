@@ -1,4 +1,4 @@
-//! The model: an encoder on packed tokens with a classification head.
+//! The model: an encoder for packed tokens with a classification head.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::{
     values::Values, walk::stored_path,
 };
 
-/// An encoder with a head that gives one logit per class, or one number.
+/// An encoder with a head that computes one logit per class, or the predicted values of a regression.
 #[derive(Module, Debug)]
 pub struct SequenceClassifier {
-    /// Embeddings and layers.
+    /// The embeddings and layers.
     pub encoder: Encoder,
-    /// Classification head.
+    /// The classification head.
     pub head: Head,
     #[module(skip)]
     config: ModelConfig,
@@ -47,7 +47,7 @@ impl SequenceClassifier {
         }
     }
 
-    /// The configuration that the model was built from.
+    /// Returns the model's configuration.
     pub fn config(&self) -> &ModelConfig {
         &self.config
     }
@@ -56,15 +56,16 @@ impl SequenceClassifier {
         self.config = config;
     }
 
-    /// The device that the model is on.
+    /// Returns the device that holds the model.
     pub fn device(&self) -> Device {
         self.encoder.embeddings.word.val().device()
     }
 
-    /// Says what the outputs mean, of which there are as many as before; thresholds are dropped.
+    /// Renames the outputs, or gives them another problem type, without touching any weights. Label
+    /// thresholds are dropped.
     ///
     /// # Errors
-    /// Another number of outputs.
+    /// Fails if the number of outputs differs from the model's.
     pub fn name_outputs(&mut self, outputs: Task) -> Result<(), ModelError> {
         let number = self.config.outputs.num_labels();
         if outputs.num_labels() != number {
@@ -77,16 +78,16 @@ impl SequenceClassifier {
         Ok(())
     }
 
-    /// Sets from which probability on each class of a multi-label model counts as predicted,
-    /// `[outputs]`; `None`: a half. The thresholds are saved in `config.json`.
+    /// Sets the probability from which each class of a multi-label model counts as predicted,
+    /// `[outputs]`; `None` means 0.5 for all. The thresholds are saved in `config.json`.
     pub fn set_label_thresholds(&mut self, thresholds: Option<Vec<f64>>) {
         self.config.label_thresholds = thresholds;
     }
 
-    /// Logits (or the predicted numbers) of each sequence, `[batch, outputs]`.
+    /// Computes the logits (or the predicted values) of each sequence, `[batch, outputs]`.
     ///
     /// # Errors
-    /// The errors of [`Encoder::embed`].
+    /// Fails under the same conditions as [`Encoder::embed`].
     pub fn forward(
         &self,
         tokens: &PackedTokens,
@@ -96,7 +97,7 @@ impl SequenceClassifier {
         Ok(self.forward_from(hidden, &tokens.offsets, dropout))
     }
 
-    /// The rest of [`forward`](Self::forward) from hidden states on: `[batch, outputs]`.
+    /// Continues [`forward`](Self::forward) from hidden states, giving `[batch, outputs]`.
     pub fn forward_from(
         &self,
         hidden: HiddenStates,
@@ -107,15 +108,15 @@ impl SequenceClassifier {
         self.head.forward(first, dropout)
     }
 
-    /// Computes the encoder's matrix products in `precision` from now on. The head stays in f32: it is
-    /// small, and its results are what one looks at.
+    /// Sets the precision of the encoder's matrix multiplications. The head stays in f32: it is small,
+    /// and its rounding errors would go straight into the logits.
     pub fn set_precision(&mut self, precision: Precision) {
         self.encoder.set_precision(precision);
     }
 
-    /// Keeps the encoder's frozen weights packed for the processor, in f32 only if `in_f32`; see
-    /// [`finetune_peft::Linear::pack_frozen`]. This has to be called again when the precision or what
-    /// is trained changes.
+    /// Caches the encoder's frozen weights in the processor's packed layout, in f32 only if `in_f32`;
+    /// see [`finetune_peft::Linear::pack_frozen`]. Call this again whenever the precision or the set of
+    /// trained parameters changes.
     pub fn pack_frozen(&mut self, in_f32: bool) {
         self.encoder.pack_frozen(in_f32);
     }

@@ -1,11 +1,11 @@
-//! What can go wrong with a model's files, said so that the reader can act.
+//! The error type of this crate. Its messages say what was expected and what to do.
 
 use std::path::{Path, PathBuf};
 
 use finetune_files::{ErrorKind, FileError};
 use finetune_peft::lines;
 
-/// An error in a model directory.
+/// An error of a model directory or of a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file could not be read or written.
@@ -16,87 +16,87 @@ pub enum ModelError {
         "{directory} is not a model directory: it has no {file}; expected config.json and model.safetensors (or pytorch_model.bin, or their shards) as transformers' save_pretrained writes them"
     )]
     MissingFile {
-        /// The directory.
+        /// The path of the directory.
         directory: PathBuf,
-        /// The absent file.
+        /// The name of the missing file.
         file: &'static str,
     },
     /// `config.json` is not a JSON object.
     #[error("{path} is not a JSON object: {reason}")]
     ConfigSyntax {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's message.
         reason: String,
     },
-    /// A key of `config.json` is absent or has a value that cannot be used.
+    /// A key of `config.json` is missing or has an unusable value.
     #[error("{path}: key \"{key}\": {problem}")]
     Config {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The key.
         key: String,
-        /// What was found and what is expected.
+        /// What was found and what was expected.
         problem: String,
     },
-    /// The weights file is damaged or hostile.
+    /// The safetensors file is damaged or malicious.
     #[error("{path} is not a valid safetensors file: {problem}; fetch or save it again")]
     Weights {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         problem: String,
     },
-    /// `pytorch_model.bin` cannot be read, or holds more than weights.
+    /// `pytorch_model.bin` cannot be read, or contains more than weights.
     #[error("{path} cannot be read: {problem}")]
     Torch {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it and what to do.
+        /// What is wrong with the file and what to do.
         problem: String,
     },
-    /// Shards that do not belong together.
+    /// The shards of a model do not belong together.
     #[error(
         "{path} and the files that it names do not belong together: {problem}; fetch or save all of them again"
     )]
     Shards {
-        /// The index.
+        /// The path of the index.
         path: PathBuf,
-        /// File and tensor that do not fit.
+        /// The file and the tensor that do not fit.
         problem: String,
     },
-    /// A weight that is not a number, or infinite.
+    /// A weight is NaN or infinite.
     #[error(
         "{path}: the weight {tensor} holds {value}; the file is damaged, or its training had diverged: fetch it again, or take another checkpoint"
     )]
     NotFinite {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Name of the weight.
+        /// The name of the weight.
         tensor: String,
         /// The value.
         value: f32,
     },
-    /// The weights do not fit the configuration.
+    /// The shapes of some weights contradict the configuration.
     #[error("the weights in {path} do not fit config.json beside it:\n{}", lines(.problems))]
     Mismatch {
-        /// The weights file.
+        /// The path of the weights file.
         path: PathBuf,
-        /// One line per weight: its name, the shape found and the shape expected.
+        /// One line per weight: its name, the shape in the file and the expected one.
         problems: Vec<String>,
     },
-    /// Weights of the encoder are absent.
+    /// Weights of the encoder are missing.
     #[error(
         "{path} lacks weights of the {model_type} encoder that config.json beside it describes:\n{}\nIt holds: {}", lines(.missing), .found
     )]
     MissingWeights {
-        /// The weights file.
+        /// The path of the weights file.
         path: PathBuf,
-        /// The family's name.
+        /// The family's `model_type`.
         model_type: &'static str,
-        /// The absent weights, by transformers' names.
+        /// The missing weights, by transformers' names.
         missing: Vec<String>,
-        /// Some names that the file does hold.
+        /// Some of the names that the file does contain.
         found: String,
     },
     /// A batch with a token, position or token type that the model does not have.

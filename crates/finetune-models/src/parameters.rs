@@ -1,6 +1,6 @@
-//! What the parameters of a model are: where each is, what it does, its shape and its name in files.
-//! Loading, saving, training strategies, optimizer groups, adapters and estimates all read this
-//! description; nothing else looks into paths or names.
+//! The description of a model's parameters: place, role, shape and name in files. Loading, saving,
+//! training strategies, optimizer groups, adapters and memory estimates all read it; no other code
+//! takes paths or names apart.
 
 use std::collections::HashMap;
 
@@ -8,62 +8,62 @@ use finetune_peft::{AdapterParameter, ModuleInfo, ModuleKind, split_adapter_path
 
 use crate::ModelConfig;
 
-/// A linear layer, norm or table of the model. A line of a family's table names one.
+/// A linear layer, layer norm or embedding table of the model. Each line of a family's table names one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Component {
-    /// Embeddings of the words.
+    /// Word embeddings.
     WordTable,
-    /// Embeddings of the positions.
+    /// Position embeddings.
     PositionTable,
-    /// Embeddings of the token types.
+    /// Token type embeddings.
     TokenTypeTable,
-    /// Norm of the sum of the embeddings.
+    /// Layer norm of the summed embeddings.
     EmbeddingNorm,
-    /// From the embeddings' width to that of the hidden states, where they differ.
+    /// Projection of the embeddings to `hidden_size`, where their width differs from it.
     EmbeddingProjection,
-    /// Projection to the queries.
+    /// Query projection.
     Query,
-    /// Projection to the keys.
+    /// Key projection.
     Key,
-    /// Projection to the values.
+    /// Value projection.
     Value,
-    /// Projection of the attention heads' outputs.
+    /// Output projection of the attention.
     Output,
-    /// Norm after attention.
+    /// Layer norm after the attention.
     AttentionNorm,
-    /// Feed-forward, from the hidden states' width to the inner one.
+    /// First linear layer of the feed-forward block, `hidden_size` to `intermediate_size`.
     Up,
-    /// Feed-forward, back to the hidden states' width.
+    /// Second linear layer of the feed-forward block, `intermediate_size` to `hidden_size`.
     Down,
-    /// Norm after feed-forward.
+    /// Layer norm after the feed-forward block.
     OutputNorm,
-    /// The linear layer below the classifier: BERT's pooler, DistilBERT's `pre_classifier`.
+    /// The dense layer below the classifier: BERT's pooler, DistilBERT's `pre_classifier`.
     HeadDense,
-    /// The last linear layer.
+    /// The final linear layer, which computes the outputs.
     Classifier,
 }
 
 /// Where a parameter is in the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Below the first layer.
+    /// Below the first encoder layer.
     Embeddings,
-    /// In the layer of this number, from 0.
+    /// In the encoder layer with this index, from 0.
     Layer(usize),
-    /// In the linear layer below the classifier.
+    /// In the dense layer below the classifier.
     HeadDense,
-    /// In the last linear layer.
+    /// In the final linear layer.
     Classifier,
 }
 
 impl Place {
-    /// Whether it is in the head, above all layers.
+    /// Returns whether this is in the head, above all encoder layers.
     pub fn is_head(self) -> bool {
         matches!(self, Self::HeadDense | Self::Classifier)
     }
 
-    /// The lowest layer whose input a gradient has to reach for a parameter here: 0 for the
-    /// embeddings too, `None` for the head.
+    /// Returns the lowest encoder layer that backpropagation has to reach to train a parameter here:
+    /// 0 for the embeddings too, `None` for the head.
     pub fn lowest_layer(self) -> Option<usize> {
         match self {
             Self::Embeddings => Some(0),
@@ -73,54 +73,54 @@ impl Place {
     }
 }
 
-/// What a parameter does.
+/// The function of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A row per word.
+    /// The word embedding table, one row per token id.
     WordTable,
-    /// A row per position.
+    /// The position embedding table, one row per position.
     PositionTable,
-    /// A row per token type.
+    /// The token type embedding table, one row per type.
     TokenTypeTable,
-    /// The matrix of a linear layer, `[in, out]` in the model and `[out, in]` in files.
+    /// The weight of a linear layer, `[in, out]` in the model and `[out, in]` in files.
     LinearWeight,
-    /// What a linear layer adds.
+    /// The bias of a linear layer.
     Bias,
-    /// What a norm multiplies with.
+    /// The scale of a layer norm.
     NormScale,
-    /// What a norm adds.
+    /// The shift of a layer norm.
     NormShift,
-    /// A factor, magnitude or scale of an adapter.
+    /// A LoRA factor, DoRA magnitude or (IA)³ scale.
     Adapter,
 }
 
 /// One parameter of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Path by which checkpoints store it, such as `layers.0.query.weight`.
+    /// Key in checkpoints, such as `layers.0.query.weight`.
     pub path: String,
     /// Name in `model.safetensors`, such as `bert.encoder.layer.0.attention.self.query.weight`.
     pub name: String,
     /// Shape in `model.safetensors`.
     pub shape: Vec<usize>,
-    /// Where it is.
+    /// Place in the model.
     pub place: Place,
-    /// What it does.
+    /// Function of the parameter.
     pub role: Role,
 }
 
 impl Parameter {
-    /// Number of elements.
+    /// Returns the number of elements.
     pub fn num_elements(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether files hold the transpose of what the model holds.
+    /// Returns whether files store the transpose of the model's tensor.
     pub fn is_transposed(&self) -> bool {
         self.role == Role::LinearWeight
     }
 
-    /// Shape in the model.
+    /// Returns the shape in the model.
     pub fn model_shape(&self) -> Vec<usize> {
         let mut shape = self.shape.clone();
         if self.is_transposed() {
@@ -130,8 +130,8 @@ impl Parameter {
     }
 }
 
-/// All parameters of the classifier that `config` describes, in the order of the family's table,
-/// layer by layer.
+/// Lists all parameters of the classifier that `config` describes, in the order of the family's
+/// table, layer by layer.
 pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
     let components = components(config).into_iter();
     components
@@ -139,8 +139,8 @@ pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
         .collect()
 }
 
-/// All modules with parameters of the classifier that `config` describes, as peft sees them, in the
-/// order of [`parameters`].
+/// Lists all modules with parameters of the classifier that `config` describes, as peft sees them, in
+/// the order of [`parameters`].
 pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
     let components = components(config).into_iter();
     components
@@ -164,7 +164,7 @@ pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
         .collect()
 }
 
-/// The place of each module and of each parameter by its name in files.
+/// Maps the name in files of each module and each parameter to its place.
 pub fn places(config: &ModelConfig) -> HashMap<String, Place> {
     let mut places = HashMap::new();
     for (component, layer, name) in components(config) {
@@ -177,8 +177,8 @@ pub fn places(config: &ModelConfig) -> HashMap<String, Place> {
     places
 }
 
-/// The components of a model with their layers' numbers and names in files: what is below the
-/// layers, the layers one by one, the head.
+/// Lists the components of a model with their layer indices and names in files: the embeddings, the
+/// layers one by one, the head.
 pub(crate) fn components(config: &ModelConfig) -> Vec<(Component, usize, String)> {
     let lines = config.family.weights.iter();
     let lines = lines.filter(|(component, _)| config.has(*component));
@@ -216,7 +216,7 @@ enum Shape {
 }
 
 impl Component {
-    /// Where it is; `layer` is the number of its layer and counts only for components of layers.
+    /// Returns the component's place. `layer` is the index of its layer, and ignored outside of layers.
     pub fn place(self, layer: usize) -> Place {
         match self {
             Self::WordTable
@@ -237,7 +237,7 @@ impl Component {
         }
     }
 
-    /// The path by which checkpoints store it, such as `layers.0.query`.
+    /// Returns the component's key in checkpoints, such as `layers.0.query`.
     pub(crate) fn path(self, layer: usize) -> String {
         let of_layer = |field: &str| format!("layers.{layer}.{field}");
         match self {
@@ -284,7 +284,7 @@ impl Component {
         }
     }
 
-    /// The component's parameters; `name` is its name in files.
+    /// Lists the component's parameters; `name` is its name in files.
     fn parameters(self, config: &ModelConfig, layer: usize, name: &str) -> Vec<Parameter> {
         let parameter = |role: Role, shape: Vec<usize>| Parameter {
             path: role.path_of(&self.path(layer)),
@@ -308,7 +308,7 @@ impl Component {
 }
 
 impl Role {
-    /// The last part of a parameter's name in files.
+    /// Returns the last part of the parameter's name in files.
     fn file_leaf(self) -> &'static str {
         match self {
             Self::Bias | Self::NormShift => "bias",
@@ -316,7 +316,7 @@ impl Role {
         }
     }
 
-    /// The last part of a norm's parameter in files of old checkpoints.
+    /// Returns the last part of a layer norm parameter's name in files of the first BERT checkpoints.
     pub(crate) fn old_file_leaf(self) -> Option<&'static str> {
         match self {
             Self::NormScale => Some("gamma"),
@@ -325,7 +325,7 @@ impl Role {
         }
     }
 
-    /// The path of this parameter of the component at `component`.
+    /// Returns the checkpoint key of this parameter of the component whose key is `component`.
     pub(crate) fn path_of(self, component: &str) -> String {
         match self {
             Self::WordTable | Self::PositionTable | Self::TokenTypeTable => component.into(),
@@ -338,18 +338,18 @@ impl Role {
     }
 }
 
-/// Which parameter of a model, or of one of its adapters, it is.
+/// The identity of a parameter of a model or of one of its adapters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterId {
-    /// Path by which checkpoints store it, such as `layers.0.query.adapters.0.kind.Lora.a`.
+    /// Key in checkpoints, such as `layers.0.query.adapters.0.kind.Lora.a`.
     pub path: String,
-    /// Where it is; an adapter is where its layer is.
+    /// Place in the model; an adapter has that of its layer.
     pub place: Place,
-    /// What it does.
+    /// Function of the parameter.
     pub role: Role,
 }
 
-/// The parameters of a model by their paths.
+/// The parameters of a model, looked up by their checkpoint keys.
 #[derive(Debug)]
 pub struct ParameterTable {
     by_path: HashMap<String, (Place, Role)>,
@@ -357,7 +357,7 @@ pub struct ParameterTable {
 }
 
 impl ParameterTable {
-    /// The parameters of the model that `config` describes.
+    /// Creates the table of the model that `config` describes.
     pub fn new(config: &ModelConfig) -> Self {
         let parameters = parameters(config).into_iter();
         Self {
@@ -366,12 +366,13 @@ impl ParameterTable {
         }
     }
 
-    /// Number of encoder layers.
+    /// Returns the number of encoder layers.
     pub fn num_layers(&self) -> usize {
         self.layers
     }
 
-    /// The parameter with this path, of the model or of an adapter of one of its linear layers.
+    /// Identifies the parameter with this checkpoint key, in the model or in an adapter of one of its
+    /// linear layers; `None` if there is none.
     pub fn identify(&self, path: &str) -> Option<ParameterId> {
         let (place, role) = match split_adapter_path(path) {
             None => *self.by_path.get(path)?,
@@ -409,7 +410,7 @@ mod tests {
         visit_parameters,
     };
 
-    /// What the module tree holds is what the table says, in shape and order.
+    /// The module tree holds the parameters that the table describes, with the same shapes and order.
     #[test]
     fn the_description_is_that_of_the_modules() {
         for family in FAMILIES {
@@ -423,8 +424,6 @@ mod tests {
             let mut described: Vec<_> = described
                 .map(|p| (p.path.clone(), p.model_shape(), p.place, p.role))
                 .collect();
-            // The table names the tables before the norm, and so do the modules; within a layer the
-            // order is the same too.
             let paths = |all: &[(String, Vec<usize>, Place, Role)]| -> Vec<String> {
                 all.iter().map(|(path, ..)| path.clone()).collect()
             };
@@ -435,7 +434,7 @@ mod tests {
         }
     }
 
-    /// Runs that began with earlier versions are resumed by these paths, in this order.
+    /// Runs begun with earlier versions are resumed by these keys, in this order.
     #[test]
     fn checkpoints_keep_their_paths() {
         let config = config_with(&BERT, json!({ "num_hidden_layers": 1 }));
@@ -543,6 +542,20 @@ mod tests {
     }
 
     #[test]
+    fn backpropagation_stops_at_the_lowest_trained_layer() {
+        for (place, lowest, is_head) in [
+            (Place::Embeddings, Some(0), false),
+            (Place::Layer(0), Some(0), false),
+            (Place::Layer(5), Some(5), false),
+            (Place::HeadDense, None, true),
+            (Place::Classifier, None, true),
+        ] {
+            assert_eq!(place.lowest_layer(), lowest);
+            assert_eq!(place.is_head(), is_head);
+        }
+    }
+
+    #[test]
     fn adapters_belong_to_their_layers() {
         let mut model = model(config(&ROBERTA));
         let lora = PeftConfig::Lora(LoraConfig::new(2, 4.0).targets(["query", "dense"]));
@@ -575,7 +588,7 @@ mod tests {
         ] {
             assert!(found.contains(&expected), "{expected:?} in {found:?}");
         }
-        // Four of each layer, two factors each; the head is copied whole.
+        // Four linear layers per encoder layer match, with two factors each; the head is copied whole.
         assert_eq!(found.len(), 3 * 4 * 2 + 4);
     }
 

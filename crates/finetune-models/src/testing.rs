@@ -1,4 +1,4 @@
-//! Tiny models with random weights, for the tests of this crate.
+//! Tiny models with random weights for this crate's tests.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{Family, ModelConfig, SequenceClassifier, parameters, values::Values};
 
-/// The configuration of a tiny model of `family`, in which no two sizes are equal; `more` overrides
-/// its keys.
+/// Returns the configuration of a tiny model of `family` in which no two sizes are equal; `more`
+/// overrides keys of its `config.json`.
 pub(crate) fn config_with(family: &Family, more: Value) -> ModelConfig {
     let keys = &family.keys;
     let mut all: Map<String, Value> = Map::new();
@@ -34,11 +34,12 @@ pub(crate) fn config_with(family: &Family, more: Value) -> ModelConfig {
     ModelConfig::parse(&text, Path::new("config.json")).unwrap()
 }
 
+/// Returns the configuration of [`config_with`] without overrides.
 pub(crate) fn config(family: &Family) -> ModelConfig {
     config_with(family, json!({}))
 }
 
-/// A model of random weights on the CPU.
+/// Returns a model with random weights on the CPU.
 pub(crate) fn model(config: ModelConfig) -> SequenceClassifier {
     let drawn = parameters(&config).into_iter().enumerate();
     let drawn = drawn.map(|(number, parameter)| {
@@ -55,7 +56,7 @@ pub(crate) fn model(config: ModelConfig) -> SequenceClassifier {
     model
 }
 
-/// Three sequences of 4, 1 and 6 tokens, none of which is padding.
+/// Returns three sequences of 4, 1 and 6 tokens, none of them padding.
 pub(crate) fn tokens() -> PackedTokens {
     PackedTokens {
         ids: [5, 9, 6, 7, 8, 22, 6, 6, 10, 11, 12].into(),

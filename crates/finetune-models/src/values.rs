@@ -1,4 +1,4 @@
-//! The values that a model is built from.
+//! The parameter values that a model is built from.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use finetune_peft::Linear;
 
 use crate::{Component, ModelError, Role};
 
-/// Values as the model holds them, row-major, with their shape.
+/// The values of a parameter in the model's layout, row-major, and their shape.
 pub(crate) type ShapedValues = (Vec<f32>, Vec<usize>);
 
-/// The values of all parameters by the paths of [`Parameter`](crate::Parameter); each is taken once.
+/// The values of all parameters by [`Parameter::path`](crate::Parameter::path); each is taken once.
 pub(crate) struct Values<'a> {
     pub by_path: BTreeMap<String, ShapedValues>,
     pub device: &'a Device,
 }
 
 impl Values<'_> {
-    /// One parameter of a component; `layer` is the number of its layer.
+    /// Takes one parameter of a component; `layer` is the index of its layer.
     ///
     /// # Errors
-    /// Values that are not there.
+    /// Fails if there are no values for the parameter.
     pub fn parameter<const D: usize>(
         &mut self,
         component: Component,
@@ -39,10 +39,10 @@ impl Values<'_> {
         Ok(Param::from_tensor(Tensor::from_data(data, self.device)))
     }
 
-    /// A linear layer.
+    /// Takes the weight and the bias of a linear layer.
     ///
     /// # Errors
-    /// Values that are not there.
+    /// Fails if the values of either are missing.
     pub fn linear(&mut self, component: Component, layer: usize) -> Result<Linear, ModelError> {
         Ok(Linear::new(
             self.parameter(component, layer, Role::LinearWeight)?,

@@ -1,4 +1,4 @@
-//! Walks over the parameters of a model that say which parameter each is.
+//! Walks over the parameters of a model that identify each of them.
 
 use std::sync::Arc;
 
@@ -7,23 +7,24 @@ use finetune_peft::Visited;
 
 use crate::{ParameterId, ParameterTable};
 
-/// A model whose parameters have a description. Optimizers, averages and checkpoints need nothing
-/// more of a model.
+/// A model whose parameters are described by a [`ParameterTable`]. Optimizers, weight averages and
+/// checkpoints need to know nothing else about a model.
 pub trait Described: Module {
-    /// The model's parameters.
+    /// Returns the description of the model's parameters.
     fn parameter_table(&self) -> Arc<ParameterTable>;
 }
 
-/// What happens to some of a model's parameters.
+/// A change to some of a model's parameters.
 pub trait ParameterMap {
-    /// Whether the parameter is one of them.
+    /// Returns whether the parameter is to be changed.
     fn wants(&mut self, id: &ParameterId) -> bool;
 
-    /// The new values of a parameter of this shape, flattened and without autodiff, as the old.
+    /// Returns the new values of a parameter of this shape. Old and new values are flat and without
+    /// autodiff.
     fn map(&mut self, id: &ParameterId, shape: &[usize], values: Tensor<1>) -> Tensor<1>;
 }
 
-/// Calls `visit` with each parameter of `model`, adapters' included, in the order of the module tree.
+/// Calls `visit` for each parameter of `model` and its adapters, in the order of the module tree.
 pub fn visit_parameters<M: Described>(
     model: &M,
     visit: &mut dyn FnMut(&ParameterId, &Visited<'_>),
@@ -36,8 +37,8 @@ pub fn visit_parameters<M: Described>(
     });
 }
 
-/// The model with new values of the parameters that `map` wants; whether each is trained stays as it
-/// was. The old values are handed over, not copied.
+/// Replaces the values of the parameters that `map` wants. Whether a parameter is trained does not
+/// change. The old values are moved, not copied.
 pub fn map_parameters<M: Described>(model: M, map: &mut dyn ParameterMap) -> M {
     struct Identified<'a> {
         table: Arc<ParameterTable>,
@@ -64,7 +65,7 @@ pub fn map_parameters<M: Described>(model: M, map: &mut dyn ParameterMap) -> M {
     finetune_peft::map_parameters(model, &mut identified)
 }
 
-/// The model with gradients reaching the parameters that `is_trained` accepts, and no others.
+/// Makes the parameters that `is_trained` accepts require gradients, and no others.
 pub fn set_trained<M: Described>(model: M, is_trained: &dyn Fn(&ParameterId) -> bool) -> M {
     let table = model.parameter_table();
     finetune_peft::set_trained(model, &|path| {
@@ -73,8 +74,8 @@ pub fn set_trained<M: Described>(model: M, is_trained: &dyn Fn(&ParameterId) -> 
     })
 }
 
-/// The path by which checkpoints store a parameter. They were first written when embeddings and layers
-/// stood at the top of the module tree.
+/// Returns the key in checkpoints of the parameter at `path` in the module tree. The keys date from when
+/// embeddings and layers stood at the top of that tree.
 pub(crate) fn stored_path(path: &str) -> &str {
     path.strip_prefix("encoder.").unwrap_or(path)
 }

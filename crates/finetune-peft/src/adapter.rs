@@ -1,4 +1,4 @@
-//! One adapter of one linear layer.
+//! The adapter of a single linear layer.
 
 use burn::{
     Tensor,
@@ -11,14 +11,14 @@ use crate::lora::Lora;
 /// A named adapter.
 #[derive(Module, Debug)]
 pub struct Adapter {
-    /// What the adapter does.
+    /// The kind of adapter, with its parameters.
     pub kind: AdapterKind,
     #[module(skip)]
     name: String,
 }
 
 impl Adapter {
-    /// An adapter called `name`.
+    /// Creates an adapter called `name`.
     pub fn new(name: impl Into<String>, kind: AdapterKind) -> Self {
         Self {
             kind,
@@ -26,41 +26,41 @@ impl Adapter {
         }
     }
 
-    /// The adapter's name.
+    /// Returns the adapter's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// What an adapter does to its layer.
-// A model has a handful of these; boxes would buy nothing.
+/// The kinds of adapters, with their parameters.
+// A model has few of these, so boxing the large variant would gain nothing.
 #[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 pub enum AdapterKind {
-    /// Adds a product of two thin matrices (Hu et al. 2021; Liu et al. 2024 for DoRA).
+    /// Adds the product of two low-rank matrices (Hu et al. 2021; Liu et al. 2024 for DoRA).
     Lora(Lora),
     /// Scales inputs or outputs (Liu et al. 2022).
     Ia3(Ia3),
-    /// Takes the layer's place: peft's `modules_to_save`.
+    /// Replaces the layer by a trained copy: peft's `modules_to_save`.
     Copy(LinearCopy),
 }
 
-/// (IA)³: one learned factor per input or output feature.
+/// (IA)³: a learned factor for each input or output feature.
 #[derive(Module, Debug)]
 pub struct Ia3 {
-    /// `[in]` for a feed-forward module, else `[out]`; ones at the start.
+    /// `[in]` for a feed-forward module, else `[out]`; initialised to ones.
     pub scale: Param<Tensor<1>>,
     #[module(skip)]
     feedforward: bool,
 }
 
 impl Ia3 {
-    /// `feedforward`: whether inputs are scaled instead of outputs.
+    /// Creates an adapter that scales inputs if `feedforward`, else outputs.
     pub fn new(scale: Param<Tensor<1>>, feedforward: bool) -> Self {
         Self { scale, feedforward }
     }
 
-    /// Whether inputs are scaled instead of outputs.
+    /// Returns whether inputs are scaled instead of outputs.
     pub fn is_feedforward(&self) -> bool {
         self.feedforward
     }
@@ -84,7 +84,7 @@ impl Ia3 {
     }
 }
 
-/// A trained copy of the layer's own weights.
+/// A trained copy of the layer's weights.
 #[derive(Module, Debug)]
 pub struct LinearCopy {
     /// `[in, out]`
@@ -93,19 +93,19 @@ pub struct LinearCopy {
     pub bias: Param<Tensor<1>>,
 }
 
-/// What a parameter of an adapter is.
+/// The function of an adapter's parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdapterParameter {
-    /// A factor, magnitude or scale.
+    /// A LoRA factor, DoRA magnitude or (IA)³ scale.
     Update,
     /// The weight of a copy of the layer.
     CopyWeight,
-    /// The bias of such a copy.
+    /// The bias of a copy of the layer.
     CopyBias,
 }
 
-/// Splits the path of an adapter's parameter into the path of its layer and what it is: those of
-/// `query.adapters.0.kind.Copy.bias` are `query` and a copy's bias. `None` for all other paths.
+/// Splits the path of an adapter's parameter into the path of its layer and the parameter's function:
+/// `query.adapters.0.kind.Copy.bias` is the bias of a copy of `query`. Returns `None` for other paths.
 pub fn split_adapter_path(path: &str) -> Option<(&str, AdapterParameter)> {
     let (layer, rest) = path.split_once(".adapters.")?;
     let parameter = match rest.split_once(".kind.")?.1 {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::{Linear, visit_parameters};
 
-    /// The paths come from the structs above: a field that is renamed shows here.
+    /// The paths follow from the structs above; renaming a field would break checkpoints.
     #[test]
     fn every_parameter_of_an_adapter_is_known_by_its_path() {
         let device = Device::flex();

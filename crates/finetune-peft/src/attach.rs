@@ -1,4 +1,4 @@
-//! Putting fresh adapters onto a model, and choosing among those that it has.
+//! Attaches fresh adapters to a model and selects the active one.
 
 use burn::{
     Tensor,
@@ -16,12 +16,12 @@ use crate::{
     walk::set_trained,
 };
 
-/// Attaches a fresh adapter called `name` and makes it the active one. The initial values are a
-/// pure function of `seed` and the model. With `init_lora_weights` of `"pissa"` or `"olora"` the base
-/// weights change: a part of them moves into the adapter, and the model takes no other adapter.
+/// Attaches a fresh adapter called `name` and makes it the active one. The initial values depend on
+/// `seed` and the model alone. An `init_lora_weights` of `"pissa"` or `"olora"` moves a part of the
+/// base weights into the adapter; the model then takes no other adapter.
 ///
 /// # Errors
-/// A configuration that no fresh adapter can have or that does not fit the model.
+/// Fails if the configuration is invalid for a fresh adapter or does not fit the model.
 pub fn attach<M: Adaptable>(
     model: &mut M,
     name: &str,
@@ -71,7 +71,7 @@ pub fn attach<M: Adaptable>(
     Ok(plan)
 }
 
-/// The layer's own weights once more.
+/// Copies the layer's own weights.
 pub(crate) fn copy(linear: &Linear) -> LinearCopy {
     LinearCopy {
         weight: Param::from_tensor(linear.weight.val().inner()),
@@ -79,7 +79,7 @@ pub(crate) fn copy(linear: &Linear) -> LinearCopy {
     }
 }
 
-/// `A` and `B` whose product is zero.
+/// Initialises `A` and `B` such that their product is zero.
 fn fresh_factors(
     linear: &Linear,
     init: Init,
@@ -96,7 +96,8 @@ fn fresh_factors(
     (a, Tensor::zeros([r, linear.out_features()], device))
 }
 
-/// An update that begins at `a` and `b`, of a layer whose weight has lost what they hold.
+/// Creates a LoRA adapter with the initial values `a` and `b`. If the initialisation changes the base,
+/// their product has already been subtracted from the layer's weight.
 fn fresh_lora(
     linear: &Linear,
     config: &PeftConfig,
@@ -120,10 +121,10 @@ fn fresh_lora(
     }
 }
 
-/// Uses the adapter called `name` in every layer that has it, or with `None` the base model alone.
+/// Activates the adapter called `name` in every layer that has it, or with `None` the base model alone.
 ///
 /// # Errors
-/// No adapter of this name.
+/// Fails if there is no adapter of this name.
 pub fn set_active<M: Adaptable>(model: &mut M, name: Option<&str>) -> Result<(), PeftError> {
     if let Some(name) = name {
         let found = adapter_names(model);
@@ -143,7 +144,7 @@ pub fn set_active<M: Adaptable>(model: &mut M, name: Option<&str>) -> Result<(),
     Ok(())
 }
 
-/// Names of the adapters, in the order in which they were attached.
+/// Lists the names of the model's adapters, in the order in which the layers list them.
 pub fn adapter_names<M: Adaptable>(model: &M) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (_, linear) in model.linears() {
@@ -156,7 +157,7 @@ pub fn adapter_names<M: Adaptable>(model: &M) -> Vec<String> {
     names
 }
 
-/// Lets gradients reach the adapter called `name`, the biases that go with it, and nothing else.
+/// Makes the adapter called `name` and the biases of its `plan` require gradients, and nothing else.
 pub fn train_adapter<M: Adaptable + Module>(model: M, name: &str, plan: &AdapterPlan) -> M {
     let mut model = set_trained(model, &|_| false);
     for (_, linear) in model.linears_mut() {

@@ -1,4 +1,4 @@
-//! `adapter_config.json`, read and written.
+//! Reads and writes `adapter_config.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,26 +9,26 @@ use crate::{Ia3Config, Init, LoraConfig, PeftError, files::CONFIG};
 /// An adapter's configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeftConfig {
-    /// `peft_type` LORA.
+    /// A `peft_type` of LORA.
     Lora(LoraConfig),
-    /// `peft_type` IA3.
+    /// A `peft_type` of IA3.
     Ia3(Ia3Config),
 }
 
-/// A configuration as it stands in a file, with what the file says of the base model.
+/// The content of an `adapter_config.json`: a configuration and a reference to the base model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdapterFile {
-    /// The adapter.
+    /// The adapter's configuration.
     pub config: PeftConfig,
-    /// Name or directory of the model that it belongs to.
+    /// Name or directory of the base model.
     pub base_model: String,
-    /// Revision of that.
+    /// Revision of the base model.
     pub revision: Option<String>,
 }
 
-/// Keys that say something about the file, or how peft began or ran the training, and nothing about
-/// what an adapter that is read computes. `fan_in_fan_out` is for layers of another kind: peft sets it
-/// right when it meets a linear layer.
+/// Keys that describe the file or how peft initialised and ran the training, and do not affect what a
+/// loaded adapter computes. `fan_in_fan_out` concerns other kinds of layers: peft corrects it for linear
+/// layers.
 const INFORMATION: [&str; 15] = [
     "auto_mapping",
     "base_model_name_or_path",
@@ -47,10 +47,10 @@ const INFORMATION: [&str; 15] = [
     "revision",
 ];
 
-/// Ignored by peft too.
+/// A key that peft ignores when it loads an adapter.
 const RUNTIME: &str = "runtime_config";
 
-/// Kinds of adapters that add to the input, and so cannot be merged into weights.
+/// Adapter types that extend the input and therefore cannot be merged into weights.
 const PROMPTS: [&str; 7] = [
     "ADAPTION_PROMPT",
     "CARTRIDGE",
@@ -61,14 +61,14 @@ const PROMPTS: [&str; 7] = [
     "PROMPT_TUNING",
 ];
 
-/// What to do with an adapter that cannot be read here.
+/// Advice for adapters that cannot be read here.
 const MERGE: &str = "merge it with peft, PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(directory), and open that directory";
 
 impl AdapterFile {
     /// Reads `adapter_config.json` of an adapter's directory.
     ///
     /// # Errors
-    /// A file that cannot be read, or the errors of [`parse`](Self::parse).
+    /// Fails if the file cannot be read, or under the conditions of [`parse`](Self::parse).
     pub fn read(directory: &Path) -> Result<Self, PeftError> {
         let path = directory.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(PeftError::file("read", &path))?;
@@ -78,11 +78,11 @@ impl AdapterFile {
         })
     }
 
-    /// Parses the text of an `adapter_config.json`. Keys that would change the computation and are
-    /// not supported are errors, unless they have a value that means nothing.
+    /// Parses the text of an `adapter_config.json`.
     ///
     /// # Errors
-    /// A text that is not such a configuration, or a key that is not supported; the key is named.
+    /// Fails if the text is not such a configuration, or if an unsupported key that may change the
+    /// computation is set (to anything but null, false or an empty value); the key is named.
     pub fn parse(text: &str) -> Result<Self, PeftError> {
         let all: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| PeftError::config(CONFIG, error.to_string()))?;
@@ -127,7 +127,7 @@ impl AdapterFile {
             let key = key.as_str();
             let information = INFORMATION.contains(&key) || key == "task_type" || key == RUNTIME;
             if keys.contains(&key) {
-                // JSON's null is TOML's absence.
+                // A null in JSON corresponds to a missing key in TOML.
                 if !value.is_null() {
                     own.insert(key.into(), value.clone());
                 }
@@ -159,8 +159,8 @@ impl AdapterFile {
         })
     }
 
-    /// The directory of the base model, where it is one: as named, which is how peft looks for it, else
-    /// as seen from the adapter's `directory`.
+    /// Finds the directory of the base model, if its name is one: relative to the working directory, as
+    /// peft looks for it, else relative to the adapter's `directory`.
     pub fn base_directory(&self, directory: &Path) -> Option<PathBuf> {
         let named = Path::new(&self.base_model);
         let places = [named.to_path_buf(), directory.join(named)];
@@ -168,8 +168,9 @@ impl AdapterFile {
         places.find(|place| !self.base_model.is_empty() && place.is_dir())
     }
 
-    /// The text of an `adapter_config.json` that peft reads. Patterns and lists are written as they
-    /// are; whatever peft chooses by the model's family should be filled in before.
+    /// Returns the text of an `adapter_config.json` that peft reads. Patterns and lists are written as
+    /// they are; peft's defaults for the model's family should be [filled in](PeftConfig::resolved)
+    /// before.
     pub fn to_json(&self) -> String {
         let own = match &self.config {
             PeftConfig::Lora(config) => serde_json::to_value(config),
@@ -179,7 +180,7 @@ impl AdapterFile {
             Ok(Value::Object(map)) => map,
             _ => Map::new(),
         };
-        // Python writes whole alphas as integers.
+        // peft writes whole alphas as integers.
         if let Some(alpha) = all.get("lora_alpha").and_then(Value::as_f64)
             && alpha.fract() == 0.0
         {
@@ -205,7 +206,7 @@ impl AdapterFile {
 }
 
 impl PeftConfig {
-    /// Whether the base model's head is used as it is.
+    /// Returns whether the base model's head is used unchanged.
     pub fn keeps_head(&self) -> bool {
         match self {
             Self::Lora(config) => config.keeps_head,
@@ -213,7 +214,7 @@ impl PeftConfig {
         }
     }
 
-    /// How the update begins.
+    /// Returns how the adapter is initialised.
     pub(crate) fn init(&self) -> Init {
         match self {
             Self::Lora(config) => config.init_lora_weights,
@@ -221,21 +222,21 @@ impl PeftConfig {
         }
     }
 
-    /// Refuses an adapter that can be read, but not trained on as peft would.
+    /// Checks that the adapter can be trained further as peft would.
     ///
     /// # Errors
-    /// An adapter whose training is not supported.
+    /// Fails if training this kind of adapter is not supported.
     pub fn check_trainable(&self) -> Result<(), PeftError> {
         match self.init() {
             Init::Mica => Err(PeftError::config(
                 "init_lora_weights",
-                "\"mica\" keeps lora_B as it is in training, which is not supported; the adapter can be used and merged, and a new one trained on the merged model",
+                "\"mica\" keeps lora_B frozen in training, which is not supported; the adapter can be used and merged, and a new one trained on the merged model",
             )),
             _ => Ok(()),
         }
     }
 
-    /// Names of modules that are trained whole, as they were given.
+    /// Returns the names of fully trained modules as they were given.
     pub(crate) fn modules_to_save(&self) -> &[String] {
         let modules = match self {
             Self::Lora(config) => config.modules_to_save.as_deref(),
@@ -244,9 +245,9 @@ impl PeftConfig {
         modules.unwrap_or_default()
     }
 
-    /// Fills in what peft chooses by the model's family, so that the file says it. peft's own table has
-    /// these layers for BERT, RoBERTa, XLM-RoBERTa and ELECTRA; for CamemBERT and DistilBERT, of which
-    /// it knows nothing, they are the corresponding ones.
+    /// Fills in the default targets of the model's family, so that the file states them. Those of BERT,
+    /// RoBERTa, XLM-RoBERTa and ELECTRA are peft's; for CamemBERT and DistilBERT, which peft's table
+    /// lacks, they are the corresponding layers.
     pub fn resolved(mut self, model_type: &str) -> Self {
         let names = |names: [&str; 2]| names.map(String::from).to_vec();
         match &mut self {
@@ -274,5 +275,299 @@ impl PeftConfig {
             }
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{Bias, OneOrMany, Targets};
+
+    fn lora(config: LoraConfig) -> AdapterFile {
+        AdapterFile {
+            config: PeftConfig::Lora(config),
+            base_model: "base".into(),
+            revision: Some("main".into()),
+        }
+    }
+
+    /// The message about a LoRA configuration in which `key` has this value.
+    fn refusal(key: &str, value: Value) -> String {
+        let mut json = json!({ "peft_type": "LORA", "task_type": "SEQ_CLS", "r": 4 });
+        json[key] = value;
+        AdapterFile::parse(&json.to_string())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn every_setting_is_written_and_read_back() {
+        let names = |name: &str| Some(Targets::Names(vec![name.into()]));
+        let full = LoraConfig {
+            r: 3,
+            lora_alpha: 4.5,
+            lora_dropout: 0.25,
+            target_modules: Some(Targets::Pattern(".*query".into())),
+            exclude_modules: names("layer.0.query"),
+            bias: Bias::LoraOnly,
+            use_rslora: true,
+            use_dora: true,
+            modules_to_save: Some(vec!["pooler".into()]),
+            layers_to_transform: Some(OneOrMany::Many(vec![0, 2])),
+            layers_pattern: Some(OneOrMany::One("layer".into())),
+            rank_pattern: [("layer.1.query".to_string(), 7)].into(),
+            alpha_pattern: [("value".to_string(), 2.0)].into(),
+            init_lora_weights: Init::Gaussian,
+            keeps_head: false,
+        };
+        let json: Value = serde_json::from_str(&lora(full.clone()).to_json()).unwrap();
+        for key in LoraConfig::KEYS {
+            assert!(!json[key].is_null(), "{key} in {json}");
+        }
+        let ia3 = AdapterFile {
+            config: PeftConfig::Ia3(Ia3Config {
+                target_modules: names("key"),
+                feedforward_modules: names("key"),
+                exclude_modules: names("layer.0.key"),
+                modules_to_save: Some(vec!["pooler".into()]),
+                keeps_head: true,
+            }),
+            ..lora(full.clone())
+        };
+        let json: Value = serde_json::from_str(&ia3.to_json()).unwrap();
+        for key in Ia3Config::KEYS {
+            assert!(!json[key].is_null(), "{key} in {json}");
+        }
+        for file in [lora(full), lora(LoraConfig::default()), ia3] {
+            assert_eq!(AdapterFile::parse(&file.to_json()).unwrap(), file);
+        }
+    }
+
+    /// Python writes some floating-point values as integers.
+    fn as_floats(value: &Value) -> Value {
+        match value {
+            Value::Number(number) => json!(number.as_f64()),
+            Value::Object(map) => {
+                let floats = map
+                    .iter()
+                    .map(|(key, value)| (key.clone(), as_floats(value)));
+                Value::Object(floats.collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The files that peft wrote for the parity tests, without keys that are null or empty.
+    #[test]
+    fn files_of_peft_are_written_back_with_the_same_settings() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/peft");
+        let mut count = 0;
+        for entry in fs::read_dir(fixtures).unwrap() {
+            let directory = entry.unwrap().path();
+            let Ok(text) = fs::read_to_string(directory.join("adapter_config.json")) else {
+                continue;
+            };
+            count += 1;
+            let file = AdapterFile::read(&directory).unwrap();
+            let settings = |text: &str| -> Map<String, Value> {
+                let all: Map<String, Value> = serde_json::from_str(text).unwrap();
+                let keys = LoraConfig::KEYS.iter().chain(&Ia3Config::KEYS);
+                let keys = keys.chain(&["peft_type", "task_type", "base_model_name_or_path"]);
+                let is_set =
+                    |value: &Value| !value.is_null() && value != &json!({}) && value != &json!([]);
+                keys.filter_map(|key| Some((key.to_string(), as_floats(all.get(*key)?))))
+                    .filter(|(_, value)| is_set(value))
+                    .collect()
+            };
+            assert_eq!(settings(&file.to_json()), settings(&text), "{directory:?}");
+        }
+        assert!(count > 20, "{count} fixtures");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name_once_they_are_set() {
+        for nothing in [json!(null), json!(false), json!(""), json!([]), json!({})] {
+            let json = json!({ "peft_type": "LORA", "task_type": "SEQ_CLS", "new_key": nothing });
+            let file = AdapterFile::parse(&json.to_string()).unwrap();
+            assert_eq!(file.config, PeftConfig::Lora(LoraConfig::default()));
+        }
+        for (key, value) in [
+            ("new_key", json!(1)),
+            ("lora_bias", json!(true)),
+            ("use_qalora", json!(true)),
+            ("target_parameters", json!(["weight"])),
+        ] {
+            let error = refusal(key, value);
+            assert!(error.starts_with(&format!("{key}: ")), "{error}");
+            assert!(error.contains("merge_and_unload"), "{error}");
+        }
+        // The same in TOML tables.
+        let unknown = serde_json::from_value::<LoraConfig>(json!({ "rank": 8 }));
+        assert!(unknown.unwrap_err().to_string().contains("`rank`"));
+        let unknown = serde_json::from_value::<Ia3Config>(json!({ "r": 8 }));
+        assert!(unknown.unwrap_err().to_string().contains("`r`"));
+    }
+
+    #[test]
+    fn other_kinds_of_adapters_and_tasks_are_refused() {
+        let merged = refusal("peft_type", json!("LOHA"));
+        assert!(
+            merged.contains("\"LOHA\"") && merged.contains("merge_and_unload"),
+            "{merged}"
+        );
+        let prompt = refusal("peft_type", json!("PROMPT_TUNING"));
+        assert!(prompt.contains("cannot be merged") && !prompt.contains("merge_and_unload"));
+        let task = refusal("task_type", json!("TOKEN_CLS"));
+        assert!(task.starts_with("task_type: \"TOKEN_CLS\""), "{task}");
+        assert!(refusal("r", json!("four")).contains("four"));
+        assert!(AdapterFile::parse("[]").is_err());
+    }
+
+    #[test]
+    fn only_a_null_task_keeps_the_head() {
+        for (task, keeps) in [(json!(null), true), (json!("SEQ_CLS"), false)] {
+            let json = json!({ "peft_type": "IA3", "task_type": task });
+            let file = AdapterFile::parse(&json.to_string()).unwrap();
+            assert_eq!(file.config.keeps_head(), keeps);
+            let written: Value = serde_json::from_str(&file.to_json()).unwrap();
+            assert_eq!(written["task_type"], json["task_type"]);
+        }
+    }
+
+    #[test]
+    fn initialisations_are_refused_where_they_cannot_be_used() {
+        for (name, reason) in [
+            ("corda", "depends on the data"),
+            ("loftq", "quantised"),
+            ("lora_ga", "gradients"),
+            ("pissa_niter_4", "random numbers"),
+            ("PiSSA", "expected true"),
+        ] {
+            let error = refusal("init_lora_weights", json!(name));
+            assert!(error.contains(name) && error.contains(reason), "{error}");
+        }
+        for (value, is_fresh, is_trainable) in [
+            (json!(true), true, true),
+            (json!(false), false, true),
+            (json!("Gaussian"), true, true),
+            (json!("pissa"), true, true),
+            (json!("OLoRA"), true, true),
+            (json!("eva"), false, true),
+            (json!("orthogonal"), false, true),
+            (json!("mica"), false, false),
+        ] {
+            let json = json!({ "peft_type": "LORA", "init_lora_weights": value });
+            let config = AdapterFile::parse(&json.to_string()).unwrap().config;
+            assert_eq!(config.init().check_fresh().is_ok(), is_fresh, "{value}");
+            assert_eq!(config.check_trainable().is_ok(), is_trainable, "{value}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        let fresh = || LoraConfig::new(4, 8.0);
+        assert!(fresh().check_fresh().is_ok());
+        let pattern = |rank| [("query".to_string(), rank)].into();
+        for (config, key) in [
+            (LoraConfig { r: 0, ..fresh() }, "r"),
+            (
+                LoraConfig {
+                    rank_pattern: pattern(0),
+                    ..fresh()
+                },
+                "r",
+            ),
+            (
+                LoraConfig {
+                    lora_alpha: 0.0,
+                    ..fresh()
+                },
+                "lora_alpha",
+            ),
+            (
+                LoraConfig {
+                    lora_alpha: f64::NAN,
+                    ..fresh()
+                },
+                "lora_alpha",
+            ),
+            (
+                LoraConfig {
+                    lora_dropout: 1.0,
+                    ..fresh()
+                },
+                "lora_dropout",
+            ),
+            (
+                LoraConfig {
+                    lora_dropout: -0.1,
+                    ..fresh()
+                },
+                "lora_dropout",
+            ),
+            (
+                LoraConfig {
+                    layers_pattern: Some(OneOrMany::One("layer".into())),
+                    ..fresh()
+                },
+                "layers_pattern",
+            ),
+            (
+                LoraConfig {
+                    init_lora_weights: Init::Eva,
+                    ..fresh()
+                },
+                "init_lora_weights",
+            ),
+        ] {
+            let error = config.check_fresh().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{key}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn defaults_depend_on_the_family() {
+        for (family, lora, ia3) in [
+            ("roberta", "[\"query\", \"value\"]", "[\"output.dense\"]"),
+            ("distilbert", "[\"q_lin\", \"v_lin\"]", "[\"ffn.lin2\"]"),
+        ] {
+            let PeftConfig::Lora(found) = PeftConfig::Lora(LoraConfig::default()).resolved(family)
+            else {
+                panic!("it is still LoRA");
+            };
+            assert_eq!(found.target_modules.unwrap().to_string(), lora);
+            let PeftConfig::Ia3(found) = PeftConfig::Ia3(Ia3Config::default()).resolved(family)
+            else {
+                panic!("it is still (IA)³");
+            };
+            assert_eq!(found.feedforward_modules.unwrap().to_string(), ia3);
+        }
+        let own = LoraConfig::default().targets(["key"]);
+        let own = PeftConfig::Lora(own);
+        assert_eq!(own.clone().resolved("bert"), own);
+    }
+
+    #[test]
+    fn the_base_is_found_beside_the_adapter() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join("model")).unwrap();
+        let adapter = parent.path().join("adapter");
+        let named = |base: &str| AdapterFile {
+            base_model: base.into(),
+            ..lora(LoraConfig::default())
+        };
+        let found = named("../model").base_directory(&adapter);
+        assert_eq!(found, None, "the adapter's directory does not exist");
+        fs::create_dir(&adapter).unwrap();
+        let found = named("../model").base_directory(&adapter);
+        assert_eq!(found, Some(adapter.join("../model")));
+        let whole = parent.path().join("model");
+        assert_eq!(
+            named(whole.to_str().unwrap()).base_directory(&adapter),
+            Some(whole)
+        );
+        assert_eq!(named("").base_directory(&adapter), None);
     }
 }

@@ -1,12 +1,12 @@
-//! Adapters that changed the base's weights, as files for an untouched base model.
+//! Converts adapters that changed the base weights into adapters for the original base model.
 //!
-//! PiSSA's and OLoRA's training takes `s·A₀·B₀` out of the weight. What a reader with the original
-//! weight has to add is `s·(A·B − A₀·B₀)`, an update of twice the rank: peft's
+//! PiSSA and OLoRA subtract `s·A₀·B₀` from the weight before training. Relative to the original weight,
+//! the update is therefore `s·(A·B − A₀·B₀)`, which has twice the rank: peft's
 //! `path_initial_model_for_weight_conversion`.
 
 use crate::{AdapterFile, Init, LoraConfig, PeftConfig};
 
-/// The configuration of the saved adapter: of twice the rank with the same factor.
+/// Returns the configuration of the saved adapter, with twice the rank and the same scaling.
 pub(crate) fn converted(file: &AdapterFile) -> AdapterFile {
     let PeftConfig::Lora(config) = &file.config else {
         return file.clone();

@@ -1,4 +1,4 @@
-//! What can be wrong with an adapter.
+//! The error type of this crate.
 
 use std::path::{Path, PathBuf};
 
@@ -7,32 +7,32 @@ use finetune_files::{ErrorKind, FileError};
 /// An error of an adapter's configuration or files.
 #[derive(Debug, thiserror::Error)]
 pub enum PeftError {
-    /// A key of the configuration has a value that cannot be used.
+    /// A key of the configuration has an unusable value.
     #[error("{key}: {problem}")]
     Config {
         /// The key, by peft's name.
         key: String,
-        /// What was found and what is expected.
+        /// What was found and what was expected.
         problem: String,
     },
-    /// `target_modules` names nothing in the model.
+    /// `target_modules` matches nothing in the model.
     #[error(
         "target_modules {targets} matches no linear layer of this {model_type} model; the nearest names are {near}"
     )]
     NoTarget {
-        /// What was asked for.
+        /// The value of `target_modules`.
         targets: String,
-        /// The family's name.
+        /// The family's `model_type`.
         model_type: String,
-        /// Names that exist.
+        /// Similar names that exist.
         near: String,
     },
-    /// `target_modules` names a module that takes no adapter.
+    /// `target_modules` matches a module that takes no adapter.
     #[error(
-        "target_modules {targets} matches {module}, which is not a linear layer; name linear layers only, or leave it out with exclude_modules"
+        "target_modules {targets} matches {module}, which is not a linear layer; name linear layers only, or exclude it with exclude_modules"
     )]
     NotLinear {
-        /// What was asked for.
+        /// The value of `target_modules`.
         targets: String,
         /// The module.
         module: String,
@@ -45,7 +45,7 @@ pub enum PeftError {
     ConfigFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
     },
     /// `adapter_model.safetensors` is damaged.
@@ -53,20 +53,20 @@ pub enum PeftError {
     Weights {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
     },
-    /// A tensor of `adapter_model.safetensors` cannot be used.
+    /// A tensor of `adapter_model.safetensors` is unusable.
     #[error("{path}: tensor {tensor}: {problem}")]
     WeightsContent {
         /// The file.
         path: PathBuf,
         /// The tensor's name.
         tensor: String,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
     },
-    /// The values are in a pickle, which can hold a program.
+    /// The weights are in a pickle, which can contain a program.
     #[error(
         "{pickle} is a pickle, which is not read; with PyTorch and safetensors installed,\n  python -c 'import sys, torch, safetensors.torch as s; d = sys.argv[1]; s.save_file({{k: v.contiguous() for k, v in torch.load(d + \"/adapter_model.bin\", map_location=\"cpu\", weights_only=True).items()}}, d + \"/adapter_model.safetensors\")' {directory}\nwrites adapter_model.safetensors beside it"
     )]
@@ -83,22 +83,22 @@ pub enum PeftError {
     OtherBase {
         /// The adapter's directory.
         path: PathBuf,
-        /// The family's name.
+        /// The family's `model_type`.
         model_type: String,
         /// `base_model_name_or_path` of the adapter.
         base: String,
-        /// One line per weight: its name, what was found and what is expected.
+        /// One line per weight: its name, what was found and what was expected.
         problems: Vec<String>,
     },
     /// No adapter has this name.
     #[error("the model has no adapter \"{name}\"; it has: {found}")]
     UnknownAdapter {
-        /// The name asked for.
+        /// The name that was given.
         name: String,
-        /// The names that exist.
+        /// The names of the existing adapters.
         found: String,
     },
-    /// Merging gave weights that are not numbers.
+    /// Merging would give weights that are not finite.
     #[error(
         "merging the adapter gives a weight of {module} that is not finite; the adapter or the model is damaged"
     )]
@@ -141,7 +141,8 @@ impl PeftError {
     }
 }
 
-/// One item per line, indented, and not more than a screen takes: for errors, here and of models.
+/// Formats items one per line, indented, and no more than fit on a screen. Shared with the errors of
+/// `finetune-models`.
 pub fn lines(items: &[String]) -> String {
     const SHOWN: usize = 10;
     let mut text: Vec<_> = items

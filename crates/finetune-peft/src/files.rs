@@ -1,5 +1,5 @@
-//! Adapter directories: `adapter_config.json` and `adapter_model.safetensors`, as peft reads and
-//! writes them.
+//! Reads and writes adapter directories (`adapter_config.json` and `adapter_model.safetensors`) as peft
+//! does.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -17,18 +17,18 @@ use crate::{
     write_tensors,
 };
 
-/// Name of an adapter's configuration in its directory.
+/// File name of an adapter's configuration.
 pub const CONFIG: &str = "adapter_config.json";
-/// Name of the file of its values.
+/// File name of an adapter's weights.
 pub const WEIGHTS: &str = "adapter_model.safetensors";
-/// What older versions of peft, and `safe_serialization=False`, write instead.
+/// File name of the weights as older versions of peft, or `safe_serialization=False`, write them.
 pub(crate) const PICKLE: &str = "adapter_model.bin";
 
-/// The tensors of the adapter called `name`, under peft's names and in its layout. With PiSSA and
-/// OLoRA they are the update of the untouched base model, of twice the rank.
+/// Returns the tensors of the adapter called `name`, under peft's names and in its layout. For PiSSA
+/// and OLoRA, they are the update of the original base model, which has twice the rank.
 ///
 /// # Errors
-/// A configuration that does not fit the model.
+/// Fails if the configuration does not fit the model.
 pub fn adapter_tensors<M: Adaptable>(
     model: &M,
     name: &str,
@@ -79,7 +79,7 @@ pub fn adapter_tensors<M: Adaptable>(
     Ok(tensors)
 }
 
-/// `A` and `B` for the untouched base weight.
+/// Returns `A` and `B` relative to the original base weight.
 fn factors(lora: &Lora) -> (Tensor<2>, Tensor<2>) {
     let (a, b) = (lora.a.val().inner(), lora.b.val().inner());
     match lora.initial() {
@@ -96,7 +96,7 @@ fn factors(lora: &Lora) -> (Tensor<2>, Tensor<2>) {
 /// was attached.
 ///
 /// # Errors
-/// A file that cannot be written, or a configuration that does not fit the model.
+/// Fails if a file cannot be written or the configuration does not fit the model.
 pub fn save_adapter<M: Adaptable>(
     model: &M,
     name: &str,
@@ -110,11 +110,11 @@ pub fn save_adapter<M: Adaptable>(
     write_tensors(&path, tensors).map_err(PeftError::file("write", &path))
 }
 
-/// The text of the `adapter_config.json` that belongs to [`adapter_tensors`]. It names the targets so
-/// that peft finds the same ones.
+/// Returns the text of the `adapter_config.json` that belongs to [`adapter_tensors`]. Its targets are
+/// written such that peft finds the same layers.
 ///
 /// # Errors
-/// A configuration that does not fit the model.
+/// Fails if the configuration does not fit the model.
 pub fn adapter_config<M: Adaptable>(file: &AdapterFile, model: &M) -> Result<String, PeftError> {
     let file = AdapterFile {
         config: file.config.written(model.model_type(), &model.modules())?,
@@ -123,22 +123,23 @@ pub fn adapter_config<M: Adaptable>(file: &AdapterFile, model: &M) -> Result<Str
     Ok(conversion::converted(&file).to_json())
 }
 
-/// How many outputs the head in an adapter's directory has; `classifier` is the name of the head's
-/// last linear layer. `None` if the adapter has no head.
+/// Returns the number of outputs of the head in an adapter's directory, or `None` if it has no head.
+/// `classifier` is the name of the head's final linear layer.
 ///
 /// # Errors
-/// A file that is missing or damaged.
+/// Fails if the weights file is missing or damaged.
 pub fn adapter_outputs(directory: &Path, classifier: &str) -> Result<Option<usize>, PeftError> {
     let shapes = weights_file::shapes(directory)?;
     let weight = shapes.get(&format!("{classifier}.weight"));
     Ok(weight.and_then(|shape| shape.first().copied()))
 }
 
-/// Opens an adapter's directory, attaches it as `name` and makes it the active one. Where peft changed
-/// the base's weights for the adapter (PiSSA, OLoRA), so does this, and the model takes no other one.
+/// Loads an adapter from its directory, attaches it as `name` and makes it the active one. If peft
+/// changed the base weights for the adapter (PiSSA, OLoRA), so does this function, and the model takes
+/// no other adapter.
 ///
 /// # Errors
-/// Files that are missing or damaged, or that belong to another model.
+/// Fails if files are missing or damaged, or belong to another model.
 pub fn load_adapter<M: Adaptable>(
     model: &mut M,
     name: &str,
@@ -208,7 +209,7 @@ fn set_biases<M: Adaptable>(model: &mut M, mut values: BTreeMap<String, Param<Te
     }
 }
 
-/// The file's tensors while they find their places.
+/// The tensors of a file that have not been assigned to the model yet.
 struct Values {
     left: BTreeMap<String, FileTensor>,
     problems: Vec<String>,
@@ -229,7 +230,8 @@ impl Values {
         })
     }
 
-    /// A tensor of this shape in the file; a problem is noted and makes `None`.
+    /// Takes a tensor of this shape from the file; returns `None` and records the problem if there is
+    /// none.
     fn take(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
         match self.left.remove(name) {
             None => {
@@ -246,7 +248,7 @@ impl Values {
         }
     }
 
-    /// `[in, out]` here, `[out, in]` in the file.
+    /// Takes a weight, `[in, out]` in the model and `[out, in]` in the file.
     fn matrix(
         &mut self,
         name: &str,
@@ -303,7 +305,7 @@ impl Values {
         }
     }
 
-    /// The base model's biases that the adapter brings.
+    /// Takes the biases of the base model that are saved with the adapter.
     fn biases<M: Adaptable>(
         &mut self,
         model: &M,
@@ -322,12 +324,12 @@ impl Values {
         biases
     }
 
-    /// An error unless every tensor found its place.
+    /// Fails unless every tensor of the file and of the model found its counterpart.
     fn finish(self, directory: &Path) -> Result<(), PeftError> {
         let mut problems = self.problems;
         let left = self.left.into_iter();
         problems.extend(left.map(|(name, (shape, _))| {
-            format!("{name}: the adapter has it ({shape:?}), the model has no place for it")
+            format!("{name}: the adapter has it ({shape:?}), but the model has no place for it")
         }));
         match problems.is_empty() {
             true => Ok(()),

@@ -1,4 +1,4 @@
-//! Initial values of adapters.
+//! Draws the initial values of adapters.
 
 use burn::{
     Tensor,
@@ -6,7 +6,7 @@ use burn::{
 };
 use finetune_kernels::{Stream, random};
 
-/// A tensor of these values.
+/// Creates a tensor from row-major values.
 pub(crate) fn tensor<const D: usize>(
     values: Vec<f32>,
     shape: [usize; D],
@@ -15,7 +15,7 @@ pub(crate) fn tensor<const D: usize>(
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// `lora_A` as peft draws it: `kaiming_uniform_(a=√5)`, which is uniform within `±1/√in`.
+/// Draws `lora_A` as peft does by default: `kaiming_uniform_(a=√5)`, which is uniform in `±1/√in`.
 pub(crate) fn kaiming_uniform(
     seed: u64,
     stream: Stream,
@@ -27,7 +27,7 @@ pub(crate) fn kaiming_uniform(
     tensor(values, [inputs, rank], device)
 }
 
-/// `lora_A` with `init_lora_weights="gaussian"`: normal with standard deviation `1/r`.
+/// Draws `lora_A` for `init_lora_weights="gaussian"`: normal with standard deviation `1/r`.
 pub(crate) fn gaussian(
     seed: u64,
     stream: Stream,

@@ -18,6 +18,8 @@ mod named_tensor;
 mod plan;
 mod principal;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod walk;
 mod weights_file;

@@ -1,4 +1,4 @@
-//! The linear layer that takes adapters.
+//! A linear layer that takes adapters.
 
 use burn::{
     Tensor,
@@ -9,8 +9,8 @@ use finetune_kernels::{Activation, DropoutSource, MatmulOptions, Precision, Site
 
 use crate::adapter::{Adapter, AdapterKind};
 
-/// `activation(x · weight + bias)` with any number of named adapters, of which at most one is
-/// active. Without an active one it is a plain linear layer and costs nothing more.
+/// A linear layer, `activation(x · weight + bias)`, with any number of named adapters, of which at
+/// most one is active. Without an active adapter there is no overhead.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// `[in, out]`
@@ -21,7 +21,7 @@ pub struct Linear {
     pub adapters: Vec<Adapter>,
     #[module(skip)]
     active: Option<usize>,
-    /// Dropout site of this layer's adapters, unique in the model.
+    /// The dropout site of this layer's adapters, unique in the model.
     #[module(skip)]
     site: Site,
     #[module(skip)]
@@ -29,7 +29,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer of these weights.
+    /// Creates a layer with these weights.
     pub fn new(weight: Param<Tensor<2>>, bias: Param<Tensor<1>>) -> Self {
         Self {
             weight,
@@ -41,15 +41,15 @@ impl Linear {
         }
     }
 
-    /// Multiplies in `precision` from now on.
+    /// Sets the precision of the matrix multiplications.
     pub fn set_precision(&mut self, precision: Precision) {
         self.matmul.precision = precision;
     }
 
-    /// Keeps the weight in the form that the processor multiplies with, beside the weight itself, as
-    /// long as it is frozen: in bf16 in half of its memory, in f32 in as much again and therefore only
-    /// if `in_f32`. To be called again when the precision or what is trained changes: a packed form of
-    /// a weight in training would hold an old one in memory. Clones of the layer share the form.
+    /// Caches the weight in the processor's packed layout while it is frozen. The cache takes half the
+    /// weight's memory in bf16 and as much as the weight in f32, where it is therefore made only if
+    /// `in_f32`. Call this again whenever the precision or the set of trained parameters changes: the
+    /// cache of a weight in training would keep an outdated copy in memory. Clones share the cache.
     pub fn pack_frozen(&mut self, in_f32: bool) {
         let is_worth_it = in_f32 || self.matmul.precision == Precision::Bf16;
         let packs = is_worth_it && !self.weight.is_require_grad();
@@ -57,24 +57,24 @@ impl Linear {
         self.matmul.packed = packs.then(|| packed.unwrap_or_default());
     }
 
-    /// Replaces the weight; a packed form of the old one stays with its other users.
+    /// Replaces the weight. Clones of the layer keep the packed cache of the old one.
     pub(crate) fn set_weight(&mut self, weight: Param<Tensor<2>>) {
         self.weight = weight;
         self.matmul.packed = self.matmul.packed.take().map(|_| Default::default());
     }
 
-    /// Width of the input.
+    /// Returns the width of the input.
     pub fn in_features(&self) -> usize {
         self.weight.shape()[0]
     }
 
-    /// Width of the output.
+    /// Returns the width of the output.
     pub fn out_features(&self) -> usize {
         self.weight.shape()[1]
     }
 
-    /// Puts the outputs into another order, or leaves some out: output `i` is what output `order[i]` was.
-    /// Weight, bias and all adapters follow.
+    /// Reorders or selects the outputs of the layer and of all its adapters: output `i` becomes what
+    /// output `order[i]` was.
     pub fn select_outputs(&mut self, order: &[usize]) {
         let device = self.weight.val().device();
         let order: Vec<i64> = order.iter().map(|&output| output as i64).collect();
@@ -110,8 +110,8 @@ impl Linear {
         self.matmul.packed = None;
     }
 
-    /// Takes other weights, `[in, out]` and `[out]`, in copies of the layer too. Adapters that change the
-    /// weights they were made for are removed.
+    /// Replaces weight and bias, `[in, out]` and `[out]`, also in copies of the layer. All other adapters
+    /// are removed, since they belong to the old weights.
     pub fn replace(&mut self, weight: Tensor<2>, bias: Tensor<1>) {
         self.weight = Param::from_tensor(weight.clone());
         self.bias = Param::from_tensor(bias.clone());
@@ -128,18 +128,17 @@ impl Linear {
         self.matmul.packed = None;
     }
 
-    /// The adapter of this name.
+    /// Returns the adapter of this name.
     pub fn adapter(&self, name: &str) -> Option<&Adapter> {
         self.adapters.iter().find(|adapter| adapter.name() == name)
     }
 
-    /// The adapter in use.
+    /// Returns the active adapter.
     pub fn active(&self) -> Option<&Adapter> {
         self.active.and_then(|index| self.adapters.get(index))
     }
 
-    /// Uses the adapter of this name, or none: where the layer has no such adapter, or `name` is
-    /// `None`.
+    /// Activates the adapter of this name, or none if the layer does not have it or `name` is `None`.
     pub fn activate(&mut self, name: Option<&str>) {
         self.active = name.and_then(|name| {
             let mut adapters = self.adapters.iter();
@@ -147,8 +146,8 @@ impl Linear {
         });
     }
 
-    /// Adds an adapter, or replaces the one of the same name. `number` is the layer's number in the
-    /// model, from which the adapter's dropout follows.
+    /// Adds an adapter, or replaces the one of the same name. `number` is the layer's index among the
+    /// model's linear layers, which selects the adapter's dropout site.
     pub(crate) fn attach(&mut self, adapter: Adapter, number: usize) {
         self.site = Site::adapter(number);
         match self
@@ -173,7 +172,7 @@ impl Linear {
         Some(adapter)
     }
 
-    /// `[tokens, in]` to `[tokens, out]`. `dropout` reaches the adapter only.
+    /// Maps `[tokens, in]` to `[tokens, out]`. Only the adapter applies `dropout`.
     pub fn forward(
         &self,
         x: Tensor<2>,

@@ -1,4 +1,4 @@
-//! LoRA's settings, with peft's names and meaning.
+//! The settings of LoRA, with peft's names and meanings.
 
 use std::collections::BTreeMap;
 
@@ -14,41 +14,41 @@ pub struct LoraConfig {
     pub r: usize,
     /// The update is scaled by `lora_alpha / r`.
     pub lora_alpha: f64,
-    /// Probability with which an input feature of the update is dropped.
+    /// Dropout probability of the update's input.
     pub lora_dropout: f64,
-    /// The linear layers that get an update; absent: peft's choice for the model's family.
+    /// The linear layers that get an update; the default is peft's for the model's family.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_modules: Option<Targets>,
-    /// Layers that get none, though they are targets.
+    /// Targets that get no update after all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_modules: Option<Targets>,
     /// Which biases are trained.
     pub bias: Bias,
-    /// Scale by `lora_alpha / √r` (Kalajdzievski 2023).
+    /// Whether the update is scaled by `lora_alpha / √r` instead (Kalajdzievski 2023).
     pub use_rslora: bool,
-    /// Learn the length of each output's weights apart from their direction (Liu et al. 2024).
+    /// Whether the norm of each output's weights is learned apart from their direction (Liu et al. 2024).
     pub use_dora: bool,
-    /// Modules that are trained whole and saved with the adapter, matched by the end of their
-    /// names, also of modules that hold others (`pooler`). A sequence classifier's `classifier` and
-    /// `score` always are.
+    /// Modules that are fully trained and saved with the adapter. They are matched by the end of their
+    /// names or of the names of modules that contain them (`pooler`). A sequence classifier's
+    /// `classifier` and `score` always are among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modules_to_save: Option<Vec<String>>,
-    /// Numbers of the layers that get an update; absent: all.
+    /// Indices of the layers that get an update; the default is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers_to_transform: Option<OneOrMany<usize>>,
-    /// Name of the list that `layers_to_transform` counts in, such as `layer`.
+    /// Name of the module list to which `layers_to_transform` refers, such as `layer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers_pattern: Option<OneOrMany<String>>,
-    /// Other ranks for some layers: regular expression at the end of the name → `r`.
+    /// Ranks that differ from `r`, by a regular expression for the end of the layer's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rank_pattern: BTreeMap<String, usize>,
-    /// Other alphas for some layers: regular expression at the end of the name → `lora_alpha`.
+    /// Alphas that differ from `lora_alpha`, by a regular expression for the end of the layer's name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alpha_pattern: BTreeMap<String, f64>,
-    /// How the update begins.
+    /// How the update is initialised.
     pub init_lora_weights: Init,
-    /// Whether the base model's head is used as it is, where peft's `task_type` is null; else it is
-    /// trained whole and saved with the adapter.
+    /// Whether the base model's head is used unchanged, as with a null `task_type` in peft; otherwise it
+    /// is fully trained and saved with the adapter.
     #[serde(skip)]
     pub keeps_head: bool,
 }
@@ -94,7 +94,7 @@ impl LoraConfig {
         "init_lora_weights",
     ];
 
-    /// Rank `r` and factor `lora_alpha`, else peft's defaults.
+    /// Creates a configuration of rank `r` and this `lora_alpha`, with peft's defaults otherwise.
     pub fn new(r: usize, lora_alpha: f64) -> Self {
         Self {
             r,
@@ -103,7 +103,7 @@ impl LoraConfig {
         }
     }
 
-    /// The same configuration with the layers of these names as targets.
+    /// Sets the layers of these names as the targets.
     pub fn targets<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
         Self {
             target_modules: Some(Targets::Names(names.into_iter().map(Into::into).collect())),
@@ -111,32 +111,33 @@ impl LoraConfig {
         }
     }
 
-    /// Refuses what a fresh adapter cannot begin with.
+    /// Checks that a fresh adapter can be created from the configuration.
     ///
     /// # Errors
-    /// The errors of [`check`](Self::check), and an `init_lora_weights` that can only be read.
+    /// Fails under the conditions of [`check`](Self::check), and if `init_lora_weights` is supported for
+    /// existing adapters only.
     pub fn check_fresh(&self) -> Result<(), PeftError> {
         self.init_lora_weights.check_fresh()?;
         self.check()
     }
 
-    /// Refuses values that no model can use.
+    /// Checks the values that are invalid for any model.
     ///
     /// # Errors
-    /// A value out of its range; the key is named.
+    /// Fails if a value is out of range; the key is named.
     pub fn check(&self) -> Result<(), PeftError> {
         let listed = |lists: &OneOrMany<String>| !lists.as_slice().is_empty();
         if self.layers_pattern.as_ref().is_some_and(listed) && self.layers_to_transform.is_none() {
             return Err(PeftError::config(
                 "layers_pattern",
-                "says where layers_to_transform counts, which is not set; set it, or leave layers_pattern out",
+                "says which list layers_to_transform refers to, but that is not set; set it, or leave layers_pattern out",
             ));
         }
         let ranks = self.rank_pattern.values().chain([&self.r]);
         if let Some(rank) = ranks.into_iter().find(|&&rank| rank == 0) {
             return Err(PeftError::config(
                 "r",
-                format!("{rank} is no rank; expected at least 1, such as 8"),
+                format!("{rank} is not a valid rank; expected at least 1, such as 8"),
             ));
         }
         let mut alphas = self.alpha_pattern.values().chain([&self.lora_alpha]);
@@ -156,7 +157,7 @@ impl LoraConfig {
     }
 }
 
-/// Which biases are trained and saved beside the adapter.
+/// The biases that are trained and saved along with the adapter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bias {
@@ -165,22 +166,22 @@ pub enum Bias {
     None,
     /// All biases of the model, norms included.
     All,
-    /// The biases of layers with an update.
+    /// The biases of the layers with an update.
     LoraOnly,
 }
 
-/// One value or a list.
+/// A single value or a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
-    /// One value.
+    /// A single value.
     One(T),
-    /// Several values.
+    /// A list of values.
     Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
-    /// All values.
+    /// Returns all values.
     pub fn as_slice(&self) -> &[T] {
         match self {
             Self::One(value) => std::slice::from_ref(value),
@@ -189,40 +190,40 @@ impl<T> OneOrMany<T> {
     }
 }
 
-/// Initial values of the update: peft's `init_lora_weights`. An adapter that is read has its own
-/// values; what counts then is whether the base's weights were changed for it.
+/// The initialisation of the update, peft's `init_lora_weights`. When an adapter is loaded, it matters only
+/// whether the initialisation changed the base weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "InitValue", into = "InitValue")]
 pub enum Init {
-    /// `A` Kaiming-uniform, `B` zero (`true`).
+    /// `A` is Kaiming uniform and `B` zero (`true`).
     #[default]
     KaimingUniform,
-    /// Both random (`false`); read only.
+    /// Both are random (`false`); for loading only.
     Random,
-    /// `A` normal, `B` zero (`"gaussian"`).
+    /// `A` is normal and `B` zero (`"gaussian"`).
     Gaussian,
-    /// The weight's largest singular values, which are taken out of it (`"pissa"`).
+    /// The principal singular components of the weight, which are subtracted from it (`"pissa"`).
     Pissa,
-    /// The first columns of the weight's QR decomposition, which are taken out of it (`"olora"`).
+    /// The first columns of the weight's QR decomposition, which are subtracted from it (`"olora"`).
     Olora,
-    /// From activations (`"eva"`); read only.
+    /// The principal components of the activations (`"eva"`); for loading only.
     Eva,
-    /// `A` and `B` orthogonal to each other (`"orthogonal"`); read only.
+    /// `A` and `B` are orthogonal to each other (`"orthogonal"`); for loading only.
     Orthogonal,
-    /// The weight's smallest singular vectors, and `B` is not trained (`"mica"`); read only.
+    /// The minor singular components of the weight, with an untrained `B` (`"mica"`); for loading only.
     Mica,
 }
 
-/// The names that a fresh adapter can begin with, for messages.
+/// The initialisations of fresh adapters, for messages.
 const FRESH: &str = "true, \"gaussian\", \"pissa\" or \"olora\"";
 
 impl Init {
-    /// Whether something is taken out of the base's weights for it.
+    /// Returns whether the initialisation subtracts something from the base weights.
     pub fn changes_base(self) -> bool {
         matches!(self, Self::Pissa | Self::Olora)
     }
 
-    /// Refuses what a fresh adapter cannot begin with here.
+    /// Fails if a fresh adapter cannot be initialised in this way here.
     pub(crate) fn check_fresh(self) -> Result<(), PeftError> {
         match self {
             Self::KaimingUniform | Self::Gaussian | Self::Pissa | Self::Olora => Ok(()),
@@ -231,7 +232,7 @@ impl Init {
                 Err(PeftError::config(
                     "init_lora_weights",
                     format!(
-                        "adapters that peft began with {name} can be opened, but none is begun so here; expected {FRESH}"
+                        "adapters that peft initialised with {name} can be opened, but new ones cannot be initialised with it here; expected {FRESH}"
                     ),
                 ))
             }
@@ -255,7 +256,7 @@ impl TryFrom<InitValue> for Init {
             InitValue::Flag(false) => return Ok(Self::Random),
             InitValue::Name(name) => name,
         };
-        // peft ignores the case of some names and not of others.
+        // peft ignores case for some names only.
         let lower = name.to_lowercase();
         match (name.as_str(), lower.as_str()) {
             (_, "gaussian") => Ok(Self::Gaussian),
@@ -277,18 +278,18 @@ impl TryFrom<InitValue> for Init {
     }
 }
 
-/// Why an adapter that peft began in this way cannot be read.
+/// Explains why an adapter that peft initialised in this way cannot be loaded.
 fn why_not(name: &str) -> Option<&'static str> {
     match name {
         "corda" => Some(
-            "what was taken out of the base's weights depends on the data that the training began with, and peft cannot open it either",
+            "what was subtracted from the base weights depends on the data at the start of training, and peft cannot open it either",
         ),
         "loftq" => Some("it belongs to base weights that peft quantised"),
         "lora_ga" => Some(
-            "what was taken out of the base's weights depends on gradients that are not saved with it",
+            "what was subtracted from the base weights depends on gradients that are not saved with it",
         ),
         name if name.starts_with("pissa_niter_") => Some(
-            "peft finds what it takes out of the base's weights with random numbers, anew each time",
+            "peft computes what it subtracts from the base weights with new random numbers each time",
         ),
         _ => None,
     }

@@ -1,15 +1,14 @@
-//! Folding an adapter into the weights.
+//! Merges an adapter into the base weights.
 
 use burn::{Tensor, module::Param};
 
 use crate::{Adaptable, AdapterKind, Linear, PeftError, attach::set_active};
 
-/// Folds the adapter called `name` into the model's own weights, in f32, and takes it off. The model
-/// then computes the same without it. All layers are merged and checked before the first one
-/// changes.
+/// Merges the adapter called `name` into the base weights in f32 and removes it, so that the model
+/// computes the same without it. All layers are merged and checked before the first one changes.
 ///
 /// # Errors
-/// No adapter of this name, or weights that would not be finite.
+/// Fails if there is no adapter of this name or a merged weight would not be finite.
 pub fn merge<M: Adaptable>(model: &mut M, name: &str) -> Result<(), PeftError> {
     set_active(model, Some(name))?;
     let mut merged = Vec::new();
@@ -38,7 +37,7 @@ pub fn merge<M: Adaptable>(model: &mut M, name: &str) -> Result<(), PeftError> {
     Ok(())
 }
 
-/// Weight and bias of a plain layer that computes the same.
+/// Returns the weight and the bias of a plain layer that computes the same.
 fn weights(linear: &Linear, adapter: &AdapterKind) -> (Tensor<2>, Tensor<1>) {
     let (weight, bias) = (linear.weight.val().inner(), linear.bias.val().inner());
     match adapter {

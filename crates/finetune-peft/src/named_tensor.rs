@@ -1,4 +1,4 @@
-//! A tensor on its way to a safetensors file.
+//! Writes tensors to safetensors files in the layout of the Python tools.
 
 use std::{
     collections::HashMap,
@@ -13,22 +13,22 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-/// A tensor under the name and in the layout of the Python tools. Holding one costs nothing: its
-/// values are fetched from the device when they are written.
+/// A tensor with its name and layout in files. It shares its values with the model; they are fetched
+/// from the device when they are written.
 #[derive(Clone, Debug)]
 pub struct NamedTensor {
     /// Name in the file.
     pub name: String,
-    /// Shape in the file; linear weights are `[out, in]` there and `[in, out]` here.
+    /// Shape in the file. Linear weights are `[out, in]` in files and `[in, out]` in the model.
     pub shape: Vec<usize>,
-    /// Whether the file holds the transpose.
+    /// Whether the file has the transpose of the model's tensor.
     pub transposed: bool,
-    /// The values as the module holds them, flattened; without autodiff.
+    /// The values in the model's layout, flat and without autodiff.
     pub tensor: Tensor<1>,
 }
 
 impl NamedTensor {
-    /// A linear weight, `[in, out]` here and `[out, in]` in the file.
+    /// Creates the tensor of a linear weight, `[in, out]`, which is `[out, in]` in the file.
     pub fn transposed(name: String, tensor: Tensor<2>) -> Self {
         let [rows, columns] = tensor.dims();
         Self {
@@ -39,7 +39,7 @@ impl NamedTensor {
         }
     }
 
-    /// A vector, with this shape in the file.
+    /// Creates the tensor of a vector, which has this shape in the file.
     pub fn vector(name: String, tensor: Tensor<1>, shape: Vec<usize>) -> Self {
         Self {
             name,
@@ -49,7 +49,7 @@ impl NamedTensor {
         }
     }
 
-    /// The values in the file's layout, row-major.
+    /// Returns the values in the file's layout, row-major.
     pub fn values(&self) -> Vec<f32> {
         let values = fetched(self.tensor.clone());
         match self.shape[..] {
@@ -64,8 +64,8 @@ impl NamedTensor {
         self.shape.iter().product()
     }
 
-    /// Writes the values as the file has them, fetched in pieces, so that a large table is never in
-    /// memory a second time.
+    /// Writes the values in the file's layout. They are fetched in pieces, so that a large table is never
+    /// in memory twice.
     fn write(self, out: &mut dyn Write) -> io::Result<()> {
         const PIECE: usize = 1 << 18;
         if let [rows, columns] = self.shape[..]
@@ -101,17 +101,17 @@ fn write_f32(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {
     }
 }
 
-/// Bytes of the safetensors file of these tensors, but for its header.
+/// Returns the size in bytes of the safetensors file of these tensors, without its header.
 pub fn data_bytes(tensors: &[NamedTensor]) -> u64 {
     let elements = tensors.iter().map(NamedTensor::num_elements);
     (elements.sum::<usize>() * size_of::<f32>()) as u64
 }
 
-/// Writes a safetensors file as the Python tools do, in f32. One tensor at a time is fetched from
-/// the device, and given up when it is written.
+/// Writes a safetensors file in f32, as the Python tools do. Tensors are fetched from the device and
+/// dropped one at a time.
 ///
 /// # Errors
-/// What `out` reports.
+/// Fails if writing to `out` fails.
 pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io::Result<()> {
     tensors.sort_by(|left, right| left.name.cmp(&right.name));
     let mut offset = 0;
@@ -138,14 +138,14 @@ pub fn stream_tensors(mut tensors: Vec<NamedTensor>, out: &mut dyn Write) -> io:
 /// [`stream_tensors`] to a file.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// Fails if the file cannot be written.
 pub fn write_tensors(path: &Path, tensors: Vec<NamedTensor>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     stream_tensors(tensors, &mut out)?;
     out.flush()
 }
 
-/// `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
+/// Transposes `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
 pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     const BLOCK: usize = 32;
     let mut transposed = vec![0.0; values.len()];
@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// The bytes of the `safetensors` crate's own writer.
+    /// The expected bytes come from the `safetensors` crate.
     #[test]
     fn the_file_is_what_safetensors_writes() {
         let device = Device::flex();

@@ -1,4 +1,4 @@
-//! From a configuration and a model's description to what becomes of each module.
+//! Resolves a configuration against a model's modules into a plan for each of them.
 
 use crate::{
     Bias, Ia3Config, LoraConfig, PeftConfig, PeftError,
@@ -10,11 +10,11 @@ use crate::{
 pub struct ModuleInfo {
     /// transformers' dotted name, such as `bert.encoder.layer.0.attention.self.query`.
     pub name: String,
-    /// What it is.
+    /// Kind of module.
     pub kind: ModuleKind,
 }
 
-/// What a module is.
+/// The kinds of modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModuleKind {
     /// A linear layer.
@@ -23,18 +23,18 @@ pub enum ModuleKind {
         in_features: usize,
         /// Width of the output.
         out_features: usize,
-        /// Whether it adds a bias.
+        /// Whether it has a bias.
         bias: bool,
     },
     /// A norm or an embedding.
     Other {
-        /// Last part of each parameter's name, and its shape.
+        /// Last part of the name, and shape, of each parameter.
         parameters: Vec<(String, Vec<usize>)>,
     },
 }
 
 impl ModuleInfo {
-    /// Number of elements of its parameters.
+    /// Returns the number of elements of its parameters.
     pub fn num_elements(&self) -> u64 {
         match &self.kind {
             ModuleKind::Linear {
@@ -53,7 +53,7 @@ impl ModuleInfo {
         matches!(self.kind, ModuleKind::Linear { .. })
     }
 
-    /// Full name and length of its bias, if it has one.
+    /// Returns the full name and the length of its bias, if it has one.
     fn bias(&self) -> Option<(String, u64)> {
         let length = match &self.kind {
             ModuleKind::Linear {
@@ -68,29 +68,29 @@ impl ModuleInfo {
     }
 }
 
-/// What becomes of a model's modules.
+/// The plan for attaching an adapter to a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AdapterPlan {
     /// The linear layers that get an adapter, in the model's order.
     pub adapted: Vec<AdaptedModule>,
-    /// Names of the linear layers that are trained whole, as copies: peft's `modules_to_save`.
+    /// Names of the linear layers of which a copy is fully trained: peft's `modules_to_save`.
     pub saved: Vec<String>,
-    /// Full names of biases of the base model that are trained and saved.
+    /// Full names of the base model's biases that are trained and saved.
     pub biases: Vec<String>,
-    /// Elements that are trained.
+    /// Number of trained elements.
     pub trainable: u64,
-    /// Elements of the model with adapters and copies.
+    /// Number of elements of the model, including adapters and copies.
     pub all: u64,
-    /// What a user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl AdapterPlan {
-    /// Refuses ranks above what a layer's weight can have. Not for saved adapters: PiSSA's have
-    /// twice the rank that was trained.
+    /// Checks that no rank exceeds the maximum rank of its layer's weight. This does not hold for saved
+    /// adapters: those of PiSSA have twice the trained rank.
     ///
     /// # Errors
-    /// A rank above what a layer has.
+    /// Fails if a rank is larger than the smaller dimension of its layer's weight.
     pub fn check_ranks(&self) -> Result<(), PeftError> {
         for module in &self.adapted {
             let (inputs, outputs) = (module.in_features, module.out_features);
@@ -101,7 +101,7 @@ impl AdapterPlan {
                 return Err(PeftError::config(
                     "r",
                     format!(
-                        "{r} is above what {} has, {inputs} inputs and {outputs} outputs; expected at most {limit}",
+                        "{r} is too large for {}, which has {inputs} inputs and {outputs} outputs; expected at most {limit}",
                         module.name
                     ),
                 ));
@@ -114,17 +114,17 @@ impl AdapterPlan {
 /// A linear layer with an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdaptedModule {
-    /// Its name.
+    /// The layer's name.
     pub name: String,
     /// Width of the input.
     pub in_features: usize,
     /// Width of the output.
     pub out_features: usize,
-    /// The adapter.
+    /// The kind of adapter.
     pub kind: AdaptedKind,
 }
 
-/// The adapter of one layer, resolved.
+/// The resolved settings of a layer's adapter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AdaptedKind {
     /// A low-rank update.
@@ -133,12 +133,12 @@ pub enum AdaptedKind {
         r: usize,
         /// `lora_alpha / r` or `lora_alpha / √r`.
         scaling: f64,
-        /// Whether there is a magnitude.
+        /// Whether it has a magnitude (DoRA).
         dora: bool,
     },
-    /// Factors.
+    /// (IA)³ factors.
     Ia3 {
-        /// Whether the input is scaled.
+        /// Whether they scale the input instead of the output.
         feedforward: bool,
     },
 }
@@ -156,17 +156,17 @@ impl AdaptedModule {
     }
 }
 
-/// The targets of a configuration that names none; a resolved one names some.
+/// The targets of a configuration without any. A resolved configuration has some.
 static NO_TARGETS: Targets = Targets::Names(Vec::new());
 
-/// Heads of sequence classifiers, which peft always saves with an adapter.
+/// The heads of sequence classifiers, which peft always saves with an adapter.
 pub(crate) const HEADS: [&str; 2] = ["classifier", "score"];
 
 impl PeftConfig {
     /// Matches the configuration against the modules of a model of family `model_type`.
     ///
     /// # Errors
-    /// Targets that match nothing, or something that takes no adapter.
+    /// Fails if a value is invalid, or if names match no module or one that takes no adapter.
     pub fn plan(&self, model_type: &str, modules: &[ModuleInfo]) -> Result<AdapterPlan, PeftError> {
         let saved = self.saved(modules)?;
         let mut plan = match &self.clone().resolved(model_type) {
@@ -192,8 +192,8 @@ impl PeftConfig {
         Ok(plan)
     }
 
-    /// Modules that are trained whole: by the end of their names, as peft matches them, so that
-    /// `classifier` means DistilBERT's `pre_classifier` too, and `pooler` all that it holds.
+    /// Lists the fully trained modules. Like peft, it matches the end of their names, so that
+    /// `classifier` includes DistilBERT's `pre_classifier`, and `pooler` everything in it.
     fn saved(&self, modules: &[ModuleInfo]) -> Result<Vec<String>, PeftError> {
         let own = self.modules_to_save();
         for end in own {
@@ -223,7 +223,7 @@ impl PeftConfig {
                 return Err(PeftError::config(
                     "modules_to_save",
                     format!(
-                        "{} is not a linear layer; linear layers, and modules that hold nothing else, can be trained whole with an adapter",
+                        "{} is not a linear layer; only linear layers, and modules of linear layers alone, can be fully trained with an adapter",
                         module.name
                     ),
                 ));
@@ -233,9 +233,10 @@ impl PeftConfig {
         Ok(saved)
     }
 
-    /// The configuration to write for peft: with all that it would choose by the model's family, and
-    /// where its rule would find other targets than are adapted (it takes none in modules to be saved,
-    /// but knows those only at dots of the name, and fails on what it takes twice), with their names.
+    /// Returns the configuration to write for peft, with the family's defaults filled in. Where peft's
+    /// rule would find other targets than the adapted layers, it lists their names: peft skips targets in
+    /// modules to save, but recognises these only by whole parts of the name, and fails on a module that
+    /// is both.
     pub(crate) fn written(
         &self,
         model_type: &str,
@@ -283,25 +284,25 @@ impl PeftConfig {
     }
 }
 
-/// Whether the name of a module, or of one that holds it, ends in `end`: how peft matches
-/// `modules_to_save`.
+/// Returns whether the name of a module, or of one that contains it, ends in `end`. This is how peft
+/// matches `modules_to_save`.
 pub fn is_part_of(name: &str, end: &str) -> bool {
     prefixes(name).any(|module| module.ends_with(end))
 }
 
-/// Whether a module belongs to a sequence classifier's head, which peft always trains whole and saves
-/// with an adapter.
+/// Returns whether a module belongs to a sequence classifier's head, which peft always trains fully and
+/// saves with an adapter.
 pub fn is_head(name: &str) -> bool {
     HEADS.iter().any(|head| is_part_of(name, head))
 }
 
-/// The names of the modules that hold a module, and its own.
+/// Iterates over the names of the modules that contain a module, and its own name.
 fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     let dots = name.match_indices('.').map(|(dot, _)| dot);
     dots.chain([name.len()]).map(|at| &name[..at])
 }
 
-/// Whether these parts of a dotted name stand in it.
+/// Returns whether a dotted name contains these consecutive parts.
 fn has_parts(name: &str, parts: &str) -> bool {
     format!(".{name}.").contains(&format!(".{parts}."))
 }
@@ -321,7 +322,7 @@ fn lora(
     if !numbers.is_empty() && matches!(targets, Targets::Pattern(_)) {
         return Err(PeftError::config(
             "layers_to_transform",
-            "works only with a list of names as target_modules; put the layers' numbers into the pattern",
+            "needs a list of names as target_modules; with a pattern, put the layers' numbers into it",
         ));
     }
     let found = select(
@@ -469,7 +470,7 @@ fn ia3(
     })
 }
 
-/// The linear layers that are meant, without those that are trained whole.
+/// Selects the linear layers that match, without those that are fully trained.
 fn select<'a>(
     targets: &Targets,
     exclude: Option<&Targets>,
@@ -526,7 +527,7 @@ fn select<'a>(
     Ok(found)
 }
 
-/// The line that peft's `print_trainable_parameters` prints.
+/// Formats the line that peft's `print_trainable_parameters` prints.
 pub fn trainable_line(trainable: u64, all: u64) -> String {
     let share = 100.0 * trainable as f64 / all.max(1) as f64;
     format!(
@@ -536,7 +537,7 @@ pub fn trainable_line(trainable: u64, all: u64) -> String {
     )
 }
 
-/// The number with commas between the thousands.
+/// Formats a number with commas between the thousands.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -547,4 +548,281 @@ fn thousands(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OneOrMany;
+
+    const LAYER: [&str; 6] = [
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ];
+
+    /// A BERT of two layers, 4 wide, with a pooler and 3 classes.
+    fn modules() -> Vec<ModuleInfo> {
+        let linear = |name: String, in_features, out_features| ModuleInfo {
+            name,
+            kind: ModuleKind::Linear {
+                in_features,
+                out_features,
+                bias: true,
+            },
+        };
+        let norm = ModuleInfo {
+            name: "bert.embeddings.LayerNorm".into(),
+            kind: ModuleKind::Other {
+                parameters: ["weight", "bias"]
+                    .map(|leaf| (leaf.to_string(), vec![4]))
+                    .to_vec(),
+            },
+        };
+        let mut modules = vec![norm];
+        for layer in 0..2 {
+            for name in LAYER {
+                let (inputs, outputs) = match name {
+                    "intermediate.dense" => (4, 16),
+                    "output.dense" => (16, 4),
+                    _ => (4, 4),
+                };
+                let name = format!("bert.encoder.layer.{layer}.{name}");
+                modules.push(linear(name, inputs, outputs));
+            }
+        }
+        modules.push(linear("bert.pooler.dense".into(), 4, 4));
+        modules.push(linear("classifier".into(), 4, 3));
+        modules
+    }
+
+    fn plan(config: LoraConfig) -> Result<AdapterPlan, PeftError> {
+        PeftConfig::Lora(config).plan("bert", &modules())
+    }
+
+    fn adapted(config: LoraConfig) -> Vec<String> {
+        let adapted = plan(config).unwrap().adapted.into_iter();
+        let short = |name: String| name.replace("bert.encoder.layer.", "");
+        adapted.map(|module| short(module.name)).collect()
+    }
+
+    fn refusal(config: LoraConfig) -> String {
+        plan(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn targets_by_name_pattern_and_default() {
+        let new = || LoraConfig::new(2, 4.0);
+        let defaults = [
+            "0.attention.self.query",
+            "0.attention.self.value",
+            "1.attention.self.query",
+            "1.attention.self.value",
+        ];
+        assert_eq!(adapted(new()), defaults);
+        let dense = ["0.output.dense", "1.output.dense"];
+        let attention = ["0.attention.output.dense", "1.attention.output.dense"];
+        let both = [attention[0], dense[0], attention[1], dense[1]];
+        assert_eq!(adapted(new().targets(["output.dense"])), both);
+        let excluded = LoraConfig {
+            exclude_modules: Some(Targets::Names(vec!["attention.output.dense".into()])),
+            ..new().targets(["output.dense"])
+        };
+        assert_eq!(adapted(excluded), dense);
+        let pattern = |text: &str| LoraConfig {
+            target_modules: Some(Targets::Pattern(text.into())),
+            ..new()
+        };
+        assert_eq!(
+            adapted(pattern(".*1.*(query|key)")),
+            ["1.attention.self.query", "1.attention.self.key"]
+        );
+        // Everything but the head, which is trained as a whole.
+        assert_eq!(adapted(pattern("all-linear")).len(), 2 * LAYER.len() + 1);
+        let second = LoraConfig {
+            layers_to_transform: Some(OneOrMany::One(1)),
+            ..new()
+        };
+        assert_eq!(adapted(second), defaults[2..]);
+    }
+
+    #[test]
+    fn targets_that_match_nothing_are_refused_with_the_nearest_names() {
+        let new = || LoraConfig::new(2, 4.0);
+        let error = refusal(new().targets(["qeury"]));
+        assert!(
+            error.contains("[\"qeury\"]") && error.contains("names are query"),
+            "{error}"
+        );
+        let error = refusal(new().targets(["classifier"]));
+        assert!(
+            error.contains("matches no linear layer"),
+            "it is saved whole: {error}"
+        );
+        let error = refusal(new().targets(["LayerNorm"]));
+        assert!(
+            error.contains("bert.embeddings.LayerNorm, which is not a linear layer"),
+            "{error}"
+        );
+        let error = refusal(LoraConfig {
+            layers_to_transform: Some(OneOrMany::Many(vec![0, 2])),
+            ..new()
+        });
+        assert!(
+            error.contains("no layer 2") && error.contains("0 to 1"),
+            "{error}"
+        );
+        let error = refusal(LoraConfig {
+            modules_to_save: Some(vec!["poler".into()]),
+            ..new()
+        });
+        assert!(
+            error.contains("\"poler\" matches no module") && error.contains("pooler"),
+            "{error}"
+        );
+        let error = refusal(LoraConfig {
+            modules_to_save: Some(vec!["LayerNorm".into()]),
+            ..new()
+        });
+        assert!(
+            error.starts_with("modules_to_save: bert.embeddings.LayerNorm"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn ranks_and_alphas_follow_their_patterns() {
+        let config = LoraConfig {
+            rank_pattern: [("layer.0.attention.self.query".to_string(), 4)].into(),
+            alpha_pattern: [("value".to_string(), 10.0), ("key".to_string(), 1.0)].into(),
+            ..LoraConfig::new(2, 6.0)
+        };
+        let found = plan(config.clone()).unwrap();
+        let lora = |module: &AdaptedModule| match module.kind {
+            AdaptedKind::Lora {
+                r,
+                scaling,
+                dora: false,
+            } => (r, scaling),
+            other => panic!("{other:?}"),
+        };
+        let found_scalings: Vec<_> = found.adapted.iter().map(lora).collect();
+        assert_eq!(found_scalings, [(4, 1.5), (2, 5.0), (2, 3.0), (2, 5.0)]);
+        assert_eq!(
+            found.notes,
+            ["the pattern \"key\" matches no adapted layer"]
+        );
+        let stabilised = plan(LoraConfig {
+            use_rslora: true,
+            ..config
+        })
+        .unwrap();
+        assert_eq!(lora(&stabilised.adapted[0]), (4, 3.0));
+        assert_eq!(lora(&stabilised.adapted[2]), (2, 6.0 / 2_f64.sqrt()));
+    }
+
+    #[test]
+    fn a_rank_beyond_the_layers_sizes_is_refused() {
+        assert!(plan(LoraConfig::new(4, 4.0)).unwrap().check_ranks().is_ok());
+        let error = plan(LoraConfig::new(5, 4.0))
+            .unwrap()
+            .check_ranks()
+            .unwrap_err();
+        assert!(error.to_string().contains("at most 4"), "{error}");
+    }
+
+    #[test]
+    fn elements_are_counted_as_peft_counts_them() {
+        let total: u64 = modules().iter().map(ModuleInfo::num_elements).sum();
+        let layer = 4 * (16 + 4) + (64 + 16) + (64 + 4);
+        assert_eq!(total, 8 + 2 * layer + 20 + 15);
+        // Two factors of rank 2 for four layers of 4 by 4, and a copy of the classifier.
+        let found = plan(LoraConfig::new(2, 4.0)).unwrap();
+        assert_eq!(found.trainable, 4 * 2 * (4 + 4) + 15);
+        assert_eq!(found.all, total + found.trainable);
+        let dora = plan(LoraConfig {
+            use_dora: true,
+            ..LoraConfig::new(2, 4.0)
+        })
+        .unwrap();
+        assert_eq!(dora.trainable, found.trainable + 4 * 4);
+        let bias = |bias| {
+            plan(LoraConfig {
+                bias,
+                ..LoraConfig::new(2, 4.0)
+            })
+            .unwrap()
+        };
+        assert_eq!(bias(Bias::LoraOnly).trainable, found.trainable + 4 * 4);
+        // All biases but that of the classifier, whose copy has its own.
+        assert_eq!(
+            bias(Bias::All).trainable,
+            found.trainable + 4 + 2 * (4 * 4 + 16 + 4) + 4
+        );
+        assert_eq!(bias(Bias::All).all, found.all);
+    }
+
+    #[test]
+    fn ia3_scales_the_inputs_of_feed_forward_modules() {
+        let found = PeftConfig::Ia3(Ia3Config::default())
+            .plan("bert", &modules())
+            .unwrap();
+        let kinds = found.adapted.iter().map(|module| module.kind);
+        let scales = |feedforward| AdaptedKind::Ia3 { feedforward };
+        let layer = [scales(false), scales(false), scales(true), scales(true)];
+        assert_eq!(kinds.collect::<Vec<_>>(), [layer, layer].concat());
+        assert_eq!(found.trainable, 2 * (4 + 4 + 4 + 16) + 15);
+        let names = |name: &str| Some(Targets::Names(vec![name.into()]));
+        let stray = PeftConfig::Ia3(Ia3Config {
+            target_modules: names("key"),
+            feedforward_modules: names("value"),
+            ..Ia3Config::default()
+        });
+        let error = stray.plan("bert", &modules()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("feedforward_modules: \"value\""),
+            "{error}"
+        );
+    }
+
+    /// peft would put an adapter on the pooler too, although it is saved whole, and fail.
+    #[test]
+    fn targets_are_written_by_name_where_peft_would_take_others() {
+        let names = |config: LoraConfig| {
+            let written = PeftConfig::Lora(config)
+                .written("bert", &modules())
+                .unwrap();
+            match written {
+                PeftConfig::Lora(LoraConfig {
+                    target_modules: Some(Targets::Names(names)),
+                    ..
+                }) => names,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(names(LoraConfig::default()), ["query", "value"]);
+        let whole = LoraConfig {
+            target_modules: Some(Targets::Pattern("all-linear".into())),
+            modules_to_save: Some(vec!["pooler".into()]),
+            ..LoraConfig::default()
+        };
+        let found = names(whole);
+        assert_eq!(found.len(), 2 * LAYER.len());
+        assert!(found.contains(&"bert.encoder.layer.1.output.dense".to_string()));
+    }
+
+    #[test]
+    fn the_line_is_that_of_peft() {
+        assert_eq!(
+            trainable_line(1_234_567, 66_000_000),
+            "trainable params: 1,234,567 || all params: 66,000,000 || trainable%: 1.8706"
+        );
+        assert_eq!(
+            trainable_line(0, 0),
+            "trainable params: 0 || all params: 0 || trainable%: 0.0000"
+        );
+    }
 }

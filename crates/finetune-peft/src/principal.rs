@@ -1,4 +1,4 @@
-//! The part of a weight that PiSSA and OLoRA take out of it, as the product of two thin matrices.
+//! Computes the low-rank part of a weight that PiSSA and OLoRA subtract from it.
 
 use std::collections::BTreeMap;
 
@@ -11,28 +11,28 @@ use crate::{
     Adaptable, AdaptedKind, AdapterKind, AdapterPlan, Init, Linear, PeftError, init::tensor,
 };
 
-/// Numbers of f32 that differ by less than this share of the largest are the same: what depends on
-/// their order depends on who computes them.
+/// Relative difference below which f32 values count as equal. A result that depends on the order of
+/// equal values depends on the implementation that computes it.
 const SAME: f64 = 1e-6;
 
-/// What a layer's weight loses to its adapter.
+/// The part of a layer's weight that moves into its adapter.
 pub(crate) struct Principal {
     /// `[in, rank]`
     pub a: Tensor<2>,
-    /// `[rank, out]`; `scaling · a · b` is taken out.
+    /// `[rank, out]`; `scaling · a · b` is subtracted from the weight.
     pub b: Tensor<2>,
-    /// Whether any other exact computation finds the same product.
+    /// Whether every accurate implementation computes the same product.
     pub is_determined: bool,
 }
 
-/// The two factors as plain numbers, row-major.
+/// The values of the two factors, row-major.
 struct Factors {
     a: Vec<f32>,
     b: Vec<f32>,
     is_determined: bool,
 }
 
-/// What each adapted layer loses, by its name; layer by layer on all cores.
+/// Computes the principal part of each adapted layer by its name, with the layers spread over all cores.
 pub(crate) fn principals<M: Adaptable>(
     model: &M,
     plan: &AdapterPlan,
@@ -73,7 +73,7 @@ pub(crate) fn principals<M: Adaptable>(
     found.into_iter().map(principal).collect()
 }
 
-/// Refuses parts that another program, or this one on another machine, would find otherwise.
+/// Fails if another program, or this one on another machine, could compute a different part.
 pub(crate) fn check_determined(
     principals: &BTreeMap<String, Principal>,
     init: Init,
@@ -89,19 +89,19 @@ pub(crate) fn check_determined(
     Err(PeftError::config(
         "init_lora_weights",
         format!(
-            "what peft took out of the base's weight of {module} cannot be told, because {reason}; merge the adapter in the program that trained it, with peft's merge_and_unload(), and open the merged model"
+            "what peft subtracted from the base weight of {module} cannot be determined, because {reason};  merge the adapter in the program that trained it, with peft's merge_and_unload(), and open the merged model"
         ),
     ))
 }
 
-/// Takes `scaling · a · b` out of the layer's weight, in f32 as peft does.
+/// Subtracts `scaling · a · b` from the layer's weight, in f32 as peft does.
 pub(crate) fn take_out(linear: &mut Linear, principal: &Principal, scaling: f64) {
     let taken = matmul(principal.a.clone(), principal.b.clone(), Precision::F32) * scaling;
     let weight = linear.weight.val().inner() - taken;
     linear.set_weight(Param::from_tensor(weight));
 }
 
-/// Refuses an adapter beside others where one of them changes the weights that all share.
+/// Fails if the model already has adapters and either they or the new one change the base weights.
 pub(crate) fn check_alone<M: Adaptable>(model: &M, init: Init) -> Result<(), PeftError> {
     for (_, linear) in model.linears() {
         for other in &linear.adapters {
@@ -111,7 +111,7 @@ pub(crate) fn check_alone<M: Adaptable>(model: &M, init: Init) -> Result<(), Pef
                 return Err(PeftError::config(
                     "init_lora_weights",
                     format!(
-                        "an adapter that changes the base's weights (\"pissa\", \"olora\") and the adapter \"{}\" cannot be on one model; give each a model of its own",
+                        "an adapter that changes the base weights (\"pissa\", \"olora\") and the adapter \"{}\" cannot share one model; load a separate model for each",
                         other.name()
                     ),
                 ));
@@ -121,11 +121,11 @@ pub(crate) fn check_alone<M: Adaptable>(model: &M, init: Init) -> Result<(), Pef
     Ok(())
 }
 
-/// PiSSA (Meng et al. 2024): the best approximation of `weight` (`[in, out]`) of rank `rank`, by its
-/// largest singular values, their roots on both sides.
+/// PiSSA (Meng et al. 2024): the best approximation of `matrix` (`[in, out]`) of rank `rank`, with the
+/// square roots of its largest singular values in both factors.
 ///
-/// The singular vectors come from the eigenvectors of the smaller Gram matrix, in f64: its squared
-/// condition costs nothing on f32 weights' largest values.
+/// The singular vectors come from the eigenvectors of the smaller Gram matrix in f64; its squared
+/// condition number does no harm to the largest singular values of f32 weights.
 fn pissa(matrix: &DMatrix<f64>, rank: usize, scaling: f64) -> Factors {
     let (inputs, outputs) = matrix.shape();
     let tall = inputs > outputs;
@@ -169,10 +169,9 @@ fn pissa(matrix: &DMatrix<f64>, rank: usize, scaling: f64) -> Factors {
     }
 }
 
-/// OLoRA (Büyükakyüz 2024): `Q·R` of the first `rank` columns of `Q` in the QR decomposition of peft's
-/// `[out, in]` weight, which is what of the weight lies in the span of its first `rank` columns. They
-/// are the first rows here. peft does not divide by the factor, but takes the product out that many
-/// times.
+/// OLoRA (Büyükakyüz 2024): the first `rank` columns of `Q` and rows of `R` in the QR decomposition of
+/// peft's `[out, in]` weight, which project it onto the span of its first `rank` columns (here, rows).
+/// peft does not divide by `scaling`, and so subtracts `scaling` times the product.
 fn olora(matrix: &DMatrix<f64>, rank: usize, _scaling: f64) -> Factors {
     let (inputs, outputs) = matrix.shape();
     let mut basis = DMatrix::zeros(outputs, rank);
@@ -180,7 +179,7 @@ fn olora(matrix: &DMatrix<f64>, rank: usize, _scaling: f64) -> Factors {
     for k in 0..rank.min(inputs) {
         let row = matrix.row(k).transpose();
         let mut rest = row.clone();
-        // Twice is enough (Kahan): the second time removes what rounding left.
+        // Twice is enough (Kahan): the second pass removes what rounding left.
         for _ in 0..2 {
             let before = basis.columns(0, k);
             rest -= before * before.tr_mul(&rest);
@@ -194,7 +193,7 @@ fn olora(matrix: &DMatrix<f64>, rank: usize, _scaling: f64) -> Factors {
     let coordinates = matrix * &basis;
     let (mut a, mut b) = (vec![0.0; inputs * rank], vec![0.0; rank * outputs]);
     for k in 0..rank {
-        // Above the diagonal of R is nothing.
+        // R is upper triangular.
         for row in k..inputs {
             a[row * rank + k] = coordinates[(row, k)] as f32;
         }
@@ -213,7 +212,7 @@ fn olora(matrix: &DMatrix<f64>, rank: usize, _scaling: f64) -> Factors {
 mod tests {
     use super::*;
 
-    /// `scaling · a · b`, and the same of the weight's projections found another way.
+    /// Returns `a · b`.
     fn product(found: &Factors, [inputs, outputs]: [usize; 2], rank: usize) -> DMatrix<f64> {
         let a = DMatrix::from_row_iterator(inputs, rank, found.a.iter().map(|&v| f64::from(v)));
         let b = DMatrix::from_row_iterator(rank, outputs, found.b.iter().map(|&v| f64::from(v)));

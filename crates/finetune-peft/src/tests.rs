@@ -1,4 +1,4 @@
-//! Adapters on a model of two linear layers and a norm: attaching, training, merging, saving.
+//! Tests of adapters with a model of two linear layers and a norm: attaching, training, merging, saving.
 
 use burn::{
     Tensor,
@@ -8,12 +8,13 @@ use burn::{
 use finetune_kernels::{Activation, DropoutSource, Stream, random};
 
 use crate::{
-    Adaptable, AdapterFile, Bias, Ia3Config, Linear, LoraConfig, ModuleInfo, ModuleKind, Part,
-    PartMut, PeftConfig, adapter_names, adapter_outputs, attach, is_head, load_adapter, merge,
-    save_adapter, set_active, train_adapter, visit_parameters,
+    ADAPTER_WEIGHTS, Adaptable, AdapterFile, Bias, Ia3Config, Init, Linear, LoraConfig, ModuleInfo,
+    ModuleKind, NamedTensor, Part, PartMut, PeftConfig, PeftError, adapter_names, adapter_outputs,
+    adapter_tensors, attach, is_head, load_adapter, merge, save_adapter, set_active, train_adapter,
+    visit_parameters, write_tensors,
 };
 
-/// `score(tanh(block.query(x)) * norm)`, with names as in a classifier whose head has two layers.
+/// `classifier(tanh(query(x)) + shift)`, with names as in a classifier whose head has two layers.
 #[derive(Module, Debug)]
 struct Tiny {
     query: Linear,
@@ -120,7 +121,7 @@ fn file(config: PeftConfig) -> AdapterFile {
     }
 }
 
-/// Moves what is trained, as training would.
+/// Changes the trained values, as training would.
 fn moved(mut model: Tiny) -> Tiny {
     for (_, linear) in model.linears_mut() {
         for adapter in &mut linear.adapters {
@@ -242,4 +243,167 @@ fn heads_of_one_and_of_two_layers() {
     ] {
         assert_eq!(is_head(name), expected, "{name}");
     }
+}
+
+/// Saves an adapter of rank 2 whose tensors `change` has altered, and loads it again.
+fn reload(change: impl FnOnce(&mut Vec<NamedTensor>)) -> Result<Tiny, PeftError> {
+    let directory = tempfile::tempdir().unwrap();
+    let config = PeftConfig::Lora(LoraConfig::new(2, 4.0));
+    let mut model = Tiny::new();
+    attach(&mut model, "a", &config, 1, &Device::flex()).unwrap();
+    save_adapter(&model, "a", &file(config.clone()), directory.path()).unwrap();
+    let mut tensors = adapter_tensors(&model, "a", &config).unwrap();
+    change(&mut tensors);
+    write_tensors(&directory.path().join(ADAPTER_WEIGHTS), tensors).unwrap();
+    let mut again = Tiny::new();
+    let loaded = load_adapter(&mut again, "b", directory.path(), &Device::flex());
+    if loaded.is_err() {
+        assert_eq!(
+            adapter_names(&again),
+            [""; 0],
+            "a refused adapter is not attached"
+        );
+        assert_eq!(again.forward(), Tiny::new().forward());
+    }
+    loaded.map(|_| again)
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused_by_name() {
+    assert!(reload(|_| ()).is_ok());
+    let lora_b = "block.layer.0.query.lora_B.weight";
+    let at = |tensors: &[NamedTensor]| {
+        tensors
+            .iter()
+            .position(|t| t.name.ends_with(lora_b))
+            .unwrap()
+    };
+    let missing = reload(|tensors| drop(tensors.remove(at(tensors))));
+    let surplus = reload(|tensors| {
+        let name = "base_model.model.block.layer.1.query.lora_A.weight".into();
+        tensors.push(NamedTensor {
+            name,
+            ..tensors[0].clone()
+        });
+    });
+    let reshaped = reload(|tensors| {
+        let at = at(tensors);
+        tensors[at].transposed = false;
+        tensors[at].shape = vec![4, 3];
+    });
+    for (found, parts) in [
+        (missing, [lora_b, "missing"]),
+        (
+            surplus,
+            ["block.layer.1.query.lora_A.weight", "no place for it"],
+        ),
+        (reshaped, [lora_b, "has [4, 3], the model needs [6, 2]"]),
+    ] {
+        let error = found.err().unwrap();
+        let PeftError::OtherBase { problems, base, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!((problems.len(), base.as_str()), (1, "base"));
+        for part in parts {
+            assert!(problems[0].contains(part), "{problems:?}");
+        }
+    }
+    let infinite = reload(|tensors| {
+        let at = at(tensors);
+        tensors[at].tensor = tensors[at].tensor.clone() + f32::INFINITY;
+    });
+    let error = infinite.err().unwrap().to_string();
+    assert!(error.contains(lora_b) && error.contains("inf"), "{error}");
+}
+
+#[test]
+fn pickles_and_missing_files_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let load = || {
+        load_adapter(&mut Tiny::new(), "a", directory.path(), &Device::flex())
+            .err()
+            .unwrap()
+    };
+    assert!(matches!(load(), PeftError::File { .. }));
+    let config = file(PeftConfig::Lora(LoraConfig::new(2, 4.0))).to_json();
+    std::fs::write(directory.path().join("adapter_config.json"), config).unwrap();
+    assert!(load().to_string().contains("adapter_model.safetensors"));
+    std::fs::write(directory.path().join("adapter_model.bin"), "pickle").unwrap();
+    assert!(matches!(load(), PeftError::Pickle { .. }));
+}
+
+#[test]
+fn adapters_are_chosen_by_name() {
+    let mut model = Tiny::new();
+    for (name, seed) in [("a", 1), ("b", 2)] {
+        let config = PeftConfig::Lora(LoraConfig::new(2, 4.0));
+        attach(&mut model, name, &config, seed, &Device::flex()).unwrap();
+    }
+    let mut model = moved(model);
+    assert_eq!(adapter_names(&model), ["a", "b"]);
+    let with_b = model.forward();
+    set_active(&mut model, Some("a")).unwrap();
+    let with_a = model.forward();
+    assert!(!close(&with_a, &with_b), "the seeds draw different factors");
+    let error = set_active(&mut model, Some("c")).unwrap_err().to_string();
+    assert!(error.contains("\"c\"") && error.contains("a, b"), "{error}");
+    assert_eq!(model.forward(), with_a, "an unknown name changes nothing");
+    merge(&mut model, "b").unwrap();
+    assert!(close(&model.forward(), &with_b));
+    assert_eq!(adapter_names(&model), ["a"]);
+}
+
+/// PiSSA and OLoRA move a part of the weight into the adapter: the whole stays the same, and files are
+/// for the original weight.
+#[test]
+fn principal_parts_move_between_weight_and_adapter() {
+    for init in [Init::Pissa, Init::Olora] {
+        let config = PeftConfig::Lora(LoraConfig {
+            init_lora_weights: init,
+            ..LoraConfig::new(2, 4.0)
+        });
+        let (plain, mut model) = (Tiny::new(), Tiny::new());
+        attach(&mut model, "a", &config, 1, &Device::flex()).unwrap();
+        assert!(close(&model.forward(), &plain.forward()), "{init:?}");
+        let mut base = model.clone();
+        set_active(&mut base, None).unwrap();
+        assert!(!close(&base.forward(), &plain.forward()), "{init:?}");
+
+        let second = PeftConfig::Lora(LoraConfig::new(2, 4.0));
+        let error = attach(&mut model, "b", &second, 1, &Device::flex()).unwrap_err();
+        assert!(
+            error.to_string().contains("\"a\" cannot share one model"),
+            "{error}"
+        );
+
+        let model = moved(model);
+        let directory = tempfile::tempdir().unwrap();
+        save_adapter(&model, "a", &file(config), directory.path()).unwrap();
+        let saved = AdapterFile::read(directory.path()).unwrap().config;
+        let PeftConfig::Lora(saved) = saved else {
+            panic!("{saved:?}");
+        };
+        assert_eq!(
+            (saved.r, saved.init_lora_weights),
+            (4, Init::KaimingUniform)
+        );
+        let mut again = Tiny::new();
+        load_adapter(&mut again, "a", directory.path(), &Device::flex()).unwrap();
+        assert!(close(&again.forward(), &model.forward()), "{init:?}");
+    }
+}
+
+#[test]
+fn a_merge_that_would_not_be_finite_changes_nothing() {
+    let mut model = Tiny::new();
+    let config = PeftConfig::Lora(LoraConfig::new(2, 4.0));
+    attach(&mut model, "a", &config, 1, &Device::flex()).unwrap();
+    if let crate::AdapterKind::Lora(lora) = &mut model.query.adapters[0].kind {
+        lora.b = Param::from_tensor(lora.b.val() + f32::NAN);
+    }
+    let error = merge(&mut model, "a").unwrap_err().to_string();
+    assert!(error.contains("block.layer.0.query"), "{error}");
+    assert_eq!(adapter_names(&model), ["a"]);
+    set_active(&mut model, None).unwrap();
+    assert_eq!(model.forward(), Tiny::new().forward());
 }

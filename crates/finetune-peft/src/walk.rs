@@ -1,5 +1,5 @@
-//! The one walk over the float parameters of a Burn module, by path. Everything that looks at or
-//! changes parameters one by one (optimizers, averages, checkpoints, freezing) goes through it.
+//! Walks over the float parameters of a Burn module by path. Everything that reads or changes single
+//! parameters (optimizers, averages, checkpoints, freezing) uses these walks.
 
 use burn::{
     Tensor,
@@ -10,36 +10,36 @@ use burn::{
 /// A parameter that a walk visits.
 #[derive(Debug)]
 pub struct Visited<'a> {
-    /// Its path in the module tree, such as `head.dense.weight`.
+    /// The path in the module tree, such as `head.dense.weight`.
     pub path: &'a str,
     param: &'a dyn AnyParam,
 }
 
 impl Visited<'_> {
-    /// The parameter's shape, as the module holds it.
+    /// Returns the parameter's shape in the module.
     pub fn shape(&self) -> Vec<usize> {
         self.param.shape()
     }
 
-    /// Whether gradients reach the parameter.
+    /// Returns whether the parameter requires gradients.
     pub fn is_trained(&self) -> bool {
         self.param.is_trained()
     }
 
-    /// The values, flattened and without autodiff. They share memory with the parameter.
+    /// Returns the values, flat and without autodiff. They share memory with the parameter.
     pub fn values(&self) -> Tensor<1> {
         self.param.values()
     }
 
-    /// Takes the parameter's gradient out of a finished backward pass, flattened, if it has one.
-    /// Its length can differ from the parameter's where an operation gives the gradient of some
+    /// Removes the parameter's gradient from the result of a backward pass and returns it flat, if it
+    /// has one. It can be shorter than the parameter where an operation computes the gradient of some
     /// rows only.
     pub fn take_gradient(&self, graph: &mut Gradients) -> Option<Tensor<1>> {
         self.param.take_gradient(graph)
     }
 }
 
-/// A parameter of any number of dimensions.
+/// A parameter with any number of dimensions.
 trait AnyParam: std::fmt::Debug {
     fn shape(&self) -> Vec<usize>;
     fn is_trained(&self) -> bool;
@@ -70,16 +70,17 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     tensor.reshape([length])
 }
 
-/// What happens to some of a module's parameters.
+/// A change to some of a module's parameters.
 pub trait ParameterMap {
-    /// Whether the parameter at `path` is one of them.
+    /// Returns whether the parameter at `path` is to be changed.
     fn wants(&mut self, path: &str) -> bool;
 
-    /// The new values of a parameter of this shape, flattened and without autodiff, as the old.
+    /// Returns the new values of a parameter of this shape. Old and new values are flat and without
+    /// autodiff.
     fn map(&mut self, path: &str, shape: &[usize], values: Tensor<1>) -> Tensor<1>;
 }
 
-/// Calls `visit` with each float parameter of `module`, in the order of the module tree.
+/// Calls `visit` for each float parameter of `module`, in the order of the module tree.
 pub fn visit_parameters<M: Module>(module: &M, visit: &mut dyn FnMut(Visited<'_>)) {
     module.visit(&mut Visitor {
         path: Vec::new(),
@@ -87,8 +88,8 @@ pub fn visit_parameters<M: Module>(module: &M, visit: &mut dyn FnMut(Visited<'_>
     });
 }
 
-/// The module with new values of the parameters that `map` wants; whether each is trained stays as
-/// it was. The old values are handed over, not copied.
+/// Replaces the values of the parameters that `map` wants. Whether a parameter is trained does not
+/// change. The old values are moved, not copied.
 pub fn map_parameters<M: Module>(module: M, map: &mut dyn ParameterMap) -> M {
     module.map(&mut Mapper {
         path: Vec::new(),
@@ -96,8 +97,7 @@ pub fn map_parameters<M: Module>(module: M, map: &mut dyn ParameterMap) -> M {
     })
 }
 
-/// The module with gradients reaching the parameters whose paths `is_trained` accepts, and no
-/// others.
+/// Makes the parameters whose paths `is_trained` accepts require gradients, and no others.
 pub fn set_trained<M: Module>(module: M, is_trained: &dyn Fn(&str) -> bool) -> M {
     module.map(&mut Mapper {
         path: Vec::new(),

@@ -1,4 +1,4 @@
-//! `adapter_model.safetensors`, read.
+//! Reads `adapter_model.safetensors`.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -10,11 +10,11 @@ use crate::{
     files::{PICKLE, WEIGHTS},
 };
 
-/// Shape and values of a tensor.
+/// The shape and the values of a tensor.
 pub(crate) type FileTensor = (Vec<usize>, Vec<f32>);
 
-/// The tensors of the adapter in a directory, by the names of the modules that they belong to: without
-/// peft's prefix, and without what its wrappers put between.
+/// Reads the tensors of the adapter in a directory. Their names lose peft's prefix and the parts that its
+/// wrappers insert.
 pub(crate) fn read(directory: &Path) -> Result<BTreeMap<String, FileTensor>, PeftError> {
     let path = directory.join(WEIGHTS);
     let bytes = bytes(directory, &path)?;
@@ -53,14 +53,14 @@ pub(crate) fn read(directory: &Path) -> Result<BTreeMap<String, FileTensor>, Pef
         };
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return Err(problem(format!(
-                "it holds {value}, so the training went wrong or the file is damaged; train or fetch it again"
+                "it contains {value}, so the training diverged or the file is damaged; train or fetch it again"
             )));
         }
         let tensor = (view.shape().to_vec(), values);
         match tensors.get(&name) {
             Some(other) if *other != tensor => {
                 return Err(problem(format!(
-                    "another tensor of the file stands for {name} too, with other values"
+                    "another tensor of the file also represents {name}, with other values"
                 )));
             }
             _ => drop(tensors.insert(name, tensor)),
@@ -69,7 +69,7 @@ pub(crate) fn read(directory: &Path) -> Result<BTreeMap<String, FileTensor>, Pef
     Ok(tensors)
 }
 
-/// The shapes of the same tensors.
+/// Reads the shapes of the same tensors.
 pub(crate) fn shapes(directory: &Path) -> Result<BTreeMap<String, Vec<usize>>, PeftError> {
     let path = directory.join(WEIGHTS);
     let bytes = bytes(directory, &path)?;
@@ -97,8 +97,8 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>, PeftError>
     })
 }
 
-/// `base_model.model.classifier.modules_to_save.bias` to `classifier.bias`; `None` for what peft
-/// writes of the untouched originals.
+/// Maps `base_model.model.classifier.modules_to_save.bias` to `classifier.bias`; returns `None` for the
+/// unchanged originals that peft also writes.
 fn own_name(name: &str) -> Option<String> {
     let name = name.strip_prefix("base_model.model.").unwrap_or(name);
     let mut kept = Vec::new();
@@ -107,7 +107,7 @@ fn own_name(name: &str) -> Option<String> {
         match part {
             "original_module" => return None,
             "base_layer" | "modules_to_save" => {}
-            // peft leaves the adapter's name in where a saved module holds others.
+            // peft keeps the adapter's name if a saved module contains others.
             "default" if before == "modules_to_save" => {}
             _ => kept.push(part),
         }

@@ -2,32 +2,32 @@
 
 use crate::Targets;
 
-/// Labels of a batch of rows.
+/// The labels of a batch of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Labels {
-    /// Unlabelled rows.
+    /// The rows are unlabelled.
     None,
-    /// Class indices, `[batch]`.
+    /// One class index per row, `[batch]`.
     Classes(Vec<u32>),
     /// Any number of classes per row.
     MultiLabel {
         /// Number of classes.
         width: usize,
-        /// Whether the row has the class, `[batch, width]` row by row.
+        /// Whether the row has the class, `[batch, width]` in row-major order.
         values: Vec<bool>,
     },
-    /// Values to regress to.
+    /// Regression targets.
     Values {
-        /// Values per row.
+        /// Number of values per row.
         width: usize,
-        /// `[batch, width]` row by row, as exact as the file has them: metrics need all digits, and
-        /// a loss in `f32` rounds them where it is computed.
+        /// `[batch, width]` in row-major order, at the precision of the data file: metrics need all
+        /// digits, and the loss rounds to `f32` where it is computed.
         values: Vec<f64>,
     },
 }
 
 impl Labels {
-    /// A view of all rows; `None` for unlabelled ones.
+    /// Borrows the labels as targets; `None` if the rows are unlabelled.
     pub fn targets(&self) -> Option<Targets<'_>> {
         match self {
             Self::None => None,
@@ -37,7 +37,8 @@ impl Labels {
         }
     }
 
-    /// The classes that row `index` of the batch has; none for values and unlabelled rows.
+    /// Iterates over the classes of row `index` of the batch. Regression targets and unlabelled rows
+    /// have none, and neither has a row beyond the end.
     pub fn classes_of(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
         let class = match self {
             Self::Classes(classes) => classes.get(index).map(|&class| class as usize),
@@ -79,5 +80,33 @@ mod tests {
         assert!(of(&values, 0).is_empty());
         assert_eq!(values.targets(), Some(Targets::Values(&[1.0])));
         assert_eq!(Labels::None.targets(), None);
+    }
+
+    #[test]
+    fn targets_borrow_the_values() {
+        let classes = Labels::Classes(vec![2, 0]);
+        assert_eq!(classes.targets(), Some(Targets::Classes(&[2, 0])));
+        let marks = Labels::MultiLabel {
+            width: 2,
+            values: vec![true, false],
+        };
+        assert_eq!(marks.targets(), Some(Targets::MultiLabel(&[true, false])));
+        // f64 all the way: 0.1 is not the nearest f32.
+        let values = Labels::Values {
+            width: 1,
+            values: vec![0.1],
+        };
+        assert_eq!(values.targets(), Some(Targets::Values(&[0.1])));
+    }
+
+    #[test]
+    fn rows_far_beyond_the_end_have_no_classes() {
+        let marks = Labels::MultiLabel {
+            width: 3,
+            values: vec![true; 3],
+        };
+        for row in [1, usize::MAX / 2, usize::MAX] {
+            assert_eq!(marks.classes_of(row).count(), 0, "{row}");
+        }
     }
 }

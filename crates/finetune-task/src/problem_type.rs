@@ -1,4 +1,4 @@
-//! The kinds of things that a model predicts.
+//! The kinds of prediction problem.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,31 +16,31 @@ pub enum ProblemType {
     SingleLabelClassification,
     /// `multi_label_classification`: any number of classes per row.
     MultiLabelClassification,
-    /// `regression`: one or several numbers per row.
+    /// `regression`: one or several floating-point values per row.
     Regression,
 }
 
-/// A name that no problem type has.
+/// The error for a name that is not a problem type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no problem type {found:?}; expected single_label_classification (or classification), multi_label_classification (or multi_label), or regression{hint}"
 )]
 pub struct UnknownProblemType {
-    /// The name asked for.
+    /// The name that was given.
     pub found: String,
-    /// `; did you mean …?`, or empty.
+    /// `; did you mean …?`, or empty if no name is similar.
     pub hint: String,
 }
 
 impl ProblemType {
-    /// All of them.
+    /// All problem types.
     pub const ALL: [Self; 3] = [
         Self::SingleLabelClassification,
         Self::MultiLabelClassification,
         Self::Regression,
     ];
 
-    /// The name in transformers.
+    /// Returns the name that transformers uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::SingleLabelClassification => "single_label_classification",
@@ -49,7 +49,7 @@ impl ProblemType {
         }
     }
 
-    /// The short name.
+    /// Returns the short name.
     pub fn alias(self) -> &'static str {
         match self {
             Self::SingleLabelClassification => "classification",
@@ -78,7 +78,7 @@ impl FromStr for ProblemType {
     }
 }
 
-/// `; did you mean …?` with the names that are like `text`, or nothing.
+/// Returns `; did you mean …?` with the names similar to `text`, or an empty string.
 fn nearest(text: &str) -> String {
     let mut near: Vec<(f64, &str)> = Vec::new();
     for kind in ProblemType::ALL {
@@ -136,5 +136,22 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("did you mean regression?"), "{error}");
+    }
+
+    #[test]
+    fn errors_list_the_names_and_suggest_similar_ones_only() {
+        let error = "clasification".parse::<ProblemType>().unwrap_err();
+        assert_eq!(error.found, "clasification");
+        assert!(error.hint.contains("did you mean classification"));
+        let error = "ranking?".parse::<ProblemType>().unwrap_err();
+        assert_eq!(error.hint, "");
+        let message = error.to_string();
+        for kind in ProblemType::ALL {
+            for name in [kind.name(), kind.alias()] {
+                assert!(message.contains(name), "{message} lacks {name}");
+            }
+        }
+        assert!("".parse::<ProblemType>().is_err());
+        assert!(serde_json::from_str::<ProblemType>("1").is_err());
     }
 }

@@ -1,21 +1,21 @@
-//! A problem type with the names of the outputs.
+//! What a model predicts: its problem type and the names of its outputs.
 
 use crate::ProblemType;
 
-/// What a model predicts: the problem type, and the names of the outputs in order (`id2label` of
-/// transformers).
+/// What a model predicts: its problem type and the names of its outputs in order (transformers'
+/// `id2label`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// One class per row, one logit for each class (`single_label_classification`).
+    /// One class per row, with one logit per class (`single_label_classification`).
     Classes(Vec<String>),
-    /// Any number of classes per row, one logit for each class (`multi_label_classification`).
+    /// Any number of classes per row, with one logit per class (`multi_label_classification`).
     MultiLabel(Vec<String>),
-    /// One or several floating-point numbers per row (`regression`).
+    /// One or several floating-point values per row (`regression`).
     Regression(Vec<String>),
 }
 
 impl Task {
-    /// A task of this problem type whose outputs have these names.
+    /// Creates a task of this problem type whose outputs have these names.
     pub fn new(problem_type: ProblemType, names: Vec<String>) -> Self {
         match problem_type {
             ProblemType::SingleLabelClassification => Self::Classes(names),
@@ -24,7 +24,7 @@ impl Task {
         }
     }
 
-    /// The problem type.
+    /// Returns the problem type.
     pub fn problem_type(&self) -> ProblemType {
         match self {
             Self::Classes(_) => ProblemType::SingleLabelClassification,
@@ -33,14 +33,14 @@ impl Task {
         }
     }
 
-    /// Names of the outputs, in order: of the classes, or of the numbers of a regression.
+    /// Returns the names of the outputs in order: classes, or regression values.
     pub fn names(&self) -> &[String] {
         match self {
             Self::Classes(names) | Self::MultiLabel(names) | Self::Regression(names) => names,
         }
     }
 
-    /// Names of the classes, in order; empty for regression.
+    /// Returns the names of the classes in order; empty for regression.
     pub fn class_names(&self) -> &[String] {
         match self {
             Self::Regression(_) => &[],
@@ -48,7 +48,7 @@ impl Task {
         }
     }
 
-    /// Number of outputs, transformers' `num_labels`.
+    /// Returns the number of outputs, transformers' `num_labels`.
     pub fn num_labels(&self) -> usize {
         self.names().len()
     }
@@ -63,7 +63,7 @@ impl Task {
         *self.names() == Self::default_names(self.num_labels())
     }
 
-    /// The same problem type with other names.
+    /// Returns a task of the same problem type with other names.
     pub fn renamed(&self, names: Vec<String>) -> Self {
         Self::new(self.problem_type(), names)
     }
@@ -104,5 +104,26 @@ mod tests {
             assert!(unnamed.is_unnamed());
             assert_eq!(unnamed.problem_type(), problem_type);
         }
+    }
+
+    #[test]
+    fn variants_have_the_problem_types_of_transformers() {
+        let names = || vec!["x".to_owned()];
+        for (task, name, classes) in [
+            (Task::Classes(names()), "single_label_classification", 1),
+            (Task::MultiLabel(names()), "multi_label_classification", 1),
+            (Task::Regression(names()), "regression", 0),
+        ] {
+            assert_eq!(task.problem_type().name(), name);
+            assert_eq!(task.class_names().len(), classes);
+        }
+    }
+
+    #[test]
+    fn only_the_default_names_in_order_are_unnamed() {
+        assert_eq!(Task::default_names(2), ["LABEL_0", "LABEL_1"]);
+        assert!(Task::default_names(0).is_empty());
+        let swapped = ["LABEL_1", "LABEL_0"].map(String::from).to_vec();
+        assert!(!Task::Classes(swapped).is_unnamed());
     }
 }

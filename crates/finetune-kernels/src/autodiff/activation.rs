@@ -1,3 +1,5 @@
+//! The backward pass of activation functions.
+
 use burn::backend::{
     Autodiff,
     autodiff::{
@@ -14,7 +16,7 @@ use crate::{Activation, ops::EncoderGradients};
 struct Activate;
 
 impl<B: EncoderGradients> Backward<B, 1> for Activate {
-    /// The input.
+    /// The input and the function.
     type State = (FloatTensor<B>, Activation);
 
     fn backward(

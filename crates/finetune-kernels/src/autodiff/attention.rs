@@ -1,3 +1,5 @@
+//! The backward pass of attention.
+
 use burn::backend::{
     Autodiff,
     autodiff::{
@@ -11,7 +13,7 @@ use burn::backend::{
 use super::register;
 use crate::ops::{Attention, AttentionBackward, EncoderGradients, EncoderOps};
 
-/// Parents: query, key, value.
+/// The node of attention. Its parents are query, key, and value.
 #[derive(Debug)]
 struct Attend;
 

@@ -1,3 +1,5 @@
+//! The backward pass of dropout.
+
 use burn::backend::{
     Autodiff,
     autodiff::{
@@ -29,7 +31,7 @@ impl<B: EncoderOps> Backward<B, 1> for Drop {
     }
 }
 
-/// See [`EncoderOps::dropout`]. The gradient is dropped by the same mask.
+/// See [`EncoderOps::dropout`]. The same mask is applied to the gradient.
 pub(super) fn dropout<B: EncoderOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     dropout: Dropout,

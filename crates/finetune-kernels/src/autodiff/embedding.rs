@@ -1,3 +1,5 @@
+//! The backward pass of embeddings.
+
 use burn::backend::{
     Autodiff, TensorMetadata,
     autodiff::{
@@ -17,16 +19,17 @@ use crate::{
     },
 };
 
-/// Parents: gamma, beta, word, position, and the token types where there are any.
+/// The node of the embeddings. Its parents are gamma, beta, word, position, and the token types if there
+/// are any.
 #[derive(Debug)]
 struct SumAndNormalize;
 
-/// What the backward pass needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Debug)]
 struct Kept<N> {
     norm: N,
     dropout: Dropout,
-    /// Which rows of each table went in, and of how many.
+    /// For each table, the rows that were read and the number of rows of its gradient.
     rows: Vec<(Indices, usize)>,
 }
 

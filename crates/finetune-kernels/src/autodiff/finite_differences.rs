@@ -1,5 +1,6 @@
-//! Gradients against finite differences, in f64: those that Burn derives from the portable bodies, and
-//! the hand-written ones on portable bodies. The fast bodies are checked against these elsewhere.
+//! Compares gradients with finite differences in f64: those that Burn derives from the portable
+//! implementations, and the hand-written ones with portable implementations. The fast implementations are
+//! compared with these elsewhere.
 
 use burn::{
     backend::{AutodiffBackend, ops::FloatTensorOps, tensor::FloatTensor},
@@ -32,7 +33,7 @@ fn tensors(inputs: &[Input]) -> Vec<FloatTensor<B>> {
     tensors.collect()
 }
 
-/// A weighted sum of the result.
+/// Returns a weighted sum of the result.
 fn loss(result: FloatTensor<B>) -> FloatTensor<B> {
     let count = B::inner(result.clone()).into_data().num_elements();
     let weights: Vec<f64> = (0..count)

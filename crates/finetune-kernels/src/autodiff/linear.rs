@@ -1,3 +1,5 @@
+//! The backward pass of linear layers.
+
 use burn::backend::{
     Autodiff, Backend,
     autodiff::{
@@ -13,18 +15,18 @@ use crate::{
     ops::{EncoderGradients, EncoderOps, Linear},
 };
 
-/// Parents: x, weight, bias.
+/// The node of a linear layer. Its parents are x, weight, and bias.
 #[derive(Debug)]
 struct Layer;
 
-/// What the backward pass needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Debug)]
 struct Kept<B: Backend> {
-    /// For the weight's gradient; `None` for a frozen weight.
+    /// Needed for the weight's gradient; `None` if the weight is frozen.
     x: Option<FloatTensor<B>>,
-    /// For the gradient of `x`; `None` if nothing below is trained.
+    /// Needed for the gradient of `x`; `None` if nothing below is trained.
     weight: Option<FloatTensor<B>>,
-    /// What enters the activation, if there is one.
+    /// The input of the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
     precision: Precision,

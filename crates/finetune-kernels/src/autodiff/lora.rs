@@ -1,3 +1,5 @@
+//! The backward pass of linear layers with low-rank adaptation.
+
 use burn::backend::{
     Autodiff, Backend,
     autodiff::{
@@ -13,23 +15,23 @@ use crate::{
     ops::{EncoderGradients, Linear, Lora},
 };
 
-/// Parents: x, weight, bias, a, b.
+/// The node of an adapted layer. Its parents are x, weight, bias, a, and b.
 #[derive(Debug)]
 struct AdaptedLayer;
 
-/// What the backward pass needs. The dropped input is drawn again.
+/// The values that the backward pass needs. The dropout mask of the input is drawn again.
 #[derive(Clone, Debug)]
 struct Kept<B: Backend> {
-    /// For the gradients of the weight and of `a`.
+    /// Needed for the gradients of the weight and of `a`.
     x: Option<FloatTensor<B>>,
-    /// With `a`, for the gradient of `x`.
+    /// Needed with `a` for the gradient of `x`.
     weight: Option<FloatTensor<B>>,
     a: Option<FloatTensor<B>>,
-    /// For the gradients of `a` and of `x`.
+    /// Needed for the gradients of `a` and of `x`.
     b: Option<FloatTensor<B>>,
-    /// `scaling · dropout(x) · a`, for the gradient of `b`.
+    /// `scaling · dropout(x) · a`, needed for the gradient of `b`.
     reduced: Option<FloatTensor<B>>,
-    /// What enters the activation, if there is one.
+    /// The input of the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
     scaling: f64,

@@ -1,3 +1,5 @@
+//! The backward pass of matrix multiplications.
+
 use burn::backend::{
     Autodiff, Backend,
     autodiff::{
@@ -14,16 +16,16 @@ use crate::{
     ops::{EncoderGradients, MatmulOptions},
 };
 
-/// Parents: a, b.
+/// The node of a multiplication. Its parents are a and b.
 #[derive(Debug)]
 struct Matmul;
 
-/// What the backward pass needs.
+/// The values that the backward pass needs.
 #[derive(Clone, Debug)]
 struct Kept<B: Backend> {
-    /// For the gradient of `b`, if that is wanted.
+    /// Needed for the gradient of `b`.
     a: Option<FloatTensor<B>>,
-    /// For the gradient of `a`, if that is wanted.
+    /// Needed for the gradient of `a`.
     b: Option<FloatTensor<B>>,
     precision: Precision,
 }
@@ -51,7 +53,8 @@ impl<B: EncoderGradients> Backward<B, 2> for Matmul {
     }
 }
 
-/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32 the gradients are Burn's own, as its multiplications are.
+/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32, both the multiplication and its
+/// gradients are Burn's own.
 pub(super) fn matmul<B: EncoderGradients, C: CheckpointStrategy>(
     a: FloatTensor<Autodiff<B, C>>,
     b: FloatTensor<Autodiff<B, C>>,

@@ -1,6 +1,6 @@
-//! Hand-written backward passes. Compared with differentiating the portable bodies step by step they
-//! keep a fraction of the memory between the two passes: no intermediate results, no dropout masks
-//! (which are drawn again), and nothing for gradients that nobody asks for.
+//! Hand-written backward passes. Compared with automatic differentiation of the portable implementations,
+//! they keep a fraction of the memory between the two passes: no intermediate results, no dropout masks
+//! (which are drawn again), and nothing for gradients that are not needed.
 
 mod activation;
 mod attention;
@@ -72,7 +72,7 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
     }
 }
 
-/// Hands gradients to the nodes that want them.
+/// Registers gradients for the nodes that need them.
 fn register<B: Backend>(
     grads: &mut Gradients,
     pairs: impl IntoIterator<Item = (Option<NodeId>, Option<FloatTensor<B>>)>,

@@ -1,3 +1,5 @@
+//! The backward pass of layer norms with dropout and a residual connection.
+
 use burn::backend::{
     Autodiff,
     autodiff::{
@@ -14,7 +16,7 @@ use crate::{
     ops::{DropoutResidualNorm, EncoderGradients, Norm, NormBackward, NormGradients},
 };
 
-/// Parents: x, residual, gamma, beta.
+/// The node of the norm. Its parents are x, residual, gamma, and beta.
 #[derive(Debug)]
 struct AddAndNormalize;
 

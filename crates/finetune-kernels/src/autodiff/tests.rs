@@ -1,4 +1,5 @@
-//! The hand-written backward passes against the portable bodies differentiated step by step.
+//! Compares the hand-written backward passes with automatic differentiation of the portable
+//! implementations.
 
 use burn::{
     backend::{Autodiff, AutodiffBackend, Flex, ops::FloatTensorOps, tensor::FloatTensor},
@@ -19,7 +20,7 @@ use crate::{
 
 pub(super) type B = Autodiff<Flex>;
 
-/// The shape and values of an input, and whether it wants a gradient.
+/// The shape and values of an input, and whether it requires a gradient.
 pub(super) type Input = (Vec<usize>, Vec<f32>, bool);
 
 pub(super) fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
@@ -32,7 +33,7 @@ fn values(tensor: FloatTensor<Flex>) -> Vec<f32> {
     data.iter::<f32>().collect()
 }
 
-/// The result of `run`, and the gradients of the inputs when the result's own gradient is random.
+/// Returns the result of `run` and the gradients of the inputs for a random gradient of the result.
 pub(super) fn results(
     inputs: &[Input],
     run: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
@@ -87,7 +88,7 @@ fn check(
     }
 }
 
-/// Which inputs want a gradient, one bit each.
+/// Returns whether each input requires a gradient, one bit of `mask` each.
 fn bits(mask: u32) -> impl Fn(u32) -> bool {
     move |index| mask >> index & 1 == 1
 }
@@ -103,7 +104,7 @@ pub(super) fn take<const N: usize>(tensors: Vec<FloatTensor<B>>) -> [FloatTensor
     tensors.try_into().unwrap()
 }
 
-/// A linear layer of x, weight, and bias.
+/// Creates a linear layer from x, weight, and bias.
 pub(super) fn layer([x, weight, bias]: [FloatTensor<B>; 3], activation: Activation) -> Linear<B> {
     Linear {
         x,
@@ -114,7 +115,7 @@ pub(super) fn layer([x, weight, bias]: [FloatTensor<B>; 3], activation: Activati
     }
 }
 
-/// An adapted linear layer of x, weight, bias, a, and b.
+/// Creates an adapted linear layer from x, weight, bias, a, and b.
 fn adapted(tensors: Vec<FloatTensor<B>>, activation: Activation, dropped: bool) -> Lora<B> {
     let [x, weight, bias, a, b] = take(tensors);
     Lora {
@@ -126,7 +127,7 @@ fn adapted(tensors: Vec<FloatTensor<B>>, activation: Activation, dropped: bool) 
     }
 }
 
-/// Attention of query, key, and value.
+/// Creates attention from query, key, and value.
 pub(super) fn attention_of(
     tensors: Vec<FloatTensor<B>>,
     shape: &AttentionShape,
@@ -150,7 +151,7 @@ fn norm(gamma: FloatTensor<B>, beta: FloatTensor<B>) -> Norm<B> {
     }
 }
 
-/// The operation on x, residual, gamma, and beta.
+/// Creates the operation from x, residual, gamma, and beta.
 pub(super) fn residual_norm(tensors: Vec<FloatTensor<B>>, dropped: bool) -> DropoutResidualNorm<B> {
     let [x, residual, gamma, beta] = take(tensors);
     DropoutResidualNorm {
@@ -161,7 +162,7 @@ pub(super) fn residual_norm(tensors: Vec<FloatTensor<B>>, dropped: bool) -> Drop
     }
 }
 
-/// The operation on the word, position, and token type tables, gamma, and beta.
+/// Creates the operation from the word, position, and token type tables, gamma, and beta.
 pub(super) fn embedding(
     tensors: Vec<FloatTensor<B>>,
     tokens: &PackedTokens,
@@ -204,7 +205,7 @@ proptest! {
         tracked in 0u32..4,
     ) {
         let tracked = bits(tracked);
-        // Whole numbers below 2^8, which bf16 holds, so that both precisions are exact.
+        // Integers below 2^8 are exact in bf16, so both precisions give the same result.
         let whole = |shape: &[usize], stream, tracked| {
             let (shape, mut values, tracked) = input(shape, stream, tracked);
             values.iter_mut().for_each(|value| *value = (*value * 4.0).round());
@@ -221,7 +222,7 @@ proptest! {
             })
         };
         let (found, expected) = (run(precision), run(Precision::F32));
-        // The gradient of the result is not whole, and so rounded in bf16.
+        // The gradient of the result is not an integer, and so it is rounded in bf16.
         assert_eq!(found[0], expected[0]);
         for (found, expected) in found.iter().zip(&expected).skip(1) {
             assert_eq!(found.is_some(), expected.is_some());
@@ -419,7 +420,7 @@ fn check_attention(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Sequences of several blocks of queries, whose heads are shared among threads.
+    /// Sequences of several blocks of queries, whose heads are distributed over threads.
     #[test]
     fn attention_of_long_sequences(
         lengths in prop::collection::vec(1u32..=512, 1..4),
@@ -432,7 +433,7 @@ proptest! {
     }
 }
 
-/// Batches of many short sequences, of one as long as any, and around the size of a block.
+/// Batches of many short sequences, of a single long one, and of sequences around the size of a block.
 #[test]
 fn attention_of_extreme_batches() {
     for lengths in [vec![1; 300], vec![512], vec![128, 129, 255, 256, 257]] {
@@ -442,7 +443,7 @@ fn attention_of_extreme_batches() {
     }
 }
 
-/// Multiplications in bf16 are off by its precision, and no more.
+/// Multiplications in bf16 are off by no more than its precision.
 #[test]
 fn attention_in_bf16() {
     let offsets = Offsets::from_lengths([40, 3, 130]);
@@ -463,7 +464,7 @@ fn attention_in_bf16() {
     }
 }
 
-/// More elements than one thread takes at a time.
+/// More elements than a thread processes at a time.
 #[test]
 fn dropout_of_many_elements() {
     check(

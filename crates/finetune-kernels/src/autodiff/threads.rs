@@ -1,4 +1,4 @@
-//! Results and gradients are the same bits for any number of threads.
+//! Checks that results and gradients are bit-identical for any number of threads.
 
 use rayon::ThreadPoolBuilder;
 
@@ -23,7 +23,7 @@ fn check(inputs: &[Input], run: &(dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B> 
     assert!(one == two && two == four);
 }
 
-/// More rows than are taken at a time.
+/// More rows than a thread processes at a time.
 const ROWS: usize = 203;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Each backend's bodies of the operations, and its implementations of the traits in `ops/`.
+//! Each backend's implementations of the operations and of the traits in `ops/`.
 
 #[cfg(feature = "cuda")]
 mod cube;

@@ -1,4 +1,4 @@
-//! Burn's older CPU backend: portable bodies throughout.
+//! Burn's older CPU backend, with the portable implementations throughout.
 #![allow(deprecated)] // Burn prefers flex, as we do; ndarray stays as the second CPU backend.
 
 use burn::backend::NdArray;

@@ -9,7 +9,7 @@ use super::{
 use crate::Activation;
 
 multiversion! {
-    /// Replaces each value by the function of it.
+    /// Applies the function to each value in place.
     pub(crate) fn apply(activation: Activation, values: &mut [f32]) {
         macro_rules! each {
             ($function:ident) => {
@@ -28,7 +28,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// Writes the function of each value of `source` into `target`, which has the same length.
+    /// Applies the function to each value of `source` and writes the results to `target`, which has the same
+    /// length.
     pub(crate) fn apply_to(activation: Activation, source: &[f32], target: &mut [f32]) {
         macro_rules! each {
             ($function:ident) => {
@@ -69,13 +70,13 @@ multiversion! {
     }
 }
 
-/// `√(2 / π)` and the factor of `x³` in GELU's tanh approximation.
+/// The constants of GELU's tanh approximation: `√(2 / π)` and the factor of `x³`.
 const TANH_SCALE: f32 = 0.797_884_6;
 const TANH_CUBIC: f32 = 0.044_715;
-/// `1 / √(2π)`
+/// `1 / √(2π)`.
 const NORMAL_DENSITY: f32 = 0.398_942_3;
 
-/// The cumulative distribution function of the normal distribution.
+/// Computes the cumulative distribution function of the normal distribution.
 #[inline(always)]
 fn cumulative<const FMA: bool>(x: f32) -> f32 {
     mul_add::<FMA>(0.5, erf::<FMA>(x * FRAC_1_SQRT_2), 0.5)
@@ -92,14 +93,14 @@ fn gelu_derivative<const FMA: bool>(x: f32) -> f32 {
     mul_add::<FMA>(x, density, cumulative::<FMA>(x))
 }
 
-/// The tanh approximation of the cumulative distribution function: `(1 + tanh(y)) / 2`, which is
+/// Computes the tanh approximation of the cumulative distribution function: `(1 + tanh(y)) / 2`, which equals
 /// `sigmoid(2 · y)`.
 #[inline(always)]
 fn near_cumulative<const FMA: bool>(x: f32) -> f32 {
     sigmoid::<FMA>(logit::<FMA>(x))
 }
 
-/// `2 · y`
+/// Computes `2 · y`.
 #[inline(always)]
 fn logit<const FMA: bool>(x: f32) -> f32 {
     2.0 * TANH_SCALE * x * mul_add::<FMA>(TANH_CUBIC * x, x, 1.0)
@@ -113,14 +114,14 @@ fn gelu_tanh<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 fn gelu_tanh_derivative<const FMA: bool>(x: f32) -> f32 {
     let cumulative = near_cumulative::<FMA>(x);
-    // Not computed from `cumulative`, whose distance from 1 has few digits.
+    // Computing this from `cumulative` would lose digits where that is close to 1.
     let small = exp::<FMA>(-logit::<FMA>(x).abs());
     let product = small / ((1.0 + small) * (1.0 + small));
     let slope = 2.0 * TANH_SCALE * mul_add::<FMA>(3.0 * TANH_CUBIC * x, x, 1.0);
     mul_add::<FMA>(x * slope, product, cumulative)
 }
 
-/// `max(x, 0)`, but not by `max`, which would hide a NaN.
+/// Computes `max(x, 0)`, but not with `max`, which would hide a NaN.
 #[inline(always)]
 fn relu<const FMA: bool>(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
@@ -152,7 +153,7 @@ fn tanh_derivative<const FMA: bool>(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// The function and its derivative in f64.
+    /// Computes the function and its derivative in f64.
     fn exact(activation: Activation, x: f64) -> (f64, f64) {
         let cumulative = 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
         let density = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn values_and_derivatives_on_a_dense_grid() {
-        // The length is not a multiple of any vector's.
+        // The length is not a multiple of any vector's length.
         let x: Vec<f32> = (-100_003..=100_000).map(|i| i as f32 * 1.2e-4).collect();
         for activation in ALL {
             let mut values = vec![f32::NAN; x.len()];

@@ -3,7 +3,7 @@
 use super::{math::mul_add, multiversion::multiversion};
 use crate::AdafactorStep;
 
-/// What is the same for all elements in one step.
+/// The settings that all elements share in a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adafactor {
     gradient_scale: f32,
@@ -24,7 +24,7 @@ impl From<AdafactorStep> for Adafactor {
 }
 
 multiversion! {
-    /// Updates the second moment and divides the gradient by its root, both in place.
+    /// Updates the second moment and divides the gradient by its square root, both in place.
     pub(crate) fn divide_by_root(adafactor: Adafactor, gradient: &mut [f32], moment: &mut [f32]) {
         for (g, v) in gradient.iter_mut().zip(moment) {
             let scaled = *g * adafactor.gradient_scale;
@@ -36,7 +36,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Multiplies a row by its factor and by those of the columns.
+    /// Multiplies a row by its factor and by the factors of the columns.
     pub(crate) fn scale_row(row: &mut [f32], factor: f32, column_factors: &[f32]) {
         for (value, column_factor) in row.iter_mut().zip(column_factors) {
             *value *= factor * column_factor;

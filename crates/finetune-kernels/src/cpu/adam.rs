@@ -3,7 +3,7 @@
 use super::{math::mul_add, multiversion::multiversion};
 use crate::AdamStep;
 
-/// What is the same for all elements in one step.
+/// The settings that all elements share in a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adam {
     gradient_scale: f32,
@@ -36,7 +36,7 @@ impl From<AdamStep> for Adam {
 }
 
 multiversion! {
-    /// Takes one step for some elements, in place.
+    /// Takes a step for some elements, in place.
     pub(crate) fn step(
         adam: Adam,
         parameter: &mut [f32],

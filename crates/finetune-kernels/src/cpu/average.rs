@@ -1,4 +1,4 @@
-//! The moving average of weights.
+//! The exponential moving average of weights.
 
 use super::{math::mul_add, multiversion::multiversion};
 

@@ -1,14 +1,14 @@
-//! Dropout factors from the counter-based generator, many blocks side by side.
+//! Dropout factors from the counter-based generator, computed for many blocks at once.
 
 use super::multiversion::multiversion;
 
-/// Random words in a block of Philox, and so elements.
+/// Number of random words, and so of elements, in a block of Philox.
 const BLOCK: usize = 4;
-/// Blocks computed side by side where there are many elements, and where there are few.
+/// Number of blocks computed at once if there are many elements, and if there are few.
 const MANY: usize = 16;
 const FEW: usize = 8;
 
-/// Dropout at one place of the model in one step: what decides the factor of every element.
+/// Dropout at one site of the model in one step: the parameters from which every factor follows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draws {
     pub(crate) key: [u32; 2],
@@ -21,20 +21,20 @@ pub(crate) struct Draws {
 }
 
 multiversion! {
-    /// Factors (0 or the scale) of the elements from `first` on.
+    /// Writes the factors (0 or the scale) of the elements starting at `first`.
     pub(crate) fn fill(draws: Draws, first: u64, factors: &mut [f32]) {
         each(draws, first, factors, |_, factor| factor);
     }
 }
 
 multiversion! {
-    /// Multiplies values, the first of which is element `first`, by their factors.
+    /// Multiplies the elements starting at `first` by their factors.
     pub(crate) fn multiply(draws: Draws, first: u64, values: &mut [f32]) {
         each(draws, first, values, |value, factor| value * factor);
     }
 }
 
-/// Replaces each value by what `combine` makes of it and its factor.
+/// Replaces each value by `combine` of it and its factor.
 #[inline(always)]
 fn each(draws: Draws, first: u64, values: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
     let act = |values: &mut [f32], words: &[u32]| {
@@ -66,8 +66,8 @@ fn each(draws: Draws, first: u64, values: &mut [f32], combine: impl Fn(f32, f32)
     }
 }
 
-/// The words of `COUNT` blocks from `first` on: [`philox4x32_10`](crate::random::philox4x32_10) of
-/// each. Words of 32 bits lie in 64, which have room for their products; the upper halves are ignored.
+/// Computes [`philox4x32_10`](crate::random::philox4x32_10) of the `COUNT` blocks starting at `first`. The
+/// 32-bit words are stored in 64 bits, which have room for their products; the upper halves are ignored.
 #[inline(always)]
 fn words<const COUNT: usize>(draws: Draws, first: u64) -> [[u32; BLOCK]; COUNT] {
     const LOW: u64 = 0xFFFF_FFFF;
@@ -110,7 +110,7 @@ mod tests {
             key in any::<[u32; 2]>(),
             place in any::<[u32; 2]>(),
             threshold in any::<u32>(),
-            // Some blocks have numbers of more than 32 bits.
+            // The indices of some blocks exceed 32 bits.
             first in prop_oneof![0u64..100, (1u64 << 34) - 100..(1 << 34) + 100],
             len in 0usize..200,
         ) {

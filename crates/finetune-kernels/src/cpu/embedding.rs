@@ -1,11 +1,11 @@
-//! The sum of embeddings and its norm, computed while a row is in the cache.
+//! The normalized sum of embeddings, computed while a row is in the cache.
 
 use rayon::prelude::*;
 
 use super::norm::{Norm, ROWS, add, normalize, normalize_and_scale};
 use crate::{Dropout, PackedTokens};
 
-/// The tables, in row order.
+/// The tables, row-major.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tables<'a> {
     pub(crate) word: &'a [f32],
@@ -14,8 +14,8 @@ pub(crate) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// Computes `word + token_type + position` of one token. The order is that of transformers, and
-    /// decides the last bit.
+    /// Computes `word + token_type + position` of a token. The order is that of transformers, and affects
+    /// the last bit.
     fn sum(&self, tokens: &PackedTokens, token: usize, sum: &mut [f32]) {
         let columns = sum.len();
         let rows = |index: u32| index as usize * columns..(index as usize + 1) * columns;
@@ -47,8 +47,8 @@ pub(crate) fn embedding_norm(
     });
 }
 
-/// As [`embedding_norm`]; also writes the normalized rows into `normal` and what they were divided by
-/// into `deviations`, `[tokens]`.
+/// Does the work of [`embedding_norm`], and also writes the normalized rows to `normal` and the standard
+/// deviations by which they were divided to `deviations`, `[tokens]`.
 pub(crate) fn embedding_norm_keeping(
     tables: Tables<'_>,
     tokens: &PackedTokens,

@@ -1,9 +1,9 @@
 //! Elementary functions without branches or table lookups, so that loops over them are vectorized.
-//! `FMA` says whether fused multiply-add is one instruction.
+//! `FMA` is whether fused multiply-add is a single instruction.
 
 use std::f32::consts::LOG2_E;
 
-/// `a · b + c`
+/// Computes `a · b + c`.
 #[inline(always)]
 pub(super) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     match FMA {
@@ -12,7 +12,7 @@ pub(super) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// The polynomial whose coefficients are given from the highest power down.
+/// Evaluates the polynomial with these coefficients, from the highest power down.
 #[inline(always)]
 fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
@@ -22,17 +22,17 @@ fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -
     sum
 }
 
-/// `x` limited to `-limit..=limit`; NaN stays NaN. `clamp` is slower.
+/// Limits `x` to `-limit..=limit`; NaN stays NaN. `clamp` is slower.
 #[inline(always)]
 fn limited(x: f32, limit: f32) -> f32 {
     let x = if x > limit { limit } else { x };
     if x < -limit { -limit } else { x }
 }
 
-/// `e^x` within 2 units in the last place, down to subnormal results.
+/// Computes `e^x` within 2 units in the last place, down to subnormal results.
 #[inline(always)]
 pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
-    /// Adding this rounds to an integer, which stands in the lowest bits of the sum.
+    /// Adding this rounds to an integer, which ends up in the lowest bits of the sum.
     const ROUND: f32 = 12_582_912.0;
     /// The logarithm of 2 in two parts. Products of the first part with small integers are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
@@ -57,22 +57,22 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
         ],
     );
     let value = mul_add::<FMA>(tail * rest, rest, rest) + 1.0;
-    // In two factors, because the power of 2 itself may not be a normal number.
+    // Two factors are used, because the power of 2 itself may not be a normal number.
     let power = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
     let half = power >> 1;
     value * power_of_two(half) * power_of_two(power.wrapping_sub(half))
 }
 
-/// `2^power` for powers from -126 to 127.
+/// Computes `2^power` for powers from -126 to 127.
 #[inline(always)]
 fn power_of_two(power: i32) -> f32 {
     f32::from_bits((power.wrapping_add(127) as u32) << 23)
 }
 
-/// The error function within 6e-7. A rational approximation, from Eigen.
+/// Computes the error function within 6e-7, by the rational approximation of Eigen.
 #[inline(always)]
 pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
-    // Beyond 4 the result is 1 up to half a unit in the last place. It must be exactly 1, so that GELU
+    // Beyond 4 the result is within half a unit in the last place of 1. It must be exactly 1, so that GELU
     // of a large value is that value.
     let is_one = x.abs() >= 4.0;
     let one = 1.0f32.copysign(x);
@@ -106,10 +106,10 @@ pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
     }
 }
 
-/// The hyperbolic tangent within 4e-7. A rational approximation, from Eigen.
+/// Computes the hyperbolic tangent within 4e-7, by the rational approximation of Eigen.
 #[inline(always)]
 pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
-    // Beyond this limit the result is 1 up to half a unit in the last place.
+    // Beyond this limit the result is within half a unit in the last place of 1.
     let x = limited(x, 7.905_311);
     let square = x * x;
     let numerator = polynomial::<FMA, 7>(
@@ -131,7 +131,7 @@ pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
     x * numerator / denominator
 }
 
-/// `1 / (1 + e^-x)`
+/// Computes `1 / (1 + e^-x)`.
 #[inline(always)]
 pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
@@ -141,7 +141,7 @@ pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// A dense grid over the range in which functions vary, and points outside of it.
+    /// Returns a dense grid over the range in which functions vary, and points outside of it.
     fn grid(limit: f32) -> impl Iterator<Item = f32> {
         let steps = 400_000;
         let dense = (-steps..=steps).map(move |step| limit * step as f32 / steps as f32);
@@ -151,7 +151,7 @@ mod tests {
         dense.chain(tiny).chain(far).chain(infinite)
     }
 
-    /// Checks both ways of rounding against `exact`, within an absolute and a relative error.
+    /// Compares both ways of rounding with `exact`, within an absolute and a relative error.
     fn check(
         both: [fn(f32) -> f32; 2],
         exact: fn(f64) -> f64,
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn exp_is_exact_to_two_units_in_the_last_place() {
-        // Infinity where the value is beyond f32.
+        // Infinity if the value exceeds f32.
         let exact = |x: f64| f64::from(x.exp() as f32);
         check([exp::<true>, exp::<false>], exact, 110.0, [2e-45, 2.4e-7]);
     }

@@ -1,5 +1,5 @@
-//! Functions compiled once per instruction set, of which one version is chosen at run time: the
-//! workspace is compiled for any x86-64, whose vectors have 4 elements and no fused multiply-add.
+//! Functions that are compiled once per instruction set, with the version selected at run time: the
+//! workspace targets any x86-64, with vectors of 4 elements and without fused multiply-add.
 
 /// The instruction sets that functions are compiled for, beyond the target's own.
 #[cfg(target_arch = "x86_64")]
@@ -12,7 +12,7 @@ pub(crate) enum InstructionSet {
 
 #[cfg(target_arch = "x86_64")]
 impl InstructionSet {
-    /// The best that this processor has. Detected once.
+    /// Returns the best instruction set of this processor, which is detected once.
     pub(crate) fn detected() -> Self {
         use std::sync::LazyLock;
         static DETECTED: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::detect);
@@ -39,9 +39,9 @@ impl InstructionSet {
     }
 }
 
-/// Makes a function run the best version of its body for this processor. In the body `FMA` says
-/// whether `f32::mul_add` is one instruction (elsewhere it is a call). Whatever the body calls must
-/// be `#[inline(always)]` to be compiled with it.
+/// Makes a function run the best version of its body for this processor. In the body, `FMA` is whether
+/// `f32::mul_add` is a single instruction (otherwise it is a call). Functions called by the body must be
+/// `#[inline(always)]` to be compiled with it.
 macro_rules! multiversion {
     (
         $(#[$attribute:meta])*
@@ -71,7 +71,7 @@ macro_rules! multiversion {
                 match InstructionSet::detected() {
                     // SAFETY: the processor has the features that the function is compiled for.
                     InstructionSet::Avx512 => unsafe { avx512($($argument),*) },
-                    // SAFETY: likewise.
+                    // SAFETY: as above.
                     InstructionSet::Avx2 => unsafe { avx2($($argument),*) },
                     InstructionSet::Baseline => body::<false>($($argument),*),
                 }

@@ -9,12 +9,12 @@ use super::{
 };
 use crate::Dropout;
 
-/// Rows that a thread takes at a time.
+/// Number of rows that a thread processes at a time.
 pub(super) const ROWS: usize = 16;
-/// The most pieces that the sums of columns are made of, so that adding them up stays cheap.
+/// Maximum number of partial sums per column, so that adding them up stays cheap.
 const PIECES: usize = 64;
 
-/// Scale, shift, and epsilon of a norm.
+/// Scale, shift, and epsilon of a layer norm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Norm<'a> {
     /// `[columns]`
@@ -43,8 +43,8 @@ pub(crate) fn dropout_residual_norm(
     });
 }
 
-/// Writes `norm(dropout(x) + residual)` into `result`, replaces `x` by the normalized rows, and writes
-/// what they were divided by into `deviations`, `[rows]`.
+/// Writes `norm(dropout(x) + residual)` to `result`, replaces `x` by the normalized rows, and writes the
+/// standard deviations by which they were divided to `deviations`, `[rows]`.
 pub(crate) fn dropout_residual_norm_keeping(
     x: &mut [f32],
     residual: &[f32],
@@ -68,26 +68,26 @@ pub(crate) fn dropout_residual_norm_keeping(
     });
 }
 
-/// What the backward pass of a norm starts from.
+/// The values from which the backward pass of a norm starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept<'a> {
     /// The normalized rows, `[rows, columns]`.
     pub(crate) normal: &'a [f32],
-    /// What they were divided by, `[rows]`.
+    /// The standard deviations by which they were divided, `[rows]`.
     pub(crate) deviations: &'a [f32],
     /// `[columns]`
     pub(crate) gamma: &'a [f32],
 }
 
-/// Replaces `grad` by the gradient of what was normalized.
+/// Replaces `grad` by the gradient of the norm's input.
 pub(crate) fn gradient(kept: Kept<'_>, grad: &mut [f32]) {
     pieces(kept, grad, ROWS).for_each(|(rows, grad)| rows.gradient(grad));
 }
 
-/// As [`gradient`]; returns the gradients of gamma and beta, one after the other.
+/// Does the work of [`gradient`], and returns the gradients of gamma and beta, one after the other.
 pub(crate) fn gradient_with_parameters(kept: Kept<'_>, grad: &mut [f32]) -> Vec<f32> {
     let (rows, columns) = (kept.deviations.len(), kept.gamma.len());
-    // The shape alone decides, so that the order of the sums is fixed.
+    // This depends on the shape alone, so that the order of the sums is fixed.
     let rows_per_piece = rows.div_ceil(PIECES).max(ROWS);
     let mut sums = vec![0.0; rows.div_ceil(rows_per_piece) * 2 * columns];
     pieces(kept, grad, rows_per_piece)
@@ -104,7 +104,7 @@ pub(crate) fn gradient_with_parameters(kept: Kept<'_>, grad: &mut [f32]) -> Vec<
     sums
 }
 
-/// The pieces of some rows each, with their parts of `grad`.
+/// Divides the rows into pieces, with their parts of `grad`.
 fn pieces<'a>(
     kept: Kept<'a>,
     grad: &'a mut [f32],
@@ -161,7 +161,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Replaces a row by its norm, scaled and shifted.
+    /// Normalizes, scales and shifts a row in place.
     pub(super) fn normalize_and_scale(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
         let factor = 1.0 / centre::<FMA>(row, epsilon);
         for ((x, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
@@ -171,8 +171,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// Writes a row's norm, scaled and shifted, into `result`, and replaces the row by the normalized
-    /// one. Returns what it was divided by.
+    /// Normalizes a row in place, writes it scaled and shifted to `result`, and returns the standard
+    /// deviation by which it was divided.
     pub(super) fn normalize(
         row: &mut [f32],
         gamma: &[f32],
@@ -191,7 +191,7 @@ multiversion! {
     }
 }
 
-/// Subtracts the mean from a row, and returns the row's deviation.
+/// Subtracts the mean from a row, and returns the row's standard deviation.
 #[inline(always)]
 fn centre<const FMA: bool>(row: &mut [f32], epsilon: f32) -> f32 {
     let share = 1.0 / row.len() as f32;

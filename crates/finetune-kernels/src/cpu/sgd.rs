@@ -3,7 +3,7 @@
 use super::{math::mul_add, multiversion::multiversion};
 use crate::SgdStep;
 
-/// What is the same for all elements in one step.
+/// The settings that all elements share in a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sgd {
     gradient_scale: f32,
@@ -26,7 +26,7 @@ impl From<SgdStep> for Sgd {
 }
 
 multiversion! {
-    /// Takes one step for some elements without momentum, in place.
+    /// Takes a step without momentum for some elements, in place.
     pub(crate) fn step(sgd: Sgd, parameter: &mut [f32], gradient: &[f32]) {
         for (p, &g) in parameter.iter_mut().zip(gradient) {
             let g = mul_add::<FMA>(*p, sgd.decay, g * sgd.gradient_scale);
@@ -36,7 +36,7 @@ multiversion! {
 }
 
 multiversion! {
-    /// Takes one step for some elements with momentum, in place.
+    /// Takes a step with momentum for some elements, in place.
     pub(crate) fn momentum_step(
         sgd: Sgd,
         parameter: &mut [f32],

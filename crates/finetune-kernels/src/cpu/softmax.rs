@@ -1,4 +1,4 @@
-//! The softmax of rows, and its gradient. Rows are padded to whole vectors.
+//! The softmax of rows and its gradient. Rows are padded to whole vectors.
 
 use super::{
     math::{exp, mul_add},
@@ -6,14 +6,14 @@ use super::{
     sum::{folded, total},
 };
 
-/// Rows start at multiples of this, one vector of the widest kind.
+/// Rows start at multiples of this, the length of the widest vectors.
 pub(super) const LANES: usize = 16;
 
-/// Elements that stay in the L1 cache from one loop over them to the next.
+/// Number of elements that stay in the L1 cache between loops over them.
 const CACHED: usize = 1 << 12;
 
 multiversion! {
-    /// Replaces the first `columns` of each row, `stride` long, by their `softmax(scale · row)`, and
+    /// Replaces the first `columns` elements of each row of length `stride` by `softmax(scale · row)`, and
     /// the rest by zeros.
     pub(super) fn softmax(rows: &mut [f32], columns: usize, stride: usize, scale: f32) {
         for rows in rows.chunks_mut((CACHED / stride).max(1) * stride) {
@@ -25,7 +25,7 @@ multiversion! {
                     *x = (*x - largest) * scale;
                 }
             }
-            // One loop over all of the rows: they may be short.
+            // A single loop over all rows, since they may be short.
             for x in rows.iter_mut() {
                 *x = exp::<FMA>(*x);
             }
@@ -41,8 +41,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// The gradient of the scores from a row of probabilities `p` and their gradient `g`: replaces `g` by
-    /// `scale · p · (g - sum(p · g))`.
+    /// Computes the gradient of the scores from a row of probabilities `p` and their gradient `g`: replaces
+    /// `g` by `scale · p · (g - sum(p · g))`.
     pub(super) fn softmax_gradient(probabilities: &[f32], grad: &mut [f32], scale: f32) {
         let (probabilities, _) = probabilities.as_chunks::<LANES>();
         let (grad, _) = grad.as_chunks_mut::<LANES>();
@@ -63,7 +63,7 @@ multiversion! {
 
 #[inline(always)]
 fn largest(row: &[[f32; LANES]]) -> f32 {
-    // `max` is slower. A NaN gets into the exponentials anyway.
+    // `max` is slower. A NaN reaches the exponentials anyway.
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     for piece in row {

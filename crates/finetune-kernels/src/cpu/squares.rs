@@ -4,19 +4,19 @@ use rayon::prelude::*;
 
 use super::multiversion::multiversion;
 
-/// Elements that a thread takes at a time.
+/// Number of elements that a thread processes at a time.
 const CHUNK: usize = 1 << 14;
-/// Sums side by side: four vectors of the widest kind, to hide the latency of an addition.
+/// Number of parallel sums: four of the widest vectors, to hide the latency of additions.
 const LANES: usize = 32;
 
-/// The sum of the squares of any number of values, by all threads.
+/// Sums the squares of any number of values, on all threads.
 pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
     let sums: Vec<f64> = values.par_chunks(CHUNK).map(of_few).collect();
     sums.into_iter().sum()
 }
 
 multiversion! {
-    /// The sum of the squares of a few values, on one thread.
+    /// Sums the squares of a few values, on one thread.
     pub(crate) fn of_few(values: &[f32]) -> f64 {
         let mut sums = [0.0; LANES];
         let (pieces, rest) = values.as_chunks::<LANES>();

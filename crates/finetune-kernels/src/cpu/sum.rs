@@ -1,11 +1,11 @@
-//! Sums over a row, many side by side, in an order that depends on the row's length alone.
+//! Sums over a row in several lanes, in an order that depends on the row's length alone.
 
 use super::math::mul_add;
 
-/// Sums side by side: two vectors of the widest kind, to hide the latency of an addition.
+/// Number of lanes: two of the widest vectors, to hide the latency of additions.
 const LANES: usize = 32;
 
-/// The sum of all values.
+/// Sums all values.
 #[inline(always)]
 pub(super) fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
@@ -21,7 +21,7 @@ pub(super) fn sum(values: &[f32]) -> f32 {
     total(lanes)
 }
 
-/// The dot product.
+/// Computes the dot product.
 #[inline(always)]
 pub(super) fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
@@ -38,13 +38,13 @@ pub(super) fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {
     total(lanes)
 }
 
-/// The sum of the lanes.
+/// Sums the lanes.
 #[inline(always)]
 pub(super) fn total<const N: usize>(lanes: [f32; N]) -> f32 {
     folded(lanes, |a, b| a + b)
 }
 
-/// Combines all lanes, whose number is a power of 2, by folding halves onto each other.
+/// Combines all lanes, whose number is a power of 2, by repeatedly folding one half onto the other.
 #[inline(always)]
 pub(super) fn folded<const N: usize>(
     mut lanes: [f32; N],

@@ -1,4 +1,4 @@
-//! The operations on Burn's tensors: what models and optimizers call.
+//! The operations as functions of Burn's tensors, for models and optimizers.
 
 mod optimizer;
 
@@ -26,7 +26,7 @@ pub struct Norm {
     pub gamma: Tensor<1>,
     /// Shift, `[hidden]`.
     pub beta: Tensor<1>,
-    /// Added to the variance.
+    /// The term added to the variance.
     pub epsilon: f64,
 }
 
@@ -40,14 +40,14 @@ impl From<Norm> for ops::Norm<Dispatch> {
     }
 }
 
-/// The tables of an embedding.
+/// The tables of the embeddings.
 #[derive(Clone, Debug)]
 pub struct EmbeddingTables {
     /// `[vocab_size, hidden]`
     pub word: Tensor<2>,
     /// `[max_position_embeddings, hidden]`
     pub position: Tensor<2>,
-    /// `[type_vocab_size, hidden]`, absent in DistilBERT.
+    /// `[type_vocab_size, hidden]`, if the model has token types.
     pub token_type: Option<Tensor<2>>,
 }
 
@@ -64,7 +64,7 @@ impl From<EmbeddingTables> for ops::EmbeddingTables<Dispatch> {
     }
 }
 
-/// `activation(x · weight + bias)`: `[tokens, in]`, `[in, out]`, `[out]` to `[tokens, out]`.
+/// Computes `activation(x · weight + bias)`: `[tokens, in]`, `[in, out]`, `[out]` to `[tokens, out]`.
 pub fn linear(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -81,8 +81,8 @@ pub fn linear(
     }))
 }
 
-/// `activation(x · weight + bias + scaling · dropout(x) · a · b)`: a linear layer with low-rank
-/// adaptation, `a` `[in, r]` and `b` `[r, out]`.
+/// Computes `activation(x · weight + bias + scaling · dropout(x) · a · b)`: a linear layer with low-rank
+/// adaptation by `a`, `[in, r]`, and `b`, `[r, out]`.
 pub fn lora(
     x: Tensor<2>,
     weight: Tensor<2>,
@@ -106,7 +106,7 @@ pub fn lora(
     }))
 }
 
-/// `a · b`: `[m, k]`, `[k, n]` to `[m, n]`.
+/// Multiplies matrices: `[m, k]`, `[k, n]` to `[m, n]`.
 pub fn matmul(a: Tensor<2>, b: Tensor<2>, options: impl Into<MatmulOptions>) -> Tensor<2> {
     float(Dispatch::matmul(
         a.into_dispatch(),
@@ -115,7 +115,7 @@ pub fn matmul(a: Tensor<2>, b: Tensor<2>, options: impl Into<MatmulOptions>) -> 
     ))
 }
 
-/// An activation function, element by element.
+/// Applies an activation function to each element.
 pub fn activate(x: Tensor<2>, activation: Activation) -> Tensor<2> {
     match activation {
         Activation::Identity => x,
@@ -123,8 +123,8 @@ pub fn activate(x: Tensor<2>, activation: Activation) -> Tensor<2> {
     }
 }
 
-/// Multi-head attention inside each sequence: `[queries, hidden]` and twice `[keys, hidden]` to
-/// `[queries, hidden]`.
+/// Computes multi-head attention within each sequence: a query of `[queries, hidden]` and key and value of
+/// `[keys, hidden]` to `[queries, hidden]`.
 pub fn attention(
     query: Tensor<2>,
     key: Tensor<2>,
@@ -141,7 +141,7 @@ pub fn attention(
     }))
 }
 
-/// `norm(dropout(x) + residual)`, all `[tokens, hidden]`.
+/// Computes `norm(dropout(x) + residual)`, where all are `[tokens, hidden]`.
 pub fn dropout_residual_norm(
     x: Tensor<2>,
     residual: Tensor<2>,
@@ -156,7 +156,7 @@ pub fn dropout_residual_norm(
     }))
 }
 
-/// `dropout(norm(word + position + token type))`, `[tokens, hidden]`.
+/// Computes `dropout(norm(word + position + token type))`, `[tokens, hidden]`.
 pub fn embedding_norm(
     tables: EmbeddingTables,
     norm: Norm,
@@ -171,7 +171,7 @@ pub fn embedding_norm(
     }))
 }
 
-/// Inverted dropout.
+/// Applies inverted dropout.
 pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
     if dropout.is_none() {
         return x;
@@ -179,8 +179,8 @@ pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
     float(Dispatch::dropout(x.into_dispatch(), dropout))
 }
 
-/// Cross-entropy of `[batch, classes]` logits against class indices, summed over the batch and
-/// divided by `denominator` (the number of samples in the whole optimizer step): `[1]`.
+/// Computes the cross-entropy of `[batch, classes]` logits with class indices, summed over the batch and
+/// divided by `denominator` (the number of samples in the whole optimizer step), `[1]`.
 pub fn softmax_cross_entropy(
     logits: Tensor<2>,
     targets: Arc<[u32]>,

@@ -1,4 +1,4 @@
-//! Optimizer steps on tensors without autodiff; see [`OptimizerOps`].
+//! Optimizer steps as functions of tensors without autodiff; see [`OptimizerOps`].
 
 use burn::{
     Tensor,
@@ -10,7 +10,7 @@ use crate::{
     ops::{AdafactorStep, AdamStep, EncoderOps, OptimizerOps, SgdStep, TableRows},
 };
 
-/// One step of AdamW or Adam; see [`OptimizerOps::adam_step`].
+/// Takes a step of AdamW or Adam; see [`OptimizerOps::adam_step`].
 pub fn adam_step<const D: usize>(
     parameter: Tensor<D>,
     gradient: Tensor<D>,
@@ -28,7 +28,7 @@ pub fn adam_step<const D: usize>(
     (float(parameter), float(moment_1), float(moment_2))
 }
 
-/// One step of AdamW or Adam for some rows of a table; see [`OptimizerOps::adam_rows_step`].
+/// Takes a step of AdamW or Adam for some rows of a table; see [`OptimizerOps::adam_rows_step`].
 pub fn adam_rows_step(
     parameter: Tensor<1>,
     gradient: Tensor<2>,
@@ -48,13 +48,13 @@ pub fn adam_rows_step(
     (float(parameter), float(moment_1), float(moment_2))
 }
 
-/// `[length]` zeros on the device of `like`; see [`OptimizerOps::zeros`].
+/// Creates `[length]` zeros on the device of `like`; see [`OptimizerOps::zeros`].
 pub fn zeros<const D: usize>(length: usize, like: &Tensor<D>) -> Tensor<1> {
     float(Dispatch::zeros(length, like.clone().into_dispatch()))
 }
 
-/// A table of `rows` rows, each the sum of the rows of `values` that belong to it: row `i` of
-/// `values` belongs to row `places[i]`. `[n, columns]` to `[rows, columns]`.
+/// Sums rows of `values` into a table of `rows` rows: row `i` of `values` is added to row `places[i]`.
+/// `[n, columns]` to `[rows, columns]`.
 pub fn scatter_rows(values: Tensor<2>, places: impl Into<Indices>, rows: usize) -> Tensor<2> {
     float(Dispatch::scatter_rows(
         values.into_dispatch(),
@@ -63,7 +63,7 @@ pub fn scatter_rows(values: Tensor<2>, places: impl Into<Indices>, rows: usize) 
     ))
 }
 
-/// One step of SGD without momentum; see [`OptimizerOps::sgd_step`].
+/// Takes a step of SGD without momentum; see [`OptimizerOps::sgd_step`].
 pub fn sgd_step<const D: usize>(
     parameter: Tensor<D>,
     gradient: Tensor<D>,
@@ -76,7 +76,7 @@ pub fn sgd_step<const D: usize>(
     ))
 }
 
-/// One step of SGD with momentum; see [`OptimizerOps::sgd_momentum_step`].
+/// Takes a step of SGD with momentum; see [`OptimizerOps::sgd_momentum_step`].
 pub fn sgd_momentum_step<const D: usize>(
     parameter: Tensor<D>,
     gradient: Tensor<D>,
@@ -92,7 +92,7 @@ pub fn sgd_momentum_step<const D: usize>(
     (float(parameter), float(buffer))
 }
 
-/// Adafactor's update of a vector; see [`OptimizerOps::adafactor_update`].
+/// Computes Adafactor's update of a vector; see [`OptimizerOps::adafactor_update`].
 pub fn adafactor_update<const D: usize>(
     gradient: Tensor<D>,
     moment: Tensor<D>,
@@ -103,7 +103,7 @@ pub fn adafactor_update<const D: usize>(
     (float(update), float(moment))
 }
 
-/// Adafactor's update of a matrix; see [`OptimizerOps::adafactor_factored_update`].
+/// Computes Adafactor's update of a matrix; see [`OptimizerOps::adafactor_factored_update`].
 pub fn adafactor_factored_update(
     gradient: Tensor<2>,
     row_moment: Tensor<1>,
@@ -119,7 +119,7 @@ pub fn adafactor_factored_update(
     (float(update), float(rows), float(columns))
 }
 
-/// `average · decay + value · (1 - decay)`; see [`OptimizerOps::moving_average`].
+/// Computes `average · decay + value · (1 - decay)`; see [`OptimizerOps::moving_average`].
 pub fn moving_average<const D: usize>(
     average: Tensor<D>,
     value: Tensor<D>,
@@ -132,7 +132,7 @@ pub fn moving_average<const D: usize>(
     ))
 }
 
-/// The sum of the squares of all elements, `[1]`.
+/// Sums the squares of all elements, `[1]`.
 pub fn square_sum<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     float(Dispatch::square_sum(tensor.into_dispatch()))
 }

@@ -1,20 +1,20 @@
-//! Prefetching of what a task packs next, while it multiplies: packing waits for memory, and
-//! multiplying hardly uses it.
+//! Prefetches what a task packs next while it multiplies: packing is bound by memory, which multiplying
+//! hardly uses.
 
 use std::ops::Range;
 
 use super::Matrix;
 
-/// Steps of a tile per line that is prefetched.
+/// Number of steps of a tile per prefetched line.
 const STEPS: usize = 8;
-/// Elements in a cache line.
+/// Number of elements in a cache line.
 const LINE: usize = 16;
 
-/// What a tile prefetches: one line after every [`STEPS`] of its steps.
+/// The lines that a tile prefetches, one after every [`STEPS`] of its steps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
     start: *const f32,
-    /// Elements from one line to the next.
+    /// Distance in elements between lines.
     stride: usize,
 }
 
@@ -25,7 +25,7 @@ impl Ahead {
         stride: 0,
     };
 
-    /// The line that belongs to a step. It may lie outside the matrix and must not be read.
+    /// Returns the line that belongs to a step. It may be outside the matrix and must not be read.
     #[inline(always)]
     pub(super) fn line(&self, step: usize) -> *const f32 {
         self.start.wrapping_add(step / STEPS * self.stride)
@@ -37,15 +37,15 @@ pub(super) struct Lines {
     start: *const f32,
     stride: usize,
     count: usize,
-    /// Elements in a line of the matrix.
+    /// Number of elements in a line of the matrix.
     length: usize,
-    /// The line and the element in it that come next.
+    /// The next line, and the next element in it.
     line: usize,
     element: usize,
 }
 
 impl Lines {
-    /// The lines of some rows and columns, of which there may be none.
+    /// Creates the lines of some rows and columns, possibly none.
     pub(super) fn new(matrix: Matrix<'_>, rows: Range<usize>, cols: Range<usize>) -> Self {
         let (lines, elements) = match matrix.transposed {
             true => (cols, rows),
@@ -62,7 +62,7 @@ impl Lines {
         }
     }
 
-    /// The lines that a tile of so many steps takes.
+    /// Takes the lines for a tile with this number of steps.
     pub(super) fn take(&mut self, steps: usize) -> Ahead {
         if self.element >= self.length {
             return Ahead::NOTHING;
@@ -104,7 +104,7 @@ mod tests {
                     .map(|step| ahead.line(step).addr());
                 found.extend(taken.map(|address| (address - data.as_ptr().addr()) / 4));
             }
-            // Fifty lines do not fill three times twenty: what lies beyond the last is fetched in vain.
+            // Fifty lines are fewer than three times twenty: those beyond the last are fetched in vain.
             found.retain(|element| element / stride < 60);
             found.sort_unstable();
             let of_line = |line| {

@@ -1,4 +1,4 @@
-//! What one task computes: some rows and columns of the result.
+//! The computation of a task: some rows and columns of the result.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{Activation, cpu::activation};
 
-/// Lines of the right operand that are packed at a time. Must be even.
+/// Number of lines of the right operand that are packed at a time. It must be even.
 const LINES: usize = 16;
 
-/// Memory that tasks share. Each writes elements of its own.
+/// Memory that tasks share. Each of them writes different elements.
 #[derive(Clone, Copy)]
 pub(super) struct Memory(pub(super) *mut f32);
 
@@ -22,7 +22,7 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
-/// What all tasks of a multiplication have in common.
+/// The parameters that all tasks of a multiplication share.
 pub(super) struct Block<'a, K: Kernel> {
     pub(super) out: Memory,
     pub(super) stride: usize,
@@ -31,7 +31,7 @@ pub(super) struct Block<'a, K: Kernel> {
     pub(super) right: Right<'a>,
     pub(super) bias: Option<&'a [f32]>,
     pub(super) accumulate: bool,
-    /// Whether the results may go past the caches.
+    /// Whether writing the results may bypass the caches.
     pub(super) streamed: bool,
 }
 
@@ -81,13 +81,13 @@ impl<K: Kernel> Block<'_, K> {
         }
         K::end();
         if self.streamed {
-            // This must happen before another thread learns that the results are there.
+            // This must happen before another thread learns that the results are complete.
             K::finish_streaming();
         }
     }
 
-    /// A guess at what is packed after the steps before `end`: more steps of these columns, or the
-    /// first steps of as many other columns.
+    /// Guesses what is packed after the steps before `end`: more steps of these columns, or the first
+    /// steps of as many other columns.
     fn next(&self, cols: &Range<usize>, end: usize) -> Lines {
         let Right::Plain(b) = self.right else {
             return Lines::new(Matrix::new(&[], 0, 0), 0..0, 0..0);
@@ -101,7 +101,7 @@ impl<K: Kernel> Block<'_, K> {
     }
 }
 
-/// What is done with a block of sums.
+/// The processing of a block of sums.
 pub(super) struct BlockEpilogue {
     pub(super) out: Memory,
     pub(super) stride: usize,
@@ -131,8 +131,8 @@ impl BlockEpilogue {
     }
 }
 
-/// Packs a group of columns of one block of steps, panel after panel. Where columns lie side by side in
-/// memory this takes a few lines at a time, so that each is read once from one end to the other.
+/// Packs a group of columns of a block of steps, panel after panel. If columns are adjacent in memory, this
+/// processes a few lines at a time, so that each is read once from beginning to end.
 fn pack_right<K: Kernel>(
     buffer: &mut [K::Element],
     b: Matrix<'_>,

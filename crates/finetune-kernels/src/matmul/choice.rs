@@ -1,4 +1,4 @@
-//! The choice of a kernel for this processor.
+//! Selects the kernel for this processor.
 
 use super::{
     kernel::Kernel,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::Precision;
 
-/// The kernel that a multiplication runs on.
+/// The kernel of a multiplication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     #[cfg(target_arch = "x86_64")]
@@ -28,14 +28,14 @@ pub(super) enum Choice {
     PlainRounded,
 }
 
-/// Work that runs on a kernel, whichever it is.
+/// Work that can run on any kernel.
 pub(super) trait Work {
     type Output;
     fn run<K: Kernel>(self) -> Self::Output;
 }
 
 impl Choice {
-    /// The fastest kernel that this processor has.
+    /// Selects the fastest kernel that this processor supports.
     pub(super) fn new(precision: Precision) -> Self {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         match precision {

@@ -1,4 +1,4 @@
-//! The total time of matrix multiplications: the lower bound of a step's time.
+//! Measures the total time of matrix multiplications, a lower bound of a step's time.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,8 +7,8 @@ use std::{
 
 static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
 
-/// Runs a multiplication and counts its time. Multiplications run one after another, each on all cores,
-/// so the sum is wall-clock time.
+/// Runs a multiplication and adds its time to the total. Multiplications run one after another, each on all
+/// cores, so the sum is wall-clock time.
 pub(super) fn timed(multiply: impl FnOnce()) {
     let begun = Instant::now();
     multiply();

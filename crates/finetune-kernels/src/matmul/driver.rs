@@ -1,10 +1,10 @@
-//! How a multiplication is cut for the caches and for the threads.
+//! Divides a multiplication for the caches and for the threads.
 //!
-//! The left operand is packed once, panel by panel, unless the kernel can read its rows in place. Then
-//! each task takes some of its rows and a group of columns, packs those columns of the right operand a
-//! block of steps at a time (which stay in the L2 cache while the rows pass through the L1 cache), and
-//! applies the epilogue to its part of the result while that is in the cache. Which thread does a task
-//! changes no bit of the result.
+//! The left operand is packed once, panel by panel, unless the kernel can read its rows in place. Then each
+//! task takes some of its rows and a group of columns, packs those columns of the right operand a block of
+//! steps at a time (which stays in the L2 cache while the rows pass through the L1 cache), and applies the
+//! epilogue to its part of the result while that is in the cache. The result does not depend on which thread
+//! executes which task.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -20,18 +20,18 @@ use super::{
 };
 use crate::{Precision, cpu::norm, memory::Piece};
 
-/// Panels of the right operand in a group, whose block of steps fits into the L2 cache.
+/// Number of panels of the right operand in a group, so that a block of steps fits into the L2 cache.
 const GROUP: usize = 3;
-/// The most panels of the left operand in a task. Their results fit into the L2 cache, where block
-/// after block is added to them.
+/// Maximum number of panels of the left operand in a task. Their results fit into the L2 cache while one
+/// block after another is added to them.
 const MOST_ROWS: usize = 40;
-/// The most panels of the left operand where one block holds all steps and nothing is added.
+/// Maximum number of panels of the left operand if a single block holds all steps and nothing is added.
 const MOST_ROWS_ONCE: usize = 128;
-/// The fewest panels of the left operand in a task, so that packing the right operand pays off.
+/// Minimum number of panels of the left operand in a task, so that packing the right operand pays off.
 const FEWEST_ROWS: usize = 4;
-/// The fewest tasks that a large enough multiplication is cut into.
+/// Minimum number of tasks of a multiplication that is large enough.
 const TASKS: usize = 8;
-/// The fewest tasks per thread.
+/// Minimum number of tasks per thread.
 const TASKS_PER_THREAD: usize = 2;
 /// The number of scalar multiplications below which one thread is faster than several.
 const SMALL: usize = 1 << 18;
@@ -83,7 +83,7 @@ impl Work for Multiplication<'_> {
                 .is_none_or(|x| x.len() == out.len())
         );
         if steps == 0 {
-            // No tile would be computed.
+            // No tile would be computed, and so nothing written.
             for row in out.chunks_exact_mut(cols.max(1)) {
                 if !epilogue.accumulate {
                     row.fill(0.0);
@@ -139,12 +139,12 @@ impl Work for Multiplication<'_> {
     }
 }
 
-/// The rows and columns of each task. Tasks of the same rows follow each other, so that a thread mostly
-/// reads what it wrote in the multiplication before, and not what the other cores' caches hold.
+/// Lists the rows and columns of the tasks. Tasks of the same rows follow each other, so that a thread mostly
+/// reads what it wrote in the previous multiplication instead of data in other cores' caches.
 fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
     let groups = cols.div_ceil(GROUP * K::NR);
-    // How rows and columns are cut changes the order of no sum.
+    // How rows and columns are divided does not affect the order of any sum.
     let wanted = TASKS.max(TASKS_PER_THREAD * rayon::current_num_threads());
     let wanted = wanted.div_ceil(groups.max(1));
     let most_rows = if blocks > 1 {
@@ -165,8 +165,8 @@ fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize
         .collect()
 }
 
-/// `out = a · b`, or `out += a · b`, for small matrices, on this thread and with memory that the thread
-/// keeps. Rows of `out` start `stride` elements apart.
+/// Computes `out = a · b` or `out += a · b` for small matrices, on this thread and with memory that the
+/// thread reuses. Rows of `out` start `stride` elements apart.
 pub(crate) fn multiply_here(
     out: &mut [f32],
     stride: usize,
@@ -195,7 +195,7 @@ struct SmallMultiplication<'a> {
 }
 
 thread_local! {
-    /// Packed operands of small multiplications.
+    /// Memory for the packed operands of small multiplications.
     static PACKED: RefCell<Piece> = RefCell::new(Piece::new(0));
 }
 
@@ -249,7 +249,7 @@ impl Work for SmallMultiplication<'_> {
     }
 }
 
-/// [`multiply`] on a kernel of the caller's choice.
+/// Runs [`multiply`] on a kernel of the caller's choice.
 #[cfg(test)]
 pub(super) fn run_on(
     choice: Choice,

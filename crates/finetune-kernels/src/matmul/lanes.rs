@@ -15,8 +15,8 @@ const MR: usize = 6;
 const NR: usize = 16;
 const KC: usize = 384;
 
-/// A kernel for any processor, with the instruction set `S`. With `ROUND` the operands are rounded to
-/// bf16 first, which gives what [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) computes up to the order of sums.
+/// A kernel for any processor, with the instruction set `S`. With `ROUND`, the operands are rounded to bf16
+/// first, which gives the results of [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) up to the order of sums.
 pub(crate) struct Lanes<S, const ROUND: bool>(PhantomData<S>);
 
 /// An instruction set for which [`multiply`] is compiled.
@@ -31,7 +31,7 @@ pub(crate) trait InstructionSet: 'static {
     );
 }
 
-/// The instruction set that every processor has.
+/// The baseline instruction set of the architecture.
 pub(crate) struct Plain;
 
 impl InstructionSet for Plain {
@@ -153,8 +153,8 @@ fn copy<const ROUND: bool>(target: &mut [f32], source: &[f32]) {
     }
 }
 
-/// The nearest bf16, ties to even. As with the processor's instructions, NaN stays NaN and subnormal
-/// values become 0.
+/// Rounds to the nearest bf16, with ties to even. As with the processor's instructions, NaN stays NaN and
+/// subnormal values become 0.
 pub(super) fn rounded(value: f32) -> f32 {
     if value.is_nan() {
         return value;
@@ -166,7 +166,7 @@ pub(super) fn rounded(value: f32) -> f32 {
     f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
 }
 
-/// `R` rows of a tile.
+/// Multiplies `R` rows of a tile.
 ///
 /// # Safety
 /// The tile is writable for `R` rows and its columns.
@@ -187,8 +187,8 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
     for (step, right) in right.as_chunks::<NR>().0.iter().take(steps).enumerate() {
         pack::fetch_far(tile.ahead.line(step));
         for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: the assertion has checked the last element. Checking each one took longer than the
-            // multiplications.
+            // SAFETY: the assertion has checked the last element. Checking every element takes longer than
+            // the multiplications.
             let left = unsafe {
                 *left
                     .elements
@@ -209,7 +209,7 @@ unsafe fn multiply<const R: usize, const FUSED: bool>(
         match <&mut [f32; NR]>::try_from(&mut *target) {
             Ok(target) => write(target, sums, tile.accumulate),
             Err(_) => {
-                // A copy of a line, because sums that are indexed could not stay in registers.
+                // The line is copied, because indexed sums could not stay in registers.
                 let mut line = [0.0; NR];
                 line[..tile.cols].copy_from_slice(target);
                 write(&mut line, sums, tile.accumulate);

@@ -1,4 +1,4 @@
-//! The left operand: packed into panels, or read in place.
+//! The left operand, packed into panels or read in place.
 
 use bytemuck::cast_slice_mut;
 use rayon::prelude::*;
@@ -9,13 +9,13 @@ use super::{
 };
 use crate::memory::Piece;
 
-/// Where the left operand lies.
+/// The left operand in memory.
 #[derive(Clone, Copy)]
 pub(super) struct LeftOperand<'a, E> {
     elements: &'a [E],
-    /// Elements from row to row, or in transposed panels from step to step.
+    /// Distance in elements between rows, or in transposed panels between steps.
     stride: usize,
-    /// Elements from panel to panel and from block of steps to block of steps, if it is packed.
+    /// Distances in elements between panels and between blocks of steps, if it is packed.
     panels: Option<[usize; 2]>,
     transposed: bool,
 }
@@ -30,7 +30,7 @@ impl<'a, E> LeftOperand<'a, E> {
         }
     }
 
-    /// What [`pack_left`] made of `a`.
+    /// Describes the elements that [`pack_left`] wrote for `a`.
     pub(super) fn packed<K: Kernel<Element = E>>(elements: &'a [E], a: Matrix<'_>) -> Self {
         let block = K::MR * K::KC;
         Self {
@@ -41,7 +41,7 @@ impl<'a, E> LeftOperand<'a, E> {
         }
     }
 
-    /// The panel of the rows from `row` on, starting at the first step of a block.
+    /// Returns the panel of the rows starting at `row`, from the first step of a block.
     pub(super) fn panel(
         &self,
         row: usize,
@@ -67,7 +67,7 @@ pub(super) fn pack_all_left<'a, K: Kernel>(
     a: Matrix<'_>,
     is_small: bool,
 ) -> &'a [K::Element] {
-    // Without steps there is nothing to pack, and chunks cannot have length 0.
+    // Without steps there is nothing to pack, and chunks must not have length 0.
     let length = (step_blocks::<K>(a.cols).len() * K::MR * K::KC).max(1);
     let count = a.rows.div_ceil(K::MR) * length;
     *memory = Piece::new((count * size_of::<K::Element>()).div_ceil(size_of::<f32>()));
@@ -82,7 +82,7 @@ pub(super) fn pack_all_left<'a, K: Kernel>(
     left
 }
 
-/// Packs the rows of one panel from `row` on, block after block.
+/// Packs the rows of the panel starting at `row`, block after block.
 pub(super) fn pack_left<K: Kernel>(target: &mut [K::Element], a: Matrix<'_>, row: usize) {
     let rows = (a.rows - row).min(K::MR);
     let panels = target.chunks_exact_mut(K::MR * K::KC);

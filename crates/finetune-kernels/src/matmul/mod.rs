@@ -1,10 +1,10 @@
 //! Multiplication of f32 matrices, in f32 or with operands rounded to bf16.
 //!
-//! `driver.rs` cuts a multiplication into tasks and shares them among threads. `block.rs` computes one
-//! task, tile by tile, from packed operands (`left.rs`, `packed.rs`), and prefetches what comes next
-//! (`ahead.rs`). `lanes.rs` multiplies one tile on any processor, and the files of `x86/` on the
-//! processors that they are named for. The order of each element's sum depends on the shapes alone, not
-//! on the threads.
+//! `driver.rs` divides a multiplication into tasks and distributes them over threads. `block.rs` computes a
+//! task, tile by tile, from packed operands (`left.rs`, `packed.rs`), and prefetches the next ones
+//! (`ahead.rs`). `lanes.rs` multiplies a tile on any processor, and the files of `x86/` on the processors
+//! that they are named after. The order in which each element is summed depends on the shapes alone, not on
+//! the threads.
 
 mod ahead;
 mod block;
@@ -33,7 +33,7 @@ pub(crate) fn bf16_is_fast() -> bool {
     x86::amx::Amx::is_available() || x86::bf16::Avx512Bf16::is_fast()
 }
 
-/// A matrix in memory, which it borrows.
+/// A borrowed matrix in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix<'a> {
     /// The elements; (r, c) is `data[r · stride + c]`, or `data[c · stride + r]` if transposed.
@@ -45,12 +45,12 @@ pub(crate) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// A matrix in row order without gaps.
+    /// Creates a row-major matrix without gaps.
     pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         Self::strided(data, rows, cols, cols)
     }
 
-    /// A matrix in row order whose rows start `stride` elements apart.
+    /// Creates a row-major matrix whose rows start `stride` elements apart.
     pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
         let matrix = Self {
             data,
@@ -63,7 +63,7 @@ impl<'a> Matrix<'a> {
         matrix
     }
 
-    /// The transpose. Nothing moves in memory.
+    /// Returns the transpose, without moving any elements.
     pub(crate) fn transpose(self) -> Self {
         Self {
             rows: self.cols,
@@ -73,11 +73,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The memory from the first element of a part on, for kernels that read it through pointers: the
-    /// part has `rows` rows from `row` and `cols` columns from `col`, neither of them 0.
+    /// Returns the memory starting at a part's first element, for kernels that read it through pointers.
+    /// The part has `rows` rows from `row` and `cols` columns from `col`, both of them more than 0.
     ///
     /// # Panics
-    /// If not all of the part is in memory.
+    /// Panics if the part is not completely in memory.
     #[cfg(target_arch = "x86_64")]
     fn part(self, [row, rows]: [usize; 2], [col, cols]: [usize; 2]) -> &'a [f32] {
         let (start, lines, length) = match self.transposed {
@@ -89,7 +89,7 @@ impl<'a> Matrix<'a> {
         memory
     }
 
-    /// Panics if not all of the matrix is in memory: kernels read it through pointers.
+    /// Panics if the matrix is not completely in memory, since kernels read it through pointers.
     fn check(&self) {
         let (lines, length) = match self.transposed {
             true => (self.cols, self.rows),
@@ -110,9 +110,9 @@ impl<'a> Matrix<'a> {
 /// The right operand of a multiplication.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Right<'a> {
-    /// To be packed for this multiplication alone.
+    /// A matrix that is packed for this multiplication only.
     Plain(Matrix<'a>),
-    /// Packed in advance.
+    /// A matrix that was packed in advance.
     Packed(&'a PackedMatrix),
 }
 
@@ -132,23 +132,23 @@ impl Right<'_> {
     }
 }
 
-/// What is done with the result while it is in the cache.
+/// The processing of the result while it is in the cache.
 #[derive(Debug, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// Whether the result is added to what the memory holds instead of replacing it.
+    /// Whether the result is added to the memory's contents instead of replacing them.
     pub accumulate: bool,
-    /// Added to each row of the result.
+    /// The bias that is added to each row of the result.
     pub bias: Option<&'a [f32]>,
-    /// Applied to each element of the result.
+    /// The activation that is applied to each element of the result.
     pub activation: Option<Activation>,
-    /// Where the activation's results go. Without it they replace their inputs.
+    /// The destination of the activation's results. By default they replace their inputs.
     pub activated: Option<&'a mut [f32]>,
-    /// Whether the result is written past the caches where that is possible, because it is large and
-    /// read much later.
+    /// Whether to bypass the caches when writing the result, if possible, because it is large and read much
+    /// later.
     pub streamed: bool,
 }
 
-/// `out = a · b`, followed by the epilogue. `out` has no gaps between rows.
+/// Computes `out = a · b`, followed by the epilogue. `out` is row-major without gaps.
 pub(crate) fn multiply(
     out: &mut [f32],
     a: Matrix<'_>,

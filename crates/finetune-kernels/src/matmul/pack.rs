@@ -1,13 +1,13 @@
-//! Packing of f32 operands whose elements already lie in the order of a panel.
+//! Packs f32 operands whose elements are already in the order of a panel.
 
 use super::Matrix;
 
-/// Lines of a matrix that are prefetched while packing across them: the processor's own prefetching
-/// stops at the end of a page.
+/// Number of lines of a matrix that are prefetched while packing across them: hardware prefetching stops at
+/// the end of a page.
 pub(super) const LINES_AHEAD: usize = 16;
 
-/// See [`Kernel::pack_left`](super::kernel::Kernel::pack_left), with steps of 1. `copy` is given as
-/// many elements to write as to read.
+/// See [`Kernel::pack_left`](super::kernel::Kernel::pack_left), with steps of 1. The two
+/// slices passed to `copy` have the same length.
 pub(super) fn left<const MR: usize, const KC: usize>(
     panel: &mut [f32],
     a: Matrix<'_>,
@@ -28,8 +28,7 @@ pub(super) fn left<const MR: usize, const KC: usize>(
     }
 }
 
-/// Whether the rows of a matrix can be read in place: they must not all map to the same sets of a
-/// cache.
+/// Returns whether the rows of a matrix can be read in place: they must not all map to the same cache sets.
 pub(super) fn is_in_place(a: Matrix<'_>) -> bool {
     const PAGE: usize = 1024;
     !a.transposed && !a.stride.is_multiple_of(PAGE)
@@ -83,7 +82,7 @@ fn fetch_into<const L2: bool>(line: *const f32) {
     let _ = line;
 }
 
-/// Copies to the start of a line of `N` elements. The compiler knows the length of a full one.
+/// Copies to the start of a line of `N` elements. The compiler knows the length of a complete line.
 fn line<const N: usize>(target: &mut [f32], source: &[f32], copy: &impl Fn(&mut [f32], &[f32])) {
     match <&[f32; N]>::try_from(source) {
         Ok(source) => copy(&mut target[..N], source),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Precision, memory::Piece};
 
-/// A right operand in the form that a kernel reads, to be used many times.
+/// A right operand in the layout of a kernel, for repeated use.
 #[derive(Debug)]
 pub(crate) struct PackedMatrix {
     pub(super) rows: usize,
@@ -26,7 +26,7 @@ impl PackedMatrix {
         choice.run(Pack(matrix, choice))
     }
 
-    /// A panel of columns, `[rows, NR]` in blocks of steps, from the step `first_step` on.
+    /// Returns a panel of columns, `[rows, NR]` in blocks of steps, starting at step `first_step`.
     pub(super) fn panel<K: Kernel>(&self, panel: usize, first_step: usize) -> &[K::Element] {
         let all: &[K::Element] = cast_slice(self.memory.as_slice());
         let length = panel_length::<K>(self.rows);
@@ -34,7 +34,7 @@ impl PackedMatrix {
     }
 }
 
-/// Elements in a panel of all steps.
+/// Returns the number of elements in a panel of all steps.
 fn panel_length<K: Kernel>(steps: usize) -> usize {
     let blocks = step_blocks::<K>(steps);
     let padded = blocks.map(|block| block.len().next_multiple_of(K::PAD));

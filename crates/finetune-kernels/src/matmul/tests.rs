@@ -1,4 +1,4 @@
-//! Every kernel of this processor against sums in f64.
+//! Compares every kernel that this processor supports with sums in f64.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::{Activation, Precision, Stream, memory::Piece, random};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
-/// The kernels that this processor has, and the precision that they round their operands to.
+/// Lists the kernels that this processor supports, with the precision to which they round their operands.
 fn kernels() -> Vec<(Choice, Precision)> {
     #[cfg_attr(any(not(target_arch = "x86_64"), miri), expect(unused_mut))]
     let mut kernels = vec![
@@ -44,7 +44,7 @@ fn elements(stream: u32, len: usize) -> Vec<f32> {
     random::normal(5, Stream(stream), len, 1.0)
 }
 
-/// Memory with `gap` elements between lines that must not be read, and the matrix in it.
+/// A matrix in memory with `gap` elements between lines that must not be read.
 struct Operand {
     data: Vec<f32>,
     rows: usize,
@@ -121,8 +121,8 @@ fn check(found: &[f32], expected: &[f64], steps: usize) {
     }
 }
 
-/// Shapes around the bounds of panels, groups of panels, and blocks of steps. Small under Miri, which
-/// takes minutes for a million multiplications.
+/// Draws shapes around the bounds of panels, groups of panels, and blocks of steps. They are small under Miri,
+/// which takes minutes for a million multiplications.
 fn sides() -> impl Strategy<Value = [usize; 3]> {
     let side = || match cfg!(miri) {
         true => prop_oneof![1usize..10, 45usize..50],

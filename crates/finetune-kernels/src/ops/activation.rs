@@ -1,9 +1,9 @@
-//! Activation functions, by the names that `config.json` uses.
+//! The activation functions, by the names in `config.json`.
 
 /// An element-wise activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// `x`
+    /// `x`.
     Identity,
     /// `x · Φ(x)` with the exact error function (`gelu`).
     Gelu,
@@ -18,7 +18,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The names that [`Activation::from_name`] knows.
+    /// The names that [`Activation::from_name`] accepts.
     pub const NAMES: [&'static str; 7] = [
         "gelu",
         "gelu_new",
@@ -29,7 +29,7 @@ impl Activation {
         "tanh",
     ];
 
-    /// The activation that transformers calls `name`.
+    /// Finds the activation that transformers calls `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "gelu" => Self::Gelu,

@@ -1,4 +1,4 @@
-//! Attention's operands, and which queries look at which keys.
+//! The operands of attention, and which queries attend to which keys.
 
 use burn::backend::{Backend, ExtensionType, tensor::FloatTensor};
 
@@ -14,28 +14,28 @@ pub struct Attention<B: Backend> {
     pub key: FloatTensor<B>,
     /// `[keys, heads · d]`
     pub value: FloatTensor<B>,
-    /// Which queries look at which keys.
+    /// Which queries attend to which keys.
     pub shape: AttentionShape,
     /// Dropout of the probabilities.
     pub dropout: Dropout,
 }
 
-/// What attention needs to know of its inputs: which queries look at which keys.
+/// The shape of attention: which queries attend to which keys, and the number of heads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttentionShape {
     /// Bounds of each sequence's queries.
     pub queries: Offsets,
-    /// Bounds of each sequence's keys and values, of as many sequences. They differ from those of
-    /// the queries where only some tokens' results are wanted.
+    /// Bounds of each sequence's keys and values, for the same number of sequences. They differ from those
+    /// of the queries if results are needed for some tokens only.
     pub keys: Offsets,
-    /// Number of heads; the width is a multiple of it.
+    /// Number of heads, a divisor of the width.
     pub heads: usize,
     /// Precision of the matrix multiplications.
     pub precision: Precision,
 }
 
 impl AttentionShape {
-    /// Every token of a sequence looks at every other.
+    /// Creates the shape in which every token of a sequence attends to all of its tokens.
     pub fn of_all(offsets: &Offsets, heads: usize, precision: Precision) -> Self {
         Self {
             queries: offsets.clone(),
@@ -45,7 +45,7 @@ impl AttentionShape {
         }
     }
 
-    /// The first token of each sequence looks at all of them.
+    /// Creates the shape in which only the first token of each sequence attends to all of its tokens.
     pub fn of_first(offsets: &Offsets, heads: usize, precision: Precision) -> Self {
         Self {
             queries: Offsets::from_lengths(vec![1; offsets.batch_size()]),

@@ -1,27 +1,27 @@
-//! Embeddings' operands.
+//! The operands of embeddings.
 
 use burn::backend::{Backend, ExtensionType, tensor::FloatTensor};
 
 use super::Norm;
 use crate::{Dropout, PackedTokens};
 
-/// The token type table of an embedding, which DistilBERT does not have.
+/// The token type table of the embeddings, which some models lack.
 #[derive(Clone, Debug, ExtensionType)]
 pub enum TokenTypeTable<B: Backend> {
-    /// No token types.
+    /// The model has no token types.
     Absent,
-    /// One row per token type, `[type_vocab_size, hidden]`.
+    /// The table, `[type_vocab_size, hidden]`.
     Table(FloatTensor<B>),
 }
 
-/// The tables of an embedding.
+/// The tables of the embeddings.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct EmbeddingTables<B: Backend> {
     /// `[vocab_size, hidden]`
     pub word: FloatTensor<B>,
     /// `[max_position_embeddings, hidden]`
     pub position: FloatTensor<B>,
-    /// `[type_vocab_size, hidden]`, if there are token types.
+    /// `[type_vocab_size, hidden]`, if the model has token types.
     #[extension_type]
     pub token_type: TokenTypeTable<B>,
 }
@@ -32,11 +32,11 @@ pub struct EmbeddingNorm<B: Backend> {
     /// The tables whose rows are summed.
     #[extension_type]
     pub tables: EmbeddingTables<B>,
-    /// The norm of the sum.
+    /// The layer norm of the sum.
     #[extension_type]
     pub norm: Norm<B>,
-    /// Which rows each token takes.
+    /// The rows of each token.
     pub tokens: PackedTokens,
-    /// Dropout of the result.
+    /// The dropout of the result.
     pub dropout: Dropout,
 }

@@ -1,4 +1,4 @@
-//! What the hand-written backward passes need of a backend beyond the operations themselves.
+//! The operations that the hand-written backward passes need in addition to those of the forward pass.
 
 use std::fmt::Debug;
 
@@ -10,30 +10,30 @@ use super::{
 };
 use crate::{Dropout, backends::portable};
 
-/// Gradients of [`EncoderOps`]: one method per gradient, so that nothing is computed that nobody asks
-/// for. What an operation keeps between its two passes is a type of the backend's own choice; a fused
-/// attention, for instance, would keep the logarithm of each row's sum of exponentials.
+/// Gradients of [`EncoderOps`]: a method per gradient, so that only the required ones are computed. Each
+/// backend chooses the types of the values that an operation keeps between its two passes; a fused
+/// attention, for instance, would keep each row's log-sum-exp.
 pub trait EncoderGradients: EncoderOps {
-    /// What layer norms keep for their backward pass.
+    /// The values that layer norms keep for their backward pass.
     type NormKept: NormBackward<Self>;
 
-    /// What attention keeps for its backward pass.
+    /// The values that attention keeps for its backward pass.
     type AttentionKept: AttentionBackward<Self>;
 
-    /// [`EncoderOps::linear`], and what enters its activation.
+    /// Computes [`EncoderOps::linear`] and returns the input of its activation too.
     fn linear_keeping(operation: Linear<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let activation = operation.activation;
         let sum = <Self as EncoderOps>::linear(operation.without_activation());
         (Self::activate(sum.clone(), activation), sum)
     }
 
-    /// What enters the activation of [`EncoderOps::lora`], and `scaling · dropout(x) · a`,
+    /// Computes the input of the activation of [`EncoderOps::lora`], and `scaling · dropout(x) · a`,
     /// `[tokens, r]`.
     fn lora_keeping(operation: Lora<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
         portable::lora_keeping(operation)
     }
 
-    /// `grad · weightᵀ`: `[tokens, out]`, `[in, out]` to `[tokens, in]`.
+    /// Computes `grad · weightᵀ`: `[tokens, out]`, `[in, out]` to `[tokens, in]`.
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -43,7 +43,7 @@ pub trait EncoderGradients: EncoderOps {
         portable::matmul::<Self>(grad, transposed, precision)
     }
 
-    /// `xᵀ · grad`: `[tokens, in]`, `[tokens, out]` to `[in, out]`.
+    /// Computes `xᵀ · grad`: `[tokens, in]`, `[tokens, out]` to `[in, out]`.
     fn linear_weight_gradient(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -52,12 +52,12 @@ pub trait EncoderGradients: EncoderOps {
         portable::matmul::<Self>(portable::transposed::<Self>(x), grad, precision)
     }
 
-    /// The sum of each column: `[rows, columns]` to `[columns]`.
+    /// Sums each column: `[rows, columns]` to `[columns]`.
     fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
         portable::column_sums::<Self>(x)
     }
 
-    /// `grad` times the activation's derivative at `x`, its input.
+    /// Multiplies `grad` by the activation's derivative at its input `x`.
     fn activation_gradient(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -67,16 +67,16 @@ pub trait EncoderGradients: EncoderOps {
     }
 }
 
-/// What layer norms keep between the forward and the backward pass.
+/// The values that layer norms keep between the forward and the backward pass.
 pub trait NormBackward<B: EncoderOps>: Clone + Debug + Send + 'static {
-    /// [`EncoderOps::dropout_residual_norm`], and what its gradients need.
+    /// Computes [`EncoderOps::dropout_residual_norm`] and keeps what its gradients need.
     fn dropout_residual_norm(operation: DropoutResidualNorm<B>) -> (FloatTensor<B>, Self);
 
-    /// [`EncoderOps::embedding_norm`], and what its gradients need.
+    /// Computes [`EncoderOps::embedding_norm`] and keeps what its gradients need.
     fn embedding_norm(operation: EmbeddingNorm<B>) -> (FloatTensor<B>, Self);
 
-    /// The wanted gradients of `norm(dropout(x) + residual)`. Of an embedding the residual is the
-    /// sum of the tables' rows, and there is no `x`.
+    /// Computes the wanted gradients of `norm(dropout(x) + residual)`. For embeddings, the residual is
+    /// the sum of the tables' rows, and there is no `x`.
     fn gradients(
         self,
         grad: FloatTensor<B>,
@@ -85,11 +85,11 @@ pub trait NormBackward<B: EncoderOps>: Clone + Debug + Send + 'static {
     ) -> NormGradients<Option<FloatTensor<B>>>;
 }
 
-/// What attention keeps between the forward and the backward pass.
+/// The values that attention keeps between the forward and the backward pass.
 pub trait AttentionBackward<B: EncoderOps>: Clone + Debug + Send + 'static {
-    /// [`EncoderOps::attention`], and what its gradients need.
+    /// Computes [`EncoderOps::attention`] and keeps what its gradients need.
     fn attention(operation: Attention<B>) -> (FloatTensor<B>, Self);
 
-    /// The wanted gradients of query, key, and value.
+    /// Computes the wanted gradients of query, key, and value.
     fn gradients(self, grad: FloatTensor<B>, wanted: [bool; 3]) -> [Option<FloatTensor<B>>; 3];
 }

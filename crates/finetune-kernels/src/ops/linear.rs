@@ -1,4 +1,4 @@
-//! Linear layers' operands.
+//! The operands of linear layers.
 
 use burn::backend::{Backend, ExtensionType, tensor::FloatTensor};
 
@@ -13,14 +13,14 @@ pub struct Linear<B: Backend> {
     pub weight: FloatTensor<B>,
     /// `[out]`
     pub bias: FloatTensor<B>,
-    /// Applied to the sum.
+    /// The activation that is applied to the sum.
     pub activation: Activation,
     /// How `x` is multiplied by the weight.
     pub matmul: MatmulOptions,
 }
 
 impl<B: Backend> Linear<B> {
-    /// The same operation without its activation.
+    /// Removes the activation.
     pub fn without_activation(self) -> Self {
         Self {
             activation: Activation::Identity,

@@ -1,4 +1,4 @@
-//! The operands of a linear layer with low-rank adaptation.
+//! The operands of linear layers with low-rank adaptation.
 
 use burn::backend::{Backend, ExtensionType, tensor::FloatTensor};
 
@@ -8,26 +8,27 @@ use crate::Dropout;
 /// The operands of [`EncoderOps::lora`](super::EncoderOps::lora).
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Lora<B: Backend> {
-    /// The adapted layer. Its precision is that of the adapter's multiplications too.
+    /// The adapted layer. Its precision also applies to the adapter's multiplications.
     #[extension_type]
     pub linear: Linear<B>,
     /// `[in, r]`
     pub a: FloatTensor<B>,
     /// `[r, out]`
     pub b: FloatTensor<B>,
-    /// Factor of what the adapter adds.
+    /// The factor of `a · b`.
     pub scaling: f64,
-    /// Dropout of the adapter's input.
+    /// The dropout of the adapter's input.
     pub dropout: Dropout,
 }
 
-/// What [`lora`](crate::lora) takes beside its tensors.
+/// The settings of [`lora`](crate::lora).
 #[derive(Clone, Debug)]
 pub struct LoraOptions {
-    /// Factor of what the adapter adds.
+    /// The factor of `a · b`.
     pub scaling: f64,
-    /// Dropout of the adapter's input.
+    /// The dropout of the adapter's input.
     pub dropout: Dropout,
-    /// How the layer multiplies by its weight. The adapter's multiplications have the same precision.
+    /// How the layer multiplies by its weight. The precision also applies to the adapter's
+    /// multiplications.
     pub matmul: MatmulOptions,
 }

@@ -1,23 +1,22 @@
-//! How matrices are multiplied.
+//! The settings of matrix multiplications.
 
 use std::{fmt, time::Duration};
 
 /// The precision of the large matrix multiplications. Everything else (weights, activations between
-/// operations, norms, softmax, gradients, optimizer) is f32 either way.
+/// operations, norms, softmax, gradients, optimizer) is always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// f32 throughout.
     #[default]
     F32,
-    /// Operands rounded to bf16 (8 bits of mantissa) and sums in f32, which is what torch's
-    /// `autocast("cpu", bfloat16)` does to linear layers.
+    /// Operands are rounded to bf16 (8 bits of mantissa) and accumulated in f32, as torch's
+    /// `autocast("cpu", bfloat16)` does in linear layers.
     Bf16,
 }
 
 impl Precision {
-    /// Whether this processor multiplies bf16 faster than f32: with AMX-BF16, or with AMD's
-    /// AVX512-BF16. On other processors the results are the same up to the order of sums, and no
-    /// faster.
+    /// Returns whether this processor multiplies bf16 faster than f32: with AMX-BF16, or with AMD's
+    /// AVX512-BF16. On other processors the results are the same up to the order of sums, but not faster.
     pub fn bf16_is_fast() -> bool {
         #[cfg(all(target_arch = "x86_64", feature = "flex"))]
         return crate::matmul::bf16_is_fast();
@@ -29,10 +28,10 @@ impl Precision {
 /// How a layer multiplies by its weight.
 #[derive(Clone, Debug, Default)]
 pub struct MatmulOptions {
-    /// Precision of the operands.
+    /// The precision of the operands.
     pub precision: Precision,
-    /// Where the weight is kept in the form that the processor's kernel reads. Only for a weight
-    /// that does not change: the weight stays in memory as long as its packed form does.
+    /// The cache for the weight in the layout of the processor's kernel. It is only for a weight that does
+    /// not change: the weight stays in memory as long as its packed form does.
     pub packed: Option<PackedWeight>,
 }
 
@@ -45,7 +44,7 @@ impl From<Precision> for MatmulOptions {
     }
 }
 
-/// A place for a weight in packed form, empty at first and shared by clones. Backends that do not
+/// A cache for the packed form of a weight, initially empty and shared by clones. Backends that do not
 /// pack leave it empty.
 #[derive(Clone, Default)]
 pub struct PackedWeight {
@@ -59,9 +58,9 @@ impl fmt::Debug for PackedWeight {
     }
 }
 
-/// The time that the matrix multiplications of linear layers and their gradients have taken in this
-/// process on the CPU backend, including the packing of operands. Those inside attention are not
-/// counted.
+/// Returns the time spent in the matrix multiplications of linear layers and their gradients in this
+/// process on the CPU backend, including the packing of operands but not the multiplications inside
+/// attention.
 pub fn time_in_matmul() -> Duration {
     #[cfg(feature = "flex")]
     let time = crate::matmul::total_time();

@@ -1,9 +1,9 @@
-//! The boundary between the models and the hardware.
+//! The interface between the models and the backends.
 //!
-//! Each operation is a struct of its operands, which crosses the boundary whole, and a method that
-//! takes it. [`EncoderOps`] has the operations themselves, [`EncoderGradients`] what their backward
-//! passes need, and [`OptimizerOps`] the steps of optimizers. Methods have portable bodies; a backend
-//! that can do better overrides them in its folder of `backends/`, and nothing else changes.
+//! Each operation is a struct of its operands and a method that takes it. [`EncoderOps`] has the operations
+//! themselves, [`EncoderGradients`] those of their backward passes, and [`OptimizerOps`] the optimizers'
+//! steps. Methods have portable implementations; a backend that can do better overrides them in its folder
+//! of `backends/`, and nothing else changes.
 
 mod activation;
 mod attention;
@@ -35,8 +35,8 @@ pub use optimizer::OptimizerOps;
 pub use rows::TableRows;
 pub use steps::{AdafactorStep, AdamStep, SgdStep};
 
-/// The operations of a transformer encoder on packed tokens. `tokens` is the number of tokens in
-/// all sequences together; no operand has padding.
+/// The operations of a transformer encoder on packed tokens. In shapes, `tokens` is the number of tokens
+/// of all sequences together; no operand has padding.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -44,18 +44,18 @@ pub use steps::{AdafactorStep, AdamStep, SgdStep};
     Autodiff
 )]
 pub trait EncoderOps: Backend {
-    /// `activation(x · weight + bias)`, `[tokens, out]`.
+    /// Computes `activation(x · weight + bias)`, `[tokens, out]`.
     fn linear(#[extension_type] operation: Linear<Self>) -> FloatTensor<Self> {
         portable::linear(operation)
     }
 
-    /// `activation(x · weight + bias + scaling · dropout(x) · a · b)`, `[tokens, out]`: a linear
+    /// Computes `activation(x · weight + bias + scaling · dropout(x) · a · b)`, `[tokens, out]`: a linear
     /// layer with low-rank adaptation.
     fn lora(#[extension_type] operation: Lora<Self>) -> FloatTensor<Self> {
         portable::lora(operation)
     }
 
-    /// `a · b`: `[m, k]`, `[k, n]` to `[m, n]`.
+    /// Multiplies matrices: `[m, k]`, `[k, n]` to `[m, n]`.
     fn matmul(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
@@ -64,44 +64,45 @@ pub trait EncoderOps: Backend {
         portable::matmul::<Self>(a, b, options.precision)
     }
 
-    /// An activation function alone, for models that add something between a linear layer and its
+    /// Applies an activation function on its own, where something comes between a linear layer and its
     /// activation.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         portable::activate::<Self>(x, activation)
     }
 
-    /// Multi-head attention inside each sequence, `softmax(q · kᵀ / √d) · v` with dropout on the
+    /// Computes multi-head attention within each sequence, `softmax(q · kᵀ / √d) · v` with dropout of the
     /// probabilities: `[queries, heads · d]`.
     fn attention(#[extension_type] operation: Attention<Self>) -> FloatTensor<Self> {
         portable::attention(operation)
     }
 
-    /// `norm(dropout(x) + residual)`, the end of each half of an encoder layer: `[tokens, hidden]`.
+    /// Computes `norm(dropout(x) + residual)`, the end of both blocks of an encoder layer:
+    /// `[tokens, hidden]`.
     fn dropout_residual_norm(
         #[extension_type] operation: DropoutResidualNorm<Self>,
     ) -> FloatTensor<Self> {
         portable::NormKept::dropout_residual_norm(operation).0
     }
 
-    /// `dropout(norm(word[ids] + position[positions] + token_type[type_ids]))`, `[tokens, hidden]`.
+    /// Computes `dropout(norm(word[ids] + position[positions] + token_type[type_ids]))`,
+    /// `[tokens, hidden]`.
     fn embedding_norm(#[extension_type] operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
         portable::NormKept::embedding_norm(operation).0
     }
 
-    /// A table of `rows` rows, each the sum of the rows of `values` that belong to it: row `i` of
-    /// `values` belongs to row `places[i]`. `[n, columns]` to `[rows, columns]`. This is the gradient
-    /// of an embedding table.
+    /// Sums rows of `values` into a table of `rows` rows: row `i` of `values` is added to row `places[i]`.
+    /// `[n, columns]` to `[rows, columns]`. This is the gradient of an embedding table.
     fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
         portable::scatter_rows::<Self>(values, &places, rows)
     }
 
-    /// Inverted dropout of `[rows, columns]`.
+    /// Applies inverted dropout to `[rows, columns]`.
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         portable::dropout::<Self>(x, dropout)
     }
 
-    /// The sum of `-log softmax(logits)[target]` over the rows, divided by `denominator`:
-    /// `[batch, classes]` to `[1]`.
+    /// Sums `-log softmax(logits)[target]` over the rows and divides by `denominator`: `[batch, classes]`
+    /// to `[1]`.
     fn softmax_cross_entropy(
         logits: FloatTensor<Self>,
         targets: Arc<[u32]>,

@@ -1,4 +1,4 @@
-//! Layer norms' operands and gradients.
+//! The operands and gradients of layer norms.
 
 use burn::backend::{Backend, ExtensionType, tensor::FloatTensor};
 
@@ -11,33 +11,33 @@ pub struct Norm<B: Backend> {
     pub gamma: FloatTensor<B>,
     /// Shift, `[hidden]`.
     pub beta: FloatTensor<B>,
-    /// Added to the variance.
+    /// The term added to the variance.
     pub epsilon: f64,
 }
 
 /// The operands of [`EncoderOps::dropout_residual_norm`](super::EncoderOps::dropout_residual_norm).
 #[derive(Clone, Debug, ExtensionType)]
 pub struct DropoutResidualNorm<B: Backend> {
-    /// What dropout acts on, `[tokens, hidden]`.
+    /// The input of dropout, `[tokens, hidden]`.
     pub x: FloatTensor<B>,
-    /// What is added, `[tokens, hidden]`.
+    /// The residual that is added, `[tokens, hidden]`.
     pub residual: FloatTensor<B>,
-    /// The norm of the sum.
+    /// The layer norm of the sum.
     #[extension_type]
     pub norm: Norm<B>,
-    /// Dropout of `x`.
+    /// The dropout of `x`.
     pub dropout: Dropout,
 }
 
-/// Something for each gradient of `norm(dropout(x) + residual)`.
+/// A value for each gradient of `norm(dropout(x) + residual)`: whether it is wanted, or the gradient itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NormGradients<T> {
-    /// Of `x`.
+    /// The gradient of `x`.
     pub x: T,
-    /// Of the residual, and so of what is normalized.
+    /// The gradient of the residual, which is also that of the norm's input.
     pub residual: T,
-    /// Of the scale.
+    /// The gradient of the scale.
     pub gamma: T,
-    /// Of the shift.
+    /// The gradient of the shift.
     pub beta: T,
 }

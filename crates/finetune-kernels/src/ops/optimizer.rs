@@ -1,22 +1,22 @@
-//! The boundary for optimizer steps, which take plain tensors and return new plain tensors.
+//! The interface of optimizer steps, which take tensors without autodiff and return new ones.
 //!
-//! A tensor that nobody else holds may be overwritten with the result. One that is shared (a snapshot
-//! for a checkpoint, a weight average) is not.
+//! A tensor without other owners may be overwritten with the result. One that is shared (with a snapshot for
+//! a checkpoint, or a weight average) is not.
 
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 
 use super::{AdafactorStep, AdamStep, SgdStep, TableRows};
 use crate::backends::portable;
 
-/// Optimizer steps, with portable bodies that a backend may override.
+/// Optimizer steps, with portable implementations that a backend may override.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(feature = "cuda")
 )]
 pub trait OptimizerOps: Backend {
-    /// One step of `torch.optim.AdamW` or `torch.optim.Adam`; returns the new parameter,
-    /// first moment, and second moment. All tensors have one shape.
+    /// Takes a step of `torch.optim.AdamW` or `torch.optim.Adam`; returns the new parameter, first
+    /// moment, and second moment. All tensors have the same shape.
     fn adam_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -27,8 +27,8 @@ pub trait OptimizerOps: Backend {
         portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
     }
 
-    /// [`adam_step`](Self::adam_step) for a table whose gradient is zero except in some rows: `gradient`
-    /// is `[used, columns]`, and the other tensors are `[rows · columns]` in row order.
+    /// Takes an [`adam_step`](Self::adam_step) for a table whose gradient is zero except in some rows:
+    /// `gradient` is `[used, columns]`, and the other tensors are `[rows · columns]` in row-major order.
     fn adam_rows_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -41,12 +41,13 @@ pub trait OptimizerOps: Backend {
         portable::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
     }
 
-    /// `[length]` zeros like `like`, which take no memory until they are written where that is possible.
+    /// Creates `[length]` zeros on the device and of the type of `like`. Where possible, they take no
+    /// memory until they are written.
     fn zeros(length: usize, like: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_zeros([length].into(), &like.device(), like.dtype().into())
     }
 
-    /// One step of `torch.optim.SGD` without momentum; returns the new parameter.
+    /// Takes a step of `torch.optim.SGD` without momentum; returns the new parameter.
     fn sgd_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -55,8 +56,8 @@ pub trait OptimizerOps: Backend {
         portable::sgd_step::<Self>(parameter, gradient, step)
     }
 
-    /// One step of `torch.optim.SGD` with momentum; returns the new parameter and buffer. The
-    /// buffer is zero before the first step.
+    /// Takes a step of `torch.optim.SGD` with momentum; returns the new parameter and buffer. The buffer
+    /// is zero before the first step.
     fn sgd_momentum_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
@@ -66,8 +67,8 @@ pub trait OptimizerOps: Backend {
         portable::sgd_momentum_step::<Self>(parameter, gradient, buffer, step)
     }
 
-    /// The update that Adafactor (Shazeer & Stern 2018; transformers' `Adafactor`) subtracts, from
-    /// the gradient and the second moment, all of one shape; returns it and the new moment.
+    /// Computes the update that Adafactor (Shazeer & Stern 2018; transformers' `Adafactor`) subtracts,
+    /// from a gradient and a second moment of the same shape; returns it and the new moment.
     fn adafactor_update(
         gradient: FloatTensor<Self>,
         moment: FloatTensor<Self>,
@@ -76,9 +77,10 @@ pub trait OptimizerOps: Backend {
         portable::adafactor_update::<Self>(gradient, moment, step)
     }
 
-    /// [`adafactor_update`](Self::adafactor_update) for a gradient `[rows, columns]` whose second moment is
-    /// held as its means over the columns, `[rows]`, and over the rows, `[columns]`. Returns the update
-    /// and both means. The update of a transposed gradient is the transposed update.
+    /// Computes an [`adafactor_update`](Self::adafactor_update) for a gradient `[rows, columns]` whose
+    /// second moment is factored into its means over the columns, `[rows]`, and over the rows,
+    /// `[columns]`. Returns the update and both means. The update of a transposed gradient is the
+    /// transposed update.
     fn adafactor_factored_update(
         gradient: FloatTensor<Self>,
         row_moment: FloatTensor<Self>,
@@ -88,8 +90,8 @@ pub trait OptimizerOps: Backend {
         portable::adafactor_factored_update::<Self>(gradient, row_moment, column_moment, step)
     }
 
-    /// `average · decay + value · (1 - decay)`, of one shape: torch's
-    /// `average.lerp_(value, 1 - decay)`.
+    /// Computes `average · decay + value · (1 - decay)`, torch's `average.lerp_(value, 1 - decay)`, for
+    /// tensors of the same shape.
     fn moving_average(
         average: FloatTensor<Self>,
         value: FloatTensor<Self>,
@@ -98,7 +100,7 @@ pub trait OptimizerOps: Backend {
         portable::moving_average::<Self>(average, value, decay)
     }
 
-    /// The sum of the squares of all elements, `[1]`.
+    /// Sums the squares of all elements, `[1]`.
     fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         portable::square_sum::<Self>(tensor)
     }

@@ -1,12 +1,13 @@
+//! The rows of an embedding table that an optimizer step updates.
+
 use std::sync::Arc;
 
-/// The rows of a table that a step concerns.
+/// The rows of a table that an optimizer step updates.
 #[derive(Clone, Debug)]
 pub struct TableRows {
-    /// Rows with a gradient in this step, ascending, each once.
+    /// Rows with a gradient in this step, in ascending order without duplicates.
     pub used: Arc<[u32]>,
-    /// For each row of the table, whether it has ever had a gradient, including in this step. Both
-    /// moments of a row that has had none are zero and its step is its decay alone, so they are not even
-    /// read.
+    /// For each row of the table, whether it has ever had a gradient, including this step. Otherwise both
+    /// of its moments are zero and are not even read, since the step consists of weight decay alone.
     pub ever_used: Arc<[bool]>,
 }

@@ -1,4 +1,4 @@
-//! The embeddings.
+//! The embedding block below the encoder's layers.
 
 use burn::{
     Tensor,
@@ -12,19 +12,19 @@ use finetune_peft::Linear;
 use super::LayerNorm;
 use crate::{Component, ModelConfig, ModelError, Role, values::Values};
 
-/// Word, position and token type embeddings, summed and normalised; then, where they are narrower
-/// than the hidden states, projected to their width.
+/// Word, position and token type embeddings, summed and normalised, then projected to `hidden` if
+/// their width differs from it.
 #[derive(Module, Debug)]
 pub struct Embeddings {
     /// `[vocab_size, embedding]`
     pub word: Param<Tensor<2>>,
     /// `[max_position_embeddings, embedding]`
     pub position: Param<Tensor<2>>,
-    /// `[type_vocab_size, embedding]`, in families that have token types.
+    /// `[type_vocab_size, embedding]`, in families with token types.
     pub token_type: Option<Param<Tensor<2>>>,
-    /// Norm of the sum.
+    /// Layer norm of the sum.
     pub norm: LayerNorm,
-    /// `embedding` to `hidden`, where they differ.
+    /// Projection from `embedding` to `hidden`, if they differ.
     pub projection: Option<Linear>,
     #[module(skip)]
     dropout: f64,
@@ -50,7 +50,7 @@ impl Embeddings {
         })
     }
 
-    /// `[tokens, hidden]`
+    /// Computes the input of the first layer, `[tokens, hidden]`.
     pub(crate) fn forward(&self, tokens: &PackedTokens, source: DropoutSource) -> Tensor<2> {
         let tables = EmbeddingTables {
             word: self.word.val(),

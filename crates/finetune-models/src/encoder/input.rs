@@ -1,4 +1,4 @@
-//! Batches as the embeddings take them.
+//! Checks batches and gives their tokens the family's positions and token types.
 
 use finetune_kernels::PackedTokens;
 
@@ -7,7 +7,7 @@ use crate::{
     family::{Positions, TokenTypes},
 };
 
-/// What a family makes of the tokens' positions and types, and how many rows each table has.
+/// How a family numbers positions and token types, and how many rows each embedding table has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InputRules {
     words: usize,
@@ -28,10 +28,10 @@ impl InputRules {
         }
     }
 
-    /// The batch with the family's positions and types.
+    /// Returns the batch with the family's positions and types.
     ///
     /// # Errors
-    /// A batch that is empty, or that would read outside a table.
+    /// Fails if the batch is empty or would index beyond an embedding table.
     pub fn apply(&self, tokens: &PackedTokens) -> Result<PackedTokens, ModelError> {
         check_shape(tokens)?;
         let mut tokens = tokens.clone();
@@ -95,8 +95,8 @@ fn check_shape(tokens: &PackedTokens) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// transformers' `create_position_ids_from_input_ids`: tokens are counted from `padding + 1` on, and a
-/// padding token has position `padding` wherever it is.
+/// Numbers positions like transformers' `create_position_ids_from_input_ids`: from `padding + 1`
+/// upwards, except that a padding token always has position `padding`.
 fn after_padding(tokens: &PackedTokens, padding: u32) -> Vec<u32> {
     let mut positions = Vec::with_capacity(tokens.ids.len());
     for range in tokens.offsets.ranges() {

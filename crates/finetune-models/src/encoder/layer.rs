@@ -1,4 +1,4 @@
-//! One layer of the encoder.
+//! A transformer layer of the encoder.
 
 use burn::{
     Tensor,
@@ -14,7 +14,7 @@ use finetune_peft::{Linear, Part, PartMut};
 use super::LayerNorm;
 use crate::{Component, ModelConfig, ModelError, values::Values};
 
-/// The parts of a layer, listed once for looking and for changing.
+/// Lists the parts of a layer, by shared or by mutable reference.
 macro_rules! listed {
     ($layer:ident, $part:ident $(, $mutable:tt)?) => {
         [
@@ -36,33 +36,34 @@ macro_rules! listed {
     };
 }
 
-/// One encoder layer: attention, then feed-forward, each with a residual and a norm after it.
+/// A post-norm encoder layer: attention, then a feed-forward block, each followed by a residual
+/// connection and a layer norm.
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
-    /// Projection to the queries.
+    /// Query projection.
     pub query: Linear,
-    /// Projection to the keys.
+    /// Key projection.
     pub key: Linear,
-    /// Projection to the values.
+    /// Value projection.
     pub value: Linear,
-    /// Projection of the heads' outputs.
+    /// Output projection of the attention.
     pub output: Linear,
-    /// Norm after attention.
+    /// Layer norm after the attention.
     pub attention_norm: LayerNorm,
-    /// Feed-forward, `hidden` to `intermediate_size`.
+    /// First linear layer of the feed-forward block, `hidden` to `intermediate_size`.
     pub up: Linear,
-    /// Feed-forward, back to `hidden`.
+    /// Second linear layer of the feed-forward block, back to `hidden`.
     pub down: Linear,
-    /// Norm after feed-forward.
+    /// Layer norm after the feed-forward block.
     pub output_norm: LayerNorm,
     #[module(skip)]
     shape: LayerShape,
-    /// Its number in the encoder, from which its dropout follows.
+    /// Index in the encoder, which selects the layer's dropout sites.
     #[module(skip)]
     number: usize,
 }
 
-/// What a layer needs of the configuration.
+/// The settings of a layer.
 #[derive(Clone, Copy, Debug)]
 struct LayerShape {
     heads: usize,
@@ -104,7 +105,7 @@ impl EncoderLayer {
         })
     }
 
-    /// `[tokens, hidden]` to the results of `wanted` tokens.
+    /// Maps `[tokens, hidden]` to the hidden states of the `wanted` tokens.
     pub(crate) fn forward(
         &self,
         hidden: Tensor<2>,
@@ -162,29 +163,29 @@ impl EncoderLayer {
         }
     }
 
-    /// The linear layers and norms, in the order of the families' tables.
+    /// Lists the linear layers and norms in the order of the families' tables.
     pub(crate) fn parts(&self) -> [(Component, Part<'_>); 8] {
         listed!(self, Part)
     }
 
-    /// The same parts in the same order, borrowed mutably.
+    /// Lists the same parts in the same order, borrowed mutably.
     pub(crate) fn parts_mut(&mut self) -> [(Component, PartMut<'_>); 8] {
         listed!(self, PartMut, mut)
     }
 }
 
-/// The tokens whose results are wanted of a layer. The head reads only the first ones, so the last
-/// layer does the work of one token per sequence, except for keys and values. With six layers that
-/// saves a seventh of all work.
+/// The tokens for which a layer computes hidden states. The head reads only the first token of each
+/// sequence, so the last layer computes everything but keys and values for that token alone. With
+/// six layers this saves a seventh of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// `[tokens, hidden]`
+    /// All tokens, `[tokens, hidden]`.
     All,
     /// The first token of each sequence, `[batch, hidden]`.
     First,
 }
 
-/// The first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
+/// Selects the first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
 pub fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
     let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
     let shape = [rows.len()];

@@ -1,4 +1,4 @@
-//! The encoder: embeddings and layers on packed tokens.
+//! The encoder: embeddings and transformer layers for packed tokens.
 
 mod embeddings;
 mod input;
@@ -19,24 +19,24 @@ pub use self::{
 use self::{input::InputRules, layer::Wanted};
 use crate::{Component, ModelConfig, ModelError, values::Values};
 
-/// Embeddings and layers.
+/// A transformer encoder for packed tokens.
 #[derive(Module, Debug)]
 pub struct Encoder {
-    /// Embeddings.
+    /// The embedding block.
     pub embeddings: Embeddings,
-    /// Layers, first to last.
+    /// The layers, first to last.
     pub layers: Vec<EncoderLayer>,
     #[module(skip)]
     input: InputRules,
 }
 
-/// The hidden states of a batch on their way through the encoder.
+/// The hidden states of a batch between two layers of the encoder.
 #[derive(Clone, Debug)]
 pub struct HiddenStates {
     /// `[tokens, hidden]`
     pub values: Tensor<2>,
-    /// The layer that they enter: 0 for the embeddings, the number of layers for the encoder's
-    /// result.
+    /// The index of the layer that takes them as its input; the number of layers for the encoder's
+    /// output.
     pub layer: usize,
 }
 
@@ -52,11 +52,11 @@ impl Encoder {
         })
     }
 
-    /// What enters the first layer.
+    /// Computes the input of the first layer.
     ///
     /// # Errors
-    /// A batch that is empty or does not fit the model: ids beyond the vocabulary, texts that are too
-    /// long.
+    /// Fails if the batch is empty or does not fit the model: ids beyond the vocabulary, sequences
+    /// that are too long.
     pub fn embed(
         &self,
         tokens: &PackedTokens,
@@ -69,7 +69,8 @@ impl Encoder {
         })
     }
 
-    /// What enters layer `to`. States that are there already, or beyond, stay as they are.
+    /// Runs the layers up to the input of layer `to`. Hidden states that are already there, or beyond,
+    /// are returned unchanged.
     pub fn run(
         &self,
         hidden: HiddenStates,
@@ -88,8 +89,8 @@ impl Encoder {
         }
     }
 
-    /// The encoder's result for the first token of each sequence, `[batch, hidden]`. It is cheaper
-    /// than the result for all tokens, since the last layer does the work of one token per sequence.
+    /// Computes the encoder's output for the first token of each sequence, `[batch, hidden]`. This is
+    /// cheaper than the output for all tokens, since the last layer handles one token per sequence.
     pub fn first(
         &self,
         hidden: HiddenStates,
@@ -105,10 +106,10 @@ impl Encoder {
         }
     }
 
-    /// The encoder's result for all tokens, `[tokens, hidden]`.
+    /// Computes the encoder's output for all tokens, `[tokens, hidden]`.
     ///
     /// # Errors
-    /// The errors of [`embed`](Self::embed).
+    /// Fails under the same conditions as [`embed`](Self::embed).
     pub fn encode(
         &self,
         tokens: &PackedTokens,
@@ -119,7 +120,7 @@ impl Encoder {
         Ok(self.run(hidden, all, &tokens.offsets, dropout).values)
     }
 
-    /// Computes the matrix products in `precision` from now on.
+    /// Sets the precision of the matrix multiplications.
     pub(crate) fn set_precision(&mut self, precision: Precision) {
         if let Some(projection) = &mut self.embeddings.projection {
             projection.set_precision(precision);
@@ -138,7 +139,7 @@ impl Encoder {
         }
     }
 
-    /// The linear layers and norms with the numbers of their layers, in the order of the families'
+    /// Lists the linear layers and norms with their layer indices, in the order of the families'
     /// tables.
     pub(crate) fn parts(&self) -> Vec<(Component, usize, Part<'_>)> {
         let embeddings = &self.embeddings;
@@ -156,7 +157,7 @@ impl Encoder {
         parts
     }
 
-    /// The same parts in the same order, borrowed mutably.
+    /// Lists the same parts in the same order, borrowed mutably.
     pub(crate) fn parts_mut(&mut self) -> Vec<(Component, usize, PartMut<'_>)> {
         let embeddings = &mut self.embeddings;
         let mut parts = vec![(

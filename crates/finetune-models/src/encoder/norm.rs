@@ -1,4 +1,4 @@
-//! The scale and shift of a layer norm.
+//! The parameters of a layer norm.
 
 use burn::{
     Tensor,
@@ -8,12 +8,12 @@ use finetune_kernels::Norm;
 
 use crate::{Component, ModelError, Role, values::Values};
 
-/// Scale and shift of a layer norm.
+/// A layer norm's scale and shift.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
-    /// `[hidden]`
+    /// Scale, `[hidden]`.
     pub gamma: Param<Tensor<1>>,
-    /// `[hidden]`
+    /// Shift, `[hidden]`.
     pub beta: Param<Tensor<1>>,
     #[module(skip)]
     epsilon: f64,

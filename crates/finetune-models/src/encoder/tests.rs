@@ -1,4 +1,4 @@
-//! The encoder on tiny random models: all ways through it agree.
+//! Tests of the encoder with tiny random models: all ways through it agree.
 
 use burn::Tensor;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
@@ -102,7 +102,7 @@ fn token_types_count_where_the_family_has_them() {
 
 #[test]
 fn padding_inside_a_text_moves_no_position() {
-    // With padding token 9 positions go 10, 9, 11, 12.
+    // With 9 as the padding token, the positions are 10, 9, 11, 12.
     let model = model(config_with(
         &ROBERTA,
         json!({ "pad_token_id": 9, "max_position_embeddings": 17 }),
@@ -119,7 +119,7 @@ fn padding_inside_a_text_moves_no_position() {
         *rules.apply(&one([5, 9, 6, 7])).unwrap().positions,
         [10, 9, 11, 12]
     );
-    // Seven tokens are the most that 17 rows have positions for.
+    // Rows 10 to 16 of the position table remain for tokens.
     assert_eq!(model.config().longest_sequence(), 7);
     let long = PackedTokens {
         ids: [5; 8].into(),

@@ -5,7 +5,7 @@ use finetune_kernels::Activation;
 use super::{Family, HeadKind, Keys, Positions, TokenTypes};
 use crate::Component::*;
 
-/// BERT.
+/// The table of BERT.
 pub static BERT: Family = Family {
     model_type: "bert",
     architecture: "BertForSequenceClassification",

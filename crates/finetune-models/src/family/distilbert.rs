@@ -5,7 +5,7 @@ use finetune_kernels::Activation;
 use super::{Family, HeadKind, Keys, Positions, TokenTypes};
 use crate::Component::*;
 
-/// DistilBERT.
+/// The table of DistilBERT.
 pub static DISTILBERT: Family = Family {
     model_type: "distilbert",
     architecture: "DistilBertForSequenceClassification",

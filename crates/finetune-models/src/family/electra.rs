@@ -1,12 +1,12 @@
-//! ELECTRA (Clark et al. 2020), as transformers' `ElectraForSequenceClassification`. The keys
-//! `summary_…` of its `config.json` belong to other heads and mean nothing here.
+//! ELECTRA (Clark et al. 2020), as transformers' `ElectraForSequenceClassification`. The `summary_…`
+//! keys of its `config.json` concern other heads and have no effect here.
 
 use finetune_kernels::Activation;
 
 use super::{Family, HeadKind, Keys, Positions, TokenTypes};
 use crate::Component::*;
 
-/// ELECTRA.
+/// The table of ELECTRA.
 pub static ELECTRA: Family = Family {
     model_type: "electra",
     architecture: "ElectraForSequenceClassification",

@@ -1,6 +1,6 @@
-//! Model families as data: what each calls the same keys and the same weights, and the few points in
-//! which families that share their blocks differ. A new family is a table in a file of its own and
-//! a line in [`FAMILIES`].
+//! Model families as data: the names that each gives to configuration keys and weights, and the few
+//! points in which families built from the same blocks differ. A new family is a file with a table
+//! and a line in [`FAMILIES`].
 
 mod bert;
 mod distilbert;
@@ -17,7 +17,7 @@ pub use self::{
 };
 use crate::Component;
 
-/// All families.
+/// All supported families.
 pub static FAMILIES: [&Family; 6] = [
     &BERT,
     &DISTILBERT,
@@ -27,61 +27,61 @@ pub static FAMILIES: [&Family; 6] = [
     &ELECTRA,
 ];
 
-/// One family of encoders.
+/// The table of a model family.
 #[derive(Debug)]
 pub struct Family {
     /// `model_type` in `config.json`.
     pub model_type: &'static str,
     /// `architectures[0]` of the sequence classifier.
     pub architecture: &'static str,
-    /// What transformers puts before the encoder's weights in a classifier (`bert.`).
+    /// Prefix of the encoder's weights in a classifier, such as `bert.`.
     pub prefix: &'static str,
-    /// Names of `config.json`'s keys.
+    /// Names of the keys in `config.json`.
     pub keys: Keys,
-    /// Epsilon of the layer norms where `config.json` does not give one.
+    /// Epsilon of the layer norms if `config.json` does not give one.
     pub norm_epsilon: f64,
-    /// How the tokens of a sequence are numbered.
+    /// How positions are numbered.
     pub positions: Positions,
-    /// Which token types the tokens have.
+    /// Where token types come from.
     pub token_types: TokenTypes,
-    /// Whether the attention's output is dropped out before the residual sum.
+    /// Whether dropout is applied to the attention's output before the residual connection.
     pub attention_output_dropout: bool,
     /// The classification head.
     pub head: HeadKind,
-    /// What each component is called in the weights file, without `.weight` or `.bias`; `{}` stands
-    /// for the number of the layer. The order is that of [`parameters`](crate::parameters).
+    /// The name of each component in the weights file, without `.weight` or `.bias`; `{}` stands for
+    /// the layer index. The order is that of [`parameters`](crate::parameters).
     pub weights: &'static [(Component, &'static str)],
-    /// Beginnings of the names of pretraining heads and buffers, which are dropped without a word.
+    /// Name prefixes of pretraining heads and buffers, which are ignored silently.
     pub ignored: &'static [&'static str],
 }
 
-/// How the tokens of a sequence are numbered for the position table.
+/// How positions are numbered for the position embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
-    /// From 0 on.
+    /// From 0 upwards.
     FromZero,
-    /// From `pad_token_id + 1` on; a padding token inside a text has position `pad_token_id` and is
-    /// not counted. Without the key, `pad_token_id` is the one given here.
+    /// From `pad_token_id + 1` upwards; a padding token inside a sequence has position `pad_token_id`
+    /// and is not counted. The value is the default for a missing `pad_token_id`.
     AfterPadding(u32),
 }
 
-/// Which token types the tokens have.
+/// Where token types come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenTypes {
-    /// None: there is no table, and what a tokenizer says is ignored.
+    /// There are none: the family has no table for them, and those of the tokenizer are ignored.
     None,
-    /// Those that the tokenizer gives.
+    /// The tokenizer assigns them.
     OfTokenizer,
-    /// Type 0 everywhere: there is a table, but the family's tokenizers give no types.
+    /// They are all 0: there is a table, but the family's tokenizers assign no types.
     Zero,
 }
 
-/// The linear layers at the top: dense, activation, dropout, classifier.
+/// The variations of the classification head: dense layer, activation, dropout, classifier.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeadKind {
     /// Activation after the dense layer.
     pub activation: Activation,
-    /// Whether the head's input is dropped out too, with the same probability.
+    /// Whether dropout is applied to the head's input too, with the same probability.
     pub input_dropout: bool,
 }
 
@@ -90,15 +90,15 @@ pub struct HeadKind {
 pub struct Keys {
     /// Width of the hidden states.
     pub hidden_size: &'static str,
-    /// Width of the embeddings; `None`: that of the hidden states.
+    /// Width of the embeddings; `None` if it is always that of the hidden states.
     pub embedding_size: Option<&'static str>,
     /// Number of encoder layers.
     pub layers: &'static str,
     /// Number of attention heads.
     pub heads: &'static str,
-    /// Width of the feed-forward layer.
+    /// Inner width of the feed-forward block.
     pub intermediate_size: &'static str,
-    /// Activation of the feed-forward layer.
+    /// Activation of the feed-forward block.
     pub activation: &'static str,
     /// Dropout of embeddings and layers.
     pub dropout: &'static str,
@@ -106,14 +106,14 @@ pub struct Keys {
     pub attention_dropout: &'static str,
     /// Dropout before the classifier.
     pub classifier_dropout: &'static str,
-    /// Dropout before the classifier where the key is absent or null; `None`: the layers' dropout.
+    /// Dropout before the classifier if the key is missing or null; `None` means the layers' dropout.
     pub classifier_dropout_default: Option<f64>,
-    /// Epsilon of the layer norms.
+    /// Epsilon of the layer norms; `None` if the family has no key for it.
     pub norm_epsilon: Option<&'static str>,
 }
 
 impl Keys {
-    /// The keys of `BertConfig`, which most families have taken over.
+    /// The keys of `BertConfig`, which most families have adopted.
     const OF_BERT: Self = Self {
         hidden_size: "hidden_size",
         embedding_size: None,
@@ -130,16 +130,16 @@ impl Keys {
 }
 
 impl Family {
-    /// The family that `config.json` calls `model_type`.
+    /// Finds the family with this `model_type` in `config.json`.
     pub fn from_model_type(model_type: &str) -> Option<&'static Family> {
         FAMILIES
             .into_iter()
             .find(|family| family.model_type == model_type)
     }
 
-    /// The name of a component in the weights file, without `.weight` or `.bias`; `layer` is its
-    /// layer's number and counts only for components of layers. `None` if the family has no such
-    /// component.
+    /// Returns the name of a component in the weights file, without `.weight` or `.bias`, or `None` if
+    /// the family does not have the component. `layer` is the index of its layer, and ignored outside
+    /// of layers.
     pub fn name_of(&self, component: Component, layer: usize) -> Option<String> {
         let mut lines = self.weights.iter();
         let (_, name) = lines.find(|(other, _)| *other == component)?;

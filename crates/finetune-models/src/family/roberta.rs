@@ -6,17 +6,17 @@ use finetune_kernels::Activation;
 use super::{Family, HeadKind, Keys, Positions, TokenTypes};
 use crate::Component::*;
 
-/// RoBERTa.
+/// The table of RoBERTa.
 pub static ROBERTA: Family = TABLE;
 
-/// XLM-RoBERTa.
+/// The table of XLM-RoBERTa.
 pub static XLM_ROBERTA: Family = Family {
     model_type: "xlm-roberta",
     architecture: "XLMRobertaForSequenceClassification",
     ..TABLE
 };
 
-/// CamemBERT.
+/// The table of CamemBERT.
 pub static CAMEMBERT: Family = Family {
     model_type: "camembert",
     architecture: "CamembertForSequenceClassification",

@@ -1,4 +1,4 @@
-//! `config.json`: read strictly where it decides the computation, kept whole for writing back.
+//! Reads and writes `config.json`: strictly where a key affects the computation, keeping all others.
 
 use std::{collections::HashMap, path::Path};
 
@@ -13,8 +13,8 @@ use crate::{
     family::{FAMILIES, Positions, TokenTypes},
 };
 
-/// Limits beyond any real model. They keep products of two sizes far from overflow, and what is made
-/// per layer or label, before the weights are looked at, small.
+/// Limits beyond any real model. They keep products of two sizes far from overflow, and bound what is
+/// allocated per layer or label before the weights are opened.
 const MAX_SIZE: u64 = 1 << 28;
 const MAX_LAYERS: u64 = 1000;
 const MAX_LABELS: u64 = 1_000_000;
@@ -24,9 +24,9 @@ const LABEL_THRESHOLDS: &str = "label_thresholds";
 /// The configuration of a sequence classifier.
 #[derive(Clone, Debug)]
 pub struct ModelConfig {
-    /// The family's table.
+    /// The model's family.
     pub family: &'static Family,
-    /// Rows of the word embedding.
+    /// Number of rows of the word embedding table.
     pub vocab_size: usize,
     /// Width of the hidden states.
     pub hidden_size: usize,
@@ -34,17 +34,18 @@ pub struct ModelConfig {
     pub embedding_size: usize,
     /// Number of encoder layers.
     pub num_hidden_layers: usize,
-    /// Number of attention heads; divides `hidden_size`.
+    /// Number of attention heads, a divisor of `hidden_size`.
     pub num_attention_heads: usize,
-    /// Width of the feed-forward layer.
+    /// Inner width of the feed-forward block.
     pub intermediate_size: usize,
-    /// Rows of the position embedding; see [`longest_sequence`](Self::longest_sequence).
+    /// Number of rows of the position embedding table; see
+    /// [`longest_sequence`](Self::longest_sequence).
     pub max_position_embeddings: usize,
-    /// How tokens are numbered for the position embedding, with this model's padding token.
+    /// How positions are numbered, with this model's padding token.
     pub positions: Positions,
-    /// Rows of the token type embedding; 0 where the family has none.
+    /// Number of rows of the token type embedding table; 0 if the family has none.
     pub type_vocab_size: usize,
-    /// Activation of the feed-forward layer.
+    /// Activation of the feed-forward block.
     pub activation: Activation,
     /// Dropout of embeddings and layers.
     pub dropout: f64,
@@ -54,15 +55,15 @@ pub struct ModelConfig {
     pub classifier_dropout: f64,
     /// Epsilon of the layer norms.
     pub norm_epsilon: f64,
-    /// Standard deviation of fresh weights.
+    /// Standard deviation of newly initialised weights.
     pub initializer_range: f64,
-    /// What the classifier's outputs mean.
+    /// The meaning of the classifier's outputs.
     pub outputs: Task,
-    /// From which probability on each class of a multi-label model counts as predicted, `[outputs]`;
-    /// `None`: a half. In the file `label_thresholds`, an object by name. transformers keeps keys
-    /// that it does not know, so they survive its `save_pretrained`.
+    /// Probability from which each class of a multi-label model counts as predicted, `[outputs]`;
+    /// `None` means 0.5 for all. `config.json` has them under `label_thresholds`, an object keyed by
+    /// class name. transformers keeps unknown keys, so they survive its `save_pretrained`.
     pub label_thresholds: Option<Vec<f64>>,
-    /// The whole object, unknown keys included.
+    /// The whole JSON object, including unknown keys.
     raw: Map<String, Value>,
 }
 
@@ -70,7 +71,7 @@ impl ModelConfig {
     /// Reads `config.json` of a model directory.
     ///
     /// # Errors
-    /// A file that is missing, is not a JSON object, or has a key that cannot be used.
+    /// Fails if the file is missing or is not a JSON object, or if a key has an unusable value.
     pub fn from_directory(directory: &Path) -> Result<Self, ModelError> {
         let path = directory.join(CONFIG);
         if !path.exists() {
@@ -83,10 +84,10 @@ impl ModelConfig {
         Self::parse(&text, &path)
     }
 
-    /// Parses the text of a `config.json`; `path` is for messages.
+    /// Parses the text of a `config.json`; `path` is used in messages only.
     ///
     /// # Errors
-    /// A text that is not a JSON object, or a key that cannot be used; the key is named.
+    /// Fails if the text is not a JSON object or a key has an unusable value; the key is named.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
         let raw: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| ModelError::ConfigSyntax {
@@ -162,7 +163,7 @@ impl ModelConfig {
         })
     }
 
-    /// The most tokens that a sequence can have.
+    /// Returns the maximum number of tokens of a sequence.
     pub fn longest_sequence(&self) -> usize {
         let before = match self.positions {
             Positions::FromZero => 0,
@@ -171,8 +172,8 @@ impl ModelConfig {
         self.max_position_embeddings.saturating_sub(before)
     }
 
-    /// Whether the model has a component: its family's table lists it, and nothing of its sizes
-    /// makes it superfluous.
+    /// Returns whether the model has a component: its family's table lists it, and the model's sizes do
+    /// not make it superfluous.
     pub fn has(&self, component: Component) -> bool {
         let is_listed = self.family.name_of(component, 0).is_some();
         let is_superfluous =
@@ -180,13 +181,13 @@ impl ModelConfig {
         is_listed && !is_superfluous
     }
 
-    /// The name of the head's last linear layer in files.
+    /// Returns the name of the head's final linear layer in files.
     pub fn classifier_name(&self) -> String {
         let name = self.family.name_of(Component::Classifier, 0);
         name.unwrap_or_default()
     }
 
-    /// Describes the same encoder with other outputs and without thresholds.
+    /// Returns the configuration of the same encoder with other outputs and without thresholds.
     pub fn with_outputs(self, outputs: Task) -> Self {
         Self {
             outputs,
@@ -195,8 +196,8 @@ impl ModelConfig {
         }
     }
 
-    /// The text of `config.json` for a saved classifier: every key that was read, with the
-    /// architecture, the labels and the problem type of this model.
+    /// Returns the text of `config.json` for a saved classifier: every key that was read, updated with
+    /// the architecture, the labels and the problem type of this model.
     pub fn to_json(&self) -> String {
         let mut raw = self.raw.clone();
         raw.insert("architectures".into(), json!([self.family.architecture]));
@@ -231,7 +232,7 @@ impl ModelConfig {
     }
 }
 
-/// Reads keys, and names them in errors.
+/// Reads keys and names them in errors.
 struct Reader<'a> {
     raw: &'a Map<String, Value>,
     path: &'a Path,
@@ -246,7 +247,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The value of a key; null counts as absent, as in transformers.
+    /// Returns the value of a key; null counts as absent, as in transformers.
     fn get(&self, key: &str) -> Option<&Value> {
         self.raw.get(key).filter(|value| !value.is_null())
     }
@@ -273,7 +274,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Refuses settings under which this encoder would compute something else.
+    /// Refuses settings that this encoder does not implement.
     fn refuse_other_architectures(&self) -> Result<(), ModelError> {
         if let Some(kind) = self.get("position_embedding_type")
             && kind != "absolute"
@@ -294,7 +295,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The family's numbering with the model's own padding token.
+    /// Returns the family's numbering of positions with the padding token of this model.
     fn positions(&self, family: Positions) -> Result<Positions, ModelError> {
         const KEY: &str = "pad_token_id";
         match (family, self.get(KEY)) {
@@ -359,7 +360,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the outputs as transformers does: from `id2label`, else `num_labels`, else two labels.
+    /// Reads the outputs as transformers does: from `id2label`, else `num_labels`, else as two labels.
     fn outputs(&self) -> Result<Task, ModelError> {
         let names = match self.get("id2label") {
             Some(Value::Object(map)) if !map.is_empty() => self.label_names(map)?,
@@ -391,7 +392,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `label_thresholds` of a multi-label model.
+    /// Reads the `label_thresholds` of a multi-label model.
     fn label_thresholds(&self, outputs: &Task) -> Result<Option<Vec<f64>>, ModelError> {
         let (Task::MultiLabel(names), Some(found)) = (outputs, self.get(LABEL_THRESHOLDS)) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! From a model directory to a model.
+//! Loads a model from a directory.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,25 +22,25 @@ use crate::{
     values::{ShapedValues, Values},
 };
 
-/// The weights that a directory did not hold as the model has them.
+/// The differences between the weights of a directory and those of the model loaded from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// The weights file.
+    /// The path of the weights file.
     pub weights: PathBuf,
-    /// Weights that were drawn at random, by transformers' names: a new head.
+    /// Weights of a new head, which were drawn at random, by transformers' names.
     pub fresh: Vec<String>,
-    /// Whether the classifier is one of them.
+    /// Whether they include the classifier.
     pub fresh_classifier: bool,
-    /// The fresh weights that the file does have, but for other outputs.
+    /// Fresh weights that the file does contain, but for other outputs.
     pub replaced: Vec<String>,
-    /// Weights of the file that the model has no use for.
+    /// Weights in the file that the model does not use.
     pub unexpected: Vec<String>,
-    /// The unexpected weights, summed up in a few clauses for messages.
+    /// The unexpected weights, summarised in a few clauses for messages.
     pub unused: Vec<String>,
 }
 
 impl LoadReport {
-    /// What a user should know about the weights.
+    /// Returns notes for the user about the weights.
     pub fn notes(&self) -> Vec<String> {
         let path = self.weights.display();
         let note = |clause| format!("{path} has weights without use here: {clause}");
@@ -48,10 +48,11 @@ impl LoadReport {
     }
 }
 
-/// What [`LoadReport::notes`] would say about a directory's weights. Only their names are read.
+/// Returns the [`LoadReport::notes`] that loading a directory would give, reading only the names and
+/// shapes of its weights.
 ///
 /// # Errors
-/// Files that are missing or damaged.
+/// Fails if files are missing or damaged, or if the weights do not fit `config`.
 pub fn unused_weights(directory: &Path, config: &ModelConfig) -> Result<Vec<String>, ModelError> {
     let weights = Weights::open(directory)?;
     let plan = LoadPlan::new(config, &weights, true)?;
@@ -61,15 +62,15 @@ pub fn unused_weights(directory: &Path, config: &ModelConfig) -> Result<Vec<Stri
 impl SequenceClassifier {
     /// Loads a directory with `config.json` and weights as transformers writes them:
     /// `model.safetensors` or `pytorch_model.bin`, whole or in shards (f32, f16, bf16 or f64; with or
-    /// without the family's prefix; `gamma` and `beta` too). A weight that is NaN or infinite is an
-    /// error.
+    /// without the family's prefix; `gamma` and `beta` as old names of norms' parameters).
     ///
-    /// With `outputs`, the classifier is made for them: kept when the directory's own classifier
-    /// has the same, else drawn from a normal distribution by `seed`. A missing encoder weight is
-    /// an error; a missing head is drawn anew and reported.
+    /// With `outputs`, the model gets a classifier for them: the directory's, if its outputs are the
+    /// same, else one drawn from a normal distribution with `seed`. A missing encoder weight is an
+    /// error; a missing head is initialised and reported.
     ///
     /// # Errors
-    /// Files that are missing or damaged, weights that do not fit `config.json`, a missing encoder weight.
+    /// Fails if files are missing or damaged, if weights do not fit `config.json`, if an encoder weight
+    /// is missing, or if a weight is not finite.
     pub fn load(
         directory: &Path,
         outputs: Option<Task>,
@@ -108,8 +109,8 @@ impl SequenceClassifier {
         Ok((Self::new(&mut values, config)?, report))
     }
 
-    /// Makes a model of the same encoder for other outputs. Its classifier is drawn by `seed`, as
-    /// [`load`](Self::load) draws one, unless the outputs are the model's own. All other tensors are
+    /// Turns the model into one with the same encoder for other outputs. Its classifier is drawn with
+    /// `seed`, as by [`load`](Self::load), unless the outputs are unchanged. All other tensors are
     /// shared, not copied.
     pub fn with_outputs(mut self, outputs: Task, seed: u64, device: &Device) -> Self {
         let keep = same_classifier(&outputs, &self.config().outputs);
@@ -134,8 +135,8 @@ impl SequenceClassifier {
         self
     }
 
-    /// Puts the model's outputs into another order and gives them other names: output `i` of
-    /// `outputs` is the model's own output `order[i]`, with its weights and its bias, in adapters too.
+    /// Reorders and renames the model's outputs: output `i` of `outputs` is the present output
+    /// `order[i]`, with its weights and its bias, in adapters too.
     pub fn with_order(mut self, outputs: Task, order: &[usize]) -> Self {
         self.head.classifier.select_outputs(order);
         let config = self.config().clone().with_outputs(outputs);
@@ -144,8 +145,8 @@ impl SequenceClassifier {
     }
 }
 
-/// Whether a classifier for `own` also serves for `wanted`. A single number is the same under any
-/// name.
+/// Returns whether a classifier for `own` also serves for `wanted`. The name of a single regression
+/// output does not matter.
 fn same_classifier(wanted: &Task, own: &Task) -> bool {
     match (wanted, own) {
         (Task::Regression(wanted), Task::Regression(own)) if wanted.len() == 1 => own.len() == 1,
@@ -153,9 +154,9 @@ fn same_classifier(wanted: &Task, own: &Task) -> bool {
     }
 }
 
-/// Where each parameter comes from.
+/// The source of each parameter.
 struct LoadPlan {
-    /// By our path: the parameter, and its name in the file unless it is drawn anew.
+    /// By checkpoint key: the parameter, and its name in the file unless it is drawn at random.
     sources: BTreeMap<String, (Parameter, Option<String>)>,
     fresh: Vec<String>,
     fresh_classifier: bool,
@@ -190,7 +191,7 @@ impl LoadPlan {
                     let shape = file.shape(name).unwrap_or_default();
                     if shape != parameter.shape {
                         mismatched.push(format!(
-                            "{name}: the file has {shape:?}, config.json means {:?}",
+                            "{name}: the file has {shape:?}, config.json implies {:?}",
                             parameter.shape
                         ));
                     }
@@ -234,8 +235,8 @@ impl LoadPlan {
     }
 }
 
-/// The names under which a file may hold a parameter: transformers' name, without the family's
-/// prefix (a bare encoder), and with the norms' old names.
+/// Lists the names under which a file may store a parameter: transformers' name, the norms' old names,
+/// and both without the family's prefix (a bare encoder).
 fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
     let mut names = vec![parameter.name.clone()];
     if let (Some(leaf), Some((module, _))) = (
@@ -251,7 +252,7 @@ fn old_names(parameter: &Parameter, prefix: &str) -> Vec<String> {
 }
 
 impl LoadPlan {
-    /// What the plan did not find as the model has it.
+    /// Reports the differences between the file and the model.
     fn report(&self, weights: &Weights, config: &ModelConfig) -> LoadReport {
         LoadReport {
             weights: weights.path.clone(),
@@ -263,8 +264,8 @@ impl LoadPlan {
         }
     }
 
-    /// Reads or draws all values, by our paths. On all cores: the time goes into memory that is
-    /// touched for the first time and into transposing.
+    /// Reads or draws all values, keyed by checkpoint key. It uses all cores, since most of the time
+    /// goes into page faults and transposing.
     fn read(
         self,
         weights: &Weights,
@@ -283,14 +284,14 @@ impl LoadPlan {
             Ok((our_path, shaped))
         };
         let sources: Vec<Planned> = self.sources.into_iter().collect();
-        // Each thread has a file position of its own.
+        // Each thread has file handles of its own.
         let values = sources.into_par_iter().map_init(|| weights.reader(), read);
         let values: Vec<Result<_, ModelError>> = values.collect();
         values.into_iter().collect()
     }
 }
 
-/// Values in the file's layout, as the model holds them.
+/// Converts values from the file's layout to that of the model.
 fn model_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
     match parameter.shape[..] {
         [out, input] if parameter.is_transposed() => transpose(&values, out, input),
@@ -298,7 +299,7 @@ fn model_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
     }
 }
 
-/// transformers' initialisation of a head: weights normal, biases zero.
+/// Initialises a parameter as transformers does for a head: normal weights, zero biases.
 fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
     let length = parameter.num_elements();
     let stream = match parameter.place {

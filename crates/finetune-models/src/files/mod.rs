@@ -1,5 +1,5 @@
-//! The files of a model directory: `config.json`, weights in several formats, what is copied of the
-//! tokenizer.
+//! The files of a model directory: `config.json`, weights in several formats, and the tokenizer files
+//! that are copied along.
 
 mod config;
 mod load;

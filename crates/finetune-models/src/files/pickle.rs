@@ -1,7 +1,7 @@
-//! A reader of the pickles that `torch.save` writes of a state dict.
+//! A reader for the pickles in which `torch.save` stores a state dict.
 //!
-//! A pickle is a program. This one knows the few instructions and names that rebuild tensors, executes
-//! nothing else, and refuses whatever is neither, by name.
+//! A pickle is a program. This reader knows only the few instructions and names that rebuild tensors; it
+//! executes nothing else, and its errors name whatever it refuses.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,19 +15,20 @@ use super::raw_tensor::Kind;
 pub(crate) struct PickledTensor {
     pub(crate) storage: Rc<str>,
     pub(crate) kind: Kind,
-    /// Elements before the first one.
+    /// Number of elements in the storage before the tensor's first.
     pub(crate) offset: u64,
     pub(crate) shape: Vec<u64>,
     pub(crate) strides: Vec<u64>,
 }
 
-/// A value of the program, by its number: lists and dicts are changed after they were named.
+/// The index of a value in [`Machine::values`]. Values are referred to by index because lists and dicts
+/// can change after they were pushed or memoized.
 type Id = usize;
 
 #[derive(Clone, Debug)]
 enum Value {
     None,
-    /// Numbers that have no meaning here: floating-point ones and long integers.
+    /// A number whose value is never needed: a float or a very long integer.
     Number,
     Bool,
     Int(i64),
@@ -42,7 +43,7 @@ enum Value {
     Tensor(Rc<PickledTensor>),
 }
 
-/// The names that may occur.
+/// The global names that may occur.
 #[derive(Clone, Debug)]
 enum Name {
     OrderedDict,
@@ -79,11 +80,14 @@ impl Name {
     }
 }
 
-/// Tensors by their names. What a pickle names many times is shared, so that it takes no more memory
-/// than the pickle gives reason to.
+/// Tensors with their names. Repeated tensors are shared, so that a small pickle cannot make us allocate
+/// much memory.
 pub(crate) type Tensors = Vec<(String, Rc<PickledTensor>)>;
 
-/// The tensors of a state dict, in its order, and where in `bytes` its pickle ends.
+/// Reads a pickled state dict; returns its tensors in order and the offset at which the pickle ends.
+///
+/// # Errors
+/// Fails if the pickle is damaged or is not a state dict of tensors alone.
 pub(crate) fn state_dict(bytes: &[u8]) -> Result<(Tensors, usize), String> {
     let mut machine = Machine::new(bytes);
     let top = machine.run()?;
@@ -94,7 +98,7 @@ pub(crate) fn state_dict(bytes: &[u8]) -> Result<(Tensors, usize), String> {
     let mut names = HashSet::new();
     for (key, value) in entries {
         let Value::Text(name) = &machine.values[*key] else {
-            return Err("it has a key that is no name; save `model.state_dict()`".into());
+            return Err("it has a key that is not a string; save `model.state_dict()`".into());
         };
         let Value::Tensor(tensor) = &machine.values[*value] else {
             return Err(format!(
@@ -109,14 +113,20 @@ pub(crate) fn state_dict(bytes: &[u8]) -> Result<(Tensors, usize), String> {
     Ok((tensors, machine.at))
 }
 
-/// A pickle whose content has no meaning here; where it ends.
+/// Skips a pickle whose content is not needed; returns the offset at which it ends.
+///
+/// # Errors
+/// Fails if the pickle is damaged.
 pub(crate) fn skip(bytes: &[u8]) -> Result<usize, String> {
     let mut machine = Machine::new(bytes);
     machine.run()?;
     Ok(machine.at)
 }
 
-/// A pickle of a list of texts, and where it ends.
+/// Reads a pickled list of strings; returns it with the offset at which the pickle ends.
+///
+/// # Errors
+/// Fails if the pickle is damaged or is not a list of strings.
 pub(crate) fn texts(bytes: &[u8]) -> Result<(Vec<Rc<str>>, usize), String> {
     let mut machine = Machine::new(bytes);
     let top = machine.run()?;
@@ -130,7 +140,7 @@ struct Machine<'a> {
     at: usize,
     values: Vec<Value>,
     stack: Vec<Id>,
-    /// Heights of the stack.
+    /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
 }
@@ -150,8 +160,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Runs to the end; the result's number. Each instruction is at least a byte long and makes at most
-    /// one value, so that memory is bounded by the pickle's length.
+    /// Runs the program and returns the index of its result. Each instruction is at least a byte long
+    /// and creates at most one value, which bounds memory by the pickle's length.
     fn run(&mut self) -> Result<Id, String> {
         loop {
             match self.byte()? {
@@ -186,7 +196,7 @@ impl<'a> Machine<'a> {
                     self.take(8)?;
                     self.push(Value::Number);
                 }
-                // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, and the bytes of protocol 2's strings
+                // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, and the byte strings of protocol 2
                 b'X' | b'T' => self.push_text(4)?,
                 0x8c | b'U' => self.push_text(1)?,
                 0x8d => self.push_text(8)?,
@@ -264,7 +274,7 @@ impl<'a> Machine<'a> {
                     let (arguments, name) = (self.pop()?, self.pop()?);
                     self.call(name, arguments)?;
                 }
-                // BUILD: attributes of an ordered dict, `_metadata`
+                // BUILD: the attributes of an ordered dict (`_metadata`), which are ignored
                 b'b' => {
                     self.pop()?;
                     self.top_dict()?;
@@ -282,7 +292,9 @@ impl<'a> Machine<'a> {
     fn call(&mut self, name: Id, arguments: Id) -> Result<(), String> {
         let arguments = self.short_sequence(arguments)?;
         let Value::Name(name) = self.values[name].clone() else {
-            return Err("its pickle calls what is no name; nothing of it was executed".into());
+            return Err(
+                "its pickle calls something that is not a name; nothing of it was executed".into(),
+            );
         };
         match (name, &arguments[..]) {
             (Name::OrderedDict, []) => self.push(Value::Dict(Vec::new())),
@@ -318,7 +330,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// `('storage', torch.FloatStorage, '0', 'cpu', 1024)`, in old files with `None` behind it.
+    /// Decodes a reference to a storage, `('storage', torch.FloatStorage, '0', 'cpu', 1024)`; in old
+    /// files a `None` follows.
     fn storage(&self, id: Id) -> Result<Value, String> {
         let (what, kind, key) = match self.sequence(id)? {
             [what, kind, key, _, _] => (what, kind, key),
@@ -387,7 +400,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What lies above the last mark, which is taken away.
+    /// Pops the last mark and the items above it.
     fn marked(&mut self) -> Result<Vec<Id>, String> {
         let mark = self.marks.pop().ok_or(ODD)?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
@@ -432,7 +445,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// One as short as arguments and shapes are.
+    /// Returns a sequence that is as short as arguments and shapes are.
     fn short_sequence(&self, id: Id) -> Result<Vec<Id>, String> {
         const LONGEST: usize = 8;
         let items = self.sequence(id)?;
@@ -462,7 +475,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// A little-endian integer in two's complement, as far as it fits.
+/// Decodes a little-endian integer in two's complement, if it fits into 64 bits.
 fn long(bytes: &[u8]) -> Value {
     if bytes.len() > 8 {
         return Value::Number;

@@ -1,7 +1,7 @@
-//! Tensors as they lie in a file, read as f32.
+//! Tensors stored in a file, read as f32.
 //!
-//! Positioned reads go straight into the tensor's buffer: against a memory map that is one copy
-//! less resident, and a file that shrinks meanwhile is an error and not a signal.
+//! Files are read straight into the tensor's buffer. Compared with a memory map, this keeps one copy
+//! fewer in memory, and a file that shrinks meanwhile is an error instead of a signal.
 
 use std::{
     fs::File,
@@ -13,9 +13,9 @@ use half::{bf16, f16};
 
 use crate::ModelError;
 
-/// Rows of a matrix that are transposed at a time.
+/// Number of rows of a matrix that are transposed at a time.
 const BLOCK: usize = 32;
-/// Elements that are converted at a time.
+/// Number of elements that are converted at a time.
 const CHUNK: usize = 1 << 16;
 
 /// The type of a tensor's elements.
@@ -25,12 +25,12 @@ pub(crate) enum Kind {
     Bf16,
     F32,
     F64,
-    /// One that holds no weights, by its name, with the size of an element in bytes.
+    /// A type that is not used for weights: its name and the size of an element in bytes.
     Other(String, usize),
 }
 
 impl Kind {
-    /// Bytes of an element.
+    /// Returns the size of an element in bytes.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2,
@@ -41,20 +41,20 @@ impl Kind {
     }
 }
 
-/// Where a tensor lies. Whoever makes one has checked that all of it is inside the file, and that it has
-/// no more elements than are there.
+/// The location of a tensor in a file. The constructor's caller has checked that all of it is inside the
+/// file, and that its shape has no more elements than the file stores.
 #[derive(Clone, Debug)]
 pub(crate) struct RawTensor {
     pub(crate) kind: Kind,
     pub(crate) shape: Vec<usize>,
-    /// Elements from one index to the next of each dimension; `None`: row-major without gaps.
+    /// Distance in elements between neighbours along each dimension; `None` for row-major without gaps.
     pub(crate) strides: Option<Vec<usize>>,
-    /// Place of the first element in the file, in bytes.
+    /// Offset of the first element in the file, in bytes.
     pub(crate) start: u64,
 }
 
 impl RawTensor {
-    /// Reads it as f32, row-major.
+    /// Reads the tensor as f32 in row-major order.
     pub(crate) fn read(
         &self,
         name: &str,
@@ -90,8 +90,8 @@ impl RawTensor {
         Ok(values.collect())
     }
 
-    /// Reads a matrix `[rows, columns]` as `[columns, rows]`: some rows at a time, so that it is in
-    /// memory once.
+    /// Reads a matrix `[rows, columns]` as `[columns, rows]`, through a buffer of a few rows, so that it
+    /// is in memory only once.
     pub(crate) fn read_transposed(
         &self,
         name: &str,
@@ -147,7 +147,7 @@ impl RawTensor {
     }
 }
 
-/// The next elements of a tensor.
+/// Reads the elements of a tensor one after the other.
 struct Elements<'a> {
     kind: &'a Kind,
     name: &'a str,

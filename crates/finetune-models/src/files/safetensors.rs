@@ -1,4 +1,4 @@
-//! Reads weights from a safetensors file, one tensor at a time.
+//! Reads tensors from a safetensors file, one at a time.
 
 use std::{
     fs::File,
@@ -11,14 +11,14 @@ use ::safetensors::tensor::{Dtype, Metadata};
 use super::raw_tensor::{Kind, RawTensor};
 use crate::ModelError;
 
-/// Longest header that is read; the format's own limit.
+/// Maximum size of a header in bytes, as the format defines it.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// What Git LFS leaves in place of a large file that was not fetched.
+/// The problem with a file that Git LFS has not fetched.
 pub(crate) const LFS_POINTER: &str =
-    "it is a pointer of Git LFS, not the file itself (run `git lfs pull` in the model's directory)";
+    "it is a Git LFS pointer, not the file itself (run `git lfs pull` in the model's directory)";
 
-/// Whether a file begins as such a pointer does. It is at its start again afterwards.
+/// Returns whether a file begins like a Git LFS pointer, and rewinds it.
 pub(crate) fn is_lfs_pointer(file: &mut File) -> std::io::Result<bool> {
     let mut start = Vec::new();
     file.take(20).read_to_end(&mut start)?;
@@ -36,11 +36,11 @@ pub struct SafetensorsFile {
 }
 
 impl SafetensorsFile {
-    /// Opens a file and checks its header against itself and the file's length: offsets that
-    /// overlap, leave gaps or pass the end, and sizes that do not follow from shapes are errors.
+    /// Opens a file and checks that its header is consistent in itself and with the file's length.
     ///
     /// # Errors
-    /// A file that cannot be read or whose header is wrong.
+    /// Fails if the file cannot be read, if offsets overlap, leave gaps or pass the end, or if sizes
+    /// do not follow from the shapes.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let invalid = |problem: String| ModelError::Weights {
             path: path.into(),
@@ -86,42 +86,43 @@ impl SafetensorsFile {
         })
     }
 
-    /// The file's path.
+    /// Returns the file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Names of all tensors, sorted.
+    /// Returns the names of all tensors, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names = self.metadata.offset_keys();
         names.sort();
         names
     }
 
-    /// Shape of a tensor.
+    /// Returns the shape of a tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.metadata.info(name).map(|info| info.shape.as_slice())
     }
 
-    /// Reads a tensor of f32, f16, bf16 or f64 as f32, row-major.
+    /// Reads a tensor of f32, f16, bf16 or f64 as f32 in row-major order.
     ///
     /// # Errors
-    /// A tensor that is not there, has another type, or cannot be read.
+    /// Fails if the tensor is missing, has another type, or cannot be read.
     pub fn read_f32(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
         self.raw(name)?.read(name, &mut self.file, &self.path)
     }
 
-    /// Reads a matrix `[rows, columns]` of f32, f16, bf16 or f64 as f32 `[columns, rows]`: some rows at
-    /// a time, so that it is in memory once.
+    /// Reads a matrix `[rows, columns]` of f32, f16, bf16 or f64 as f32 `[columns, rows]`. It goes
+    /// through a buffer of a few rows, so that it is in memory only once.
     ///
     /// # Errors
-    /// The errors of [`read_f32`](Self::read_f32).
+    /// Fails under the same conditions as [`read_f32`](Self::read_f32), and if the tensor is not a
+    /// matrix.
     pub fn read_f32_transposed(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
         let tensor = self.raw(name)?;
         tensor.read_transposed(name, &mut self.file, &self.path)
     }
 
-    /// Where a tensor lies.
+    /// Returns the location of a tensor.
     pub(crate) fn raw(&self, name: &str) -> Result<RawTensor, ModelError> {
         let Some(info) = self.metadata.info(name) else {
             return Err(self.invalid(format!("it has no tensor {name}")));
@@ -143,7 +144,7 @@ impl SafetensorsFile {
     /// Reads a tensor of i32.
     ///
     /// # Errors
-    /// A tensor that is not there, has another type, or cannot be read.
+    /// Fails if the tensor is missing, has another type, or cannot be read.
     pub fn read_i32(&mut self, name: &str) -> Result<Vec<i32>, ModelError> {
         self.read_exactly(name, Dtype::I32, i32::from_le_bytes)
     }
@@ -151,7 +152,7 @@ impl SafetensorsFile {
     /// Reads a tensor of f64.
     ///
     /// # Errors
-    /// A tensor that is not there, has another type, or cannot be read.
+    /// Fails if the tensor is missing, has another type, or cannot be read.
     pub fn read_f64(&mut self, name: &str) -> Result<Vec<f64>, ModelError> {
         self.read_exactly(name, Dtype::F64, f64::from_le_bytes)
     }
@@ -179,7 +180,7 @@ impl SafetensorsFile {
         }
     }
 
-    /// Goes to the start of a tensor; its type and number of elements.
+    /// Seeks to the start of a tensor and returns its type and number of elements.
     fn seek(&mut self, name: &str) -> Result<(Dtype, usize), ModelError> {
         let Some(info) = self.metadata.info(name) else {
             return Err(self.invalid(format!("it has no tensor {name}")));

@@ -1,4 +1,4 @@
-//! From a model to a directory that transformers opens.
+//! Saves a model as a directory that transformers opens.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -9,7 +9,7 @@ use finetune_peft::{NamedTensor, transpose, write_tensors};
 use super::{CONFIG, WEIGHTS};
 use crate::{ModelError, Parameter, SequenceClassifier, parameters, visit_parameters};
 
-/// Files of a tokenizer that are copied beside the weights where they exist.
+/// Tokenizer files that are copied beside the weights if they exist.
 pub const TOKENIZER_FILES: [&str; 8] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -22,12 +22,12 @@ pub const TOKENIZER_FILES: [&str; 8] = [
 ];
 
 impl SequenceClassifier {
-    /// Writes `config.json`, `model.safetensors` and the tokenizer's files of `tokenizer_from` to
-    /// `directory`, which must not exist: everything is written beside it and renamed at the end,
-    /// so that the directory is whole or absent.
+    /// Writes `config.json`, `model.safetensors` and the tokenizer files of `tokenizer_from` to
+    /// `directory`, which must not exist. Everything is written to a temporary directory and renamed at
+    /// the end, so that `directory` is complete or absent.
     ///
     /// # Errors
-    /// A file that cannot be written, or a directory that is there already.
+    /// Fails if a file cannot be read or written, or if the directory exists and is not empty.
     pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         publish_directory(directory, |partial| {
             self.save_settings(partial, tokenizer_from)?;
@@ -39,7 +39,7 @@ impl SequenceClassifier {
     /// exists: one that [`publish_directory`] publishes, which syncs the files.
     ///
     /// # Errors
-    /// A file that cannot be read or written.
+    /// Fails if a file cannot be read or written.
     pub fn save_settings(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);
@@ -58,13 +58,13 @@ impl SequenceClassifier {
     /// Writes all parameters under transformers' names, as f32.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// Fails if the file cannot be written.
     pub fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
         write_tensors(path, self.file_tensors()).map_err(ModelError::write(path))
     }
 
-    /// All parameters as `model.safetensors` has them. Nothing is copied: the tensors are shared
-    /// with the model until they are written.
+    /// Returns all parameters under the names and in the layout of `model.safetensors`. Nothing is
+    /// copied: the tensors are shared with the model until they are written.
     pub fn file_tensors(&self) -> Vec<NamedTensor> {
         let tensors = self.named_tensors().into_iter();
         tensors
@@ -77,7 +77,7 @@ impl SequenceClassifier {
             .collect()
     }
 
-    /// All parameters with their description, flattened as the module holds them.
+    /// Returns all parameters with their descriptions, as flat tensors in the model's layout.
     pub fn named_tensors(&self) -> Vec<(Parameter, Tensor<1>)> {
         let mut tensors = HashMap::new();
         visit_parameters(self, &mut |id, visited| {

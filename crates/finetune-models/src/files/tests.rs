@@ -1,4 +1,4 @@
-//! Directories that are written and read again, for every family.
+//! Tests that write directories and read them back, for every family.
 
 use std::{fs, path::Path};
 
@@ -7,12 +7,14 @@ use finetune_peft::{NamedTensor, write_tensors};
 use serde_json::json;
 
 use crate::{
-    ModelConfig, SequenceClassifier, Task,
-    family::{ELECTRA, FAMILIES, ROBERTA},
-    testing::{config, config_with, model},
+    LoadReport, ModelConfig, ModelError, SafetensorsFile, SequenceClassifier, Task,
+    family::{BERT, DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
+    parameters,
+    testing::{config, config_with, model, tokens},
+    unused_weights,
 };
 
-fn load(directory: &Path) -> (SequenceClassifier, crate::LoadReport) {
+fn load(directory: &Path) -> (SequenceClassifier, LoadReport) {
     SequenceClassifier::load(directory, None, 5, &Device::flex()).unwrap()
 }
 
@@ -37,8 +39,8 @@ fn saved_models_come_back() {
     }
 }
 
-/// Encoders as transformers saves them alone: without the family's prefix, and in the oldest files
-/// with `gamma` and `beta`; beside them what pretraining had on top.
+/// transformers saves a bare encoder without the family's prefix; the oldest files have `gamma` and
+/// `beta`, and weights of the pretraining head.
 #[test]
 fn bare_encoders_open_with_a_fresh_head() {
     for family in FAMILIES {
@@ -132,5 +134,245 @@ fn sizes_that_a_family_needs() {
         for word in words {
             assert!(error.contains(word), "{error}");
         }
+    }
+}
+
+/// Writes a model directory whose tensors `change` has altered.
+fn write(
+    model: &SequenceClassifier,
+    change: impl FnOnce(&mut Vec<NamedTensor>),
+) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let json = model.config().to_json();
+    fs::write(directory.path().join("config.json"), json).unwrap();
+    let mut tensors = model.file_tensors();
+    change(&mut tensors);
+    write_tensors(&directory.path().join("model.safetensors"), tensors).unwrap();
+    directory
+}
+
+fn refused(directory: &Path) -> ModelError {
+    SequenceClassifier::load(directory, None, 5, &Device::flex()).unwrap_err()
+}
+
+/// Checkpoints that transformers wrote, of every table, with and without an embedding projection.
+#[test]
+fn tables_have_the_names_and_shapes_of_transformers_checkpoints() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+    let mut families = Vec::new();
+    for (name, family) in [
+        ("tiny_bert", "bert"),
+        ("tiny_distilbert", "distilbert"),
+        ("families/roberta", "roberta"),
+        ("families/xlm_roberta", "xlm-roberta"),
+        ("families/camembert", "camembert"),
+        ("families/electra", "electra"),
+        ("families/electra_narrow", "electra"),
+    ] {
+        let directory = fixtures.join(name);
+        let config = ModelConfig::from_directory(&directory).unwrap();
+        assert_eq!(config.family.model_type, family);
+        families.push(family);
+        let file = SafetensorsFile::open(&directory.join("model.safetensors")).unwrap();
+        let shape = |name: &String| file.shape(name).unwrap().to_vec();
+        let found = file.names().into_iter();
+        let found: Vec<_> = found.map(|name| (shape(&name), name)).collect();
+        let described = parameters(&config).into_iter();
+        let mut described: Vec<_> = described.map(|p| (p.shape, p.name)).collect();
+        described.sort_by(|a, b| a.1.cmp(&b.1));
+        assert_eq!(described, found, "{name}");
+    }
+    families.dedup();
+    assert_eq!(families.len(), FAMILIES.len());
+}
+
+#[test]
+fn heads_of_every_problem_type_come_back() {
+    let names = |count| Task::default_names(count);
+    for family in FAMILIES {
+        for outputs in [
+            Task::Classes(vec!["no".into(), "yes".into()]),
+            Task::MultiLabel(names(3)),
+            Task::Regression(names(1)),
+            Task::Regression(vec!["width".into(), "height".into()]),
+        ] {
+            let mut model = model(config(family)).with_outputs(outputs, 2, &Device::flex());
+            let thresholds = match model.config().outputs {
+                Task::MultiLabel(_) => Some(vec![0.25, 0.5, 0.75]),
+                _ => None,
+            };
+            model.set_label_thresholds(thresholds);
+            let directory = write(&model, |_| ());
+            let (again, report) = load(directory.path());
+            assert_eq!(again.config().outputs, model.config().outputs);
+            assert_eq!(
+                again.config().label_thresholds,
+                model.config().label_thresholds
+            );
+            assert_eq!(tensors(&again), tensors(&model));
+            assert!(report.fresh.is_empty());
+        }
+    }
+}
+
+#[test]
+fn shapes_that_contradict_the_configuration_are_refused_by_name() {
+    for family in FAMILIES {
+        let model = model(config(family));
+        let name = model.file_tensors()[0].name.clone();
+        let directory = write(&model, |tensors| {
+            tensors[0].shape = vec![tensors[0].shape.iter().product()]
+        });
+        let ModelError::Mismatch { problems, .. } = refused(directory.path()) else {
+            panic!("{}", refused(directory.path()));
+        };
+        assert_eq!(problems.len(), 1);
+        let width = model.config().embedding_size;
+        for part in [name, format!("[{}]", 23 * width), format!("[23, {width}]")] {
+            assert!(problems[0].contains(&part), "{problems:?}");
+        }
+    }
+}
+
+#[test]
+fn missing_encoder_weights_are_refused_by_name() {
+    for (family, name) in [
+        (&BERT, "bert.encoder.layer.1.attention.self.key.bias"),
+        (
+            &DISTILBERT,
+            "distilbert.transformer.layer.0.ffn.lin2.weight",
+        ),
+        (&ROBERTA, "roberta.embeddings.token_type_embeddings.weight"),
+        (&ELECTRA, "electra.embeddings_project.weight"),
+    ] {
+        let directory = write(&model(config(family)), |tensors| {
+            tensors.retain(|t| t.name != name)
+        });
+        match refused(directory.path()) {
+            ModelError::MissingWeights { missing, .. } => assert_eq!(missing, [name]),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn surplus_weights_are_reported_by_name() {
+    let model = model(config(&BERT));
+    let directory = write(&model, |tensors| {
+        for name in [
+            "bert.encoder.layer.3.output.dense.bias",
+            "adapter.gate",
+            "cls.predictions.bias",
+        ] {
+            tensors.push(NamedTensor {
+                name: name.into(),
+                ..tensors[1].clone()
+            });
+        }
+    });
+    let (_, report) = load(directory.path());
+    assert_eq!(
+        report.unexpected,
+        ["adapter.gate", "bert.encoder.layer.3.output.dense.bias"]
+    );
+    let notes = report.notes();
+    assert_eq!(
+        notes,
+        unused_weights(directory.path(), model.config()).unwrap()
+    );
+    let [layers, others] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert!(
+        layers.contains("bert.encoder.layer.3.*") && layers.contains("3 layers"),
+        "{layers}"
+    );
+    assert!(others.contains("adapter.gate"), "{others}");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_by_name() {
+    let model = model(config(&DISTILBERT));
+    let directory = write(&model, |tensors| {
+        tensors[3].tensor = tensors[3].tensor.clone() / 0.0;
+    });
+    let expected = model.file_tensors()[3].name.clone();
+    match refused(directory.path()) {
+        ModelError::NotFinite { tensor, value, .. } => {
+            assert_eq!(tensor, expected);
+            assert!(!value.is_finite());
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn reordered_outputs_keep_their_values() {
+    let outputs = |names: [&str; 5]| Task::Classes(names.map(String::from).to_vec());
+    for family in FAMILIES {
+        let model = model(config(family));
+        let logits = |model: &SequenceClassifier| -> Vec<f32> {
+            let logits = model
+                .forward(&tokens(), finetune_kernels::DropoutSource::OFF)
+                .unwrap();
+            logits.into_data().iter::<f32>().collect()
+        };
+        let order = [4, 2, 0, 1, 3];
+        let reordered = model
+            .clone()
+            .with_order(outputs(["e", "c", "a", "b", "d"]), &order);
+        assert_eq!(reordered.config().outputs.names()[0], "e");
+        let (before, after) = (logits(&model), logits(&reordered));
+        for row in 0..3 {
+            for (output, &old) in order.iter().enumerate() {
+                let (found, expected) = (after[5 * row + output], before[5 * row + old]);
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn renaming_outputs_keeps_their_number() {
+    let mut model = model(config(&BERT));
+    model.set_label_thresholds(Some(vec![0.5; 5]));
+    let error = model.name_outputs(Task::Classes(Task::default_names(4)));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("4 names for a model with 5 outputs")
+    );
+    assert!(model.config().label_thresholds.is_some());
+    let before = tensors(&model);
+    model
+        .name_outputs(Task::MultiLabel(Task::default_names(5)))
+        .unwrap();
+    assert_eq!(model.config().label_thresholds, None);
+    assert_eq!(tensors(&model), before);
+}
+
+/// The name of a single value does not matter; its problem type does.
+#[test]
+fn a_classifier_is_kept_for_the_same_outputs_only() {
+    let score = Task::Regression(vec!["score".into()]);
+    let model = model(config(&BERT)).with_outputs(score, 3, &Device::flex());
+    let directory = write(&model, |_| ());
+    for (outputs, kept) in [
+        (Task::Regression(vec!["stars".into()]), true),
+        (Task::Classes(vec!["score".into()]), false),
+        (Task::Regression(Task::default_names(2)), false),
+    ] {
+        let wanted = Some(outputs.clone());
+        let (again, report) =
+            SequenceClassifier::load(directory.path(), wanted, 9, &Device::flex()).unwrap();
+        assert_eq!(again.config().outputs, outputs);
+        assert_eq!(report.fresh_classifier, !kept, "{outputs:?}");
+        let replaced = if kept {
+            vec![]
+        } else {
+            vec!["classifier.weight", "classifier.bias"]
+        };
+        assert_eq!(report.replaced, replaced);
     }
 }

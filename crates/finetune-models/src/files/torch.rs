@@ -1,10 +1,10 @@
-//! `pytorch_model.bin`: what `torch.save` writes of a state dict, in today's format (a zip archive) and
-//! in the one before PyTorch 1.6 (pickles with the storages behind them). The pickles are read by
-//! [`pickle`](super::pickle), which executes nothing.
+//! Reads `pytorch_model.bin`, a state dict written by `torch.save`, in the current format (a zip archive)
+//! and in that of PyTorch before 1.6 (pickles followed by the storages). [`pickle`](super::pickle) reads
+//! the pickles and executes nothing.
 //!
-//! A reader of our own: candle's comes with all of candle, serde-pickle knows no persistent ids, by which
-//! storages are named, and repugnant-pickle is not kept up. What `torch.save` needs is a dozen
-//! instructions, and the fewer there are the less a stranger's file can do.
+//! We use no existing reader: candle's brings all of candle with it, serde-pickle lacks the persistent
+//! ids by which storages are named, and repugnant-pickle is unmaintained. `torch.save` needs only a
+//! dozen instructions, and the fewer there are, the less a malicious file can do.
 
 use std::{
     collections::BTreeMap,
@@ -22,15 +22,18 @@ use super::{
 };
 use crate::ModelError;
 
-/// Longest pickle that is read: that of a model with a hundred thousand tensors is shorter.
+/// Maximum size of a pickle in bytes; a model with a hundred thousand tensors has a smaller one.
 const MAX_PICKLE: u64 = 16 << 20;
 
-/// The pickle of a number that begins files of the old format.
+/// The pickled magic number at the start of files in the old format.
 const OLD_MAGIC: [u8; 15] = [
     0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.',
 ];
 
-/// Where the tensors of a file lie, by their names.
+/// Returns the locations of a file's tensors by name.
+///
+/// # Errors
+/// Fails if the file cannot be read, is damaged, or contains more than weights.
 pub(crate) fn open(path: &Path) -> Result<BTreeMap<String, RawTensor>, ModelError> {
     let mut file = File::open(path).map_err(ModelError::read(path))?;
     let tensors = tensors(&mut file).map_err(|problem| ModelError::Torch {
@@ -54,7 +57,7 @@ fn tensors(file: &mut File) -> Result<BTreeMap<String, RawTensor>, String> {
         start if start.starts_with(&OLD_MAGIC) => old(file, length)?,
         start if start.get(257..262) == Some(b"ustar") => {
             return Err(
-                "it is in the tar format of PyTorch 0.1; open it with that and save it with a PyTorch of today"
+                "it is in the tar format of PyTorch 0.1; load it there and save it again with a current PyTorch"
                     .into(),
             );
         }
@@ -78,7 +81,7 @@ fn tensors(file: &mut File) -> Result<BTreeMap<String, RawTensor>, String> {
         .collect()
 }
 
-/// A part of the file that tensors share.
+/// A range of the file that tensors can share.
 struct Storage {
     start: u64,
     bytes: u64,
@@ -86,7 +89,7 @@ struct Storage {
 
 type Storages = BTreeMap<String, Storage>;
 
-/// A tensor's place in the file, if all of it is inside its storage.
+/// Locates a tensor in the file, after checking that all of it is inside its storage.
 fn placed(tensor: &PickledTensor, storage: &Storage) -> Result<RawTensor, String> {
     let outside = || {
         format!(
@@ -100,7 +103,7 @@ fn placed(tensor: &PickledTensor, storage: &Storage) -> Result<RawTensor, String
         .shape
         .iter()
         .try_fold(1_u64, |product, &n| product.checked_mul(n));
-    // A stride of 0 shows an element many times; how often is not to be believed.
+    // A stride of 0 repeats an element, so that a small file could claim an arbitrarily large tensor.
     let elements = elements
         .filter(|&elements| elements <= there)
         .ok_or_else(outside)?;
@@ -133,7 +136,7 @@ fn placed(tensor: &PickledTensor, storage: &Storage) -> Result<RawTensor, String
     })
 }
 
-/// The format of today: `NAME/data.pkl` and a file per storage, none of them compressed.
+/// Reads the current format: `NAME/data.pkl` and one uncompressed member per storage.
 fn zipped(file: &mut File) -> Result<(Tensors, Storages), String> {
     let broken = |error: zip::result::ZipError| format!("its zip archive is damaged: {error}");
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
@@ -149,7 +152,7 @@ fn zipped(file: &mut File) -> Result<(Tensors, Storages), String> {
         let order = member(&mut archive, &order, 16)?;
         if order != b"little" {
             return Err(
-                "its numbers are big-endian; save it again on a little-endian machine".into(),
+                "its values are big-endian; save it again on a little-endian machine".into(),
             );
         }
     }
@@ -167,11 +170,11 @@ fn zipped(file: &mut File) -> Result<(Tensors, Storages), String> {
             .map_err(|error| format!("its storage {name}: {error}"))?;
         if member.compression() != CompressionMethod::Stored {
             return Err(format!(
-                "{name} in it is compressed, as torch.save never writes it"
+                "{name} in it is compressed, which torch.save never does"
             ));
         }
         let start = member.data_start().ok_or("its zip archive is damaged")?;
-        // To the end, so that the archive's checksum is compared.
+        // Reading to the end verifies the archive's checksum.
         let bytes = io::copy(&mut member, &mut io::sink())
             .map_err(|error| format!("its storage {name} is damaged: {error}"))?;
         storages.insert(key.into(), Storage { start, bytes });
@@ -179,7 +182,7 @@ fn zipped(file: &mut File) -> Result<(Tensors, Storages), String> {
     Ok((tensors, storages))
 }
 
-/// A member of an archive, whole.
+/// Reads a whole member of an archive, of at most `longest` bytes.
 fn member<R: Read + Seek>(
     archive: &mut ZipArchive<R>,
     name: &str,
@@ -188,7 +191,7 @@ fn member<R: Read + Seek>(
     let broken = |error: &dyn std::fmt::Display| format!("{name} in it is damaged: {error}");
     let member = archive.by_name(name).map_err(|error| broken(&error))?;
     let mut bytes = Vec::new();
-    // What it claims to be long is not asked.
+    // The length that the archive claims is not trusted.
     let mut limited = member.take(longest + 1);
     limited
         .read_to_end(&mut bytes)
@@ -199,8 +202,8 @@ fn member<R: Read + Seek>(
     }
 }
 
-/// The format before PyTorch 1.6: magic number, version, system, state dict and the storages' keys, a
-/// pickle each; then each storage, its number of elements before it.
+/// Reads the format before PyTorch 1.6: a pickle each for magic number, version, system, state dict and
+/// the storages' keys, then each storage, preceded by its number of elements.
 fn old(file: &mut File, length: u64) -> Result<(Tensors, Storages), String> {
     let text = |error: io::Error| error.to_string();
     let mut bytes = Vec::new();
@@ -225,7 +228,7 @@ fn old(file: &mut File, length: u64) -> Result<(Tensors, Storages), String> {
     for key in keys {
         let cut = || format!("it is cut short at storage {key}");
         let Some(kind) = kinds.get(&*key) else {
-            return Err(format!("no tensor tells the type of its storage {key}"));
+            return Err(format!("no tensor gives the type of its storage {key}"));
         };
         file.seek(SeekFrom::Start(start)).map_err(text)?;
         let mut elements = [0; 8];

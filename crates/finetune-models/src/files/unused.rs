@@ -1,16 +1,17 @@
-//! Weights of a file that a model has no use for, in few words.
+//! Summarises the weights in a file that a model does not use.
 
 use std::collections::BTreeMap;
 
 use crate::ModelConfig;
 
-/// Most names that are listed.
+/// Maximum number of names in a list.
 const LISTED: usize = 6;
 
-/// A clause per kind of unused weight: layers beyond those of the configuration, and the rest.
+/// Returns a clause for each kind of unused weight: layers beyond those of the configuration, and the
+/// rest.
 pub(crate) fn describe(names: &[String], config: &ModelConfig) -> Vec<String> {
     let family = config.family;
-    // `bert.encoder.layer.`, which a bare encoder has without `bert.`.
+    // `bert.encoder.layer.`; in the file of a bare encoder it lacks `bert.`.
     let mut names_of_layers = family.weights.iter();
     let stem = names_of_layers.find_map(|(_, name)| Some(name.split_once("{}")?.0));
     let stem = stem.unwrap_or_default();

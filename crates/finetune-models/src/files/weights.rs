@@ -1,5 +1,5 @@
-//! The weights of a model directory, whatever files they are in: one or many, safetensors or
-//! `pytorch_model.bin`. The first form that is there counts, in transformers' order.
+//! The weights of a model directory, in one file or several, as safetensors or `pytorch_model.bin`.
+//! Of several forms, the first in transformers' order is used.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{SafetensorsFile, WEIGHTS, raw_tensor::RawTensor, torch};
 use crate::ModelError;
 
-/// Files that hold all weights, or name the files that do.
+/// Files that contain all weights or list the files that do.
 const FORMS: [&str; 4] = [
     WEIGHTS,
     "model.safetensors.index.json",
@@ -20,16 +20,16 @@ const FORMS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// All tensors of a directory, with the files that they are in.
+/// All tensors of a directory and the files that contain them.
 pub(crate) struct Weights {
-    /// The file that names the rest, or the only one.
+    /// The index of the shards, or the only file.
     pub(crate) path: PathBuf,
     files: Vec<PathBuf>,
-    /// By name: the number of the file, and the place there.
+    /// The index in `files` and the location of each tensor, by name.
     tensors: BTreeMap<String, (usize, RawTensor)>,
 }
 
-/// Reads tensors, with a file position of its own.
+/// Reads tensors through file handles of its own, so that several threads can read at once.
 pub(crate) struct Reader<'a> {
     weights: &'a Weights,
     open: Vec<Option<File>>,
@@ -60,7 +60,7 @@ impl Weights {
             if !file.exists() {
                 return Err(shards(
                     &path,
-                    format!("it lists {}, which is not there", file.display()),
+                    format!("it lists {}, which does not exist", file.display()),
                 ));
             }
             for (name, tensor) in tensors_of(file)? {
@@ -84,12 +84,12 @@ impl Weights {
         })
     }
 
-    /// Names of all tensors, sorted.
+    /// Returns the names of all tensors, sorted.
     pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
         self.tensors.keys()
     }
 
-    /// Shape of a tensor.
+    /// Returns the shape of a tensor.
     pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|(_, tensor)| &tensor.shape[..])
     }
@@ -103,8 +103,10 @@ impl Weights {
 }
 
 impl Reader<'_> {
-    /// Reads a tensor as f32, row-major, or the transpose of a matrix. A value that is NaN or infinite
-    /// is an error.
+    /// Reads a tensor, or the transpose of a matrix, as f32 in row-major order.
+    ///
+    /// # Errors
+    /// Fails if the tensor is missing or unreadable, or if a value is NaN or infinite.
     pub(crate) fn read(&mut self, name: &str, transposed: bool) -> Result<Vec<f32>, ModelError> {
         let weights = self.weights;
         let Some((number, tensor)) = weights.tensors.get(name) else {
@@ -130,9 +132,9 @@ impl Reader<'_> {
     }
 }
 
-/// The first value that is NaN or infinite.
+/// Returns the index of the first value that is NaN or infinite.
 fn first_not_finite(values: &[f32]) -> Option<usize> {
-    // A block at a time without a branch, at the speed of memory.
+    // Without a branch inside a block, the search runs at memory bandwidth.
     const BLOCK: usize = 4096;
     const EXPONENT: u32 = 0x7f80_0000;
     let odd = |value: &f32| value.to_bits() & EXPONENT == EXPONENT;
@@ -156,7 +158,7 @@ fn tensors_of(file: &Path) -> Result<BTreeMap<String, RawTensor>, ModelError> {
         .collect()
 }
 
-/// Which file each tensor is in, by the index of shards.
+/// Reads the index of shards: the file name of each tensor.
 fn index(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
     let text = std::fs::read(path).map_err(ModelError::read(path))?;
     let index: Value = serde_json::from_slice(&text)
@@ -171,7 +173,7 @@ fn index(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
     let mut listed = BTreeMap::new();
     for (tensor, file) in map {
         let file = file.as_str().filter(|file| {
-            // Only files beside the index may be named, and no path may lead elsewhere.
+            // Only files beside the index are allowed; no path may lead elsewhere.
             file.ends_with(end) && !file.starts_with('.') && !file.contains(['/', '\\', ':'])
         });
         let Some(file) = file else {
@@ -189,7 +191,7 @@ fn index(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
     }
 }
 
-/// Each tensor must be where the index says, and the index must list each.
+/// Checks that every tensor is in the file that the index says, and that the index lists all of them.
 fn check_places(
     path: &Path,
     listed: &BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! Heads: what makes predictions of the encoder's result.
+//! Heads, which turn the encoder's output into predictions.
 
 mod classification;
 

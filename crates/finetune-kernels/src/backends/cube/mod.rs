@@ -1,4 +1,4 @@
-//! Burn's GPU backend: portable bodies throughout, until a kernel of ours replaces one here.
+//! Burn's GPU backend, with the portable implementations throughout. Kernels of our own belong here.
 
 use burn::backend::Cuda;
 

@@ -1,3 +1,5 @@
+//! Adafactor's updates.
+
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use rayon::prelude::*;
 
@@ -8,12 +10,12 @@ use crate::{
     cpu::{adafactor, squares},
 };
 
-/// Elements of the rows that a thread sums columns over at a time. More than `CHUNK`, because each piece
-/// has a sum per column.
+/// Number of elements over whose rows a thread sums the columns at a time. It is more than `CHUNK`, because
+/// each piece needs a sum per column.
 const ROW_CHUNK: usize = 1 << 17;
 
 /// See [`OptimizerOps::adafactor_update`](crate::ops::OptimizerOps::adafactor_update). The update
-/// takes the gradient's memory.
+/// reuses the gradient's memory.
 pub(crate) fn adafactor_update(
     mut gradient: FloatTensor<Flex>,
     mut moment: FloatTensor<Flex>,
@@ -32,7 +34,7 @@ pub(crate) fn adafactor_update(
 }
 
 /// See [`OptimizerOps::adafactor_factored_update`](crate::ops::OptimizerOps::adafactor_factored_update).
-/// The update takes the gradient's memory.
+/// The update reuses the gradient's memory.
 pub(crate) fn adafactor_factored_update(
     mut gradient: FloatTensor<Flex>,
     mut row_moment: FloatTensor<Flex>,
@@ -84,7 +86,7 @@ pub(crate) fn adafactor_factored_update(
     (gradient, row_moment, column_moment)
 }
 
-/// Sums of the squares of each row and of each column, in f64.
+/// Sums the squares of each row and of each column, in f64.
 fn square_sums(gradient: &[f32], columns: usize, scale: f32) -> (Vec<f64>, Vec<f64>) {
     let per_chunk = (ROW_CHUNK / columns).max(1);
     let pieces: Vec<_> = gradient
@@ -110,7 +112,7 @@ fn square_sums(gradient: &[f32], columns: usize, scale: f32) -> (Vec<f64>, Vec<f
     (all_rows, all_columns)
 }
 
-/// Scales an update down where its root mean square is above the threshold, and by the learning
+/// Scales an update down if its root mean square is above the threshold, and multiplies it by the learning
 /// rate.
 fn clip(update: &mut [f32], step: AdafactorStep) {
     let mean = squares::sum_of_squares(update) / update.len().max(1) as f64;

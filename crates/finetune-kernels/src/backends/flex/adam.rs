@@ -1,3 +1,5 @@
+//! Steps of Adam and AdamW.
+
 use burn::backend::{Flex, tensor::FloatTensor};
 use rayon::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Adam for a table of which a step uses only a few rows.
+//! Steps of Adam for a table of which only a few rows have gradients.
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{adam_step, are_plain, values, values_mut};
 use crate::{AdamStep, TableRows, backends::portable, cpu::adam};
 
-/// Rows that a thread takes at a time.
+/// Number of rows that a thread processes at a time.
 const ROWS: usize = 64;
 
 /// See [`OptimizerOps::adam_rows_step`](crate::ops::OptimizerOps::adam_rows_step).
@@ -55,8 +55,8 @@ pub(crate) fn adam_rows_step(
     (parameter, moment_1, moment_2)
 }
 
-/// See [`OptimizerOps::zeros`](crate::ops::OptimizerOps::zeros). The system provides the zeros' memory
-/// when they are written; Burn's own zeros are copied.
+/// See [`OptimizerOps::zeros`](crate::ops::OptimizerOps::zeros). The system allocates the memory
+/// when it is written; Burn's own zeros are copied.
 pub(crate) fn zeros(length: usize) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(TensorData::new(vec![0.0f32; length], [length]))
 }

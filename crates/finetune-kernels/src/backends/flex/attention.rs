@@ -19,7 +19,7 @@ pub(super) fn attention(operation: Attention<Flex>) -> FloatTensor<Flex> {
     result
 }
 
-/// What attention keeps: its operands, as the portable body does.
+/// The operands, which attention keeps like the portable implementation.
 #[derive(Clone, Debug)]
 pub struct AttentionKept(portable::AttentionKept<Flex>);
 

@@ -1,3 +1,5 @@
+//! Weight averages and gradient norms.
+
 use burn::{
     backend::{Flex, tensor::FloatTensor},
     tensor::TensorData,
@@ -27,7 +29,7 @@ pub(crate) fn moving_average(
     average
 }
 
-/// See [`OptimizerOps::square_sum`](crate::ops::OptimizerOps::square_sum). Summed in f64.
+/// See [`OptimizerOps::square_sum`](crate::ops::OptimizerOps::square_sum). The sum is in f64.
 pub(crate) fn square_sum(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     if !are_plain([&tensor]) {
         return portable::square_sum::<Flex>(tensor);

@@ -1,4 +1,4 @@
-//! Dropout without a mask in memory.
+//! Dropout that stores no mask.
 
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use rayon::prelude::*;

@@ -1,4 +1,4 @@
-//! Embeddings, and the gradient of a table.
+//! Embeddings and the gradients of their tables.
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
@@ -30,7 +30,7 @@ pub(super) fn embedding_norm(operation: EmbeddingNorm<Flex>) -> FloatTensor<Flex
     result
 }
 
-/// The tables as slices, if they and the norm's parameters are plain.
+/// Returns the tables as slices, if they and the norm's parameters are plain.
 pub(super) fn tables(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
     let (tables, norm) = (&operation.tables, &operation.norm);
     let (word, position) = (&tables.word, &tables.position);
@@ -48,8 +48,8 @@ pub(super) fn tables(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
 }
 
 /// See [`EncoderOps::scatter_rows`](crate::ops::EncoderOps::scatter_rows). The zeros come from the
-/// system, which provides memory only for the rows that are written; Burn's own zeros are copied, and
-/// a large table would be in memory twice.
+/// system, which allocates memory only for the rows that are written; Burn's own zeros are copied, and a
+/// large table would be in memory twice.
 pub(super) fn scatter_rows(
     added: FloatTensor<Flex>,
     places: &Indices,

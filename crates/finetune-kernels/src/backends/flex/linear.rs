@@ -15,7 +15,7 @@ use crate::{
     ops::{Linear, Lora},
 };
 
-/// Whether the operands are what the bodies here take.
+/// Returns whether the implementations here can process the operands.
 fn is_plain(operation: &Linear<Flex>) -> bool {
     are_plain([&operation.x, &operation.weight, &operation.bias])
 }
@@ -79,8 +79,8 @@ pub(super) fn lora_keeping(operation: Lora<Flex>) -> (FloatTensor<Flex>, FloatTe
     (add_product(base, reduced.clone(), b, precision), reduced)
 }
 
-/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32 by Burn's own kernels, whose
-/// sums have an order of their own: what was trained with them can be repeated bit for bit.
+/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32 it uses Burn's own kernels,
+/// whose order of summation differs from ours, so that earlier runs are reproduced bit for bit.
 pub(super) fn matmul(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
@@ -94,7 +94,7 @@ pub(super) fn matmul(
     out
 }
 
-/// `a · b`.
+/// Computes `a · b`.
 fn multiplied(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
@@ -106,7 +106,7 @@ fn multiplied(
     multiply_plain(matrix(&a), matrix(&b), Epilogue::default(), precision)
 }
 
-/// `sum + a · b`, in place of `sum`.
+/// Computes `sum + a · b`, in place of `sum`.
 fn add_product(
     mut sum: FloatTensor<Flex>,
     a: FloatTensor<Flex>,
@@ -148,7 +148,7 @@ pub(super) fn linear_weight_gradient(
     if !are_plain([&x, &grad]) {
         return portable::matmul::<Flex>(portable::transposed::<Flex>(x), grad, precision);
     }
-    // The result is next read when all gradients are there.
+    // The result is not read before the backward pass is complete.
     let epilogue = Epilogue {
         streamed: true,
         ..Epilogue::default()
@@ -156,7 +156,7 @@ pub(super) fn linear_weight_gradient(
     multiply_plain(matrix(&x).transpose(), matrix(&grad), epilogue, precision)
 }
 
-/// `a · weight`, from the weight's packed form if it has a place for one.
+/// Computes `a · weight`, with the weight's packed form if there is a cache for it.
 fn multiply(
     out: &mut FloatTensor<Flex>,
     a: Matrix<'_>,
@@ -185,7 +185,7 @@ fn multiply_plain(
     out
 }
 
-/// Rows whose sums form one partial sum.
+/// Number of rows in a partial sum.
 const SUMMED_ROWS: usize = 64;
 
 /// See [`EncoderGradients::column_sums`](crate::ops::EncoderGradients::column_sums).
@@ -211,7 +211,7 @@ pub(super) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
     out
 }
 
-/// A plain tensor of two dimensions.
+/// Returns a plain tensor of two dimensions as a matrix.
 fn matrix(tensor: &FloatTensor<Flex>) -> Matrix<'_> {
     let shape: Shape = tensor.shape();
     Matrix::new(values(tensor), shape[0], shape[1])

@@ -1,9 +1,8 @@
-//! Bodies for Burn's CPU backend that replace the portable ones.
+//! Implementations for Burn's CPU backend that replace the portable ones.
 //!
-//! They make one pass over memory (the portable ones make up to ten, with a temporary each), write in
-//! place where a tensor is not shared, and cut the work into pieces that depend on the shapes alone, so
-//! that sums are the same bits for any number of threads. They read a batch's integers from the host's
-//! memory: nothing is copied for them.
+//! They make one pass over memory (the portable ones make up to ten, each with a temporary), write in place
+//! where a tensor is not shared, and divide the work in a way that depends on the shapes alone, so that sums
+//! are bit-identical for any number of threads. They read a batch's integers in place, without a copy.
 
 mod activation;
 mod adafactor;
@@ -199,10 +198,10 @@ impl OptimizerOps for Flex {
     }
 }
 
-/// Elements that a thread takes at a time.
+/// Number of elements that a thread processes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// Whether all are complete, row-major f32 tensors, which the bodies here require.
+/// Returns whether all are complete, row-major f32 tensors, as the implementations here require.
 fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
     tensors.into_iter().all(|tensor| {
         let whole = tensor.bytes().len() == 4 * tensor.shape().num_elements();
@@ -210,7 +209,7 @@ fn are_plain<const N: usize>(tensors: [&FloatTensor<Flex>; N]) -> bool {
     })
 }
 
-/// A plain tensor of arbitrary contents in reused memory, for a body that writes all of them.
+/// Allocates a plain tensor with arbitrary contents in reused memory, all of which must be overwritten.
 fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     let shape = shape.into();
     let len = shape.num_elements();
@@ -218,7 +217,7 @@ fn empty(shape: impl Into<Shape>) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(data)
 }
 
-/// The plain tensor itself if nobody else holds it, otherwise a copy.
+/// Returns the plain tensor itself if it has no other owner, otherwise a copy.
 fn owned(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     if tensor.is_unique() {
         return tensor;
@@ -231,12 +230,12 @@ fn owned(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     copy
 }
 
-/// The values of a plain tensor.
+/// Returns the values of a plain tensor.
 fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
     tensor.storage::<f32>()
 }
 
-/// The values of a plain tensor for writing. A shared tensor is copied first.
+/// Returns the mutable values of a plain tensor. A shared tensor is copied first.
 fn values_mut(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
     tensor.storage_mut::<f32>()
 }

@@ -13,7 +13,7 @@ use crate::{
     ops::{DropoutResidualNorm, EmbeddingNorm, Norm, NormBackward, NormGradients},
 };
 
-/// The norm's parameters as slices.
+/// Returns the norm's parameters as slices.
 pub(super) fn parameters(norm: &Norm<Flex>) -> norm::Norm<'_> {
     norm::Norm {
         gamma: values(&norm.gamma),
@@ -22,7 +22,7 @@ pub(super) fn parameters(norm: &Norm<Flex>) -> norm::Norm<'_> {
     }
 }
 
-/// Whether the operands are what the bodies here take.
+/// Returns whether the implementations here can process the operands.
 fn is_plain(operation: &DropoutResidualNorm<Flex>) -> bool {
     let DropoutResidualNorm {
         x, residual, norm, ..
@@ -48,12 +48,12 @@ pub(super) fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> Flo
     x
 }
 
-/// What a norm keeps, as the portable body does.
+/// The values that a norm keeps, which are those of the portable implementation.
 #[derive(Clone, Debug)]
 pub struct NormKept(pub(super) portable::NormKept<Flex>);
 
 impl NormBackward<Flex> for NormKept {
-    /// The normalized rows take the place of `x`.
+    /// Stores the normalized rows in place of `x`.
     fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> (FloatTensor<Flex>, Self) {
         if !is_plain(&operation) {
             let (result, kept) = portable::NormKept::dropout_residual_norm(operation);

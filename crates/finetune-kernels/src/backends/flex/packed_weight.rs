@@ -1,4 +1,4 @@
-//! Frozen weights in the form that the matrix kernels read.
+//! The cache of frozen weights in the layout of the matrix kernels.
 
 use std::sync::{Arc, PoisonError};
 
@@ -12,23 +12,23 @@ use crate::{
     ops::PackedWeight,
 };
 
-/// A weight and its packed form, for multiplications `x · weight`. Gradients of inputs pack it anew: a
-/// second form would take as much memory again, to save some 2 % of a step.
+/// A weight and its packed form, for multiplications `x · weight`. Gradients of inputs pack the transpose each
+/// time: caching that too would take the same memory again, to save some 2 % of a step.
 pub(crate) struct PackedForm {
-    /// Held so that its memory cannot become another tensor's: the same memory is the same weight.
+    /// Kept so that its memory cannot be reused for another tensor: the address identifies the weight.
     weight: Arc<Bytes>,
     precision: Precision,
     packed: Arc<PackedMatrix>,
 }
 
 impl PackedWeight {
-    /// The packed form of `weight`, a plain matrix; made now, if it is not there.
+    /// Returns the packed form of `weight`, a plain matrix, creating it if necessary.
     pub(super) fn get(
         &self,
         weight: &FloatTensor<Flex>,
         precision: Precision,
     ) -> Arc<PackedMatrix> {
-        // A panic while packing leaves the slot as it was, which is a valid state.
+        // A panic while packing leaves the slot unchanged and valid.
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = weight.data_arc();
         let is_same =

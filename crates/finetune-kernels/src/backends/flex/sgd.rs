@@ -1,3 +1,5 @@
+//! Steps of stochastic gradient descent.
+
 use burn::backend::{Flex, tensor::FloatTensor};
 use rayon::prelude::*;
 

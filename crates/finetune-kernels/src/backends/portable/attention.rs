@@ -15,11 +15,11 @@ use crate::{
     ops::{Attention, AttentionBackward, AttentionShape, EncoderOps},
 };
 
-/// Far below any score, so that its exponential is exactly zero.
+/// The score of a masked key, so low that its exponential is exactly zero.
 const MASKED: f32 = -1e30;
 
-/// See [`EncoderOps::attention`]. Pads to the longest sequence internally: padded rows carry the first
-/// row's values, are masked as keys, and never read as queries.
+/// See [`EncoderOps::attention`]. Pads to the longest sequence internally: padding rows repeat the first
+/// row, are masked as keys, and never read as queries.
 pub(crate) fn attention<B: Backend>(operation: Attention<B>) -> FloatTensor<B> {
     let Attention {
         query,
@@ -38,8 +38,8 @@ pub(crate) fn attention<B: Backend>(operation: Attention<B>) -> FloatTensor<B> {
     heads.queries.merge(heads.matmul(probabilities, value))
 }
 
-/// What attention keeps: its operands. The probabilities are computed again; they grow with the
-/// square of the length, and cost a small part of the linear layers around them.
+/// The operands, which attention keeps. The probabilities are recomputed: their size grows with the square of
+/// the length, and their cost is small beside the surrounding linear layers.
 #[derive(Clone, Debug)]
 pub struct AttentionKept<B: Backend>(pub(crate) Attention<B>);
 
@@ -78,7 +78,7 @@ impl<B: EncoderOps> AttentionBackward<B> for AttentionKept<B> {
         }
         let value = transpose(keys.split(value));
         let grad = dropped(heads.matmul(grad, value));
-        // The softmax's gradient: p · (g - sum(g · p)).
+        // The gradient of softmax is p · (g - sum(g · p)).
         let weighted = B::float_mul(grad, probabilities.clone());
         let sum = B::float_sum_dim(weighted.clone(), 3);
         let scores = B::float_sub(weighted, B::float_mul(probabilities, sum));
@@ -90,7 +90,7 @@ impl<B: EncoderOps> AttentionBackward<B> for AttentionKept<B> {
     }
 }
 
-/// The way from packed rows to heads with padding, and back, for queries and for keys.
+/// Converts packed rows to padded heads and back, for queries and for keys.
 struct Heads<B: Backend> {
     queries: Splitting<B>,
     keys: Splitting<B>,
@@ -99,7 +99,7 @@ struct Heads<B: Backend> {
 }
 
 impl<B: Backend> Heads<B> {
-    /// For tensors like `packed`, `[tokens, heads · head size]`.
+    /// Prepares for tensors like `packed`, `[tokens, heads · head_size]`.
     fn new(packed: &FloatTensor<B>, shape: &AttentionShape) -> Self {
         let head_size = packed.shape()[1] / shape.heads;
         let splitting = |offsets| Splitting {
@@ -115,17 +115,17 @@ impl<B: Backend> Heads<B> {
         }
     }
 
-    /// `a · b` of each head.
+    /// Computes `a · b` for each head.
     fn matmul(&self, a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
         matmul::<B>(a, b, self.precision)
     }
 
-    /// The factor of the scores, `1 / √(head size)`.
+    /// Returns the factor of the scores, `1 / √head_size`.
     fn scale(&self) -> f64 {
         (self.head_size as f64).powf(-0.5)
     }
 
-    /// `softmax(q · kᵀ / √d)` of split queries and keys, `[batch, heads, queries, keys]`.
+    /// Computes `softmax(q · kᵀ / √d)` of split queries and keys, `[batch, heads, queries, keys]`.
     fn probabilities(&self, query: FloatTensor<B>, key: FloatTensor<B>) -> FloatTensor<B> {
         let scores = self.matmul(query, B::float_swap_dims(key, 2, 3));
         let scores = B::float_mul_scalar(scores, self.scale().into());
@@ -133,8 +133,8 @@ impl<B: Backend> Heads<B> {
         B::softmax(B::float_add(scores, mask), 3)
     }
 
-    /// Dropout factors of the probabilities. What is drawn does not depend on the padding: each
-    /// (query, head) has a run of elements of its own.
+    /// Computes the dropout factors of the probabilities. They do not depend on the padding, since each
+    /// (query, head) has a separate range of elements.
     fn dropout_factors(
         &self,
         shape: &AttentionShape,
@@ -165,7 +165,7 @@ impl<B: Backend> Heads<B> {
     }
 }
 
-/// The way from packed rows to heads with padding, and back.
+/// Converts packed rows to padded heads and back.
 struct Splitting<B: Backend> {
     padding: Padding<B>,
     heads: usize,
@@ -173,7 +173,7 @@ struct Splitting<B: Backend> {
 }
 
 impl<B: Backend> Splitting<B> {
-    /// `[tokens, heads · head size]` to `[batch, heads, longest, head size]`.
+    /// Converts `[tokens, heads · head_size]` to `[batch, heads, longest, head_size]`.
     fn split(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let Padding { batch, longest, .. } = self.padding;
         let padded = B::float_select(x, 0, self.padding.padded_rows.clone());
@@ -181,7 +181,7 @@ impl<B: Backend> Splitting<B> {
         B::float_swap_dims(B::float_reshape(padded, shape), 1, 2)
     }
 
-    /// The inverse of [`split`](Self::split); drops the padding.
+    /// Inverts [`split`](Self::split) and removes the padding.
     fn merge(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let Padding { batch, longest, .. } = self.padding;
         let shape = Shape::new([batch * longest, self.heads * self.head_size]);
@@ -189,22 +189,22 @@ impl<B: Backend> Splitting<B> {
         B::float_select(rows, 0, self.padding.packed_rows.clone())
     }
 
-    /// 1 for tokens and 0 for padding, `[batch, 1, longest, 1]`: for what must not come from padded
-    /// queries.
+    /// Returns 1 for tokens and 0 for padding, `[batch, 1, longest, 1]`, to exclude the contributions of
+    /// padding queries.
     fn row_mask(&self) -> FloatTensor<B> {
         // exp(-1e30) is 0.
         B::float_swap_dims(B::float_exp(self.padding.mask.clone()), 2, 3)
     }
 }
 
-/// The sequences' bounds as a device needs them. All layers and both passes share them.
+/// The device form of the sequences' bounds, which all layers and both passes share.
 #[derive(Clone)]
 struct Padding<B: Backend> {
     batch: usize,
     longest: usize,
-    /// The packed row of each padded one; the first for padding.
+    /// For each padded row, the packed row; for padding, the first one.
     padded_rows: IntTensor<B>,
-    /// The padded row of each packed one.
+    /// For each packed row, the padded row.
     packed_rows: IntTensor<B>,
     /// 0 for tokens and [`MASKED`] for padding, `[batch, 1, 1, longest]`.
     mask: FloatTensor<B>,
@@ -213,7 +213,7 @@ struct Padding<B: Backend> {
 }
 
 impl<B: Backend> Padding<B> {
-    /// For tensors on the device and of the type of `like`; made once per batch.
+    /// Returns the form for the device and the type of `like`, which is created once per batch.
     fn of(offsets: &Offsets, like: &FloatTensor<B>) -> Self {
         let (device, dtype) = (like.device(), like.dtype());
         let is_wanted = |form: &Self| form.device == device && form.dtype == dtype;

@@ -9,13 +9,13 @@ use crate::{
     ops::{EmbeddingTables, TokenTypeTable},
 };
 
-/// `word[ids] + token_type[type_ids] + position[positions]`, `[tokens, hidden]`.
+/// Computes `word[ids] + token_type[type_ids] + position[positions]`, `[tokens, hidden]`.
 pub(super) fn embedding_sum<B: Backend>(
     tables: EmbeddingTables<B>,
     tokens: &PackedTokens,
 ) -> FloatTensor<B> {
     let sum = rows::<B>(tables.word, &tokens.ids);
-    // transformers adds the token types first; the order decides the last bit.
+    // transformers adds the token types first; the order affects the last bit.
     let sum = match tables.token_type {
         TokenTypeTable::Absent => sum,
         TokenTypeTable::Table(table) => B::float_add(sum, rows::<B>(table, &tokens.type_ids)),
@@ -23,7 +23,7 @@ pub(super) fn embedding_sum<B: Backend>(
     B::float_add(sum, rows::<B>(tables.position, &tokens.positions))
 }
 
-/// Row `ids[i]` of the table as row `i`.
+/// Gathers the rows `ids` of the table.
 fn rows<B: Backend>(table: FloatTensor<B>, ids: &Indices) -> FloatTensor<B> {
     let ids = upload::rows::<B>(ids, &table);
     B::float_select(table, 0, ids)

@@ -59,17 +59,17 @@ pub(crate) fn matmul<B: Backend>(
     }
 }
 
-/// Each element rounded to the nearest bf16.
+/// Rounds each element to the nearest bf16.
 fn rounded<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::float_cast(B::float_cast(x, FloatDType::BF16), FloatDType::F32)
 }
 
-/// `aᵀ` of a matrix.
+/// Transposes a matrix.
 pub(crate) fn transposed<B: Backend>(a: FloatTensor<B>) -> FloatTensor<B> {
     B::float_swap_dims(a, 0, 1)
 }
 
-/// `[rows, columns]` to `[columns]`.
+/// Sums the columns, `[rows, columns]` to `[columns]`.
 pub(crate) fn column_sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let columns = x.shape()[1];
     B::float_reshape(B::float_sum_dim(x, 0), Shape::new([columns]))

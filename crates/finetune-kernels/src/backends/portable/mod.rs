@@ -1,5 +1,5 @@
-//! Bodies made of Burn's differentiable primitives alone. They are right on every backend, and the
-//! reference that faster bodies are checked against.
+//! Implementations made of Burn's differentiable primitives alone. They work on every backend and are the
+//! reference for faster ones.
 
 mod activation;
 mod attention;

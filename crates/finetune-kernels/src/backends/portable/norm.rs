@@ -9,14 +9,14 @@ use crate::{
     ops::{DropoutResidualNorm, EmbeddingNorm, EncoderOps, Norm, NormBackward, NormGradients},
 };
 
-/// What a norm keeps: rows with mean 0 and variance 1.
+/// The values that a norm keeps.
 #[derive(Clone, Debug)]
 pub struct NormKept<B: Backend> {
-    /// `[rows, columns]`
+    /// The rows normalized to mean 0 and variance 1, `[rows, columns]`.
     pub(crate) normal: FloatTensor<B>,
-    /// What the rows were divided by, `[rows, 1]`.
+    /// The standard deviations by which the rows were divided, `[rows, 1]`.
     pub(crate) deviation: FloatTensor<B>,
-    /// `[columns]`
+    /// The scale, `[columns]`.
     pub(crate) gamma: FloatTensor<B>,
 }
 
@@ -58,8 +58,8 @@ impl<B: EncoderOps> NormBackward<B> for NormKept<B> {
 }
 
 impl<B: Backend> NormKept<B> {
-    /// The gradient of what was normalized: with `g = grad · gamma`,
-    /// `(g - mean(g) - normal · mean(g · normal)) / deviation`.
+    /// Computes the gradient of the norm's input, `(g - mean(g) - normal · mean(g · normal)) / deviation`
+    /// with `g = grad · gamma`.
     fn sum_gradient(self, grad: FloatTensor<B>) -> FloatTensor<B> {
         let row = Shape::new([1, self.gamma.shape()[0]]);
         let grad = B::float_mul(grad, B::float_reshape(self.gamma, row));

@@ -1,4 +1,4 @@
-//! Optimizer steps made of primitives, after torch's and transformers' own code.
+//! Optimizer steps made of primitives, following the code of torch and transformers.
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
@@ -22,7 +22,7 @@ fn square<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     B::float_mul(tensor.clone(), tensor)
 }
 
-/// `gradient · scale + parameter · decay`
+/// Computes `gradient · scale + parameter · decay`.
 fn with_decay<B: Backend>(
     gradient: FloatTensor<B>,
     scale: f64,
@@ -67,7 +67,7 @@ pub(crate) fn adam_step<B: Backend>(
     (B::float_sub(parameter, update), moment_1, moment_2)
 }
 
-/// The gradient of a whole table like `like`, `[rows · columns]`, from that of its rows `used`.
+/// Expands the gradient of the rows `used` to that of a whole table like `like`, `[rows · columns]`.
 pub(crate) fn whole_gradient<B: Backend>(
     gradient: FloatTensor<B>,
     like: &FloatTensor<B>,
@@ -142,8 +142,8 @@ pub(crate) fn adafactor_factored_update<B: Backend>(
     (clipped::<B>(update, step), row_moment, column_moment)
 }
 
-/// Adafactor's update, scaled down if its root mean square is above the threshold, times the learning
-/// rate.
+/// Scales Adafactor's update down if its root mean square is above the threshold, and multiplies it by the
+/// learning rate.
 fn clipped<B: Backend>(update: FloatTensor<B>, step: AdafactorStep) -> FloatTensor<B> {
     let shape = update.shape();
     let count = shape.num_elements() as f64;

@@ -1,4 +1,4 @@
-//! From the host's memory to a device.
+//! Uploads from the host's memory to a device.
 
 use burn::{
     backend::{Backend, TensorMetadata, tensor::Device, tensor::FloatTensor, tensor::IntTensor},
@@ -9,7 +9,7 @@ use crate::Indices;
 
 #[cfg(test)]
 thread_local! {
-    /// How many times this thread has moved something to a device.
+    /// Number of uploads by this thread.
     pub(crate) static UPLOADS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
@@ -18,7 +18,7 @@ fn count() {
     UPLOADS.set(UPLOADS.get() + 1);
 }
 
-/// A constant float tensor on the device of `like`, in its precision.
+/// Creates a constant float tensor on the device of `like`, in its precision.
 pub(super) fn constant<B: Backend>(
     values: Vec<f32>,
     shape: impl Into<Shape>,
@@ -29,7 +29,7 @@ pub(super) fn constant<B: Backend>(
     B::float_from_data(data, &like.device())
 }
 
-/// Integers on the device of `like`.
+/// Creates an integer tensor on the device of `like`.
 pub(super) fn integers<B: Backend>(
     values: impl ExactSizeIterator<Item = u32>,
     shape: impl Into<Shape>,
@@ -40,14 +40,14 @@ pub(super) fn integers<B: Backend>(
     B::int_from_data(TensorData::new(values, shape.into()), &like.device())
 }
 
-/// Row numbers on a device.
+/// The device form of row indices.
 #[derive(Clone)]
 struct Uploaded<B: Backend> {
     rows: IntTensor<B>,
     device: Device<B>,
 }
 
-/// Row numbers on the device of `like`, moved there once.
+/// Returns row indices on the device of `like`, which are uploaded once.
 pub(super) fn rows<B: Backend>(rows: &Indices, like: &FloatTensor<B>) -> IntTensor<B> {
     let device = like.device();
     let make = || Uploaded::<B> {
@@ -87,7 +87,7 @@ mod tests {
         B::float_from_data(TensorData::new(values, shape), &Default::default())
     }
 
-    /// How many uploads there are while something runs.
+    /// Counts the uploads while `run` runs.
     fn uploads(run: impl FnOnce()) -> usize {
         let before = UPLOADS.get();
         run();
@@ -116,9 +116,9 @@ mod tests {
                 attention(AttentionShape::of_all(&offsets, 2, Precision::F32));
             }
         });
-        // The rows in both directions, and the mask.
+        // The row indices in both directions, and the mask.
         assert_eq!((layers, offsets.forms().count()), (3, 1));
-        // A layer of which only the first tokens are wanted has other queries.
+        // A layer that computes the first tokens only has other queries.
         let first = AttentionShape::of_first(&offsets, 2, Precision::F32);
         assert_eq!(uploads(|| attention(first.clone())), 3);
         assert_eq!(uploads(|| attention(first)), 0);

@@ -1,4 +1,4 @@
-//! One head of a block of queries, which look at all keys of their sequence.
+//! One head of a block of queries, which attend to all keys of their sequence.
 
 use std::ops::Range;
 
@@ -20,12 +20,12 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Elements from one row of probabilities to the next.
+    /// Returns the distance in elements between rows of probabilities.
     pub(super) fn stride(keys: usize) -> usize {
         keys.next_multiple_of(LANES)
     }
 
-    /// Computes the result, in rows that hold all heads. `memory` has room for the probabilities.
+    /// Computes the result in rows that contain all heads. `memory` has room for the probabilities.
     pub(super) fn result(&self, memory: &mut [f32], result: &mut [f32]) {
         let keys = self.keys.len();
         let stride = Self::stride(keys);
@@ -41,8 +41,8 @@ impl<'a> Block<'a> {
         self.multiply(self.matrix(probabilities), value, result, width, false);
     }
 
-    /// Computes the wanted gradients, in rows `stride` apart. Those of key and value are added to what
-    /// the memory holds if `accumulate`. `memory` has room for two elements per probability and a row.
+    /// Computes the wanted gradients, in rows `stride` apart. Those of key and value are added to the
+    /// memory's contents if `accumulate`. `memory` has room for two elements per probability and a row.
     pub(super) fn gradients(
         &self,
         grad: &[f32],
@@ -86,8 +86,8 @@ impl<'a> Block<'a> {
         softmax(probabilities, keys, stride, self.scale());
     }
 
-    /// Turns the gradients of dropped probabilities, in `scores`, into those of the scores, and drops the
-    /// probabilities. `factors` has room for a row.
+    /// Turns the gradients of the probabilities after dropout, in `scores`, into those of the scores, and
+    /// applies dropout to the probabilities. `factors` has room for a row.
     fn through_softmax(
         &self,
         probabilities: &mut [f32],
@@ -103,7 +103,7 @@ impl<'a> Block<'a> {
             }
             if let Some(scores) = &mut scores {
                 let scores = &mut scores[index * stride..][..stride];
-                // The multiplication has left the padding as it was.
+                // The multiplication has not written the padding.
                 scores[self.keys.len()..].fill(0.0);
                 if !dropout.is_none() {
                     multiply(scores, factors);
@@ -116,7 +116,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The element of dropout at which each query's row starts.
+    /// Iterates over the dropout elements at which the queries' rows start.
     fn rows(&self) -> impl Iterator<Item = u64> {
         let (head, heads) = (self.head, self.attention.shape.heads);
         let queries = self.queries.clone();
@@ -135,7 +135,7 @@ impl<'a> Block<'a> {
         self.part(self.attention.value, &self.keys)
     }
 
-    /// The columns of this head in some rows, of which there is at least one.
+    /// Returns the columns of this head in some rows, at least one.
     fn part<'x>(&self, x: &'x [f32], rows: &Range<usize>) -> Matrix<'x> {
         let (size, width) = (self.attention.head_size(), self.attention.width);
         let start = rows.start * width + self.head * size;
@@ -143,7 +143,7 @@ impl<'a> Block<'a> {
         Matrix::strided(&x[start..end], rows.len(), size, width)
     }
 
-    /// A matrix `[queries, keys]`.
+    /// Returns `x` as a matrix `[queries, keys]`.
     fn matrix<'x>(&self, x: &'x [f32]) -> Matrix<'x> {
         let keys = self.keys.len();
         Matrix::strided(x, self.queries.len(), keys, Self::stride(keys))
@@ -161,7 +161,7 @@ impl<'a> Block<'a> {
         multiply_here(result, stride, a, b, accumulate, precision);
     }
 
-    /// The factor of the scores, `1 / √d`.
+    /// Returns the factor of the scores, `1 / √d`.
     fn scale(&self) -> f32 {
         (self.attention.head_size() as f32).sqrt().recip()
     }

@@ -1,5 +1,5 @@
-//! Attention inside each sequence, directly on packed rows: how it is cut and shared among threads.
-//! Which thread computes a block changes no bit of it.
+//! Attention within each sequence, directly on packed rows: its division into blocks and their distribution
+//! over threads. The result of a block does not depend on the thread that computes it.
 
 mod block;
 
@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use crate::{AttentionShape, Dropout, memory::Piece};
 use block::Block;
 
-/// The most queries in a block, whose probabilities stay in the L2 cache.
+/// Maximum number of queries in a block, so that the probabilities stay in the L2 cache.
 const QUERIES: usize = 128;
-/// The number of probabilities per head from which on the heads of a sequence are shared among threads,
-/// although their gradients must then be copied into place.
+/// Number of probabilities per head from which the heads of a sequence are distributed over threads, although
+/// their gradients must then be copied into place.
 const LONG: usize = 1 << 14;
 
-/// Attention's operands.
+/// The operands of attention.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attention<'a> {
     /// `[queries, width]`
@@ -25,7 +25,7 @@ pub(crate) struct Attention<'a> {
     pub(crate) key: &'a [f32],
     /// `[keys, width]`
     pub(crate) value: &'a [f32],
-    /// Columns of all heads together.
+    /// Number of columns of all heads together.
     pub(crate) width: usize,
     pub(crate) shape: &'a AttentionShape,
     pub(crate) dropout: Dropout,
@@ -34,7 +34,7 @@ pub(crate) struct Attention<'a> {
 /// Memory for the wanted gradients among those of query, key, and value.
 type Wanted<'a> = [Option<&'a mut [f32]>; 3];
 
-/// `softmax(q · kᵀ / √d) · v` into `result`, `[queries, width]`.
+/// Writes `softmax(q · kᵀ / √d) · v` to `result`, `[queries, width]`.
 pub(crate) fn attention(attention: Attention<'_>, result: &mut [f32]) {
     let mut rest = result;
     let mut tasks = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) fn attention_gradients(attention: Attention<'_>, grad: &[f32], gradie
     });
 }
 
-/// Splits the first elements off each.
+/// Splits the first elements off each gradient.
 fn split<'a>(all: &mut Wanted<'a>, lengths: [usize; 3]) -> Wanted<'a> {
     let mut first = [None, None, None];
     for ((all, first), length) in all.iter_mut().zip(&mut first).zip(lengths) {
@@ -76,7 +76,7 @@ fn split<'a>(all: &mut Wanted<'a>, lengths: [usize; 3]) -> Wanted<'a> {
     first
 }
 
-/// The parts from `starts` on.
+/// Returns the parts beginning at `starts`.
 fn tails<'a>(gradients: &'a mut Wanted<'_>, starts: [usize; 3]) -> Wanted<'a> {
     let mut starts = starts.into_iter();
     gradients.each_mut().map(|gradient| {
@@ -85,7 +85,7 @@ fn tails<'a>(gradients: &'a mut Wanted<'_>, starts: [usize; 3]) -> Wanted<'a> {
     })
 }
 
-/// Blocks of nearly equal lengths.
+/// Divides queries into blocks of nearly equal lengths.
 fn blocks(queries: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let count = queries.len().div_ceil(QUERIES).max(1);
     let length = queries.len().div_ceil(count).max(1);
@@ -94,7 +94,7 @@ fn blocks(queries: Range<usize>) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl Attention<'_> {
-    /// The rows of each sequence's queries and keys.
+    /// Iterates over the rows of each sequence's queries and keys.
     fn sequences(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         self.shape.queries.ranges().zip(self.shape.keys.ranges())
     }
@@ -125,7 +125,7 @@ impl Attention<'_> {
         }
     }
 
-    /// Computes the gradients that come from one sequence.
+    /// Computes the contribution of a sequence to the gradients.
     fn sequence_gradients(
         &self,
         queries: Range<usize>,
@@ -147,8 +147,8 @@ impl Attention<'_> {
         }
     }
 
-    /// As [`sequence_gradients`](Self::sequence_gradients), but with the heads shared among threads, each
-    /// of whose gradients is copied into place.
+    /// Does the work of [`sequence_gradients`](Self::sequence_gradients) with the heads distributed over
+    /// threads; the gradients of each head are copied into place.
     fn long_sequence_gradients(
         &self,
         queries: Range<usize>,
@@ -187,7 +187,7 @@ impl Attention<'_> {
     }
 }
 
-/// Computes the gradients that come from one head of a sequence, in rows `stride` apart.
+/// Computes the contribution of a head of a sequence to the gradients, in rows `stride` apart.
 fn head_gradients(head: Block<'_>, grad: &[f32], mut gradients: Wanted<'_>, stride: usize) {
     let first = head.queries.start;
     let rows = head.queries.len().min(QUERIES);

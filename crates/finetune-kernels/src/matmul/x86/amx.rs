@@ -17,10 +17,10 @@ use super::{
 /// Two tile registers of 16 rows, and two of 16 columns.
 const MR: usize = 32;
 const NR: usize = super::avx512::NR;
-/// Steps that one instruction takes.
+/// Number of steps per instruction.
 const STEPS: usize = 32;
 
-/// For processors with AMX-BF16.
+/// The kernel for processors with AMX-BF16.
 pub(crate) struct Amx;
 
 impl Amx {
@@ -37,7 +37,7 @@ impl Amx {
     }
 }
 
-/// Whether the processor has the unit.
+/// Returns whether the processor has the unit.
 #[cfg(target_os = "linux")]
 fn is_there() -> bool {
     const BF16: u32 = 1 << 22;
@@ -45,15 +45,15 @@ fn is_there() -> bool {
     __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & (BF16 | TILE) == BF16 | TILE
 }
 
-/// Asks the system for the tile registers, which a process has only on request.
+/// Requests the tile registers from the system, which grants them to a process only on request.
 #[cfg(target_os = "linux")]
 fn permitted() -> bool {
     const ARCH_PRCTL: usize = 158;
     const REQUEST_PERMISSION: usize = 0x1023;
     const TILE_DATA: usize = 18;
     let mut result = ARCH_PRCTL;
-    // SAFETY: the call takes elements and changes what this process may do; the kernel overwrites
-    // two registers.
+    // SAFETY: the call takes integers and changes the process's permissions only; the kernel overwrites two
+    // registers.
     unsafe {
         asm!(
             "syscall",
@@ -68,7 +68,7 @@ fn permitted() -> bool {
     result == 0
 }
 
-/// What `ldtilecfg` reads: palette 1, all eight tiles of 16 rows and 64 bytes.
+/// The operand of `ldtilecfg`: palette 1, with all eight tiles of 16 rows and 64 bytes.
 #[repr(C, align(64))]
 struct TileConfiguration {
     palette: u8,
@@ -94,7 +94,7 @@ impl Kernel for Amx {
     const KC: usize = KC;
     const PAD: usize = STEPS;
 
-    /// Matrices in either order become `[rows][KC]`, padded with zeros.
+    /// Packs row-major and transposed matrices into `[rows][KC]`, padded with zeros.
     fn pack_left(
         panel: &mut [u16],
         a: Matrix<'_>,
@@ -190,13 +190,13 @@ fn start_with(sums: &mut [f32], bias: &[f32], accumulate: bool) {
     }
 }
 
-/// Bytes from row to row of a packed left panel.
+/// Distance in bytes between rows of a packed left panel.
 const LEFT_STRIDE: usize = KC * size_of::<u16>();
-/// Bytes from one pair of steps to the next in a packed right panel.
+/// Distance in bytes between pairs of steps in a packed right panel.
 const RIGHT_STRIDE: usize = 2 * NR * size_of::<u16>();
 
-/// 32 × 32 sums of `blocks` blocks of 32 steps. Their rows start `stride` bytes apart. They are added to
-/// what the memory holds if `accumulate`.
+/// Computes 32 × 32 sums of `blocks` blocks of 32 steps. Their rows start `stride` bytes apart. They are added
+/// to the memory's contents if `accumulate`.
 ///
 /// # Safety
 /// AMX-BF16 with [`TILES`]; `a` and `b` readable for the blocks, `c` readable and writable.
@@ -256,7 +256,7 @@ unsafe fn multiply(
     }
 }
 
-/// The upper 16 rows of [`multiply`], added to what the memory holds.
+/// Computes the upper 16 rows of [`multiply`] and adds them to the memory's contents.
 ///
 /// # Safety
 /// As for [`multiply`].
@@ -291,7 +291,7 @@ unsafe fn multiply_half(blocks: usize, a: *const u16, b: *const u16, c: *mut f32
     }
 }
 
-/// Packs rows of a matrix in which each line holds a step.
+/// Packs rows of a matrix whose lines are steps.
 ///
 /// # Safety
 /// AVX512-BF16; `source` readable for `steps` lines of `rows`, `panel` writable for `MR · KC`.

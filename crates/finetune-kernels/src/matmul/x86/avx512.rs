@@ -1,5 +1,4 @@
-//! Tiles of 12 × 32 in f32 with AVX-512: 24 registers of sums, and one multiplication per cycle and
-//! unit.
+//! Tiles of 12 × 32 in f32 with AVX-512: 24 registers of sums, and one fused multiply-add per cycle and unit.
 
 use std::arch::x86_64::*;
 
@@ -35,10 +34,10 @@ pub(super) use by_rows_of_tile;
 pub(super) const MR: usize = 12;
 pub(super) const NR: usize = 32;
 const KC: usize = 384;
-/// Elements of each line that are prefetched while packing along 16 of them.
+/// Number of elements of each line that are prefetched while packing along 16 of them.
 pub(super) const ELEMENTS_AHEAD: usize = 64;
 
-/// For processors with AVX-512F.
+/// The kernel for processors with AVX-512F.
 pub(crate) struct Avx512;
 
 impl Avx512 {
@@ -122,7 +121,7 @@ impl Kernel for Avx512 {
     }
 }
 
-/// Multiplies `R` rows that lie `stride` apart, or, if transposed, steps that lie `MR` apart.
+/// Multiplies `R` rows that are `stride` apart, or, if transposed, steps that are `MR` apart.
 ///
 /// # Safety
 /// AVX-512F; `a` and `b` readable for `steps`, the tile writable.
@@ -154,7 +153,7 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     unsafe { store(sums, tile) }
 }
 
-/// How many steps ahead of its use the right panel is prefetched.
+/// Number of steps by which the right panel is prefetched ahead of its use.
 pub(super) const AHEAD: usize = 16;
 
 /// Prefetches two cache lines into the L1 cache.
@@ -165,7 +164,7 @@ pub(super) fn prefetch(line: *const f32) {
     pack::fetch(line.wrapping_add(16));
 }
 
-/// What the sums of a row of the tile start with.
+/// Returns the initial values of the sums of a row of the tile.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn first_sums(tile: &Tile<'_>) -> [__m512; 2] {
@@ -218,7 +217,7 @@ pub(super) fn finish_streaming() {
     unsafe { _mm_sfence() }
 }
 
-/// A mask of the first `count` of 16 lanes.
+/// Returns a mask of the first `count` of 16 lanes.
 pub(super) fn mask(count: usize) -> __mmask16 {
     match count {
         0..16 => (1 << count) - 1,
@@ -226,7 +225,7 @@ pub(super) fn mask(count: usize) -> __mmask16 {
     }
 }
 
-/// Packs columns that lie line by line in memory.
+/// Packs columns of a matrix whose lines are columns.
 ///
 /// # Safety
 /// AVX-512F; `source` readable for `cols` lines of `steps`, `panel` writable for `steps · NR`.

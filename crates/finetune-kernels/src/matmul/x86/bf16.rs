@@ -17,10 +17,10 @@ use super::{
 use crate::processor::Limit;
 
 pub(super) const KC: usize = 768;
-/// Elements of a line that are prefetched while packing along it.
+/// Number of elements of a line that are prefetched while packing along it.
 const LINE_AHEAD: usize = 256;
 
-/// For processors with AVX512-BF16.
+/// The kernel for processors with AVX512-BF16.
 pub(crate) struct Avx512Bf16;
 
 impl Avx512Bf16 {
@@ -31,8 +31,8 @@ impl Avx512Bf16 {
             && std::is_x86_feature_detected!("avx512bf16")
     }
 
-    /// Whether the kernel is faster than the one for f32. AMD's Zen 4 and 5 execute as many of its
-    /// instructions as of f32's, each of which does twice the work. On Intel's Emerald Rapids a
+    /// Returns whether the kernel is faster than the one for f32. AMD's Zen 4 and 5 execute its
+    /// instructions at the rate of those for f32, and each does twice the work. On Intel's Emerald Rapids, a
     /// training step took 1.4 times as long as in f32.
     pub(crate) fn is_fast() -> bool {
         let vendor = __cpuid(0);
@@ -112,8 +112,8 @@ impl Kernel for Avx512Bf16 {
     }
 }
 
-/// Multiplies `R` rows of pairs of elements that lie `KC / 2` pairs apart, or, if transposed, pairs of
-/// steps that lie `MR` apart.
+/// Multiplies `R` rows of pairs of elements that are `KC / 2` pairs apart, or, if transposed, pairs of steps
+/// that are `MR` apart.
 ///
 /// # Safety
 /// AVX512-BF16; `a` and `b` readable for `pairs`, the tile writable.
@@ -149,8 +149,8 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     unsafe { store(sums, tile) }
 }
 
-/// The first `low_count` of 16 elements at `low` and the first `high_count` of 16 at `high`, rounded, in
-/// this order.
+/// Loads and rounds the first `low_count` of 16 elements at `low` and the first `high_count` of 16 at `high`,
+/// in this order.
 ///
 /// # Safety
 /// AVX512-BF16; the line readable where the masks say.
@@ -170,7 +170,7 @@ pub(super) unsafe fn rounded(
     }
 }
 
-/// Packs rows that lie line by line in memory.
+/// Packs rows of a matrix whose lines are rows.
 ///
 /// # Safety
 /// AVX512-BF16; `source` readable for `rows` lines of `steps`, `panel` writable for `MR · KC`.
@@ -199,7 +199,7 @@ pub(super) unsafe fn pack_left_rows(
     }
 }
 
-/// Makes pairs of one element each from two lines of 16 elements side by side.
+/// Interleaves two lines of 16 elements into pairs.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) fn interleaved(lines: __m512i) -> __m512i {
@@ -218,7 +218,7 @@ pub(super) fn interleaved(lines: __m512i) -> __m512i {
     _mm512_permutexvar_epi16(order, lines)
 }
 
-/// Packs rows of a matrix in which each line holds a step.
+/// Packs rows of a matrix whose lines are steps.
 ///
 /// # Safety
 /// AVX512-BF16; `source` readable for `steps` lines of `rows`, `panel` writable for `MR · KC`.
@@ -245,7 +245,7 @@ unsafe fn pack_left_transposed(
     }
 }
 
-/// Packs columns of a matrix in which each line holds a step.
+/// Packs columns of a matrix whose lines are steps.
 ///
 /// # Safety
 /// AVX512-BF16; `source` readable for `steps` lines of `cols`, `panel` writable for `steps · NR`,
@@ -276,7 +276,7 @@ unsafe fn pack_right_rows(
     }
 }
 
-/// Packs columns that lie line by line in memory.
+/// Packs columns of a matrix whose lines are columns.
 ///
 /// # Safety
 /// AVX512-BF16; `source` readable for `cols` lines of `steps`, `panel` writable for `steps · NR`,
