@@ -6,34 +6,34 @@ use clap::{Args, ValueEnum};
 
 /// Measure against PyTorch on this machine, and write benches/README.md and benches/results.json
 ///
-/// Each job is run several times, ours and the peer's in turn, every run in a process of its own.
-/// Shown are medians; a ratio is the median of the rounds' ratios. Peak memory is the process's
-/// largest resident set. The targets of the project are listed with what was found.
+/// Each job is run several times, ours and the peer's in turn, with every run in a separate process.
+/// The tables show medians; a ratio is the median of the rounds' ratios. Peak memory is the process's
+/// largest resident set. The targets of the project are listed with the values found.
 ///
-/// Without --with-peer or --peer-python only ours is measured. Results of jobs that are not run
-/// stay in the files. Let nothing else run at the same time.
+/// Without --with-peer or --peer-python, only ours is measured. Results of jobs that are not run stay in
+/// the files. Nothing else should run at the same time.
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// Install the peer into a virtual environment in the user's cache on first use (about 6 GB)
     #[arg(long, conflicts_with = "peer_python")]
     pub with_peer: bool,
-    /// Python that has the peer already (see benches/peer/requirements.txt)
+    /// Python in which the peer is installed already (see benches/peer/requirements.txt)
     #[arg(long, value_name = "PATH")]
     pub peer_python: Option<PathBuf>,
     /// Jobs to run [default: all but operations]
     #[arg(long, value_name = "JOBS", value_delimiter = ',')]
     pub only: Vec<Job>,
-    /// Rounds; in each one every contestant runs once
+    /// Number of rounds, in each of which every contestant runs once
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     pub repeats: usize,
-    /// Steps of 16 short rows that are measured in a run, after some that are not [default: as many
-    /// as an epoch has, so that each row counts; of flat's job 30]
+    /// Steps of 16 short rows to measure in a run, after some that are not measured [default: those of
+    /// an epoch, so that each row counts; 30 for the job flat]
     #[arg(long, value_parser = at_least_one)]
     pub steps: Option<usize>,
-    /// Training rows; of the head's job in each of 3 epochs
+    /// Training rows; the job head trains on them for 3 epochs
     #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub rows: usize,
-    /// Short texts to predict; of the long ones there are a quarter of that
+    /// Short texts to predict; there are a quarter as many long ones
     #[arg(long, default_value_t = 1024, value_parser = at_least_one)]
     pub texts: usize,
     /// Directory with train.parquet and validation.parquet (columns text and label) [default: the
@@ -48,14 +48,14 @@ pub struct Arguments {
     pub json: bool,
 }
 
-/// What is measured.
+/// A job to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Job {
     /// Full fine-tuning of DistilBERT's size
     Full,
-    /// LoRA of rank 8 on the same
+    /// LoRA of rank 8 on a model of DistilBERT's size
     Lora,
-    /// The head alone, 3 epochs, the time for computing features included
+    /// The head alone, 3 epochs, including the time for computing features
     Head,
     /// Full fine-tuning of all-MiniLM-L6-v2
     Minilm,
@@ -70,7 +70,7 @@ pub enum Job {
 }
 
 impl Job {
-    /// The name on the command line and in the files.
+    /// Returns the name on the command line and in the files.
     #[must_use]
     pub fn name(self) -> String {
         self.to_possible_value()
@@ -80,7 +80,7 @@ impl Job {
 }
 
 impl Arguments {
-    /// The jobs to run, each once, in their order.
+    /// Returns the jobs to run, each once, in order.
     #[must_use]
     pub fn jobs(&self) -> Vec<Job> {
         let wanted = |job: &&Job| match self.only.is_empty() {

@@ -1,4 +1,4 @@
-//! Texts to train on and to predict: short ones, long ones made of them, and many.
+//! Texts for training and prediction: short ones, long ones composed of them, and large numbers of them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,23 +14,23 @@ use xtask::datasets::write::{Format, encode, write_atomically};
 use xtask::datasets::{Catalog, DEFAULT};
 use xtask::workspace;
 
-/// Rows of every validation split; nothing is evaluated, but both sides read it.
+/// Number of rows in every validation split; nothing is evaluated, but both sides read it.
 const VALIDATION_ROWS: usize = 200;
 
-/// The rows of a data set, in the order of their texts' hashes.
+/// The rows of a data set, ordered by the hash of their texts.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    /// Where it is from, for readers.
+    /// The origin of the data set, for readers.
     pub name: String,
     train: Vec<Example>,
     validation: Vec<Example>,
 }
 
 impl Corpus {
-    /// The data set in `folder`, or the project's own, built when it is not there.
+    /// Reads the data set in `folder`, or the project's own, which is built if necessary.
     ///
     /// # Errors
-    /// When a file is missing or has other columns than `text` and integers in `label`.
+    /// Fails if a file is missing or lacks the columns `text` and `label` (with integers).
     pub fn read(folder: Option<&Path>) -> Result<Self> {
         let (name, folder) = match folder {
             Some(folder) => {
@@ -53,11 +53,11 @@ impl Corpus {
         })
     }
 
-    /// A directory in `parent` with `rows` training rows, repeated as often as it takes, each made
-    /// of as many texts as have `words` words together (0: of one).
+    /// Writes a directory in `parent` with `rows` training rows, repeated as often as necessary. Each
+    /// row joins as many texts as are needed for `words` words (0 means a single text).
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Fails if the directory cannot be written.
     pub fn write(&self, parent: &Path, rows: usize, words: usize) -> Result<PathBuf> {
         let folder = parent.join(format!("{}-{rows}-rows-{words}-words", self.name));
         let train = self.make(rows, words);
@@ -65,7 +65,7 @@ impl Corpus {
         for (split, rows) in [("train", &train[..]), ("validation", validation)] {
             let path = folder.join(format!("{split}.parquet"));
             let bytes = encode(rows, &self.classes(), Format::Parquet)?;
-            // The same file need not be written again, and keeps its date.
+            // An unchanged file is not written again and keeps its date.
             if fs::read(&path).ok().as_ref() != Some(&bytes) {
                 write_atomically(&path, &bytes)?;
             }
@@ -86,7 +86,7 @@ impl Corpus {
         (0..rows).map_while(|_| row()).collect()
     }
 
-    /// As many names as there are labels.
+    /// Returns as many names as there are labels.
     fn classes(&self) -> Vec<String> {
         let rows = self.train.iter().chain(&self.validation);
         let largest = rows.map(|row| row.label).max().unwrap_or(0);

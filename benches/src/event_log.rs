@@ -1,4 +1,4 @@
-//! Following the event log of a run that is being written, line by line.
+//! Follows the event log of a running training, line by line.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-/// A log of one JSON object per line, and when each line was first seen.
+/// A log with a JSON object per line, and the time at which each line was first seen.
 #[derive(Debug)]
 pub struct EventLog {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// A log that may not exist yet.
+    /// Creates a reader of a log that may not exist yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self {
@@ -28,14 +28,14 @@ impl EventLog {
         }
     }
 
-    /// Reads what has been written since the last time.
+    /// Reads the lines written since the last call.
     pub fn look(&mut self) {
         let now = Instant::now();
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
         }
         let Some(file) = &mut self.file else { return };
-        // What cannot be read now may be the next time; what is missing is noticed at the end.
+        // Errors are ignored: the next call may succeed, and missing events are noticed at the end.
         file.read_to_end(&mut self.unfinished).ok();
         while let Some(end) = self.unfinished.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.unfinished.drain(..=end).collect();
@@ -45,7 +45,7 @@ impl EventLog {
         }
     }
 
-    /// The events, with the seconds from `started` on.
+    /// Returns the events with their times in seconds since `started`.
     #[must_use]
     pub fn since(&self, started: Instant) -> Vec<(f64, Value)> {
         let seconds = |at: &Instant| at.duration_since(started).as_secs_f64();

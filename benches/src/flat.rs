@@ -1,5 +1,5 @@
-//! The job `flat`: whether a token costs the same in small and large batches, among few and many
-//! rows, and in long rows.
+//! The job `flat`, which measures whether a token costs the same in small and large batches, with few
+//! and many rows, and in long rows.
 
 use std::path::{Path, PathBuf};
 
@@ -12,21 +12,21 @@ use super::targets::Target;
 use super::train_run::{Length, Precision, Strategy, TrainRun};
 use super::workbench::{Contestant, Workbench};
 
-/// Steps that do not count.
+/// Number of initial steps that do not count.
 const SKIPPED: usize = 2;
-/// The fewest steps that count.
+/// Minimum number of steps that count.
 const FEWEST: usize = 3;
-/// Steps of the usual batch that are measured if nothing else is asked for.
+/// Default number of measured steps with the usual batch.
 const STEPS: usize = 30;
-/// Predictions of few rows in a round; their median counts.
+/// Number of predictions of few rows in a round, of which the median counts.
 const PREDICTIONS: usize = 5;
-/// The batch of the other jobs, by which the number of steps is chosen.
+/// Batch size of the other jobs, from which the number of steps follows.
 const USUAL_BATCH: usize = 16;
-/// About so many times as many tokens as a short row has a long one.
+/// Approximate ratio between the numbers of tokens in a long and a short row.
 const LONG_TO_SHORT: usize = 19;
 
 const LONG: usize = 512;
-/// So many words are more than [`LONG`] tokens.
+/// Number of words that certainly make more than [`LONG`] tokens.
 const LONG_WORDS: usize = 600;
 const LONG_ROWS: usize = 100;
 
@@ -35,14 +35,14 @@ const LORA: &str = "lora_seconds_per_token";
 const PREDICT: &str = "predict_seconds_per_token";
 const TOKENS: &str = "tokens_per_row";
 
-/// Width of DistilBERT and of MiniLM.
+/// Widths of DistilBERT and of MiniLM.
 const DISTILBERT_WIDTH: f64 = 768.0;
 const MINILM_WIDTH: f64 = 384.0;
 
-/// Predicting more rows than this would take minutes and show nothing new.
+/// Maximum number of rows to predict; more would take minutes and show nothing new.
 const MOST_PREDICTED: usize = 10_000;
 
-/// A case: rows of one length in batches of one size.
+/// A case with rows of one length in batches of one size.
 struct Case {
     contestant: Contestant,
     batch_size: usize,
@@ -72,7 +72,7 @@ const CASES: [Case; 7] = [
     },
 ];
 
-/// The derived row: [`LONG`] tokens without what grows with the length.
+/// The key of the derived row: [`LONG`] tokens without the part that grows with the length.
 const LINEAR: &str = "length_512_linear";
 
 const BATCHES: [&str; 4] = ["batch_8", "batch_16", "batch_64", "batch_256"];
@@ -87,7 +87,7 @@ impl Case {
         }
     }
 
-    /// About as many tokens as the usual steps have.
+    /// Returns the number of steps with about as many tokens as the usual steps.
     fn steps(&self, usual: usize) -> usize {
         let rows = match self.words {
             0 => usual * USUAL_BATCH,
@@ -97,16 +97,16 @@ impl Case {
     }
 }
 
-/// What all cases share.
+/// The models that all cases share.
 struct Models {
     distilbert: PathBuf,
     classifier: PathBuf,
 }
 
-/// Run the job.
+/// Runs the job.
 ///
 /// # Errors
-/// When a run fails.
+/// Fails if a run fails.
 pub fn run(bench: &Workbench) -> Result<JobResult> {
     let models = Models {
         distilbert: bench.distilbert()?,
@@ -189,7 +189,7 @@ fn predict(
         batch_size: case.batch_size,
         max_length: case.max_length(),
     };
-    // Of few rows it takes a second or two, so that one alone says little.
+    // With few rows, a prediction takes a second or two, so that a single one is not reliable.
     let times_over = if case.rows <= 1000 { PREDICTIONS } else { 1 };
     let mut times = Vec::new();
     for _ in 0..times_over {
@@ -199,10 +199,10 @@ fn predict(
     Ok(median(&times))
 }
 
-/// Attention's products of queries and keys, and of probabilities and values, over all other
-/// products of a layer: its weights have `12 · width²` elements, and each costs a token 2
-/// operations, where attention costs `4 · length · width`. In a backward pass all of it comes twice,
-/// with LoRA less the weights' gradients.
+/// Returns the ratio between attention's multiplications (queries by keys, and probabilities by values)
+/// and all other matrix multiplications of a layer. The weights have `12 · width²` elements, each of
+/// which takes 2 operations per token, whereas attention takes `4 · length · width`. A backward pass
+/// takes twice as many of both, except that LoRA needs no gradients of the weights.
 fn quadratic(length: f64, width: f64, key: &str) -> f64 {
     let weights = match key {
         LORA => 2.0 * 24.0,
@@ -223,7 +223,7 @@ fn width(key: &str) -> f64 {
     }
 }
 
-/// What a token of the long rows would cost if attention's part were that of the short ones.
+/// Computes the cost of a token in the long rows if attention's share were that of the short ones.
 fn without_quadratic_part(rows: &[Row]) -> Option<Row> {
     let named = |key: &str| rows.iter().find(|row| row.key == key);
     let (short, long) = (named("batch_16")?, named("length_512")?);
@@ -252,7 +252,7 @@ fn targets(table: &Table) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for (rows, range) in ranges {
         for (key, way) in ways {
-            // Predictions of the most rows are not made.
+            // The largest number of rows is not predicted.
             let rows = match (key, rows) {
                 (PREDICT, [rest @ .., "rows_100000"]) => rest,
                 _ => rows,
@@ -281,7 +281,7 @@ fn notes(table: &Table) -> Vec<String> {
             };
             let short = table.row("batch_16").and_then(|row| row.median(TOKENS));
             format!(
-                "{way}: attention's quadratic products are {:.1} % of the arithmetic at length {LONG}, \
+                "{way}: attention's quadratic multiplications are {:.1} % of the arithmetic at length {LONG}, \
                  {:.1} % at {:.0} tokens",
                 share(LONG as f64),
                 share(short.unwrap_or_default()),
@@ -301,7 +301,7 @@ fn notes(table: &Table) -> Vec<String> {
     notes
 }
 
-/// The constant of the line through the times of the smallest and the largest batch's steps.
+/// Returns the intercept of the line through the step times of the smallest and the largest batch.
 fn fixed_seconds(table: &Table, key: &str) -> Option<f64> {
     let point = |case: &str, batch: f64| {
         let row = table.row(case)?;
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_every_step_costs_is_found() {
-        // 40 ms and 0.2 ms a token, 25 tokens a row.
+        // 40 ms, and 0.2 ms per token with 25 tokens per row.
         let cost = |batch: f64| 0.04 / (batch * 25.0) + 2e-4;
         let rows = vec![
             row("batch_8", 25.0, cost(8.0)),

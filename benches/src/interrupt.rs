@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: what is running is ended, and what is finished stays.
+//! Handles Ctrl-C and SIGTERM: the running process is ended, and finished results are kept.
 
 use std::sync::{
     Arc, LazyLock,
@@ -8,13 +8,13 @@ use std::sync::{
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// The signal that came; 0: none.
+/// The signal that was received, or 0.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// Begin to listen.
+/// Starts listening for signals.
 ///
 /// # Errors
-/// When the system does not let us.
+/// Fails if the system refuses a handler.
 pub fn listen() -> Result<()> {
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_usize(signal, SIGNAL.clone(), signal as usize)
@@ -23,7 +23,7 @@ pub fn listen() -> Result<()> {
     Ok(())
 }
 
-/// The exit code that a shell shows after the signal that came, if one did.
+/// Returns a shell's exit code for the received signal, if there was one.
 #[must_use]
 pub fn exit_code() -> Option<u8> {
     let signal = SIGNAL.load(Ordering::SeqCst);

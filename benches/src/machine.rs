@@ -1,4 +1,4 @@
-//! What the numbers were measured on and with.
+//! The machine and the software versions of a measurement.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use xtask::workspace;
 
-/// Instruction sets that matter to the kernels, by the names of Linux.
+/// Instruction sets that matter to the kernels, by their names in Linux.
 const FEATURES: [&str; 10] = [
     "avx2",
     "fma",
@@ -22,23 +22,23 @@ const FEATURES: [&str; 10] = [
     "sve",
 ];
 
-/// A machine.
+/// The description of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
-    /// Threads that it runs at once.
+    /// Number of hardware threads.
     pub cores: usize,
-    /// Memory, in bytes; 0 where the system does not tell.
+    /// Memory in bytes; 0 if the system does not report it.
     pub memory_bytes: u64,
-    /// Those of its instruction sets that matter to the kernels.
+    /// The instruction sets that matter to the kernels.
     pub features: Vec<String>,
     /// Operating system and architecture.
     pub system: String,
 }
 
 impl Machine {
-    /// This one. What only Linux tells is left empty elsewhere.
+    /// Describes this machine. Fields that only Linux reports are empty elsewhere.
     #[must_use]
     pub fn this() -> Self {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -65,14 +65,15 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// Value of the first line `name : value`.
+/// Returns the value of the first line `name : value`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = text.lines().filter_map(|line| line.split_once(':'));
     let (_, value) = fields.find(|(key, _)| key.trim() == name)?;
     Some(value.trim())
 }
 
-/// The name, with family and model, since virtual machines often hide the rest of the name.
+/// Returns the processor's name with family and model, since virtual machines often hide part of the
+/// name.
 fn cpu_name(cpuinfo: &str) -> String {
     let name = field(cpuinfo, "model name").unwrap_or("unknown processor");
     match (field(cpuinfo, "cpu family"), field(cpuinfo, "model")) {
@@ -88,7 +89,7 @@ fn features(cpuinfo: &str) -> Vec<String> {
     known.map(str::to_owned).collect()
 }
 
-/// Versions of what is ours: the project with its commit, and the compiler.
+/// Returns the versions of the project, with its commit, and of the compiler.
 #[must_use]
 pub fn versions() -> BTreeMap<String, String> {
     let mut git = Command::new("git");
@@ -107,7 +108,7 @@ pub fn versions() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What a program says, if it runs.
+/// Returns the first line of a program's output, if it runs.
 fn first_line(command: &mut Command) -> Option<String> {
     let output = command
         .output()

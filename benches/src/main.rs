@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: ours against PyTorch on this machine, alternating, with medians and ratios.
-//! A crate of its own, so that `cargo xtask train` does not compile it.
+//! `cargo xtask bench`: compares finetune with PyTorch on this machine in alternating runs, with
+//! medians and ratios. It is a separate crate, so that `cargo xtask train` does not compile it.
 
 mod arguments;
 mod data;
@@ -60,11 +60,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the jobs that are asked for. The files are written after each of them, so that what is
-/// finished stays when a later one fails or is interrupted.
+/// Runs the requested jobs. The files are written after each of them, so that finished results are kept
+/// if a later job fails or is interrupted.
 ///
 /// # Errors
-/// When something cannot be built, installed, run or written.
+/// Fails if something cannot be built, installed, run or written.
 fn run(arguments: &Arguments) -> Result<()> {
     let folder = arguments.output.clone();
     let folder = folder.unwrap_or_else(|| workspace::root().join("benches"));
@@ -85,7 +85,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         print(&format!("{}\n", serde_json::to_string_pretty(&measured)?))?;
     }
     let page = workspace::display(&folder.join("README.md"));
-    eprintln!("written: {page} and results.json beside it");
+    eprintln!("wrote {page} and results.json beside it");
     Ok(())
 }
 
@@ -99,7 +99,7 @@ fn measure(bench: &Workbench, job: Job) -> Result<JobResult> {
     }
 }
 
-/// A closed pipe is an error here, not a panic.
+/// Prints to standard output; a closed pipe is an error, not a panic.
 fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())

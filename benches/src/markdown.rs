@@ -1,4 +1,4 @@
-//! `benches/README.md`, made from the results.
+//! Generates `benches/README.md` from the results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,14 +10,14 @@ use super::store::Results;
 const INTRODUCTION: &str = "\
 # Benchmarks
 
-Written by `cargo xtask bench`; do not edit. Numbers are medians of the rounds; in each round every
-contestant ran once, in turn, each in a process of its own. A ratio is the median of the rounds'
-ratios: how many times as fast. Spread is the largest less the smallest of a row's first column, in
-parts of the median. Peak memory is the process's largest resident set. All cores, nothing
-else running. `results.json` has every round.
+Written by `cargo xtask bench`; do not edit. Values are medians over the rounds; in each round every
+contestant ran once, in turn, each in a separate process. A ratio says how many times as fast, and is the
+median of the rounds' ratios. Spread is the difference between the largest and the smallest value of a
+row's first column, relative to the median. Peak memory is the process's largest resident set. All cores
+were used, and nothing else was running. `results.json` has every round.
 
-To repeat it, with the peer in a virtual environment that the command makes (about 6 GB) or in one
-that is there (`peer/requirements.txt` says with what):
+To repeat the measurements, with the peer in a virtual environment that the command creates (about 6 GB)
+or in an existing one (with the packages of `peer/requirements.txt`):
 
 ```
 cargo xtask bench --with-peer
@@ -26,7 +26,7 @@ cargo xtask bench --only operations
 ```
 ";
 
-/// The page.
+/// Returns the page.
 #[must_use]
 pub fn page(results: &Results) -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -80,7 +80,7 @@ fn section(job: Job, result: &JobResult) -> String {
     text
 }
 
-/// `finetune 0.1.0 (abc), torch 2.15.0`
+/// Formats versions such as `finetune 0.1.0 (abc), torch 2.15.0`.
 fn versions(versions: &BTreeMap<String, String>) -> String {
     let shown = versions
         .iter()
@@ -88,7 +88,7 @@ fn versions(versions: &BTreeMap<String, String>) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// A Markdown table, the first column to the left, the rest to the right.
+/// Formats a Markdown table with the first column aligned to the left and the others to the right.
 fn table(cells: &[Vec<String>]) -> String {
     let line = |row: &[String]| {
         let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();

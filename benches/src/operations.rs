@@ -11,15 +11,15 @@ use super::results::JobResult;
 use super::workbench::Workbench;
 use xtask::workspace;
 
-/// Run the job.
+/// Runs the job.
 ///
 /// # Errors
-/// When the benchmark cannot be built or fails.
+/// Fails if the benchmark cannot be built or fails.
 pub fn run(bench: &Workbench) -> Result<JobResult> {
-    let settings = "Single operations at the shapes of a step of 16 rows of 27 tokens: DistilBERT's \
-                    width, linear layers also MiniLM's. `forward_backward` is both passes through \
-                    autodiff. Gitem/s are 10⁹ floating-point operations of the products alone, GB/s the \
-                    tensors read and written once.";
+    let settings = "Single operations at the shapes of a step of 16 rows of 27 tokens, at the width of \
+                    DistilBERT, and for linear layers also of MiniLM. `forward_backward` is both \
+                    passes through autodiff. Gitem/s are 10⁹ floating-point operations per second of \
+                    the matrix multiplications alone, GB/s the tensors read and written once.";
     let mut result = bench.result("Operations", settings.to_owned());
     let mut command = Command::new(build()?);
     command.arg("--bench");
@@ -38,7 +38,7 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
 /// Builds the benchmark, with Cargo's progress on the terminal.
 fn build() -> Result<PathBuf> {
     let mut command = workspace::cargo();
-    // `--workspace`, as everywhere, so that nothing is compiled twice.
+    // With `--workspace`, as everywhere, nothing is compiled twice.
     command.args(["bench", "--workspace", "--bench", "operations", "--no-run"]);
     command.arg("--message-format=json-render-diagnostics");
     let output = command.stderr(Stdio::inherit()).output();
@@ -51,7 +51,7 @@ fn build() -> Result<PathBuf> {
     built.context("cargo built no benchmark `operations`")
 }
 
-/// The benchmark that one of cargo's JSON messages announces.
+/// Returns the path of the benchmark, if one of cargo's JSON messages announces it.
 fn executable_in(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     let ours =

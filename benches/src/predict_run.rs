@@ -1,4 +1,4 @@
-//! One prediction of all texts of a file in a process of its own, ours or the peer's.
+//! A prediction of all texts of a file in a separate process, ours or the peer's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,42 +12,42 @@ use super::process::{self, Finished};
 use super::train_run::{Length, Precision, Strategy, TrainRun, read_result};
 use super::workbench::{NO_PEER, Workbench, remove};
 
-/// A prediction.
+/// The settings of a prediction.
 #[derive(Clone, Copy, Debug)]
 pub struct PredictRun<'a> {
-    /// For the log.
+    /// Name of the log.
     pub name: &'a str,
-    /// A saved classifier.
+    /// Directory of the saved classifier.
     pub model: &'a Path,
-    /// Parquet with a column `text`.
+    /// Parquet file with a column `text`.
     pub texts: &'a Path,
-    /// Texts of a batch.
+    /// Number of texts in a batch.
     pub batch_size: usize,
-    /// Longest text in tokens; longer ones are cut.
+    /// Maximum number of tokens; longer texts are truncated.
     pub max_length: usize,
 }
 
-/// A prediction that has ended.
+/// The result of a prediction.
 #[derive(Debug)]
 pub struct Predicted {
     /// Counts and times.
     pub timings: Timings,
-    /// Largest resident set, in bytes, where the system tells.
+    /// Largest resident set in bytes, if the system reports it.
     pub peak_bytes: Option<u64>,
-    /// Versions, of the peer's.
+    /// Versions of the peer's packages.
     pub versions: Value,
 }
 
-/// What both sides tell.
+/// The counts and times that both sides report.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct Timings {
-    /// Texts predicted.
+    /// Number of texts predicted.
     pub texts: u64,
-    /// Their tokens, cut, without padding.
+    /// Number of their tokens after truncation, without padding.
     pub tokens: u64,
-    /// Time of reading, tokenizing and predicting, without loading the model.
+    /// Time for reading, tokenizing and predicting, without loading the model.
     pub seconds: f64,
-    /// Time in the model.
+    /// Time spent in the model.
     pub model_seconds: f64,
 }
 
@@ -66,19 +66,19 @@ impl Timings {
         Ok(timings)
     }
 
-    /// Texts per second, reading and tokenizing included.
+    /// Returns the texts per second, including reading and tokenizing.
     #[must_use]
     pub fn texts_per_second(&self) -> f64 {
         self.texts as f64 / self.seconds
     }
 
-    /// Texts per second in the model.
+    /// Returns the texts per second in the model.
     #[must_use]
     pub fn model_texts_per_second(&self) -> f64 {
         self.texts as f64 / self.model_seconds
     }
 
-    /// Seconds per token in the model.
+    /// Returns the seconds per token in the model.
     #[must_use]
     pub fn seconds_per_token(&self) -> f64 {
         self.model_seconds / self.tokens as f64
@@ -86,10 +86,10 @@ impl Timings {
 }
 
 impl PredictRun<'_> {
-    /// With `finetune predict`, in the order of the file.
+    /// Predicts with `finetune predict`, in the order of the file.
     ///
     /// # Errors
-    /// When it fails.
+    /// Fails if the prediction fails.
     pub fn ours(&self, bench: &Workbench, precision: Precision) -> Result<Predicted> {
         let timings = bench.empty(&format!("{}.json", self.name))?;
         let output = bench.empty(&format!("{}.jsonl", self.name))?;
@@ -117,10 +117,10 @@ impl PredictRun<'_> {
         })
     }
 
-    /// With an engine of the peer's. A reason why not, if there is no such engine.
+    /// Predicts with an engine of the peer, or returns the reason why there is no such engine.
     ///
     /// # Errors
-    /// When it fails.
+    /// Fails if the prediction fails.
     pub fn theirs(&self, bench: &Workbench, engine: &str) -> Result<Result<Predicted, String>> {
         let Some((command, finished, result)) = self.peer(bench, engine)? else {
             return Ok(Err(NO_PEER.to_owned()));
@@ -136,7 +136,7 @@ impl PredictRun<'_> {
         }))
     }
 
-    /// The peer's script, after its end, and the file with its result; `None` without a peer.
+    /// Runs the peer's script and returns the file with its result; `None` without a peer.
     fn peer(
         &self,
         bench: &Workbench,
@@ -158,10 +158,10 @@ impl PredictRun<'_> {
     }
 }
 
-/// Makes what the peer's engine `onnx` runs, apart, so that it does not count.
+/// Exports the model for the peer's engine `onnx` in advance, so that it is not measured.
 ///
 /// # Errors
-/// When it fails; not when there is no peer or no such engine.
+/// Fails if the export fails, but not if there is no peer or no such engine.
 pub fn export_onnx(bench: &Workbench, model: &Path) -> Result<()> {
     let run = PredictRun {
         name: "predict-onnx-export",
@@ -176,14 +176,14 @@ pub fn export_onnx(bench: &Workbench, model: &Path) -> Result<()> {
     read_result(&command, &finished, &result, &bench.log(run.name)).map(drop)
 }
 
-/// A saved classifier of all-MiniLM-L6-v2, whose head has learned for one step.
+/// Returns a saved classifier of all-MiniLM-L6-v2 whose head was trained for one step.
 ///
 /// # Errors
-/// When it cannot be trained.
+/// Fails if it cannot be trained.
 pub fn classifier(bench: &Workbench) -> Result<PathBuf> {
     let base = bench.minilm()?;
     let output = bench.models().join("minilm-classifier");
-    // A model of another version of the program, and what was exported of it, are in the way.
+    // A model of another version of the program, and its export, are in the way.
     remove(&output)?;
     let data = bench.corpus.write(&bench.data(), bench.arguments.rows, 0)?;
     let run = TrainRun {

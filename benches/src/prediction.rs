@@ -1,4 +1,5 @@
-//! The job `predict`: texts per second, of the model alone and with reading and tokenizing.
+//! The job `predict`, which measures texts per second of the model alone and with reading and
+//! tokenizing.
 
 use anyhow::Result;
 
@@ -11,14 +12,14 @@ use super::workbench::{Contestant, Outcome, Workbench};
 const BATCH: usize = 32;
 const MAX_LENGTH: usize = 256;
 
-/// So many words are more than [`MAX_LENGTH`] tokens.
+/// Number of words that certainly make more than [`MAX_LENGTH`] tokens.
 const LONG_WORDS: usize = 300;
 
 const MODEL: &str = "model_texts_per_second";
 const ALL: &str = "texts_per_second";
 const TOKENS: &str = "tokens_per_text";
 
-/// In a round they run in this order.
+/// The contestants in the order in which they run in a round.
 const CONTESTANTS: [Contestant; 5] = [
     Contestant {
         key: "finetune_f32",
@@ -44,10 +45,10 @@ const CONTESTANTS: [Contestant; 5] = [
 
 const THEIRS: [&str; 3] = ["transformers_f32", "onnx_f32", "torch_bf16_sorted"];
 
-/// Run the job.
+/// Runs the job.
 ///
 /// # Errors
-/// When a run fails.
+/// Fails if a run fails.
 pub fn run(bench: &Workbench) -> Result<JobResult> {
     let model = classifier(bench)?;
     let (short, long) = (bench.arguments.texts, bench.arguments.texts.div_ceil(4));

@@ -1,4 +1,4 @@
-//! Running one measured process: its time, its peak memory, its output in a log.
+//! Runs a measured process: its time, its peak memory, and a log of its output.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,33 +11,34 @@ use super::interrupt;
 use super::quiet::{Ticks, ticks_of};
 use xtask::workspace::shell_line;
 
-/// Between two looks at a process. Long enough not to disturb it, short against all that is measured.
+/// Time between two checks of a process: long enough not to disturb it, and short compared with all
+/// measured times.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// Memory and processor time are looked at every so many looks.
+/// Memory and processor time are read at every such check.
 const MEASURED_EVERY: u32 = 8;
 
-/// Lines of a log that an error message shows.
+/// Number of lines of a log that an error message shows.
 const SHOWN: usize = 15;
 
-/// A process that has ended.
+/// A finished process.
 #[derive(Debug)]
 pub struct Finished {
-    /// How.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// When it was started, by the steady clock and by the calendar.
+    /// When it was started, by the monotonic clock and by the calendar.
     pub started: (Instant, SystemTime),
-    /// Largest resident set, in bytes; `None` where the system does not tell (only Linux does).
+    /// Largest resident set in bytes; `None` if the system does not report it (only Linux does).
     pub peak_bytes: Option<u64>,
-    /// Share of the processors' time that others took meanwhile; 0 where the system does not tell.
+    /// Share of the processors' time that other processes took; 0 if the system does not report it.
     pub others: f64,
 }
 
-/// Run `command` to its end, standard output and error in the file `log`. `watch` is called again
-/// and again while it runs, and once after its end.
+/// Runs `command` to its end, with standard output and error in the file `log`. `watch` is called
+/// repeatedly while it runs, and once after its end.
 ///
 /// # Errors
-/// When it cannot be started, or a signal asks us to end; how it ended is in the result.
+/// Fails if the process cannot be started or a signal interrupts us. The exit status is in the result.
 pub fn run(command: &mut Command, log: &Path, mut watch: impl FnMut()) -> Result<Finished> {
     let file = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
     let errors = file.try_clone().context("cannot share a log")?;
@@ -72,7 +73,7 @@ pub fn run(command: &mut Command, log: &Path, mut watch: impl FnMut()) -> Result
     bail!("the process runs for months")
 }
 
-/// What a process that failed says at its end, and where the rest is.
+/// Formats the failure of a process with the end of its log.
 #[must_use]
 pub fn failure(command: &Command, status: ExitStatus, log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
@@ -93,7 +94,7 @@ fn line(command: &Command) -> String {
     shell_line(std::iter::once(command.get_program()).chain(command.get_args()))
 }
 
-/// Nobody wants what it was doing.
+/// Kills a process whose result is no longer needed.
 fn end(child: &mut Child) {
     child.kill().ok();
     child.wait().ok();
@@ -103,7 +104,7 @@ fn peak_of(process: u32) -> Option<u64> {
     peak_in(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
-/// The high-water mark of the resident set in what Linux says about a process.
+/// Reads the peak resident set from the status that Linux reports for a process.
 fn peak_in(status: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

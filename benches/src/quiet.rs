@@ -1,8 +1,8 @@
-//! Whether the machine was ours while something was measured.
+//! Detects whether other programs disturbed a measurement.
 
 use std::fs;
 
-/// From this share of the processors' time on, a reader is told.
+/// Share of the processors' time from which a disturbance is reported.
 const WORTH_TELLING: f64 = 0.05;
 
 /// The processors' time so far, in the system's ticks.
@@ -13,13 +13,13 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// Now; `None` where the system does not tell (only Linux does).
+    /// Reads the present value; `None` if the system does not report it (only Linux does).
     #[must_use]
     pub fn now() -> Option<Self> {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// The first line: user, nice, system, idle, waiting, interrupts, stolen by other machines.
+    /// Parses the first line: user, nice, system, idle, waiting, interrupts, stolen by other machines.
     fn parse(stat: &str) -> Option<Self> {
         let fields = stat.lines().next()?.strip_prefix("cpu ")?;
         let ticks: Vec<u64> = fields
@@ -35,8 +35,8 @@ impl Ticks {
         })
     }
 
-    /// The share of the processors' time since then that went to others than a process that took
-    /// `own` ticks.
+    /// Returns the share of the processors' time until `after` that went to processes other than one
+    /// that took `own` ticks.
     #[must_use]
     pub fn others_until(self, now: Self, own: u64) -> f64 {
         let busy = now.busy.saturating_sub(self.busy);
@@ -45,13 +45,13 @@ impl Ticks {
     }
 }
 
-/// Ticks that a running process has taken, in user and system mode.
+/// Returns the ticks that a running process has taken in user and system mode.
 #[must_use]
 pub fn ticks_of(process: u32) -> Option<u64> {
     own_ticks(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 
-/// The name in parentheses may have spaces.
+/// Parses the ticks of a process; its name, in parentheses, may contain spaces.
 fn own_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split_whitespace().skip(11);
@@ -59,7 +59,7 @@ fn own_ticks(stat: &str) -> Option<u64> {
     Some(next()? + next()?)
 }
 
-/// What to say of the largest share that others took.
+/// Returns the note about the largest share that other processes took, if it matters.
 #[must_use]
 pub fn note(share: f64) -> Option<String> {
     (share >= WORTH_TELLING).then(|| {

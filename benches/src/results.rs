@@ -1,5 +1,5 @@
-//! What a job found, as it is kept in `results.json`. All numbers are in SI units, which the keys
-//! name; how they are shown is in [`Column`].
+//! The result of a job as it is stored in `results.json`. All values are in SI units, which the keys
+//! name; their formatting is in [`Column`].
 
 use std::collections::BTreeMap;
 
@@ -12,50 +12,50 @@ use super::statistics::{median, ratio, spread};
 /// The result of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobResult {
-    /// What was measured, in a few words.
+    /// A short title.
     pub title: String,
-    /// When, as in RFC 3339.
+    /// Date of the measurement, as in RFC 3339.
     pub date: String,
-    /// On what.
+    /// The machine on which it was measured.
     pub machine: Machine,
-    /// With what, by name.
+    /// Software versions by name.
     pub versions: BTreeMap<String, String>,
-    /// How, in a sentence or two.
+    /// The settings, in a sentence or two.
     pub settings: String,
-    /// The numbers.
+    /// The measured values.
     pub tables: Vec<Table>,
-    /// The project's targets.
+    /// The project's targets and whether they are met.
     pub targets: Vec<Verdict>,
-    /// What a reader of the numbers should know.
+    /// Notes for the reader.
     pub notes: Vec<String>,
-    /// What another program printed, where there is no table.
+    /// The output of another program, if there is no table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
-/// Contestants or cases, and what was measured of each.
+/// A table of contestants or cases and their measured values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// Above it, where a job has several.
+    /// Heading of the table, if a job has several.
     pub title: String,
-    /// Above the rows' names.
+    /// Heading of the rows' names.
     pub label: String,
-    /// What was measured.
+    /// The measured quantities.
     pub columns: Vec<Column>,
-    /// Of whom.
+    /// The contestants or cases.
     pub rows: Vec<Row>,
 }
 
-/// A quantity, and how to show it.
+/// A quantity and its formatting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
-    /// Its name in [`Row::values`], unit included.
+    /// Its name in [`Row::values`], including the unit.
     pub key: String,
-    /// Its name and unit above the column.
+    /// The column's heading, with the unit.
     pub title: String,
-    /// What a value is multiplied with to be shown.
+    /// Factor by which values are multiplied for display.
     pub factor: f64,
-    /// Decimal places shown.
+    /// Number of decimal places.
     pub decimals: usize,
 }
 
@@ -66,40 +66,40 @@ pub struct Row {
     pub key: String,
     /// Its name for readers.
     pub name: String,
-    /// By the columns' keys.
+    /// The values by the columns' keys.
     pub values: BTreeMap<String, Measured>,
-    /// How many times as fast as other rows, by their keys.
+    /// The ratios to other rows by their keys: how many times as fast.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub times_as_fast_as: BTreeMap<String, f64>,
-    /// Why there are no values.
+    /// The reason why there are no values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
 }
 
-/// A quantity of every round.
+/// The values of a quantity in all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// The median.
+    /// Their median.
     pub median: f64,
-    /// In the order of the rounds.
+    /// The values in the order of the rounds.
     pub rounds: Vec<f64>,
 }
 
-/// A target and what was found.
+/// A target and the value found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What is compared.
+    /// The quantity compared.
     pub what: String,
-    /// What is aimed at.
+    /// The aim.
     pub aim: String,
-    /// What was found; `None` if it was not measured.
+    /// The value found; `None` if it was not measured.
     pub found: Option<String>,
-    /// Whether it is reached.
+    /// Whether the target is met.
     pub met: Option<bool>,
 }
 
 impl JobResult {
-    /// Versions that a process has told, by name.
+    /// Adds the versions that a process has reported, by name.
     pub fn add_versions(&mut self, told: &Value) {
         for (name, version) in told.as_object().into_iter().flatten() {
             if let Some(version) = version.as_str() {
@@ -110,7 +110,7 @@ impl JobResult {
 }
 
 impl Measured {
-    /// From the rounds' values.
+    /// Creates the measurement from the rounds' values.
     #[must_use]
     pub fn new(rounds: Vec<f64>) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl Measured {
 }
 
 impl Column {
-    /// A quantity shown with so many decimals.
+    /// Creates a column with this number of decimals.
     #[must_use]
     pub fn new(key: &str, title: &str, decimals: usize) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl Column {
         }
     }
 
-    /// A part of a whole.
+    /// Creates a column for a share, shown in percent.
     #[must_use]
     pub fn percent(key: &str, title: &str) -> Self {
         Self {
@@ -141,13 +141,13 @@ impl Column {
         }
     }
 
-    /// A value as it is shown, without the unit.
+    /// Formats a value without its unit.
     #[must_use]
     pub fn show(&self, value: f64) -> String {
         format!("{:.*}", self.decimals, value * self.factor)
     }
 
-    /// Peak memory, shown in gigabytes.
+    /// Creates the column of peak memory in gigabytes.
     #[must_use]
     pub fn peak_memory() -> Self {
         Self {
@@ -157,17 +157,17 @@ impl Column {
     }
 }
 
-/// Key of [`Column::peak_memory`].
+/// The key of [`Column::peak_memory`].
 pub const PEAK_MEMORY: &str = "peak_memory_bytes";
 
 impl Row {
-    /// The rounds of a quantity.
+    /// Returns the values of a quantity in all rounds.
     #[must_use]
     pub fn rounds(&self, key: &str) -> Option<&[f64]> {
         self.values.get(key).map(|measured| &measured.rounds[..])
     }
 
-    /// The median of a quantity.
+    /// Returns the median of a quantity.
     #[must_use]
     pub fn median(&self, key: &str) -> Option<f64> {
         self.values.get(key).map(|measured| measured.median)
@@ -175,14 +175,14 @@ impl Row {
 }
 
 impl Table {
-    /// The row with this key.
+    /// Returns the row with this key.
     #[must_use]
     pub fn row(&self, key: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.key == key)
     }
 
-    /// How many times as much of the quantity `key` each row has as those of the rows `against`
-    /// that were measured.
+    /// Adds to each row the ratios of the quantity `key` to those of the rows `against` that were
+    /// measured.
     #[must_use]
     pub fn compared(mut self, key: &str, against: &[&str]) -> Self {
         let base = |name: &&str| {
@@ -202,8 +202,8 @@ impl Table {
         self
     }
 
-    /// Header and rows as they are shown, for a terminal or a page: the columns, how far the
-    /// rounds of the first lie apart, and ratios.
+    /// Formats the header and the rows for a terminal or a page: the columns, the spread of the first
+    /// one, and ratios.
     #[must_use]
     pub fn cells(&self) -> Vec<Vec<String>> {
         let has_ratio = |base: &&Row| {
@@ -240,7 +240,7 @@ impl Table {
         std::iter::once(header).chain(rows).collect()
     }
 
-    /// Why rows are empty, a sentence each.
+    /// Iterates over sentences that say why rows are empty.
     pub fn absences(&self) -> impl Iterator<Item = String> {
         self.rows.iter().filter_map(|row| {
             let reason = row.absent.as_ref()?;
@@ -249,7 +249,7 @@ impl Table {
     }
 }
 
-/// A cell without a value.
+/// The text of a cell without a value.
 const NOTHING: &str = "–";
 
 fn shown(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
@@ -258,7 +258,7 @@ fn shown(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
 }
 
 impl Verdict {
-    /// `met`, `not met` or `not measured`.
+    /// Returns `met`, `not met` or `not measured`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self.met {
@@ -268,7 +268,7 @@ impl Verdict {
         }
     }
 
-    /// Header and rows of a table of targets.
+    /// Formats the header and the rows of a table of targets.
     pub fn cells<'a>(verdicts: impl IntoIterator<Item = &'a Self>) -> Vec<Vec<String>> {
         let header = ["target", "aim", "found", ""].map(str::to_owned).to_vec();
         let rows = verdicts.into_iter().map(|verdict| {
@@ -288,7 +288,7 @@ impl Verdict {
 pub(super) mod tests {
     use super::*;
 
-    /// A table of speeds in three rounds; no speeds: absent.
+    /// Creates a table of speeds in three rounds; a row without speeds is absent.
     pub fn table(rows: &[(&str, &[f64])]) -> Table {
         let row = |&(key, rounds): &(&str, &[f64])| Row {
             key: key.to_owned(),

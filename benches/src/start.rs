@@ -1,4 +1,4 @@
-//! The job `start`: how long one waits for the first step.
+//! The job `start`, which measures the time until the first step.
 
 use anyhow::Result;
 
@@ -12,10 +12,10 @@ const SECONDS: &str = "seconds_to_first_step";
 const BATCH: usize = 16;
 const MAX_LENGTH: usize = 256;
 
-/// Run the job.
+/// Runs the job.
 ///
 /// # Errors
-/// When a run fails.
+/// Fails if a run fails.
 pub fn run(bench: &Workbench) -> Result<JobResult> {
     let model = bench.distilbert()?;
     let data = bench.corpus.write(&bench.data(), bench.arguments.rows, 0)?;
@@ -43,7 +43,7 @@ pub fn run(bench: &Workbench) -> Result<JobResult> {
     let columns = vec![Column::new(SECONDS, "start to first step, s", 2)];
     let table = bench.rounds("start", columns, &CONTESTANTS, |contestant, round| {
         if round == 1 {
-            // Fills the caches of tokens, and does not count.
+            // This run fills the token caches and does not count.
             step(contestant, 0)?.ok();
         }
         let trained = match step(contestant, round)? {

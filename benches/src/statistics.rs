@@ -1,6 +1,6 @@
 //! Medians, ratios and spreads of repeated measurements.
 
-/// The middle value, or the mean of the two in the middle; NaN of nothing.
+/// Returns the middle value, or the mean of the two in the middle; NaN without values.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -13,26 +13,26 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Median of the rounds' ratios `ours / theirs`: what slows a whole round down cancels.
+/// Returns the median of the rounds' ratios `ours / theirs`, in which a slow round cancels out.
 #[must_use]
 pub fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
     let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
     median(&ratios)
 }
 
-/// Largest less smallest, in parts of the median.
+/// Returns the difference between the largest and the smallest value, relative to the median.
 #[must_use]
 pub fn spread(values: &[f64]) -> f64 {
     (largest(values) - smallest(values)) / median(values)
 }
 
-/// The largest value.
+/// Returns the largest value.
 #[must_use]
 pub fn largest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::max)
 }
 
-/// The smallest value.
+/// Returns the smallest value.
 #[must_use]
 pub fn smallest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::min)
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_taken_round_by_round() {
-        // The second round ran on a machine half as fast; medians alone would say 40 / 20 = 2.
+        // In the second round, the machine was half as fast; the ratio of medians would be 40 / 20 = 2.
         assert_eq!(ratio(&[60.0, 30.0, 40.0], &[20.0, 10.0, 40.0]), 3.0);
     }
 

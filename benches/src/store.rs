@@ -1,4 +1,4 @@
-//! `results.json` and `README.md`: each job has its latest result, whenever that was.
+//! Stores the latest result of each job in `results.json` and `README.md`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use super::markdown;
 use super::results::JobResult;
 use xtask::datasets::write::write_atomically;
 
-/// Version of the file's layout.
+/// The version of the file's layout.
 const VERSION: u32 = 1;
 
 /// The latest result of every job that was ever run.
@@ -34,12 +34,12 @@ impl Default for Results {
 }
 
 impl Results {
-    /// Put a result in the place of the job's last.
+    /// Replaces the job's previous result.
     pub fn set(&mut self, job: Job, result: JobResult) {
         self.jobs.insert(job.name(), result);
     }
 
-    /// Those that there are, in the order of the jobs.
+    /// Iterates over the existing results in the order of the jobs.
     pub fn iter(&self) -> impl Iterator<Item = (Job, &JobResult)> {
         let jobs = Job::value_variants().iter();
         jobs.filter_map(|&job| Some((job, self.jobs.get(&job.name())?)))
@@ -54,18 +54,22 @@ pub struct Store {
 }
 
 impl Store {
-    /// Reads what is in `folder`.
+    /// Reads the results in `folder`.
     ///
     /// # Errors
-    /// When there is a file that is not ours to replace.
+    /// Fails if there is a file that this program did not write.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("results.json");
         let results = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Results::default(),
             text => {
                 let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-                parse(&text)
-                    .with_context(|| format!("{} is none of ours; move it away", path.display()))?
+                parse(&text).with_context(|| {
+                    format!(
+                        "{} was not written by this program; move it away",
+                        path.display()
+                    )
+                })?
             }
         };
         Ok(Self {
@@ -74,10 +78,10 @@ impl Store {
         })
     }
 
-    /// Keeps a result, and writes both files, each whole or not at all.
+    /// Stores a result and writes both files, each atomically.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn keep(&mut self, job: Job, result: JobResult) -> Result<()> {
         self.results.set(job, result);
         let mut json = serde_json::to_vec_pretty(&self.results)?;

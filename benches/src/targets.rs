@@ -1,62 +1,62 @@
-//! The project's targets, judged on what was found.
+//! Compares the results with the project's targets.
 
 use super::results::{Row, Table, Verdict};
 use super::statistics::{largest, median, ratio, smallest};
 
-/// A number to reach.
+/// A target.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
     /// The fastest of `ours` is at least `times` as fast as the fastest of `theirs`.
     TimesAsFast {
-        /// What is compared, in words.
+        /// The quantity compared, in words.
         what: &'a str,
-        /// Rows, and the key of their speed.
+        /// Our rows, and the key of their speed.
         ours: (&'a [&'a str], &'a str),
-        /// The same of the other side.
+        /// The peer's rows, and the key of their speed.
         theirs: (&'a [&'a str], &'a str),
-        /// What is aimed at.
+        /// The aim.
         times: f64,
     },
     /// No row of `rows` has more of `key` than `limit`.
     AtMost {
-        /// What is limited, in words.
+        /// The limited quantity, in words.
         what: &'a str,
-        /// Whose.
+        /// The rows, by their keys.
         rows: &'a [&'a str],
-        /// The key of it.
+        /// The key of the quantity.
         key: &'a str,
-        /// In the unit of the key.
+        /// The limit in the unit of the key.
         limit: f64,
-        /// What a value is multiplied with to be shown, and the unit then.
+        /// The factor for display, and the unit of the result.
         shown: (f64, &'a str),
     },
-    /// `row` has at least the part `limit` of `key`.
+    /// The share `key` of `row` is at least `limit`.
     AtLeast {
-        /// What is compared, in words.
+        /// The quantity compared, in words.
         what: &'a str,
-        /// Whose.
+        /// The rows, by their keys.
         row: &'a str,
-        /// The key of it.
+        /// The key of the quantity.
         key: &'a str,
-        /// What is aimed at.
+        /// The aim.
         limit: f64,
     },
-    /// The largest of the medians of `key` of the `rows`, each round in parts of its mean, is at most
+    /// The largest median of `key` among the `rows`, with each round divided by its mean, is at most
     /// `times` the smallest.
     Flat {
-        /// What is compared, in words.
+        /// The quantity compared, in words.
         what: &'a str,
-        /// Whose.
+        /// The rows, by their keys.
         rows: &'a [&'a str],
-        /// The key of it.
+        /// The key of the quantity.
         key: &'a str,
-        /// What is aimed at.
+        /// The aim.
         times: f64,
     },
 }
 
 impl Target<'_> {
-    /// What was found of it.
+    /// Compares the target with a table.
     #[must_use]
     pub fn judge(&self, table: &Table) -> Verdict {
         match *self {
@@ -128,7 +128,7 @@ impl Target<'_> {
     }
 }
 
-/// The rounds of the row with the highest median.
+/// Returns the values of the row with the highest median.
 fn fastest<'a>(table: &'a Table, (rows, key): (&[&str], &str)) -> Option<&'a [f64]> {
     let rows = rows.iter().filter_map(|name| table.row(name));
     let speed = |row: &&Row| row.median(key).unwrap_or(f64::NEG_INFINITY);
@@ -136,8 +136,8 @@ fn fastest<'a>(table: &'a Table, (rows, key): (&[&str], &str)) -> Option<&'a [f6
         .rounds(key)
 }
 
-/// The median of each row, its rounds in parts of the mean of all rows in that round: what slows a
-/// whole round down cancels.
+/// Returns the median of each row after dividing each round by its mean over all rows, so that a slow
+/// round cancels out.
 fn levelled(rows: &[&[f64]]) -> Vec<f64> {
     let mean = |round: usize| {
         let values = rows.iter().filter_map(|row| row.get(round));

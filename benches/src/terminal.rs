@@ -1,9 +1,9 @@
-//! The results of a job for the terminal.
+//! Formats the results of a job for the terminal.
 
 use super::results::{JobResult, Verdict};
 use xtask::table;
 
-/// Title, settings, tables, targets and notes.
+/// Formats title, settings, tables, targets and notes.
 #[must_use]
 pub fn text(result: &JobResult) -> String {
     let mut text = format!("\n── {}\n{}\n", result.title, result.settings);

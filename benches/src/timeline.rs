@@ -1,13 +1,13 @@
-//! When the steps of a training run ended, of ours and of the peer's, in one form.
+//! The times of a training run's steps, in the same form for ours and the peer's.
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A training run. Times are seconds since its process was started.
+/// The timeline of a training run. Times are in seconds since its process was started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline {
-    /// When training began; set-up was before, computing features comes after.
+    /// When training began: after the set-up, and before features were computed.
     pub begin: f64,
     /// When the first step began.
     pub first_step: f64,
@@ -18,30 +18,30 @@ pub struct Timeline {
 /// A step.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Step {
-    /// Rows trained on.
+    /// Number of rows.
     pub rows: u64,
-    /// Their tokens, without padding.
+    /// Number of their tokens, without padding.
     pub tokens: u64,
-    /// When it was done.
+    /// When the step ended.
     pub end: f64,
 }
 
-/// How fast a part of a run was.
+/// The speed of a part of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     /// Rows per second.
     pub samples_per_second: f64,
     /// Seconds per token.
     pub seconds_per_token: f64,
-    /// Tokens of a row, on average.
+    /// Average number of tokens per row.
     pub tokens_per_row: f64,
 }
 
 impl Timeline {
-    /// From the lines of our event log and when each was written.
+    /// Creates a timeline from the lines of our event log and the times at which they were written.
     ///
     /// # Errors
-    /// When there is no first or no step.
+    /// Fails if there is no start or no step.
     pub fn of_events(events: &[(f64, Value)]) -> Result<Self> {
         let named = |name: &str| {
             let name = name.to_owned();
@@ -67,10 +67,11 @@ impl Timeline {
         })
     }
 
-    /// From what the peer's script writes; its times are since the epoch, as `started` is.
+    /// Creates a timeline from the output of the peer's script, whose times are since the epoch, like
+    /// `started`.
     ///
     /// # Errors
-    /// When something is missing.
+    /// Fails if something is missing.
     pub fn of_peer(result: &Value, started: f64) -> Result<Self> {
         #[derive(Deserialize)]
         struct Peer {
@@ -90,10 +91,10 @@ impl Timeline {
         })
     }
 
-    /// Without the first steps, which fill caches and pools.
+    /// Returns the speed without the first `skipped` steps, which fill caches and pools.
     ///
     /// # Errors
-    /// When there are no more steps than that.
+    /// Fails unless there are more steps.
     pub fn steady(&self, skipped: usize) -> Result<Pace> {
         let start = match skipped {
             0 => Some(self.first_step),
@@ -107,10 +108,10 @@ impl Timeline {
         pace(steps, start)
     }
 
-    /// From the beginning of the training to the end of its last step.
+    /// Returns the speed from the beginning of the training to the end of its last step.
     ///
     /// # Errors
-    /// When there is no step.
+    /// Fails if there is no step.
     pub fn whole(&self) -> Result<Pace> {
         pace(&self.steps, self.begin)
     }

@@ -1,4 +1,4 @@
-//! One training run in a process of its own, ours or the peer's.
+//! A training run in a separate process, ours or the peer's.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,66 +14,66 @@ use super::process;
 use super::timeline::Timeline;
 use super::workbench::{NO_PEER, Workbench, remove};
 
-/// What is trained, by the names that both sides use.
+/// The trained part of the model, by the names that both sides use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// Everything.
+    /// All parameters.
     Full,
-    /// LoRA of rank 8, alpha 16, dropout 0.1 on the query and value layers of a DistilBERT.
+    /// LoRA of rank 8, alpha 16 and dropout 0.1 on the query and value layers of a DistilBERT.
     Lora,
     /// The classification head.
     Head,
 }
 
-/// What is computed with.
+/// The precision of the computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// 32-bit floats.
+    /// f32 throughout.
     F32,
-    /// bfloat16 where it is safe, with weights in f32.
+    /// bf16 where it is safe, with weights in f32.
     Bf16,
 }
 
-/// When a run ends.
+/// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// After so many steps.
+    /// A number of steps.
     Steps(usize),
-    /// After so many passes over the rows.
+    /// A number of passes over the rows.
     Epochs(usize),
 }
 
-/// A training run.
+/// The settings of a training run.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainRun<'a> {
-    /// For the log.
+    /// Name of the log.
     pub name: &'a str,
-    /// Model directory.
+    /// Directory of the model.
     pub model: &'a Path,
     /// Directory with `train.parquet` and `validation.parquet`.
     pub data: &'a Path,
-    /// What is trained.
+    /// The trained part of the model.
     pub strategy: Strategy,
-    /// Rows of a batch.
+    /// Number of rows in a batch.
     pub batch_size: usize,
-    /// Longest row in tokens.
+    /// Maximum number of tokens of a row.
     pub max_length: usize,
-    /// When it ends.
+    /// The length of the run.
     pub length: Length,
-    /// What is computed with.
+    /// The precision.
     pub precision: Precision,
 }
 
-/// A run that has ended.
+/// The result of a training run.
 #[derive(Debug)]
 pub struct Trained {
-    /// When what happened.
+    /// The times of its steps.
     pub timeline: Timeline,
-    /// Largest resident set, in bytes, where the system tells.
+    /// Largest resident set in bytes, if the system reports it.
     pub peak_bytes: Option<u64>,
-    /// Which part of the steps' time matrix products took, of ours.
-    pub product_share: Option<f64>,
-    /// Versions, of the peer's.
+    /// Share of the steps' time spent in matrix multiplications, for our runs.
+    pub matmul_share: Option<f64>,
+    /// Versions of the peer's packages.
     pub versions: Value,
 }
 
@@ -88,7 +88,7 @@ impl Strategy {
 }
 
 impl Precision {
-    /// Its name on both command lines.
+    /// Returns the name on both command lines.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -99,10 +99,10 @@ impl Precision {
 }
 
 impl TrainRun<'_> {
-    /// With `finetune train`, without evaluations and checkpoints.
+    /// Trains with `finetune train`, without evaluations and checkpoints.
     ///
     /// # Errors
-    /// When it fails.
+    /// Fails if the run fails.
     pub fn ours(&self, bench: &Workbench) -> Result<Trained> {
         let output = bench.empty(self.name)?;
         let trained = self.ours_into(bench, &output)?;
@@ -110,10 +110,10 @@ impl TrainRun<'_> {
         Ok(trained)
     }
 
-    /// The same, and the run directory `output` stays.
+    /// Trains like [`ours`](Self::ours), and keeps the run directory `output`.
     ///
     /// # Errors
-    /// When it fails.
+    /// Fails if the run fails.
     pub fn ours_into(&self, bench: &Workbench, output: &Path) -> Result<Trained> {
         let mut command = bench.finetune();
         command
@@ -152,15 +152,15 @@ impl TrainRun<'_> {
         Ok(Trained {
             timeline,
             peak_bytes: finished.peak_bytes,
-            product_share: product_share(output),
+            matmul_share: matmul_share(output),
             versions: Value::Null,
         })
     }
 
-    /// With transformers' Trainer. A reason why not, if there is no peer.
+    /// Trains with transformers' Trainer, or returns the reason why there is no peer.
     ///
     /// # Errors
-    /// When it fails.
+    /// Fails if the run fails.
     pub fn theirs(&self, bench: &Workbench, group: bool) -> Result<Result<Trained, String>> {
         let Some(mut command) = bench.peer("job.py") else {
             return Ok(Err(NO_PEER.to_owned()));
@@ -183,12 +183,12 @@ impl TrainRun<'_> {
         Ok(Ok(Trained {
             timeline: Timeline::of_peer(&result, started)?,
             peak_bytes: finished.peak_bytes,
-            product_share: None,
+            matmul_share: None,
             versions: result["versions"].clone(),
         }))
     }
 
-    /// The arguments that both sides have.
+    /// Returns the arguments that both sides take.
     fn shared(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--model".into(), self.model.into()];
         let mut add = |name: &str, value: String| args.extend([name.into(), value.into()]);
@@ -204,17 +204,17 @@ impl TrainRun<'_> {
     }
 }
 
-/// From the results of a run without evaluations and features.
-fn product_share(run: &Path) -> Option<f64> {
+/// Reads the share of matrix multiplications from the results of a run without evaluations and features.
+fn matmul_share(run: &Path) -> Option<f64> {
     let results: Value = serde_json::from_slice(&fs::read(run.join("results.json")).ok()?).ok()?;
     let number = |name| results["train"][name].as_f64();
     Some(number("product_seconds")? / number("seconds")?)
 }
 
-/// The JSON file that a script of the peer's leaves.
+/// Reads the JSON file that a script of the peer has written.
 ///
 /// # Errors
-/// When it failed or left none.
+/// Fails if the script failed or wrote no file.
 pub fn read_result(
     command: &Command,
     finished: &process::Finished,

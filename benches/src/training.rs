@@ -1,4 +1,4 @@
-//! The jobs `full`, `lora`, `head` and `minilm`: how fast training is, and what memory it takes.
+//! The jobs `full`, `lora`, `head` and `minilm`, which measure the speed and the memory of training.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::train_run::{Length, Precision, Strategy, TrainRun, Trained};
 use super::workbench::{Contestant, Outcome, Workbench};
 use xtask::table::thousands;
 
-/// Steps at the start that do not count: they fill caches and pools, on both sides.
+/// Number of initial steps that do not count, since they fill caches and pools on both sides.
 const SKIPPED: usize = 3;
 
 const BATCH: usize = 16;
@@ -20,12 +20,12 @@ const HEAD_EPOCHS: usize = 3;
 
 const SPEED: &str = "samples_per_second";
 const TOKENS: &str = "tokens_per_row";
-const SHARE: &str = "product_share";
+const SHARE: &str = "matmul_share";
 
 const OURS: [&str; 2] = ["finetune_f32", "finetune_bf16"];
 const THEIRS: [&str; 2] = ["transformers_f32", "transformers_bf16_grouped"];
 
-/// Ours, and the peer's default and fastest settings; in a round they run in this order.
+/// Our runs, and the peer's default and fastest settings, in the order in which they run in a round.
 pub const CONTESTANTS: [Contestant; 4] = [
     Contestant {
         key: OURS[0],
@@ -45,7 +45,7 @@ pub const CONTESTANTS: [Contestant; 4] = [
     },
 ];
 
-/// What a job trains.
+/// The training that a job measures.
 struct Training {
     title: &'static str,
     what: &'static str,
@@ -118,7 +118,7 @@ impl Training {
         }?;
         let peak = run.peak_bytes.map(|bytes| (PEAK_MEMORY, bytes as f64));
         let steps_only = matches!(self.length, Length::Steps(_));
-        let share = run.product_share.filter(|_| steps_only);
+        let share = run.matmul_share.filter(|_| steps_only);
         Ok([
             (SPEED, pace.samples_per_second),
             (TOKENS, pace.tokens_per_row),
@@ -130,10 +130,10 @@ impl Training {
     }
 }
 
-/// Run a job.
+/// Runs a job.
 ///
 /// # Errors
-/// When a run fails.
+/// Fails if a run fails.
 pub fn run(bench: &Workbench, job: Job) -> Result<JobResult> {
     let training = Training::of(bench, job)?;
     let data = bench.corpus.write(&bench.data(), bench.arguments.rows, 0)?;
@@ -142,7 +142,7 @@ pub fn run(bench: &Workbench, job: Job) -> Result<JobResult> {
         Column::new(SPEED, "samples/s", 1),
         Column::peak_memory(),
         Column::new(TOKENS, "tokens", 1),
-        Column::percent(SHARE, "in products, %"),
+        Column::percent(SHARE, "in matmul, %"),
     ];
     let table = bench.rounds(&job.name(), columns, &CONTESTANTS, |contestant, round| {
         let name = format!("{}-{}-{round}", job.name(), contestant.key);
@@ -170,10 +170,10 @@ pub fn run(bench: &Workbench, job: Job) -> Result<JobResult> {
     Ok(result)
 }
 
-/// A run by one of [`CONTESTANTS`].
+/// Measures a run of one of the [`CONTESTANTS`].
 ///
 /// # Errors
-/// When it fails.
+/// Fails if the run fails.
 pub fn measure(
     bench: &Workbench,
     contestant: &Contestant,
@@ -217,7 +217,7 @@ fn targets(job: Job) -> Vec<Target<'static>> {
             fastest("full, fastest / fastest transformers", 1.7),
             memory("full, peak memory", 1.3e9),
             Target::AtLeast {
-                what: "full f32, time in matrix products / time of steps",
+                what: "full f32, time in matrix multiplications / time of steps",
                 row: OURS[0],
                 key: SHARE,
                 limit: 0.75,

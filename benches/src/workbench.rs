@@ -1,4 +1,5 @@
-//! What all jobs share: the programs, folders for models, data, runs and logs, and the rounds.
+//! The environment that all jobs share: programs, folders for models, data, runs and logs, and the
+//! rounds.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,39 +21,39 @@ use xtask::{binary, fixtures, venv, workspace};
 /// Programs, folders and settings of a run of the bench.
 #[derive(Debug)]
 pub struct Workbench {
-    /// As given.
+    /// The command line's arguments.
     pub arguments: Arguments,
     /// The `finetune` binary.
     pub program: PathBuf,
     /// The peer's Python, if there is one.
     pub peer: Option<PathBuf>,
-    /// Texts to train on and to predict.
+    /// Texts for training and prediction.
     pub corpus: Corpus,
-    /// For everything that can be made again.
+    /// The folder of everything that can be regenerated.
     folder: PathBuf,
-    /// The largest share of the processors' time that others took during a run.
+    /// The largest share of the processors' time that other processes took during a run.
     others: Cell<f64>,
-    /// Held for as long as this lives.
+    /// The lock, held for as long as this value lives.
     _lock: File,
 }
 
-/// What a measurement gave: values by the keys of a table's columns, or why there are none.
+/// The values of a measurement by the keys of a table's columns, or the reason why there are none.
 pub type Outcome = Result<Vec<(&'static str, f64)>, String>;
 
-/// Who or what is measured: its key and name.
+/// A contestant or case, with its key and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contestant {
-    /// For programs.
+    /// The key for programs.
     pub key: &'static str,
-    /// For readers.
+    /// The name for readers.
     pub name: &'static str,
 }
 
 impl Workbench {
-    /// Builds and installs what is needed.
+    /// Builds and installs everything that the jobs need.
     ///
     /// # Errors
-    /// When something cannot be had.
+    /// Fails if something cannot be built or installed.
     pub fn new(arguments: &Arguments) -> Result<Self> {
         let folder = workspace::target_dir()?.join("bench");
         for part in ["data", "logs", "models", "runs"] {
@@ -81,7 +82,7 @@ impl Workbench {
         })
     }
 
-    /// The binary, with its token cache where the bench keeps its things.
+    /// Returns the command of the binary, with its token cache in the bench's folder.
     #[must_use]
     pub fn finetune(&self) -> Command {
         let mut command = Command::new(&self.program);
@@ -89,84 +90,84 @@ impl Workbench {
         command
     }
 
-    /// A script of the peer's; `None` without a peer.
+    /// Returns the command of a script of the peer; `None` without a peer.
     #[must_use]
     pub fn peer(&self, script: &str) -> Option<Command> {
         let mut command = Command::new(self.peer.as_ref()?);
         command.arg(scripts().join(script));
         command.env("HF_HUB_OFFLINE", "1");
         command.env("HF_DATASETS_CACHE", self.folder.join("datasets-cache"));
-        // Set on some machines for other programs; they slow numpy down.
+        // Some machines set these for other programs; they slow numpy down.
         for name in ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"] {
             command.env_remove(name);
         }
         Some(command)
     }
 
-    /// A model of DistilBERT's size with random weights.
+    /// Returns a model of DistilBERT's size with random weights.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Fails if it cannot be created.
     pub fn distilbert(&self) -> Result<PathBuf> {
         fixtures::distilbert_random()
     }
 
-    /// all-MiniLM-L6-v2.
+    /// Returns all-MiniLM-L6-v2.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// Fails if it cannot be fetched.
     pub fn minilm(&self) -> Result<PathBuf> {
         Ok(fixtures::base_model(None)?.dir)
     }
 
-    /// A folder for data sets.
+    /// Returns the folder for data sets.
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
-    /// A folder for models.
+    /// Returns the folder for models.
     #[must_use]
     pub fn models(&self) -> PathBuf {
         self.folder.join("models")
     }
 
-    /// Run a process to its end, with a log of this name; see [`process::run`].
+    /// Runs a process to its end, with a log of this name; see [`process::run`].
     ///
     /// # Errors
-    /// When it cannot be started, or a signal asks us to end.
+    /// Fails if the process cannot be started or a signal interrupts us.
     pub fn run(&self, command: &mut Command, name: &str, watch: impl FnMut()) -> Result<Finished> {
         let finished = process::run(command, &self.log(name), watch)?;
         self.others.set(self.others.get().max(finished.others));
         Ok(finished)
     }
 
-    /// What is to be said of the processes since the last time, if the machine was not quiet.
+    /// Returns a note about the processes since the last call, if the machine was not quiet.
     #[must_use]
     pub fn disturbance(&self) -> Option<String> {
         quiet::note(self.others.take())
     }
 
-    /// The log of a process.
+    /// Returns the path of a process's log.
     #[must_use]
     pub fn log(&self, name: &str) -> PathBuf {
         self.folder.join("logs").join(format!("{name}.log"))
     }
 
-    /// A place for what a process writes, with nothing there.
+    /// Returns an unused path for the output of a process.
     ///
     /// # Errors
-    /// When what was there cannot be removed.
+    /// Fails if the previous content cannot be removed.
     pub fn empty(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder.join("runs").join(name);
         remove(&path)?;
         Ok(path)
     }
 
-    /// Each contestant once a round, in turn. One that is absent is not asked again.
+    /// Measures each contestant once per round, in turn. One that is absent is not tried again.
     ///
     /// # Errors
-    /// The first of `measure`.
+    /// Returns the first error of `measure`.
     pub fn rounds(
         &self,
         job: &str,
@@ -202,7 +203,7 @@ impl Workbench {
         })
     }
 
-    /// A result of now and here, for the rest to be filled in.
+    /// Creates a result with the current date, machine and versions.
     #[must_use]
     pub fn result(&self, title: &str, settings: String) -> JobResult {
         let seconds = humantime::format_rfc3339_seconds(SystemTime::now());
@@ -220,10 +221,10 @@ impl Workbench {
     }
 }
 
-/// Why the peer's rows are empty without one.
+/// The reason for empty rows without a peer.
 pub const NO_PEER: &str = "no peer was asked for (--with-peer or --peer-python PATH)";
 
-/// Modules that all the peer's jobs import.
+/// Modules that all jobs of the peer import.
 const NEEDED: [&str; 5] = ["torch", "transformers", "peft", "datasets", "accelerate"];
 
 fn scripts() -> PathBuf {
@@ -234,9 +235,9 @@ fn requirements() -> PathBuf {
     scripts().join("requirements.txt")
 }
 
-/// Whether the peer's Python has what every job needs, found out before anything is measured.
+/// Checks before any measurement that the peer's Python has the modules that every job needs.
 fn check_peer(python: &Path) -> Result<()> {
-    // Not from the current folder, which has a `datasets` of its own.
+    // The current folder must not be searched, since it contains a `datasets` too.
     let code = "import importlib.util as u, sys\n\
                 sys.path = [path for path in sys.path if path]\n\
                 print(*[name for name in sys.argv[1:] if u.find_spec(name) is None])";
@@ -248,7 +249,7 @@ fn check_peer(python: &Path) -> Result<()> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "{} is no Python 3 that works ({}): {}",
+        "{} is not a working Python 3 ({}): {}",
         python.display(),
         output.status,
         errors.trim()
@@ -264,7 +265,7 @@ fn check_peer(python: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Two at once would disturb each other.
+/// Acquires the lock that prevents two benchmarks from running at the same time.
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -277,10 +278,10 @@ fn lock(folder: &Path) -> Result<File> {
     }
 }
 
-/// Remove a file or a folder that may not be there.
+/// Removes a file or a folder if it exists.
 ///
 /// # Errors
-/// When it cannot be removed.
+/// Fails if it cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     let removed = match path.is_dir() {
         true => fs::remove_dir_all(path),
@@ -290,7 +291,7 @@ pub fn remove(path: &Path) -> Result<()> {
     removed.with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// All rounds of a contestant.
+/// The values of a contestant in all rounds.
 #[derive(Debug, Default)]
 struct Found {
     values: BTreeMap<String, Vec<f64>>,
@@ -323,7 +324,7 @@ impl Found {
     }
 }
 
-/// The values of a round, by the titles of their columns.
+/// Formats the values of a round with the titles of their columns.
 fn shown(columns: &[Column], values: &[(&str, f64)]) -> String {
     let shown = columns.iter().filter_map(|column| {
         let (_, value) = values.iter().find(|(key, _)| *key == column.key)?;
@@ -361,8 +362,8 @@ mod tests {
     fn a_python_that_cannot_be_the_peer_is_refused() {
         let refused = |python: &str| format!("{:#}", check_peer(Path::new(python)).unwrap_err());
         assert!(refused("no-such-python").contains("cannot start the peer's Python"));
-        assert!(refused("false").contains("no Python 3 that works"));
-        // Says what it is given: as if all of it were missing.
+        assert!(refused("false").contains("not a working Python 3"));
+        // `echo` prints its arguments, as if all modules were missing.
         let missing = refused("echo");
         assert!(missing.contains("lacks"), "{missing}");
         assert!(missing.contains("requirements.txt"), "{missing}");

@@ -1,5 +1,5 @@
-//! Counts to a number, one step after the other, with a checkpoint every tenth. Kill it at any moment
-//! and start it again: it goes on from the newest whole checkpoint.
+//! Counts to a number step by step, with a checkpoint every ten steps. Kill it at any moment and start
+//! it again: it resumes from the newest valid checkpoint.
 //!
 //! ```text
 //! cargo run -p finetune-checkpoint --example save_and_restore -- runs/counter/checkpoints 500

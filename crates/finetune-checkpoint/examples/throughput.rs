@@ -1,5 +1,5 @@
 //! Saves and verifies checkpoints of a given size, by default that of DistilBERT with AdamW's two
-//! moments (3 × 268 MB), and prints what that costs.
+//! moments (3 × 268 MB), and prints the time that this takes.
 //!
 //! ```text
 //! cargo run --release -p finetune-checkpoint --example throughput -- DIRECTORY [MB per file]
@@ -59,7 +59,7 @@ fn measure(directory: &Path, megabytes: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Files of numbers that do not compress well, in pieces as a tensor's bytes come.
+/// Returns files of poorly compressible values, written in pieces like the bytes of a tensor.
 fn content(step: u64, megabytes: usize) -> Content {
     let piece: Vec<u8> = (0..1_000_000_u64)
         .map(|index| ((index + step).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)

@@ -1,4 +1,4 @@
-//! Saving while training goes on.
+//! Saves checkpoints in the background while training continues.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,10 +14,10 @@ use crate::store::CheckpointStore;
 
 type Outcome = Result<Saved, CheckpointError>;
 
-/// A store on a thread of its own, which writes one snapshot at a time.
+/// A store on a separate thread, which writes one snapshot at a time.
 ///
-/// Dropping it waits for the checkpoint that is being written and frees the directory, but what became
-/// of it only [`finish`](Self::finish) tells.
+/// Dropping it waits for the checkpoint that is being written and releases the directory, but only
+/// [`finish`](Self::finish) reports the outcome.
 #[derive(Debug)]
 pub struct BackgroundWriter {
     directory: CheckpointDirectory,
@@ -36,25 +36,23 @@ impl BackgroundWriter {
     /// Moves the store to a new thread.
     ///
     /// # Errors
-    ///
-    /// The system gives us no thread.
+    /// Fails if the thread cannot be started.
     pub fn new(store: CheckpointStore) -> Result<Self, CheckpointError> {
         Self::start(store, false)
     }
 
-    /// As [`new`](Self::new), but the first save that fails is the last: for snapshots that count on
-    /// those before, as one does whose state names an earlier checkpoint as the best.
+    /// Moves the store to a new thread that stops at the first failed save. This is for snapshots that
+    /// depend on earlier ones, for example by naming an earlier checkpoint as the best.
     ///
     /// # Errors
-    ///
-    /// The system gives us no thread.
+    /// Fails if the thread cannot be started.
     pub fn until_error(store: CheckpointStore) -> Result<Self, CheckpointError> {
         Self::start(store, true)
     }
 
     fn start(store: CheckpointStore, until_error: bool) -> Result<Self, CheckpointError> {
         let directory = store.directory().clone();
-        // No buffer: a snapshot that waits is in the caller's hands, who waits with it.
+        // Without a buffer, the caller waits with the next snapshot in hand.
         let (jobs, queue) = sync_channel(0);
         let (done, outcomes) = channel();
         let thread = thread::Builder::new()
@@ -69,19 +67,18 @@ impl BackgroundWriter {
         })
     }
 
-    /// The directory, for reading. A checkpoint may be removed while it is read.
+    /// Returns the directory for reading. A checkpoint may be removed while it is read.
     pub fn directory(&self) -> &CheckpointDirectory {
         &self.directory
     }
 
-    /// Hands over a snapshot, to be saved as [`CheckpointStore::save`] does, once the one before is
-    /// written. Returns how long that took.
+    /// Hands over a snapshot for [`CheckpointStore::save`] as soon as the previous one is written, and
+    /// returns how long that took.
     ///
     /// So at most two snapshots exist: the one that is being written and the caller's.
     ///
     /// # Errors
-    ///
-    /// The thread has ended. Errors of the save itself come from [`poll`](Self::poll) and
+    /// Fails if the thread has ended. Errors of the save itself are returned by [`poll`](Self::poll) and
     /// [`finish`](Self::finish).
     pub fn submit(
         &self,
@@ -100,15 +97,16 @@ impl BackgroundWriter {
         Ok(started.elapsed())
     }
 
-    /// What has been saved, or not, since the last call, in the order of submission. Does not wait.
+    /// Returns the outcomes of the saves completed since the last call, in the order of submission,
+    /// without waiting.
     pub fn poll(&self) -> Vec<Outcome> {
         self.outcomes.try_iter().collect()
     }
 
-    /// Waits until everything is written. Returns what [`poll`](Self::poll) has not.
+    /// Waits until everything is written and returns the outcomes that [`poll`](Self::poll) has not.
     pub fn finish(mut self) -> Vec<Outcome> {
         self.jobs = None;
-        // Ends when the thread drops its end, in whatever way.
+        // The iteration ends when the thread drops its end, even by a panic.
         let mut outcomes: Vec<Outcome> = self.outcomes.iter().collect();
         if self.join().is_err() {
             outcomes.push(Err(CheckpointError::WriterEnded));
@@ -140,7 +138,7 @@ fn write_all(
         best,
     } in jobs
     {
-        // Sound: all state of the store is on disk, where a save may end anywhere.
+        // Unwinding is safe: all state of the store is on disk, where a save may stop at any point.
         let saved = catch_unwind(AssertUnwindSafe(|| store.save(step, content, best)));
         let outcome = saved.unwrap_or_else(|payload| {
             Err(CheckpointError::Panicked {
@@ -148,7 +146,7 @@ fn write_all(
                 message: message_of(payload.as_ref()),
             })
         });
-        // Nobody may be left to hear of it; the rest is written all the same.
+        // Even if nobody receives the outcome any more, the remaining snapshots are written.
         let failed = outcome.is_err();
         let _ = done.send(outcome);
         if failed && until_error {

@@ -1,8 +1,8 @@
-//! `best.json`: which step has the best checkpoint.
+//! `best.json`, which records the step of the best checkpoint.
 //!
-//! It is written just before the checkpoint gets its name, and keeps the best one until then: as long
-//! as the new one is not there, that counts. So there is no moment to be killed at that loses the best
-//! checkpoint or leaves a new best one unmarked.
+//! It is written just before the checkpoint gets its name, and also keeps the previous best step, which
+//! counts as long as the new checkpoint does not exist. So a kill at any moment neither loses the best
+//! checkpoint nor leaves a new best one unmarked.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ const BEST: &str = "best.json";
 #[derive(Serialize, Deserialize)]
 struct Best {
     step: u64,
-    /// The best step if there is no checkpoint of `step`.
+    /// The best step as long as there is no checkpoint of `step`.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<u64>,
 }
@@ -32,21 +32,21 @@ impl Best {
     }
 }
 
-/// The best step among those that have a checkpoint.
+/// Reads the best step among those that have a checkpoint.
 pub(crate) fn read(directory: &CheckpointDirectory) -> Result<Option<u64>, CheckpointError> {
     Ok(load(directory)?.and_then(|best| best.in_force(directory)))
 }
 
 /// Makes `step` the best as soon as its checkpoint exists.
 pub(crate) fn write(directory: &CheckpointDirectory, step: u64) -> Result<(), CheckpointError> {
-    // A damaged record is no reason to keep a new one from replacing it.
+    // A damaged record must not prevent a new one from replacing it.
     let previous = read(directory)
         .unwrap_or(None)
         .filter(|previous| *previous != step);
     store(directory, &Best { step, previous })
 }
 
-/// Makes the record say `best`, whatever it said: of two records that differ, the caller's is right.
+/// Sets the record to `best`, whatever it was: if the two differ, the caller is right.
 pub(crate) fn set(
     directory: &CheckpointDirectory,
     best: Option<u64>,
@@ -60,7 +60,7 @@ pub(crate) fn set(
     }
 }
 
-/// Forgets a step that was to be the best and whose checkpoint was never finished.
+/// Discards a new best step whose checkpoint was never finished.
 pub(crate) fn settle(directory: &CheckpointDirectory) -> Result<(), CheckpointError> {
     let Some(best) = load(directory)? else {
         return Ok(());
@@ -72,7 +72,7 @@ pub(crate) fn settle(directory: &CheckpointDirectory) -> Result<(), CheckpointEr
     }
 }
 
-/// Stores a step as the best that has its checkpoint.
+/// Records a step that has a checkpoint as the best.
 fn store_alone(directory: &CheckpointDirectory, step: u64) -> Result<(), CheckpointError> {
     let previous = None;
     store(directory, &Best { step, previous })

@@ -1,4 +1,4 @@
-//! One checkpoint on disk, verified.
+//! A verified checkpoint on disk.
 
 use std::fs;
 use std::io;
@@ -11,8 +11,8 @@ use crate::error::{CheckpointError, IoContext};
 use crate::hashing::sha256_of_file;
 use crate::manifest::{FileEntry, MANIFEST, Manifest};
 
-/// A checkpoint whose manifest, and but for [`open_manifest`](Self::open_manifest) every file, had the
-/// right length and SHA-256 when it was opened.
+/// A checkpoint whose manifest was verified when it was opened; unless by
+/// [`open_manifest`](Self::open_manifest), the length and SHA-256 of every file were verified too.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -21,12 +21,11 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads the manifest and all files of the checkpoint, and verifies them.
+    /// Reads and verifies the manifest and all files of the checkpoint.
     ///
     /// # Errors
-    ///
-    /// A manifest that is missing, damaged or of a newer format; a file that is missing, unreadable,
-    /// or not what it was.
+    /// Fails if the manifest is missing, damaged or of a newer format, or if a file is missing,
+    /// unreadable or has changed.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let checkpoint = Self::open_manifest(path)?;
         for (name, entry) in &checkpoint.manifest.files {
@@ -35,12 +34,11 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Reads and verifies the manifest alone: what is damaged may not be what is wanted. Whether a
-    /// file is what it was says [`verified`](Self::verified).
+    /// Reads and verifies the manifest alone, since damaged files may not be needed. Files are verified
+    /// by [`verified`](Self::verified).
     ///
     /// # Errors
-    ///
-    /// A manifest that is missing, damaged or of a newer format.
+    /// Fails if the manifest is missing, damaged or of a newer format.
     pub fn open_manifest(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let path = path.into();
         let manifest = Manifest::read(&path)?;
@@ -67,52 +65,50 @@ impl Checkpoint {
         })
     }
 
-    /// Where it is.
+    /// Returns the checkpoint's directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The step it was saved at.
+    /// Returns the step at which it was saved.
     pub fn step(&self) -> u64 {
         self.manifest.step
     }
 
-    /// The metadata it was saved with.
+    /// Returns the metadata with which it was saved.
     pub fn metadata(&self) -> &Value {
         &self.manifest.metadata
     }
 
-    /// Bytes of all its files and its manifest.
+    /// Returns the size in bytes of all its files and its manifest.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Names of its files, sorted.
+    /// Iterates over the names of its files, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.manifest.files.keys().map(String::as_str)
     }
 
-    /// Where the file of this name is.
+    /// Returns the path of the file of this name.
     ///
     /// # Errors
-    ///
-    /// The checkpoint has no file of that name.
+    /// Fails if the checkpoint has no file of this name.
     pub fn file(&self, name: &str) -> Result<PathBuf, CheckpointError> {
         self.entry(name).map(|_| self.path.join(name))
     }
 
-    /// Where the file of this name is, once its length and SHA-256 have been found to be right.
+    /// Returns the path of the file of this name after verifying its length and SHA-256.
     ///
     /// # Errors
-    ///
-    /// The checkpoint has no file of that name, or it is missing, unreadable or not what it was.
+    /// Fails if the checkpoint has no file of this name, or if it is missing, unreadable or has changed.
     pub fn verified(&self, name: &str) -> Result<PathBuf, CheckpointError> {
         let path = self.path.join(name);
         verify(&path, self.entry(name)?)?;
         Ok(path)
     }
 
-    /// Whether another file has the content that the file of this name was written with.
+    /// Returns whether another file has the content with which the file of this name was written.
     pub fn is_copy(&self, name: &str, other: &Path) -> bool {
         let entry = self.manifest.files.get(name);
         entry.is_some_and(|entry| verify(other, entry).is_ok())
@@ -137,7 +133,7 @@ fn verify(path: &Path, expected: &FileEntry) -> Result<(), CheckpointError> {
         }
         other => other.context("read", path)?,
     };
-    // A pipe in the place of a file would keep us waiting for ever.
+    // Reading a pipe in place of a file would block forever.
     if !found.is_file() {
         return Err(CheckpointError::Damaged {
             path: path.to_path_buf(),

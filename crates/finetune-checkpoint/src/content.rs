@@ -1,4 +1,4 @@
-//! What a checkpoint is made of: files that write themselves, and metadata.
+//! The content of a checkpoint: files that write themselves, and metadata.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -11,39 +11,38 @@ use crate::error::CheckpointError;
 use crate::file_name;
 use crate::hashing::PIECE;
 
-/// A file to be: its name, and how its bytes are produced, on whatever thread writes the checkpoint.
+/// A future file of a checkpoint. Its bytes are produced on the thread that writes the checkpoint.
 pub trait CheckpointFile: Send {
-    /// Name in the checkpoint, such as `model.safetensors` or `tokenizer/vocab.txt`: relative, with
-    /// `/` between its parts.
+    /// Returns the name in the checkpoint, such as `model.safetensors` or `tokenizer/vocab.txt`: a
+    /// relative path with `/` between its parts.
     fn name(&self) -> &str;
 
-    /// Number of bytes that [`write`](Self::write) will produce, if known: for the message when the
-    /// disk is full.
+    /// Returns the number of bytes that [`write`](Self::write) will produce, if known. It is used in the
+    /// message about a full disk.
     fn size_hint(&self) -> Option<u64> {
         None
     }
 
-    /// Writes all bytes to `out`, which buffers. Called once.
+    /// Writes all bytes to `out`, which is buffered. It is called once.
     ///
     /// # Errors
-    ///
-    /// An error of `out` should be handed on as it is; any error abandons the checkpoint.
+    /// Errors of `out` should be returned unchanged. Any error aborts the checkpoint.
     fn write(&mut self, out: &mut dyn Write) -> io::Result<()>;
 }
 
-/// Files and metadata of one checkpoint: a snapshot that owns what it needs.
+/// The files and metadata of a checkpoint: a snapshot that owns everything it needs.
 ///
-/// Each file is dropped as soon as it is written, so a snapshot's memory shrinks meanwhile.
+/// Each file is dropped as soon as it is written, so that the snapshot's memory is freed step by step.
 #[derive(Default)]
 pub struct Content {
-    /// The files, written in this order. Names must differ.
+    /// The files, which are written in this order. Their names must differ.
     pub files: Vec<Box<dyn CheckpointFile>>,
-    /// Any JSON, kept in the manifest; floating-point numbers come back with the same bits.
+    /// Arbitrary JSON for the manifest; floating-point numbers are read back with the same bits.
     pub metadata: Value,
 }
 
 impl Content {
-    /// Metadata, and no files yet.
+    /// Creates a content with metadata and without files.
     pub fn new(metadata: Value) -> Self {
         Self {
             files: Vec::new(),
@@ -57,7 +56,7 @@ impl Content {
         self
     }
 
-    /// Adds a file of these bytes.
+    /// Adds a file with these bytes.
     pub fn bytes(self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         self.file(BytesFile {
             name: name.into(),
@@ -65,7 +64,7 @@ impl Content {
         })
     }
 
-    /// Adds a copy of a file, made when the checkpoint is written.
+    /// Adds a copy of a file, which is read when the checkpoint is written.
     pub fn copy(self, name: impl Into<String>, source: impl Into<PathBuf>) -> Self {
         self.file(CopiedFile {
             name: name.into(),
@@ -73,7 +72,7 @@ impl Content {
         })
     }
 
-    /// Adds a file that a closure writes; `size_hint` as in [`CheckpointFile::size_hint`].
+    /// Adds a file that a closure writes; for `size_hint` see [`CheckpointFile::size_hint`].
     pub fn writer(
         self,
         name: impl Into<String>,
@@ -87,12 +86,12 @@ impl Content {
         })
     }
 
-    /// The files' bytes together, if all of them know theirs.
+    /// Returns the total size of the files, if all of them know theirs.
     pub(crate) fn size_hint(&self) -> Option<u64> {
         self.files.iter().map(|file| file.size_hint()).sum()
     }
 
-    /// Refuses names that lead elsewhere or occur twice.
+    /// Refuses names that lead out of the checkpoint or occur twice.
     pub(crate) fn check_names(&self) -> Result<(), CheckpointError> {
         let mut names = BTreeSet::new();
         for file in &self.files {
@@ -108,7 +107,7 @@ impl Content {
     }
 }
 
-/// A file of bytes in memory.
+/// A file whose bytes are in memory.
 pub struct BytesFile {
     /// Name in the checkpoint.
     pub name: String,
@@ -130,7 +129,7 @@ impl CheckpointFile for BytesFile {
     }
 }
 
-/// A copy of a file elsewhere, as it is when the checkpoint is written.
+/// A copy of another file, as it is when the checkpoint is written.
 pub struct CopiedFile {
     /// Name in the checkpoint.
     pub name: String,

@@ -1,4 +1,4 @@
-//! The directory of checkpoints as a reader sees it, without a lock.
+//! A directory of checkpoints for reading, without a lock.
 //!
 //! ```text
 //! step-000100/  step-000126/  best.json  .lock  .partial-…  .removed-…
@@ -12,45 +12,45 @@ use crate::best;
 use crate::checkpoint::Checkpoint;
 use crate::error::{CheckpointError, IoContext};
 
-/// Starts the names of what is being deleted.
+/// Prefix of the names of checkpoints that are being deleted.
 pub(crate) const REMOVED: &str = ".removed-";
 
-/// A directory of checkpoints, to read from, also while another process writes there.
+/// A directory of checkpoints for reading, possibly while another process writes to it.
 #[derive(Clone, Debug)]
 pub struct CheckpointDirectory {
     path: PathBuf,
 }
 
-/// What [`CheckpointDirectory::newest_valid`] found.
+/// The result of [`CheckpointDirectory::newest_valid`].
 #[derive(Debug)]
 pub struct Found {
     /// The newest checkpoint that verifies.
     pub checkpoint: Checkpoint,
-    /// Those newer than it, the newest first, each with what is wrong with it.
+    /// The newer checkpoints, newest first, each with what is wrong with it.
     pub damaged: Vec<(PathBuf, CheckpointError)>,
 }
 
 impl CheckpointDirectory {
-    /// Names the directory, which need not exist.
+    /// Creates a view of the directory, which need not exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// The directory.
+    /// Returns the directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the checkpoint of a step is, or would be.
+    /// Returns the path that the checkpoint of a step has or would have.
     pub fn path_of(&self, step: u64) -> PathBuf {
         self.path.join(step_name(step))
     }
 
-    /// The steps that have a checkpoint, damaged ones too, ascending. None without the directory.
+    /// Lists the steps that have a checkpoint, including damaged ones, in ascending order. The list is
+    /// empty if the directory does not exist.
     ///
     /// # Errors
-    ///
-    /// The directory cannot be read.
+    /// Fails if the directory cannot be read.
     pub fn steps(&self) -> Result<Vec<u64>, CheckpointError> {
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -67,22 +67,20 @@ impl CheckpointDirectory {
         Ok(steps)
     }
 
-    /// The step of the best checkpoint, if one was ever saved as that.
+    /// Returns the step of the best checkpoint, if one was ever saved as the best.
     ///
     /// # Errors
-    ///
-    /// `best.json` cannot be read or is damaged.
+    /// Fails if `best.json` cannot be read or is damaged.
     pub fn best(&self) -> Result<Option<u64>, CheckpointError> {
         best::read(self)
     }
 
-    /// The newest checkpoint that verifies, with the damaged ones that are newer; `None` if there
-    /// are no checkpoints at all.
+    /// Finds the newest valid checkpoint and the damaged ones that are newer; `None` if there are no
+    /// checkpoints at all.
     ///
     /// # Errors
-    ///
-    /// All checkpoints are damaged, or one was written by a newer version before a valid one was
-    /// found: that is no damage, and going on from an older one would lose its work.
+    /// Fails if all checkpoints are damaged, or if one that is newer than the valid ones was written by
+    /// a newer version: that is not damage, and resuming from an older one would lose its work.
     pub fn newest_valid(&self) -> Result<Option<Found>, CheckpointError> {
         let mut damaged = Vec::new();
         for step in self.steps()?.into_iter().rev() {
@@ -108,12 +106,12 @@ impl CheckpointDirectory {
     }
 }
 
-/// `step-000126`: six digits or more.
+/// Returns a name such as `step-000126`, with six digits or more.
 pub(crate) fn step_name(step: u64) -> String {
     format!("step-{step:06}")
 }
 
-/// The step that a checkpoint's path names; `None` for a path of any other form.
+/// Parses the step in a checkpoint's path; `None` for a path of any other form.
 pub(crate) fn step_of(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     let step = name.strip_prefix("step-")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Everything that can keep a checkpoint from being written, found or trusted.
+//! The errors of saving, finding and verifying checkpoints.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use crate::directory::step_name;
 use crate::manifest::FORMAT;
 use crate::space::human_bytes;
 
-/// Why a checkpoint could not be saved or read.
+/// An error of saving or reading checkpoints.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// A file's name could lead out of the checkpoint or means something else in it.
+    /// A file's name could lead out of the checkpoint or is reserved in it.
     #[error("\"{name}\" cannot be the name of a file in a checkpoint: {reason}")]
     BadName {
         /// The name.
         name: String,
-        /// The rule it breaks.
+        /// The rule that it breaks.
         reason: &'static str,
     },
     /// Two files of one checkpoint have the same name.
@@ -28,33 +28,33 @@ pub enum CheckpointError {
         /// The name.
         name: String,
     },
-    /// The directory's lock cannot be had, as when somebody else writes to it.
+    /// The directory's lock cannot be acquired, for example because another process writes to it.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The disk, or the user's share of it, is full.
+    /// The disk, or the user's quota, is full.
     #[error("{}", no_space(path, *needed, *free, whole))]
     NoSpace {
         /// The checkpoint that did not fit; nothing of it is left.
         path: PathBuf,
-        /// Bytes of its files, if all of them told their size.
+        /// Size of its files in bytes, if all of them know theirs.
         needed: Option<u64>,
-        /// Free bytes after what had been written was removed, if the system tells.
+        /// Free bytes after removing the incomplete checkpoint, if the system reports them.
         free: Option<u64>,
-        /// Steps of the checkpoints that are there and verify.
+        /// Steps of the intact checkpoints.
         whole: Vec<u64>,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file or directory could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The directory has no manifest, so it is no (whole) checkpoint.
+    /// The directory has no manifest, so it is not a (complete) checkpoint.
     #[error("{} is not a checkpoint: it has no manifest.json", path.display())]
     NoManifest {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// The manifest or the record of the best step is not what this program writes.
+    /// The manifest or the record of the best step is damaged.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -76,7 +76,7 @@ pub enum CheckpointError {
         /// The program that wrote it, if the manifest says so.
         written_by: Option<String>,
     },
-    /// A file of the manifest is not there.
+    /// A file that the manifest lists is missing.
     #[error("{} is missing, but the checkpoint's manifest lists it", path.display())]
     MissingFile {
         /// The file.
@@ -87,22 +87,22 @@ pub enum CheckpointError {
     WrongLength {
         /// The file.
         path: PathBuf,
-        /// Bytes it was written with.
+        /// Number of bytes written.
         expected: u64,
-        /// Bytes it has.
+        /// Number of bytes found.
         found: u64,
     },
-    /// A file's content is not what it was.
+    /// A file's content has changed.
     #[error("{} is damaged: expected SHA-256 {expected}, found {found}", path.display())]
     WrongChecksum {
         /// The file.
         path: PathBuf,
-        /// The checksum it was written with.
+        /// The checksum when it was written.
         expected: String,
-        /// The checksum it has.
+        /// The checksum found.
         found: String,
     },
-    /// There are checkpoints, and not one verifies.
+    /// There are checkpoints, but none of them is valid.
     #[error(
         "none of the checkpoints in {} can be used:{}",
         directory.display(),
@@ -111,17 +111,17 @@ pub enum CheckpointError {
     AllDamaged {
         /// The directory of checkpoints.
         directory: PathBuf,
-        /// Each checkpoint and what is wrong with it, the newest first.
+        /// The checkpoints, newest first, each with what is wrong with it.
         damaged: Vec<(PathBuf, CheckpointError)>,
     },
-    /// A file was asked for that the checkpoint does not have.
+    /// The checkpoint does not have the requested file.
     #[error("{} has no file \"{name}\"; it has {}", path.display(), present.join(", "))]
     NoSuchFile {
         /// The checkpoint.
         path: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names it has.
+        /// The names of its files.
         present: Vec<String>,
     },
     /// The code that produces a checkpoint's content panicked.
@@ -132,13 +132,14 @@ pub enum CheckpointError {
         /// The panic's message.
         message: String,
     },
-    /// The background thread has ended before its time.
+    /// The background thread has ended prematurely.
     #[error("the thread that writes checkpoints has ended, so no more can be saved")]
     WriterEnded,
 }
 
 impl CheckpointError {
-    /// On whose side the error lies. A damaged checkpoint is the input's: another one, or another run, works.
+    /// Returns the kind of error. A damaged checkpoint is an error of the input: another checkpoint, or
+    /// another run, works.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Lock(error) => error.kind(),
@@ -152,7 +153,7 @@ impl CheckpointError {
             | Self::WrongChecksum { .. }
             | Self::AllDamaged { .. }
             | Self::NoSuchFile { .. } => ErrorKind::Input,
-            // Names of files are the program's own.
+            // The program chooses the names of files.
             Self::BadName { .. }
             | Self::DuplicateName { .. }
             | Self::Panicked { .. }
@@ -160,7 +161,7 @@ impl CheckpointError {
         }
     }
 
-    /// Whether the files are not what they were, as against an error of the system, which may pass.
+    /// Returns whether files are damaged, as opposed to errors of the system, which may be temporary.
     pub fn is_damage(&self) -> bool {
         matches!(
             self,
@@ -194,7 +195,7 @@ fn no_space(path: &Path, needed: Option<u64>, free: Option<u64>, whole: &[u64]) 
     text
 }
 
-/// Names the file and the action of an [`io::Error`].
+/// Adds the file and the action to an [`io::Error`].
 pub(crate) trait IoContext<T> {
     fn context(self, action: &'static str, path: &Path) -> Result<T, CheckpointError>;
 }

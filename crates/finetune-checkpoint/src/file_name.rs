@@ -1,5 +1,5 @@
-//! Which names a file in a checkpoint may have: the same rule for what is written and for what a
-//! manifest claims, so that no manifest leads out of its directory.
+//! The rule for names of files in a checkpoint. It holds for writing and for reading a manifest, so
+//! that no manifest leads out of its directory.
 
 use crate::error::CheckpointError;
 use crate::manifest::MANIFEST;
@@ -22,7 +22,7 @@ fn broken_rule(name: &str) -> Option<&'static str> {
     if name.starts_with('/') {
         return Some("it is absolute");
     }
-    // A drive, a stream or a separator on Windows; checkpoints may move between systems.
+    // These mean a drive, a stream or a separator on Windows, and checkpoints may move between systems.
     if name.contains(['\\', ':', '\0']) {
         return Some("it contains a backslash, a colon or a zero byte");
     }

@@ -1,4 +1,4 @@
-//! SHA-256 of what is written and of what is read, in pieces.
+//! SHA-256 of data that is written or read piece by piece.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Bytes that are read, written and hashed at a time.
+/// Number of bytes that are read, written and hashed at a time.
 pub(crate) const PIECE: usize = 256 * 1024;
 
-/// Passes bytes on, hashing and counting those that were taken.
+/// Passes bytes on to a writer, hashing and counting those that it accepts.
 pub(crate) struct HashingWriter<W> {
     inner: W,
     hasher: Sha256,
@@ -25,7 +25,7 @@ impl<W: Write> HashingWriter<W> {
         }
     }
 
-    /// The writer, the number of bytes and their SHA-256 as 64 hex digits.
+    /// Returns the writer, the number of bytes and their SHA-256 as 64 hex digits.
     pub(crate) fn finish(self) -> (W, u64, String) {
         (self.inner, self.bytes, hex(self.hasher))
     }
@@ -44,7 +44,7 @@ impl<W: Write> Write for HashingWriter<W> {
     }
 }
 
-/// SHA-256 of a file's content as 64 hex digits.
+/// Computes the SHA-256 of a file's content as 64 hex digits.
 pub(crate) fn sha256_of_file(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
@@ -59,7 +59,7 @@ pub(crate) fn sha256_of_file(path: &Path) -> io::Result<String> {
     }
 }
 
-/// SHA-256 of bytes as 64 hex digits.
+/// Computes the SHA-256 of bytes as 64 hex digits.
 pub(crate) fn sha256_of(bytes: &[u8]) -> String {
     hex(Sha256::new().chain_update(bytes))
 }
@@ -75,7 +75,7 @@ mod tests {
 
     const HELLO: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
-    /// Takes two bytes at a time, as a pipe may.
+    /// Accepts two bytes at a time, as a pipe may.
     struct Slow(Vec<u8>);
 
     impl Write for Slow {

@@ -1,4 +1,4 @@
-//! `manifest.json`: what a checkpoint holds, with checksums of its files and of itself.
+//! `manifest.json`, the list of a checkpoint's files, with checksums of them and of itself.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,21 +12,21 @@ use crate::error::{CheckpointError, IoContext};
 use crate::file_name;
 use crate::hashing::sha256_of;
 
-/// Name of a checkpoint's manifest.
+/// File name of a checkpoint's manifest.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The newest format of checkpoints that this version reads, and the one it writes.
+/// The checkpoint format that this version writes, and the newest that it reads.
 pub const FORMAT: u64 = 1;
 
 const WRITTEN_BY: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
-/// In place of the manifest's own checksum while that is computed.
+/// The placeholder for the manifest's own checksum while that is computed.
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) format: u64,
-    /// SHA-256 of the manifest with zeros for these 64 digits.
+    /// The SHA-256 of the manifest with zeros for these 64 digits.
     manifest_sha256: String,
     written_by: String,
     pub(crate) step: u64,
@@ -34,14 +34,14 @@ pub(crate) struct Manifest {
     pub(crate) metadata: Value,
 }
 
-/// What a file must be.
+/// The size and checksum of a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FileEntry {
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
 }
 
-/// What every format's manifest says.
+/// The fields that the manifests of all formats have.
 #[derive(Deserialize)]
 struct Header {
     format: u64,
@@ -60,14 +60,14 @@ impl Manifest {
         }
     }
 
-    /// The manifest's text with its own checksum.
+    /// Returns the manifest's text, including its own checksum.
     pub(crate) fn to_text(&self) -> io::Result<String> {
         let text = serde_json::to_string_pretty(self)? + "\n";
-        // The first zeros are the field's own: only a number stands before it.
+        // The first run of zeros is the field's: only a number precedes it.
         Ok(text.replacen(NO_CHECKSUM, &sha256_of(text.as_bytes()), 1))
     }
 
-    /// Reads and verifies the manifest of a checkpoint, but not the files it lists.
+    /// Reads and verifies the manifest of a checkpoint, but not the files that it lists.
     pub(crate) fn read(checkpoint: &Path) -> Result<Self, CheckpointError> {
         let path = checkpoint.join(MANIFEST);
         let bytes = match fs::read(&path) {
@@ -83,7 +83,7 @@ impl Manifest {
             reason,
         };
         let text = String::from_utf8(bytes).map_err(|error| damaged(error.to_string()))?;
-        // Before anything else, for a newer manifest may look different.
+        // The format is checked first, since a newer manifest may look different.
         let header: Header =
             serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if header.format > FORMAT {

@@ -1,4 +1,4 @@
-//! A checkpoint that is being written, beside its place.
+//! A checkpoint that is being written, in a temporary directory.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -11,7 +11,7 @@ use crate::error::{CheckpointError, IoContext};
 use crate::hashing::{HashingWriter, PIECE};
 use crate::manifest::{FileEntry, MANIFEST, Manifest};
 
-/// A directory that goes away when dropped, unless it was published.
+/// A directory that is removed when dropped, unless it was published.
 pub(crate) struct PartialCheckpoint(NewDirectory);
 
 impl PartialCheckpoint {
@@ -37,12 +37,12 @@ impl PartialCheckpoint {
             .map_err(io::IntoInnerError::into_error)
             .context(action, &path)?;
         let (target, bytes, sha256) = writer.finish();
-        // Now, rather than with all the others, so that the disk works while the next file is computed.
+        // Syncing each file at once lets the disk work while the next file is computed.
         target.sync_all().context("sync", &path)?;
         Ok(FileEntry { bytes, sha256 })
     }
 
-    /// Writes the manifest, and syncs everything. Returns the manifest's bytes.
+    /// Writes the manifest, syncs everything, and returns the manifest's size in bytes.
     pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<u64, CheckpointError> {
         let path = self.0.path().join(MANIFEST);
         let text = manifest.to_text().context("write", &path)?;
@@ -52,7 +52,7 @@ impl PartialCheckpoint {
         Ok(text.len() as u64)
     }
 
-    /// Gives the checkpoint its name, where there must be none, and makes it last.
+    /// Gives the checkpoint its final name, which must not exist, and syncs the rename.
     pub(crate) fn publish(self) -> Result<(), CheckpointError> {
         Ok(self.0.publish()?)
     }

@@ -1,17 +1,18 @@
-//! Which checkpoints are kept.
+//! The rules for keeping and removing checkpoints.
 
-/// How many checkpoints are kept, and how many bytes they may take together.
+/// The number of checkpoints to keep, and the number of bytes that they may take together.
 ///
-/// The newest and the best one are kept whatever these say.
+/// The newest and the best checkpoint are always kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// How many of the newest are kept; the best is kept besides if it is not one of them. 0 is as 1.
+    /// Number of newest checkpoints to keep, in addition to the best if it is not one of them. 0 means
+    /// 1.
     pub keep_last: usize,
-    /// Bytes that all checkpoints together may take; the oldest go until they fit.
+    /// Maximum size of all checkpoints together in bytes; the oldest are removed until they fit.
     pub byte_budget: Option<u64>,
 }
 
-/// A checkpoint on disk and the bytes it takes.
+/// A checkpoint on disk and its size in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
     pub(crate) step: u64,
@@ -19,11 +20,11 @@ pub(crate) struct Kept {
 }
 
 impl Retention {
-    /// Splits the checkpoints, sorted by step, into those to remove and those to keep, after `saved`
-    /// was saved.
+    /// Splits the checkpoints, sorted by step, into those to remove and those to keep after saving
+    /// `saved`.
     ///
-    /// Later steps than `saved` are left alone: they are there because a run went back, say from a
-    /// damaged checkpoint to the one before, and it will come to them.
+    /// Steps later than `saved` are left alone: they exist because a run went back, for example from a
+    /// damaged checkpoint to the previous one, and it will reach them again.
     pub(crate) fn split(
         &self,
         checkpoints: &[Kept],
@@ -65,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// Removed steps of checkpoints of 10 bytes each.
+    /// Returns the removed steps of checkpoints of 10 bytes each.
     fn removed(
         steps: &[u64],
         saved: u64,
@@ -128,7 +129,7 @@ mod tests {
             let free = |one: &Kept| one.step < saved && Some(one.step) != best;
             prop_assert!(removed.iter().all(free));
             prop_assert!(removed.is_sorted_by_key(|one| one.step));
-            // Within the budget, or nothing is left that could go.
+            // The rest is within the budget, or nothing is left that could be removed.
             let total: u64 = kept.iter().map(|one| one.bytes).sum();
             prop_assert!(total <= byte_budget.unwrap_or(u64::MAX) || !kept.iter().any(free));
             let newest = kept.iter().filter(|one| one.step <= saved && Some(one.step) != best);

@@ -1,53 +1,53 @@
-//! What a save did.
+//! The result of a save.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::space::human_bytes;
 
-/// A checkpoint that is on disk for good.
+/// A checkpoint that is safely on disk.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Saved {
-    /// Its step.
+    /// The checkpoint's step.
     pub step: u64,
-    /// Where it is.
+    /// The checkpoint's directory.
     pub path: PathBuf,
-    /// Bytes of all its files and its manifest.
+    /// Size in bytes of all its files and its manifest.
     pub bytes: u64,
-    /// Time that writing, syncing and the removal of others took.
+    /// Time for writing, syncing and removing other checkpoints.
     pub seconds: f64,
-    /// Whether a valid checkpoint of this step was there already and was left as it was.
+    /// Whether a valid checkpoint of this step already existed and was left unchanged.
     pub already_there: bool,
-    /// Steps whose checkpoints were removed, ascending.
+    /// Steps whose checkpoints were removed, in ascending order.
     pub removed: Vec<u64>,
-    /// What the user should hear about, although the checkpoint is saved.
+    /// Problems to report to the user although the checkpoint was saved.
     pub notes: Vec<Note>,
 }
 
-/// Something short of an error about a checkpoint that was saved.
+/// A problem with a saved checkpoint that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// The new checkpoint by itself is above the byte budget, and kept.
+    /// The new checkpoint alone exceeds the byte budget, and is kept.
     LargerThanBudget {
-        /// Its bytes.
+        /// Size of the checkpoint in bytes.
         bytes: u64,
         /// The byte budget.
         budget: u64,
     },
-    /// What must be kept is above the byte budget together.
+    /// The checkpoints that must be kept exceed the byte budget together.
     OverBudget {
-        /// Bytes of all checkpoints that are kept.
+        /// Size of all kept checkpoints in bytes.
         bytes: u64,
         /// The byte budget.
         budget: u64,
     },
-    /// Checkpoints that are no longer needed are still there.
+    /// Checkpoints that are no longer needed could not be removed.
     NotRemoved {
-        /// The checkpoint, or the directory of all.
+        /// The checkpoint, or the directory of all checkpoints.
         path: PathBuf,
-        /// What kept it from being removed.
+        /// Why it could not be removed.
         reason: String,
     },
 }

@@ -1,21 +1,23 @@
-//! How many bytes are free, and how many there are in words.
+//! Free disk space and the formatting of sizes.
 
 use std::path::Path;
 
-/// Bytes that this user can still write to the disk of `path`; `None` where the system does not say.
+/// Returns the number of bytes that this user can still write to the disk of `path`; `None` if the
+/// system does not report it.
 #[cfg(unix)]
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(path).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Bytes that this user can still write to the disk of `path`; `None` where the system does not say.
+/// Returns the number of bytes that this user can still write to the disk of `path`; `None` if the
+/// system does not report it.
 #[cfg(not(unix))]
 pub(crate) fn free_bytes(_path: &Path) -> Option<u64> {
     None
 }
 
-/// Such as `812.3 MB`, in powers of 1000.
+/// Formats a size such as `812.3 MB`, in powers of 1000.
 pub(crate) fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
@@ -23,7 +25,7 @@ pub(crate) fn human_bytes(bytes: u64) -> String {
     }
     let mut value = bytes as f64 / 1000.0;
     let mut unit = 0;
-    // What would be printed as 1000.0 belongs to the next unit.
+    // A value that would be printed as 1000.0 belongs to the next unit.
     while value >= 999.95 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;

@@ -1,4 +1,4 @@
-//! The one writer of a directory of checkpoints.
+//! Saves checkpoints to a directory, as its only writer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,24 +19,23 @@ use crate::retention::{Kept, Retention};
 use crate::saved::{Note, Saved};
 use crate::space::free_bytes;
 
-/// A directory of checkpoints, to save to. Only one store at a time has a directory, in this and all
-/// other processes.
+/// A directory of checkpoints for saving. Only one store at a time, in this and all other processes,
+/// can hold a directory.
 #[derive(Debug)]
 pub struct CheckpointStore {
     directory: CheckpointDirectory,
     retention: Retention,
-    /// The best step where the caller said it; else `best.json` is asked.
+    /// The best step according to the caller; `None` means that of `best.json`.
     best: Option<u64>,
     _lock: DirectoryLock,
 }
 
 impl CheckpointStore {
-    /// Creates the directory if need be, takes its lock, and removes what killed saves and removals
-    /// have left.
+    /// Creates the directory if necessary, acquires its lock, and removes what killed saves and removals
+    /// have left behind.
     ///
     /// # Errors
-    ///
-    /// Another store has the directory, or it cannot be created, read or cleaned.
+    /// Fails if another store holds the directory, or if it cannot be created, read or cleaned up.
     pub fn open(path: impl Into<PathBuf>, retention: Retention) -> Result<Self, CheckpointError> {
         let directory = CheckpointDirectory::new(path);
         let path = directory.path();
@@ -48,7 +47,7 @@ impl CheckpointStore {
         let lock = DirectoryLock::take(path)?;
         remove_leftovers(path)?;
         match best::settle(&directory) {
-            // Whoever asks for the best hears of it; training can go on without.
+            // A caller that asks for the best step gets the error; training can continue without it.
             Ok(()) | Err(CheckpointError::Damaged { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -60,13 +59,12 @@ impl CheckpointStore {
         })
     }
 
-    /// Makes `best` the best step, if it has a checkpoint, whatever `best.json` says: what a caller has
-    /// from a verified checkpoint is worth more than a file without a checksum, and decides what is
-    /// kept.
+    /// Makes `best` the best step, if it has a checkpoint, whatever `best.json` says: a caller's
+    /// knowledge from a verified checkpoint is more reliable than a file without a checksum, and
+    /// decides what is kept.
     ///
     /// # Errors
-    ///
-    /// `best.json` cannot be written.
+    /// Fails if `best.json` cannot be written.
     pub fn trust_best(&mut self, best: Option<u64>) -> Result<(), CheckpointError> {
         let exists = |step: &u64| self.directory.path_of(*step).is_dir();
         let best = best.filter(exists);
@@ -75,55 +73,51 @@ impl CheckpointStore {
         Ok(())
     }
 
-    /// Removes the checkpoints that are no longer needed now that `newest` is the newest: what a save
-    /// that was killed did not come to.
+    /// Removes the checkpoints that are no longer needed now that `newest` is the newest, which a killed
+    /// save may have left undone.
     pub fn tidy(&mut self, newest: u64) -> Vec<Note> {
         self.retain(newest, 0).1
     }
 
-    /// The directory, for reading.
+    /// Returns the directory for reading.
     pub fn directory(&self) -> &CheckpointDirectory {
         &self.directory
     }
 
-    /// As [`CheckpointDirectory::steps`].
+    /// Calls [`CheckpointDirectory::steps`].
     ///
     /// # Errors
-    ///
-    /// The directory cannot be read.
+    /// Fails if the directory cannot be read.
     pub fn steps(&self) -> Result<Vec<u64>, CheckpointError> {
         self.directory.steps()
     }
 
-    /// As [`CheckpointDirectory::best`].
+    /// Calls [`CheckpointDirectory::best`].
     ///
     /// # Errors
-    ///
-    /// `best.json` cannot be read or is damaged.
+    /// Fails if `best.json` cannot be read or is damaged.
     pub fn best(&self) -> Result<Option<u64>, CheckpointError> {
         self.directory.best()
     }
 
-    /// As [`CheckpointDirectory::newest_valid`].
+    /// Calls [`CheckpointDirectory::newest_valid`].
     ///
     /// # Errors
-    ///
-    /// All checkpoints are damaged, or the newest was written by a newer version.
+    /// Fails if all checkpoints are damaged, or if one that is newer than the valid ones was written by
+    /// a newer version.
     pub fn newest_valid(&self) -> Result<Option<Found>, CheckpointError> {
         self.directory.newest_valid()
     }
 
-    /// Saves a checkpoint, marks it as the best if it is, and removes those that are no longer
-    /// needed.
+    /// Saves a checkpoint, marks it as the best if it is, and removes those that are no longer needed.
     ///
-    /// If there is a valid checkpoint of the step, that is left as it is: a run that goes on from an
-    /// earlier one reaches the step with the same bits. A damaged one is replaced.
+    /// A valid checkpoint of the same step is left unchanged, since a resumed run reaches the step with
+    /// the same bits. A damaged one is replaced.
     ///
     /// # Errors
-    ///
-    /// A file's name is refused, a file cannot be written, the disk is full, or the step has a
-    /// checkpoint of a newer version. Nothing is left of the new checkpoint then, and nothing of the
-    /// earlier ones has changed. What fails after the checkpoint is safe is a [`Note`] instead.
+    /// Fails if a file's name is invalid, if a file cannot be written, if the disk is full, or if the
+    /// step has a checkpoint of a newer version. Then nothing is left of the new checkpoint, and the
+    /// earlier ones are unchanged. Failures after the checkpoint is safe become a [`Note`] instead.
     pub fn save(
         &mut self,
         step: u64,
@@ -157,7 +151,7 @@ impl CheckpointStore {
         })
     }
 
-    /// Bytes of the checkpoint at `path` if there is one that verifies.
+    /// Returns the size in bytes of the checkpoint at `path`, if there is a valid one.
     fn existing(&self, path: &Path) -> Result<Option<u64>, CheckpointError> {
         if !path.exists() {
             return Ok(None);
@@ -178,7 +172,7 @@ impl CheckpointStore {
     ) -> Result<u64, CheckpointError> {
         let needed = content.size_hint();
         self.try_write(step, path, content, best).map_err(|error| {
-            // The error at hand says more than one of this would, which opening repeats anyway.
+            // The error at hand is more helpful than one of this cleanup, which opening repeats anyway.
             let _ = best::settle(&self.directory);
             match error {
                 CheckpointError::File(error) if is_no_space(&error.source) => {
@@ -218,12 +212,12 @@ impl CheckpointStore {
             self.set_aside(step)?;
         }
         partial.publish()?;
-        // The damaged checkpoint that this one replaces, if any; else opening removes it.
+        // Removes the damaged checkpoint that this one replaces, if any; if this fails, opening does it.
         let _ = fs::remove_dir_all(self.aside(step));
         Ok(bytes)
     }
 
-    /// Removes what the retention does not keep; what goes wrong is told, not fatal.
+    /// Removes what the retention does not keep. Failures are reported, not fatal.
     fn retain(&self, saved: u64, bytes: u64) -> (Vec<u64>, Vec<Note>) {
         let mut notes = Vec::new();
         let mut removed = Vec::new();
@@ -264,8 +258,8 @@ impl CheckpointStore {
         Ok(self.retention.split(&checkpoints, saved, best))
     }
 
-    /// Takes the checkpoints' names away, for good, and only then their files, so that no half of one
-    /// is ever taken for a checkpoint.
+    /// Renames the checkpoints durably before removing their files, so that a partial one is never
+    /// taken for a checkpoint.
     fn remove(&self, checkpoints: &[Kept], notes: &mut Vec<Note>) -> Vec<u64> {
         let mut removed = Vec::new();
         for Kept { step, .. } in checkpoints {
@@ -297,7 +291,7 @@ impl CheckpointStore {
 
     fn set_aside(&self, step: u64) -> Result<(), CheckpointError> {
         let aside = self.aside(step);
-        // One whose removal failed before.
+        // A leftover of a removal that failed before.
         if aside.exists() {
             fs::remove_dir_all(&aside).context("remove", &aside)?;
         }
@@ -305,7 +299,7 @@ impl CheckpointStore {
         fs::rename(&path, &aside).context("remove", &path)
     }
 
-    /// Steps of the checkpoints that verify.
+    /// Lists the steps of the intact checkpoints.
     fn whole_steps(&self) -> Vec<u64> {
         let steps = self.steps().unwrap_or_default();
         let is_whole = |step: &u64| Checkpoint::open(self.directory.path_of(*step)).is_ok();
@@ -329,7 +323,7 @@ fn is_no_space(error: &io::Error) -> bool {
 
 impl Drop for CheckpointStore {
     fn drop(&mut self) {
-        // What could not be removed when it was due; else it is removed when the store is opened next.
+        // Removes what could not be removed before; if this fails, the next opening does it.
         let _ = remove_leftovers(self.directory.path());
     }
 }
@@ -353,7 +347,7 @@ fn remove_leftovers(directory: &Path) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Bytes of all files in a directory, whatever a manifest says.
+/// Returns the size in bytes of all files in a directory, whatever a manifest says.
 fn bytes_of(directory: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {

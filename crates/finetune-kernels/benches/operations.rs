@@ -2,8 +2,8 @@
 //! `cargo xtask bench --only operations`, or
 //! `cargo bench --workspace --bench operations -- FILTER` for some of them.
 //!
-//! Rates in items are floating-point operations per second, counting matrix multiplications only; rates in
-//! bytes count the tensors that an operation must read and write once.
+//! Rates in items are floating-point operations per second, counting matrix multiplications only; rates
+//! in bytes count the tensors that an operation must read and write once.
 
 use std::{fmt, time::Duration};
 

@@ -1,9 +1,9 @@
 //! Memory that is reused from step to step.
 //!
-//! A training step allocates and frees hundreds of buffers of a few megabytes. Having the system map and
-//! unmap their pages each time took a quarter of a step. Here they are cut from chunks that stay allocated,
-//! and adjacent free pieces are merged again, so that a step reuses the memory of the previous one whatever
-//! the shape of its batch.
+//! A training step allocates and frees hundreds of buffers of a few megabytes. Having the system map
+//! and unmap their pages each time took a quarter of a step. Here they are cut from chunks that stay
+//! allocated, and adjacent free pieces are merged again, so that a step reuses the memory of the
+//! previous one whatever the shape of its batch.
 
 use std::{
     alloc::{Layout, handle_alloc_error},
@@ -144,7 +144,8 @@ impl Chunk {
             handle_alloc_error(Layout::from_size_align(bytes, ALIGN).unwrap_or(Layout::new::<u8>()))
         };
         let skipped = map.as_ptr().align_offset(CHUNK_ALIGN).min(CHUNK_ALIGN);
-        // Large pages cause fewer page faults and TLB misses. This is only advice, so errors do not matter.
+        // Large pages cause fewer page faults and TLB misses. This is only advice, so errors do not
+        // matter.
         #[cfg(all(target_os = "linux", not(miri)))]
         let _ = map.advise_range(memmap2::Advice::HugePage, skipped, bytes);
         let start = NonNull::from(&mut map[skipped..]).cast();

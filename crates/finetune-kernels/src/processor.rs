@@ -1,4 +1,5 @@
-//! Limits the instruction sets in use, so that the code for older processors can be tested on newer ones.
+//! Limits the instruction sets in use, so that the code for older processors can be tested on newer
+//! ones.
 
 use std::sync::LazyLock;
 

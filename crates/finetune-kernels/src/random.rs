@@ -1,7 +1,8 @@
 //! Counter-based random numbers: stateless and the same on every platform.
 //!
-//! A draw is a pure function of a seed and its purpose: a [`Site`] of dropout (and a step), or a [`Stream`]
-//! of new weights. The numbers of sites and streams must never change, or runs would not be reproducible.
+//! A draw is a pure function of a seed and its purpose: a [`Site`] of dropout (and a step), or a
+//! [`Stream`] of new weights. The numbers of sites and streams must never change, or runs would not be
+//! reproducible.
 
 /// A place in a model where dropout is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -190,8 +190,8 @@ fn embeddings_are_summed_by_token() {
     assert_close(&found, &[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0], 1e-4);
 }
 
-/// Compares with the definitions of torch's `BCEWithLogitsLoss` and `MSELoss` and their gradients; logits of
-/// 200 do not overflow.
+/// Compares with the definitions of torch's `BCEWithLogitsLoss` and `MSELoss` and their gradients;
+/// logits of 200 do not overflow.
 #[test]
 fn losses_of_several_outputs() {
     let device = Device::flex().autodiff();

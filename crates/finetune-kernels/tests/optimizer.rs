@@ -1,5 +1,5 @@
-//! Compares the CPU backend's single-pass optimizer steps with the portable ones, which handle tensors that
-//! are not contiguous. Both are compared with torch and transformers in the workspace's `tests`.
+//! Compares the CPU backend's single-pass optimizer steps with the portable ones, which handle tensors
+//! that are not contiguous. Both are compared with torch and transformers in the workspace's `tests`.
 #![allow(clippy::unwrap_used)]
 
 use burn::{
@@ -199,8 +199,8 @@ fn shared_tensors_are_not_overwritten() {
     }
 }
 
-/// Steps on some rows of a table equal those on the whole table bit for bit, for rows that have a gradient in
-/// this step, had one before, or never had one.
+/// Steps on some rows of a table equal those on the whole table bit for bit, for rows that have a
+/// gradient in this step, had one before, or never had one.
 #[test]
 fn adam_of_rows_is_adam_of_the_table() {
     const TABLE: [usize; 2] = [150, 33];

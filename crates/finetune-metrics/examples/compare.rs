@@ -1,7 +1,7 @@
-//! Compares two classifiers on the same rows: intervals, McNemar's test, a custom metric, and the
-//! rows that the second is most sure of, and wrong.
+//! Compares two classifiers on the same rows with confidence intervals, McNemar's test and a custom
+//! metric, and lists the most confident errors of the second.
 //!
-//! Each line of standard input is the target, the logits of model A and those of model B:
+//! Each line of standard input has the target, the logits of model A and those of model B:
 //!
 //! ```text
 //! printf '0,2.0 -1.0,1.5 0.1\n1,0.4 0.3,-1.0 2.0\n1,0.9 0.2,0.8 0.7\n' |
@@ -16,7 +16,7 @@ use finetune_metrics::{
     mcnemar, softmax,
 };
 
-/// Mean probability of the right class.
+/// Mean probability of the correct class.
 struct ExpectedAccuracy;
 
 impl CustomMetric for ExpectedAccuracy {

@@ -1,4 +1,4 @@
-//! How far a score might be off because the rows are only a sample: the bootstrap.
+//! The bootstrap: the uncertainty of a score that stems from the choice of rows.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::confusion::ConfusionMatrix;
 use crate::error::MetricError;
 
-/// Percentile bootstrap (Efron, 1979), as `scipy.stats.bootstrap(method="percentile")`: of a score
-/// that follows from a confusion matrix ([`interval`](Self::interval)), or of any score of rows, such
-/// as the difference of two models on them ([`interval_of_rows`](Self::interval_of_rows)).
+/// The percentile bootstrap (Efron, 1979), as `scipy.stats.bootstrap(method="percentile")`, for a score
+/// that follows from a confusion matrix ([`interval`](Self::interval)), or for any score of rows, such
+/// as the difference between two models ([`interval_of_rows`](Self::interval_of_rows)).
 ///
-/// For a matrix, drawing rows with replacement and counting them is the same as drawing the counts from a
-/// multinomial distribution. So a resample costs a binomial draw per occurring (target, prediction)
-/// pair, whatever the number of rows. The result depends on nothing but matrix and options.
+/// For a matrix, drawing rows with replacement and counting them is the same as drawing the counts from
+/// a multinomial distribution. So a resample costs a binomial draw per occurring (target, prediction)
+/// pair, whatever the number of rows. The result depends on the matrix and the options alone.
 ///
 /// ```
 /// use finetune_metrics::{Bootstrap, ConfusionMatrix};
@@ -35,12 +35,12 @@ pub struct Bootstrap {
     pub resamples: usize,
     /// Confidence level, between 0 and 1.
     pub level: f64,
-    /// Names the resamples.
+    /// Seed of the resamples.
     pub seed: u64,
 }
 
 impl Default for Bootstrap {
-    /// 1000 resamples, 95 %, seed 0.
+    /// Returns 1000 resamples at 95 % with seed 0.
     fn default() -> Self {
         Self {
             resamples: 1000,
@@ -60,11 +60,12 @@ pub struct Interval {
 }
 
 impl Bootstrap {
-    /// The confidence interval of `score`; NaN where the matrix has no rows or the score is NaN in
-    /// a resample.
+    /// Computes the confidence interval of `score`; NaN if the matrix has no rows or the score is NaN
+    /// in a resample.
     ///
     /// # Errors
-    /// [`MetricError::BootstrapOptions`] without resamples, or with a level outside (0, 1).
+    /// Fails with [`MetricError::BootstrapOptions`] if there are no resamples or the level is outside
+    /// (0, 1).
     pub fn interval(
         &self,
         matrix: &ConfusionMatrix,
@@ -77,9 +78,9 @@ impl Bootstrap {
         })
     }
 
-    /// The confidence interval of a score of `rows` rows: `score` gets the numbers of the rows that
-    /// were drawn, as many as there are, each from 0 to `rows - 1`. NaN without rows or where the
-    /// score is NaN in a resample.
+    /// Computes the confidence interval of a score of `rows` rows. `score` gets the `rows` indices that
+    /// were drawn, each from 0 to `rows - 1`. The interval is NaN without rows or if the score is NaN
+    /// in a resample.
     ///
     /// ```
     /// use finetune_metrics::Bootstrap;
@@ -95,7 +96,7 @@ impl Bootstrap {
     /// ```
     ///
     /// # Errors
-    /// As [`interval`](Self::interval).
+    /// Fails under the same conditions as [`interval`](Self::interval).
     pub fn interval_of_rows(
         &self,
         rows: u32,
@@ -108,7 +109,7 @@ impl Bootstrap {
         })
     }
 
-    /// Percentiles of what `score` says of each resample of `rows` rows.
+    /// Computes the percentiles of `score` over the resamples of `rows` rows.
     fn percentiles(
         &self,
         rows: u64,
@@ -141,8 +142,8 @@ impl Bootstrap {
     }
 }
 
-/// Draws as many rows as `counts` has, with replacement: each cell takes its binomial share of the
-/// rows that the cells before it left.
+/// Draws as many rows as `counts` has, with replacement: each cell takes its binomial share of the rows
+/// left over by the cells before it.
 fn resample_counts(counts: &[u64], into: &mut [u64], random: &mut Xoshiro256PlusPlus) {
     let mut rows: u64 = counts.iter().sum();
     let mut left = rows;
@@ -158,7 +159,7 @@ fn resample_counts(counts: &[u64], into: &mut [u64], random: &mut Xoshiro256Plus
     }
 }
 
-/// Linear interpolation between the sorted values, as `numpy.quantile`.
+/// Interpolates linearly between the sorted values, like `numpy.quantile`.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let below = sorted[position.floor() as usize];
@@ -170,7 +171,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Drawing rows and drawing counts of a confusion matrix are the same, but for chance.
+    /// Drawing rows and drawing counts of a confusion matrix agree up to chance.
     #[test]
     fn rows_and_matrices_agree() {
         let mut matrix = ConfusionMatrix::new(2);
@@ -195,7 +196,7 @@ mod tests {
             .unwrap();
         assert!((counts.low - rows.low).abs() < 0.005, "{counts:?} {rows:?}");
         assert!((counts.high - rows.high).abs() < 0.005);
-        // The normal approximation of the same proportion.
+        // The normal approximation for the same proportion.
         let deviation = 1.96 * (0.75 * 0.25 / 400.0_f64).sqrt();
         assert!((rows.low - (0.75 - deviation)).abs() < 0.006);
         assert!((rows.high - (0.75 + deviation)).abs() < 0.006);

@@ -1,26 +1,27 @@
-//! Whether a classifier's confidence is its accuracy: reliability bins and their mean gap.
+//! Calibration, the agreement of a classifier's confidence with its accuracy: reliability bins and
+//! their mean gap.
 
 use serde::Serialize;
 
-/// Number of equally wide bins, as Guo et al. use.
+/// Number of bins of equal width, as in Guo et al.
 pub(crate) const RELIABILITY_BINS: usize = 15;
 
 /// The rows whose confidence is in `(lower, upper]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ReliabilityBin {
-    /// Confidence above which the bin starts.
+    /// Lower bound of the confidence, exclusive.
     pub lower: f64,
-    /// Largest confidence of the bin.
+    /// Upper bound of the confidence, inclusive.
     pub upper: f64,
     /// Number of rows.
     pub count: u64,
     /// Mean confidence of the rows; NaN without rows.
     pub confidence: f64,
-    /// Share of the rows predicted right; NaN without rows.
+    /// Share of the rows that are predicted correctly; NaN without rows.
     pub accuracy: f64,
 }
 
-/// Counts of confidence and hits per bin.
+/// Sums of confidence and hits per bin.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reliability {
     bins: [BinCounts; RELIABILITY_BINS],
@@ -55,8 +56,8 @@ impl Reliability {
         .collect()
     }
 
-    /// Expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", 2017):
-    /// the gap between confidence and accuracy, averaged over rows bin by bin. NaN without rows.
+    /// Computes the expected calibration error (Guo et al., "On Calibration of Modern Neural Networks",
+    /// 2017): the gap between confidence and accuracy of each bin, averaged over rows. NaN without rows.
     pub(crate) fn expected_calibration_error(&self) -> f64 {
         let rows: u64 = self.bins.iter().map(|bin| bin.count).sum();
         let gaps: f64 = self

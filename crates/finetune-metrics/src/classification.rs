@@ -1,4 +1,4 @@
-//! Evaluation of a classifier: logits in, one summary out.
+//! Evaluates a classifier: logits in, a summary out.
 
 use finetune_task::Targets;
 
@@ -13,11 +13,11 @@ use crate::probability::{ProbabilityScores, reliability};
 use crate::report::ClassificationReport;
 use crate::softmax::argmax;
 
-/// Takes a classifier's logits row by row and gives a [`ClassificationSummary`].
+/// Accumulates a classifier's logits row by row for a [`ClassificationSummary`].
 ///
-/// It keeps `4 · (classes + 1)` bytes a row (a growing vector may reserve twice that, see
-/// [`reserve`](Self::reserve)); [`summary`](Self::summary) sorts, in O(rows · log rows) per class,
-/// and needs 24 bytes a row more while it runs.
+/// It keeps `4 · (classes + 1)` bytes per row (a growing vector may reserve twice that, see
+/// [`reserve`](Self::reserve)); [`summary`](Self::summary) sorts in O(rows · log rows) per class and
+/// temporarily needs 24 more bytes per row.
 #[derive(Clone, Debug)]
 pub struct ClassificationAccumulator {
     class_names: Vec<String>,
@@ -30,7 +30,7 @@ pub struct ClassificationAccumulator {
 }
 
 impl ClassificationAccumulator {
-    /// For classes of these names, in class order.
+    /// Creates an accumulator for classes of these names, in class order.
     pub fn new(class_names: Vec<String>) -> Self {
         Self {
             matrix: ConfusionMatrix::new(class_names.len()),
@@ -41,21 +41,19 @@ impl ClassificationAccumulator {
         }
     }
 
-    /// Makes room for exactly `rows` more rows.
+    /// Reserves memory for exactly `rows` more rows.
     pub fn reserve(&mut self, rows: usize) {
         let classes = self.matrix.classes();
         self.logits.reserve_exact(rows.saturating_mul(classes));
         self.targets.reserve_exact(rows);
     }
 
-    /// Adds one row and returns its predicted class: the largest of `logits`, the lowest class on
-    /// ties.
-    ///
-    /// `logits` is `[classes]`, before the softmax, `loss` that of this row.
+    /// Adds a row with its loss and returns its predicted class: that of the largest of the `logits`,
+    /// `[classes]` before the softmax, and the lowest class on ties.
     ///
     /// # Errors
-    /// Where the row's length is not the number of classes, a logit is not finite, or the target is
-    /// outside the classes; the row is then not counted.
+    /// Fails if the row's length is not the number of classes, if a logit is not finite, or if the
+    /// target is not one of the classes. The row is then not counted.
     pub fn update(
         &mut self,
         logits: &[f32],
@@ -79,58 +77,59 @@ impl ClassificationAccumulator {
         Ok(prediction)
     }
 
-    /// The confusion matrix so far.
+    /// Returns the confusion matrix so far.
     pub fn confusion_matrix(&self) -> &ConfusionMatrix {
         &self.matrix
     }
 
-    /// The class names, in class order.
+    /// Returns the class names, in class order.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// All rows so far, for a [`CustomMetric`](crate::CustomMetric).
+    /// Returns all rows so far, for a [`CustomMetric`](crate::CustomMetric).
     pub fn predictions(&self) -> Predictions<'_> {
         let targets = Targets::Classes(&self.targets);
         Predictions::from_parts(&self.logits, self.matrix.classes(), targets)
     }
 
-    /// scikit-learn's classification report over the rows so far, with four digits.
+    /// Formats scikit-learn's classification report of the rows so far, with four digits.
     pub fn report(&self) -> String {
         match ClassificationReport::new(&self.matrix, &self.class_names) {
             Ok(report) => report.digits(4).to_string(),
-            // The matrix was made with one class per name.
+            // This cannot fail: the matrix has one class per name.
             Err(error) => error.to_string(),
         }
     }
 
-    /// 15 bins of equal width over the confidence (probability of the predicted class), from 0 to
-    /// 1: what a reliability diagram shows and `ece` averages.
+    /// Returns 15 bins of equal width over the confidence (the probability of the predicted class) from
+    /// 0 to 1, which a reliability diagram shows and `ece` averages.
     pub fn reliability_bins(&self) -> Vec<ReliabilityBin> {
         reliability(&self.predictions(), &self.targets).bins()
     }
 
-    /// Whether each row was predicted right, in the order of the updates; what
-    /// [`mcnemar`](crate::mcnemar) compares.
+    /// Returns whether each row was predicted correctly, in the order of the updates, as
+    /// [`mcnemar`](crate::mcnemar) compares them.
     pub fn correct(&self) -> Vec<bool> {
         let rows = self.predictions().iter().zip(&self.targets);
         rows.map(|(logits, &target)| argmax(logits) == Some(target as usize))
             .collect()
     }
 
-    /// The `count` wrong rows of the highest confidence, highest first, earlier rows first on ties.
+    /// Returns the `count` misclassified rows of the highest confidence, in descending order and with
+    /// earlier rows first on ties.
     pub fn most_confident_errors(&self, count: usize) -> Vec<ConfidentError> {
         most_confident_errors(&self.predictions(), &self.targets, count)
     }
 
-    /// All metrics over the rows so far.
+    /// Computes all metrics over the rows so far.
     pub fn summary(&self) -> ClassificationSummary {
         let scores = ProbabilityScores::new(&self.predictions(), &self.targets);
         ClassificationSummary::new(&self.class_names, &self.matrix, self.loss.mean(), &scores)
     }
 }
 
-/// Refuses logits from which no probabilities follow.
+/// Fails if a logit is NaN or infinite, since no probabilities follow from it.
 pub(crate) fn check_finite(logits: &[f32]) -> Result<(), MetricError> {
     match logits.iter().position(|logit| !logit.is_finite()) {
         Some(class) => Err(MetricError::NonFiniteLogit {

@@ -1,4 +1,4 @@
-//! All metrics of a classifier, to be written as JSON.
+//! All metrics of a classifier, serializable as JSON.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -10,22 +10,22 @@ use crate::scores::Scores;
 
 /// The metrics of a classifier over a data set.
 ///
-/// NaN (JSON: null) is what is undefined: without rows every score but those of counts, which are
-/// 0; `roc_auc` where a class has no rows or all of them; `cohen_kappa` where only one class occurs
-/// among targets and predictions.
+/// Undefined metrics are NaN (null in JSON): without rows, every score except those of counts, which
+/// are 0; `roc_auc` if a class has no rows or all of them; `cohen_kappa` if only one class occurs among
+/// targets and predictions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassificationSummary {
     /// Number of rows.
     pub rows: u64,
     /// Mean loss over rows.
     pub loss: f64,
-    /// Share of rows predicted right.
+    /// Share of correctly predicted rows.
     pub accuracy: f64,
     /// Mean recall of the classes that occur (`balanced_accuracy_score`).
     pub balanced_accuracy: f64,
     /// Unweighted mean of the classes' precision.
     pub precision_macro: f64,
-    /// Unweighted mean of the classes' recall (the balanced accuracy where every class occurs).
+    /// Unweighted mean of the classes' recall (the balanced accuracy if every class occurs).
     pub recall_macro: f64,
     /// Unweighted mean of the classes' F1.
     pub f1_macro: f64,
@@ -45,38 +45,38 @@ pub struct ClassificationSummary {
     pub mcc: f64,
     /// Cohen's kappa, unweighted (`cohen_kappa_score`).
     pub cohen_kappa: f64,
-    /// Area under the ROC curve (`roc_auc_score`): of class 1 where there are two classes, else the
-    /// unweighted mean over the classes, each against the rest.
+    /// Area under the ROC curve (`roc_auc_score`): that of class 1 if there are two classes, otherwise
+    /// the unweighted mean over the classes, one versus rest.
     pub roc_auc: f64,
-    /// Average precision (`average_precision_score`) of the same classes; 0 for one without rows.
+    /// Average precision (`average_precision_score`) of the same classes; 0 for a class without rows.
     pub average_precision: f64,
     /// Mean negative logarithm of the target's probability, in nats (`log_loss`): the loss without
     /// label smoothing or class weights.
     pub log_loss: f64,
-    /// Mean squared distance of the probabilities from the target's, as `brier_score_loss` has it by
-    /// default (`scale_by_half="auto"`): for two classes half of it, in [0, 1], which is the squared
-    /// error of the positive class's probability; for more in [0, 2].
+    /// Mean squared distance between the probabilities and the one-hot target, in [0, 2]; half of it, in
+    /// [0, 1], for two classes, which is the squared error of the positive class's probability. This is
+    /// `brier_score_loss` with its default `scale_by_half="auto"`.
     pub brier: f64,
     /// Expected calibration error over 15 bins of equal width.
     pub ece: f64,
     /// Mean probability of the predicted class.
     pub confidence: f64,
-    /// Share of rows whose target is among the 2 most probable classes (`top_k_accuracy_score`);
-    /// absent where there are no more classes than that.
+    /// Share of rows whose target is among the 2 most probable classes (`top_k_accuracy_score`); absent
+    /// unless there are more classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_2_accuracy: Option<f64>,
-    /// The same for 3 classes.
+    /// Share of rows whose target is among the 3 most probable classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_3_accuracy: Option<f64>,
-    /// The same for 4 classes.
+    /// Share of rows whose target is among the 4 most probable classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_4_accuracy: Option<f64>,
-    /// The same for 5 classes.
+    /// Share of rows whose target is among the 5 most probable classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_5_accuracy: Option<f64>,
     /// Precision, recall, F1 and support of each class, by name.
     pub per_class: PerClass,
-    /// `[classes, classes]` counts, row = target, column = prediction.
+    /// Counts, `[classes, classes]`, with a row per target and a column per prediction.
     pub confusion_matrix: Vec<Vec<u64>>,
 }
 
@@ -128,8 +128,8 @@ impl ClassificationSummary {
         }
     }
 
-    /// The value of a metric; `None` where a classifier does not have it, as for a regression
-    /// metric or a top-k accuracy over no more than k classes.
+    /// Returns the value of a metric, or `None` if a classifier does not have it, such as a regression
+    /// metric or a top-k accuracy over at most k classes.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         Some(match metric {
             Metric::Loss => self.loss,
@@ -160,7 +160,7 @@ impl ClassificationSummary {
     }
 }
 
-/// Scores by class name, in class order; serializes as a map.
+/// Scores by class name, in class order, which serialize as a map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PerClass(pub Vec<(String, Scores)>);
 

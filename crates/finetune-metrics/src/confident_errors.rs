@@ -1,24 +1,24 @@
-//! The rows that a classifier was most sure of, and wrong: often wrong labels.
+//! The misclassified rows of the highest confidence, which often have wrong labels.
 
 use serde::Serialize;
 
 use crate::predictions::Predictions;
 use crate::softmax::{SoftmaxRow, argmax};
 
-/// A row that the classifier got wrong.
+/// A misclassified row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ConfidentError {
     /// Index of the row in the order of the updates.
     pub row: usize,
-    /// The class predicted.
+    /// The predicted class.
     pub predicted: usize,
-    /// The class that it is.
+    /// The correct class.
     pub target: usize,
     /// Probability of the predicted class.
     pub confidence: f64,
 }
 
-/// The `count` errors of the highest confidence, earlier rows first on ties, in memory for
+/// Finds the `count` errors of the highest confidence, with earlier rows first on ties, in memory for
 /// `2 · count` of them.
 pub(crate) fn most_confident_errors(
     predictions: &Predictions<'_>,
@@ -45,7 +45,8 @@ pub(crate) fn most_confident_errors(
     errors
 }
 
-/// The sort is stable, so rows of equal confidence stay in order.
+/// Keeps the `count` errors of the highest confidence. The sort is stable, so rows of equal confidence
+/// stay in order.
 fn keep_most_confident(errors: &mut Vec<ConfidentError>, count: usize) {
     errors.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     errors.truncate(count);

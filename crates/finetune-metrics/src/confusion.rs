@@ -1,4 +1,4 @@
-//! The confusion matrix, and every score that follows from its counts alone.
+//! The confusion matrix and the scores that follow from its counts alone.
 
 use crate::confusion_table::NamedConfusionMatrix;
 use crate::error::MetricError;
@@ -6,18 +6,19 @@ use crate::scores::{Scores, ratio};
 
 /// Counts of (target, prediction) pairs over a fixed number of classes, built row by row.
 ///
-/// Averages run over **all** classes, seen or not, as scikit-learn's do with
-/// `labels=range(n), zero_division=0`: a class that no row has counts as 0 in the macro average.
-/// Without any row every score is 0.
+/// Averages run over **all** classes, seen or not, as in scikit-learn with `labels=range(n),
+/// zero_division=0`: a class without rows counts as 0 in the macro average. Without any rows, every
+/// score is
+/// 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     classes: usize,
-    /// `[classes, classes]`, row = target, column = prediction.
+    /// `[classes, classes]`, with a row per target and a column per prediction.
     counts: Vec<u64>,
 }
 
 impl ConfusionMatrix {
-    /// An empty matrix over the classes `0..classes`.
+    /// Creates an empty matrix over the classes `0..classes`.
     pub fn new(classes: usize) -> Self {
         Self {
             classes,
@@ -25,10 +26,10 @@ impl ConfusionMatrix {
         }
     }
 
-    /// Counts one row.
+    /// Counts a row.
     ///
     /// # Errors
-    /// [`MetricError::ClassOutOfRange`] where a class is not below the number of classes.
+    /// Fails with [`MetricError::ClassOutOfRange`] if a class is not below the number of classes.
     pub fn update(&mut self, target: usize, prediction: usize) -> Result<(), MetricError> {
         let classes = self.classes;
         for class in [target, prediction] {
@@ -43,7 +44,7 @@ impl ConfusionMatrix {
     /// Adds the counts of another matrix, such as another thread's.
     ///
     /// # Errors
-    /// [`MetricError::ClassCount`] where the numbers of classes differ.
+    /// Fails with [`MetricError::ClassCount`] if the numbers of classes differ.
     pub fn merge(&mut self, other: &Self) -> Result<(), MetricError> {
         if self.classes != other.classes {
             return Err(MetricError::ClassCount {
@@ -57,17 +58,17 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Number of rows counted.
+    /// Returns the number of rows counted.
     pub fn rows(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How often a row of class `target` was predicted as `prediction`; 0 outside the matrix.
+    /// Returns how often a row of class `target` was predicted as `prediction`; 0 outside the matrix.
     pub fn count(&self, target: usize, prediction: usize) -> u64 {
         if target < self.classes && prediction < self.classes {
             self.counts[target * self.classes + prediction]
@@ -76,7 +77,7 @@ impl ConfusionMatrix {
         }
     }
 
-    /// The counts, `[classes, classes]` flat.
+    /// Returns the counts, `[classes, classes]` in row-major order.
     pub(crate) fn counts(&self) -> &[u64] {
         &self.counts
     }
@@ -85,28 +86,28 @@ impl ConfusionMatrix {
         &mut self.counts
     }
 
-    /// The counts as rows (targets) of columns (predictions).
+    /// Returns the counts as rows (targets) of columns (predictions).
     pub fn to_rows(&self) -> Vec<Vec<u64>> {
         (0..self.classes)
             .map(|target| self.counts[target * self.classes..][..self.classes].to_vec())
             .collect()
     }
 
-    /// Number of rows whose target is `class`.
+    /// Returns the number of rows whose target is `class`.
     pub fn support(&self, class: usize) -> u64 {
         (0..self.classes)
             .map(|prediction| self.count(class, prediction))
             .sum()
     }
 
-    /// Number of rows predicted as `class`.
+    /// Returns the number of rows predicted as `class`.
     pub fn predicted(&self, class: usize) -> u64 {
         (0..self.classes)
             .map(|target| self.count(target, class))
             .sum()
     }
 
-    /// Share of rows on the diagonal; 0 without rows.
+    /// Returns the share of rows on the diagonal; 0 without rows.
     pub fn accuracy(&self) -> f64 {
         let right: u64 = (0..self.classes)
             .map(|class| self.count(class, class))
@@ -114,7 +115,8 @@ impl ConfusionMatrix {
         ratio(right as f64, self.rows() as f64)
     }
 
-    /// Mean recall of the classes that have rows (`balanced_accuracy_score`); NaN without rows.
+    /// Returns the mean recall of the classes that have rows (`balanced_accuracy_score`); NaN without
+    /// rows.
     pub fn balanced_accuracy(&self) -> f64 {
         let (mut classes, mut recall) = (0, 0.0);
         for class in 0..self.classes {
@@ -127,8 +129,8 @@ impl ConfusionMatrix {
         recall / f64::from(classes)
     }
 
-    /// Matthews correlation coefficient for any number of classes (`matthews_corrcoef`; Gorodkin,
-    /// 2004), in [-1, 1]; 0 where targets or predictions are all of one class.
+    /// Computes the Matthews correlation coefficient for any number of classes (`matthews_corrcoef`;
+    /// Gorodkin, 2004), in [-1, 1]; 0 if targets or predictions are all of one class.
     pub fn mcc(&self) -> f64 {
         let rows = self.rows() as f64;
         let (mut hits, mut both, mut targets, mut predictions) = (0.0, 0.0, 0.0, 0.0);
@@ -143,8 +145,8 @@ impl ConfusionMatrix {
         ratio(hits * rows - both, variances.sqrt())
     }
 
-    /// Cohen's kappa, unweighted (`cohen_kappa_score`): agreement beyond chance, at most 1. NaN
-    /// where targets and predictions are all of one same class, or without rows.
+    /// Computes Cohen's kappa, unweighted (`cohen_kappa_score`): the agreement beyond chance, at most 1.
+    /// NaN if targets and predictions are all of the same class, or without rows.
     pub fn cohen_kappa(&self) -> f64 {
         let rows = self.rows() as f64;
         let (mut hits, mut by_chance) = (0.0, 0.0);
@@ -156,7 +158,7 @@ impl ConfusionMatrix {
         1.0 - (rows - hits) / (rows - by_chance / rows)
     }
 
-    /// Precision, recall, F1 and support of one class.
+    /// Returns precision, recall, F1 and support of a class.
     pub fn class_scores(&self, class: usize) -> Scores {
         Scores::from_counts(
             self.count(class, class),
@@ -165,29 +167,29 @@ impl ConfusionMatrix {
         )
     }
 
-    /// The scores of every class, in class order.
+    /// Returns the scores of every class, in class order.
     pub fn per_class(&self) -> Vec<Scores> {
         (0..self.classes)
             .map(|class| self.class_scores(class))
             .collect()
     }
 
-    /// Unweighted mean over all classes.
+    /// Returns the unweighted mean over all classes.
     pub fn macro_average(&self) -> Scores {
         Scores::macro_average(&self.per_class())
     }
 
-    /// Mean over all classes weighted by support.
+    /// Returns the mean over all classes, weighted by support.
     pub fn weighted_average(&self) -> Scores {
         Scores::weighted_average(&self.per_class())
     }
 
-    /// Scores of the summed counts; over all classes each of them equals the accuracy.
+    /// Returns the scores of the summed counts; over all classes, each of them equals the accuracy.
     pub fn micro_average(&self) -> Scores {
         self.micro_average_of(0..self.classes)
     }
 
-    /// Micro average over some classes only.
+    /// Returns the micro average over some classes only.
     pub(crate) fn micro_average_of(&self, labels: impl IntoIterator<Item = usize>) -> Scores {
         let (mut hits, mut targets, mut predictions) = (0, 0, 0);
         for class in labels {
@@ -198,10 +200,10 @@ impl ConfusionMatrix {
         Scores::from_counts(hits, targets, predictions)
     }
 
-    /// The matrix with class names, to print as a table.
+    /// Combines the matrix with class names, to print it as a table.
     ///
     /// # Errors
-    /// [`MetricError::NameCount`] where the number of names is not the number of classes.
+    /// Fails with [`MetricError::NameCount`] if the number of names is not the number of classes.
     pub fn named<'a>(
         &'a self,
         names: &'a [String],

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::confusion::ConfusionMatrix;
 
-/// Prints a confusion matrix as a table: one line per target, one column per prediction.
+/// Formats a confusion matrix as a table with a line per target and a column per prediction.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedConfusionMatrix<'a> {
     pub(crate) matrix: &'a ConfusionMatrix,

@@ -1,22 +1,22 @@
-//! What can go wrong: rows that do not fit the metric, and names that are not metrics.
+//! The error type of this crate.
 
 use finetune_files::ErrorKind;
 use thiserror::Error;
 
 use crate::name::Metric;
 
-/// An input that a metric cannot take.
+/// An input that does not fit a metric, or an unknown name.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum MetricError {
-    /// A target or prediction outside `0..classes`.
+    /// A target or prediction is outside `0..classes`.
     #[error("class {class} is out of range: the metric was made for {classes} classes (0 to {})", classes.saturating_sub(1))]
     ClassOutOfRange {
-        /// The class found.
+        /// The class that was given.
         class: usize,
         /// Number of classes of the metric.
         classes: usize,
     },
-    /// A row of logits of another length than the number of classes.
+    /// The length of a row of logits differs from the number of classes.
     #[error("a row has {found} logits, but there are {expected} classes")]
     RowLength {
         /// Number of classes.
@@ -24,27 +24,27 @@ pub enum MetricError {
         /// Length of the row.
         found: usize,
     },
-    /// A row with another number of predictions or targets than the model has outputs.
+    /// A row's number of predictions or targets differs from the number of outputs.
     #[error("a row has {found} {what}, but the model has {expected} outputs")]
     OutputCount {
-        /// "predictions" or "targets".
+        /// `predictions` or `targets`.
         what: &'static str,
         /// Number of outputs.
         expected: usize,
         /// Length of the row.
         found: usize,
     },
-    /// A NaN or infinite logit, from which no probabilities follow.
+    /// A logit is NaN or infinite, so that no probabilities follow from it.
     #[error(
         "a row's logit for class {class} is {value}: the model diverged; try a lower learning rate or look for broken weights"
     )]
     NonFiniteLogit {
-        /// The class whose logit it is.
+        /// The class of the logit.
         class: usize,
         /// NaN or an infinity.
         value: f32,
     },
-    /// A number of names other than the number of classes.
+    /// The number of names differs from the number of classes.
     #[error("{found} class names given for {expected} classes")]
     NameCount {
         /// Number of classes (or of listed labels).
@@ -52,7 +52,7 @@ pub enum MetricError {
         /// Number of names.
         found: usize,
     },
-    /// A number of thresholds other than the number of classes.
+    /// The number of thresholds differs from the number of classes.
     #[error("{found} thresholds given for {expected} classes: give one per class")]
     ThresholdCount {
         /// Number of classes.
@@ -60,63 +60,63 @@ pub enum MetricError {
         /// Number of thresholds.
         found: usize,
     },
-    /// A threshold that no probability can be compared with.
+    /// A threshold is outside [0, 1].
     #[error("the threshold of class {class} is {value}: a probability between 0 and 1 is needed")]
     ThresholdRange {
-        /// The class whose threshold it is.
+        /// The class of the threshold.
         class: usize,
-        /// The threshold found.
+        /// The threshold that was given.
         value: f64,
     },
-    /// Two matrices over different numbers of classes cannot be merged.
+    /// Two matrices to merge have different numbers of classes.
     #[error("cannot merge a confusion matrix over {found} classes into one over {expected}")]
     ClassCount {
-        /// Classes of the matrix merged into.
+        /// Number of classes of the matrix that is merged into.
         expected: usize,
-        /// Classes of the other matrix.
+        /// Number of classes of the other matrix.
         found: usize,
     },
-    /// Logits or targets that are not `[rows, outputs]`.
+    /// Logits or targets are not `[rows, outputs]`.
     #[error("{found} {what} do not fit {rows} rows of {outputs} outputs")]
     Shape {
-        /// "logits" or "targets".
+        /// `logits` or `targets`.
         what: &'static str,
         /// Number of rows.
         rows: usize,
-        /// Values per row.
+        /// Number of values per row.
         outputs: usize,
-        /// Values found.
+        /// Number of values found.
         found: usize,
     },
-    /// Two models to compare that were not evaluated on the same rows.
+    /// Two models to compare were not evaluated on the same rows.
     #[error(
         "model A was evaluated on {a} rows and model B on {b}: a paired test needs the same rows in the same order"
     )]
     PairedRows {
-        /// Rows of the first model.
+        /// Number of rows of the first model.
         a: usize,
-        /// Rows of the second model.
+        /// Number of rows of the second model.
         b: usize,
     },
-    /// A bootstrap without resamples, or a confidence level outside (0, 1).
+    /// A bootstrap has no resamples, or a confidence level outside (0, 1).
     #[error(
         "cannot bootstrap {resamples} resamples at confidence level {level}: at least 1 resample and a level between 0 and 1 are needed"
     )]
     BootstrapOptions {
-        /// Number of resamples asked for.
+        /// Requested number of resamples.
         resamples: usize,
-        /// Confidence level asked for.
+        /// Requested confidence level.
         level: f64,
     },
-    /// A metric name that nobody knows, or that belongs to another task.
+    /// A metric name is unknown or belongs to another task.
     #[error("unknown metric \"{name}\"; {}alid names are: {valid}", match nearest {
         Some(nearest) => format!("did you mean {nearest}? V"),
         None => "v".to_string(),
     })]
     UnknownName {
-        /// The name asked for.
+        /// The name that was given.
         name: String,
-        /// The valid metric with the most similar name, if one is similar at all.
+        /// The valid metric with the most similar name, if there is a similar one.
         nearest: Option<Metric>,
         /// The valid names, comma-separated.
         valid: String,

@@ -1,18 +1,18 @@
-//! Counts of a multi-label evaluation, and every score that follows from them alone.
+//! The counts of a multi-label evaluation and the scores that follow from them alone.
 
 use crate::scores::{Scores, ratio};
 
-/// Hits, targets and predictions of every class, and the rows' own scores.
+/// Hits, targets and predictions of every class, and sums of the rows' scores.
 #[derive(Debug)]
 pub(crate) struct LabelCounts {
     pub(crate) rows: u64,
-    /// Rows whose labels are all right.
+    /// Number of rows whose labels are all correct.
     pub(crate) exact: u64,
-    /// Single labels that are wrong.
+    /// Number of wrong labels.
     pub(crate) wrong: u64,
     classes: Vec<Counts>,
     samples: Scores,
-    /// Filled by [`finish`](Self::finish).
+    /// The scores of each class, filled in by [`finish`](Self::finish).
     per_class: Vec<Scores>,
 }
 

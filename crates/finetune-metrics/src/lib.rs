@@ -41,7 +41,7 @@ pub use multi_label_summary::MultiLabelSummary;
 pub use name::{Metric, bare_name, is_better};
 pub use predictions::{CustomMetric, Predictions};
 
-/// Of `finetune-task`.
+/// Re-exported from `finetune-task`.
 pub use finetune_task::{ProblemType, Targets};
 
 pub use regression::Regression;

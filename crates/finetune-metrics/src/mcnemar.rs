@@ -1,39 +1,41 @@
-//! McNemar's test: whether two classifiers err equally often on the same rows.
+//! McNemar's test of whether two classifiers err equally often on the same rows.
 
 use serde::Serialize;
 
 use crate::error::MetricError;
 
-/// Below this many rows that only one of the two has right the exact distribution is used.
+/// Number of rows that only one of the two predicts correctly, below which the exact distribution is
+/// used.
 const EXACT_BELOW: u64 = 25;
 
 /// The result of [`mcnemar`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct McNemar {
-    /// Rows that both have right.
+    /// Number of rows that both predict correctly.
     pub both: u64,
-    /// Rows that only the first has right.
+    /// Number of rows that only the first predicts correctly.
     pub only_a: u64,
-    /// Rows that only the second has right.
+    /// Number of rows that only the second predicts correctly.
     pub only_b: u64,
-    /// Rows that neither has right.
+    /// Number of rows that neither predicts correctly.
     pub neither: u64,
-    /// Of the exact test the smaller of `only_a` and `only_b`, else chi-square.
+    /// The smaller of `only_a` and `only_b` for the exact test, otherwise chi-square.
     pub statistic: f64,
-    /// Two-sided probability of at least this difference where both models err equally often.
+    /// Two-sided probability of at least this difference if both models err equally often.
     pub p_value: f64,
     /// Whether the p-value comes from the binomial distribution rather than from chi-square.
     pub exact: bool,
 }
 
-/// McNemar's test (1947) of two classifiers, from whether each row was right by model A and by
-/// model B, in the same order of rows.
+/// Performs McNemar's test (1947) of two classifiers, given whether model A and model B predict each row
+/// correctly, in the same order of rows.
 ///
-/// As statsmodels' `mcnemar`: with fewer than 25 rows that only one has right the two-sided exact
-/// binomial test, else chi-square with continuity correction `(|a - b| - 1)² / (a + b)`.
+/// Like statsmodels' `mcnemar`, it is the two-sided exact binomial test if fewer than 25 rows are
+/// predicted correctly by one model only, otherwise chi-square with continuity correction `(|a - b| -
+/// 1)² / (a + b)`.
 ///
 /// # Errors
-/// [`MetricError::PairedRows`] where the numbers of rows differ.
+/// Fails with [`MetricError::PairedRows`] if the numbers of rows differ.
 pub fn mcnemar(a_correct: &[bool], b_correct: &[bool]) -> Result<McNemar, MetricError> {
     if a_correct.len() != b_correct.len() {
         return Err(MetricError::PairedRows {
@@ -54,7 +56,7 @@ pub fn mcnemar(a_correct: &[bool], b_correct: &[bool]) -> Result<McNemar, Metric
     } else {
         let difference = only_a.abs_diff(only_b) as f64;
         let statistic = (difference - 1.0).powi(2) / discordant as f64;
-        // Upper tail of chi-square with one degree of freedom, the square of a normal variable.
+        // The upper tail of chi-square with one degree of freedom, the square of a normal variable.
         (statistic, libm::erfc((statistic / 2.0).sqrt()))
     };
     Ok(McNemar {
@@ -68,8 +70,8 @@ pub fn mcnemar(a_correct: &[bool], b_correct: &[bool]) -> Result<McNemar, Metric
     })
 }
 
-/// Twice the probability of at most `smaller` heads in fewer than [`EXACT_BELOW`] throws of a fair
-/// coin, at most 1. The counts are whole numbers below 2^53, so only the division rounds.
+/// Computes twice the probability of at most `smaller` heads in fewer than [`EXACT_BELOW`] tosses of a
+/// fair coin, at most 1. The counts are integers below 2^53, so only the division rounds.
 fn two_sided_binomial(smaller: u64, throws: u64) -> f64 {
     let (mut ways, mut sum) = (1.0, 0.0);
     for heads in 0..=smaller {

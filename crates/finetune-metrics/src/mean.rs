@@ -1,9 +1,9 @@
-//! A running mean that does not drift.
+//! A running mean with a compensated sum.
 
-/// Streamed weighted mean in f64 with Neumaier's compensated sum, for a loss over an epoch.
+/// A streamed weighted mean in f64 with Neumaier's compensated sum, for the loss over an epoch.
 ///
-/// A batch's mean loss weighted by its number of rows gives the mean over rows, whatever the batch
-/// sizes. Without weight the mean is NaN.
+/// Weighting a batch's mean loss by its number of rows gives the mean over rows, whatever the batch
+/// sizes. The mean is NaN if the weights sum to 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     sum: f64,
@@ -12,7 +12,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// No values yet.
+    /// Creates a mean of no values.
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,12 +33,12 @@ impl Mean {
         self.weight += weight;
     }
 
-    /// The mean of the values so far; NaN without any.
+    /// Returns the mean of the values so far; NaN without any.
     pub fn mean(&self) -> f64 {
         (self.sum + self.compensation) / self.weight
     }
 
-    /// Sum of the weights so far.
+    /// Returns the sum of the weights so far.
     pub fn weight(&self) -> f64 {
         self.weight
     }

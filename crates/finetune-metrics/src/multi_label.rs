@@ -1,4 +1,4 @@
-//! Evaluation of a multi-label classifier: logits in, one summary out.
+//! Evaluates a multi-label classifier: logits in, a summary out.
 
 use finetune_task::Targets;
 
@@ -13,14 +13,14 @@ use crate::report::write_table;
 use crate::softmax::sigmoid;
 use crate::thresholds::BestThresholds;
 
-/// The threshold of a class that was given none.
+/// The default threshold of a class.
 pub const DEFAULT_THRESHOLD: f64 = 0.5;
 
-/// Takes a multi-label classifier's logits row by row and gives a [`MultiLabelSummary`].
+/// Accumulates a multi-label classifier's logits row by row for a [`MultiLabelSummary`].
 ///
-/// A class is predicted where `sigmoid(logit)`, in f64, is at least the class's threshold. It keeps
-/// `5 · classes` bytes a row; [`summary`](Self::summary) sorts, in O(rows · log rows) per class, and
-/// needs 8 bytes a row more while it runs.
+/// A class is predicted if `sigmoid(logit)`, in f64, is at least the class's threshold. The accumulator
+/// keeps `5 · classes` bytes per row; [`summary`](Self::summary) sorts in O(rows · log rows) per class
+/// and temporarily needs 8 more bytes per row.
 #[derive(Clone, Debug)]
 pub struct MultiLabelAccumulator {
     class_names: Vec<String>,
@@ -33,7 +33,7 @@ pub struct MultiLabelAccumulator {
 }
 
 impl MultiLabelAccumulator {
-    /// For classes of these names, in class order, each with the threshold
+    /// Creates an accumulator for classes of these names, in class order, each with the threshold
     /// [`DEFAULT_THRESHOLD`].
     pub fn new(class_names: Vec<String>) -> Self {
         Self {
@@ -45,19 +45,19 @@ impl MultiLabelAccumulator {
         }
     }
 
-    /// Makes room for exactly `rows` more rows.
+    /// Reserves memory for exactly `rows` more rows.
     pub fn reserve(&mut self, rows: usize) {
         let values = rows.saturating_mul(self.class_names.len());
         self.logits.reserve_exact(values);
         self.targets.reserve_exact(values);
     }
 
-    /// Sets the probability from which each class counts as predicted, for all rows, such as the
-    /// thresholds that were best on the validation rows.
+    /// Sets the probability from which each class counts as predicted in all rows, such as the best
+    /// thresholds on the validation rows.
     ///
     /// # Errors
-    /// [`MetricError::ThresholdCount`] where there is not one per class,
-    /// [`MetricError::ThresholdRange`] where one is not within [0, 1].
+    /// Fails with [`MetricError::ThresholdCount`] unless there is one per class, and with
+    /// [`MetricError::ThresholdRange`] if one is outside [0, 1].
     pub fn set_thresholds(&mut self, thresholds: &[f64]) -> Result<(), MetricError> {
         let expected = self.class_names.len();
         if thresholds.len() != expected {
@@ -77,11 +77,11 @@ impl MultiLabelAccumulator {
         Ok(())
     }
 
-    /// Adds one row: its logits `[classes]` before the sigmoid, its targets `[classes]`, whether
-    /// each class is present, and its loss.
+    /// Adds a row: its logits, `[classes]` before the sigmoid, its targets, `[classes]` (whether each
+    /// class is present), and its loss.
     ///
     /// # Errors
-    /// Where a length is not the number of classes, or a logit is not finite; the row is then not
+    /// Fails if a length is not the number of classes or a logit is not finite. The row is then not
     /// counted.
     pub fn update(
         &mut self,
@@ -110,26 +110,26 @@ impl MultiLabelAccumulator {
         Ok(())
     }
 
-    /// The class names, in class order.
+    /// Returns the class names, in class order.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// The probability from which each class counts as predicted.
+    /// Returns the probability from which each class counts as predicted.
     pub fn thresholds(&self) -> &[f64] {
         &self.thresholds
     }
 
-    /// All rows so far, for a [`CustomMetric`](crate::CustomMetric).
+    /// Returns all rows so far, for a [`CustomMetric`](crate::CustomMetric).
     pub fn predictions(&self) -> Predictions<'_> {
         let targets = Targets::MultiLabel(&self.targets);
         Predictions::from_parts(&self.logits, self.class_names.len(), targets)
     }
 
-    /// The thresholds of the best F1 over the rows so far; see [`BestThresholds`].
+    /// Finds the thresholds of the best F1 over the rows so far; see [`BestThresholds`].
     ///
-    /// Sorts all labels together for the one global threshold: `8 · classes` bytes a row more while
-    /// it runs.
+    /// It sorts all labels together for the global threshold, which temporarily takes `8 · classes` more
+    /// bytes per row.
     pub fn best_thresholds(&self) -> BestThresholds {
         let classes = 0..self.class_names.len();
         let all = self.logits.iter().zip(&self.targets);
@@ -139,12 +139,12 @@ impl MultiLabelAccumulator {
         )
     }
 
-    /// scikit-learn's classification report of the label sets so far, with four digits.
+    /// Formats scikit-learn's classification report of the label sets so far, with four digits.
     pub fn report(&self) -> String {
         self.report_as(&self.class_names)
     }
 
-    /// [`report`](Self::report) with other names for the classes, in their order.
+    /// Formats the [`report`](Self::report) with other names for the classes, in class order.
     pub fn report_as(&self, names: &[String]) -> String {
         let counts = self.counts();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -160,7 +160,7 @@ impl MultiLabelAccumulator {
         text
     }
 
-    /// All metrics over the rows so far, at the thresholds.
+    /// Computes all metrics over the rows so far, at the thresholds.
     pub fn summary(&self) -> MultiLabelSummary {
         let mut rankings = RankingMean::default();
         for class in 0..self.class_names.len() {

@@ -1,4 +1,4 @@
-//! All metrics of a multi-label classifier, to be written as JSON.
+//! All metrics of a multi-label classifier, serializable as JSON.
 
 use serde::Serialize;
 
@@ -10,17 +10,17 @@ use crate::scores::ratio;
 
 /// The metrics of a multi-label classifier over a data set.
 ///
-/// NaN (JSON: null) is what is undefined: without rows every score but those of counts, which are
-/// 0; `roc_auc` where a class has no rows or all of them.
+/// Undefined metrics are NaN (null in JSON): without rows, every score except those of counts, which
+/// are 0; `roc_auc` if a class has no rows or all of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MultiLabelSummary {
     /// Number of rows.
     pub rows: u64,
     /// Mean loss over rows.
     pub loss: f64,
-    /// Share of rows whose labels are all right (`accuracy_score`).
+    /// Share of rows whose labels are all correct (`accuracy_score`).
     pub subset_accuracy: f64,
-    /// Share of single labels that are wrong (`hamming_loss`).
+    /// Share of labels that are wrong (`hamming_loss`).
     pub hamming_loss: f64,
     /// Unweighted mean of the classes' precision.
     pub precision_macro: f64,
@@ -44,7 +44,7 @@ pub struct MultiLabelSummary {
     pub precision_samples: f64,
     /// Mean of the rows' recall; 0 for a row without labels.
     pub recall_samples: f64,
-    /// Mean of the rows' F1; 0 for a row without labels and predicted labels.
+    /// Mean of the rows' F1; 0 for a row with neither labels nor predicted labels.
     pub f1_samples: f64,
     /// Unweighted mean of the classes' area under the ROC curve (`roc_auc_score`).
     pub roc_auc: f64,
@@ -90,7 +90,7 @@ impl MultiLabelSummary {
         }
     }
 
-    /// The value of a metric; `None` for one of another task.
+    /// Returns the value of a metric, or `None` if it belongs to another task.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         Some(match metric {
             Metric::Loss => self.loss,

@@ -1,4 +1,4 @@
-//! Metrics by name, to choose the best model by.
+//! Metrics by name, for selecting the best model.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use finetune_task::ProblemType;
 
 use crate::error::MetricError;
 
-/// Names and properties of all metrics, one line each: variant, name, which direction is better,
-/// the tasks that have it.
+/// Defines all metrics, one line each: variant, name, which direction is better, and the tasks that
+/// have it.
 macro_rules! metrics {
     ($($(#[$doc:meta])+ $metric:ident = $name:literal, $better:ident, $tasks:ident;)+) => {
         /// A metric that has one number, named as in scikit-learn and in `metric_for_best_model` of
@@ -22,7 +22,7 @@ macro_rules! metrics {
             /// Every metric, in the order in which they are listed to the user.
             pub const ALL: &[Self] = &[$(Self::$metric,)+];
 
-            /// The metric's name.
+            /// Returns the metric's name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$metric => $name,)+ }
             }
@@ -126,32 +126,33 @@ metrics! {
 }
 
 impl Metric {
-    /// Whether a larger value is a better model.
+    /// Returns whether a larger value means a better model.
     pub fn greater_is_better(self) -> bool {
         self.better() == Better::Greater
     }
 
-    /// Whether `value` is better than `best`. NaN is never better, and anything is better than NaN.
+    /// Returns whether `value` is better than `best`. NaN is never better, and anything is better than
+    /// NaN.
     pub fn is_better(self, value: f64, best: f64) -> bool {
         is_better(self.greater_is_better(), value, best)
     }
 
-    /// Whether a model of this task has the metric.
+    /// Returns whether a model of this task has the metric.
     pub fn applies_to(self, problem_type: ProblemType) -> bool {
         self.tasks().contains(&problem_type)
     }
 
-    /// The metrics of a task, in the order in which they are listed to the user.
+    /// Iterates over the metrics of a task, in the order in which they are listed to the user.
     pub fn of(problem_type: ProblemType) -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
         all.filter(move |metric| metric.applies_to(problem_type))
     }
 
-    /// The metric of this name that a model of `problem_type` has, with or without transformers' prefix
+    /// Finds the metric of this name among those of `problem_type`, with or without transformers' prefix
     /// `eval_`.
     ///
     /// # Errors
-    /// [`MetricError::UnknownName`] with the nearest and all valid names of the task.
+    /// Fails with [`MetricError::UnknownName`], which lists the nearest and all valid names of the task.
     pub fn parse(name: &str, problem_type: ProblemType) -> Result<Self, MetricError> {
         Self::find(name, |metric| metric.applies_to(problem_type))
     }
@@ -166,7 +167,7 @@ impl Metric {
         let near = candidates()
             .map(|metric| (strsim::jaro_winkler(&wanted, metric.name()), metric))
             .filter(|(similarity, _)| *similarity > 0.75)
-            // Of equally near ones the first listed.
+            // Of equally near names, the first one listed wins.
             .fold(None, |best: Option<(f64, Self)>, next| match best {
                 Some(best) if best.0 >= next.0 => Some(best),
                 _ => Some(next),

@@ -1,15 +1,15 @@
-//! Everything a model said about a data set, for metrics of one's own.
+//! A model's predictions for a data set, as the input of custom metrics.
 
 use finetune_task::Targets;
 
 use crate::error::MetricError;
 
-/// A metric beside the built-in ones, computed from all rows of an evaluation.
+/// A custom metric, computed from all rows of an evaluation.
 ///
 /// ```
 /// use finetune_metrics::{argmax, CustomMetric, Predictions, Targets};
 ///
-/// /// Mean cost where missing class 1 costs five times a false alarm.
+/// /// Mean cost if missing class 1 costs five times as much as a false alarm.
 /// struct Cost;
 ///
 /// impl CustomMetric for Cost {
@@ -38,17 +38,18 @@ use crate::error::MetricError;
 /// # Ok::<(), finetune_metrics::MetricError>(())
 /// ```
 pub trait CustomMetric: Send + Sync {
-    /// The name to list and choose it by, in lower snake case.
+    /// Returns the name by which it is listed and selected, in lower snake case.
     fn name(&self) -> &str;
 
-    /// Whether a larger value is a better model.
+    /// Returns whether a larger value means a better model.
     fn greater_is_better(&self) -> bool;
 
-    /// The metric over all rows; NaN where it is undefined, which is never the best.
+    /// Computes the metric over all rows; NaN if it is undefined, which is never the best.
     fn compute(&self, predictions: &Predictions<'_>) -> f64;
 }
 
-/// Logits `[rows, outputs]` and targets of an evaluation, in the order in which the rows were added.
+/// The logits, `[rows, outputs]`, and targets of an evaluation, in the order in which the rows were
+/// added.
 #[derive(Clone, Copy, Debug)]
 pub struct Predictions<'a> {
     logits: &'a [f32],
@@ -57,11 +58,11 @@ pub struct Predictions<'a> {
 }
 
 impl<'a> Predictions<'a> {
-    /// A view of `logits` `[rows, outputs]` and as many targets.
+    /// Combines `logits`, `[rows, outputs]`, with as many targets.
     ///
     /// # Errors
-    /// [`MetricError::Shape`] where the lengths do not fit, [`MetricError::ClassOutOfRange`] where
-    /// a target class is not below `outputs`.
+    /// Fails with [`MetricError::Shape`] if the lengths do not fit, and with
+    /// [`MetricError::ClassOutOfRange`] if a target class is not below `outputs`.
     pub fn new(
         logits: &'a [f32],
         outputs: usize,
@@ -97,7 +98,7 @@ impl<'a> Predictions<'a> {
         Ok(Self::from_parts(logits, outputs, targets))
     }
 
-    /// From parts that an accumulator checked row by row.
+    /// Combines parts that an accumulator has checked row by row.
     pub(crate) fn from_parts(logits: &'a [f32], outputs: usize, targets: Targets<'a>) -> Self {
         Self {
             logits,
@@ -106,27 +107,27 @@ impl<'a> Predictions<'a> {
         }
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.logits.len().checked_div(self.outputs).unwrap_or(0)
     }
 
-    /// Logits per row: classes, or outputs of a regression model.
+    /// Returns the number of logits per row: classes, or outputs of a regression model.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// All logits `[rows, outputs]`; a regression model's predictions.
+    /// Returns all logits, or a regression model's predictions, `[rows, outputs]`.
     pub fn logits(&self) -> &'a [f32] {
         self.logits
     }
 
-    /// The logits row by row, each `[outputs]`.
+    /// Iterates over the rows' logits, each `[outputs]`.
     pub fn iter(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         self.logits.chunks_exact(self.outputs.max(1))
     }
 
-    /// What the rows should have been.
+    /// Returns the correct answers for the rows.
     pub fn targets(&self) -> Targets<'a> {
         self.targets
     }

@@ -1,4 +1,4 @@
-//! Scores of a classifier's probabilities, in one pass over its logits.
+//! Scores of a classifier's probabilities, computed in one pass over its logits.
 
 use crate::calibration::Reliability;
 use crate::mean::Mean;
@@ -6,10 +6,10 @@ use crate::predictions::Predictions;
 use crate::ranking::{Ranking, RankingMean};
 use crate::softmax::{SoftmaxRow, argmax};
 
-/// The ks of top-k accuracy.
+/// The values of k for top-k accuracy.
 pub(crate) const TOP_K: [usize; 4] = [2, 3, 4, 5];
 
-/// What the softmax of every row says. Without rows everything is NaN.
+/// Scores of the probabilities of all rows. Without rows, they are all NaN.
 #[derive(Debug)]
 pub(crate) struct ProbabilityScores {
     pub(crate) log_loss: f64,
@@ -18,12 +18,12 @@ pub(crate) struct ProbabilityScores {
     pub(crate) ece: f64,
     pub(crate) roc_auc: f64,
     pub(crate) average_precision: f64,
-    /// Of [`TOP_K`]; `None` where k is not below the number of classes.
+    /// The accuracies for [`TOP_K`]; `None` if k is not below the number of classes.
     pub(crate) top_k: [Option<f64>; 4],
 }
 
 impl ProbabilityScores {
-    /// Needs 24 bytes a row while it runs.
+    /// Computes the scores, which temporarily takes 24 bytes per row.
     pub(crate) fn new(predictions: &Predictions<'_>, targets: &[u32]) -> Self {
         let classes = predictions.outputs();
         let (mut log_loss, mut brier, mut confidence) = (Mean::new(), Mean::new(), Mean::new());
@@ -33,7 +33,7 @@ impl ProbabilityScores {
         for (logits, &target) in predictions.iter().zip(targets) {
             let target = target as usize;
             let row = SoftmaxRow::new(logits);
-            // As scikit-learn's, so that a probability that rounds to 0 costs 36, not infinity.
+            // Clipped as in scikit-learn, so that a probability that rounds to 0 costs 36, not infinity.
             let clipped = row
                 .probability(logits[target])
                 .clamp(f64::EPSILON, 1.0 - f64::EPSILON);
@@ -73,7 +73,7 @@ impl ProbabilityScores {
     }
 }
 
-/// Reliability bins of all rows.
+/// Computes the reliability bins of all rows.
 pub(crate) fn reliability(predictions: &Predictions<'_>, targets: &[u32]) -> Reliability {
     let mut reliability = Reliability::default();
     for (logits, &target) in predictions.iter().zip(targets) {
@@ -83,8 +83,8 @@ pub(crate) fn reliability(predictions: &Predictions<'_>, targets: &[u32]) -> Rel
     reliability
 }
 
-/// Squared distance of the probabilities from the target's; halved for two classes, where both
-/// classes are wrong by the same amount (scikit-learn's `scale_by_half="auto"`).
+/// Computes the squared distance between the probabilities and the one-hot target, halved for two
+/// classes, whose errors are equal (scikit-learn's `scale_by_half="auto"`).
 fn squared_error(row: &SoftmaxRow, logits: &[f32], target: usize) -> f64 {
     let squared = logits.iter().enumerate().map(|(class, &logit)| {
         let wanted = if class == target { 1.0 } else { 0.0 };
@@ -93,8 +93,8 @@ fn squared_error(row: &SoftmaxRow, logits: &[f32], target: usize) -> f64 {
     squared.sum::<f64>() * if logits.len() < 3 { 0.5 } else { 1.0 }
 }
 
-/// Number of classes before the target; of equal logits the later class comes first, as in
-/// scikit-learn's `top_k_accuracy_score`.
+/// Returns the number of classes ranked before the target. Among equal logits the later class comes
+/// first, as in scikit-learn's `top_k_accuracy_score`.
 fn rank(logits: &[f32], target: usize) -> usize {
     let wanted = logits[target];
     let (before, after) = logits.split_at(target);

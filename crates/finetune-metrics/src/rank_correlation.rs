@@ -1,11 +1,11 @@
-//! Spearman's correlation: Pearson's of the ranks.
+//! Spearman's rank correlation.
 
 use crate::regression::Regression;
 
-/// Spearman rank correlation of pairs, as `scipy.stats.spearmanr`: equal values share the mean of
-/// their ranks. NaN with fewer than two pairs, where one side is constant, or with a NaN.
+/// Computes the Spearman rank correlation of pairs, as `scipy.stats.spearmanr`: equal values share the
+/// mean of their ranks. NaN with fewer than two pairs, if one side is constant, or if a value is NaN.
 ///
-/// Sorts, in O(pairs · log pairs); needs 32 bytes a pair.
+/// It sorts in O(pairs · log pairs) and needs 32 bytes per pair.
 pub(crate) fn spearman(targets: &[f64], predictions: &[f32]) -> f64 {
     let nan = |value: &f32| value.is_nan();
     if targets.iter().any(|value| value.is_nan()) || predictions.iter().any(nan) {
@@ -18,10 +18,10 @@ pub(crate) fn spearman(targets: &[f64], predictions: &[f32]) -> f64 {
     ranked.pearson()
 }
 
-/// The rank of each value from 1, the mean rank for equal values; none is NaN.
+/// Ranks values, none of which is NaN, from 1; equal values get their mean rank.
 fn ranks<T: PartialOrd>(values: &[T]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    // Not `total_cmp`, for which -0 is less than 0.
+    // `total_cmp` would rank -0 below 0.
     order.sort_unstable_by(|&a, &b| {
         values[a]
             .partial_cmp(&values[b])
@@ -31,7 +31,7 @@ fn ranks<T: PartialOrd>(values: &[T]) -> Vec<f64> {
     let mut first = 0;
     for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
         let last = first + equal.len();
-        // Mean of first + 1 ..= last.
+        // The mean of first + 1 ..= last.
         let rank = (first + 1 + last) as f64 / 2.0;
         for &index in equal {
             ranks[index] = rank;

@@ -2,14 +2,14 @@
 
 /// Scores of the positive and of the negative rows of one class, each sorted in descending order.
 ///
-/// Sorting dominates: O(rows · log rows) time, 8 bytes a row.
+/// Sorting dominates the cost: O(rows · log rows) time and 8 bytes per row.
 #[derive(Debug)]
 pub(crate) struct Ranking {
     positives: Vec<f64>,
     negatives: Vec<f64>,
 }
 
-/// The rows that have the same score.
+/// The rows with the same score.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) score: f64,
@@ -18,7 +18,7 @@ pub(crate) struct Step {
 }
 
 impl Ranking {
-    /// From each row's score (never NaN) and whether the row is positive.
+    /// Creates a ranking from each row's score (never NaN) and whether the row is positive.
     pub(crate) fn new(rows: impl Iterator<Item = (f64, bool)>) -> Self {
         let mut ranking = Self {
             positives: Vec::new(),
@@ -40,7 +40,7 @@ impl Ranking {
         self.positives.len() as u64
     }
 
-    /// Each distinct score from the highest down.
+    /// Iterates over the distinct scores in descending order.
     pub(crate) fn steps(&self) -> impl Iterator<Item = Step> {
         let (mut positives, mut negatives) = (self.positives.as_slice(), self.negatives.as_slice());
         std::iter::from_fn(move || {
@@ -57,10 +57,10 @@ impl Ranking {
         })
     }
 
-    /// Probability that a positive row scores above a negative one, ties counting half;
-    /// scikit-learn's `roc_auc_score`. NaN where one of the two kinds is missing.
+    /// Computes the probability that a positive row scores above a negative one, with ties counting
+    /// half: scikit-learn's `roc_auc_score`. NaN if there are no positive or no negative rows.
     pub(crate) fn roc_auc(&self) -> f64 {
-        // Twice the number of pairs in the right order: whole numbers, so nothing is rounded.
+        // Twice the number of correctly ordered pairs is an integer, so nothing is rounded.
         let (mut twice, mut above) = (0_u128, 0_u128);
         for step in self.steps() {
             let positives = u128::from(step.positives);
@@ -71,7 +71,7 @@ impl Ranking {
         twice as f64 / (2.0 * pairs)
     }
 
-    /// Mean precision over the positive rows' scores as thresholds, without interpolation;
+    /// Computes the mean precision with the positive rows' scores as thresholds, without interpolation:
     /// scikit-learn's `average_precision_score`. 0 without positive rows, NaN without rows.
     pub(crate) fn average_precision(&self) -> f64 {
         if self.positives.is_empty() {
@@ -91,14 +91,14 @@ impl Ranking {
     }
 }
 
-/// Drops the leading values equal to `score` and counts them.
+/// Removes the leading values equal to `score` and counts them.
 fn take_equal(scores: &mut &[f64], score: f64) -> u64 {
     let equal = scores.iter().take_while(|&&other| other == score).count();
     *scores = &scores[equal..];
     equal as u64
 }
 
-/// Unweighted mean of ROC-AUC and average precision over several classes.
+/// The unweighted means of ROC-AUC and average precision over several classes.
 #[derive(Debug, Default)]
 pub(crate) struct RankingMean {
     classes: usize,
@@ -113,7 +113,7 @@ impl RankingMean {
         self.average_precision += ranking.average_precision();
     }
 
-    /// NaN where one class has only one kind of rows.
+    /// Returns the mean ROC-AUC; NaN if a class has no positive or no negative rows.
     pub(crate) fn roc_auc(&self) -> f64 {
         self.roc_auc / self.classes as f64
     }

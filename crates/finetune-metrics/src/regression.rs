@@ -1,11 +1,11 @@
-//! Streamed metrics of one output of a regressor.
+//! Streamed metrics of a single regression output.
 
 use crate::mean::Mean;
 
-/// Streamed MSE, RMSE, MAE, R² and Pearson correlation, in one pass.
+/// MSE, RMSE, MAE, R² and Pearson correlation, streamed in one pass.
 ///
-/// Variances and the covariance are kept as centred moments (Welford's update), so that a large
-/// common offset does not cancel away the digits. Without rows every metric is NaN.
+/// Variances and the covariance are kept as centred moments (Welford's update), so that a large common
+/// offset causes no cancellation. Without rows, every metric is NaN.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Regression {
     rows: u64,
@@ -13,19 +13,19 @@ pub struct Regression {
     absolute: Mean,
     mean_target: f64,
     mean_prediction: f64,
-    /// Sums of squared deviations and of their product.
+    /// The sums of squared deviations and of their products.
     moment_target: f64,
     moment_prediction: f64,
     comoment: f64,
 }
 
 impl Regression {
-    /// No rows yet.
+    /// Creates metrics without rows.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one row.
+    /// Adds a row.
     pub fn update(&mut self, target: f64, prediction: f64) {
         let error = prediction - target;
         self.squared.update(error * error, 1.0);
@@ -42,30 +42,30 @@ impl Regression {
         self.comoment += from_old_target * from_new_prediction;
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Mean squared error.
+    /// Returns the mean squared error.
     pub fn mse(&self) -> f64 {
         self.squared.mean()
     }
 
-    /// Root of the mean squared error, in the unit of the target.
+    /// Returns the root mean squared error, in the unit of the target.
     pub fn rmse(&self) -> f64 {
         self.mse().sqrt()
     }
 
-    /// Mean absolute error, in the unit of the target.
+    /// Returns the mean absolute error, in the unit of the target.
     pub fn mae(&self) -> f64 {
         self.absolute.mean()
     }
 
-    /// Coefficient of determination: the share of the target's variance that is explained.
+    /// Returns the coefficient of determination, the share of the target's variance that is explained.
     ///
-    /// As scikit-learn's `r2_score`: where all targets are equal it is 1 for perfect predictions
-    /// and 0 otherwise; NaN with fewer than two rows.
+    /// Like scikit-learn's `r2_score`, if all targets are equal it is 1 for perfect predictions and 0
+    /// otherwise; it is NaN with fewer than two rows.
     pub fn r2(&self) -> f64 {
         if self.rows < 2 {
             return f64::NAN;
@@ -77,8 +77,8 @@ impl Regression {
         1.0 - residual / self.moment_target
     }
 
-    /// Pearson correlation of targets and predictions, within [-1, 1]; NaN with fewer than two
-    /// rows or where one of the two is constant (as `scipy.stats.pearsonr`).
+    /// Returns the Pearson correlation of targets and predictions, within [-1, 1]; NaN with fewer than
+    /// two rows or if one of the two is constant (as `scipy.stats.pearsonr`).
     pub fn pearson(&self) -> f64 {
         if self.rows < 2 || self.moment_target == 0.0 || self.moment_prediction == 0.0 {
             return f64::NAN;

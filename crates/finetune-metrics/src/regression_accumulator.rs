@@ -1,4 +1,4 @@
-//! Evaluation of a regressor of one or several outputs: predictions in, one summary out.
+//! Evaluates a regression model with one or several outputs: predictions in, a summary out.
 
 use serde::Serialize;
 
@@ -11,10 +11,10 @@ use crate::predictions::Predictions;
 use crate::rank_correlation::spearman;
 use crate::regression::Regression;
 
-/// Takes a regressor's predictions and losses row by row and gives a [`RegressionSummary`].
+/// Accumulates a regression model's predictions and losses row by row for a [`RegressionSummary`].
 ///
-/// It keeps `12 · outputs` bytes a row; [`summary`](Self::summary) sorts, in O(rows · log rows) per
-/// output, and needs 40 bytes a row more while it runs.
+/// It keeps `12 · outputs` bytes per row; [`summary`](Self::summary) sorts in O(rows · log rows) per
+/// output and temporarily needs 40 more bytes per row.
 #[derive(Clone, Debug)]
 pub struct RegressionAccumulator {
     outputs: Vec<Regression>,
@@ -26,7 +26,7 @@ pub struct RegressionAccumulator {
 }
 
 impl RegressionAccumulator {
-    /// No rows yet, for a model of this many outputs.
+    /// Creates an accumulator for a model with this number of outputs.
     pub fn new(outputs: usize) -> Self {
         Self {
             outputs: vec![Regression::new(); outputs],
@@ -37,18 +37,19 @@ impl RegressionAccumulator {
         }
     }
 
-    /// Makes room for exactly `rows` more rows.
+    /// Reserves memory for exactly `rows` more rows.
     pub fn reserve(&mut self, rows: usize) {
         let values = rows.saturating_mul(self.outputs.len());
         self.predictions.reserve_exact(values);
         self.targets.reserve_exact(values);
     }
 
-    /// Adds one row: the model's outputs and their targets, `[outputs]` each, and the row's loss.
+    /// Adds a row: the model's outputs and their targets, `[outputs]` each, and the row's loss. A NaN or
+    /// infinity is counted and shows in the metrics.
     ///
     /// # Errors
-    /// [`MetricError::OutputCount`] where a length is not the number of outputs; the row is then not
-    /// counted. A NaN or infinity is counted, and shows in the metrics.
+    /// Fails with [`MetricError::OutputCount`] if a length is not the number of outputs. The row is then
+    /// not counted.
     pub fn update(
         &mut self,
         predictions: &[f32],
@@ -80,18 +81,18 @@ impl RegressionAccumulator {
         Ok(())
     }
 
-    /// The streamed metrics of each output so far, `[outputs]`.
+    /// Returns the streamed metrics of each output so far, `[outputs]`.
     pub fn outputs(&self) -> &[Regression] {
         &self.outputs
     }
 
-    /// All rows so far, for a [`CustomMetric`](crate::CustomMetric).
+    /// Returns all rows so far, for a [`CustomMetric`](crate::CustomMetric).
     pub fn predictions(&self) -> Predictions<'_> {
         let targets = Targets::Values(&self.targets);
         Predictions::from_parts(&self.predictions, self.outputs.len(), targets)
     }
 
-    /// All metrics over the rows so far.
+    /// Computes all metrics over the rows so far.
     pub fn summary(&self) -> RegressionSummary {
         let width = self.outputs.len();
         let per_output: Vec<OutputScores> = (0..width)
@@ -134,8 +135,8 @@ fn column<T: Copy>(values: &[T], output: usize, width: usize) -> Vec<T> {
 
 /// The metrics of a regressor over a data set; NaN (JSON: null) where undefined.
 ///
-/// Of several outputs each metric is the unweighted mean over the outputs, as scikit-learn's
-/// `multioutput="uniform_average"`: NaN where it is undefined for one of them.
+/// With several outputs, each metric is the unweighted mean over them (scikit-learn's
+/// `multioutput="uniform_average"`), and NaN if it is undefined for one of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RegressionSummary {
     /// Number of rows.
@@ -144,7 +145,7 @@ pub struct RegressionSummary {
     pub loss: f64,
     /// Mean squared error.
     pub mse: f64,
-    /// Root mean squared error; of several outputs the mean of the roots.
+    /// Root mean squared error; with several outputs, the mean of the roots.
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
@@ -154,12 +155,12 @@ pub struct RegressionSummary {
     pub pearson: f64,
     /// Spearman rank correlation.
     pub spearman: f64,
-    /// Each output's metrics; empty (and not serialized) for a model of one output.
+    /// Each output's metrics; empty (and not serialized) for a single output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub per_output: Vec<OutputScores>,
 }
 
-/// The metrics of one output of several.
+/// The metrics of one of several outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OutputScores {
     /// Mean squared error.
@@ -177,7 +178,7 @@ pub struct OutputScores {
 }
 
 impl RegressionSummary {
-    /// The value of a metric; `None` for one of another task.
+    /// Returns the value of a metric, or `None` if it belongs to another task.
     pub fn get(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Loss => Some(self.loss),

@@ -7,11 +7,11 @@ use crate::error::MetricError;
 use crate::scores::Scores;
 
 /// The table that scikit-learn's `classification_report(y_true, y_pred, labels=…,
-/// target_names=…, digits=…, zero_division=0)` returns, byte for byte. (Except that the support
-/// stays an integer where not one row is right; scikit-learn prints `4.0` there.)
+/// target_names=…, digits=…, zero_division=0)` returns, byte for byte, except that the support
+/// stays an integer if no row is correct, where scikit-learn prints `4.0`.
 ///
-/// Over all classes the first summary line is `accuracy`; where [`labels`](Self::labels) leaves
-/// out a class that occurs among targets or predictions, it is `micro avg`, as in scikit-learn.
+/// Over all classes, the first summary line is `accuracy`. If [`labels`](Self::labels) leaves out a
+/// class that occurs among targets or predictions, it is `micro avg`, as in scikit-learn.
 #[derive(Clone, Debug)]
 pub struct ClassificationReport<'a> {
     matrix: &'a ConfusionMatrix,
@@ -21,10 +21,10 @@ pub struct ClassificationReport<'a> {
 }
 
 impl<'a> ClassificationReport<'a> {
-    /// A report over all classes with two digits, as is scikit-learn's default.
+    /// Creates a report over all classes with two digits, scikit-learn's default.
     ///
     /// # Errors
-    /// [`MetricError::NameCount`] where the number of names is not the number of classes.
+    /// Fails with [`MetricError::NameCount`] if the number of names is not the number of classes.
     pub fn new(matrix: &'a ConfusionMatrix, names: &'a [String]) -> Result<Self, MetricError> {
         if names.len() != matrix.classes() {
             return Err(MetricError::NameCount {
@@ -40,7 +40,7 @@ impl<'a> ClassificationReport<'a> {
         })
     }
 
-    /// Digits after the point.
+    /// Sets the number of digits after the point.
     pub fn digits(mut self, digits: usize) -> Self {
         self.digits = digits;
         self
@@ -49,7 +49,7 @@ impl<'a> ClassificationReport<'a> {
     /// Shows and averages these classes only, in this order.
     ///
     /// # Errors
-    /// [`MetricError::ClassOutOfRange`] where a label is not a class of the matrix.
+    /// Fails with [`MetricError::ClassOutOfRange`] if a label is not a class of the matrix.
     pub fn labels(mut self, labels: &[usize]) -> Result<Self, MetricError> {
         let classes = self.matrix.classes();
         if let Some(&class) = labels.iter().find(|&&label| label >= classes) {
@@ -93,8 +93,8 @@ impl fmt::Display for ClassificationReport<'_> {
     }
 }
 
-/// The table of scikit-learn's report: a line per class, then a line per average. `accuracy` is
-/// shown in the last column of scores alone.
+/// Writes the table of scikit-learn's report: a line per class, then a line per average. `accuracy` is
+/// shown in the last column of scores only.
 pub(crate) fn write_table(
     f: &mut impl fmt::Write,
     digits: usize,

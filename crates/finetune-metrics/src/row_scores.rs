@@ -1,4 +1,4 @@
-//! What a model made of each row, to score any draw of rows: for the bootstrap and paired tests.
+//! A model's prediction for each row, to score any sample of rows in the bootstrap and paired tests.
 
 use finetune_task::Targets;
 
@@ -13,23 +13,23 @@ use crate::regression::Regression;
 use crate::scores::ratio;
 use crate::softmax::{argmax, sigmoid};
 
-/// Target and prediction of each row.
+/// The target and the prediction of each row.
 #[derive(Clone, Debug)]
 pub struct RowScores(Rows);
 
 #[derive(Clone, Debug)]
 enum Rows {
-    /// `(target, prediction)`, `[rows]`
+    /// `(target, prediction)` of each row, `[rows]`.
     Classes {
         classes: usize,
         pairs: Vec<(u32, u32)>,
     },
-    /// `(predicted, present)` of each label, `[rows, classes]`
+    /// `(predicted, present)` of each label, `[rows, classes]`.
     Labels {
         classes: usize,
         marks: Vec<(bool, bool)>,
     },
-    /// `(target, prediction)`, `[rows, outputs]`
+    /// `(target, prediction)` of each output, `[rows, outputs]`.
     Values {
         outputs: usize,
         pairs: Vec<(f64, f32)>,
@@ -37,11 +37,11 @@ enum Rows {
 }
 
 impl RowScores {
-    /// Of all rows, in order of `rows`: the row number of each prediction, each number below their
-    /// count once. `thresholds` are those of a multi-label model, a half where there are none.
+    /// Orders predictions by `rows`, the row index of each prediction, in which every index below their
+    /// number occurs once. `thresholds` are those of a multi-label model, 0.5 by default.
     ///
     /// # Errors
-    /// [`MetricError::PairedRows`] where `rows` are not as many as the predictions.
+    /// Fails with [`MetricError::PairedRows`] if the numbers of `rows` and predictions differ.
     pub fn new(
         predictions: &Predictions<'_>,
         thresholds: &[f64],
@@ -98,7 +98,7 @@ impl RowScores {
         }))
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> u32 {
         let rows = match &self.0 {
             Rows::Classes { pairs, .. } => pairs.len(),
@@ -108,8 +108,8 @@ impl RowScores {
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
-    /// The metrics that [`score`](Self::score) knows: those that a draw of rows can be scored by
-    /// quickly, the most telling first.
+    /// Lists the metrics that [`score`](Self::score) supports, those that can be computed quickly for a
+    /// sample of rows, with the most informative first.
     pub fn metrics(&self) -> &'static [Metric] {
         match &self.0 {
             Rows::Classes { .. } => &[Metric::Accuracy, Metric::F1Macro],
@@ -118,8 +118,8 @@ impl RowScores {
         }
     }
 
-    /// A metric over these rows, each as often as it is named; NaN for one that is not among
-    /// [`metrics`](Self::metrics), and where it is undefined.
+    /// Computes a metric over these rows, which may be repeated; NaN if the metric is undefined or not
+    /// among [`metrics`](Self::metrics).
     pub fn score(&self, metric: Metric, rows: &[u32]) -> f64 {
         let rows = rows.iter().map(|&row| row as usize);
         match &self.0 {
@@ -127,7 +127,7 @@ impl RowScores {
                 let mut matrix = ConfusionMatrix::new(*classes);
                 for row in rows {
                     let (target, prediction) = pairs[row];
-                    // Checked when the predictions were made.
+                    // This cannot fail: the classes were checked when the predictions were created.
                     let _ = matrix.update(target as usize, prediction as usize);
                 }
                 match metric {
@@ -168,8 +168,8 @@ impl RowScores {
         }
     }
 
-    /// Whether each row is right, of several labels all of them; `None` for numbers, of which none
-    /// is ever right.
+    /// Returns whether each row is predicted correctly (with all of its labels); `None` for regression,
+    /// where no value is exactly right.
     pub fn correct(&self) -> Option<Vec<bool>> {
         match &self.0 {
             Rows::Classes { pairs, .. } => Some(pairs.iter().map(|(a, b)| a == b).collect()),
@@ -181,19 +181,19 @@ impl RowScores {
         }
     }
 
-    /// The bootstrap's confidence interval of a metric.
+    /// Computes the bootstrap's confidence interval of a metric.
     ///
     /// # Errors
-    /// As [`Bootstrap::interval_of_rows`].
+    /// Fails under the same conditions as [`Bootstrap::interval_of_rows`].
     pub fn interval(&self, metric: Metric, bootstrap: &Bootstrap) -> Result<Interval, MetricError> {
         bootstrap.interval_of_rows(self.rows(), |rows| self.score(metric, rows))
     }
 
-    /// The paired bootstrap's confidence interval of how much larger a metric is for `other`, on the
-    /// same rows.
+    /// Computes the paired bootstrap's confidence interval of the amount by which a metric is larger for
+    /// `other` on the same rows.
     ///
     /// # Errors
-    /// [`MetricError::PairedRows`] where the numbers of rows differ; as
+    /// Fails with [`MetricError::PairedRows`] if the numbers of rows differ, and under the conditions of
     /// [`Bootstrap::interval_of_rows`].
     pub fn interval_of_change(
         &self,
@@ -224,7 +224,7 @@ mod tests {
         vec!["a".into(), "b".into()]
     }
 
-    /// Over all rows the scores are those of the summaries, in whatever order the rows came.
+    /// Over all rows, the scores equal those of the summaries, in whatever order the rows came.
     #[test]
     fn all_rows_score_as_the_summary() {
         let order = [3, 0, 4, 1, 2];
@@ -254,7 +254,7 @@ mod tests {
         for &metric in scores.metrics() {
             assert_eq!(scores.score(metric, &all), summary.get(metric).unwrap());
         }
-        // The first of the predictions is row 3.
+        // The first prediction is row 3.
         let correct = scores.correct().unwrap();
         assert_eq!(single.correct(), order.map(|row| correct[row as usize]));
 

@@ -1,7 +1,7 @@
-//! From logits to a prediction and its probabilities.
+//! Turns logits into a prediction and its probabilities.
 
-/// Index of the largest value, the lowest one on ties, as numpy's `argmax`; `None` for an empty
-/// row. NaN is never the largest.
+/// Returns the index of the largest value, the lowest index on ties like numpy's `argmax`; `None` for
+/// an empty row. NaN is never the largest.
 pub fn argmax(row: &[f32]) -> Option<usize> {
     let mut best = None;
     for (index, &value) in row.iter().enumerate() {
@@ -13,8 +13,8 @@ pub fn argmax(row: &[f32]) -> Option<usize> {
         .or((!row.is_empty()).then_some(0))
 }
 
-/// Softmax of one row of logits `[classes]`, computed in f64 relative to the largest logit, so
-/// that large logits do not overflow. The probabilities sum to 1 within f32.
+/// Computes the softmax of a row of logits, `[classes]`, in f64 relative to the largest logit, so that
+/// large logits do not overflow. The probabilities sum to 1 within the precision of f32.
 pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let row = SoftmaxRow::new(logits);
     logits
@@ -23,13 +23,13 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// `1 / (1 + exp(-logit))` in f64: the probability of one label of a multi-label classifier.
+/// Computes `1 / (1 + exp(-logit))` in f64, the probability of a label of a multi-label classifier.
 pub fn sigmoid(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())
 }
 
-/// What turns a row's logits into probabilities one at a time, so that one class of all rows can
-/// be ranked without keeping every probability in f64.
+/// Computes a row's probabilities one at a time, so that one class of all rows can be ranked without
+/// keeping every probability in f64.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SoftmaxRow {
     largest: f64,
@@ -50,7 +50,7 @@ impl SoftmaxRow {
         (f64::from(logit) - self.largest).exp() / self.sum
     }
 
-    /// Probability of the largest logit.
+    /// Returns the probability of the largest logit.
     pub(crate) fn confidence(&self) -> f64 {
         1.0 / self.sum
     }

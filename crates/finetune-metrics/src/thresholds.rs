@@ -1,4 +1,4 @@
-//! From which probability on a label should count as predicted.
+//! Finds the probabilities from which labels should count as predicted.
 
 use serde::Serialize;
 
@@ -7,25 +7,26 @@ use crate::ranking::Ranking;
 
 /// The thresholds that give the best F1 on a data set.
 ///
-/// For each class every cut between two neighbouring probabilities is tried, in one pass over the
-/// sorted rows. The threshold is the middle of the best cut's gap (of the lowest probability and 0
-/// where all rows are predicted), so that it does not depend on the last bits of a probability. Of
-/// equally good cuts the one nearest 0.5 is taken, and 0.5 itself where it is as good as any: also
-/// for a class without positive rows. Choose them on validation rows, never on test rows.
+/// For each class, every cut between two neighbouring probabilities is tried in one pass over the
+/// sorted rows. The threshold is the middle of the gap at the best cut (or between the lowest
+/// probability and 0 if all rows are predicted), so that it does not depend on the last bits of a
+/// probability. Of equally good cuts the one nearest 0.5 is taken, and 0.5 itself if it is as good as
+/// any, as it is for a class without positive rows. Choose thresholds on validation rows, never on test
+/// rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BestThresholds {
-    /// One threshold per class, `[classes]`: together they maximise the macro F1.
+    /// A threshold per class, `[classes]`, which together maximise the macro F1.
     pub per_class: Vec<f64>,
     /// Each class's F1 at its threshold.
     pub f1_per_class: Vec<f64>,
-    /// The one threshold for all classes that maximises the micro F1.
+    /// The common threshold for all classes that maximises the micro F1.
     pub global: f64,
-    /// The micro F1 at the one threshold.
+    /// The micro F1 at the common threshold.
     pub f1_micro_global: f64,
 }
 
 impl BestThresholds {
-    /// `classes` ranks each class's rows, `all` every label of every row.
+    /// Finds the thresholds; `classes` ranks the rows of each class, and `all` every label of every row.
     pub(crate) fn new(classes: impl Iterator<Item = Ranking>, all: Ranking) -> Self {
         let (global, f1_micro_global) = best_threshold(&all);
         drop(all);
@@ -39,14 +40,14 @@ impl BestThresholds {
     }
 }
 
-/// The threshold of the best F1, and that F1.
+/// Finds the threshold of the best F1, and returns both.
 fn best_threshold(ranking: &Ranking) -> (f64, f64) {
     let targets = ranking.positives();
     let f1 = |hits: u64, predictions: u64| match targets + predictions {
         0 => 0.0,
         sum => 2.0 * hits as f64 / sum as f64,
     };
-    // The cut that 0.5 makes comes first, so that only a better one replaces it.
+    // The cut at 0.5 comes first, so that only a better one replaces it.
     let (mut hits, mut predictions) = (0, 0);
     for step in ranking
         .steps()
@@ -64,7 +65,7 @@ fn best_threshold(ranking: &Ranking) -> (f64, f64) {
         predictions += step.positives + step.negatives;
         let below = steps.peek().map_or(0.0, |next| next.score);
         let middle = below + (step.score - below) / 2.0;
-        // Neighbouring floats have no middle; the upper one separates them.
+        // Adjacent floats have no middle; the upper one separates them.
         let threshold = if middle > below { middle } else { step.score };
         let score = f1(hits, predictions);
         let nearer = (threshold - DEFAULT_THRESHOLD).abs() < (best.0 - DEFAULT_THRESHOLD).abs();
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn of_equally_good_cuts_the_one_nearest_to_a_half_is_taken() {
-        // One of two found without a false alarm is as good as both with two: F1 2/3.
+        // Finding one of two without a false alarm is as good as finding both with two: F1 is 2/3.
         let high = [
             (0.9, true),
             (0.8, false),

@@ -1,4 +1,4 @@
-//! Empty data, undefined scores, and rows that do not fit.
+//! Tests of empty data, undefined scores, and rows that do not fit.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use finetune_metrics::{
@@ -14,7 +14,7 @@ fn message<T: std::fmt::Debug>(result: Result<T, MetricError>) -> String {
     result.unwrap_err().to_string()
 }
 
-/// What follows from counts alone.
+/// Returns whether a metric follows from counts alone.
 fn is_count(metric: Metric) -> bool {
     let name = metric.name();
     let counts = ["precision_", "recall_", "f1_"];
@@ -133,7 +133,7 @@ fn rows_of_a_regressor_that_do_not_fit_are_refused() {
     assert!((summary.per_output[1].spearman - 1.0).abs() < 1e-12);
 }
 
-/// Targets with more digits than an `f32` has: rounded, the errors would be 0 and 0.
+/// The targets have more digits than an `f32`: if they were rounded, both errors would be 0.
 #[test]
 fn targets_of_a_regressor_keep_all_digits() {
     let mut evaluation = RegressionAccumulator::new(1);
@@ -176,7 +176,7 @@ fn a_resample_of_equal_rows_is_the_rows() {
     assert_eq!((interval.low, interval.high), (8.0, 8.0));
 }
 
-/// Share of rows whose first target is above its first logit, of whatever task.
+/// The share of rows whose first target is above the first logit, for any task.
 struct Underestimates;
 
 impl CustomMetric for Underestimates {

@@ -1,4 +1,4 @@
-//! Equal to scikit-learn and scipy on the fixtures that `fixtures/make.py` wrote.
+//! Compares with scikit-learn and scipy on the fixtures that `fixtures/make.py` wrote.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use finetune_metrics::{
@@ -8,7 +8,7 @@ use finetune_metrics::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Absolute for scores in [0, 1], relative for the rest.
+/// The tolerance: absolute for scores in [0, 1], relative for the rest.
 const TOLERANCE: f64 = 1e-9;
 
 fn fixtures() -> Value {
@@ -55,7 +55,7 @@ fn evaluate(case: &Value) -> ClassificationAccumulator {
     evaluation
 }
 
-/// Where not one row is right, scikit-learn prints the support as a float ("4.0").
+/// Formats supports as integers. If no row is correct, scikit-learn prints them as floats ("4.0").
 fn with_integer_support(report: &str) -> String {
     let line = |line: &str| match line.strip_suffix(".0") {
         Some(rest) => {
@@ -80,7 +80,7 @@ fn classification_metrics_are_scikit_learns() {
             let expected = &case[metric.name()];
             match summary.get(metric) {
                 Some(found) => check(name, metric.name(), found, expected),
-                // Top-k accuracy over no more than k classes.
+                // Top-k accuracy over at most k classes is absent.
                 None => assert!(metric.name().starts_with("top_") && expected.is_null()),
             }
         }
@@ -185,7 +185,7 @@ fn regression_of_several_outputs_is_scikit_learns_uniform_average() {
     assert_eq!(cases.len(), 9);
     for case in cases {
         let name = case["name"].as_str().unwrap();
-        // The fixture's numbers are those of f32, in their shortest form.
+        // The fixture's values are f32, in their shortest form.
         let targets: Vec<Vec<f32>> = parse(&case["targets"]);
         let targets: Vec<Vec<f64>> = targets
             .iter()
@@ -270,12 +270,12 @@ fn no_threshold_has_a_better_f1_than_the_best() {
             best.f1_micro_global,
             &case["best_global_f1"],
         );
-        // The thresholds give what they promise.
+        // The thresholds achieve the stated F1.
         evaluation.set_thresholds(&best.per_class).unwrap();
         let summary = evaluation.summary();
         for (class, (_, scores)) in summary.per_class.0.iter().enumerate() {
             assert_eq!(scores.f1, best.f1_per_class[class], "{name}: class {class}");
-            // 0.5 stays where it is as good.
+            // 0.5 is kept if it is as good.
             evaluation.set_thresholds(&[0.5; 5]).unwrap();
             let at_half = evaluation.summary().per_class.0[class].1.f1;
             assert_eq!(
@@ -300,7 +300,7 @@ fn mcnemars_test_is_statsmodels() {
     assert_eq!(cases.len(), 9);
     for case in cases {
         let (only_a, only_b): (usize, usize) = (parse(&case[0]), parse(&case[1]));
-        // Some rows that both have right, some that neither has.
+        // Some rows are correct in both models, some in neither.
         let rows = 0..only_a + only_b + 30;
         let (a, b): (Vec<bool>, Vec<bool>) = rows
             .map(|row| match row {
@@ -359,7 +359,7 @@ fn bootstrap_intervals_are_scipys_but_for_chance() {
         for (name, score) in scores {
             let interval = bootstrap.interval(&matrix, score).unwrap();
             let (low, high): (f64, f64) = parse(&case[name]);
-            // The ends of 5000 resamples scatter by about a twentieth of the interval's width.
+            // The bounds from 5000 resamples scatter by about a twentieth of the interval's width.
             let scatter = 0.1 * (high - low);
             assert!((interval.low - low).abs() < scatter, "{name}: {interval:?}");
             assert!(
@@ -376,8 +376,9 @@ fn bootstrap_intervals_are_scipys_but_for_chance() {
     }
 }
 
-/// `brier_score_loss(targets, p[:, 1])` and, of three classes, `brier_score_loss(targets, p)` of
-/// scikit-learn 1.9: of two classes the binary score, not the sum over both, which is twice as much.
+/// Compares with `brier_score_loss(targets, p[:, 1])` of scikit-learn 1.9 for two classes, and with
+/// `brier_score_loss(targets, p)` for three. For two classes this is the binary score, half the sum
+/// over both.
 #[test]
 fn the_brier_score_of_two_classes_is_the_binary_one() {
     let brier = |rows: &[(&[f32], usize)]| {

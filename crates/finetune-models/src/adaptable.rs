@@ -1,4 +1,5 @@
-//! Implements [`Adaptable`], through which `finetune-peft` finds a model's layers by transformers' names.
+//! Implements [`Adaptable`], through which `finetune-peft` finds a model's layers by transformers'
+//! names.
 
 use finetune_peft::{Adaptable, ModuleInfo, Part, PartMut};
 

@@ -110,8 +110,8 @@ impl Linear {
         self.matmul.packed = None;
     }
 
-    /// Replaces weight and bias, `[in, out]` and `[out]`, also in copies of the layer. All other adapters
-    /// are removed, since they belong to the old weights.
+    /// Replaces weight and bias, `[in, out]` and `[out]`, also in copies of the layer. All other
+    /// adapters are removed, since they belong to the old weights.
     pub fn replace(&mut self, weight: Tensor<2>, bias: Tensor<1>) {
         self.weight = Param::from_tensor(weight.clone());
         self.bias = Param::from_tensor(bias.clone());

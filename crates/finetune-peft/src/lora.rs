@@ -136,7 +136,8 @@ impl Lora {
         options: MatmulOptions,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
-        // In f32 whatever the layer's precision, so that runs of earlier versions resume to the same bits.
+        // In f32 whatever the layer's precision, so that runs of earlier versions resume to the same
+        // bits.
         let precision = Precision::F32;
         let reduced = matmul(dropped.clone(), self.a.val(), precision);
         let product = matmul(reduced, self.b.val(), precision) * self.scaling;
@@ -156,9 +157,9 @@ impl Lora {
     }
 }
 
-/// Computes the norm of each output's weights in `weight + scaling · a · b`, `[out]`, without forming the
-/// sum: `|w + d|² = |w|² + 2 w·d + |d|²`, whose last two terms need low-rank matrices only. It is always
-/// in f32, since merging must find the same norms as the forward pass.
+/// Computes the norm of each output's weights in `weight + scaling · a · b`, `[out]`, without forming
+/// the sum: `|w + d|² = |w|² + 2 w·d + |d|²`, whose last two terms need low-rank matrices only. It is
+/// always in f32, since merging must find the same norms as the forward pass.
 pub(crate) fn norms(weight: Tensor<2>, a: Tensor<2>, b: Tensor<2>, scaling: f64) -> Tensor<1> {
     let columns = |tensor: Tensor<2>| tensor.sum_dim(0).squeeze_dim::<1>(0);
     let own = columns(weight.clone() * weight.clone());

@@ -26,7 +26,8 @@ pub struct LoraConfig {
     pub bias: Bias,
     /// Whether the update is scaled by `lora_alpha / √r` instead (Kalajdzievski 2023).
     pub use_rslora: bool,
-    /// Whether the norm of each output's weights is learned apart from their direction (Liu et al. 2024).
+    /// Whether the norm of each output's weights is learned apart from their direction (Liu et al.
+    /// 2024).
     pub use_dora: bool,
     /// Modules that are fully trained and saved with the adapter. They are matched by the end of their
     /// names or of the names of modules that contain them (`pooler`). A sequence classifier's
@@ -190,8 +191,8 @@ impl<T> OneOrMany<T> {
     }
 }
 
-/// The initialisation of the update, peft's `init_lora_weights`. When an adapter is loaded, it matters only
-/// whether the initialisation changed the base weights.
+/// The initialisation of the update, peft's `init_lora_weights`. When an adapter is loaded, it matters
+/// only whether the initialisation changed the base weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "InitValue", into = "InitValue")]
 pub enum Init {

@@ -68,7 +68,8 @@ fn full_match(pattern: &str, key: &str) -> Result<Regex, PeftError> {
     regex(&format!("^(?:{pattern})$"), pattern, key)
 }
 
-/// Compiles a pattern of `rank_pattern` or `alpha_pattern`, which matches the end of a name from a dot on.
+/// Compiles a pattern of `rank_pattern` or `alpha_pattern`, which matches the end of a name from a dot
+/// on.
 pub(crate) fn end_match(pattern: &str, key: &str) -> Result<Regex, PeftError> {
     regex(&format!(r"^(.*\.)?({pattern})$"), pattern, key)
 }

@@ -64,8 +64,8 @@ impl NamedTensor {
         self.shape.iter().product()
     }
 
-    /// Writes the values in the file's layout. They are fetched in pieces, so that a large table is never
-    /// in memory twice.
+    /// Writes the values in the file's layout. They are fetched in pieces, so that a large table is
+    /// never in memory twice.
     fn write(self, out: &mut dyn Write) -> io::Result<()> {
         const PIECE: usize = 1 << 18;
         if let [rows, columns] = self.shape[..]

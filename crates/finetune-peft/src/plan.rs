@@ -234,9 +234,9 @@ impl PeftConfig {
     }
 
     /// Returns the configuration to write for peft, with the family's defaults filled in. Where peft's
-    /// rule would find other targets than the adapted layers, it lists their names: peft skips targets in
-    /// modules to save, but recognises these only by whole parts of the name, and fails on a module that
-    /// is both.
+    /// rule would find other targets than the adapted layers, it lists their names: peft skips targets
+    /// in modules to save, but recognises these only by whole parts of the name, and fails on a module
+    /// that is both.
     pub(crate) fn written(
         &self,
         model_type: &str,

@@ -89,7 +89,7 @@ pub(crate) fn check_determined(
     Err(PeftError::config(
         "init_lora_weights",
         format!(
-            "what peft subtracted from the base weight of {module} cannot be determined, because {reason};  merge the adapter in the program that trained it, with peft's merge_and_unload(), and open the merged model"
+            "what peft subtracted from the base weight of {module} cannot be determined, because {reason}; merge the adapter in the program that trained it, with peft's merge_and_unload(), and open the merged model"
         ),
     ))
 }

@@ -13,8 +13,8 @@ use crate::{
 /// The shape and the values of a tensor.
 pub(crate) type FileTensor = (Vec<usize>, Vec<f32>);
 
-/// Reads the tensors of the adapter in a directory. Their names lose peft's prefix and the parts that its
-/// wrappers insert.
+/// Reads the tensors of the adapter in a directory. Their names lose peft's prefix and the parts that
+/// its wrappers insert.
 pub(crate) fn read(directory: &Path) -> Result<BTreeMap<String, FileTensor>, PeftError> {
     let path = directory.join(WEIGHTS);
     let bytes = bytes(directory, &path)?;

@@ -1,4 +1,4 @@
-//! Writes a made-up training run with every kind of summary, kills it, and continues it.
+//! Writes an invented training run with every kind of summary, interrupts it, and continues it.
 //!
 //! ```text
 //! cargo run -p finetune-tensorboard --example write -- runs/example
@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Steps 1 to 70, with a checkpoint after 50: the file, and its length at the checkpoint.
+/// Writes steps 1 to 70, with a checkpoint after 50, and returns the file and its length at the
+/// checkpoint.
 fn killed_run(dir: &Path) -> Result<(PathBuf, u64), Box<dyn Error>> {
     let mut writer = EventWriter::create(dir, None)?;
     let params: [(String, HparamValue); 4] = [
@@ -44,7 +45,7 @@ fn killed_run(dir: &Path) -> Result<(PathBuf, u64), Box<dyn Error>> {
         "| option | value |\n|---|---|\n| rank | **8** |\n",
     )?;
     train(&mut writer, 1..=50)?;
-    // The checkpoint: what is written to it must not be ahead of what is on the disk.
+    // A checkpoint must not be ahead of the events on the disk.
     writer.sync()?;
     let checkpoint = writer.position();
     train(&mut writer, 51..=70)?;
@@ -52,7 +53,7 @@ fn killed_run(dir: &Path) -> Result<(PathBuf, u64), Box<dyn Error>> {
     Ok((writer.path().to_path_buf(), checkpoint))
 }
 
-/// Steps 51 to 100. What the killed run wrote after the checkpoint is cut off.
+/// Writes steps 51 to 100. The events that the killed run wrote after the checkpoint are cut off.
 fn continued_run(path: &Path, checkpoint: u64) -> Result<(), Box<dyn Error>> {
     let mut writer = EventWriter::append_at(path, checkpoint)?;
     train(&mut writer, 51..=100)?;
@@ -76,7 +77,7 @@ fn train(writer: &mut EventWriter, steps: impl Iterator<Item = i64>) -> Result<(
     Ok(())
 }
 
-/// A classifier that separates its 1,000 rows better the longer it was trained.
+/// Evaluates a classifier that separates its 1,000 rows better the longer it was trained.
 fn evaluate(writer: &mut EventWriter, step: i64) -> Result<(), Box<dyn Error>> {
     let labels: Vec<bool> = (0..1000).map(|i| i % 4 == 0).collect();
     let margins: Vec<f32> = labels

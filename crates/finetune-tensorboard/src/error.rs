@@ -1,4 +1,4 @@
-//! What can go wrong with event files, and values that TensorBoard cannot show.
+//! The errors of event files and of values that TensorBoard cannot show.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,39 +6,39 @@ use std::path::PathBuf;
 use finetune_files::ErrorKind;
 use thiserror::Error;
 
-/// Why an event file cannot be written, read or continued.
+/// An error of writing, reading or continuing an event file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TensorboardError {
-    /// The operating system refused.
+    /// An operation on a file failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// "create", "open", "read", "write" and so on.
+        /// `create`, `open`, `read`, `write` and so on.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// The system's own words.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A record whose checksum or content is wrong.
+    /// The checksum or the content of a record is wrong.
     #[error("{} is damaged, or no event file: the record at byte {position} {reason}", path.display())]
     Damaged {
         /// The event file.
         path: PathBuf,
-        /// Where the record starts.
+        /// Position at which the record starts.
         position: u64,
-        /// What is wrong with it.
+        /// What is wrong with the record.
         reason: String,
     },
-    /// The file ends within a record, as that of a killed run may, or one being written.
+    /// The file ends within a record, as it may after a kill or while it is being written.
     #[error("{} ends within the record that starts at byte {position}; all before it can be read", path.display())]
     Truncated {
         /// The event file.
         path: PathBuf,
-        /// Where the unfinished record starts: the end of the last whole one.
+        /// Position at which the incomplete record starts, the end of the last complete one.
         position: u64,
     },
-    /// A file to continue that is shorter than it was.
+    /// A file to continue is shorter than it was.
     #[error(
         "{} cannot be continued at byte {position}, it has {length} bytes only: \
          it was replaced or cut since; move it away to start a new one", path.display()
@@ -46,12 +46,12 @@ pub enum TensorboardError {
     Shorter {
         /// The event file.
         path: PathBuf,
-        /// Where to continue.
+        /// Position at which to continue.
         position: u64,
-        /// Bytes in the file.
+        /// Number of bytes in the file.
         length: u64,
     },
-    /// A position to continue at that is within a record.
+    /// The position at which to continue is within a record.
     #[error(
         "{} cannot be continued at byte {position}: no event ends there, but at {before} and {after}; \
          give what `EventWriter::position` returned", path.display()
@@ -59,24 +59,24 @@ pub enum TensorboardError {
     NotABoundary {
         /// The event file.
         path: PathBuf,
-        /// Where to continue.
+        /// Position at which to continue.
         position: u64,
-        /// The last end of a record before it (0: none).
+        /// The last end of a record before it, or 0.
         before: u64,
         /// The first end of a record after it.
         after: u64,
     },
-    /// One tag for two kinds of data: TensorBoard shows the first kind only.
+    /// A tag is used for two kinds of data, of which TensorBoard would show only the first.
     #[error("the tag \"{tag}\" already belongs to {found}: give {expected} another tag")]
     TagTaken {
         /// The tag.
         tag: String,
-        /// The plugin it was to be used with.
+        /// The plugin of the new data.
         expected: &'static str,
-        /// The plugin that it was used with first.
+        /// The plugin to which the tag belongs.
         found: String,
     },
-    /// NaN or infinite values have no place in a histogram.
+    /// A value of a histogram is NaN or infinite.
     #[error(
         "value {index} of the histogram \"{tag}\" is {value}: only finite values have a bucket"
     )]
@@ -88,7 +88,7 @@ pub enum TensorboardError {
         /// NaN or an infinity.
         value: f32,
     },
-    /// Not one prediction for each label.
+    /// The numbers of labels and predictions differ.
     #[error(
         "the curve \"{tag}\" has {labels} labels and {predictions} predictions: one each is needed"
     )]
@@ -100,7 +100,7 @@ pub enum TensorboardError {
         /// Number of predictions.
         predictions: usize,
     },
-    /// A prediction that is no probability.
+    /// A prediction is not a probability.
     #[error(
         "prediction {index} of the curve \"{tag}\" is {value}: a probability from 0 to 1 is needed"
     )]
@@ -109,26 +109,26 @@ pub enum TensorboardError {
         tag: String,
         /// Index of the prediction.
         index: usize,
-        /// The prediction found.
+        /// The prediction.
         value: f32,
     },
-    /// Too few thresholds for a curve, or more than f32 predictions can tell apart.
+    /// A curve has too few thresholds, or more than f32 can distinguish.
     #[error(
         "the curve \"{tag}\" cannot have {num_thresholds} thresholds: 2 to 16777216 are needed"
     )]
     CurveThresholds {
         /// The tag.
         tag: String,
-        /// The number asked for.
+        /// The requested number.
         num_thresholds: usize,
     },
-    /// Two hyperparameters of one name.
+    /// Two hyperparameters have the same name.
     #[error("the hyperparameter \"{name}\" is given twice")]
     HparamTwice {
         /// The name.
         name: String,
     },
-    /// A number that TensorBoard cannot send to the browser.
+    /// A hyperparameter is NaN or infinite, which TensorBoard cannot send to the browser.
     #[error("the hyperparameter \"{name}\" is {value}: give a finite number, or a text")]
     HparamNotFinite {
         /// The name.
@@ -136,7 +136,7 @@ pub enum TensorboardError {
         /// NaN or an infinity.
         value: f64,
     },
-    /// Hyperparameters written twice, or ended before they were written.
+    /// Hyperparameters are written twice, or ended before they are written.
     #[error("the hyperparameters in {} {reason}", path.display())]
     HparamsOrder {
         /// The event file.

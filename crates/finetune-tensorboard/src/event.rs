@@ -1,24 +1,24 @@
-//! What is read from an event file.
+//! The events read from a file.
 
-/// One record: the values of one step.
+/// An event: the values of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Seconds since 1970 when it was written.
+    /// Time at which it was written, in seconds since 1970.
     pub wall_time: f64,
     /// The training step.
     pub step: i64,
-    /// Byte position in the file after it, where [`EventWriter::append_at`] can go on.
+    /// Position in the file after it, at which [`EventWriter::append_at`] can continue.
     ///
     /// [`EventWriter::append_at`]: crate::EventWriter::append_at
     pub end: u64,
-    /// `brain.Event:2` in the first event of a file.
+    /// The file version, `brain.Event:2`, in the first event of a file.
     pub file_version: Option<String>,
-    /// Its summaries; other things that an event may hold (graphs, for one) are left out.
+    /// The summaries; other content of an event, such as graphs, is left out.
     pub values: Vec<SummaryValue>,
 }
 
 impl Event {
-    /// The tags and values of its scalars.
+    /// Iterates over the tags and values of its scalars.
     pub fn scalars(&self) -> impl Iterator<Item = (&str, f32)> {
         let scalar = |value: &SummaryValue| value.scalar;
         self.values
@@ -27,14 +27,14 @@ impl Event {
     }
 }
 
-/// One summary of an [`Event`].
+/// A summary in an [`Event`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryValue {
-    /// The tag: `loss/train`, for one.
+    /// The tag, such as `loss/train`.
     pub tag: String,
-    /// The dashboard it belongs to: `scalars`, `text`, `histograms`, `pr_curves`, `hparams` and so
-    /// on. Files name it where a tag is first used; here each value has it.
+    /// The dashboard to which it belongs: `scalars`, `text`, `histograms`, `pr_curves`, `hparams` and
+    /// so on. Files name it only where a tag is first used; here every value has it.
     pub plugin: Option<String>,
-    /// The number, where it is one: of the plugin `scalars`, or in the form older than plugins.
+    /// The value of a scalar, of the plugin `scalars` or in the form that predates plugins.
     pub scalar: Option<f32>,
 }

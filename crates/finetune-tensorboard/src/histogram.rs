@@ -1,4 +1,4 @@
-//! Buckets of TensorBoard's `plugins/histogram/summary_v2.py`.
+//! Computes histograms with the buckets of TensorBoard's `plugins/histogram/summary_v2.py`.
 
 use crate::error::TensorboardError;
 
@@ -7,8 +7,12 @@ pub const BUCKETS: usize = 30;
 /// Left edge, right edge, count.
 pub type Bucket = [f64; 3];
 
-/// Buckets of equal width from the least value to the greatest, `[30, 3]`. Without values all is 0;
-/// equal values are in the last bucket and all edges are that value.
+/// Counts values in buckets of equal width from the smallest to the largest value, `[30, 3]`. Without
+/// values, everything is 0; if all values are equal, they are in the last bucket and all edges are that
+/// value.
+///
+/// # Errors
+/// Fails if a value is NaN or infinite.
 pub fn buckets(tag: &str, values: &[f32]) -> Result<Vec<Bucket>, TensorboardError> {
     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
         return Err(TensorboardError::HistogramValue {
@@ -84,7 +88,7 @@ mod tests {
             (1.0, 1.0, 1.0)
         );
         assert!(buckets.iter().flatten().all(|edge| edge.is_finite()));
-        // The least possible range has a width that is above 0.
+        // The smallest possible range has a width above 0.
         let tiny = self::buckets("w", &[0.0, f32::from_bits(1)]).unwrap();
         assert_eq!((tiny[0][2], tiny[29][2]), (1.0, 1.0));
     }

@@ -1,5 +1,5 @@
-//! Hyperparameters of a run as TensorBoard's HParams dashboard reads them. All is in the metadata of
-//! three summaries with fixed tags (`plugins/hparams/metadata.py`).
+//! The hyperparameters of a run, encoded for TensorBoard's HParams dashboard in the metadata of three
+//! summaries with fixed tags (`plugins/hparams/metadata.py`).
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ pub const SESSION_END_TAG: &str = "_hparams_/session_end_info";
 /// The value of a hyperparameter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HparamValue {
-    /// A finite number. Integers beyond 2⁵³ are exact as a text only.
+    /// A finite number. Integers beyond 2⁵³ are exact only as text.
     Number(f64),
     /// A text.
     Text(String),
-    /// A switch.
+    /// A boolean.
     Bool(bool),
 }
 
@@ -81,16 +81,16 @@ impl HparamValue {
     }
 }
 
-/// How a run ended; the dashboard can filter by it.
+/// How a run ended, by which the dashboard can filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
-    /// It reached its end.
+    /// The run was completed.
     Success = 1,
-    /// It stopped with an error.
+    /// The run stopped with an error.
     Failure = 2,
 }
 
-/// The metadata of `EXPERIMENT_TAG`: which parameters and metrics are columns of the table.
+/// Encodes the metadata of `EXPERIMENT_TAG`: the parameters and metrics that are columns of the table.
 pub fn experiment(params: &[(String, HparamValue)], metrics: &[&str], time: f64) -> Vec<u8> {
     encode(PluginContent::Experiment(Experiment {
         time_created_secs: time,
@@ -110,7 +110,10 @@ pub fn experiment(params: &[(String, HparamValue)], metrics: &[&str], time: f64)
     }))
 }
 
-/// The metadata of `SESSION_START_TAG`: the values of this run.
+/// Encodes the metadata of `SESSION_START_TAG`: the values of this run.
+///
+/// # Errors
+/// Fails if a name occurs twice or a number is not finite.
 pub fn session_start(
     params: &[(String, HparamValue)],
     time: f64,
@@ -134,7 +137,7 @@ pub fn session_start(
     })))
 }
 
-/// The metadata of `SESSION_END_TAG`.
+/// Encodes the metadata of `SESSION_END_TAG`.
 pub fn session_end(status: SessionStatus, time: f64) -> Vec<u8> {
     encode(PluginContent::SessionEndInfo(SessionEndInfo {
         status: status as i32,

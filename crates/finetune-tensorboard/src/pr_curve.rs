@@ -1,17 +1,22 @@
-//! Precision and recall at evenly spaced thresholds, as `plugins/pr_curve/summary.py` counts them.
+//! Computes precision and recall at evenly spaced thresholds, like `plugins/pr_curve/summary.py`.
 
 use crate::error::TensorboardError;
 
-/// What TensorBoard uses where none is given: a threshold each 0.005.
+/// TensorBoard's default number of thresholds, which are 0.005 apart.
 pub const DEFAULT_NUM_THRESHOLDS: usize = 201;
 
-/// Above this, neighbouring thresholds are the same f32.
+/// Maximum number of thresholds; beyond it, adjacent thresholds would be the same f32.
 const MAX_THRESHOLDS: usize = 1 << 24;
-/// Least divisor of a ratio: precision where nothing is predicted positive is 0.
+/// Minimum divisor of a ratio, which makes precision 0 if nothing is predicted as positive.
 const MIN_COUNT: f64 = 1e-7;
 
-/// Rows true positives, false positives, true negatives, false negatives, precision, recall; a
-/// column for each threshold from 0 to 1. A prediction counts as positive from the threshold up.
+/// Returns the rows true positives, false positives, true negatives, false negatives, precision and
+/// recall, with a column for each threshold from 0 to 1. A prediction counts as positive if it is at
+/// least the threshold.
+///
+/// # Errors
+/// Fails if the lengths differ, if a prediction is not a probability, or if the number of thresholds is
+/// out of range.
 pub fn curve(
     tag: &str,
     labels: &[bool],
@@ -19,7 +24,7 @@ pub fn curve(
     num_thresholds: usize,
 ) -> Result<[Vec<f32>; 6], TensorboardError> {
     check(tag, labels, predictions, num_thresholds)?;
-    // Of the positives and of the negatives: how many have this threshold as their last.
+    // For positives and negatives: the number of predictions whose largest passed threshold is this one.
     let mut tp = vec![0u64; num_thresholds];
     let mut fp = vec![0u64; num_thresholds];
     let last = num_thresholds - 1;
@@ -82,7 +87,7 @@ fn check(
 mod tests {
     use super::*;
 
-    /// Counted by hand at 0, 0.25, 0.5, 0.75, 1.
+    /// The expected values are counted by hand at 0, 0.25, 0.5, 0.75, 1.
     #[test]
     fn counts_what_is_at_or_above_each_threshold() {
         let labels = [true, false, true, true, false, false];

@@ -1,4 +1,4 @@
-//! Reads an event file from its start.
+//! Reads event files.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,23 +11,23 @@ use crate::proto::{self, What};
 use crate::record::RecordReader;
 use crate::tensor;
 
-/// The events of a file, in its order, checksums verified.
+/// Iterates over the events of a file in order, and verifies their checksums.
 ///
-/// After an error it ends. [`TensorboardError::Truncated`] is what the file of a killed run, or of
-/// one that is writing right now, may end with; what came before is whole.
+/// The iteration ends after an error. [`TensorboardError::Truncated`] is the normal end of the file of
+/// a run that was killed or is still writing; the events before it are complete.
 #[derive(Debug)]
 pub struct EventReader {
     records: RecordReader,
-    /// The plugin of each tag so far.
+    /// The plugins of the tags so far.
     plugins: HashMap<String, String>,
     failed: bool,
 }
 
 impl EventReader {
-    /// Opens an event file, ours or of TensorBoard, TensorFlow or PyTorch.
+    /// Opens an event file written by this crate, TensorBoard, TensorFlow or PyTorch.
     ///
     /// # Errors
-    /// [`TensorboardError::Io`] if it cannot be opened.
+    /// Fails with [`TensorboardError::Io`] if it cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TensorboardError> {
         Ok(Self {
             records: RecordReader::open(path.as_ref().to_path_buf())?,
@@ -36,7 +36,7 @@ impl EventReader {
         })
     }
 
-    /// The plugin of each tag read so far.
+    /// Returns the plugins of the tags read so far.
     pub(crate) fn into_plugins(self) -> HashMap<String, String> {
         self.plugins
     }
@@ -71,7 +71,7 @@ impl EventReader {
         {
             self.plugins.insert(value.tag.clone(), named.plugin_name);
         }
-        // The form older than plugins, which TensorBoard takes for this one.
+        // TensorBoard treats the form that predates plugins as this one.
         if matches!(value.data, Some(proto::value::Data::SimpleValue(_))) {
             let scalars = || "scalars".to_string();
             self.plugins

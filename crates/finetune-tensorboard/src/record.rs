@@ -1,4 +1,4 @@
-//! TFRecord framing, as `tensorboard/summary/writer/record_writer.py` writes it. All little-endian:
+//! TFRecord framing as in `tensorboard/summary/writer/record_writer.py`, all little-endian:
 //!
 //! ```text
 //! u64 length, u32 masked CRC of the length's bytes, data, u32 masked CRC of the data
@@ -12,10 +12,11 @@ use crate::error::TensorboardError;
 
 const HEADER: usize = 12;
 const FOOTER: usize = 4;
-/// protobuf's own limit of a message, 2 GiB.
+/// Maximum length of a protobuf message, 2 GiB.
 const MAX_LENGTH: u64 = i32::MAX as u64;
 
-/// CRC-32C, rotated and shifted, because the CRC of data that ends in its own CRC is a constant.
+/// Computes the masked CRC-32C, which is rotated and shifted because the CRC of data that ends in its
+/// own CRC is a constant.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c::crc32c(data)
         .rotate_right(15)
@@ -31,12 +32,12 @@ pub fn frame(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&masked_crc(data).to_le_bytes());
 }
 
-/// Reads records and checks them.
+/// Reads and verifies records.
 #[derive(Debug)]
 pub struct RecordReader {
     path: PathBuf,
     file: BufReader<File>,
-    /// Of the end of the last whole record.
+    /// The position of the end of the last complete record.
     position: u64,
     data: Vec<u8>,
 }
@@ -62,7 +63,10 @@ impl RecordReader {
         self.position
     }
 
-    /// The data of the next record; `None` at the end of the file.
+    /// Returns the data of the next record; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, is damaged, or ends within the record.
     pub fn next(&mut self) -> Result<Option<&[u8]>, TensorboardError> {
         match self.fill(HEADER as u64)? {
             0 => return Ok(None),
@@ -93,7 +97,7 @@ impl RecordReader {
         Ok(Some(&self.data[..read - FOOTER]))
     }
 
-    /// Reads up to `count` bytes into `self.data`: memory grows with what is there, whatever the
+    /// Reads up to `count` bytes into `self.data`. Memory grows with the bytes that exist, whatever the
     /// header claims.
     fn fill(&mut self, count: u64) -> Result<usize, TensorboardError> {
         self.data.clear();
@@ -112,7 +116,7 @@ impl RecordReader {
         }
     }
 
-    /// An error of the record that starts at `position`.
+    /// Returns an error of the record that starts at `position`.
     pub fn damaged(&self, position: u64, reason: impl Into<String>) -> TensorboardError {
         TensorboardError::Damaged {
             path: self.path.clone(),
@@ -126,7 +130,7 @@ impl RecordReader {
 mod tests {
     use super::*;
 
-    /// As tensorboard's `pywrap_tensorflow.masked_crc32c` says.
+    /// The expected values come from tensorboard's `pywrap_tensorflow.masked_crc32c`.
     #[test]
     fn masks_as_tensorboard() {
         assert_eq!(masked_crc(b""), 0xA282_EAD8);

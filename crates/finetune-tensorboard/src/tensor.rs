@@ -1,4 +1,4 @@
-//! Values as TensorBoard's tensors, in the encoding of its `tensor_util.make_tensor_proto`.
+//! Encodes values as TensorBoard's tensors, like its `tensor_util.make_tensor_proto`.
 
 use crate::proto::value::Data;
 use crate::proto::{DataType, Dim, Tensor, TensorShape};
@@ -19,7 +19,7 @@ pub fn text(value: &str) -> Tensor {
     }
 }
 
-/// `[rows, COLUMNS]` of f64.
+/// Encodes `[rows, COLUMNS]` of f64.
 pub fn matrix_f64<const COLUMNS: usize>(rows: &[[f64; COLUMNS]]) -> Tensor {
     Tensor {
         tensor_content: rows
@@ -31,7 +31,7 @@ pub fn matrix_f64<const COLUMNS: usize>(rows: &[[f64; COLUMNS]]) -> Tensor {
     }
 }
 
-/// `[ROWS, columns]` of f32; all rows have the length of the first.
+/// Encodes `[ROWS, columns]` of f32; all rows have the length of the first.
 pub fn matrix_f32<const ROWS: usize>(rows: &[Vec<f32>; ROWS]) -> Tensor {
     Tensor {
         tensor_content: rows
@@ -43,13 +43,13 @@ pub fn matrix_f32<const ROWS: usize>(rows: &[Vec<f32>; ROWS]) -> Tensor {
     }
 }
 
-/// For summaries whose whole content is their metadata.
+/// Returns the tensor of summaries whose whole content is their metadata.
 pub fn null() -> Tensor {
     tensor(DataType::Float, &[0])
 }
 
-/// The number in a summary's data, if it is one number: the old form, or a float tensor without
-/// dimensions in either of its encodings.
+/// Returns the value of a scalar summary: the old form, or a float tensor without dimensions in either
+/// of its encodings. `None` for other data.
 pub fn scalar_of(data: Data) -> Option<f32> {
     let tensor = match data {
         Data::SimpleValue(value) => return Some(value),

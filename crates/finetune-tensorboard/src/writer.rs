@@ -1,4 +1,4 @@
-//! Writes an event file, or continues one.
+//! Writes and continues event files.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -21,17 +21,17 @@ use crate::{histogram, pr_curve, record, tensor};
 const SCALARS: &str = "scalars";
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// Writes one run's events to one file.
+/// Writes the events of a run to a file.
 ///
-/// Events are buffered: [`flush`](Self::flush) where TensorBoard should see them, and before the
-/// writer is dropped, which cannot report an error. After an error of the operating system the file
-/// may end in half a record; [`append_at`](Self::append_at) can continue it from the last flush.
+/// Events are buffered: call [`flush`](Self::flush) when TensorBoard should see them, and before
+/// dropping the writer, which cannot report an error. After an I/O error the file may end within a
+/// record; [`append_at`](Self::append_at) can continue it from the last flush.
 #[derive(Debug)]
 pub struct EventWriter {
     path: PathBuf,
     file: BufWriter<File>,
     position: u64,
-    /// The plugin of each tag so far.
+    /// The plugins of the tags so far.
     plugins: HashMap<String, String>,
     start_time: f64,
     wall_time: Option<f64>,
@@ -39,12 +39,12 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Creates `events.out.tfevents.SECONDS.HOSTNAME.PID.N` in `dir`, and `dir` where it is missing.
-    /// `N` is the first number with which the file is new. `start_time_seconds` (since 1970, or else
-    /// now) is also the start time of the run among its hyperparameters.
+    /// Creates `events.out.tfevents.SECONDS.HOSTNAME.PID.N` in `dir`, and `dir` if it is missing. `N`
+    /// is the first number for which the file does not exist. `start_time_seconds` (since 1970; by
+    /// default now) is also the run's start time among the hyperparameters.
     ///
     /// # Errors
-    /// [`TensorboardError::Io`].
+    /// Fails with [`TensorboardError::Io`] if the file cannot be created or written.
     pub fn create(
         dir: impl AsRef<Path>,
         start_time_seconds: Option<f64>,
@@ -74,17 +74,18 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Continues a file after the events that end at byte `position`, which [`position`] returned
-    /// when a checkpoint was taken; what was written later is cut off. Everything before is read
-    /// first and its checksums verified. Nothing is cut off where this fails.
+    /// Continues a file after the events that end at byte `position`, as returned by [`position`] for a
+    /// checkpoint; later events are cut off. All earlier events are read and verified first. If that
+    /// fails, nothing is cut off.
     ///
-    /// A TensorBoard that had read further has to be started anew: it waits at its old place.
+    /// A TensorBoard that had already read further has to be restarted, since it waits at its old
+    /// position.
     ///
     /// [`position`]: Self::position
     ///
     /// # Errors
-    /// [`TensorboardError::Shorter`] or [`NotABoundary`](TensorboardError::NotABoundary) if the file
-    /// is not the one of the checkpoint, [`Damaged`](TensorboardError::Damaged), and
+    /// Fails with [`TensorboardError::Shorter`] or [`NotABoundary`](TensorboardError::NotABoundary) if
+    /// the file is not that of the checkpoint, and with [`Damaged`](TensorboardError::Damaged) or
     /// [`Io`](TensorboardError::Io).
     pub fn append_at(path: impl AsRef<Path>, position: u64) -> Result<Self, TensorboardError> {
         let path = path.as_ref();
@@ -114,13 +115,14 @@ impl EventWriter {
         })
     }
 
-    /// The event file.
+    /// Returns the path of the event file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes written so far, with those that are not flushed yet: where to continue by
-    /// [`append_at`](Self::append_at), once they are [synced](Self::sync).
+    /// Returns the number of bytes written so far, including those not flushed yet. This is the
+    /// position at which [`append_at`](Self::append_at) can continue once they are
+    /// [synced](Self::sync).
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -128,54 +130,55 @@ impl EventWriter {
     /// Hands buffered events to the operating system, so that TensorBoard sees them.
     ///
     /// # Errors
-    /// [`TensorboardError::Io`].
+    /// Fails with [`TensorboardError::Io`] if the file cannot be written.
     pub fn flush(&mut self) -> Result<(), TensorboardError> {
         self.file.flush().map_err(io_error("write", &self.path))
     }
 
-    /// Flushes and waits until the events are on the disk: before a checkpoint that holds
-    /// [`position`](Self::position), or a power failure may leave a file that is shorter.
+    /// Flushes and waits until the events are on the disk. Call it before storing
+    /// [`position`](Self::position) in a checkpoint, or a power failure may leave a file that is
+    /// shorter.
     ///
     /// # Errors
-    /// [`TensorboardError::Io`].
+    /// Fails with [`TensorboardError::Io`] if the file cannot be written.
     pub fn sync(&mut self) -> Result<(), TensorboardError> {
         self.flush()?;
         let synced = self.file.get_ref().sync_data();
         synced.map_err(io_error("sync", &self.path))
     }
 
-    /// Gives the events from here on this time, in seconds since 1970; `None` is the clock's.
+    /// Sets the time of subsequent events, in seconds since 1970; `None` means the clock's.
     pub fn set_wall_time(&mut self, seconds: Option<f64>) {
         self.wall_time = seconds;
     }
 
-    /// A number: a point of the chart named `tag`. NaN and infinities are shown as such.
+    /// Writes a scalar, a point of the chart named `tag`. NaN and infinities are shown as such.
     ///
     /// # Errors
-    /// [`TensorboardError::TagTaken`] and [`Io`](TensorboardError::Io).
+    /// Fails with [`TensorboardError::TagTaken`] or [`Io`](TensorboardError::Io).
     pub fn scalar(&mut self, tag: &str, step: i64, value: f32) -> Result<(), TensorboardError> {
         self.check_plugin(tag, SCALARS)?;
-        // Without a plugin, as PyTorch writes it: TensorBoard takes it for a scalar either way, but its
+        // Written without a plugin, like PyTorch: TensorBoard treats it as a scalar either way, but its
         // `EventAccumulator` lists only this form among the scalars.
         self.value(tag, step, value::Data::SimpleValue(value), None)?;
         self.plugins.insert(tag.to_string(), SCALARS.to_string());
         Ok(())
     }
 
-    /// A text, shown as Markdown.
+    /// Writes a text, which is shown as Markdown.
     ///
     /// # Errors
-    /// [`TensorboardError::TagTaken`] and [`Io`](TensorboardError::Io).
+    /// Fails with [`TensorboardError::TagTaken`] or [`Io`](TensorboardError::Io).
     pub fn text(&mut self, tag: &str, step: i64, markdown: &str) -> Result<(), TensorboardError> {
         self.summary(tag, step, "text", Vec::new, tensor::text(markdown))
     }
 
-    /// How values (weights or gradients, for one) are distributed, in 30 buckets of equal width, as
-    /// `tf.summary.histogram` makes them. In one pass.
+    /// Writes the distribution of values, such as weights or gradients, in 30 buckets of equal width
+    /// like `tf.summary.histogram`.
     ///
     /// # Errors
-    /// [`TensorboardError::HistogramValue`] for NaN and infinities,
-    /// [`TagTaken`](TensorboardError::TagTaken) and [`Io`](TensorboardError::Io).
+    /// Fails with [`TensorboardError::HistogramValue`] for NaN and infinities, and with
+    /// [`TagTaken`](TensorboardError::TagTaken) or [`Io`](TensorboardError::Io).
     pub fn histogram(
         &mut self,
         tag: &str,
@@ -186,15 +189,16 @@ impl EventWriter {
         self.summary(tag, step, "histograms", Vec::new, buckets)
     }
 
-    /// Precision against recall of a binary classifier: `predictions` are the probabilities of
-    /// `true`, thresholds are evenly spaced from 0 to 1
-    /// ([`DEFAULT_NUM_THRESHOLDS`](crate::DEFAULT_NUM_THRESHOLDS) is TensorBoard's own number). Where
-    /// nothing is predicted as true, precision is 0. The number should stay the same for a tag.
+    /// Writes the precision-recall curve of a binary classifier. `predictions` are the probabilities of
+    /// `true`; thresholds are evenly spaced from 0 to 1, and their number should not change for a tag
+    /// ([`DEFAULT_NUM_THRESHOLDS`](crate::DEFAULT_NUM_THRESHOLDS) is TensorBoard's default). Where
+    /// nothing is predicted as true, precision is 0.
     ///
     /// # Errors
-    /// [`TensorboardError::CurveLength`], [`CurvePrediction`](TensorboardError::CurvePrediction),
-    /// [`CurveThresholds`](TensorboardError::CurveThresholds),
-    /// [`TagTaken`](TensorboardError::TagTaken) and [`Io`](TensorboardError::Io).
+    /// Fails with [`TensorboardError::CurveLength`],
+    /// [`CurvePrediction`](TensorboardError::CurvePrediction),
+    /// [`CurveThresholds`](TensorboardError::CurveThresholds), [`TagTaken`](TensorboardError::TagTaken)
+    /// or [`Io`](TensorboardError::Io).
     pub fn pr_curve(
         &mut self,
         tag: &str,
@@ -214,14 +218,15 @@ impl EventWriter {
         self.summary(tag, step, "pr_curves", content, tensor::matrix_f32(&curve))
     }
 
-    /// The hyperparameters of the run, and the tags of the scalars to compare runs by: a line of the
-    /// HParams table. The table's columns are those of the first run that TensorBoard finds, so runs
-    /// to compare should have the same names.
+    /// Writes the hyperparameters of the run and the tags of the scalars by which to compare runs, a
+    /// line of the HParams table. The table's columns are those of the first run that TensorBoard
+    /// finds, so runs to compare should have the same names.
     ///
     /// # Errors
-    /// [`TensorboardError::HparamTwice`], [`HparamNotFinite`](TensorboardError::HparamNotFinite),
-    /// [`HparamsOrder`](TensorboardError::HparamsOrder) if the file has some already, because
-    /// TensorBoard keeps the first, and [`Io`](TensorboardError::Io).
+    /// Fails with [`TensorboardError::HparamTwice`],
+    /// [`HparamNotFinite`](TensorboardError::HparamNotFinite),
+    /// [`HparamsOrder`](TensorboardError::HparamsOrder) if the file already has hyperparameters (of
+    /// which TensorBoard would keep the first), or [`Io`](TensorboardError::Io).
     pub fn hparams(
         &mut self,
         params: &[(String, HparamValue)],
@@ -236,16 +241,16 @@ impl EventWriter {
         self.hparams_summary(hparams::SESSION_START_TAG, start)
     }
 
-    /// Whether the file has hyperparameters: one that is continued may have them.
+    /// Returns whether the file has hyperparameters, possibly from before it was continued.
     pub fn has_hparams(&self) -> bool {
         self.plugins.contains_key(hparams::SESSION_START_TAG)
     }
 
-    /// How and when the run ended, for the HParams table.
+    /// Writes how and when the run ended, for the HParams table.
     ///
     /// # Errors
-    /// [`TensorboardError::HparamsOrder`] without [`hparams`](Self::hparams) before, and for a second
-    /// end; [`Io`](TensorboardError::Io).
+    /// Fails with [`TensorboardError::HparamsOrder`] without earlier [`hparams`](Self::hparams) or for a
+    /// second end, or with [`Io`](TensorboardError::Io).
     pub fn hparams_end(&mut self, status: SessionStatus) -> Result<(), TensorboardError> {
         if !self.has_hparams() {
             return Err(self.hparams_order("cannot end before they are written"));
@@ -268,8 +273,8 @@ impl EventWriter {
         }
     }
 
-    /// Writes a tensor. The plugin and its content are written where the tag is new: readers keep
-    /// the first.
+    /// Writes a tensor. The plugin and its content are written only if the tag is new, since readers
+    /// keep the first.
     fn summary(
         &mut self,
         tag: &str,
@@ -292,7 +297,7 @@ impl EventWriter {
         Ok(())
     }
 
-    /// Whether a tag is new; one of another plugin is refused.
+    /// Returns whether a tag is new; fails if it belongs to another plugin.
     fn check_plugin(&self, tag: &str, plugin: &'static str) -> Result<bool, TensorboardError> {
         match self.plugins.get(tag) {
             None => Ok(true),
@@ -337,7 +342,7 @@ impl EventWriter {
     }
 }
 
-/// A new file, named as TensorFlow and PyTorch name theirs.
+/// Creates a file, named like those of TensorFlow and PyTorch.
 fn create_file(dir: &Path, start_time: f64) -> Result<(PathBuf, File), TensorboardError> {
     let host = gethostname::gethostname();
     let prefix = format!(
@@ -356,7 +361,7 @@ fn create_file(dir: &Path, start_time: f64) -> Result<(PathBuf, File), Tensorboa
     }
 }
 
-/// Reads and verifies the events that end at `position`; the wall time of the first.
+/// Reads and verifies the events up to `position` and returns the wall time of the first.
 fn read_up_to(
     events: &mut EventReader,
     path: &Path,
@@ -387,7 +392,7 @@ fn read_up_to(
     })
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 fn now() -> f64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
     elapsed.map_or(0.0, |elapsed| elapsed.as_secs_f64())

@@ -1,4 +1,4 @@
-//! Saving on another thread: order, waiting, errors and panics.
+//! Tests of saving on another thread: order, waiting, errors and panics.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use finetune_checkpoint::{
 
 use crate::support::{KEEP_ALL, assert_content, content, entries, keep_last, store};
 
-/// Content that is not written before the sender says so.
+/// Returns content that is not written before the sender gives permission.
 fn gated() -> (Sender<()>, Content) {
     let (open, gate): (Sender<()>, Receiver<()>) = channel();
     let content = Content::default().writer("gated", None, move |out: &mut dyn Write| {
@@ -68,7 +68,7 @@ fn submitting_waits_only_while_another_is_being_written() {
     let waited = writer.submit(2, Content::default(), false).unwrap();
     assert!(is_open.load(Ordering::SeqCst), "returned before it may");
     assert!(!waited.is_zero() && waited <= started.elapsed());
-    // What waited, waited for the first one to be done.
+    // The second submission waited for the first save.
     let polled: Vec<u64> = writer
         .poll()
         .into_iter()
@@ -143,7 +143,7 @@ fn dropping_waits_for_what_is_being_written() {
     assert_eq!(found.checkpoint.step(), 1);
 }
 
-/// A snapshot that counts on one before must not be saved without it.
+/// A snapshot that depends on an earlier one must not be saved without it.
 #[test]
 fn nothing_is_saved_after_an_error_where_that_is_wanted() {
     let (_folder, store) = store(KEEP_ALL);

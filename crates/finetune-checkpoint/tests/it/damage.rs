@@ -1,4 +1,4 @@
-//! What happened to a checkpoint after it was saved is found, told, and passed over.
+//! Tests that damage to a saved checkpoint is found and reported, and the checkpoint skipped.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::support::{KEEP_ALL, assert_content, content, noise, store};
 
 const BYTES: usize = 5_000;
 
-/// Steps 1 to 3, and the path of the newest.
+/// Saves steps 1 to 3 and returns the path of the newest.
 fn three() -> (TempDir, CheckpointStore, PathBuf) {
     let (folder, mut store) = store(KEEP_ALL);
     for step in 1..=3 {
@@ -20,7 +20,7 @@ fn three() -> (TempDir, CheckpointStore, PathBuf) {
     (folder, store, newest)
 }
 
-/// Checks that step 2 is taken instead of step 3, for this reason.
+/// Checks that step 3 is skipped for this reason and step 2 found instead.
 fn assert_passed_over(store: &CheckpointStore, newest: &Path, reason: &str) {
     let found = store.newest_valid().unwrap().unwrap();
     assert_eq!(found.checkpoint.step(), 2);
@@ -54,7 +54,7 @@ fn a_flipped_bit_of_the_manifest() {
     let (_folder, store, newest) = three();
     let path = newest.join("manifest.json");
     let text = fs::read_to_string(&path).unwrap();
-    // A digit of the metadata, so that the text is still a manifest.
+    // Changes a digit of the metadata, so that the text is still a manifest.
     let at = text.find("\"loss\": 0.3").unwrap() + "\"loss\": 0.".len();
     flip_bit(&path, 8 * at);
     assert_passed_over(&store, &newest, "manifest.json is damaged");
@@ -117,7 +117,7 @@ fn another_steps_checkpoint_under_this_name() {
     fs::rename(store.directory().path_of(1), &newest).unwrap();
     assert_passed_over(&store, &newest, "expected step 3, found step 1");
 
-    // Under a name that is not a step's it is as good as ever.
+    // It is still valid under a name that is not a step's.
     let elsewhere = store.directory().path().join("from-another-run");
     fs::rename(&newest, &elsewhere).unwrap();
     assert_eq!(Checkpoint::open(elsewhere).unwrap().step(), 1);
@@ -140,11 +140,11 @@ fn a_newer_format_is_no_damage() {
             && message.contains("(format 7, this program reads up to 1); update finetune"),
         "{message}"
     );
-    // Nor is it overwritten.
+    // It is not overwritten either.
     let again = store.save(3, content(3, BYTES), false);
     assert!(matches!(again, Err(CheckpointError::NewerFormat { .. })));
 
-    // One that is older than a valid one is in nobody's way.
+    // A checkpoint of a newer version that is older than a valid one does no harm.
     store.save(4, content(4, BYTES), false).unwrap();
     let found = store.newest_valid().unwrap().unwrap();
     assert_eq!((found.checkpoint.step(), found.damaged.len()), (4, 0));

@@ -1,5 +1,5 @@
-//! A disk that fills up during a save: a clear error, the earlier checkpoints whole, and it works again
-//! once there is space.
+//! Tests of a disk that fills up during a save: the error is clear, the earlier checkpoints are intact,
+//! and saving works again once there is space.
 
 use std::io;
 
@@ -53,7 +53,7 @@ fn the_error_says_what_was_needed_and_what_is_whole() {
     assert_eq!(store.best().unwrap(), Some(2));
 }
 
-/// The system's own error, as the disk gives it.
+/// The error of a disk that is really full.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_systems_own_error_is_understood() {
@@ -79,7 +79,7 @@ fn the_systems_own_error_is_understood() {
     assert!(entries(store.directory().path()).is_empty());
 }
 
-/// A small disk of its own, which only the administrator may mount.
+/// A small separate disk, which only the administrator may mount.
 #[cfg(target_os = "linux")]
 mod mounted {
     use std::path::Path;
@@ -123,7 +123,7 @@ mod mounted {
         };
         let path = disk.path().join("checkpoints");
         let mut store = CheckpointStore::open(&path, KEEP_ALL).unwrap();
-        // 1.6 MB each in 4 MiB: the third does not fit.
+        // With 1.6 MB each, the third checkpoint does not fit into 4 MiB.
         for step in 1..=2 {
             store.save(step, content(step, 800_000), step == 1).unwrap();
         }
@@ -142,7 +142,7 @@ mod mounted {
         assert_eq!(entries(&path), ["best.json", "step-000001", "step-000002"]);
         assert_eq!(store.best().unwrap(), Some(1));
 
-        // A disk with not a byte left can still be opened and read.
+        // A store on a completely full disk can still be opened and read.
         std::fs::write(disk.path().join("filler"), vec![0; 4 << 20]).unwrap_err();
         drop(store);
         let mut store = CheckpointStore::open(&path, KEEP_ALL).unwrap();

@@ -1,4 +1,4 @@
-//! Kills a process that does nothing but save, at random moments, and looks at what it left.
+//! Kills a process that does nothing but save, at random moments, and checks what it left behind.
 #![cfg(unix)]
 
 use std::env;
@@ -23,20 +23,20 @@ const RETENTION: Retention = Retention {
     keep_last: 2,
     byte_budget: None,
 };
-/// More where by chance none of these was during a save, or nothing was saved between them.
+/// Number of kills; there are more if by chance none hit a save, or if nothing was saved between them.
 const KILLS: usize = 20;
 
 fn is_best(step: u64) -> bool {
     step % 3 == 1
 }
 
-/// The best step of a run that has saved up to `step`.
+/// Returns the best step of a run that has saved up to `step`.
 fn best_up_to(step: u64) -> u64 {
     (1..=step).rev().find(|step| is_best(*step)).unwrap()
 }
 
-/// Not a test but the process that is killed: goes on from the newest checkpoint, saves without end, and
-/// prints each step once it is safe.
+/// Not a test, but the process that is killed: it resumes from the newest checkpoint, saves endlessly,
+/// and prints each step once it is safe.
 #[test]
 #[ignore = "started by the test below"]
 fn saves_without_end() {
@@ -73,11 +73,11 @@ fn start(directory: &Path) -> (Child, BufReader<ChildStdout>) {
     (child, lines)
 }
 
-/// The last step that the killed process said was safe.
+/// Returns the last step that the killed process reported as safe.
 fn last_saved(mut lines: BufReader<ChildStdout>) -> Option<u64> {
     let mut text = String::new();
     lines.read_to_string(&mut text).unwrap();
-    // A line may be cut off.
+    // The last line may be incomplete.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole
         .lines()
@@ -90,7 +90,7 @@ fn last_saved(mut lines: BufReader<ChildStdout>) -> Option<u64> {
 fn kills_at_random_moments_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("checkpoints");
-    // So that a kill finds the process in its first to fifth save, however fast the disk is.
+    // The kill hits the process during its first five saves, however fast the disk is.
     let moments_within = 5 * time_of_a_save(folder.path());
     let mut safe = 0;
     let mut during_a_save = 0;
@@ -111,7 +111,7 @@ fn kills_at_random_moments_lose_nothing() {
 
         let left = entries(&directory);
         during_a_save += usize::from(left.iter().any(|name| name.starts_with('.')));
-        // A save that the kill kept from being said counts from here on.
+        // A save that the process could not report before the kill counts from here on.
         safe = check_what_is_left(&directory, safe);
     }
     println!(
@@ -138,14 +138,14 @@ fn refuses_a_second_writer(directory: &Path, holder: u32) {
     );
 }
 
-/// Whoever comes next, a reader or a writer, finds every step that was said to be safe. The newest.
+/// Checks that readers and writers find every step that was reported as safe, and returns the newest.
 fn check_what_is_left(directory: &Path, safe: u64) -> u64 {
     let reader = CheckpointDirectory::new(directory);
     let read = reader
         .newest_valid()
         .unwrap()
         .map(|found| found.checkpoint.step());
-    // The retention is another one, so that opening alone is seen not to remove checkpoints.
+    // The smaller retention shows that opening alone does not remove checkpoints.
     let store = CheckpointStore::open(directory, keep_last(1)).unwrap();
     let left = entries(directory);
     assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");
@@ -157,7 +157,7 @@ fn check_what_is_left(directory: &Path, safe: u64) -> u64 {
     assert!(found.damaged.is_empty(), "{:?}", found.damaged);
     let newest = found.checkpoint.step();
     assert_eq!(read, Some(newest));
-    // One more than was said, if the kill came between the save and the saying.
+    // There is one more than reported if the kill came between the save and the report.
     assert!((safe..=safe + 1).contains(&newest), "{newest} after {safe}");
     assert_eq!(store.best().unwrap(), Some(best_up_to(newest)));
 
@@ -172,7 +172,7 @@ fn check_what_is_left(directory: &Path, safe: u64) -> u64 {
         promised.iter().all(|step| steps.contains(step)),
         "{steps:?}"
     );
-    // Three, and one or two more where the kill came before a removal.
+    // Three, and one or two more if the kill came before a removal.
     assert!(steps.len() <= 5, "{steps:?}");
     newest
 }

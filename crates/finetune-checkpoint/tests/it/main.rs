@@ -1,4 +1,4 @@
-//! The whole way through the file system: saves, damage, retention, full disks, kills.
+//! Tests on the file system: saves, damage, retention, full disks, kills.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod background;

@@ -1,4 +1,4 @@
-//! Which checkpoints are there after many saves.
+//! Tests of the checkpoints that exist after many saves.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use finetune_checkpoint::{CheckpointStore, Note, Retention};
 
 use crate::support::{content, entries, keep_last, store};
 
-/// Saves steps 1 to `last` and returns what each removed.
+/// Saves steps 1 to `last` and returns the steps that each save removed.
 fn save(store: &mut CheckpointStore, last: u64, best: &[u64]) -> Vec<Vec<u64>> {
     (1..=last)
         .map(|step| {
@@ -27,7 +27,7 @@ fn the_best_is_kept_though_it_is_the_oldest() {
         entries(store.directory().path()),
         ["best.json", "step-000001", "step-000004", "step-000005"]
     );
-    // A new best frees the old one.
+    // A new best checkpoint allows removing the old one.
     let saved = store.save(6, content(6, 1000), true).unwrap();
     assert_eq!(saved.removed, [1, 4]);
     assert_eq!(store.best().unwrap(), Some(6));
@@ -53,7 +53,7 @@ fn without_a_best_only_the_newest_stay() {
 fn the_budget_removes_the_oldest_but_the_best() {
     let (_folder, mut unlimited) = store(keep_last(9));
     let one = unlimited.save(1, content(1, 1000), false).unwrap().bytes;
-    // Three and a half: manifests differ by some digits.
+    // Room for three and a half, since manifests differ by some digits.
     let (_folder, mut store) = store(Retention {
         keep_last: 9,
         byte_budget: Some(one * 7 / 2),
@@ -137,10 +137,10 @@ fn the_best_that_the_caller_knows_is_kept_whatever_its_record_says() {
         assert_eq!(store.best().unwrap(), Some(1));
         store.save(4, content(4, 1000), false).unwrap();
         assert_eq!(store.steps().unwrap(), [1, 4]);
-        // A later best takes its place.
+        // A later best replaces it.
         store.save(5, content(5, 1000), true).unwrap();
         assert_eq!(store.steps().unwrap(), [5]);
-        // One without a checkpoint is none.
+        // A step without a checkpoint does not count.
         store.trust_best(Some(99)).unwrap();
         assert_eq!(store.best().unwrap(), None);
     }
@@ -154,6 +154,6 @@ fn what_a_killed_save_did_not_remove_is_removed_by_the_next_session() {
     drop(first);
     let mut store = CheckpointStore::open(&path, keep_last(1)).unwrap();
     assert!(store.tidy(4).is_empty());
-    // The best, the newest, and what is later than that.
+    // The best, the newest, and the later ones are left.
     assert_eq!(store.steps().unwrap(), [2, 4, 5]);
 }

@@ -1,4 +1,4 @@
-//! What a save leaves, step by step.
+//! Tests of the files that saves leave.
 
 use std::fs;
 use std::io::{self, Write};
@@ -64,7 +64,7 @@ fn checksums_in_the_manifest_are_sha256() {
 #[test]
 fn metadata_keeps_every_bit_of_a_number() {
     let (_folder, mut store) = store(KEEP_ALL);
-    // A fixed walk through the bit patterns; about one in a hundred needs exact parsing.
+    // A fixed sequence of bit patterns, of which about one in a hundred needs exact parsing.
     let numbers: Vec<f64> = (1..5_000_u64)
         .map(|index| f64::from_bits(index.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
         .filter(|number| number.is_finite())
@@ -122,7 +122,7 @@ fn bad_names_are_refused_before_anything_is_written() {
     assert!(entries(store.directory().path()).is_empty());
 }
 
-/// Fails after some bytes.
+/// A file that fails after some bytes.
 struct Failing;
 
 impl CheckpointFile for Failing {

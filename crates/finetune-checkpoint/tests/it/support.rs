@@ -1,4 +1,4 @@
-//! Contents that a step determines, and what a directory of checkpoints must always satisfy.
+//! Contents that follow from a step, and the invariants of a directory of checkpoints.
 
 use std::fs;
 use std::path::Path;
@@ -19,14 +19,14 @@ pub fn keep_last(keep_last: usize) -> Retention {
     }
 }
 
-/// A folder, and a store in it.
+/// Creates a temporary directory with a store.
 pub fn store(retention: Retention) -> (TempDir, CheckpointStore) {
     let folder = tempfile::tempdir().unwrap();
     let store = CheckpointStore::open(folder.path().join("checkpoints"), retention).unwrap();
     (folder, store)
 }
 
-/// `bytes` bytes that no other step has.
+/// Returns `bytes` bytes that differ from those of any other step.
 pub fn noise(step: u64, bytes: usize) -> Vec<u8> {
     let mut state = step.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..bytes)
@@ -39,14 +39,14 @@ pub fn noise(step: u64, bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Two files, one of them nested, of `bytes` bytes each.
+/// Returns two files of `bytes` bytes each, one of them nested.
 pub fn content(step: u64, bytes: usize) -> Content {
     Content::new(json!({ "step": step, "loss": 1.0 / (step as f64 + 0.1) }))
         .bytes("model.bin", noise(step, bytes))
         .bytes("optimizer/moments.bin", noise(!step, bytes))
 }
 
-/// Checks that a checkpoint, which verifies, is what [`content`] made for its step.
+/// Checks that a valid checkpoint has the [`content`] of its step.
 pub fn assert_content(checkpoint: &Checkpoint, bytes: usize) {
     let step = checkpoint.step();
     let read = |name| fs::read(checkpoint.file(name).unwrap()).unwrap();
@@ -58,7 +58,7 @@ pub fn assert_content(checkpoint: &Checkpoint, bytes: usize) {
     assert_eq!(checkpoint.metadata(), &content(step, 0).metadata);
 }
 
-/// The names in a directory of checkpoints, sorted, without the lock.
+/// Lists the names in a directory of checkpoints, sorted, without the lock.
 pub fn entries(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
         .unwrap()

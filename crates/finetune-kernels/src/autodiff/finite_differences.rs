@@ -1,6 +1,6 @@
 //! Compares gradients with finite differences in f64: those that Burn derives from the portable
-//! implementations, and the hand-written ones with portable implementations. The fast implementations are
-//! compared with these elsewhere.
+//! implementations, and the hand-written ones with portable implementations. The fast implementations
+//! are compared with these elsewhere.
 
 use burn::{
     backend::{AutodiffBackend, ops::FloatTensorOps, tensor::FloatTensor},

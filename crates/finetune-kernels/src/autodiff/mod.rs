@@ -1,6 +1,6 @@
-//! Hand-written backward passes. Compared with automatic differentiation of the portable implementations,
-//! they keep a fraction of the memory between the two passes: no intermediate results, no dropout masks
-//! (which are drawn again), and nothing for gradients that are not needed.
+//! Hand-written backward passes. Compared with automatic differentiation of the portable
+//! implementations, they keep a fraction of the memory between the two passes: no intermediate results,
+//! no dropout masks (which are drawn again), and nothing for gradients that are not needed.
 
 mod activation;
 mod attention;

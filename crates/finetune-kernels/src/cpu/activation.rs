@@ -28,8 +28,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// Applies the function to each value of `source` and writes the results to `target`, which has the same
-    /// length.
+    /// Applies the function to each value of `source` and writes the results to `target`, which has the
+    /// same length.
     pub(crate) fn apply_to(activation: Activation, source: &[f32], target: &mut [f32]) {
         macro_rules! each {
             ($function:ident) => {
@@ -93,8 +93,8 @@ fn gelu_derivative<const FMA: bool>(x: f32) -> f32 {
     mul_add::<FMA>(x, density, cumulative::<FMA>(x))
 }
 
-/// Computes the tanh approximation of the cumulative distribution function: `(1 + tanh(y)) / 2`, which equals
-/// `sigmoid(2 · y)`.
+/// Computes the tanh approximation of the cumulative distribution function: `(1 + tanh(y)) / 2`, which
+/// equals `sigmoid(2 · y)`.
 #[inline(always)]
 fn near_cumulative<const FMA: bool>(x: f32) -> f32 {
     sigmoid::<FMA>(logit::<FMA>(x))

@@ -66,8 +66,9 @@ fn each(draws: Draws, first: u64, values: &mut [f32], combine: impl Fn(f32, f32)
     }
 }
 
-/// Computes [`philox4x32_10`](crate::random::philox4x32_10) of the `COUNT` blocks starting at `first`. The
-/// 32-bit words are stored in 64 bits, which have room for their products; the upper halves are ignored.
+/// Computes [`philox4x32_10`](crate::random::philox4x32_10) of the `COUNT` blocks starting at `first`.
+/// The 32-bit words are stored in 64 bits, which have room for their products; the upper halves are
+/// ignored.
 #[inline(always)]
 fn words<const COUNT: usize>(draws: Draws, first: u64) -> [[u32; BLOCK]; COUNT] {
     const LOW: u64 = 0xFFFF_FFFF;

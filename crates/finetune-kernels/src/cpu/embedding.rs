@@ -14,8 +14,8 @@ pub(crate) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// Computes `word + token_type + position` of a token. The order is that of transformers, and affects
-    /// the last bit.
+    /// Computes `word + token_type + position` of a token. The order is that of transformers, and
+    /// affects the last bit.
     fn sum(&self, tokens: &PackedTokens, token: usize, sum: &mut [f32]) {
         let columns = sum.len();
         let rows = |index: u32| index as usize * columns..(index as usize + 1) * columns;

@@ -72,8 +72,8 @@ fn power_of_two(power: i32) -> f32 {
 /// Computes the error function within 6e-7, by the rational approximation of Eigen.
 #[inline(always)]
 pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
-    // Beyond 4 the result is within half a unit in the last place of 1. It must be exactly 1, so that GELU
-    // of a large value is that value.
+    // Beyond 4 the result is within half a unit in the last place of 1. It must be exactly 1, so that
+    // GELU of a large value is that value.
     let is_one = x.abs() >= 4.0;
     let one = 1.0f32.copysign(x);
     let x = limited(x, 4.0);

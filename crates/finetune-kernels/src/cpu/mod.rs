@@ -1,7 +1,7 @@
 //! The arithmetic of the CPU backend: functions of slices, which do not depend on Burn.
 //!
-//! Results are the same for any number of threads. Their last bits may differ between processors, because
-//! those with fused multiply-add round less often.
+//! Results are the same for any number of threads. Their last bits may differ between processors,
+//! because those with fused multiply-add round less often.
 
 #[cfg(feature = "flex")]
 pub(crate) mod activation;

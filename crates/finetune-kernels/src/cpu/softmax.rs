@@ -13,8 +13,8 @@ pub(super) const LANES: usize = 16;
 const CACHED: usize = 1 << 12;
 
 multiversion! {
-    /// Replaces the first `columns` elements of each row of length `stride` by `softmax(scale · row)`, and
-    /// the rest by zeros.
+    /// Replaces the first `columns` elements of each row of length `stride` by `softmax(scale · row)`,
+    /// and the rest by zeros.
     pub(super) fn softmax(rows: &mut [f32], columns: usize, stride: usize, scale: f32) {
         for rows in rows.chunks_mut((CACHED / stride).max(1) * stride) {
             for row in rows.chunks_exact_mut(stride) {
@@ -41,8 +41,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// Computes the gradient of the scores from a row of probabilities `p` and their gradient `g`: replaces
-    /// `g` by `scale · p · (g - sum(p · g))`.
+    /// Computes the gradient of the scores from a row of probabilities `p` and their gradient `g`:
+    /// replaces `g` by `scale · p · (g - sum(p · g))`.
     pub(super) fn softmax_gradient(probabilities: &[f32], grad: &mut [f32], scale: f32) {
         let (probabilities, _) = probabilities.as_chunks::<LANES>();
         let (grad, _) = grad.as_chunks_mut::<LANES>();

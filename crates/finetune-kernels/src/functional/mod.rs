@@ -123,8 +123,8 @@ pub fn activate(x: Tensor<2>, activation: Activation) -> Tensor<2> {
     }
 }
 
-/// Computes multi-head attention within each sequence: a query of `[queries, hidden]` and key and value of
-/// `[keys, hidden]` to `[queries, hidden]`.
+/// Computes multi-head attention within each sequence: a query of `[queries, hidden]` and key and value
+/// of `[keys, hidden]` to `[queries, hidden]`.
 pub fn attention(
     query: Tensor<2>,
     key: Tensor<2>,

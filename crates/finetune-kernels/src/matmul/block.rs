@@ -131,8 +131,8 @@ impl BlockEpilogue {
     }
 }
 
-/// Packs a group of columns of a block of steps, panel after panel. If columns are adjacent in memory, this
-/// processes a few lines at a time, so that each is read once from beginning to end.
+/// Packs a group of columns of a block of steps, panel after panel. If columns are adjacent in memory,
+/// this processes a few lines at a time, so that each is read once from beginning to end.
 fn pack_right<K: Kernel>(
     buffer: &mut [K::Element],
     b: Matrix<'_>,

@@ -7,8 +7,8 @@ use std::{
 
 static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
 
-/// Runs a multiplication and adds its time to the total. Multiplications run one after another, each on all
-/// cores, so the sum is wall-clock time.
+/// Runs a multiplication and adds its time to the total. Multiplications run one after another, each on
+/// all cores, so the sum is wall-clock time.
 pub(super) fn timed(multiply: impl FnOnce()) {
     let begun = Instant::now();
     multiply();

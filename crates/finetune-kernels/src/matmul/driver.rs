@@ -1,10 +1,10 @@
 //! Divides a multiplication for the caches and for the threads.
 //!
-//! The left operand is packed once, panel by panel, unless the kernel can read its rows in place. Then each
-//! task takes some of its rows and a group of columns, packs those columns of the right operand a block of
-//! steps at a time (which stays in the L2 cache while the rows pass through the L1 cache), and applies the
-//! epilogue to its part of the result while that is in the cache. The result does not depend on which thread
-//! executes which task.
+//! The left operand is packed once, panel by panel, unless the kernel can read its rows in place. Then
+//! each task takes some of its rows and a group of columns, packs those columns of the right operand a
+//! block of steps at a time (which stays in the L2 cache while the rows pass through the L1 cache), and
+//! applies the epilogue to its part of the result while that is in the cache. The result does not
+//! depend on which thread executes which task.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -139,8 +139,8 @@ impl Work for Multiplication<'_> {
     }
 }
 
-/// Lists the rows and columns of the tasks. Tasks of the same rows follow each other, so that a thread mostly
-/// reads what it wrote in the previous multiplication instead of data in other cores' caches.
+/// Lists the rows and columns of the tasks. Tasks of the same rows follow each other, so that a thread
+/// mostly reads what it wrote in the previous multiplication instead of data in other cores' caches.
 fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
     let groups = cols.div_ceil(GROUP * K::NR);

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::{Matrix, ahead::Ahead};
 
-/// An implementation of packing and of tile multiplication. `MR` rows of the left operand and `NR` columns of
-/// the right one are packed into panels of at most `KC` steps of the inner dimension.
+/// An implementation of packing and of tile multiplication. `MR` rows of the left operand and `NR`
+/// columns of the right one are packed into panels of at most `KC` steps of the inner dimension.
 pub(crate) trait Kernel: 'static {
     /// The type of packed elements.
     type Element: bytemuck::Pod + Send + Sync;
@@ -18,9 +18,9 @@ pub(crate) trait Kernel: 'static {
     /// The number of steps in a packed right panel is a multiple of this. Missing steps are zeros.
     const PAD: usize;
 
-    /// Packs `rows <= MR` rows starting at `row` and `steps <= KC` columns starting at `step`. A row-major
-    /// matrix becomes `[rows][KC]`; a transposed one stays `[KC][MR]` if the kernel can read that (in
-    /// bf16 with pairs of adjacent steps).
+    /// Packs `rows <= MR` rows starting at `row` and `steps <= KC` columns starting at `step`. A
+    /// row-major matrix becomes `[rows][KC]`; a transposed one stays `[KC][MR]` if the kernel can read
+    /// that (in bf16 with pairs of adjacent steps).
     fn pack_left(
         panel: &mut [Self::Element],
         a: Matrix<'_>,

@@ -15,8 +15,9 @@ const MR: usize = 6;
 const NR: usize = 16;
 const KC: usize = 384;
 
-/// A kernel for any processor, with the instruction set `S`. With `ROUND`, the operands are rounded to bf16
-/// first, which gives the results of [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) up to the order of sums.
+/// A kernel for any processor, with the instruction set `S`. With `ROUND`, the operands are rounded to
+/// bf16 first, which gives the results of [`Avx512Bf16`](super::x86::bf16::Avx512Bf16) up to the order
+/// of sums.
 pub(crate) struct Lanes<S, const ROUND: bool>(PhantomData<S>);
 
 /// An instruction set for which [`multiply`] is compiled.
@@ -153,8 +154,8 @@ fn copy<const ROUND: bool>(target: &mut [f32], source: &[f32]) {
     }
 }
 
-/// Rounds to the nearest bf16, with ties to even. As with the processor's instructions, NaN stays NaN and
-/// subnormal values become 0.
+/// Rounds to the nearest bf16, with ties to even. As with the processor's instructions, NaN stays NaN
+/// and subnormal values become 0.
 pub(super) fn rounded(value: f32) -> f32 {
     if value.is_nan() {
         return value;

@@ -1,10 +1,10 @@
 //! Multiplication of f32 matrices, in f32 or with operands rounded to bf16.
 //!
-//! `driver.rs` divides a multiplication into tasks and distributes them over threads. `block.rs` computes a
-//! task, tile by tile, from packed operands (`left.rs`, `packed.rs`), and prefetches the next ones
-//! (`ahead.rs`). `lanes.rs` multiplies a tile on any processor, and the files of `x86/` on the processors
-//! that they are named after. The order in which each element is summed depends on the shapes alone, not on
-//! the threads.
+//! `driver.rs` divides a multiplication into tasks and distributes them over threads. `block.rs`
+//! computes a task, tile by tile, from packed operands (`left.rs`, `packed.rs`), and prefetches the
+//! next ones (`ahead.rs`). `lanes.rs` multiplies a tile on any processor, and the files of `x86/` on
+//! the processors that they are named after. The order in which each element is summed depends on the
+//! shapes alone, not on the threads.
 
 mod ahead;
 mod block;
@@ -143,8 +143,8 @@ pub(crate) struct Epilogue<'a> {
     pub activation: Option<Activation>,
     /// The destination of the activation's results. By default they replace their inputs.
     pub activated: Option<&'a mut [f32]>,
-    /// Whether to bypass the caches when writing the result, if possible, because it is large and read much
-    /// later.
+    /// Whether to bypass the caches when writing the result, if possible, because it is large and read
+    /// much later.
     pub streamed: bool,
 }
 

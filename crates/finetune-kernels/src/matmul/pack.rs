@@ -2,8 +2,8 @@
 
 use super::Matrix;
 
-/// Number of lines of a matrix that are prefetched while packing across them: hardware prefetching stops at
-/// the end of a page.
+/// Number of lines of a matrix that are prefetched while packing across them: hardware prefetching
+/// stops at the end of a page.
 pub(super) const LINES_AHEAD: usize = 16;
 
 /// See [`Kernel::pack_left`](super::kernel::Kernel::pack_left), with steps of 1. The two
@@ -28,7 +28,8 @@ pub(super) fn left<const MR: usize, const KC: usize>(
     }
 }
 
-/// Returns whether the rows of a matrix can be read in place: they must not all map to the same cache sets.
+/// Returns whether the rows of a matrix can be read in place: they must not all map to the same cache
+/// sets.
 pub(super) fn is_in_place(a: Matrix<'_>) -> bool {
     const PAGE: usize = 1024;
     !a.transposed && !a.stride.is_multiple_of(PAGE)

@@ -10,7 +10,8 @@ use crate::{Activation, Precision, Stream, memory::Piece, random};
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
-/// Lists the kernels that this processor supports, with the precision to which they round their operands.
+/// Lists the kernels that this processor supports, with the precision to which they round their
+/// operands.
 fn kernels() -> Vec<(Choice, Precision)> {
     #[cfg_attr(any(not(target_arch = "x86_64"), miri), expect(unused_mut))]
     let mut kernels = vec![
@@ -121,8 +122,8 @@ fn check(found: &[f32], expected: &[f64], steps: usize) {
     }
 }
 
-/// Draws shapes around the bounds of panels, groups of panels, and blocks of steps. They are small under Miri,
-/// which takes minutes for a million multiplications.
+/// Draws shapes around the bounds of panels, groups of panels, and blocks of steps. They are small
+/// under Miri, which takes minutes for a million multiplications.
 fn sides() -> impl Strategy<Value = [usize; 3]> {
     let side = || match cfg!(miri) {
         true => prop_oneof![1usize..10, 45usize..50],

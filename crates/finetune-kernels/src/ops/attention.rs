@@ -25,8 +25,8 @@ pub struct Attention<B: Backend> {
 pub struct AttentionShape {
     /// Bounds of each sequence's queries.
     pub queries: Offsets,
-    /// Bounds of each sequence's keys and values, for the same number of sequences. They differ from those
-    /// of the queries if results are needed for some tokens only.
+    /// Bounds of each sequence's keys and values, for the same number of sequences. They differ from
+    /// those of the queries if results are needed for some tokens only.
     pub keys: Offsets,
     /// Number of heads, a divisor of the width.
     pub heads: usize,

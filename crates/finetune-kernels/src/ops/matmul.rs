@@ -16,7 +16,8 @@ pub enum Precision {
 
 impl Precision {
     /// Returns whether this processor multiplies bf16 faster than f32: with AMX-BF16, or with AMD's
-    /// AVX512-BF16. On other processors the results are the same up to the order of sums, but not faster.
+    /// AVX512-BF16. On other processors the results are the same up to the order of sums, but not
+    /// faster.
     pub fn bf16_is_fast() -> bool {
         #[cfg(all(target_arch = "x86_64", feature = "flex"))]
         return crate::matmul::bf16_is_fast();
@@ -30,8 +31,8 @@ impl Precision {
 pub struct MatmulOptions {
     /// The precision of the operands.
     pub precision: Precision,
-    /// The cache for the weight in the layout of the processor's kernel. It is only for a weight that does
-    /// not change: the weight stays in memory as long as its packed form does.
+    /// The cache for the weight in the layout of the processor's kernel. It is only for a weight that
+    /// does not change: the weight stays in memory as long as its packed form does.
     pub packed: Option<PackedWeight>,
 }
 

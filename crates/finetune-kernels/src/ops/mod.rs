@@ -1,9 +1,9 @@
 //! The interface between the models and the backends.
 //!
-//! Each operation is a struct of its operands and a method that takes it. [`EncoderOps`] has the operations
-//! themselves, [`EncoderGradients`] those of their backward passes, and [`OptimizerOps`] the optimizers'
-//! steps. Methods have portable implementations; a backend that can do better overrides them in its folder
-//! of `backends/`, and nothing else changes.
+//! Each operation is a struct of its operands and a method that takes it. [`EncoderOps`] has the
+//! operations themselves, [`EncoderGradients`] those of their backward passes, and [`OptimizerOps`] the
+//! optimizers' steps. Methods have portable implementations; a backend that can do better overrides
+//! them in its folder of `backends/`, and nothing else changes.
 
 mod activation;
 mod attention;
@@ -49,8 +49,8 @@ pub trait EncoderOps: Backend {
         portable::linear(operation)
     }
 
-    /// Computes `activation(x · weight + bias + scaling · dropout(x) · a · b)`, `[tokens, out]`: a linear
-    /// layer with low-rank adaptation.
+    /// Computes `activation(x · weight + bias + scaling · dropout(x) · a · b)`, `[tokens, out]`: a
+    /// linear layer with low-rank adaptation.
     fn lora(#[extension_type] operation: Lora<Self>) -> FloatTensor<Self> {
         portable::lora(operation)
     }
@@ -70,8 +70,8 @@ pub trait EncoderOps: Backend {
         portable::activate::<Self>(x, activation)
     }
 
-    /// Computes multi-head attention within each sequence, `softmax(q · kᵀ / √d) · v` with dropout of the
-    /// probabilities: `[queries, heads · d]`.
+    /// Computes multi-head attention within each sequence, `softmax(q · kᵀ / √d) · v` with dropout of
+    /// the probabilities: `[queries, heads · d]`.
     fn attention(#[extension_type] operation: Attention<Self>) -> FloatTensor<Self> {
         portable::attention(operation)
     }
@@ -90,8 +90,8 @@ pub trait EncoderOps: Backend {
         portable::NormKept::embedding_norm(operation).0
     }
 
-    /// Sums rows of `values` into a table of `rows` rows: row `i` of `values` is added to row `places[i]`.
-    /// `[n, columns]` to `[rows, columns]`. This is the gradient of an embedding table.
+    /// Sums rows of `values` into a table of `rows` rows: row `i` of `values` is added to row
+    /// `places[i]`. `[n, columns]` to `[rows, columns]`. This is the gradient of an embedding table.
     fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
         portable::scatter_rows::<Self>(values, &places, rows)
     }
@@ -101,8 +101,8 @@ pub trait EncoderOps: Backend {
         portable::dropout::<Self>(x, dropout)
     }
 
-    /// Sums `-log softmax(logits)[target]` over the rows and divides by `denominator`: `[batch, classes]`
-    /// to `[1]`.
+    /// Sums `-log softmax(logits)[target]` over the rows and divides by `denominator`: `[batch,
+    /// classes]` to `[1]`.
     fn softmax_cross_entropy(
         logits: FloatTensor<Self>,
         targets: Arc<[u32]>,

@@ -29,7 +29,8 @@ pub struct DropoutResidualNorm<B: Backend> {
     pub dropout: Dropout,
 }
 
-/// A value for each gradient of `norm(dropout(x) + residual)`: whether it is wanted, or the gradient itself.
+/// A value for each gradient of `norm(dropout(x) + residual)`: whether it is wanted, or the gradient
+/// itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NormGradients<T> {
     /// The gradient of `x`.

@@ -1,7 +1,7 @@
 //! The interface of optimizer steps, which take tensors without autodiff and return new ones.
 //!
-//! A tensor without other owners may be overwritten with the result. One that is shared (with a snapshot for
-//! a checkpoint, or a weight average) is not.
+//! A tensor without other owners may be overwritten with the result. One that is shared (with a
+//! snapshot for a checkpoint, or a weight average) is not.
 
 use burn::backend::{Backend, TensorMetadata, backend_extension, tensor::FloatTensor};
 

@@ -1,6 +1,6 @@
-//! Reads `pytorch_model.bin`, a state dict written by `torch.save`, in the current format (a zip archive)
-//! and in that of PyTorch before 1.6 (pickles followed by the storages). [`pickle`](super::pickle) reads
-//! the pickles and executes nothing.
+//! Reads `pytorch_model.bin`, a state dict written by `torch.save`, in the current format (a zip
+//! archive) and in that of PyTorch before 1.6 (pickles followed by the storages).
+//! [`pickle`](super::pickle) reads the pickles and executes nothing.
 //!
 //! We use no existing reader: candle's brings all of candle with it, serde-pickle lacks the persistent
 //! ids by which storages are named, and repugnant-pickle is unmaintained. `torch.save` needs only a

@@ -85,9 +85,8 @@ mod tests {
             keys.classifier_dropout: dropout,
         });
         let mut head = model(config_with(family, sizes)).head;
-        let weight =
-            |values: [[f32; 2]; 2]| Param::from_tensor(Tensor::from_floats(values, &device));
-        head.dense.weight = weight([[0.0, 1.0], [1.0, 0.0]]);
+        let swap = Tensor::from_floats([[0.0, 1.0], [1.0, 0.0]], &device);
+        head.dense.weight = Param::from_tensor(swap);
         head.dense.bias = Param::from_tensor(Tensor::from_floats([0.0, 0.5], &device));
         head.classifier.weight = Param::from_tensor(Tensor::from_floats([[1.0], [10.0]], &device));
         head.classifier.bias = Param::from_tensor(Tensor::from_floats([-3.0], &device));

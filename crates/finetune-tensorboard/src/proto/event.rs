@@ -1,4 +1,4 @@
-//! `event.proto` and `summary.proto`.
+//! The messages of `event.proto` and `summary.proto`.
 
 use prost::{Message, Oneof};
 

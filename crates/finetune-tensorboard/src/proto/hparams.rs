@@ -1,4 +1,4 @@
-//! `plugins/hparams/plugin_data.proto` and `api.proto`.
+//! The messages of `plugins/hparams/plugin_data.proto` and `api.proto`.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ pub struct MetricName {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct SessionStartInfo {
-    // Sorted, so that the same parameters are the same bytes.
+    // The map is sorted, so that the same parameters give the same bytes.
     #[prost(btree_map = "string, message", tag = "1")]
     pub hparams: BTreeMap<String, JsonValue>,
     #[prost(double, tag = "5")]

@@ -1,6 +1,6 @@
-//! TensorBoard's protobuf messages, as far as they are written or read here. Field numbers are those
-//! of `tensorboard/compat/proto/*.proto` and `tensorboard/plugins/*/*.proto`; prost skips fields
-//! that are not listed.
+//! The parts of TensorBoard's protobuf messages that are written or read here. Field numbers are those
+//! of `tensorboard/compat/proto/*.proto` and `tensorboard/plugins/*/*.proto`; prost skips fields that
+//! are not listed.
 
 mod event;
 mod hparams;
@@ -15,8 +15,9 @@ pub use tensor::{DataType, Dim, Tensor, TensorShape};
 
 use prost::Message;
 
-/// `PrCurvePluginData` of `plugins/pr_curve/plugin_data.proto`. The same message of the plugins
-/// `scalars`, `text` and `histograms` has a version only, which is 0 and so no bytes.
+/// `PrCurvePluginData` of `plugins/pr_curve/plugin_data.proto`. The corresponding messages of the
+/// plugins `scalars`, `text` and `histograms` have only a version, which is 0 and therefore takes no
+/// bytes.
 #[derive(Clone, PartialEq, Message)]
 pub struct PrCurvePluginData {
     #[prost(int32, tag = "1")]

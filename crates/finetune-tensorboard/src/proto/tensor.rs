@@ -1,4 +1,4 @@
-//! `tensor.proto`, `tensor_shape.proto` and `types.proto`.
+//! The messages of `tensor.proto`, `tensor_shape.proto` and `types.proto`.
 
 use prost::{Enumeration, Message};
 
@@ -8,7 +8,7 @@ pub struct Tensor {
     pub dtype: i32,
     #[prost(message, optional, tag = "2")]
     pub tensor_shape: Option<TensorShape>,
-    /// Elements in row-major order, little-endian. Or else one of the lists below is filled.
+    /// The elements in row-major order, little-endian; if empty, one of the lists below is filled.
     #[prost(bytes = "vec", tag = "4")]
     pub tensor_content: Vec<u8>,
     #[prost(float, repeated, tag = "5")]
@@ -28,7 +28,7 @@ pub enum DataType {
     String = 7,
 }
 
-/// No dimensions is a scalar.
+/// The shape of a tensor; a scalar has no dimensions.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorShape {
     #[prost(message, repeated, tag = "2")]

@@ -1,4 +1,5 @@
-//! Byte for byte what the Python code of tensorboard, and of torch for scalars, writes (`tests/fixtures/make.py`).
+//! Compares byte for byte with the Python code of tensorboard, and of torch for scalars
+//! (`tests/fixtures/make.py`).
 
 use std::fs;
 
@@ -7,7 +8,7 @@ use finetune_tensorboard::{DEFAULT_NUM_THRESHOLDS, EventReader, EventWriter, Ses
 pub const GOLDEN: &[u8] = include_bytes!("../fixtures/golden.tfevents");
 const START: f64 = 1_700_000_000.25;
 
-/// The values of `make.py`, 0 to 100 in disorder.
+/// The values of `make.py`, 0 to 100 in mixed order.
 fn spread() -> impl Iterator<Item = f32> {
     (0..100).map(|i| (i * 37 % 101) as f32)
 }

@@ -1,4 +1,4 @@
-//! Order and values of hyperparameters. Their bytes are in `golden.rs`.
+//! Tests of the order and values of hyperparameters. Their bytes are tested in `golden.rs`.
 
 use finetune_tensorboard::{EventWriter, HparamValue, SessionStatus, TensorboardError};
 
@@ -55,6 +55,6 @@ fn a_continued_file_knows_what_it_has() {
 
     let mut resumed = EventWriter::append_at(writer.path(), running).unwrap();
     assert!(resumed.has_hparams());
-    // The end was cut off with the rest.
+    // The end was cut off with the other events.
     resumed.hparams_end(SessionStatus::Success).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Event files written, compared with tensorboard's own, cut, damaged, continued and read.
+//! Tests that write, cut, damage, continue and read event files, and compare them with tensorboard's.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod golden;

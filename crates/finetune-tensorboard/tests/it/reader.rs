@@ -1,4 +1,4 @@
-//! Files that are cut, damaged or hostile.
+//! Tests of truncated, damaged and malicious files.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use finetune_tensorboard::{Event, EventReader, TensorboardError};
 
 use crate::golden::GOLDEN;
 
-/// The whole events, and the error that follows, if any. Nothing may follow an error.
+/// Returns the complete events and the error that follows, if any. Nothing may follow an error.
 fn read(bytes: &[u8]) -> (Vec<Event>, Option<TensorboardError>) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), bytes).unwrap();
@@ -24,12 +24,12 @@ fn read(bytes: &[u8]) -> (Vec<Event>, Option<TensorboardError>) {
     (events, None)
 }
 
-/// NaN is not itself, so by their text.
+/// Compares events by their text, since NaN does not equal itself.
 fn same(a: &[Event], b: &[Event]) -> bool {
     format!("{a:?}") == format!("{b:?}")
 }
 
-/// A record with right checksums around any data: that of tensorboard's `record_writer.py`.
+/// Frames any data with correct checksums, like tensorboard's `record_writer.py`.
 fn record(length: u64, data: &[u8]) -> Vec<u8> {
     let mask = |bytes: &[u8]| {
         crc32c::crc32c(bytes)
@@ -78,7 +78,7 @@ fn a_wrong_bit_anywhere_is_found() {
         let Some(TensorboardError::Damaged { position, .. }) = error else {
             panic!("byte {i}: {error:?}");
         };
-        // In the very record that holds the bit.
+        // The error is in the record that contains the bit.
         assert_eq!(position, events.last().map_or(0, |event| event.end));
         assert!((position..all[events.len()].end).contains(&(i as u64)));
     }
@@ -112,7 +112,7 @@ fn checksums_over_what_is_no_event() {
             "{error}"
         );
     }
-    // No bytes at all are an event with every field at 0.
+    // An empty record is an event whose fields are all 0.
     let (events, error) = read(&record(0, b""));
     assert!(error.is_none() && events[0].step == 0 && events[0].values.is_empty());
 }

@@ -1,4 +1,4 @@
-//! `append_at`: a run that is continued has the file of a run that never stopped.
+//! Tests of `append_at`: a continued run has the same file as a run that never stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::golden::GOLDEN;
 
 const START: f64 = 1_700_000_000.0;
 
-/// Losses of steps `from..to`, each with its own wall time.
+/// Writes the losses of steps `from..to`, each with a different wall time.
 fn train(writer: &mut EventWriter, from: i64, to: i64) {
     for step in from..to {
         writer.set_wall_time(Some(START + step as f64));
@@ -41,7 +41,7 @@ fn a_continued_file_is_that_of_a_run_that_never_stopped() {
     killed.flush().unwrap();
     let path = killed.path().to_path_buf();
     drop(killed);
-    // Killed in the middle of a record.
+    // The run was killed in the middle of a record.
     let torn = fs::read(&path).unwrap();
     fs::write(&path, &torn[..torn.len() - 5]).unwrap();
 

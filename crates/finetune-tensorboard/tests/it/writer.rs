@@ -1,4 +1,4 @@
-//! The file, its name, and what a tag can be.
+//! Tests of the file, its name and its tags.
 
 use std::process;
 
@@ -34,7 +34,7 @@ fn the_first_record_is_there_before_any_event() {
         .collect();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].end, writer.position());
-    // The clock's time: after 2020, before 2200.
+    // The clock's time is after 2020 and before 2200.
     assert!((1.577e9..7.26e9).contains(&events[0].wall_time));
 }
 
@@ -70,7 +70,7 @@ fn a_tag_belongs_to_one_plugin() {
         "the tag \"layer.0\" already belongs to histograms: give scalars another tag"
     );
     writer.flush().unwrap();
-    // Nothing of it is in the file, nor of a value that is refused.
+    // Neither it nor a refused value leaves anything in the file.
     assert!(writer.histogram("new", 1, &[f32::NAN]).is_err());
     writer.scalar("new", 1, 0.5).unwrap();
     writer.flush().unwrap();

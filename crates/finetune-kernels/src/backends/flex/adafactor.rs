@@ -10,8 +10,8 @@ use crate::{
     cpu::{adafactor, squares},
 };
 
-/// Number of elements over whose rows a thread sums the columns at a time. It is more than `CHUNK`, because
-/// each piece needs a sum per column.
+/// Number of elements over whose rows a thread sums the columns at a time. It is more than `CHUNK`,
+/// because each piece needs a sum per column.
 const ROW_CHUNK: usize = 1 << 17;
 
 /// See [`OptimizerOps::adafactor_update`](crate::ops::OptimizerOps::adafactor_update). The update
@@ -112,8 +112,8 @@ fn square_sums(gradient: &[f32], columns: usize, scale: f32) -> (Vec<f64>, Vec<f
     (all_rows, all_columns)
 }
 
-/// Scales an update down if its root mean square is above the threshold, and multiplies it by the learning
-/// rate.
+/// Scales an update down if its root mean square is above the threshold, and multiplies it by the
+/// learning rate.
 fn clip(update: &mut [f32], step: AdafactorStep) {
     let mean = squares::sum_of_squares(update) / update.len().max(1) as f64;
     let factor = step.learning_rate / (mean.sqrt() / step.clip_threshold).max(1.0);

@@ -1,8 +1,9 @@
 //! Implementations for Burn's CPU backend that replace the portable ones.
 //!
-//! They make one pass over memory (the portable ones make up to ten, each with a temporary), write in place
-//! where a tensor is not shared, and divide the work in a way that depends on the shapes alone, so that sums
-//! are bit-identical for any number of threads. They read a batch's integers in place, without a copy.
+//! They make one pass over memory (the portable ones make up to ten, each with a temporary), write in
+//! place where a tensor is not shared, and divide the work in a way that depends on the shapes alone,
+//! so that sums are bit-identical for any number of threads. They read a batch's integers in place,
+//! without a copy.
 
 mod activation;
 mod adafactor;

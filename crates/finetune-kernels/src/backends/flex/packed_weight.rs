@@ -12,8 +12,8 @@ use crate::{
     ops::PackedWeight,
 };
 
-/// A weight and its packed form, for multiplications `x · weight`. Gradients of inputs pack the transpose each
-/// time: caching that too would take the same memory again, to save some 2 % of a step.
+/// A weight and its packed form, for multiplications `x · weight`. Gradients of inputs pack the
+/// transpose each time: caching that too would take the same memory again, to save some 2 % of a step.
 pub(crate) struct PackedForm {
     /// Kept so that its memory cannot be reused for another tensor: the address identifies the weight.
     weight: Arc<Bytes>,

@@ -38,8 +38,8 @@ pub(crate) fn attention<B: Backend>(operation: Attention<B>) -> FloatTensor<B> {
     heads.queries.merge(heads.matmul(probabilities, value))
 }
 
-/// The operands, which attention keeps. The probabilities are recomputed: their size grows with the square of
-/// the length, and their cost is small beside the surrounding linear layers.
+/// The operands, which attention keeps. The probabilities are recomputed: their size grows with the
+/// square of the length, and their cost is small beside the surrounding linear layers.
 #[derive(Clone, Debug)]
 pub struct AttentionKept<B: Backend>(pub(crate) Attention<B>);
 

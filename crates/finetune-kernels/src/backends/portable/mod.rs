@@ -1,5 +1,5 @@
-//! Implementations made of Burn's differentiable primitives alone. They work on every backend and are the
-//! reference for faster ones.
+//! Implementations made of Burn's differentiable primitives alone. They work on every backend and are
+//! the reference for faster ones.
 
 mod activation;
 mod attention;

@@ -58,8 +58,8 @@ impl<B: EncoderOps> NormBackward<B> for NormKept<B> {
 }
 
 impl<B: Backend> NormKept<B> {
-    /// Computes the gradient of the norm's input, `(g - mean(g) - normal · mean(g · normal)) / deviation`
-    /// with `g = grad · gamma`.
+    /// Computes the gradient of the norm's input, `(g - mean(g) - normal · mean(g · normal)) /
+    /// deviation` with `g = grad · gamma`.
     fn sum_gradient(self, grad: FloatTensor<B>) -> FloatTensor<B> {
         let row = Shape::new([1, self.gamma.shape()[0]]);
         let grad = B::float_mul(grad, B::float_reshape(self.gamma, row));

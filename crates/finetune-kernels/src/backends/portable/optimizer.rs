@@ -142,8 +142,8 @@ pub(crate) fn adafactor_factored_update<B: Backend>(
     (clipped::<B>(update, step), row_moment, column_moment)
 }
 
-/// Scales Adafactor's update down if its root mean square is above the threshold, and multiplies it by the
-/// learning rate.
+/// Scales Adafactor's update down if its root mean square is above the threshold, and multiplies it by
+/// the learning rate.
 fn clipped<B: Backend>(update: FloatTensor<B>, step: AdafactorStep) -> FloatTensor<B> {
     let shape = update.shape();
     let count = shape.num_elements() as f64;

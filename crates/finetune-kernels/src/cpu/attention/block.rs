@@ -86,8 +86,8 @@ impl<'a> Block<'a> {
         softmax(probabilities, keys, stride, self.scale());
     }
 
-    /// Turns the gradients of the probabilities after dropout, in `scores`, into those of the scores, and
-    /// applies dropout to the probabilities. `factors` has room for a row.
+    /// Turns the gradients of the probabilities after dropout, in `scores`, into those of the scores,
+    /// and applies dropout to the probabilities. `factors` has room for a row.
     fn through_softmax(
         &self,
         probabilities: &mut [f32],

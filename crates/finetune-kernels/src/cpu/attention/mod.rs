@@ -1,5 +1,5 @@
-//! Attention within each sequence, directly on packed rows: its division into blocks and their distribution
-//! over threads. The result of a block does not depend on the thread that computes it.
+//! Attention within each sequence, directly on packed rows: its division into blocks and their
+//! distribution over threads. The result of a block does not depend on the thread that computes it.
 
 mod block;
 
@@ -12,8 +12,8 @@ use block::Block;
 
 /// Maximum number of queries in a block, so that the probabilities stay in the L2 cache.
 const QUERIES: usize = 128;
-/// Number of probabilities per head from which the heads of a sequence are distributed over threads, although
-/// their gradients must then be copied into place.
+/// Number of probabilities per head from which the heads of a sequence are distributed over threads,
+/// although their gradients must then be copied into place.
 const LONG: usize = 1 << 14;
 
 /// The operands of attention.

@@ -195,8 +195,8 @@ const LEFT_STRIDE: usize = KC * size_of::<u16>();
 /// Distance in bytes between pairs of steps in a packed right panel.
 const RIGHT_STRIDE: usize = 2 * NR * size_of::<u16>();
 
-/// Computes 32 × 32 sums of `blocks` blocks of 32 steps. Their rows start `stride` bytes apart. They are added
-/// to the memory's contents if `accumulate`.
+/// Computes 32 × 32 sums of `blocks` blocks of 32 steps. Their rows start `stride` bytes apart. They
+/// are added to the memory's contents if `accumulate`.
 ///
 /// # Safety
 /// AMX-BF16 with [`TILES`]; `a` and `b` readable for the blocks, `c` readable and writable.

@@ -1,4 +1,5 @@
-//! Tiles of 12 × 32 in f32 with AVX-512: 24 registers of sums, and one fused multiply-add per cycle and unit.
+//! Tiles of 12 × 32 in f32 with AVX-512: 24 registers of sums, and one fused multiply-add per cycle and
+//! unit.
 
 use std::arch::x86_64::*;
 

@@ -32,8 +32,8 @@ impl Avx512Bf16 {
     }
 
     /// Returns whether the kernel is faster than the one for f32. AMD's Zen 4 and 5 execute its
-    /// instructions at the rate of those for f32, and each does twice the work. On Intel's Emerald Rapids, a
-    /// training step took 1.4 times as long as in f32.
+    /// instructions at the rate of those for f32, and each does twice the work. On Intel's Emerald
+    /// Rapids, a training step took 1.4 times as long as in f32.
     pub(crate) fn is_fast() -> bool {
         let vendor = __cpuid(0);
         let name = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes);
@@ -112,8 +112,8 @@ impl Kernel for Avx512Bf16 {
     }
 }
 
-/// Multiplies `R` rows of pairs of elements that are `KC / 2` pairs apart, or, if transposed, pairs of steps
-/// that are `MR` apart.
+/// Multiplies `R` rows of pairs of elements that are `KC / 2` pairs apart, or, if transposed, pairs of
+/// steps that are `MR` apart.
 ///
 /// # Safety
 /// AVX512-BF16; `a` and `b` readable for `pairs`, the tile writable.
@@ -149,8 +149,8 @@ unsafe fn multiply<const R: usize, const TRANSPOSED: bool>(
     unsafe { store(sums, tile) }
 }
 
-/// Loads and rounds the first `low_count` of 16 elements at `low` and the first `high_count` of 16 at `high`,
-/// in this order.
+/// Loads and rounds the first `low_count` of 16 elements at `low` and the first `high_count` of 16 at
+/// `high`, in this order.
 ///
 /// # Safety
 /// AVX512-BF16; the line readable where the masks say.
