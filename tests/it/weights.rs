@@ -147,7 +147,7 @@ fn shards_that_do_not_belong_together() {
         let good = fs::read_to_string(path(index)).unwrap();
         let tensor = "bert.pooler.dense.weight";
         fs::rename(path(second), path("elsewhere")).unwrap();
-        refusal(folder.path(), &[index, second, "not there"]);
+        refusal(folder.path(), &[index, second, "does not exist"]);
         fs::copy(path(first), path(second)).unwrap();
         refusal(folder.path(), &["is in", first, second]);
         fs::rename(path("elsewhere"), path(second)).unwrap();

@@ -27,7 +27,7 @@ impl Deref for Indices {
     }
 }
 
-/// Iterates over the indices without copying them.
+/// Takes the indices without copying them.
 impl From<Vec<u32>> for Indices {
     fn from(rows: Vec<u32>) -> Self {
         Self {

@@ -53,7 +53,7 @@ pub(crate) fn read(directory: &Path) -> Result<BTreeMap<String, FileTensor>, Pef
         };
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return Err(problem(format!(
-                "it contains {value}, so the training diverged or the file is damaged; train or fetch it again"
+                "it holds {value}, so the training diverged or the file is damaged; train or fetch it again"
             )));
         }
         let tensor = (view.shape().to_vec(), values);

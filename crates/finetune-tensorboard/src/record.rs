@@ -43,6 +43,10 @@ pub struct RecordReader {
 }
 
 impl RecordReader {
+    /// Opens a file of records.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be opened.
     pub fn open(path: PathBuf) -> Result<Self, TensorboardError> {
         match File::open(&path) {
             Ok(file) => Ok(Self {

@@ -1,3 +1,5 @@
+//! Activation functions and their derivatives.
+
 use burn::backend::{Backend, tensor::FloatTensor};
 
 use crate::Activation;

@@ -1,3 +1,5 @@
+//! Attention by padding to the longest sequence.
+
 use burn::{
     backend::{
         Backend, TensorMetadata,

@@ -1,3 +1,5 @@
+//! Embeddings and the gradients of their tables.
+
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
     tensor::{IndexingUpdateOp, Shape},

@@ -1,3 +1,5 @@
+//! Linear layers and matrix multiplications.
+
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
     tensor::{FloatDType, Shape},

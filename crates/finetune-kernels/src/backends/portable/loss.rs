@@ -1,3 +1,5 @@
+//! Cross-entropy with class indices.
+
 use burn::{
     backend::{Backend, tensor::FloatTensor},
     tensor::Shape,

@@ -1,3 +1,5 @@
+//! Layer norms, their gradients, and dropout.
+
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
     tensor::Shape,

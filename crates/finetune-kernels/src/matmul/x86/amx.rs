@@ -148,7 +148,7 @@ impl Kernel for Amx {
         assert!(tile.is_within(MR, NR) && steps <= KC);
         let (a, b) = (left.as_ptr(), right.as_ptr());
         // SAFETY: the panels are as long as they must be by the assertions, and the tile is writable by
-        // the caller's promise. What is not a whole tile is computed in memory of its own.
+        // the caller's promise. Incomplete tiles are computed in separate memory.
         unsafe {
             let row =
                 |row| std::slice::from_raw_parts_mut(tile.start.add(row * tile.stride), tile.cols);
