@@ -137,7 +137,7 @@ pub enum ModelError {
     /// A parameter of the model that its family's table does not describe.
     #[error("the table of the {model_type} family does not describe the parameter {path}")]
     NotDescribed {
-        /// The family's name.
+        /// The family's `model_type`.
         model_type: &'static str,
         /// The parameter.
         path: String,

@@ -40,7 +40,7 @@ pub enum PeftError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// `adapter_config.json` is not one.
+    /// `adapter_config.json` is invalid or does not fit the model.
     #[error("{path}: {problem}")]
     ConfigFile {
         /// The file.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a model is to predict, by the names that `problem_type` has in transformers. It reads and
-/// writes those names, and reads `classification` and `multi_label` too. By default it is one class
+/// The kind of prediction problem, transformers' `problem_type`. It is parsed from and written as
+/// transformers' names; `classification` and `multi_label` are accepted as short forms. By default it is one class
 /// per row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]

@@ -58,7 +58,7 @@ impl Task {
         matches!(self, Self::Regression(names) if names.len() == 1)
     }
 
-    /// Whether the names are those that transformers gives where nobody gave any.
+    /// Returns whether the names are transformers' defaults.
     pub fn is_unnamed(&self) -> bool {
         *self.names() == Self::default_names(self.num_labels())
     }
@@ -71,7 +71,7 @@ impl Task {
     /// What names begin with where nobody gave any; the number of the output follows.
     pub const DEFAULT_PREFIX: &str = "LABEL_";
 
-    /// Names where nobody gave any, as in transformers: `LABEL_0`, `LABEL_1`, …
+    /// Returns transformers' default names: `LABEL_0`, `LABEL_1`, …
     pub fn default_names(count: usize) -> Vec<String> {
         let name = |id| format!("{}{id}", Self::DEFAULT_PREFIX);
         (0..count).map(name).collect()

@@ -93,7 +93,7 @@ impl SequenceClassifier {
     }
 }
 
-/// Values of a parameter in the file's layout.
+/// Converts the values of a parameter from the model's layout to that of the file.
 pub fn to_file_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
     match parameter.shape[..] {
         [out, input] if parameter.is_transposed() => transpose(&values, input, out),
