@@ -1,5 +1,5 @@
-//! What is in a data set, and how long it is in tokens. Label columns need names only where no
-//! convention gives them, as for data with a column per class:
+//! Shows what is in a data set and how long its rows are in tokens. Label columns only need to be
+//! named where no convention applies, as for data with one column per class:
 //!
 //!     cargo run --release -p finetune-data --example inspect -- reviews/ model/tokenizer.json
 //!     cargo run --release -p finetune-data --example inspect -- comments.csv model/tokenizer.json toxic threat insult

@@ -1,8 +1,10 @@
+//! Notes: observations about the data that the user should see.
+
 use std::fmt;
 
-/// Something about the data that decides nothing against the user's word but that a person should
-/// see: a guess and what decided it, a name matched in spite of its case, a class without rows. The
-/// text names file, row or column where there is one. Whoever calls prints it; this crate never does.
+/// An observation about the data that overrides nothing the user said but that the user should see:
+/// a guess and what decided it, a name matched despite its case, a class without rows. The text
+/// names file, row or column where there is one. The caller prints it; this crate never does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Note(String);
 

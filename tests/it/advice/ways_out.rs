@@ -17,7 +17,7 @@ const fn way(file: &'static str, words: &'static str, flags: &'static str, proof
 #[rustfmt::skip]
 pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/labels/class_index.rs", "if they count from 1, train with", "--labels", Does(files::from_one, "train --dataset data --labels no,yes", Printed)),
-    way("finetune-data/src/rows/dataset.rs", "names another, or several with a + between", "--split", Does(files::mnli, "evaluate --model TINY --dataset data", With("validation_mismatched"))),
+    way("finetune-data/src/rows/dataset.rs", "names another, or several joined by +", "--split", Does(files::mnli, "evaluate --model TINY --dataset data", With("validation_mismatched"))),
     way("finetune-data/src/error.rs", "the quote that opens here is never closed", "--csv-quoting", Does(bad_files::open_quote, "train --dataset data", Printed)),
     way("finetune-data/src/error.rs", "if a backslash stands before quotes inside quotes, say", "--csv-escape", Does(bad_files::backslashes, "train --dataset data --csv-escape doubled", Printed)),
     way("finetune-data/src/error.rs", "write a quote inside a quoted field twice", "--csv-quoting", Does(bad_files::quote_within, "train --dataset data", Printed)),
