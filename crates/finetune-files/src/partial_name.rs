@@ -1,26 +1,27 @@
-//! The names of what is being written.
+//! The names of unfinished files and directories.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// Starts the names of everything that is being written.
+/// Prefix of the names of everything that is being written.
 pub const PARTIAL: &str = ".partial-";
 
-/// Ends the names of files that were being written by versions before this one.
+/// Suffix of unfinished files written by earlier versions.
 const SUFFIX: &str = ".partial";
 
-/// Whether a name in a directory is that of something half-written, by this version or an earlier one.
+/// Returns whether a name is that of an unfinished file or directory of this version or an earlier
+/// one.
 pub fn is_partial(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     bytes.starts_with(PARTIAL.as_bytes())
         || (bytes.starts_with(b".") && bytes.ends_with(SUFFIX.as_bytes()))
 }
 
-/// How the name of what will be at `place` begins until then.
+/// Returns the prefix of the temporary name for `place`.
 pub(crate) fn prefix(place: &Path) -> OsString {
     let mut prefix = OsString::from(PARTIAL);
     if let Some(name) = place.file_name() {
-        // The name has to leave room for what follows it.
+        // The name has to leave room for a random suffix.
         let name = name.to_string_lossy();
         let short: String = name.chars().take(40).collect();
         prefix.push(short);
@@ -29,7 +30,7 @@ pub(crate) fn prefix(place: &Path) -> OsString {
     prefix
 }
 
-/// The directory of a path.
+/// Returns the directory that contains a path.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
