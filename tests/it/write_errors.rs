@@ -1,5 +1,5 @@
-//! Errors of the disk at every single call by which a run writes its result: the library of
-//! `cargo xtask storm` fails them.
+//! Disk errors at every single call by which a run writes its result, injected by the library of
+//! `cargo xtask storm`.
 #![cfg(target_os = "linux")]
 
 use std::{fs, process::Command};

@@ -53,7 +53,7 @@ pub fn memory() -> Result<()> {
     Ok(())
 }
 
-/// The results of a short run.
+/// Performs a short run and returns its results.
 fn train(program: &Path, model: &Path, strategy: &str) -> Result<Value> {
     let folder = tempdir()?;
     let arguments = "--max-steps 8 --train-rows 128 --eval-rows 32 --batch-size 16 --json";
@@ -75,7 +75,7 @@ fn train(program: &Path, model: &Path, strategy: &str) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("the results are not JSON")
 }
 
-/// A folder for this process's runs, which are removed afterwards.
+/// Creates a folder for this process's runs, which are removed afterwards.
 fn tempdir() -> Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("finetune-memory-{}", std::process::id()));
     std::fs::create_dir_all(&folder)

@@ -101,14 +101,14 @@ impl Request {
         request
     }
 
-    /// The numbers of rows of the first run, unless others are given.
+    /// Returns the numbers of rows of the first run, unless others are given.
     fn lesson_rows(&self) -> impl Iterator<Item = OsString> + use<> {
         let rows = LESSON.into_iter().zip(self.rows_given);
         let rows = rows.filter(|(_, given)| !given);
         rows.map(|((key, rows), _)| format!("--{}={rows}", key.replace('_', "-")).into())
     }
 
-    /// The data set of this project that is requested by name or by folder, or the default.
+    /// Returns the data set of this project that is requested by name or by folder, or the default.
     fn data_set(&self, catalog: &Catalog, here: &Path) -> Result<Option<String>> {
         if self.leave_alone {
             return Ok(None);

@@ -9,12 +9,12 @@ use std::fmt;
 pub struct Note(String);
 
 impl Note {
-    /// A note with this text: a clause without a full stop at its end.
+    /// Creates a note with this text, a clause without a final full stop.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -145,7 +145,7 @@ impl Catalog {
         ))
     }
 
-    /// The rows of a data set in memory.
+    /// Makes the rows of a data set in memory.
     fn rows(&self, name: &str) -> Result<(Splits<Vec<Example>>, LeftOut)> {
         let folder = self.folder.join(name);
         let (recipe, _) = Recipe::read(&folder)?;

@@ -187,7 +187,7 @@ impl Field {
         line.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// The program with the library preloaded, restricted to the files of one run.
+    /// Returns the program with the library preloaded, restricted to the files of one run.
     fn command(&self, run: &str) -> Command {
         let mut command = Command::new(&self.program);
         command

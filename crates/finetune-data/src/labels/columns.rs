@@ -67,7 +67,7 @@ fn are_numbers(sources: &[Source], columns: &[String], notes: &mut Vec<Note>) ->
         (false, None) => {
             if let Some(first) = found.float {
                 notes.push(Note::new(format!(
-                    "the label columns {} hold nothing but zeros and ones ({first}), and each is taken for a class that a row has or not; for numbers to predict add --problem-type regression",
+                    "the label columns {} contain only zeros and ones ({first}), and each is read as a class that a row has or lacks; to predict numbers add --problem-type regression",
                     listed(columns, 12)
                 )));
             }

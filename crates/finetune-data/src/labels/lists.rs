@@ -59,11 +59,11 @@ pub(crate) fn task(
         return Ok(Task::MultiLabel(names));
     }
     if guess && shape.not_one.is_none() {
-        let note = "hold nothing but zeros and a single one, and are taken for one class a row; if a row could have several, add --problem-type multi_label, and for numbers to predict --problem-type regression";
+        let note = "contain only zeros and a single one, and are read as one class per row; if a row could have several, add --problem-type multi_label, and to predict numbers add --problem-type regression";
         inferred.notes.push(shape.note("integers", note));
         return shape.one_hot(asked);
     }
-    let note = "hold nothing but zeros and ones, and are taken for a mark for each class; for numbers to predict add --problem-type regression";
+    let note = "contain only zeros and ones, and are read as an indicator for each class; to predict numbers add --problem-type regression";
     let note = guess.then(|| shape.note("integers", note));
     // With more classes each row is unambiguous, because a list of indices names none twice.
     match shape.width {
@@ -153,7 +153,7 @@ impl<'a> Shape<'a> {
         if let Some((number, seen)) = self.items().find_map(number) {
             return Err(Error::Classes {
                 message: format!(
-                    "{}: \"{number}\" in column `{}` is no class name, but other lists hold names; write all lists in one way",
+                    "{}: \"{number}\" in column `{}` is not a class name, but other lists hold names; write all lists in one way",
                     seen.first, self.column
                 ),
             });
@@ -164,7 +164,7 @@ impl<'a> Shape<'a> {
         {
             return Err(Error::Classes {
                 message: format!(
-                    "{}: {:?} in column `{}` is no class name, but other lists hold names; write all lists in one way",
+                    "{}: {:?} in column `{}` is not a class name, but other lists hold names; write all lists in one way",
                     found.place, found.shown, self.column
                 ),
             });
@@ -281,7 +281,7 @@ impl<'a> Shape<'a> {
         let other = others.not_marks.as_ref().or(others.first.as_ref());
         Err(Error::Classes {
             message: format!(
-                "the lists in column `{}` do not fit together: those in {} hold nothing but zeros and ones, as marks of classes, but {}; write all in one way",
+                "the lists in column `{}` do not fit together: those in {} contain only zeros and ones, as indicators of classes, but {}; write all in one way",
                 self.column,
                 file.display(),
                 other.map_or(String::new(), |found| format!(
@@ -293,7 +293,7 @@ impl<'a> Shape<'a> {
     }
 
     fn floats_are_marks(&self) -> Note {
-        self.note("floating-point numbers", "hold nothing but 0.0 and 1.0, and are taken for a mark for each class; for numbers to predict add --problem-type regression")
+        self.note("floating-point numbers", "contain only 0.0 and 1.0, and are read as an indicator for each class; to predict numbers add --problem-type regression")
     }
 
     fn note(&self, of: &str, what: &str) -> Note {

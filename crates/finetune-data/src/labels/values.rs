@@ -250,7 +250,7 @@ impl<'a> Values<'a> {
     fn numbers_beside_classes(&self, place: &Place, other: &FileClasses<'_>) -> Error {
         Error::Classes {
             message: format!(
-                "the labels in column `{}` do not fit together: {place} has a number that is no class, but {}; write all labels in one way, or name the files of one kind",
+                "the labels in column `{}` do not fit together: {place} has a number that is not a class, but {}; write all labels in one way, or name the files of one kind",
                 self.column,
                 other.describe()
             ),
@@ -345,14 +345,14 @@ impl<'a> Values<'a> {
             .find_map(|(_, scalars)| scalars.mixed.clone());
         Some(Note::new(match mixed {
             Some(place) => format!(
-                "{place}: a floating-point number in column `{column}` stands behind integers, but all are whole, and they are taken for the classes {classes}; for numbers to predict add --problem-type regression"
+                "{place}: a floating-point number in column `{column}` follows integers, but all numbers are whole, and they are taken for the classes {classes}; to predict numbers add --problem-type regression"
             ),
             None if integers > 0 && floats <= integers => format!(
-                "{}: label {value:?}.0 in column `{column}` stands among integers and is taken for the class {value}; for numbers to predict add --problem-type regression",
+                "{}: label {value:?}.0 in column `{column}` is among integers and is taken for the class {value}; to predict numbers add --problem-type regression",
                 seen.first
             ),
             None => format!(
-                "the floating-point labels in column `{column}` are all whole numbers ({}: {value:?}.0) and are taken for the classes {classes}; for numbers to predict add --problem-type regression",
+                "the floating-point labels in column `{column}` are all whole numbers ({}: {value:?}.0) and are taken for the classes {classes}; to predict numbers add --problem-type regression",
                 seen.first
             ),
         }))
@@ -383,7 +383,7 @@ impl<'a> Values<'a> {
             let numbers: u64 = scalars.numerals.values().map(rows).sum();
             let (word, seen) = scalars.words.iter().min_by_key(|(_, seen)| seen.count)?;
             (numbers > words).then(|| Note::new(format!(
-                "the labels in column `{column}` are classes, because {word:?} ({}) is no number; most others are, such as {number}",
+                "the labels in column `{column}` are classes, because {word:?} ({}) is not a number, while most others are, such as {number}",
                 seen.first
             )))
         })

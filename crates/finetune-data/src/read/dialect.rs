@@ -111,7 +111,7 @@ impl Dialect {
                 _ => ("the lines", "begin"),
             };
             note(format!(
-                "{lines} above the header that {are} with # {} left out, because the rows below have {fields} fields and a comment has not; --csv-comment '#' says that they are comments",
+                "{lines} above the header that {are} with # {} left out, because the rows below have {fields} fields and a comment does not; --csv-comment '#' says that they are comments",
                 if found.preamble == 1 { "is" } else { "are" }
             ));
         }

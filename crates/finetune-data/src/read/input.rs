@@ -55,7 +55,7 @@ impl Compression {
         }
     }
 
-    /// The program that decompresses such a file.
+    /// Returns the name of the program that decompresses such a file.
     pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Gzip => "gunzip",

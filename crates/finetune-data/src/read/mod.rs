@@ -368,7 +368,7 @@ impl SourceFile {
             let mut more = Vec::new();
             if let Ok(info) = self.whole(reading, &mut more) {
                 notes.push(Note::new(format!(
-                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not fit; --csv-escape backslash says that it does",
+                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not match; --csv-escape backslash says that it does",
                     path.display()
                 )));
                 notes.append(&mut more);
@@ -488,7 +488,7 @@ impl SourceFile {
         Ok(format!("{:?} {reading:?}{header}{classes}", self.format))
     }
 
-    /// SHA-256 of the bytes of the file.
+    /// Computes the SHA-256 of the bytes of the file.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32]> {
         if let Some(hash) = self.hash.get() {
             return Ok(*hash);
@@ -524,7 +524,7 @@ impl SourceFile {
 }
 
 impl Looked {
-    /// The inspection of a file whose format says how it is read.
+    /// Wraps the inspection of a file whose format says how it is read.
     fn binary(info: FileInfo) -> Self {
         Self {
             info,
@@ -551,7 +551,7 @@ fn other_program(path: &Path) -> &'static str {
 /// Bytes of text from which a CSV dialect is detected.
 const SNIFFED: usize = 1 << 16;
 
-/// The place of a row in a file.
+/// Returns the place of a row in a file.
 #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
     Place {

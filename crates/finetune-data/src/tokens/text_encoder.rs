@@ -48,7 +48,7 @@ impl std::fmt::Debug for TextEncoder {
 pub struct Encoded {
     /// Token ids, including special tokens.
     pub ids: Vec<u32>,
-    /// 0 for the first text and 1 for the second, or as the tokenizer numbers them.
+    /// Type ids as the tokenizer assigns them: usually 0 for the first text and 1 for the second.
     pub type_ids: Vec<u32>,
     /// Whether text was cut off.
     pub truncated: bool,

@@ -190,7 +190,7 @@ fn no_value_among_numbers() {
         &["row 1 (line 3)", "\"NA\"", "take such rows out of the file"],
     );
     let found = csv(&["0", "1", "0", "l", "1"], &[], None).unwrap();
-    assert_has(&found.notes, &["\"l\"", "row 3 (line 5)", "no number"]);
+    assert_has(&found.notes, &["\"l\"", "row 3 (line 5)", "not a number"]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn lists_of_zeros_and_ones() {
     );
     assert_has(
         &found.notes,
-        &["[1, 0]", "one class a row", "--problem-type multi_label"],
+        &["[1, 0]", "one class per row", "--problem-type multi_label"],
     );
     let found = jsonl(&["[0,0,1]", "[1,0,0]"], None).unwrap();
     assert_eq!(classes(&found), [2, 0]);
@@ -238,7 +238,7 @@ fn lists_of_zeros_and_ones() {
     assert_eq!(found.labels, [marks(&[1., 0., 1., 1., 0., 0.], 2)]);
     assert_has(
         &found.notes,
-        &["a mark for each class", "--problem-type regression"],
+        &["an indicator for each class", "--problem-type regression"],
     );
     let found = jsonl(&["[1,0]", "[0,1]"], MULTI).unwrap();
     assert_eq!(found.labels, [marks(&[1., 0., 0., 1.], 2)]);

@@ -522,7 +522,7 @@ fn errors_name_the_row_and_the_value() {
         ),
         (
             csv(&["[0]", "['joy']"], none),
-            &["row 0 (line 2)", "\"0\"", "no class name"],
+            &["row 0 (line 2)", "\"0\"", "not a class name"],
         ),
         (
             csv(&["[0]", "2"], none),
