@@ -40,9 +40,10 @@ fn inspect() -> Result<(), Box<dyn std::error::Error>> {
             max_length: 512,
             cache_dir: None,
         };
-        let go_on = |_, _| ControlFlow::Continue(());
+        let keep_going = |_, _| ControlFlow::Continue(());
         let labels = labels.as_ref();
-        let data = TokenizedDataset::build(&split, &columns, labels, &tokenizer, &options, go_on)?;
+        let data =
+            TokenizedDataset::build(&split, &columns, labels, &tokenizer, &options, keep_going)?;
         println!(
             "{name}: {} rows, text in {}",
             split.len(),

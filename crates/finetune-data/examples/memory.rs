@@ -48,9 +48,15 @@ fn main() -> Result<(), Failure> {
         max_length: 64,
         cache_dir: Some(folder.path()),
     };
-    let go_on = |_, _| ControlFlow::Continue(());
-    let data =
-        TokenizedDataset::build(&split, &columns, Some(&labels), &tokenizer, &options, go_on)?;
+    let keep_going = |_, _| ControlFlow::Continue(());
+    let data = TokenizedDataset::build(
+        &split,
+        &columns,
+        Some(&labels),
+        &tokenizer,
+        &options,
+        keep_going,
+    )?;
     let report = data.build_report();
     println!(
         "tokenized at {:.0} rows/s: {} tokens",

@@ -39,7 +39,7 @@ pub(crate) fn ask(
                     reason,
                 });
             }
-            Err(Failure::Senseless(reason)) => return Err(transfer(reason)),
+            Err(Failure::Invalid(reason)) => return Err(transfer(reason)),
             Err(Failure::Broken(reason)) => (reason, None),
         };
         attempt += 1;

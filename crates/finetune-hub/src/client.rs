@@ -81,7 +81,7 @@ pub(crate) enum Failure {
     /// The connection broke or was silent for too long.
     Broken(String),
     /// The answer makes no sense, and repeating the request would not change that.
-    Senseless(String),
+    Invalid(String),
 }
 
 impl Client {
@@ -157,7 +157,7 @@ impl Client {
                 }
             }
         }
-        Err(Failure::Senseless(format!(
+        Err(Failure::Invalid(format!(
             "more than {MAX_REDIRECTS} redirects"
         )))
     }
@@ -291,7 +291,7 @@ fn redirected(url: &str, location: &str) -> Result<String, Failure> {
     if location.starts_with("https://") || location.starts_with("http://") {
         return Ok(location.to_string());
     }
-    let broken = || Failure::Senseless(format!("a redirect to \"{location}\" cannot be followed"));
+    let broken = || Failure::Invalid(format!("a redirect to \"{location}\" cannot be followed"));
     if location.contains("://") {
         return Err(broken());
     }

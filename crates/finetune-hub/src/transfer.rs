@@ -124,7 +124,7 @@ impl Transfer<'_> {
             Err(Failure::Unreachable(reason) | Failure::Broken(reason)) => {
                 return Ok(again(reason));
             }
-            Err(Failure::Senseless(reason)) => {
+            Err(Failure::Invalid(reason)) => {
                 return Err(HubError::Transfer {
                     url: self.url.clone(),
                     reason,

@@ -47,7 +47,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/labels/facts.rs", "it does not look like a label column", "--problem-type", Does(bad_files::too_many_labels, "train --dataset data", Printed)),
     way("finetune-data/src/labels/inference.rs", "but multi-label classification needs a list per row", "--label-separator", Direction),
     way("finetune-data/src/labels/lists.rs", "if a row could have several, add", "--problem-type", Does(files::one_hot, "train --dataset data", Printed)),
-    way("finetune-data/src/labels/lists.rs", "and for numbers to predict", "--problem-type", Does(files::one_hot, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/lists.rs", "and to predict numbers add", "--problem-type", Does(files::one_hot, "train --dataset data", Printed)),
     way("finetune-data/src/labels/lists.rs", "contain only zeros and ones, and are read as an indicator", "--problem-type", Does(bad_files::any_marks, "train --dataset data", Printed)),
     way("finetune-data/src/labels/lists.rs", "contain only 0.0 and 1.0, and are read as an indicator", "--problem-type", Does(files::multi_hot_floats, "train --dataset data", Printed)),
     way("finetune-data/src/labels/names.rs", "looks like several in one cell", "--label-separator", Does(files::several_in_a_cell, "train --dataset data", Printed)),

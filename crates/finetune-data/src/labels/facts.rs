@@ -245,13 +245,13 @@ impl Scalars {
                 return Err(cell.null());
             }
             found.add(label, cell);
-            found.go_on(cell.column)
+            found.wants_more(cell.column)
         })?;
         Ok(found)
     }
 
     /// Returns false if nothing that follows can change the meaning.
-    fn go_on(&mut self, column: &str) -> Result<bool> {
+    fn wants_more(&mut self, column: &str) -> Result<bool> {
         let distinct = self.words.len() + self.integers.len() + self.wholes.len();
         if distinct > MAX_CLASSES {
             if !self.words.is_empty() || self.wholes.is_empty() {
@@ -359,7 +359,7 @@ enum Numeral {
 
 fn number_of(text: &str) -> Numeral {
     let text = text.trim();
-    if stands_for_nothing(text) {
+    if marks_missing_value(text) {
         return Numeral::Missing;
     }
     match text.parse::<i64>() {
@@ -376,7 +376,7 @@ fn number_of(text: &str) -> Numeral {
 
 /// Returns whether a text is one of the ways to mark a missing value in a table. Among numbers it
 /// certainly is.
-pub(crate) fn stands_for_nothing(text: &str) -> bool {
+pub(crate) fn marks_missing_value(text: &str) -> bool {
     const MARKS: [&str; 13] = [
         "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "-", "--", "?", ".",
     ];
@@ -449,7 +449,7 @@ impl Lists {
             }
             let differs = || !items.iter().map(Value::to_string).eq(first.iter().cloned());
             found.vary = found.vary || differs();
-            found.items.go_on(cell.column)
+            found.items.wants_more(cell.column)
         })?;
         Ok(found)
     }

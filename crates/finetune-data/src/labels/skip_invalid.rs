@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::Place;
 use crate::labels::array::LabelArray;
 use crate::labels::decoder::class_names;
-use crate::labels::facts::stands_for_nothing;
+use crate::labels::facts::marks_missing_value;
 use crate::rows::column::TextArray;
 use crate::rows::value::Value;
 use crate::{Columns, Result, RowBatch, Split};
@@ -61,7 +61,7 @@ impl Split {
             columns,
             numbers,
             skipped: None,
-            nothings: false,
+            marks_missing: false,
             other: None,
         };
         let mut batches = self.read(&names)?;
@@ -86,7 +86,7 @@ impl Split {
                     .into_iter();
             }
         })?;
-        let texts = match (state.nothings, state.other) {
+        let texts = match (state.marks_missing, state.other) {
             (true, Some(true)) => Texts::AmongNumbers,
             _ => Texts::Names,
         };
@@ -115,7 +115,7 @@ struct State<'a> {
     numbers: bool,
     skipped: Option<Skipped>,
     /// Whether there was a text that marks a missing value.
-    nothings: bool,
+    marks_missing: bool,
     /// Whether all other labels are numbers; `None` if there are no others.
     other: Option<bool>,
 }
@@ -161,8 +161,8 @@ impl State<'_> {
             Value::Null => true,
             Value::Float(value) => !value.is_finite(),
             Value::Integer(-1) => hidden,
-            Value::Text(text) if stands_for_nothing(text) => {
-                self.nothings = true;
+            Value::Text(text) if marks_missing_value(text) => {
+                self.marks_missing = true;
                 self.numbers
             }
             Value::Text(_) => {

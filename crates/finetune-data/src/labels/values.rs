@@ -105,8 +105,8 @@ impl<'a> Values<'a> {
     /// classes.
     fn are_names(&self, scalars: &Scalars) -> bool {
         let numbers = scalars.all_integers().next().is_some() || scalars.fraction.is_some();
-        let nothings = !scalars.numerals.is_empty() && scalars.missing.is_some();
-        !scalars.words.is_empty() || nothings && (self.classes || !numbers)
+        let marks_missing = !scalars.numerals.is_empty() && scalars.missing.is_some();
+        !scalars.words.is_empty() || marks_missing && (self.classes || !numbers)
     }
 
     fn fraction(&self) -> Option<&'a Found> {

@@ -238,10 +238,10 @@ impl TextTokens {
                 (true, true) => return Ok(first_is_ahead),
                 (true, false) if !first_is_ahead => return Ok(false),
                 (false, true) if first_is_ahead => return Ok(true),
-                (true, _) => second.go_on(self)?,
-                (_, true) => first.go_on(self)?,
-                _ if first_is_ahead => second.go_on(self)?,
-                _ => first.go_on(self)?,
+                (true, _) => second.advance(self)?,
+                (_, true) => first.advance(self)?,
+                _ if first_is_ahead => second.advance(self)?,
+                _ => first.advance(self)?,
             }
         }
     }
@@ -265,7 +265,7 @@ impl<'a> Count<'a> {
         self.rest.is_empty()
     }
 
-    fn go_on(&mut self, texts: &TextTokens) -> Result<(), String> {
+    fn advance(&mut self, texts: &TextTokens) -> Result<(), String> {
         let seam = texts.safe_cut.as_ref();
         let seam = seam.filter(|_| self.rest.len() > COUNTED_BYTES);
         let seam = seam.and_then(|cut| cut.seam(self.rest, COUNTED_BYTES));

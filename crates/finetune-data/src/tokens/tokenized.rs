@@ -411,8 +411,15 @@ impl Split {
             max_length,
             cache_dir: None,
         };
-        let go_on = |_, _| ControlFlow::Continue(());
-        TokenizedDataset::build(self, &columns, labels.as_ref(), tokenizer, &options, go_on)
+        let keep_going = |_, _| ControlFlow::Continue(());
+        TokenizedDataset::build(
+            self,
+            &columns,
+            labels.as_ref(),
+            tokenizer,
+            &options,
+            keep_going,
+        )
     }
 }
 

@@ -74,7 +74,7 @@ impl TextTokenizer {
         if !files.token_types && *tokenizer.pair != untyped {
             tokenizer.pair = Arc::new(untyped);
             tokenizer.hash = hash_with(tokenizer.hash, "no token types");
-            notes.extend(files.untold);
+            notes.extend(files.no_types_note);
         }
         tokenizer.model_max_length = files.model_max_length;
         tokenizer.notes = notes.into();

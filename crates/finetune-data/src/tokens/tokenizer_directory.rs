@@ -58,7 +58,7 @@ pub(crate) struct Files {
     /// Whether token types tell a BERT the two texts of a pair apart.
     pub(crate) token_types: bool,
     /// A note for the case that they do not although no file says so.
-    pub(crate) untold: Option<Note>,
+    pub(crate) no_types_note: Option<Note>,
     pub(crate) notes: Vec<Note>,
 }
 
@@ -128,10 +128,10 @@ impl Files {
         let has_types = model
             .get("model_type")
             .is_some_and(|kind| kind == "bert" || kind == "electra");
-        let untold = class
+        let no_types_note = class
             .as_deref()
             .filter(|class| !BERT_CLASSES.contains(class));
-        let untold = untold.filter(|_| token_types.is_none()).map(|class| {
+        let no_types_note = no_types_note.filter(|_| token_types.is_none()).map(|class| {
             Note::new(format!(
                 "{}: a {class} gives a BERT no token types, so that both texts of a pair have type 0, as in transformers 5 (4 told them apart; so does \"model_input_names\": [\"input_ids\", \"token_type_ids\", \"attention_mask\"] in that file)",
                 config_path.display()
@@ -149,7 +149,7 @@ impl Files {
                     let gives = |class: &str| TYPED_CLASSES.contains(&class);
                     class.as_deref().is_none_or(gives)
                 }),
-            untold,
+            no_types_note,
             notes: Vec::new(),
         };
         let Some((bytes, tokenizer)) = own else {

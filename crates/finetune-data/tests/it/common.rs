@@ -81,8 +81,8 @@ pub fn build(
         max_length,
         cache_dir,
     };
-    let go_on = |_, _| ControlFlow::Continue(());
-    TokenizedDataset::build(split, &columns, labels, &tokenizer(), &options, go_on)
+    let keep_going = |_, _| ControlFlow::Continue(());
+    TokenizedDataset::build(split, &columns, labels, &tokenizer(), &options, keep_going)
 }
 
 pub fn regression(names: &[&str]) -> Task {

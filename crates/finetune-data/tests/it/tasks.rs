@@ -65,8 +65,15 @@ fn tokenize(split: &Split, columns: &Columns, schema: &Task) -> Result<Tokenized
         max_length: 16,
         cache_dir: None,
     };
-    let go_on = |_, _| std::ops::ControlFlow::Continue(());
-    TokenizedDataset::build(split, columns, Some(schema), &tokenizer(), &options, go_on)
+    let keep_going = |_, _| std::ops::ControlFlow::Continue(());
+    TokenizedDataset::build(
+        split,
+        columns,
+        Some(schema),
+        &tokenizer(),
+        &options,
+        keep_going,
+    )
 }
 
 /// Returns the inferred task, and the labels of all rows decoded with it.
@@ -625,7 +632,7 @@ fn counts_and_cache() {
         max_length: 16,
         cache_dir: Some(folder.path()),
     };
-    let go_on = |_, _| std::ops::ControlFlow::Continue(());
+    let keep_going = |_, _| std::ops::ControlFlow::Continue(());
     let build = |schema: &Task| {
         TokenizedDataset::build(
             &split,
@@ -633,7 +640,7 @@ fn counts_and_cache() {
             Some(schema),
             &tokenizer(),
             &options,
-            go_on,
+            keep_going,
         )
         .unwrap()
     };
