@@ -1,1 +1,1 @@
-//! Nothing: the tests are in `it/`, one binary.
+//! An empty library: the tests are in `it/`, one binary.

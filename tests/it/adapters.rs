@@ -1,5 +1,5 @@
-//! Adapters as PEFT writes them: what opens computes what PEFT computes (`make_adapters.py`), the rest is
-//! refused by name.
+//! Adapters as PEFT writes them: those that open compute what PEFT computes (`make_adapters.py`),
+//! the others are rejected by name.
 
 use std::{collections::HashMap, fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! `train` refuses data that it cannot read or learn from, before it makes anything.
+//! `train` rejects data that it cannot read or learn from before it creates anything.
 
 use std::{fs, sync::Arc};
 

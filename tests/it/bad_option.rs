@@ -1,4 +1,4 @@
-//! Options with values that cannot be, and output directories that cannot be made.
+//! Options with impossible values, and output directories that cannot be created.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! A run goes on, or is repeated, only with the base model that it began with: its configuration and
-//! its tokenizer too.
+//! A run is only resumed or replayed with the base model that it began with, including its
+//! configuration and tokenizer.
 
 use std::fs;
 

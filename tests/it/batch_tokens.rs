@@ -1,4 +1,4 @@
-//! Batches by tokens: epochs of unequal numbers of steps, counted exactly.
+//! Batches by tokens: the steps of unequal epochs are counted exactly.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 

@@ -1,4 +1,4 @@
-//! What is checked of the rows that were chosen, whatever their format, and how many are chosen.
+//! Checks on the selected rows, whatever their format, and how many are selected.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Runs the built binary in a folder of its own.
+//! Runs the built binary in a temporary folder.
 
 use std::{
     collections::BTreeSet,

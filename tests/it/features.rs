@@ -1,4 +1,4 @@
-//! Features of a frozen prefix, computed once and kept.
+//! Features of a frozen prefix are computed once and cached.
 
 use burn::{module::Module, tensor::Device};
 use finetune_data::{

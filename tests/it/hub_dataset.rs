@@ -1,4 +1,4 @@
-//! Data sets by name, through the program, from a hub on this machine.
+//! Data sets by name, through the program, from a local hub.
 
 use crate::{
     command::{Run, Scratch, argument},
@@ -311,7 +311,7 @@ fn a_card_says_how_csv_is_read() {
     scratch.write("plain/README.md", "---\nconfigs: 3\n---\n");
     let plain = train("plain", "p").succeeded();
     assert!(
-        plain.stderr.contains("README.md") && plain.stderr.contains("not followed"),
+        plain.stderr.contains("README.md") && plain.stderr.contains("it is ignored"),
         "{plain}"
     );
 }

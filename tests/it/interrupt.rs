@@ -1,4 +1,4 @@
-//! Ctrl-C where there is nothing to resume; of training see `resume.rs`.
+//! Ctrl-C where there is nothing to resume; for training see `resume.rs`.
 #![cfg(unix)]
 
 use std::{

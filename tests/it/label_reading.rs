@@ -1,4 +1,5 @@
-//! What is said of label columns whose meaning is not plain, and that every way out works when typed.
+//! The notes on label columns whose meaning is ambiguous, and every suggestion in them typed as it
+//! stands.
 
 use finetune_data::{
     arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray},
@@ -230,7 +231,7 @@ fn one_hot_lists() {
     let run = train(&scratch, &[]).succeeded();
     let words = [
         "note: the lists of integers",
-        "one class a row",
+        "one class per row",
         "--problem-type multi_label",
     ];
     assert_eq!(labels(&scratch, &run, &words), json!(["0", "1"]));

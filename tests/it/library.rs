@@ -1,5 +1,5 @@
-//! The library from outside: prediction from threads, several adapters, metrics and observers of the
-//! caller's own.
+//! The library used from outside: prediction from several threads, several adapters, and the
+//! caller's own metrics and observers.
 
 use std::{cell::Cell, rc::Rc, thread};
 

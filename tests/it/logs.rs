@@ -1,4 +1,4 @@
-//! What a run writes about itself: event log, TensorBoard's files, manifest; and replaying it.
+//! What a run records about itself (event log, TensorBoard files, manifest), and replaying it.
 
 use std::{collections::BTreeSet, fs, process::Stdio, thread, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What a run does when: evaluations, checkpoints, logs, stopping, accumulation, the batch that fits.
+//! The training loop's options: evaluations, checkpoints, logs, stopping, accumulation, finding the
+//! batch size.
 
 use serde_json::Value;
 

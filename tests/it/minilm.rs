@@ -1,7 +1,7 @@
 //! The real all-MiniLM-L6-v2, as BERT and converted to DistilBERT, against transformers.
 //!
-//! `cargo xtask prepare` fetches the one and makes the other; without them these tests say so and
-//! pass.
+//! `cargo xtask prepare` fetches the former and makes the latter; without them, these tests print
+//! that and pass.
 
 use std::path::Path;
 

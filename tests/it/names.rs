@@ -1,4 +1,4 @@
-//! Names that meet names: those of a model, of a file, and those given with `--labels`.
+//! Matching the class names of a model, those of a file, and those given with `--labels`.
 
 use std::sync::Arc;
 

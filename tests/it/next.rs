@@ -1,4 +1,4 @@
-//! What is printed under "Next" works as it is typed, and repeats the run's own figures.
+//! The commands printed under "Next" work as they stand and reproduce the run's own metrics.
 #![cfg(unix)]
 
 use std::process::{Command, Stdio};

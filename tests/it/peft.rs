@@ -1,4 +1,4 @@
-//! Adapters that Hugging Face's PEFT wrote and trained give the same here (`make_peft.py`).
+//! Adapters that Hugging Face's PEFT wrote and trained give the same results here (`make_peft.py`).
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Situations of public reports: files as other programs leave them, and what is right for each.
+//! Situations from public bug reports: files as other programs leave them, and the expected outcome
+//! for each.
 
 use std::{fs, path::Path};
 

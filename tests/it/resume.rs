@@ -1,4 +1,4 @@
-//! Runs that are killed, interrupted, damaged or run out of disk, and resumed to the same bits.
+//! Runs that are killed, interrupted, damaged or out of disk space, and resumed to the same bits.
 #![cfg(unix)]
 
 use std::{

@@ -1,5 +1,5 @@
-//! Files of a run that are damaged, edited or gone: mended with a note, refused by name, or said in the
-//! results; never taken for what they were.
+//! Files of a run that are damaged, edited or missing are repaired with a note, rejected by name,
+//! or reported in the results, but never mistaken for the originals.
 #![cfg(unix)]
 
 use std::{fs, path::Path};

@@ -1,4 +1,4 @@
-//! One process works on a run at a time, and a directory that holds nothing is begun anew.
+//! Only one process works on a run at a time, and an empty directory is started afresh.
 #![cfg(unix)]
 
 use std::{

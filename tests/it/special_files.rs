@@ -1,5 +1,5 @@
-//! Pipes and devices in the place of files: said at once, wherever they stand. Whoever opened one would
-//! wait for ever, so a test that fails here does not end.
+//! Pipes and devices in place of files are reported immediately, wherever they occur. Opening one
+//! would block forever, so a test that fails here does not end.
 #![cfg(unix)]
 
 use std::{fs, os::unix::fs::symlink, process::Command};

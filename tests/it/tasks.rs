@@ -1,4 +1,4 @@
-//! Several labels per row and several numbers per row, from training to prediction.
+//! Several labels or several numbers per row, from training to prediction.
 
 use finetune_data::{Dataset, arrow::array::AsArray};
 use serde_json::{Value, json};

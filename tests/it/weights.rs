@@ -1,5 +1,5 @@
-//! Weights in every form that transformers writes give the same model, and files that are damaged, do
-//! not belong together or hold more than weights are refused by name (`make_weights.py`).
+//! Weights in every format that transformers writes give the same model. Files that are damaged, do
+//! not belong together or hold more than weights are rejected by name (`make_weights.py`).
 
 use std::{collections::BTreeMap, fs, path::Path};
 

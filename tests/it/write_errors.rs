@@ -1,5 +1,5 @@
-//! Errors of the disk at every single call by which a result is written: the library of
-//! `cargo xtask storm` fails them.
+//! Disk errors at every single call by which a run writes its result, injected by the library of
+//! `cargo xtask storm`.
 #![cfg(target_os = "linux")]
 
 use std::{fs, net::TcpListener, path::PathBuf, process::Command};

@@ -1,4 +1,4 @@
-//! Building the `finetune` binary and running it.
+//! Builds the `finetune` binary and runs it.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -12,20 +12,22 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// Build a release binary of the workspace, with these Cargo features of `finetune`, and give its
-/// path. Cargo's own progress is on standard error.
+/// Builds a release binary of the workspace with these Cargo features of `finetune` and returns its
+/// path. Cargo's own progress goes to standard error.
 ///
 /// # Errors
-/// When the build fails.
+/// Fails if the build fails.
 pub fn build(name: &str, features: &[&str]) -> Result<PathBuf> {
     let mut command = workspace::cargo();
-    // `--workspace` rather than `-p finetune`: Cargo unites the features of what is selected, and
-    // only with the same selection does `cargo test --workspace` find every dependency compiled.
+    // `--workspace` rather than `-p finetune`, because Cargo unifies the features of all selected
+    // packages: only with the same selection does `cargo test --workspace` find every dependency
+    // compiled.
     command.args(["build", "--release", "--workspace", "--bin", name]);
     for feature in features {
         command.arg("--features").arg(format!("finetune/{feature}"));
     }
-    // Cargo itself says where the binary is, whatever target directory and target are set.
+    // Cargo itself reports where the binary is, whatever target directory and target are
+    // configured.
     command.arg("--message-format=json-render-diagnostics");
     let mut child = command
         .stdout(Stdio::piped())
@@ -45,20 +47,20 @@ pub fn build(name: &str, features: &[&str]) -> Result<PathBuf> {
     executable.with_context(|| format!("cargo built no binary `{name}`"))
 }
 
-/// The binary that one of cargo's JSON messages announces.
+/// Returns the binary that one of cargo's JSON messages announces.
 fn executable_in(line: &str, name: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == name;
     ours.then(|| message["executable"].as_str().map(PathBuf::from))?
 }
 
-/// Run the binary on this terminal and wait for it. Ctrl-C is the binary's to handle: it reaches
-/// both processes, and this one goes on waiting.
+/// Runs the binary on this terminal and waits for it. Ctrl-C reaches both processes; the binary
+/// handles it, and this one keeps waiting.
 ///
 /// # Errors
-/// When it cannot be started.
+/// Fails if the binary cannot be started.
 pub fn run<S: AsRef<OsStr>>(binary: &Path, args: &[S]) -> Result<ExitStatus> {
-    // It comes to the binary too, which ends in its own way.
+    // The binary receives the signal too and ends in its own way.
     signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default())
         .context("cannot ignore Ctrl-C")?;
     Command::new(binary)
@@ -67,7 +69,7 @@ pub fn run<S: AsRef<OsStr>>(binary: &Path, args: &[S]) -> Result<ExitStatus> {
         .with_context(|| format!("cannot start {}", binary.display()))
 }
 
-/// The exit code that a shell would show for this status.
+/// Returns the exit code that a shell would show for this status.
 #[must_use]
 pub fn exit_code(status: ExitStatus) -> u8 {
     #[cfg(unix)]

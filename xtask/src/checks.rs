@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold before a change is merged, one step at a time.
+//! `cargo xtask test`: every check that must pass before a change is merged, one step at a time.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -12,9 +12,9 @@ use crate::{fixtures, table, workspace};
 
 /// What a step does.
 enum Action {
-    /// Cargo with these arguments and one more environment variable.
+    /// Runs cargo with these arguments and one more environment variable.
     Cargo(Vec<OsString>, Option<(&'static str, &'static str)>),
-    /// [`prepare`].
+    /// Runs [`prepare`].
     Prepare,
 }
 
@@ -23,12 +23,12 @@ struct Step {
     action: Action,
 }
 
-/// Run all steps up to the first that fails, and print a table of what ran. With a filter only the
-/// tests that it names run, without the checks of style; `backends` adds the parity tests on
-/// the ndarray backend and the check of the CUDA build, which CI always does.
+/// Runs all steps up to the first that fails and prints a table of them. With a filter, only the
+/// matching tests run, without the style checks; `backends` adds the parity tests on the ndarray
+/// backend and a check of the CUDA build, which CI always does.
 ///
 /// # Errors
-/// When a step fails; the message says how to run that step alone.
+/// Fails if a step fails; the message says how to run that step alone.
 pub fn test(filters: &[String], backends: bool) -> Result<()> {
     let in_ci =
         std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
@@ -66,22 +66,22 @@ pub fn test(filters: &[String], backends: bool) -> Result<()> {
     Ok(())
 }
 
-/// What the tests need besides the code: the default data set, the base model, and what is made
-/// from it. All of it stays for the next time.
+/// Provides what the tests need besides the code: the default data set, the base model, and the
+/// models converted from it. All of it is kept for the next time.
 ///
 /// # Errors
-/// When something cannot be downloaded or built.
+/// Fails if something cannot be downloaded or built.
 pub fn prepare() -> Result<()> {
     let built = Catalog::new(workspace::datasets()).build(DEFAULT, false)?;
     println!("data set {DEFAULT}: {}", workspace::display(&built.folder));
     prepare_models(None).map(drop)
 }
 
-/// Fetch the base model (the default one, or the one named), make the DistilBERT of it, and say
+/// Fetches the base model (the default or the named one), converts it to DistilBERT, and prints
 /// where both are.
 ///
 /// # Errors
-/// When the model cannot be had or converted.
+/// Fails if the model cannot be downloaded or converted.
 pub fn prepare_models(model: Option<&str>) -> Result<ModelFiles> {
     let base = fixtures::base_model(model)?;
     println!(
@@ -109,7 +109,7 @@ fn steps(filters: &[String], backends: bool) -> Vec<Step> {
         name: "prepare",
         action: Action::Prepare,
     };
-    // The tests of the command line run the binary that this builds.
+    // The command-line tests run the binary built by this step.
     let build = cargo("build", "build --release --workspace --bins", None);
     if !filters.is_empty() {
         let line = format!("test --release --workspace -- {}", filters.join(" "));
@@ -137,7 +137,8 @@ fn steps(filters: &[String], backends: bool) -> Vec<Step> {
             "test --release --workspace --features finetune-tests/ndarray --test it parity",
             None,
         ));
-        // Without it the build script of a dependency would download LLVM, which only linking needs.
+        // Without it, the build script of a dependency would download LLVM, which only linking
+        // needs.
         steps.push(cargo(
             "cuda",
             "check --release -p finetune --features cuda",
@@ -162,7 +163,7 @@ impl Step {
         Ok(())
     }
 
-    /// The step as one would type it.
+    /// Returns the step as one would type it.
     fn line(&self) -> String {
         match &self.action {
             Action::Prepare => "cargo xtask prepare".to_owned(),
@@ -175,7 +176,7 @@ impl Step {
     }
 }
 
-/// rustfmt and clippy; a minimal toolchain lacks them, and rustup adds them.
+/// Checks for rustfmt and clippy, which a minimal toolchain lacks and rustup can add.
 fn ensure_components() -> Result<()> {
     let works = |tool: &str| {
         let mut command = workspace::cargo();

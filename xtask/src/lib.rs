@@ -1,5 +1,5 @@
 //! Automation of the workspace, run as `cargo xtask COMMAND`. The tests use parts of it as a
-//! library: data sets, toy data and the DistilBERT checkpoint made from MiniLM.
+//! library: data sets, toy data, and the DistilBERT checkpoint converted from MiniLM.
 
 pub mod binary;
 pub mod checks;

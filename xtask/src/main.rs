@@ -1,4 +1,4 @@
-//! `cargo xtask COMMAND`: everything that one does in this workspace besides editing.
+//! `cargo xtask COMMAND`: everything one does in this workspace besides editing.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,44 +40,45 @@ enum Command {
         )]
         args: Vec<OsString>,
     },
-    /// Check format, lints and documentation, and run all tests
+    /// Check formatting, lints and documentation, and run all tests
     Test {
         /// Also run parity on the ndarray backend and type-check the CUDA build (always done in CI)
         #[arg(long)]
         backends: bool,
-        /// Run only tests whose name has one of these, and no other checks
+        /// Run only tests whose name contains one of these, without the other checks
         filter: Vec<String>,
     },
     Datasets(DatasetsArgs),
-    /// Get what the tests need: the default data set, the base model and what is made from it
+    /// Fetch what the tests need: the default data set, the base model and models converted from it
     Prepare,
-    /// Make the models that tests need and that are too large to commit
+    /// Make the models that the tests need and that are too large to commit
     Fixtures {
-        /// Write `tests/fixtures` again too, with this Python (see its requirements.txt)
+        /// Also rewrite `tests/fixtures`, with this Python (see its requirements.txt)
         #[arg(long)]
         python: Option<PathBuf>,
         /// Name or directory of the base model
         #[arg(long)]
         model: Option<String>,
     },
-    /// Measure what training a model of DistilBERT's size takes, against limits
+    /// Measure memory and time of training a model of DistilBERT's size, and check the limits
     Memory,
-    /// Make a model with random weights, for measuring time and memory
+    /// Make a model with random weights for measuring time and memory
     Model {
-        /// Which
+        /// Which model to make
         #[arg(value_parser = ["distilbert-random"])]
         name: String,
-        /// Where: weights, tokenizer and `texts.csv` of 48 tokens a text
+        /// Output directory for weights, tokenizer and `texts.csv` with 48 tokens per text
         directory: PathBuf,
-        /// Of the weights
+        /// Seed of the weights
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
     #[cfg(unix)]
     Storm(storm::Arguments),
-    /// Measure against PyTorch on this machine, and write benches/README.md and benches/results.json
+    /// Measure against PyTorch on this machine, and write benches/README.md and
+    /// benches/results.json
     ///
-    /// Built first, since it is a crate of its own; `--help` shows its options.
+    /// Built first, since it is a separate crate; `--help` shows its options.
     #[command(disable_help_flag = true)]
     Bench {
         #[arg(
@@ -89,7 +90,7 @@ enum Command {
     },
     /// Compare with transformers on this machine; installs it (about 6 GB) on first use
     Parity {
-        /// Virtual environment to use, or to make [default: one in the user's cache]
+        /// Virtual environment to use or create [default: one in the user's cache]
         #[arg(long, value_name = "DIR")]
         venv: Option<PathBuf>,
         /// Name or directory of the base model
@@ -98,13 +99,13 @@ enum Command {
     },
 }
 
-/// Build data sets from their recipes (those that are built already are left alone)
+/// Build data sets from their recipes (skips those that are already built)
 #[derive(Args)]
 struct DatasetsArgs {
     /// Name of a folder in `datasets/`, or `all`
     #[arg(default_value = "all")]
     name: String,
-    /// Build even if everything is there already
+    /// Build even if everything is already there
     #[arg(long)]
     force: bool,
 }

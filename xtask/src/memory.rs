@@ -1,4 +1,4 @@
-//! `cargo xtask memory`: what training takes at its peak, and whether that is within its limits.
+//! `cargo xtask memory`: checks the peak memory of training against limits.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{binary, fixtures, table};
 
-/// Strategies with the most that they may take, in bytes. PyTorch took 2.46 GB for `full` and
-/// 1.94 GB for LoRA.
+/// Strategies with their memory limits in bytes. PyTorch took 2.46 GB for `full` and 1.94 GB for
+/// LoRA.
 const LIMITS: [(&str, u64); 4] = [
     ("full", 1_500_000_000),
     ("lora", 700_000_000),
@@ -17,11 +17,11 @@ const LIMITS: [(&str, u64); 4] = [
     ("last:2", 700_000_000),
 ];
 
-/// Train a model of DistilBERT's size for a few steps of 16 rows of 48 tokens by each strategy,
-/// each in a process of its own, and print how much memory and time it took.
+/// Trains a model of DistilBERT's size for a few steps of 16 rows of 48 tokens with each strategy,
+/// in separate processes, and prints how much memory and time each took.
 ///
 /// # Errors
-/// When a run fails or takes more than its limit.
+/// Fails if a run fails or exceeds its limit.
 pub fn memory() -> Result<()> {
     let model = fixtures::distilbert_random()?;
     let program = binary::build("finetune", &[])?;
@@ -53,7 +53,7 @@ pub fn memory() -> Result<()> {
     Ok(())
 }
 
-/// The results of a short run.
+/// Performs a short run and returns its results.
 fn train(program: &Path, model: &Path, strategy: &str) -> Result<Value> {
     let folder = tempdir()?;
     let arguments = "--max-steps 8 --train-rows 128 --eval-rows 32 --batch-size 16 --json";
@@ -75,7 +75,7 @@ fn train(program: &Path, model: &Path, strategy: &str) -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("the results are not JSON")
 }
 
-/// A folder of this process for runs that nobody wants afterwards.
+/// Creates a folder for this process's runs, which are removed afterwards.
 fn tempdir() -> Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("finetune-memory-{}", std::process::id()));
     std::fs::create_dir_all(&folder)

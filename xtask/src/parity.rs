@@ -1,5 +1,5 @@
-//! `cargo xtask parity`: the reference implementations, on this machine, against ours. On request
-//! only; the tests need nothing but the fixtures that are committed.
+//! `cargo xtask parity`: compares with the reference implementations on this machine. It runs only
+//! on request; the tests need nothing but the committed fixtures.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,12 +12,12 @@ use serde_json::json;
 use crate::datasets::Catalog;
 use crate::{binary, fixtures, python, venv, workspace};
 
-/// Make the committed fixtures elsewhere and compare them, compare the converted DistilBERT with
-/// MiniLM, open directories that `finetune` saved in transformers and adapters in PEFT (each prints
-/// the largest difference), and read what it logged with TensorBoard.
+/// Regenerates the committed fixtures elsewhere and compares them, compares the converted
+/// DistilBERT with MiniLM, opens directories saved by `finetune` in transformers and adapters in
+/// PEFT (each prints the largest difference), and reads its logs with TensorBoard.
 ///
 /// # Errors
-/// When something cannot be set up, or a difference is too large.
+/// Fails if something cannot be set up or a difference is too large.
 pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     let python = venv::python(venv, "parity-venv", &scripts().join("requirements.txt"))?;
     let base = fixtures::base_model(model)?;
@@ -116,7 +116,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     ] {
         let run = work.join(name);
         runs.push(run.clone());
-        // A few real steps, so that head and encoder are no longer what they were.
+        // A few real steps, so that head and encoder have changed.
         let mut train = Command::new(&binary);
         train.arg("train").arg("--model").arg(model);
         train.arg("--dataset").arg(data).args(*options);
@@ -148,7 +148,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     script(&python, "check_tensorboard.py", &runs)
 }
 
-/// A folder with `train.jsonl`: rows with a list of labels and with two numbers.
+/// Creates a folder with `train.jsonl`, whose rows have a list of labels and two numbers.
 fn several_outputs(work: &Path) -> Result<PathBuf> {
     let folder = work.join("several");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -167,10 +167,10 @@ fn several_outputs(work: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// `cargo xtask fixtures --python PYTHON`: write the committed fixtures again.
+/// `cargo xtask fixtures --python PYTHON`: regenerates the committed fixtures.
 ///
 /// # Errors
-/// When the script fails.
+/// Fails if the script fails.
 pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
     let out = scripts();
     script(
@@ -199,7 +199,7 @@ fn script(python: &Path, name: &str, args: &[&OsStr]) -> Result<()> {
     python::run(python, &args)
 }
 
-/// Standard output; standard error goes to the terminal.
+/// Returns the script's standard output; standard error goes to the terminal.
 fn output_of(command: &mut Command) -> Result<Vec<u8>> {
     let line =
         workspace::shell_line(std::iter::once(command.get_program()).chain(command.get_args()));

@@ -1,4 +1,4 @@
-//! Finding a Python interpreter and running it with messages a newcomer can act on.
+//! Finds a Python interpreter and runs it, with error messages that a newcomer can act on.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::shell_line;
 
-/// The first of `python3`, `python` and `py` that runs Python 3 with `module`.
+/// Returns the first of `python3`, `python` and `py` that runs Python 3 with `module`.
 ///
 /// # Errors
-/// When none does.
+/// Fails if none of them does.
 pub fn find_with(module: &str) -> Result<PathBuf> {
     let code = format!("import sys, {module}; sys.exit(sys.version_info[0] != 3)");
     let runs = |name: &&'static str| {
@@ -30,10 +30,10 @@ pub fn find_with(module: &str) -> Result<PathBuf> {
     }
 }
 
-/// Run `python ARGS…`, its output kept for the error message.
+/// Runs `python ARGS…`, capturing its output for the error message.
 ///
 /// # Errors
-/// When it cannot be started or fails; the message has the end of what it wrote.
+/// Fails if it cannot be started or fails; the message includes the end of its output.
 pub fn run_quietly<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
     let line =
         shell_line(std::iter::once(python.as_os_str()).chain(args.iter().map(AsRef::as_ref)));
@@ -53,18 +53,18 @@ pub fn run_quietly<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
     );
 }
 
-/// Run `python ARGS…` with its output on the terminal.
+/// Runs `python ARGS…` with its output on the terminal.
 ///
 /// # Errors
-/// When it cannot be started or fails.
+/// Fails if it cannot be started or fails.
 pub fn run<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
     run_with_output(python, args, Stdio::inherit())
 }
 
-/// The same with all its output on standard error.
+/// Runs `python ARGS…` with all of its output on standard error.
 ///
 /// # Errors
-/// When it cannot be started or fails.
+/// Fails if it cannot be started or fails.
 pub fn run_aside<S: AsRef<OsStr>>(python: &Path, args: &[S]) -> Result<()> {
     run_with_output(python, args, std::io::stderr().into())
 }

@@ -1,5 +1,5 @@
-//! A DistilBERT of the published size with random weights, and texts for it: for measuring time and
-//! memory, which do not depend on the weights' values.
+//! A DistilBERT of the published size with random weights, and texts for it, for measuring time and
+//! memory, which do not depend on the values of the weights.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,16 +23,16 @@ const LAYERS: usize = 6;
 const HIDDEN: usize = 768;
 const INNER: usize = 3072;
 
-/// Tokens of each text, `[CLS]` and `[SEP]` included.
+/// Number of tokens per text, including `[CLS]` and `[SEP]`.
 const TOKENS: usize = 48;
 /// Number of texts.
 const TEXTS: usize = 400;
 
-/// Write `config.json`, `model.safetensors`, the tokenizer of the base model and `texts.csv` (400
+/// Writes `config.json`, `model.safetensors`, the tokenizer of the base model and `texts.csv` (400
 /// texts of 48 tokens in two classes) to `directory`.
 ///
 /// # Errors
-/// When the tokenizer cannot be had or a file not written.
+/// Fails if the tokenizer is unavailable or a file cannot be written.
 pub fn distilbert(directory: &Path, seed: u64) -> Result<()> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
@@ -68,7 +68,7 @@ pub fn distilbert(directory: &Path, seed: u64) -> Result<()> {
     write_atomically(&directory.join("texts.csv"), texts(&vocabulary).as_bytes())
 }
 
-/// A parameter whose values are drawn when they are written.
+/// A parameter whose values are drawn while they are written.
 struct Random {
     shape: Vec<usize>,
     /// `None`: all values are `constant`.
@@ -103,7 +103,7 @@ impl View for Random {
     }
 }
 
-/// The encoder's parameters, initialised as transformers does it.
+/// Returns the encoder's parameters, initialised as in transformers.
 fn parameters(seed: u64) -> Vec<(String, Random)> {
     let mut all: Vec<(String, Random)> = Vec::new();
     let mut add = |name: String, shape: &[usize], constant: Option<f32>| {
@@ -146,7 +146,7 @@ fn parameters(seed: u64) -> Vec<(String, Random)> {
     all
 }
 
-/// Texts of words that are one token each.
+/// Generates texts of words that are one token each.
 fn texts(vocabulary: &str) -> String {
     let words: Vec<&str> = vocabulary
         .lines()
@@ -154,7 +154,7 @@ fn texts(vocabulary: &str) -> String {
         .collect();
     let mut csv = "text,label\n".to_owned();
     for text in 0..TEXTS {
-        // 7919 is a prime, so that words repeat only after the whole list.
+        // 7919 is a prime, so words repeat only after the whole list.
         let word = |position: usize| words[(text * TOKENS + position) * 7919 % words.len()];
         let text_words: Vec<_> = (0..TOKENS - 2).map(word).collect();
         let label = ["negative", "positive"][text % 2];

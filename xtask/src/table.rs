@@ -1,6 +1,6 @@
-//! Tables for the terminal: the first column to the left, numbers to the right.
+//! Tables for the terminal, with a left-aligned first column and right-aligned numbers.
 
-/// Columns of `rows` (the first row is the header) padded to equal width.
+/// Formats `rows` (the first of which is the header) as columns padded to equal width.
 #[must_use]
 pub fn format(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -26,7 +26,7 @@ pub fn format(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// `12345` as `12,345`.
+/// Formats `12345` as `12,345`.
 #[must_use]
 pub fn thousands(number: usize) -> String {
     let digits = number.to_string();

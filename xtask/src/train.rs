@@ -1,4 +1,5 @@
-//! `cargo xtask train ARGS…`: `finetune train ARGS…`, with its data set and the binary built first.
+//! `cargo xtask train ARGS…`: runs `finetune train ARGS…` after building its data set and the
+//! binary.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,14 +11,14 @@ use anyhow::Result;
 use crate::datasets::{Catalog, DEFAULT};
 use crate::{binary, workspace};
 
-/// Cargo features that a value of `--device` needs; the CPU backend is always there.
+/// Cargo features required by values of `--device`; the CPU backend is always there.
 const DEVICE_FEATURES: [&str; 2] = ["cuda", "ndarray"];
 
-/// Rows of the default lesson, by keys of the plan: what a first run takes a quarter of a minute for.
-/// With a data set of one's own, and without these, all rows are taken.
+/// Numbers of rows for a first run, by keys of the plan: enough for a run of a quarter of a minute.
+/// With another data set, or without these, all rows are used.
 const LESSON: [(&str, u64); 2] = [("train_rows", 1000), ("eval_rows", 200)];
 
-/// Names of the option, ours and those of transformers' scripts.
+/// Names of the option, both ours and those of transformers' scripts.
 const DATASET_FLAGS: [&str; 5] = [
     "--dataset",
     "--dataset-name",
@@ -26,11 +27,11 @@ const DATASET_FLAGS: [&str; 5] = [
     "--train_file",
 ];
 
-/// Run training as `args` say.
+/// Runs training with `args`.
 ///
 /// # Errors
-/// When the data set or the binary cannot be built, or the binary not started. A failure of the
-/// training itself is in the status.
+/// Fails if the data set or the binary cannot be built, or if the binary cannot be started. A
+/// failure of the training itself is in the status.
 pub fn train(args: &[OsString]) -> Result<ExitStatus> {
     let catalog = Catalog::new(workspace::datasets());
     let request = Request::read(args);
@@ -61,14 +62,14 @@ pub fn train(args: &[OsString]) -> Result<ExitStatus> {
     binary::run(&binary, &args)
 }
 
-/// What of the arguments matters here; everything else is the binary's to read and to refuse.
+/// The arguments that matter here; the binary reads and checks all others.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Request {
     dataset: Option<String>,
     device: Option<String>,
-    /// Whether the number of training rows, and of validation rows, is said.
+    /// Whether the number of training rows, and that of validation rows, is given.
     rows_given: [bool; 2],
-    /// Help is asked for, or a plan file cannot be read: nothing is to be added.
+    /// Whether help is requested or a plan file cannot be read, in which case nothing is added.
     leave_alone: bool,
 }
 
@@ -80,7 +81,7 @@ impl Request {
             rows_given: LESSON.map(|(key, _)| is_set(args, key)),
             leave_alone: args.iter().any(|arg| arg == "-h" || arg == "--help"),
         };
-        // Flags go over the plan file.
+        // Flags override the plan file.
         for path in args.iter().map(Path::new) {
             if path.extension().is_some_and(|ending| ending == "toml") {
                 let text = fs::read_to_string(path).unwrap_or_default();
@@ -100,14 +101,14 @@ impl Request {
         request
     }
 
-    /// The rows of the lesson, where nobody says another number.
+    /// Returns the numbers of rows of the first run, unless others are given.
     fn lesson_rows(&self) -> impl Iterator<Item = OsString> + use<> {
         let rows = LESSON.into_iter().zip(self.rows_given);
         let rows = rows.filter(|(_, given)| !given);
         rows.map(|((key, rows), _)| format!("--{}={rows}", key.replace('_', "-")).into())
     }
 
-    /// The data set of ours that is asked for, by name or by its folder, or the default.
+    /// Returns the data set of this project that is requested by name or by folder, or the default.
     fn data_set(&self, catalog: &Catalog, here: &Path) -> Result<Option<String>> {
         if self.leave_alone {
             return Ok(None);
@@ -124,14 +125,14 @@ impl Request {
             let same_folder = path
                 .canonicalize()
                 .is_ok_and(|path| folder.is_ok_and(|folder| folder == path));
-            // Something of that name in the current folder is what the user means.
+            // If the current folder contains something of that name, the user means that.
             same_folder || (name == asked && !path.exists())
         };
         Ok(names.into_iter().find(is_asked))
     }
 }
 
-/// Is this key of the plan set by its flag or by `--set`?
+/// Returns whether this key of the plan is set by its flag or by `--set`.
 fn is_set(args: &[OsString], key: &str) -> bool {
     let of_set = |value: &str| value.split('=').next().is_some_and(|set| set.trim() == key);
     let name = format!("--{}", key.replace('_', "-"));
@@ -143,7 +144,7 @@ fn is_set(args: &[OsString], key: &str) -> bool {
         || joined.any(|arg| arg.strip_prefix("--set=").is_some_and(of_set))
 }
 
-/// Value of the last `--name VALUE` or `--name=VALUE`.
+/// Returns the value of the last `--name VALUE` or `--name=VALUE`.
 fn flag(args: &[OsString], name: &str) -> Option<String> {
     let mut value = None;
     let mut args = args.iter().map(|arg| arg.to_string_lossy());
@@ -160,7 +161,7 @@ fn flag(args: &[OsString], name: &str) -> Option<String> {
     value
 }
 
-/// The arguments with every name of a data set taken out and this one added.
+/// Returns the arguments with every data set removed and this one added.
 fn with_dataset(args: &[OsString], folder: &OsStr) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut args = args.iter();
@@ -187,7 +188,7 @@ mod tests {
         line.split_whitespace().map(OsString::from).collect()
     }
 
-    /// A checkout with two data sets, and the answer for a command line typed in its root.
+    /// A checkout with two data sets, and the result for a command line typed in its root.
     fn asked_for(line: &str) -> Option<String> {
         let root = tempfile::tempdir().unwrap();
         let datasets = root.path().join("datasets");

@@ -9,12 +9,12 @@ use anyhow::{Context, Result};
 use crate::datasets::text::sha256_hex;
 use crate::python;
 
-/// Python of a virtual environment with what the file `requirements` pins. Without a folder it is
-/// `name` in the user's cache, made (about 6 GB) when it is not there or the pins have changed; a
-/// folder that is named and exists is taken as it is.
+/// Returns the Python of a virtual environment with the packages pinned in the file `requirements`.
+/// By default this is `name` in the user's cache, created (about 6 GB) if it is missing or the pins
+/// have changed. An existing `folder` is used as it is.
 ///
 /// # Errors
-/// When there is no Python to make it with, or the packages cannot be installed.
+/// Fails if there is no Python to create it with, or if the packages cannot be installed.
 pub fn python(folder: Option<PathBuf>, name: &str, requirements: &Path) -> Result<PathBuf> {
     let pins = fs::read(requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
@@ -48,7 +48,7 @@ pub fn python(folder: Option<PathBuf>, name: &str, requirements: &Path) -> Resul
     let mut args: Vec<&OsStr> = install.iter().map(OsStr::new).collect();
     args.push(requirements.as_os_str());
     python::run_aside(&python, &args)?;
-    // Last, so that an installation that was broken off starts again.
+    // The stamp is written last, so that an interrupted installation starts again.
     fs::write(&stamp, sha256_hex(&pins))
         .with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(python)
@@ -62,7 +62,7 @@ fn python_in(venv: &Path) -> PathBuf {
     }
 }
 
-/// The user's folder for things that can be made again.
+/// Returns the user's cache folder.
 fn cache_dir() -> Result<PathBuf> {
     let variable = |name| {
         std::env::var_os(name)

@@ -1,4 +1,4 @@
-//! Where things lie in the checkout, and how other programs are started from it.
+//! Paths in the checkout, and starting other programs from it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// Root of the workspace: the folder that holds the virtual `Cargo.toml`.
+/// Returns the root of the workspace, the folder with the virtual `Cargo.toml`.
 #[must_use]
 pub fn root() -> PathBuf {
     // `cargo run` sets the variable at run time, so a checkout that was moved is still found.
@@ -24,16 +24,17 @@ pub fn root() -> PathBuf {
         .map_or_else(|| manifest.clone(), Path::to_path_buf)
 }
 
-/// The folder that holds one folder per data set.
+/// Returns the folder that contains one folder per data set.
 #[must_use]
 pub fn datasets() -> PathBuf {
     root().join("datasets")
 }
 
-/// Cargo's target directory for this workspace, with `CARGO_TARGET_DIR` and config files respected.
+/// Returns Cargo's target directory for this workspace, respecting `CARGO_TARGET_DIR` and config
+/// files.
 ///
 /// # Errors
-/// When `cargo metadata` cannot be started or fails.
+/// Fails if `cargo metadata` cannot be started or fails.
 pub fn target_dir() -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -60,14 +61,14 @@ pub fn target_dir() -> Result<PathBuf> {
     Ok(metadata.target_directory)
 }
 
-/// The cargo that runs us, started in the root of the workspace.
+/// Returns the cargo that runs this program, to be started in the root of the workspace.
 #[must_use]
 pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root());
-    // Set by the outer `cargo run` for its own package; a build script that reads them must not
-    // see ours, or it is built again for nothing.
+    // The outer `cargo run` set these for its own package. A build script that reads them must not
+    // see them, or it would be rebuilt needlessly.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| {
             name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
@@ -78,7 +79,7 @@ pub fn cargo() -> Command {
     command
 }
 
-/// `path` as a reader standing in the current folder would write it.
+/// Returns `path` relative to the current folder where possible, for messages.
 #[must_use]
 pub fn display(path: &Path) -> String {
     let shown = std::env::current_dir()
@@ -88,7 +89,7 @@ pub fn display(path: &Path) -> String {
     shown.display().to_string()
 }
 
-/// A command line as one would type it, for messages.
+/// Formats a command line as one would type it, for messages.
 pub fn shell_line<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(words: I) -> String {
     let quote = |word: S| {
         let word = word.as_ref().to_string_lossy().into_owned();

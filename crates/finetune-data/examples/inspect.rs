@@ -1,5 +1,5 @@
-//! What is in a data set, and how long it is in tokens. Label columns need names only where no
-//! convention gives them, as for data with a column per class:
+//! Shows what is in a data set and how long its rows are in tokens. Label columns only need to be
+//! named where no convention applies, as for data with one column per class:
 //!
 //!     cargo run --release -p finetune-data --example inspect -- reviews/ model/tokenizer.json
 //!     cargo run --release -p finetune-data --example inspect -- comments.csv model/tokenizer.json toxic threat insult
@@ -40,9 +40,10 @@ fn inspect() -> Result<(), Box<dyn std::error::Error>> {
             max_length: 512,
             cache_dir: None,
         };
-        let go_on = |_, _| ControlFlow::Continue(());
+        let keep_going = |_, _| ControlFlow::Continue(());
         let labels = labels.as_ref();
-        let data = TokenizedDataset::build(&split, &columns, labels, &tokenizer, &options, go_on)?;
+        let data =
+            TokenizedDataset::build(&split, &columns, labels, &tokenizer, &options, keep_going)?;
         println!(
             "{name}: {} rows, text in {}",
             split.len(),

@@ -1,4 +1,4 @@
-//! Generates rows (of two classes; as JSON lines with a list of labels each), tokenizes them and runs
+//! Generates rows with two classes (in JSON lines, with a list of labels), tokenizes them and runs
 //! through one shuffled epoch, in memory that does not grow with the number of rows:
 //!
 //!     cargo run --release -p finetune-data --example memory -- 5000000 parquet
@@ -48,9 +48,15 @@ fn main() -> Result<(), Failure> {
         max_length: 64,
         cache_dir: Some(folder.path()),
     };
-    let go_on = |_, _| ControlFlow::Continue(());
-    let data =
-        TokenizedDataset::build(&split, &columns, Some(&labels), &tokenizer, &options, go_on)?;
+    let keep_going = |_, _| ControlFlow::Continue(());
+    let data = TokenizedDataset::build(
+        &split,
+        &columns,
+        Some(&labels),
+        &tokenizer,
+        &options,
+        keep_going,
+    )?;
     let report = data.build_report();
     println!(
         "tokenized at {:.0} rows/s: {} tokens",
@@ -90,7 +96,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Row `i`: 4 to 27 words and a label, the same on every run.
+/// Generates row `i` of 4 to 27 words and a label, the same on every run.
 fn row(i: u64, draws: &Permutation) -> (String, i64) {
     let noise = draws.get(i);
     let words: Vec<_> = (0..4 + noise % 24)
@@ -140,7 +146,7 @@ fn generate_csv(path: &Path, rows: u64) -> Result<(), Failure> {
     Ok(file.flush()?)
 }
 
-/// A list of labels per row: multi-label.
+/// Generates multi-label data with a list of labels per row.
 fn generate_json_lines(path: &Path, rows: u64) -> Result<(), Failure> {
     let draws = Permutation::new(1 << 40, 7, 0)?;
     let mut file = BufWriter::new(File::create(path)?);
@@ -155,7 +161,7 @@ fn generate_json_lines(path: &Path, rows: u64) -> Result<(), Failure> {
     Ok(file.flush()?)
 }
 
-/// A whole-word tokenizer in the manner of BERT, small enough to stand here.
+/// Returns a whole-word tokenizer in the manner of BERT, small enough to be inlined here.
 fn word_tokenizer() -> String {
     let vocabulary: Vec<_> = ["[UNK]", "[CLS]", "[SEP]"]
         .into_iter()
@@ -177,15 +183,15 @@ fn word_tokenizer() -> String {
     .replace("\\#", "#")
 }
 
-/// Time for which this thread has had a processor (Linux). Unlike the clock it stands still while other
-/// programs have it.
+/// Returns the time for which this thread has had a processor (Linux). Unlike wall-clock time, it
+/// does not advance while other programs run.
 fn processor_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
     Some(nanoseconds / 1e9)
 }
 
-/// Peak resident memory of this process (Linux).
+/// Returns the peak resident memory of this process (Linux).
 fn peak_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -700,7 +700,7 @@ impl From<FileError> for Error {
 
 /// What to do with a text where a number is needed.
 fn way_to_a_number(found: &str) -> &'static str {
-    match crate::labels::facts::stands_for_nothing(found) {
+    match crate::labels::facts::marks_missing_value(found) {
         true => "leave such rows out with --skip-invalid",
         false if found.contains(',') => "write it without a comma, as 1.5 or 1000",
         false => "write a number in its place, or nothing and add --skip-invalid",

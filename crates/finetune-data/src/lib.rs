@@ -11,10 +11,10 @@ mod tokens;
 
 pub use batch::packed::PackedBatch;
 
-/// Of `finetune-batch`: the tokens of a batch.
+/// The tokens of a batch, from `finetune-batch`.
 pub use finetune_batch::{Offsets, PackedTokens};
 
-/// Of `finetune-task`: what the labels of a data set mean.
+/// What the labels of a data set mean, from `finetune-task`.
 pub use finetune_task::{Labels, ProblemType, Task};
 
 pub use batch::permutation::Permutation;

@@ -1,18 +1,20 @@
+//! Notes: observations about the data that the user should see.
+
 use std::fmt;
 
-/// Something about the data that decides nothing against the user's word but that a person should
-/// see: a guess and what decided it, a name matched in spite of its case, a class without rows. The
-/// text names file, row or column where there is one. Whoever calls prints it; this crate never does.
+/// An observation about the data that overrides nothing the user said but that the user should see:
+/// a guess and what decided it, a name matched despite its case, a class without rows. The text
+/// names file, row or column where there is one. The caller prints it; this crate never does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Note(String);
 
 impl Note {
-    /// A note with this text: a clause without a full stop at its end.
+    /// Creates a note with this text, a clause without a final full stop.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,32 +1,34 @@
-//! On whose side an error lies.
+//! Kinds of errors.
 
 use std::io;
 
-/// On whose side an error lies. Every error of these crates has one, and the binary chooses its exit code
-/// by it.
+/// The side on which an error lies. Every error of these crates has a kind, from which the binary
+/// chooses its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// What was given: a flag, a file, a name. The user can mend it by other input.
+    /// Something the user provided: a flag, a file, a name. Different input fixes it.
     Input,
-    /// The machine, its disk or its memory, the network, or a server. The same input may work elsewhere or later.
+    /// The machine, its disk or memory, the network, or a server. The same input may work elsewhere
+    /// or later.
     Environment,
-    /// An assumption of the program does not hold. Nobody but its authors can mend it.
+    /// An assumption of the program does not hold. Only its authors can fix that.
     Bug,
-    /// Somebody wanted it to end.
+    /// Somebody asked the program to stop.
     Interrupted,
 }
 
 impl ErrorKind {
-    /// The kind of an error of the operating system that concerns a file which the user named: a path that
-    /// leads nowhere, that may not be used, or whose content is not what it should be is [`Input`](Self::Input);
-    /// everything else (a full or broken disk, no memory, a dead network) is [`Environment`](Self::Environment).
+    /// Returns the kind of an operating system error about a file that the user named. A path that
+    /// does not exist or may not be used, or whose content is not what it should be, is
+    /// [`Input`](Self::Input); everything else (a full or broken disk, no memory, a dead network)
+    /// is [`Environment`](Self::Environment).
     pub fn of(error: &io::Error) -> Self {
         use io::ErrorKind::{
             AlreadyExists, DirectoryNotEmpty, InvalidData, InvalidFilename, InvalidInput,
             IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
             UnexpectedEof,
         };
-        // The standard library's list may grow, so that this match cannot be exhaustive.
+        // The standard library's enum may grow, so this match cannot be exhaustive.
         let is_input = matches!(
             error.kind(),
             NotFound
@@ -85,7 +87,7 @@ mod tests {
         let kind = |errno: Errno| ErrorKind::of(&errno.into());
         assert_eq!(kind(Errno::NOENT), ErrorKind::Input);
         assert_eq!(kind(Errno::ACCESS), ErrorKind::Input);
-        // A name with a zero byte, or one that is too long.
+        // A name that is too long.
         assert_eq!(kind(Errno::NAMETOOLONG), ErrorKind::Input);
         for errno in [
             Errno::IO,

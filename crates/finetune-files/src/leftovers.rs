@@ -1,4 +1,4 @@
-//! What killed processes leave half-written.
+//! Removes unfinished files that killed processes left behind.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use crate::partial_name::is_partial;
 
-/// Old enough that whoever wrote it has ended.
+/// An unfinished file of this age has been abandoned.
 const OLD: Duration = Duration::from_secs(86_400);
 
-/// Removes what killed processes have left half-written in a directory that several may write to, once it is
-/// a day old. It is housekeeping: what cannot be removed costs nothing but space.
+/// Removes unfinished files and directories of killed processes from a directory that several
+/// processes may write to, once they are a day old. This is only housekeeping: whatever cannot be
+/// removed costs nothing but space.
 pub fn remove_leftovers(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let age = || {

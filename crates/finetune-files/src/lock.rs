@@ -1,4 +1,5 @@
-//! One writer per directory: a locked file, which the system unlocks whenever its process ends.
+//! Locks that admit one writer per directory, based on a locked file that the system unlocks when
+//! its process ends.
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -15,29 +16,28 @@ use crate::locked_file::{is_at, open_locked};
 
 const LOCK: &str = ".lock";
 
-/// How often a taken lock is tried, and the pause between: a holder that is just ending lets go
-/// meanwhile, and one that has just begun gets to write its name.
+/// Number of attempts to take a lock, and the pause between them. Meanwhile a holder that is ending
+/// releases it, and one that has just started writes its name.
 const TRIES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The lock of a directory, which one owner at a time has, in this and all other processes. It is let
-/// go when this is dropped, and when the process ends in whatever way: the lock of a killed process is
-/// none.
+/// The lock of a directory, which one owner at a time can hold across all processes. It is released
+/// when this is dropped and when the process ends in any way: a killed process leaves no lock.
 #[derive(Debug)]
 pub struct DirectoryLock {
     file: File,
     path: PathBuf,
 }
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Holder {
-    /// The process.
+    /// The process id.
     pub pid: u32,
-    /// The machine that it runs on.
+    /// The name of the machine that it runs on.
     pub host: String,
-    /// When it took the lock, RFC 3339, UTC.
+    /// When it took the lock (RFC 3339, UTC).
     pub since: String,
 }
 
@@ -48,10 +48,10 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Why the lock of a directory cannot be had.
+/// The reason why a directory cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else has it.
+    /// Somebody else holds the lock.
     #[error(
         "{} is in use by {}; wait until that ends, or use another directory",
         directory.display(),
@@ -60,16 +60,16 @@ pub enum LockError {
     Taken {
         /// The directory.
         directory: PathBuf,
-        /// Who has the lock, where that is known.
+        /// The holder of the lock, if known.
         holder: Option<Holder>,
     },
-    /// Its file cannot be opened or locked.
+    /// The lock file cannot be opened or locked.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 impl LockError {
-    /// On whose side the error lies.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Taken { .. } => ErrorKind::Input,
@@ -79,11 +79,11 @@ impl LockError {
 }
 
 impl DirectoryLock {
-    /// Takes the lock of a directory that exists.
+    /// Takes the lock of an existing directory.
     ///
     /// # Errors
-    ///
-    /// [`LockError::Taken`] if somebody has it; or its file cannot be opened.
+    /// [`LockError::Taken`] if somebody holds the lock, [`LockError::File`] if its file cannot be
+    /// opened.
     pub fn take(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join(LOCK);
         let mut tries = 0;
@@ -100,7 +100,8 @@ impl DirectoryLock {
         }
     }
 
-    /// Whether somebody has the lock of a directory, as far as that can be seen without taking it.
+    /// Returns whether somebody holds the lock of a directory, as far as can be seen without taking
+    /// it.
     pub fn is_taken(directory: &Path) -> bool {
         let file = File::open(directory.join(LOCK));
         file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
@@ -112,7 +113,7 @@ impl DirectoryLock {
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         };
-        // For messages only. A full disk must not keep anyone from working.
+        // The name is only for messages; a full disk must not keep anyone from working.
         let _ = file
             .set_len(0)
             .and_then(|()| Ok(serde_json::to_string(&holder)?))
@@ -123,13 +124,13 @@ impl DirectoryLock {
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
-        // While it is ours, so that nobody finds a file that is nobody's. Not one of the same name in a
-        // directory that was made anew.
+        // Remove the file while we hold the lock, so that nobody finds an orphan. A file of the
+        // same name in a directory that has been recreated is not ours.
         if is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
-        // Closing the file would not do: a process that is just being started has it open as well, until
-        // it runs its own program.
+        // Closing the file is not enough: a child process that is being started inherits it until
+        // it executes its own program.
         let _ = self.file.unlock();
     }
 }

@@ -1,4 +1,4 @@
-//! A file that one owner at a time has open.
+//! Files that only one owner at a time can have open.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use crate::error::{FileError, IoContext};
 
-/// Opens `path` for reading and appending, and locks it; the file is created where there is none. The lock
-/// ends when the file is closed, also by a crash. As long as somebody else has it, `busy` is asked how long to
-/// wait before the next try; `None` gives up, and then so does this.
+/// Opens `path` for reading and appending, creating it if necessary, and locks it. The lock ends
+/// when the file is closed, also by a crash. While somebody else holds it, `busy` returns how long
+/// to wait before the next attempt; if it returns `None`, so does this function.
 ///
-/// A symbolic link at `path` is refused, since whoever put it there would choose which file is written to.
-/// Where the file system has no locks (some on networks), the file is returned without one.
+/// A symbolic link at `path` is rejected, since whoever created it would choose the file to be
+/// written. Where the file system has no locks (such as some network file systems), the file is
+/// returned without one.
 ///
 /// # Errors
-///
-/// The file cannot be opened or locked.
+/// Fails if the file cannot be opened or locked.
 pub fn open_locked(
     path: &Path,
     mut busy: impl FnMut() -> Option<Duration>,
@@ -33,7 +33,7 @@ pub fn open_locked(
         }
         let file = options.open(path).context("open", path)?;
         match file.try_lock() {
-            // Else its last holder has renamed or removed the file while we waited for it.
+            // Otherwise the last holder renamed or removed the file while we waited for it.
             Ok(()) if is_at(&file, path) => return Ok(Some(file)),
             Ok(()) => {}
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
@@ -48,7 +48,7 @@ pub fn open_locked(
     }
 }
 
-/// Whether the file at `path` is this one.
+/// Returns whether `path` still leads to this file.
 #[cfg(unix)]
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -60,7 +60,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
 }
 
-/// Elsewhere an open file keeps its name.
+/// On other systems, an open file keeps its name.
 #[cfg(not(unix))]
 pub(crate) fn is_at(_file: &File, path: &Path) -> bool {
     path.is_file()

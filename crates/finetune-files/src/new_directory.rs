@@ -1,4 +1,4 @@
-//! A directory that appears whole or not at all.
+//! Directories that appear either complete or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use crate::partial_name::{PARTIAL, directory_of, prefix};
 use crate::steps;
 use crate::sync::{sync_directory, sync_tree};
 
-/// Makes a directory with what `fill` writes: beside its place, then synced with all that is in it, renamed,
-/// and its parent synced. `fill` need not sync anything. There must be nothing at `place`.
+/// Creates a directory with the content that `fill` writes. It is filled under a temporary name,
+/// synced with everything in it and renamed, and its parent is synced; `fill` need not sync
+/// anything. Nothing may exist at `place`.
 ///
 /// # Errors
-///
-/// Those of `fill`, and of the system. Nothing is left then.
+/// The error of `fill` or of the system. Nothing is left then.
 pub fn publish_directory<E: From<FileError>>(
     place: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -25,8 +25,8 @@ pub fn publish_directory<E: From<FileError>>(
     Ok(directory.publish()?)
 }
 
-/// A directory that is being filled beside its place. Dropped before it gets its name, it is removed with all
-/// that is in it.
+/// A directory being filled under a temporary name. If dropped before it is renamed, it is removed
+/// with everything in it.
 #[derive(Debug)]
 pub struct NewDirectory {
     directory: TempDir,
@@ -35,16 +35,15 @@ pub struct NewDirectory {
 }
 
 impl NewDirectory {
-    /// Makes an empty directory that will be at `place`, in the same parent.
+    /// Creates an empty temporary directory for `place` in the same parent.
     ///
     /// # Errors
-    ///
-    /// The parent does not exist or cannot be written to.
+    /// Fails if the parent does not exist or cannot be written to.
     pub fn beside(place: &Path) -> Result<Self, FileError> {
         let mut builder = tempfile::Builder::new();
         let prefix = prefix(PARTIAL, place);
         builder.prefix(&prefix);
-        // As an ordinary directory has them, less what the umask takes.
+        // The permissions of an ordinary new directory, minus those that the umask removes.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -58,17 +57,16 @@ impl NewDirectory {
         })
     }
 
-    /// Where it is meanwhile.
+    /// Returns the temporary path.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Syncs all files and directories in it, after which nothing more should be written. For callers who have
-    /// something to do between this and [`publish`](Self::publish).
+    /// Syncs all files and directories in it, after which nothing should be written to it. For
+    /// callers with something to do between this and [`publish`](Self::publish).
     ///
     /// # Errors
-    ///
-    /// The disk fails or is full.
+    /// Fails if the disk fails or is full.
     pub fn seal(&mut self) -> Result<(), FileError> {
         sync_tree(self.path())?;
         self.sealed = true;
@@ -76,17 +74,17 @@ impl NewDirectory {
         Ok(())
     }
 
-    /// Gives the directory its name, where there must be nothing, and makes it last.
+    /// Renames the directory to its place, where nothing may exist, and syncs the parent.
     ///
     /// # Errors
-    ///
-    /// The disk fails or is full, or something is in its place. Nothing is left beside it then.
+    /// Fails if the disk fails or is full, or if the place is taken. No temporary directory is left
+    /// then.
     pub fn publish(mut self) -> Result<(), FileError> {
         if !self.sealed {
             self.seal()?;
         }
         fs::rename(self.path(), &self.place).context("write", &self.place)?;
-        // Nothing is left to remove.
+        // The temporary directory no longer exists under its old name.
         let _ = self.directory.keep();
         steps::done("directory renamed", &self.place);
         sync_directory(directory_of(&self.place))
@@ -134,7 +132,7 @@ mod tests {
                 "directory synced"
             ]
         );
-        // The inner one, the outer one, the parent.
+        // The inner directory, the outer one and the parent.
         let synced = steps.iter().filter(|step| **step == "directory synced");
         assert_eq!(synced.count(), 3);
         assert_eq!(fs::read(place.join("inner/b")).unwrap(), b"b");

@@ -1,4 +1,4 @@
-//! A file that appears whole or not at all.
+//! Files that appear either complete or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -11,13 +11,13 @@ use crate::partial_name::{SUFFIX, directory_of, prefix};
 use crate::steps;
 use crate::sync::sync_directory;
 
-/// Writes a file that replaces what is at `path`, if anything: it is written beside its place, synced and
-/// renamed, and the directory is synced. A link at `path` is replaced, not what it leads to. Permissions are
-/// those of the file that is replaced, or of a plainly created one.
+/// Writes a file that replaces whatever is at `path`. The content is written to a temporary file in
+/// the same directory, synced and renamed, and the directory is synced. A link at `path` is
+/// replaced, not its target. Permissions are those of the replaced file or, without one, of a newly
+/// created file.
 ///
 /// # Errors
-///
-/// Those of `write`, and of the system. `path` is as it was then, and nothing is left beside it.
+/// The error of `write` or of the system. `path` is then unchanged, and no temporary file is left.
 pub fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut NewFile) -> io::Result<()>,
@@ -27,12 +27,11 @@ pub fn replace_file(
     file.replace().map(drop)
 }
 
-/// As [`replace_file`], but refuses to overwrite.
+/// Writes a file as [`replace_file`] does, but refuses to overwrite.
 ///
 /// # Errors
-///
-/// As [`replace_file`], and [`io::ErrorKind::AlreadyExists`] if something is at `path` when the file is
-/// complete.
+/// The errors of [`replace_file`], and [`io::ErrorKind::AlreadyExists`] if `path` exists when the
+/// file is complete.
 pub fn create_file(
     path: &Path,
     write: impl FnOnce(&mut NewFile) -> io::Result<()>,
@@ -42,13 +41,12 @@ pub fn create_file(
     file.create().map(drop)
 }
 
-/// Gives a file that was written under the name `from` its place `to`, replacing what is there: for files that
-/// have a name of their own meanwhile, such as to be continued after an interruption. It is synced before, and
-/// the directory after.
+/// Moves a file that was written under the name `from` to its final path `to`, replacing whatever
+/// is there. This is for files with a fixed temporary name, such as downloads that continue after
+/// an interruption. The file is synced before and the directory after the rename.
 ///
 /// # Errors
-///
-/// The disk fails or is full, or the place cannot be written.
+/// Fails if the disk fails or is full, or if `to` cannot be written.
 pub fn rename_file(file: &File, from: &Path, to: &Path) -> Result<(), FileError> {
     file.sync_all().context("write", from)?;
     steps::done("file synced", to);
@@ -57,7 +55,7 @@ pub fn rename_file(file: &File, from: &Path, to: &Path) -> Result<(), FileError>
     sync_directory(directory_of(to))
 }
 
-/// A file that is being written beside its place. Dropped before it gets its name, it is removed.
+/// A file being written under a temporary name. If dropped before it is renamed, it is removed.
 #[derive(Debug)]
 pub struct NewFile {
     file: NamedTempFile,
@@ -65,16 +63,15 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Starts a file that will be at `place`, in the same directory.
+    /// Creates a temporary file for `place` in the same directory.
     ///
     /// # Errors
-    ///
-    /// The directory does not exist or cannot be written to.
+    /// Fails if the directory does not exist or cannot be written to.
     pub fn beside(place: &Path) -> Result<Self, FileError> {
         let mut builder = tempfile::Builder::new();
         let prefix = prefix(".", place);
         builder.prefix(&prefix).suffix(SUFFIX);
-        // As an ordinary file has them, less what the umask takes.
+        // The permissions of an ordinary new file, minus those that the umask removes.
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -87,21 +84,22 @@ impl NewFile {
         })
     }
 
-    /// The open file, such as to read it back.
+    /// Returns the open file, for instance to read it back.
     pub fn as_file(&self) -> &File {
         self.file.as_file()
     }
 
-    /// Where the file will be.
+    /// Returns the final path of the file.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Syncs the file and gives it its name, replacing what was there, and returns it as it is open.
+    /// Syncs the file and renames it into place, replacing any previous file, and returns it still
+    /// open.
     ///
     /// # Errors
-    ///
-    /// The disk fails or is full, or the place cannot be written. Nothing is left beside it then.
+    /// Fails if the disk fails or is full, or if the place cannot be written. No temporary file is
+    /// left then.
     pub fn replace(self) -> Result<File, FileError> {
         let found = fs::symlink_metadata(&self.place).ok();
         if let Some(found) = found.filter(fs::Metadata::is_file) {
@@ -111,20 +109,18 @@ impl NewFile {
         self.named(|file, place| file.persist(place).map_err(|error| error.error))
     }
 
-    /// As [`replace`](Self::replace), but refuses to overwrite.
+    /// Syncs and renames the file as [`replace`](Self::replace) does, but refuses to overwrite.
     ///
     /// # Errors
-    ///
-    /// As [`replace`](Self::replace), and [`io::ErrorKind::AlreadyExists`].
+    /// The errors of [`replace`](Self::replace), and [`io::ErrorKind::AlreadyExists`].
     pub fn create(self) -> Result<File, FileError> {
         self.named(|file, place| file.persist_noclobber(place).map_err(|error| error.error))
     }
 
-    /// Gives the file up to whoever has it open: it never gets a name, and is gone when it is closed.
+    /// Gives up the name: returns the open file, which vanishes when it is closed.
     ///
     /// # Errors
-    ///
-    /// It cannot be opened again.
+    /// Fails if the file cannot be opened again.
     pub fn unnamed(self) -> Result<File, FileError> {
         self.file.reopen().context("open", &self.place)
     }
@@ -290,7 +286,7 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_file());
     }
 
-    /// Killed at each step, a write leaves the old content or the new one, and at most a file that is
+    /// A write killed at any step leaves the old content or the new one, and at most a file that is
     /// recognized as half-written.
     #[cfg(unix)]
     #[test]
@@ -332,7 +328,7 @@ mod tests {
         }
     }
 
-    /// `/dev/full` is a disk without room.
+    /// `/dev/full` behaves like a full disk.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_the_environments() {

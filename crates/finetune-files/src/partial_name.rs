@@ -1,26 +1,28 @@
-//! The names of what is being written.
+//! The names of unfinished files and directories.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// Starts the names of directories that are being written, and of files in earlier versions' checkpoints.
+/// Prefix of the names of directories that are being written, and of files in checkpoints of earlier
+/// versions.
 pub const PARTIAL: &str = ".partial-";
 
-/// Ends the names of files that are being written, which begin with a dot.
+/// Suffix of the names of files that are being written. These names begin with a dot.
 pub(crate) const SUFFIX: &str = ".partial";
 
-/// Whether a name in a directory is that of something half-written, by this version or an earlier one.
+/// Returns whether a name is that of an unfinished file or directory of this version or an earlier
+/// one.
 pub fn is_partial(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     bytes.starts_with(PARTIAL.as_bytes())
         || (bytes.starts_with(b".") && bytes.ends_with(SUFFIX.as_bytes()))
 }
 
-/// How the name of what will be at `place` begins until then: with `start` and the name.
+/// Returns the beginning of the temporary name for `place`: `start` and the name.
 pub(crate) fn prefix(start: &str, place: &Path) -> OsString {
     let mut prefix = OsString::from(start);
     if let Some(name) = place.file_name() {
-        // The name has to leave room for what follows it.
+        // The name has to leave room for a random suffix.
         let name = name.to_string_lossy();
         let short: String = name.chars().take(40).collect();
         prefix.push(short);
@@ -29,7 +31,7 @@ pub(crate) fn prefix(start: &str, place: &Path) -> OsString {
     prefix
 }
 
-/// The directory of a path.
+/// Returns the directory that contains a path.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,8 +1,8 @@
-//! Where tests look into a write, and kill it.
+//! Hooks by which tests observe the steps of a write and interrupt it.
 
 use std::path::Path;
 
-/// Says that a step of a write is done. Outside tests this is nothing.
+/// Reports that a step of a write is done. Outside tests this does nothing.
 #[cfg(not(test))]
 pub(crate) fn done(_step: &'static str, _path: &Path) {}
 
@@ -15,7 +15,7 @@ pub(crate) mod seam {
     use std::cell::RefCell;
     use std::path::PathBuf;
 
-    /// Names the step at which a child process of a test aborts.
+    /// Variable with the step at which a child process of a test aborts.
     pub(crate) const ABORT: &str = "FINETUNE_FILES_ABORT_AT";
 
     thread_local! {
@@ -29,7 +29,7 @@ pub(crate) mod seam {
         }
     }
 
-    /// What this thread did while `work` ran.
+    /// Returns the steps that this thread performed while `work` ran.
     pub(crate) fn recorded(work: impl FnOnce()) -> Vec<(&'static str, PathBuf)> {
         DONE.take();
         work();

@@ -1,4 +1,4 @@
-//! What it takes for a change of names to survive a power cut.
+//! Syncs directories, without which a rename may not survive a power cut.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,12 +7,12 @@ use std::path::Path;
 use crate::error::{FileError, IoContext};
 use crate::steps;
 
-/// Makes the entries of a directory (new, renamed, removed) last. Where the system cannot do that (a file
-/// system without it, a directory that may be written but not read), it orders them as it sees fit.
+/// Makes the entries of a directory (new, renamed, removed) durable. If the system does not support
+/// that (for the file system, or for a directory that may be written but not read), it does
+/// nothing.
 ///
 /// # Errors
-///
-/// The disk fails.
+/// Fails if the disk fails.
 pub fn sync_directory(path: &Path) -> Result<(), FileError> {
     let synced = match sync(path) {
         Err(error) if is_not_offered(&error) => Ok(()),
@@ -28,7 +28,7 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Elsewhere a directory cannot be opened, and the system orders its entries itself.
+/// On other systems, directories cannot be opened, and the system orders their entries itself.
 #[cfg(not(unix))]
 fn sync(_path: &Path) -> io::Result<()> {
     Ok(())
@@ -44,11 +44,10 @@ fn is_not_offered(error: &io::Error) -> bool {
     )
 }
 
-/// Makes all files and directories in a directory, and itself, last. Links are not followed.
+/// Makes a directory and all files and directories in it durable. Links are not followed.
 ///
 /// # Errors
-///
-/// Something in it cannot be read, or the disk fails.
+/// Fails if something in the directory cannot be read, or if the disk fails.
 pub fn sync_tree(directory: &Path) -> Result<(), FileError> {
     for entry in fs::read_dir(directory).context("read", directory)? {
         let entry = entry.context("read", directory)?;

@@ -1,4 +1,4 @@
-//! Resolves a model name and prints where its files are.
+//! Resolves a model name and prints where the model's files are.
 //!
 //! ```text
 //! cargo run -p finetune-hub --example resolve -- sentence-transformers/all-MiniLM-L6-v2
@@ -28,7 +28,7 @@ fn resolve() -> Result<(), HubError> {
     let start = Instant::now();
     let mut shown = None;
     let files = Hub::from_env().resolve(&name, revision.as_deref(), &mut |progress| {
-        // At most one line per file and tenth of it.
+        // Print at most one line per tenth of a file.
         if let Progress::Bytes {
             file,
             done,

@@ -1,4 +1,4 @@
-//! Requests whose answer is small, with patience.
+//! Requests with small answers, repeated patiently.
 
 use std::io::Read;
 
@@ -10,11 +10,11 @@ use crate::progress::Report;
 use crate::repository::Repository;
 use crate::transfer::refusal;
 
-/// An answer is refused beyond this size, in bytes.
+/// Maximum size of an answer in bytes.
 const LONGEST_ANSWER: u64 = 32 << 20;
 
-/// Asks for `url`. Repeats it where the hub asks for time or the connection breaks; a hub that cannot
-/// be reached is given up at once.
+/// Requests `url`, repeating the request if the hub asks for time or the connection breaks. A hub
+/// that cannot be reached is given up immediately.
 pub(crate) fn ask(
     client: &Client,
     url: &str,
@@ -39,7 +39,7 @@ pub(crate) fn ask(
                     reason,
                 });
             }
-            Err(Failure::Senseless(reason)) => return Err(transfer(reason)),
+            Err(Failure::Invalid(reason)) => return Err(transfer(reason)),
             Err(Failure::Broken(reason)) => (reason, None),
         };
         attempt += 1;
@@ -49,7 +49,8 @@ pub(crate) fn ask(
     }
 }
 
-/// Asks for JSON about `what` (such as `revision "main"`) of a repository, and gives it with its head.
+/// Requests JSON about `what` (such as `revision "main"`) of a repository. Returns it with the
+/// address of the next page, if there is one.
 pub(crate) fn json<T: DeserializeOwned>(
     client: &Client,
     repository: &Repository,
@@ -81,7 +82,7 @@ pub(crate) fn json<T: DeserializeOwned>(
     }
     let parsed = serde_json::from_slice(&text).map_err(|error| {
         let found = match text.trim_ascii_start().starts_with(b"<") {
-            true => "found a web page, as a login or a proxy shows it".to_string(),
+            true => "found a web page, such as a login or proxy page".to_string(),
             false => format!("found something else ({error})"),
         };
         broken(format!(
@@ -92,7 +93,7 @@ pub(crate) fn json<T: DeserializeOwned>(
     Ok((parsed, next))
 }
 
-/// The address of the next page in `Link: <https://…>; rel="next"`.
+/// Extracts the address of the next page from `Link: <https://…>; rel="next"`.
 fn next_page(link: &str) -> Option<String> {
     link.split(',').find_map(|part| {
         let (address, relation) = part.split_once(';')?;

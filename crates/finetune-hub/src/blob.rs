@@ -1,4 +1,4 @@
-//! A blob on its way into the cache: written beside its place, locked, checked, renamed.
+//! Downloads a blob into the cache under a temporary name: locked, verified, then renamed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::error::{HubError, IoContext};
 use crate::lock::open_locked;
 use crate::progress::Report;
 
-/// The exclusive right to write one blob, as `{checksum}.incomplete` beside its place. A file left
-/// there by an earlier, interrupted call is kept, to go on from.
+/// The exclusive right to write a blob, as the file `{checksum}.incomplete` beside its final path.
+/// A file left by an earlier, interrupted call is kept and continued.
 #[derive(Debug)]
 pub(crate) struct IncompleteBlob {
     pub(crate) file: File,
@@ -20,7 +20,8 @@ pub(crate) struct IncompleteBlob {
 }
 
 impl IncompleteBlob {
-    /// Waits for the right to write `blob`; `None` where somebody else has written it meanwhile.
+    /// Waits for the right to write `blob`; returns `None` if somebody else has written it in the
+    /// meantime.
     pub(crate) fn open(blob: &Path, report: Report<'_>) -> Result<Option<Self>, HubError> {
         let name = blob.file_name().unwrap_or_default().to_string_lossy();
         let path = blob.with_file_name(format!("{name}.incomplete"));
@@ -37,12 +38,12 @@ impl IncompleteBlob {
         Ok(Some(incomplete))
     }
 
-    /// Number of bytes written so far.
+    /// Returns the number of bytes written so far.
     pub(crate) fn length(&self) -> Result<u64, HubError> {
         Ok(self.file.metadata().context("read", &self.path)?.len())
     }
 
-    /// Starts again from nothing.
+    /// Discards the content written so far.
     pub(crate) fn clear(&mut self) -> Result<(), HubError> {
         self.file.set_len(0).context("write", &self.path)
     }
@@ -51,7 +52,7 @@ impl IncompleteBlob {
         &self.path
     }
 
-    /// The content's checksum where it differs from what it should be.
+    /// Returns the content's checksum if it differs from the expected one.
     pub(crate) fn mismatch(&self, expected: &Checksum) -> Result<Option<Checksum>, HubError> {
         let found = expected
             .of_same_kind(&self.path)
@@ -59,12 +60,12 @@ impl IncompleteBlob {
         Ok((found != *expected).then_some(found))
     }
 
-    /// Puts the finished blob in its place.
+    /// Moves the finished blob to its final path.
     pub(crate) fn finish(self) -> Result<(), HubError> {
         Ok(rename_file(&self.file, &self.path, &self.blob)?)
     }
 
-    /// Leaves nothing behind.
+    /// Removes the file.
     pub(crate) fn discard(self) {
         let _ = fs::remove_file(&self.path);
     }

@@ -1,8 +1,8 @@
 //! The Hugging Face cache: `models--organisation--name/{blobs,refs,snapshots}`, and `datasets--…`.
 //!
-//! A blob is a file named by its checksum, a snapshot a folder of links to blobs named by its
-//! commit, a ref a file that holds the commit of a branch. Python's libraries read what is written
-//! here, and the other way round.
+//! A blob is a file named by its checksum, a snapshot is a folder of links to blobs named by its
+//! commit, and a ref is a file that holds the commit of a branch. Python's libraries read what is
+//! written here, and vice versa.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::remote_file::RemoteFile;
 use crate::repository::Repository;
 use crate::tree::is_inside;
 
-/// One repository's part of the cache.
+/// The part of the cache that belongs to one repository.
 #[derive(Debug)]
 pub(crate) struct RepositoryCache {
     repo: CacheRepo,
@@ -26,19 +26,19 @@ pub(crate) struct RepositoryCache {
     root: PathBuf,
 }
 
-/// What the cache has of a revision.
+/// What the cache holds of a revision.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Cached {
     /// Every needed file.
     Complete {
-        /// The snapshot's folder.
+        /// Folder of the snapshot.
         dir: PathBuf,
-        /// The snapshot's name.
+        /// Name of the snapshot.
         commit: String,
     },
-    /// A snapshot without the files named.
+    /// A snapshot that lacks the files listed.
     Partial(Vec<&'static str>),
-    /// Nothing.
+    /// No snapshot.
     Absent,
 }
 
@@ -55,7 +55,7 @@ impl RepositoryCache {
         &self.root
     }
 
-    /// Where the content of this checksum is kept.
+    /// Returns the path of the content with this checksum.
     pub(crate) fn blob(&self, checksum: &Checksum) -> PathBuf {
         self.repo.blob_path(checksum.hex())
     }
@@ -64,7 +64,7 @@ impl RepositoryCache {
         self.repo.pointer_path(commit)
     }
 
-    /// Folder and commit of the snapshot of a branch, tag or commit, whatever is in it.
+    /// Returns folder and commit of the snapshot of a branch, tag or commit, whatever it contains.
     pub(crate) fn snapshot_of(&self, revision: &str) -> Option<(PathBuf, String)> {
         let commit = match fs::read_to_string(self.root.join("refs").join(revision)) {
             Ok(commit) => commit.trim().to_string(),
@@ -74,7 +74,7 @@ impl RepositoryCache {
         (is_file_name(&commit) && dir.is_dir()).then_some((dir, commit))
     }
 
-    /// The snapshot of a model at a branch, tag or commit.
+    /// Looks up the snapshot of a model at a branch, tag or commit.
     pub(crate) fn find(&self, revision: &str) -> Cached {
         let Some((dir, commit)) = self.snapshot_of(revision) else {
             return Cached::Absent;
@@ -87,8 +87,8 @@ impl RepositoryCache {
         }
     }
 
-    /// Makes the snapshot `commit` of links to `blobs` (file name, checksum), and points the
-    /// branch or tag `revision` at it. A snapshot that is new appears in one step.
+    /// Creates the snapshot `commit` with links to `blobs` (file name, checksum) and points the
+    /// branch or tag `revision` at it. A new snapshot appears atomically.
     pub(crate) fn install(
         &self,
         commit: &str,
@@ -119,7 +119,7 @@ impl RepositoryCache {
         fs::create_dir_all(snapshot).context("create", snapshot)?;
         for (file, checksum) in blobs {
             let link = snapshot.join(file);
-            // `exists` follows the link: one that dangles is made anew.
+            // `exists` follows the link, so a dangling one is recreated.
             if link.exists() {
                 continue;
             }
@@ -139,8 +139,8 @@ impl RepositoryCache {
         write_whole(&self.root.join("refs").join(revision), commit.as_bytes())
     }
 
-    /// The files of a commit, as [`keep_list`](Self::keep_list) kept them; `None` where it did not, as
-    /// in what Python downloaded.
+    /// Returns the files of a commit as [`keep_list`](Self::keep_list) stored them; `None` if it
+    /// did not, as for Python's downloads.
     pub(crate) fn list(&self, commit: &str) -> Option<Vec<RemoteFile>> {
         let text = fs::read(self.list_path(commit)).ok()?;
         let files: Vec<RemoteFile> = serde_json::from_slice(&text).ok()?;
@@ -150,8 +150,8 @@ impl RepositoryCache {
             .then_some(files)
     }
 
-    /// Keeps the list of the files of a commit, where Python does not look: without it nobody could
-    /// tell offline whether a snapshot has all files of a split.
+    /// Stores the list of a commit's files where Python does not look. Without it, there would be
+    /// no way to tell offline whether a snapshot has all files of a split.
     pub(crate) fn keep_list(&self, commit: &str, files: &[RemoteFile]) -> Result<(), HubError> {
         let text = serde_json::to_vec(files).unwrap_or_default();
         write_whole(&self.list_path(commit), &text)
@@ -161,7 +161,7 @@ impl RepositoryCache {
         self.root.join("lists").join(format!("{commit}.json"))
     }
 
-    /// Removes the folders that a refused download leaves empty.
+    /// Removes the empty folders that a rejected download leaves behind.
     pub(crate) fn remove_empty_folders(&self) {
         for folder in ["blobs", "snapshots", "refs", "lists", ""] {
             // Fails on a folder with content, as it should.
@@ -170,7 +170,7 @@ impl RepositoryCache {
     }
 }
 
-/// Writes a small file, which is seen as a whole or not at all.
+/// Writes a small file atomically.
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), HubError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).context("create", parent)?;
@@ -178,7 +178,8 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<(), HubError> {
     Ok(replace_file(path, |file| file.write_all(content))?)
 }
 
-/// Hashes a file of a snapshot's weights, which must match the checksum that the cache names it by.
+/// Hashes a file of a snapshot's weights and compares it with the checksum in its name in the
+/// cache.
 pub(crate) fn verify(snapshot: &Path, file: &str) -> Result<String, HubError> {
     let weights = snapshot.join(file);
     let weights_sha256 = sha256(&weights).context("read", &weights)?;
@@ -201,15 +202,15 @@ pub(crate) fn verify(snapshot: &Path, file: &str) -> Result<String, HubError> {
     Ok(weights_sha256)
 }
 
-/// The checksum by which the cache names a file of a snapshot; `None` where the snapshot has a plain
-/// file, as on systems without links.
+/// Returns the checksum by which the cache names a file of a snapshot; `None` if the snapshot has a
+/// plain file, as on systems without links.
 fn named_checksum(file: &Path) -> Option<Checksum> {
     let target = fs::read_link(file).ok()?;
     let name = target.file_name()?.to_str()?;
     (target.parent()?.file_name()? == "blobs").then(|| Checksum::parse(name))?
 }
 
-/// Whether a name from outside is a plain file name, so that it cannot lead to another folder.
+/// Returns whether an untrusted name is a plain file name that cannot lead to another folder.
 pub(crate) fn is_file_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
@@ -223,7 +224,7 @@ fn link_file(relative: &Path, _blob: &Path, link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(relative, link)
 }
 
-/// Without the right to make links the snapshot gets the file itself, as in huggingface_hub.
+/// Without permission to create links, the snapshot gets the file itself, as in huggingface_hub.
 #[cfg(not(unix))]
 fn link_file(_relative: &Path, blob: &Path, link: &Path) -> io::Result<()> {
     fs::hard_link(blob, link).or_else(|_| fs::copy(blob, link).map(|_| ()))

@@ -1,4 +1,5 @@
-//! A data set's card: the YAML at the head of its README.md, as far as it says which files there are.
+//! Parses dataset cards: the YAML at the head of a README.md, as far as it describes the data
+//! files.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use crate::error::HubError;
 use crate::yaml;
 
-/// What the card says.
+/// The relevant contents of a card.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Card {
     #[serde(default)]
@@ -17,7 +18,7 @@ pub(crate) struct Card {
     dataset_info: Option<Value>,
 }
 
-/// One configuration: a choice of files.
+/// One configuration, which selects files.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CardConfig {
     pub config_name: String,
@@ -27,12 +28,12 @@ pub(crate) struct CardConfig {
     pub data_dir: Option<String>,
     #[serde(default)]
     pub default: Option<bool>,
-    /// Settings of the Python class that reads the files.
+    /// Options of the Python class that reads the files.
     #[serde(flatten)]
     pub settings: BTreeMap<String, Value>,
 }
 
-/// Files by split, or of one split.
+/// Files by split, or those of a single split.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum DataFiles {
@@ -65,8 +66,8 @@ impl Paths {
 }
 
 impl DataFiles {
-    /// The patterns of each split; without splits all are of `train`. `None` where a split is named
-    /// twice, or files with and without split stand side by side.
+    /// Returns the patterns of each split; without splits, all belong to `train`. Returns `None` if
+    /// a split occurs twice, or if some files have a split and others do not.
     pub(crate) fn by_split(self) -> Option<Vec<(String, Vec<String>)>> {
         let train = |paths: Vec<String>| vec![("train".to_string(), paths)];
         let items = match self {
@@ -101,7 +102,8 @@ impl DataFiles {
 }
 
 impl Card {
-    /// Reads the head of a README.md; one without a head says nothing. `place` is the file.
+    /// Parses the head of a README.md, or returns an empty card if there is none. `place` names the
+    /// file in errors.
     pub(crate) fn of_readme(place: &str, text: &str) -> Result<Self, HubError> {
         match head(text) {
             Some(head) => Self::of_yaml(place, head),
@@ -109,7 +111,7 @@ impl Card {
         }
     }
 
-    /// Reads a file that is YAML as a whole.
+    /// Parses a file that consists of YAML.
     pub(crate) fn of_yaml(place: &str, text: &str) -> Result<Self, HubError> {
         let refuse = |reason: String| HubError::Card {
             place: place.to_string(),
@@ -121,7 +123,7 @@ impl Card {
         }
     }
 
-    /// What `other` says goes over this.
+    /// Overrides this card's entries with those of `other`.
     pub(crate) fn overlaid(self, other: Self) -> Self {
         Self {
             configs: other.configs.or(self.configs),
@@ -129,13 +131,13 @@ impl Card {
         }
     }
 
-    /// Does it name files, in any configuration?
+    /// Returns whether any configuration lists files.
     pub(crate) fn names_files(&self) -> bool {
         let mut configs = self.configs().iter();
         configs.any(|config| config.data_files.is_some() || config.data_dir.is_some())
     }
 
-    /// Does it say anything about the files of the data set?
+    /// Returns whether the card describes the files of the data set at all.
     pub(crate) fn speaks_of_data(&self) -> bool {
         self.dataset_info.is_some() || !self.configs().is_empty()
     }
@@ -144,7 +146,7 @@ impl Card {
         self.configs.as_deref().unwrap_or_default()
     }
 
-    /// Names of the classes by column, where the card lists the features of the configuration.
+    /// Returns the class names of each column, if the card lists the features of the configuration.
     pub(crate) fn class_names(&self, config: &str) -> Vec<(String, Vec<String>)> {
         let Some(info) = &self.dataset_info else {
             return Vec::new();
@@ -170,7 +172,7 @@ impl Card {
     }
 }
 
-/// `{'0': neg, '1': pos}`, or a list.
+/// Parses `{'0': neg, '1': pos}` or a list.
 fn class_label(names: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -186,7 +188,7 @@ fn class_label(names: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// What stands between the first line, `---`, and the next such line.
+/// Returns the text between an initial line `---` and the next such line.
 fn head(text: &str) -> Option<&str> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let rest = text.strip_prefix("---")?;
@@ -300,7 +302,8 @@ mod tests {
         );
     }
 
-    /// Each anchor ten times the one before: a few hundred bytes that would be gigabytes.
+    /// Each anchor is ten times as large as the previous one: a few hundred bytes that would expand
+    /// to gigabytes.
     #[test]
     fn a_card_cannot_grow_without_bounds() {
         let mut head = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_string();

@@ -1,30 +1,29 @@
-//! How the CSV files of a data set are written, as its card says it to `datasets`, whose settings are
-//! those of pandas' `read_csv`.
+//! Translates a card's CSV options, which are those of pandas' `read_csv`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// How CSV files are written; `None` and empty: not said.
+/// CSV options; `None` and empty values are unspecified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CsvSettings {
     /// The character between fields.
     pub delimiter: Option<String>,
-    /// What stands around fields: `double`, `single` or `none`.
+    /// The quotes around fields: `double`, `single` or `none`.
     pub quoting: Option<String>,
     /// How a quote is written inside quotes: `backslash`.
     pub escape: Option<String>,
-    /// The character that begins a line that is no row.
+    /// The character that begins a comment line.
     pub comment: Option<String>,
-    /// The encoding, by a name that Python or the web has for it.
+    /// The encoding, by a name that Python or the WHATWG standard uses.
     pub encoding: Option<String>,
-    /// Names of the columns.
+    /// The column names.
     pub names: Vec<String>,
-    /// Whether the first line is a header, where it is said.
+    /// Whether the first line is a header, if specified.
     pub has_header: Option<bool>,
 }
 
-/// Settings that decide nothing about rows of text and labels.
+/// Options that do not affect rows of texts and labels.
 const SAYS_NOTHING: [&str; 8] = [
     "description",
     "features",
@@ -37,8 +36,8 @@ const SAYS_NOTHING: [&str; 8] = [
 ];
 
 impl CsvSettings {
-    /// What these settings of a card's configuration say, and the names of those that are not
-    /// understood or have no equivalent.
+    /// Translates the options of a card's configuration, and returns the names of those that are
+    /// not understood or have no equivalent.
     pub(crate) fn of_card(settings: &BTreeMap<String, Value>) -> (Self, Vec<&str>) {
         let mut csv = Self::default();
         let mut others = Vec::new();
@@ -47,23 +46,24 @@ impl CsvSettings {
                 others.push(name.as_str());
             }
         }
-        // Quotes that are not doubled are escaped, or could not be read.
+        // Quotes that are not doubled must be escaped, or they could not be read.
         if csv.escape.is_none() && settings.get("doublequote") == Some(&Value::Bool(false)) {
             others.push("doublequote");
         }
         (csv, others)
     }
 
-    /// Whether nothing is said.
+    /// Returns whether no option is specified.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Follows one setting; false where that cannot be done. Numbers are texts in a card's values.
+    /// Applies one option; returns false if that is not possible. Numbers in a card are parsed as
+    /// strings.
     fn take(&mut self, name: &str, value: &Value) -> bool {
         let character = |text: &str| Some(text.to_string()).filter(|text| text.len() == 1);
         match (name, value) {
-            // As if it were not there.
+            // Null means unspecified.
             ("delimiter" | "quotechar" | "escapechar" | "comment" | "encoding", Value::Null)
             | ("names" | "column_names", Value::Null)
             | ("doublequote", Value::Bool(_))
@@ -125,7 +125,7 @@ impl CsvSettings {
         }
     }
 
-    /// What is said, in words: `sep ";", encoding latin-1`.
+    /// Describes the options in words: `delimiter ;, encoding latin-1`.
     pub(crate) fn describe(&self) -> String {
         let mut parts = Vec::new();
         for (name, value) in [
@@ -196,7 +196,7 @@ mod tests {
         );
         assert_eq!((csv.comment, csv.has_header), (some("#"), Some(true)));
         assert!(others.is_empty(), "{others:?}");
-        // No quotes at all, whatever the quote would be.
+        // Without quoting, the quote character does not matter.
         let (csv, _) = of("quotechar: \"'\"\nquoting: 3");
         assert_eq!(csv.quoting, some("none"));
     }

@@ -1,4 +1,4 @@
-//! Checksums that address content: SHA-256 of large files, git's blob SHA-1 of the others.
+//! Checksums that address content: SHA-256 for large files, git's blob SHA-1 for the others.
 
 use std::fmt;
 use std::fs::File;
@@ -8,18 +8,19 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// What the content of a file must hash to. The hub gives it as the file's ETag, and the cache
+/// The expected hash of a file's content. The hub returns it as the file's ETag, and the cache
 /// names the file by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Checksum {
-    /// SHA-256 of the content: files in large-file storage, as weights are (64 hex digits).
+    /// SHA-256 of the content, for files in large-file storage such as weights (64 hex digits).
     Sha256(String),
-    /// SHA-1 of `blob {length}\0` and the content: files in git itself (40 hex digits).
+    /// SHA-1 of `blob {length}\0` and the content, for files in git itself (40 hex digits).
     GitBlob(String),
 }
 
 impl Checksum {
-    /// From an ETag or the name of a file in the cache's `blobs`; `None` for anything else.
+    /// Parses an ETag or the name of a file in the cache's `blobs`; returns `None` for anything
+    /// else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let hex = text
             .trim()
@@ -36,14 +37,14 @@ impl Checksum {
         }
     }
 
-    /// The digits, which are also the blob's file name.
+    /// Returns the hex digits, which are also the blob's file name.
     pub(crate) fn hex(&self) -> &str {
         match self {
             Self::Sha256(hex) | Self::GitBlob(hex) => hex,
         }
     }
 
-    /// The checksum of this kind that a file really has.
+    /// Computes the checksum of this kind of a file.
     pub(crate) fn of_same_kind(&self, path: &Path) -> io::Result<Self> {
         match self {
             Self::Sha256(_) => sha256(path).map(Self::Sha256),
@@ -51,7 +52,7 @@ impl Checksum {
         }
     }
 
-    /// git's checksum of a file.
+    /// Computes git's blob checksum of a file.
     pub(crate) fn git_blob(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let mut hasher = Sha1::new();
@@ -69,7 +70,7 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// SHA-256 of a file's content as 64 hex digits, read in pieces.
+/// Computes the SHA-256 of a file's content as 64 hex digits, reading it in chunks.
 pub(crate) fn sha256(path: &Path) -> io::Result<String> {
     hash(File::open(path)?, Sha256::new())
 }

@@ -1,5 +1,5 @@
 //! Requests to the hub: hf-hub's client with timeouts, redirects that keep the hub's headers, and
-//! patience where the hub asks for it.
+//! waiting when the hub asks for it.
 
 use std::thread;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::repository::Repository;
 
 const MAX_REDIRECTS: usize = 10;
 
-/// How long to go on when the hub refuses or the connection breaks.
+/// How long to continue when the hub rejects requests or the connection breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// Attempts in a row without a new byte before giving up, besides the first.
+    /// Number of attempts in a row without a new byte before giving up, not counting the first.
     pub retries: u32,
-    /// First pause; doubles with each attempt.
+    /// The first pause, which doubles with each attempt.
     pub pause: Duration,
-    /// Longest pause; a hub that asks for more is not waited for.
+    /// The longest pause; if the hub asks for more, the request is given up.
     pub longest: Duration,
 }
 
-/// A hub, with the address and the token to use.
+/// A hub with the address and token to use.
 #[derive(Debug)]
 pub(crate) struct Client {
     api: Api,
@@ -41,11 +41,11 @@ pub(crate) struct Client {
     tls: Option<TlsConfig>,
 }
 
-/// An answer after redirects.
+/// An answer after all redirects.
 pub(crate) struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
-    /// The checksum that the hub itself stated, before it redirected to where the content is.
+    /// The checksum that the hub itself stated before redirecting to the content.
     pub checksum: Option<Checksum>,
     pub body: Body,
 }
@@ -55,8 +55,8 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// How long the hub wants us to wait, in seconds: `Retry-After`, or the hub's own `RateLimit`
-    /// (`"api";r=0;t=55`). A date is not understood.
+    /// Returns how long the hub asks us to wait: `Retry-After` in seconds, or the hub's own
+    /// `RateLimit` (`"api";r=0;t=55`). A date is not understood.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let seconds = self.header("retry-after").or_else(|| {
             let rate_limit = self.header("ratelimit")?;
@@ -67,21 +67,21 @@ impl Reply {
         seconds?.trim().parse().ok().map(Duration::from_secs)
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
     }
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// No connection came about.
+    /// No connection could be established.
     Unreachable(String),
     /// The connection broke or was silent for too long.
     Broken(String),
-    /// An answer that another try would not better.
-    Senseless(String),
+    /// The answer makes no sense, and repeating the request would not change that.
+    Invalid(String),
 }
 
 impl Client {
@@ -107,32 +107,33 @@ impl Client {
         })
     }
 
-    /// Address of what the hub knows about a repository.
+    /// Returns the address of the hub's information about a repository.
     pub(crate) fn info_url(&self, repository: &Repository, revision: &str) -> String {
         let repo = repository.at(revision);
         format!("{}/api/{}", self.endpoint, repo.api_url())
     }
 
-    /// Address of the list of a repository's files, with sizes and checksums; it comes in pages.
+    /// Returns the address of the paginated list of a repository's files with their sizes and
+    /// checksums.
     pub(crate) fn tree_url(&self, repository: &Repository, commit: &str) -> String {
         let path = repository.at(commit).api_url();
         let path = path.replacen("/revision/", "/tree/", 1);
         format!("{}/api/{path}?recursive=true", self.endpoint)
     }
 
-    /// Address of a file.
+    /// Returns the address of a file.
     pub(crate) fn file_url(&self, repository: &Repository, revision: &str, file: &str) -> String {
         let repo = repository.at(revision);
         self.api.repo(repo).url(&escaped(file))
     }
 
-    /// Address of a repository's page, for people.
+    /// Returns the address of a repository's web page.
     pub(crate) fn page(&self, repository: &Repository) -> String {
         format!("{}/{}", self.endpoint, repository.path())
     }
 
-    /// Asks for `url`, from byte `start` on, or to the byte `end`. Follows redirects; the token
-    /// goes to the hub alone.
+    /// Requests `url`, or the given byte range of it. Follows redirects; the token is only sent to
+    /// the hub.
     pub(crate) fn get(&self, url: &str, range: Option<&str>) -> Result<Reply, Failure> {
         let mut url = url.to_string();
         let mut checksum = None;
@@ -156,13 +157,13 @@ impl Client {
                 }
             }
         }
-        Err(Failure::Senseless(format!(
+        Err(Failure::Invalid(format!(
             "more than {MAX_REDIRECTS} redirects"
         )))
     }
 
     fn get_once(&self, url: &str, range: Option<&str>) -> Result<Response<Body>, Failure> {
-        // hf-hub's own request: its agent, user agent and authorization.
+        // hf-hub's own request, with its agent, user agent and authorization.
         let mut request = self.api.model(String::new()).info_request().uri(url);
         if let (false, Some(headers)) = (self.is_hub(url), request.headers_mut()) {
             headers.remove(header::AUTHORIZATION);
@@ -172,10 +173,10 @@ impl Client {
         }
         let mut config = request
             .config()
-            // Redirects are followed above; their headers hold the checksum.
+            // Redirects are followed in `get`, because their headers hold the checksum.
             .max_redirects(0)
             .http_status_as_error(false)
-            // The bytes as they are, so that a range is one of the file.
+            // Ask for the bytes as they are, so that a range is a range of the file.
             .accept_encoding("identity")
             .timeout_resolve(Some(self.connect_timeout))
             .timeout_connect(Some(self.connect_timeout))
@@ -201,7 +202,7 @@ impl Client {
         })
     }
 
-    /// A connection on which nothing came for too long.
+    /// The failure of a connection that was silent for too long.
     pub(crate) fn silence(&self) -> Failure {
         Failure::Broken(format!("no data for {} s", self.read_timeout.as_secs()))
     }
@@ -214,8 +215,9 @@ impl Client {
         host(url).is_some_and(|found| host(&self.endpoint) == Some(found))
     }
 
-    /// Sleeps before attempt `attempt` (1 is the first repetition), for as long as the hub asks or
-    /// twice as long as the last time. Returns what is wrong where it is time to give up.
+    /// Sleeps before attempt `attempt` (1 is the first repetition) for as long as the hub asks, or
+    /// else twice as long as the last time. Returns the reason as an error when it is time to give
+    /// up.
     pub(crate) fn wait(
         &self,
         attempt: u32,
@@ -252,7 +254,7 @@ impl Client {
     }
 }
 
-/// The name of a file as a part of an address: what is not plain ASCII there is escaped, byte by byte.
+/// Percent-encodes the name of a file for use in a URL.
 fn escaped(file: &str) -> String {
     let mut address = String::with_capacity(file.len());
     for byte in file.bytes() {
@@ -265,7 +267,7 @@ fn escaped(file: &str) -> String {
     address
 }
 
-/// Whether an address is on this machine, which no proxy can reach.
+/// Returns whether an address is on this machine, which no proxy can reach.
 fn is_this_machine(url: &str) -> bool {
     let uri: Option<Uri> = url.parse().ok();
     uri.as_ref()
@@ -273,7 +275,7 @@ fn is_this_machine(url: &str) -> bool {
         .is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"))
 }
 
-/// Errors of a connection that never came about.
+/// Returns whether a connection was never established.
 fn is_refusal(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
@@ -284,12 +286,12 @@ fn is_refusal(error: &std::io::Error) -> bool {
     ) || error.to_string().contains("failed to lookup address")
 }
 
-/// The address that `location` names, which may be relative to `url`.
+/// Resolves `location`, which may be relative to `url`.
 fn redirected(url: &str, location: &str) -> Result<String, Failure> {
     if location.starts_with("https://") || location.starts_with("http://") {
         return Ok(location.to_string());
     }
-    let broken = || Failure::Senseless(format!("a redirect to \"{location}\" cannot be followed"));
+    let broken = || Failure::Invalid(format!("a redirect to \"{location}\" cannot be followed"));
     if location.contains("://") {
         return Err(broken());
     }
@@ -307,7 +309,7 @@ fn redirected(url: &str, location: &str) -> Result<String, Failure> {
     }
 }
 
-/// The certificates that the environment names, as company networks need them.
+/// Loads the certificates named by the environment, which company networks need.
 fn trusted_certificates(environment: &Environment) -> Result<Option<TlsConfig>, HubError> {
     let Some((variable, path)) = environment.certificates.clone() else {
         return Ok(None);

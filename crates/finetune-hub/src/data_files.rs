@@ -1,6 +1,6 @@
-//! Which files of a repository are the rows of which split, by the rules of `datasets`
-//! (`data_files.py`): its card's configurations, or else the names of the files; or of a Parquet
-//! conversion, its folders.
+//! Assigns the files of a repository to splits by the rules of `datasets` (`data_files.py`): by the
+//! configurations in its card, or else by the names of the files. A Parquet conversion is assigned
+//! by its folders.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use crate::card_csv::CsvSettings;
 use crate::error::HubError;
 use crate::pattern::Pattern;
 
-/// The splits of one configuration and their files, as indices into the list of all files.
+/// The splits of one configuration with their files, as indices into the list of all files.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// Name of the configuration.
     pub config: String,
     pub splits: Vec<(String, Vec<usize>)>,
-    /// How CSV files are written.
+    /// CSV options for the files.
     pub csv: CsvSettings,
-    /// What the user should know, a sentence each.
+    /// What the user should know, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Words that stand for a split in names of files and folders, in the order of `datasets`.
+/// Words that denote a split in file and folder names, in the order of `datasets`.
 const KEYWORDS: [(&str, &[&str]); 3] = [
     ("train", &["train", "training"]),
     ("validation", &["validation", "valid", "dev", "val"]),
     ("test", &["test", "testing", "eval", "evaluation"]),
 ];
-/// `-._ 0-9`: what may stand beside such a word.
+/// `-._ 0-9`: the characters that may surround such a word.
 const SEPARATOR: &str = "[-._ 0-9]";
 const SHARDS: &str = "data/*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9]*.*";
 const IGNORED: [&str; 6] = [
@@ -38,7 +38,7 @@ const IGNORED: [&str; 6] = [
     "dummy_data.zip",
     "dataset_dict.json",
 ];
-/// Formats by their endings, the first preferred where there are as many files of another.
+/// Formats with their extensions. Among formats with equally many files, the first one wins.
 const FORMATS: [(&str, &[&str]); 7] = [
     ("parquet", &["parquet"]),
     ("arrow", &["arrow", "feather", "ipc"]),
@@ -49,11 +49,11 @@ const FORMATS: [(&str, &[&str]); 7] = [
     ("txt", &["txt"]),
 ];
 const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
-/// The name of what has no configurations.
+/// The configuration of a data set that declares none.
 pub(crate) const DEFAULT_CONFIG: &str = "default";
 
-/// The files of a data set's configuration. `place` is the data set in words, `config` the
-/// configuration asked for.
+/// Returns the files of a data set's configuration. `place` describes the data set in messages,
+/// `config` is the requested configuration.
 pub(crate) fn by_card(
     place: &str,
     card: &Card,
@@ -120,17 +120,17 @@ fn is_csv_file(path: &str) -> bool {
     format_of(path).is_some_and(|format| matches!(FORMATS[format].0, "csv" | "tsv"))
 }
 
-/// What the card sets for the Python class that reads the files, and is not followed here.
+/// Names the card's options for reading the files that are not supported here.
 fn ignored_settings(config: &str, names: &[&str]) -> Option<String> {
     (!names.is_empty()).then(|| {
         format!(
-            "the card sets {} for reading the files of {config}, which is not followed: see that the rows are right",
+            "the card sets {} for reading the files of {config}, which is not supported: check that the rows are right",
             names.join(", ")
         )
     })
 }
 
-/// The configuration asked for, the only one or the default one.
+/// Returns the requested configuration, the only one, or the default one.
 fn choose<'a>(
     place: &str,
     asked: Option<&str>,
@@ -151,7 +151,7 @@ fn choose<'a>(
             place: place.to_string(),
             problem: match asked {
                 Some(asked) => format!("has no configuration \"{asked}\""),
-                None => format!("has {} configurations, and none is named", names.len()),
+                None => format!("has {} configurations, and none was named", names.len()),
             },
             available: names.join(", "),
             example: example.to_string(),
@@ -161,7 +161,7 @@ fn choose<'a>(
 
 type Splits = Vec<(String, Vec<usize>)>;
 
-/// Files below `folder` by the names of files and folders.
+/// Assigns the files below `folder` by the names of files and folders.
 fn by_names(place: &str, folder: &str, files: &[&str]) -> Result<Splits, HubError> {
     let below = match folder.is_empty() {
         true => String::new(),
@@ -232,7 +232,7 @@ fn by_names(place: &str, folder: &str, files: &[&str]) -> Result<Splits, HubErro
     }
 }
 
-/// `train` of `data/train-00000-of-00002.parquet`.
+/// Returns the split of a shard, such as `train` for `data/train-00000-of-00002.parquet`.
 fn split_of_shard(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?;
     let numbers = name.match_indices("-of-").map(|(at, _)| at);
@@ -245,7 +245,7 @@ fn split_of_shard(path: &str) -> Option<&str> {
     Some(&name[..start])
 }
 
-/// Files below `folder` by the patterns of each split.
+/// Assigns the files below `folder` by the patterns of each split.
 fn by_patterns(
     place: &str,
     folder: &str,
@@ -262,7 +262,7 @@ fn by_patterns(
             };
             if text.contains("://") {
                 return Err(refuse(
-                    "which lies elsewhere than in the data set; it is not followed",
+                    "which lies elsewhere, outside the data set, and is not fetched",
                 ));
             }
             let text = text.strip_prefix("./").unwrap_or(text);
@@ -284,7 +284,7 @@ fn by_patterns(
                 && found.len() == before
                 && !found.iter().any(|&i| files[i] == whole)
             {
-                return Err(refuse("which is no file there"));
+                return Err(refuse("which is not a file there"));
             }
         }
         if !found.is_empty() {
@@ -297,7 +297,8 @@ fn by_patterns(
     }
 }
 
-/// Keeps the files of the most frequent format: the rest is not data, as `datasets` decides it.
+/// Keeps only the files of the most frequent format; like `datasets`, it does not treat the others
+/// as data.
 fn layout(place: &str, config: &str, splits: Splits, files: &[&str]) -> Result<Layout, HubError> {
     let mut counts = [0usize; FORMATS.len()];
     for (_, indices) in &splits {
@@ -312,7 +313,7 @@ fn layout(place: &str, config: &str, splits: Splits, files: &[&str]) -> Result<L
     let Some(format) = format else {
         return Err(no_files(place, files));
     };
-    // `.json` and `.jsonl` are read alike.
+    // `.json` and `.jsonl` are read in the same way.
     let is_json = |format: usize| matches!(FORMATS[format].0, "json" | "jsonl");
     let same = |found: usize| found == format || (is_json(found) && is_json(format));
     let splits: Splits = splits
@@ -331,7 +332,8 @@ fn layout(place: &str, config: &str, splits: Splits, files: &[&str]) -> Result<L
     })
 }
 
-/// The files of a Parquet conversion, `CONFIG/SPLIT/0000.parquet`; `None` where this is none.
+/// Returns the files of a Parquet conversion, `CONFIG/SPLIT/0000.parquet`; `None` if the files are
+/// not one.
 pub(crate) fn of_conversion(
     place: &str,
     config: Option<&str>,
@@ -384,7 +386,7 @@ pub(crate) fn of_conversion(
     }))
 }
 
-/// Train, validation and test first, others by name.
+/// Sorts splits: train, validation and test first, then the others by name.
 fn ordered(mut splits: Splits) -> Splits {
     let rank = |name: &str| {
         let known = KEYWORDS.iter().position(|(split, _)| *split == name);
@@ -394,7 +396,8 @@ fn ordered(mut splits: Splits) -> Splits {
     splits
 }
 
-/// Files of which the names promise more: the first, how many there are, and how many there should be.
+/// Finds files whose names promise more shards than there are. Returns the first of them, their
+/// number, and the number promised.
 pub(crate) fn missing_shards<'a>(files: &[&'a str]) -> Option<(&'a str, usize, usize)> {
     let promised = |path: &str| {
         let name = file_name(path);
@@ -424,7 +427,8 @@ fn is_ignored(path: &str) -> bool {
     IGNORED.contains(&file_name(path))
 }
 
-/// Index into [`FORMATS`] by the ending, behind which a compression may stand.
+/// Returns the index into [`FORMATS`] for a file's extension, which may be followed by that of a
+/// compression.
 fn format_of(path: &str) -> Option<usize> {
     let mut endings = file_name(path).rsplit('.');
     let mut ending = endings.next()?.to_ascii_lowercase();
@@ -462,7 +466,7 @@ fn no_files(place: &str, files: &[&str]) -> HubError {
 mod tests {
     use super::*;
 
-    /// Files by split, as `split: file file`.
+    /// Lists files by split, as `split: file file`.
     fn shown(layout: &Layout, files: &[&str]) -> Vec<String> {
         let one = |(split, indices): &(String, Vec<usize>)| {
             let names: Vec<_> = indices.iter().map(|&index| files[index]).collect();
@@ -477,7 +481,8 @@ mod tests {
         shown(&layout, files)
     }
 
-    /// What `datasets.data_files.get_data_patterns` and `DataFilesDict` make of the same folders.
+    /// Expected values are those of `datasets.data_files.get_data_patterns` and `DataFilesDict` for
+    /// the same folders.
     #[test]
     fn names_are_read_as_by_datasets() {
         for (files, expected) in [
@@ -517,7 +522,7 @@ mod tests {
                 &["my_train_file.csv", "my_eval_file.csv"],
                 &["train: my_train_file.csv", "test: my_eval_file.csv"],
             ),
-            // As `save_to_disk` leaves it.
+            // The layout that `save_to_disk` writes.
             (
                 &[
                     "dataset_dict.json",
@@ -620,7 +625,7 @@ mod tests {
     #[test]
     fn what_the_card_names_must_be_there() {
         for (files, problem) in [
-            ("a/none.csv", "no file there"),
+            ("a/none.csv", "not a file there"),
             ("https://example.org/a.csv", "elsewhere"),
             ("a/**.csv", "**"),
             ("c/*.csv", "no files"),

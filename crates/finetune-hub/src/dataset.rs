@@ -1,4 +1,4 @@
-//! Data sets by name: what was found of one, and its files.
+//! Data sets found by name, and their files.
 
 use std::path::{Path, PathBuf};
 
@@ -8,67 +8,68 @@ use crate::name::{looks_like_a_path, refusal};
 use crate::remote_file::RemoteFile;
 use crate::repository::Repository;
 
-/// A data set whose splits and files are known; they have yet to be [fetched].
+/// A data set whose splits and files are known but have yet to be [fetched].
 ///
 /// [fetched]: crate::Hub::fetch_dataset
 #[derive(Clone, Debug)]
 pub struct FoundDataset {
     pub(crate) repository: Repository,
-    /// The commit whose files these are.
+    /// The commit to which the files belong.
     pub(crate) commit: String,
     pub(crate) config: String,
     pub(crate) splits: Vec<(String, Vec<RemoteFile>)>,
     pub(crate) class_names: Vec<(String, Vec<String>)>,
     pub(crate) csv: CsvSettings,
-    /// Folder in which the files are, or will be.
+    /// Folder in which the files are or will be.
     pub(crate) dir: PathBuf,
-    /// Whether what is not there can be had from the hub.
+    /// Whether missing files can be downloaded from the hub.
     pub(crate) is_on_hub: bool,
 }
 
 impl FoundDataset {
-    /// The name, as it was asked for or as the cache has it.
+    /// Returns the name, as requested or as found in the cache.
     pub fn name(&self) -> &str {
         &self.repository.name
     }
 
-    /// The commit: with it, the same files are found again.
+    /// Returns the commit, with which the same files are found again.
     pub fn commit(&self) -> &str {
         &self.commit
     }
 
-    /// The configuration; `default` where there is no choice.
+    /// Returns the configuration; `default` if there is no choice.
     pub fn config(&self) -> &str {
         &self.config
     }
 
-    /// Names of the splits.
+    /// Returns the names of the splits.
     pub fn split_names(&self) -> Vec<&str> {
         self.splits.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Columns of classes with their names, in order, where the data set's card has them.
+    /// Returns columns of classes with their class names in order, if the dataset card declares
+    /// them.
     pub fn class_names(&self) -> &[(String, Vec<String>)] {
         &self.class_names
     }
 
-    /// How the CSV files are written, as far as the data set's card says it.
+    /// Returns the CSV options of the dataset card.
     pub fn csv(&self) -> &CsvSettings {
         &self.csv
     }
 }
 
-/// Files of a data set that are all here.
+/// The files of a data set, all of them on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetFiles {
-    /// Whether some were downloaded now.
+    /// Whether some of them were downloaded now.
     pub source: Source,
-    /// The files of each split that was asked for, in order.
+    /// The files of each requested split, in order.
     pub splits: Vec<(String, Vec<PathBuf>)>,
 }
 
-/// Whether a name that is no path on this machine can be that of a data set on the hub: `name` or
-/// `owner/name`, and not the name of a file (`reviews.csv`).
+/// Returns whether a name that is not a path on this machine can be that of a data set on the hub:
+/// `name` or `owner/name`, but not a file name such as `reviews.csv`.
 pub fn is_dataset_name(name: &str) -> bool {
     const FILES: [&str; 14] = [
         "arrow", "csv", "feather", "gz", "ipc", "json", "jsonl", "ndjson", "parquet", "tsv", "txt",

@@ -1,4 +1,4 @@
-//! The routes to a data set: Hugging Face's cache, the hub, what Python has prepared.
+//! The routes to a data set: Hugging Face's cache, the hub, and what Python has prepared.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,16 +24,16 @@ use crate::space::{free_bytes, megabytes};
 use crate::transfer::is_lfs_pointer;
 use crate::tree::{Tree, ask_tree};
 
-/// The branch that has a data set as Parquet, whatever it was made of.
+/// The branch with the Parquet conversion of a data set.
 const CONVERSION: &str = "refs/convert/parquet";
-/// Files that say what the others are.
+/// Files that describe the others.
 const CARDS: [&str; 2] = ["README.md", ".huggingface.yaml"];
-/// A card beyond this size, in bytes, is refused.
+/// Maximum size of a card in bytes.
 const LONGEST_CARD: u64 = 16 << 20;
-/// A download beyond this size, in bytes, is announced.
+/// Downloads larger than this, in bytes, are announced.
 const LARGE: u64 = 100_000_000;
 
-/// A repository at a commit, with its card here.
+/// A repository at a commit, with its card on this machine.
 struct Catalog {
     tree: Tree,
     card: Card,
@@ -42,17 +42,17 @@ struct Catalog {
 }
 
 impl Hub {
-    /// The splits of a data set and their files, by its name on the hub (`imdb`, `owner/name`): from
-    /// the cache where that knows them, else from the hub. Which files they are is said by the
-    /// `configs` of the data set's card, else by the names of the files as in `datasets`; of a data
-    /// set that is a script they are those of its Parquet conversion.
+    /// Finds the splits of a data set and their files by its name on the hub (`imdb`,
+    /// `owner/name`), in the cache or else on the hub. The files are those in the `configs` of the
+    /// dataset card, or else follow from file names as in `datasets`; a data set that is a script
+    /// is read from its Parquet conversion.
     ///
-    /// `config` is the configuration, needed where there are several and none is the default.
-    /// `revision` is a branch, tag or commit, `main` by default. Only lists and cards are downloaded
-    /// here; the rows by [`fetch_dataset`](Self::fetch_dataset).
+    /// `config` is the configuration, required if there are several and none is the default.
+    /// `revision` is a branch, tag or commit, `main` by default. Only lists and cards are
+    /// downloaded here; [`fetch_dataset`](Self::fetch_dataset) downloads the rows.
     ///
     /// # Errors
-    /// See [`HubError`]; each says what to do.
+    /// See [`HubError`]; every message says what to do.
     pub fn find_dataset(
         &self,
         name: &str,
@@ -73,7 +73,7 @@ impl Hub {
             && let Some(owned) = self.owned_in_cache(name)
         {
             report(Progress::Note(format!(
-                "{name} is taken to be {owned}, which the cache has"
+                "{name} is taken to be {owned}, which is in the cache"
             )));
             repository = Repository::dataset(&owned);
         }
@@ -92,7 +92,7 @@ impl Hub {
         {
             match self.conversion(&repository, revision, &script, report) {
                 Ok(conversion) => catalog = conversion,
-                // Perhaps its files can be read all the same.
+                // Its files may be readable even without the script.
                 Err(error @ HubError::ScriptDataset { .. }) => {
                     let paths = paths(&catalog.tree);
                     if data_files::by_card(&place, &catalog.card, config, &paths).is_err() {
@@ -116,11 +116,12 @@ impl Hub {
         Ok(found(repository, catalog, layout))
     }
 
-    /// Brings the files of these splits here, unless they are, and verifies all of them by their
-    /// checksums. Nothing of other splits is downloaded.
+    /// Downloads the files of these splits unless they are on this machine, and verifies all of
+    /// them by their checksums. Nothing from other splits is downloaded.
     ///
     /// # Errors
-    /// See [`HubError`]. What has arrived stays, so that the next call goes on from there.
+    /// See [`HubError`]. Files that have arrived are kept, so that the next call continues from
+    /// there.
     pub fn fetch_dataset(
         &self,
         found: &FoundDataset,
@@ -232,7 +233,7 @@ impl Hub {
                 }
             }
         }
-        // What stood in a file's place was not the file.
+        // Whatever was at a file's path was not the file.
         for (path, _) in &blobs {
             let _ = fs::remove_file(found.dir.join(path));
         }
@@ -244,7 +245,7 @@ impl Hub {
         RepositoryCache::new(&self.environment.cache, repository)
     }
 
-    /// The one data set of the cache that has this name and an owner.
+    /// Returns the one data set in the cache that has this name and an owner.
     fn owned_in_cache(&self, name: &str) -> Option<String> {
         if name.contains('/') {
             return None;
@@ -258,8 +259,8 @@ impl Hub {
         owned.next().filter(|_| owned.next().is_none())
     }
 
-    /// A repository at a revision: by the cache, if that has its list, else by the hub, else by what
-    /// Python left in the cache.
+    /// Looks up a repository at a revision: in the cache if it has the list of files, else on the
+    /// hub, else in what Python left in the cache.
     fn catalog(
         &self,
         repository: &Repository,
@@ -299,7 +300,7 @@ impl Hub {
             });
         }
         report(Progress::Note(format!(
-            "{refused}; {repository} is what the cache has of it, and whether files are missing cannot be told"
+            "{refused}; {repository} is used as found in the cache, and there is no way to tell whether files are missing"
         )));
         Ok(Catalog {
             card: read_card(&repository.to_string(), &dir)?,
@@ -309,7 +310,7 @@ impl Hub {
         })
     }
 
-    /// Asks the hub for the list of files and the card, and keeps both.
+    /// Requests the list of files and the card from the hub and stores both.
     fn ask(
         &self,
         repository: &Repository,
@@ -354,7 +355,7 @@ impl Hub {
         })
     }
 
-    /// The Parquet conversion of a data set that is a script.
+    /// Returns the Parquet conversion of a data set that is a script.
     fn conversion(
         &self,
         repository: &Repository,
@@ -367,7 +368,7 @@ impl Hub {
             script: script.to_string(),
             page: format!("{}/{}", self.environment.endpoint, repository.path()),
         };
-        // Of an older revision there is none.
+        // There is no conversion of an older revision.
         if revision != DEFAULT_REVISION {
             return Err(refused());
         }
@@ -377,7 +378,7 @@ impl Hub {
         }
     }
 
-    /// What Python's `datasets` has prepared, where nothing else is to be had.
+    /// Falls back to what Python's `datasets` has prepared.
     fn prepared(
         &self,
         repository: &Repository,
@@ -393,7 +394,7 @@ impl Hub {
             && let Some(one) = all.pop()
         {
             report(Progress::Note(format!(
-                "{refused}; {repository} is what Python's datasets prepared in {}",
+                "{refused}; {repository} is read as prepared by Python's datasets in {}",
                 one.dir.display()
             )));
             return Ok(FoundDataset {
@@ -465,7 +466,7 @@ fn paths(tree: &Tree) -> Vec<&str> {
     tree.files.iter().map(|file| file.path.as_str()).collect()
 }
 
-/// `imdb.py` of `stanfordnlp/imdb`, where it is there.
+/// Returns the script of a repository, such as `imdb.py` of `stanfordnlp/imdb`, if it has one.
 fn script(repository: &Repository, files: &[RemoteFile]) -> Option<String> {
     let name = repository.name.rsplit('/').next()?;
     let script = format!("{name}.py");
@@ -482,7 +483,7 @@ fn cards_are_here(dir: &Path, files: &[RemoteFile]) -> bool {
         .all(|card| !listed(card) || dir.join(card).is_file())
 }
 
-/// The card of the data set in `dir`; `name` is the data set in words.
+/// Reads the card of the data set in `dir`; `name` describes the data set in errors.
 pub(crate) fn read_card(name: &str, dir: &Path) -> Result<Card, HubError> {
     let mut card = Card::default();
     for file in CARDS {
@@ -501,7 +502,7 @@ pub(crate) fn read_card(name: &str, dir: &Path) -> Result<Card, HubError> {
     Ok(card)
 }
 
-/// Whether a file is here with the content that it should have.
+/// Returns whether a file is present with the expected content.
 fn is_whole(path: &Path, file: &RemoteFile) -> Result<bool, HubError> {
     let Ok(metadata) = fs::metadata(path) else {
         return Ok(false);
@@ -518,7 +519,8 @@ fn is_whole(path: &Path, file: &RemoteFile) -> Result<bool, HubError> {
     }
 }
 
-/// The files in a folder that somebody else filled, as a snapshot. There a link leads to a blob, whose name is its checksum.
+/// Lists the files in a folder that somebody else filled, such as a snapshot. There, a link leads
+/// to a blob whose name is its checksum.
 pub(crate) fn files_in(dir: &Path) -> Vec<RemoteFile> {
     let mut files = Vec::new();
     let mut folders = vec![dir.to_path_buf()];
@@ -526,7 +528,7 @@ pub(crate) fn files_in(dir: &Path) -> Vec<RemoteFile> {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                // Links between folders can form a ring.
+                // Links between folders can form a cycle.
                 if !path.is_symlink() {
                     folders.push(path);
                 }
@@ -549,7 +551,7 @@ pub(crate) fn files_in(dir: &Path) -> Vec<RemoteFile> {
     files
 }
 
-/// `train 1.02 GB in 2 files, test 0.1 MB in 1 file`.
+/// Describes downloads by split: `train 1.02 GB in 2 files, test 0.1 MB in 1 file`.
 fn by_split(found: &FoundDataset, missing: &[&RemoteFile]) -> String {
     let mut parts = Vec::new();
     for (name, files) in &found.splits {
@@ -568,7 +570,7 @@ fn by_split(found: &FoundDataset, missing: &[&RemoteFile]) -> String {
     parts.join(", ")
 }
 
-/// That there is no such data set, with the names that the hub finds for it.
+/// The error for a data set that does not exist, with similar names that the hub suggests.
 fn no_such_dataset(client: &Client, repository: &Repository, report: Report<'_>) -> HubError {
     #[derive(serde::Deserialize)]
     struct Named {

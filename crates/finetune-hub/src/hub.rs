@@ -1,4 +1,4 @@
-//! The routes in their order.
+//! Tries the routes to a model in order.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,11 +24,12 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// As the environment says, with the variables and defaults of huggingface_hub: `HF_HOME`,
-    /// `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_DATASETS_CACHE`, `XDG_CACHE_HOME`, `HF_ENDPOINT`,
-    /// `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE`, `HF_DATASETS_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (5 s to
-    /// connect), `HF_HUB_DOWNLOAD_TIMEOUT` (20 s without a byte), and for certificates
-    /// `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
+    /// Reads the configuration from the environment, with the variables and defaults of
+    /// huggingface_hub: `HF_HOME`, `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE`, `HF_DATASETS_CACHE`,
+    /// `XDG_CACHE_HOME`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`,
+    /// `TRANSFORMERS_OFFLINE`, `HF_DATASETS_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (5 s to connect),
+    /// `HF_HUB_DOWNLOAD_TIMEOUT` (20 s without data), and for certificates `SSL_CERT_FILE`,
+    /// `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
     pub fn from_env() -> Self {
         Self {
             environment: Environment::current(),
@@ -42,7 +43,7 @@ impl Hub {
         }
     }
 
-    /// Uses another cache folder, the one that has `models--organisation--name` in it.
+    /// Uses another cache folder, the one that contains `models--organisation--name`.
     pub fn cache_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.environment.cache = folder.into();
         self
@@ -54,7 +55,7 @@ impl Hub {
         self
     }
 
-    /// Asks another hub.
+    /// Uses another hub.
     pub fn endpoint(mut self, endpoint: &str) -> Self {
         self.environment.endpoint = endpoint.trim_end_matches('/').to_string();
         self
@@ -66,22 +67,23 @@ impl Hub {
         self
     }
 
-    /// Makes no request, of the hub or of a package index.
+    /// Forbids requests to the hub and to package indexes.
     pub fn offline(mut self, offline: bool) -> Self {
         self.environment.offline = offline;
         self
     }
 
-    /// Time to connect, and time without a byte after which a connection counts as cut.
+    /// Sets the time to connect, and the time without data after which a connection counts as
+    /// broken.
     pub fn timeouts(mut self, connect: Duration, read: Duration) -> Self {
         self.environment.connect_timeout = connect;
         self.environment.read_timeout = read;
         self
     }
 
-    /// Repeats a refused or broken request up to `retries` times in a row without progress, first
-    /// after `pause`, then after twice as long each time. A `Retry-After` beyond `longest` is not
-    /// waited for.
+    /// Repeats a rejected or broken request up to `retries` times in a row without progress, first
+    /// after `pause`, then after twice as long each time. Gives up if `Retry-After` exceeds
+    /// `longest`.
     pub fn patience(mut self, retries: u32, pause: Duration, longest: Duration) -> Self {
         self.patience = Patience {
             retries,
@@ -91,7 +93,7 @@ impl Hub {
         self
     }
 
-    /// Replaces the models that may be taken from a Python package when the hub cannot be had.
+    /// Replaces the models that may be taken from a Python package when the hub is unavailable.
     pub fn packages(mut self, packages: Vec<PackagedModel>) -> Self {
         self.packages = packages;
         self
@@ -103,17 +105,17 @@ impl Hub {
         self
     }
 
-    /// The files of a model: those of a directory of this name, else of the cache, else of the
-    /// hub, else (for a model that one carries) of a Python package.
+    /// Finds the files of a model: in a directory of this name, else in the cache, else on the hub,
+    /// else (for a model that has one) in a Python package.
     ///
-    /// `revision` is a branch, tag or commit, `main` by default. What is in the cache is used
-    /// without asking the hub whether there is something newer. The weights' SHA-256 is verified
-    /// on every route; of a local directory it is computed, and compared where
-    /// `model.safetensors.sha256` lies beside them.
+    /// `revision` is a branch, tag or commit, `main` by default. A model in the cache is used
+    /// without asking the hub for anything newer. The weights' SHA-256 is verified on every route;
+    /// for a local directory it is computed, and compared if `model.safetensors.sha256` exists
+    /// beside them.
     ///
     /// # Errors
-    /// See [`HubError`]; each says what to do. Nothing that failed its checksum is kept, and
-    /// nothing incomplete is ever visible under its final name.
+    /// See [`HubError`]; every message says what to do. Nothing that failed its checksum is kept,
+    /// and nothing incomplete is ever visible under its final name.
     pub fn resolve(
         &self,
         name: &str,
@@ -123,11 +125,11 @@ impl Hub {
         self.find(name, revision, report)?.verify()
     }
 
-    /// [`resolve`](Self::resolve) without verifying what is on this machine already: for whoever
-    /// calls [`FoundModel::verify`] beside other work.
+    /// Resolves a name as [`resolve`](Self::resolve) does, without verifying what is already on
+    /// this machine, so that [`FoundModel::verify`] can run alongside other work.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve).
+    /// The errors of [`resolve`](Self::resolve).
     pub fn find(
         &self,
         name: &str,

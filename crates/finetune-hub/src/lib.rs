@@ -41,9 +41,9 @@ pub use local_dataset::LocalDataset;
 pub use package::PackagedModel;
 pub use progress::Progress;
 
-/// The model that is fine-tuned when none is named: 22.7 million parameters, 6 layers.
+/// The model that is fine-tuned by default: 22.7 million parameters, 6 layers.
 pub const DEFAULT_MODEL: &str = "sentence-transformers/all-MiniLM-L6-v2";
-/// The revision that is taken when none is named.
+/// The default revision.
 pub const DEFAULT_REVISION: &str = "main";
-/// The hub that is asked when `HF_ENDPOINT` is not set.
+/// The hub used if `HF_ENDPOINT` is not set.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";

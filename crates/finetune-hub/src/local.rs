@@ -1,4 +1,4 @@
-//! The first route: a directory that the user names.
+//! The first route: a directory named by the user.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::checksum::{Checksum, sha256};
 use crate::error::{HubError, IoContext};
 use crate::files::{self, FoundModel, Source};
 
-/// Checks that a directory has what a model needs.
+/// Checks that a directory has everything a model needs.
 pub(crate) fn open(name: &str, dir: &Path) -> Result<FoundModel, HubError> {
     let place = format!("the model directory {}", dir.display());
     files::check_complete(&place, |file| dir.join(file).is_file())?;
@@ -19,8 +19,8 @@ pub(crate) fn open(name: &str, dir: &Path) -> Result<FoundModel, HubError> {
     })
 }
 
-/// Hashes a file of a directory's weights. Where one of its name and `.sha256` lies beside it (as
-/// `sha256sum` writes it), it must match that.
+/// Hashes a file of a directory's weights and compares it with the file of the same name with
+/// `.sha256` appended (as `sha256sum` writes it), if there is one.
 pub(crate) fn verify(dir: &Path, file: &str) -> Result<String, HubError> {
     let weights = dir.join(file);
     let weights_sha256 = sha256(&weights).context("read", &weights)?;

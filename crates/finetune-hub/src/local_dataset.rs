@@ -1,4 +1,4 @@
-//! A folder of data on this machine that has a card, as a data set that was cloned from the hub.
+//! Folders of data on this machine that have a dataset card, such as a clone from the hub.
 
 use std::path::{Path, PathBuf};
 
@@ -7,28 +7,29 @@ use crate::data_files::{self, DEFAULT_CONFIG};
 use crate::dataset_route::{files_in, read_card};
 use crate::error::HubError;
 
-/// What the card of a folder says about the files beside it.
+/// What the card in a folder says about the files beside it.
 #[derive(Clone, Debug, Default)]
 pub struct LocalDataset {
-    /// The configuration, where one was asked for.
+    /// The configuration, if one was requested.
     pub config: Option<String>,
-    /// The files of each split, where the card names them.
+    /// The files of each split, if the card lists them.
     pub splits: Option<Vec<(String, Vec<PathBuf>)>>,
-    /// Columns of classes with their names, in order.
+    /// Columns of classes with their class names in order.
     pub class_names: Vec<(String, Vec<String>)>,
-    /// How the CSV files are written.
+    /// CSV options for the files.
     pub csv: CsvSettings,
-    /// What the user should know, a sentence each.
+    /// What the user should know, one sentence each.
     pub notes: Vec<String>,
 }
 
 impl LocalDataset {
-    /// Reads the card in `dir`: the configuration of the name given, the only one or the default one.
-    /// `None` where there is no card, or it says nothing about the files. One that cannot be read is noted.
+    /// Reads the card in `dir` and selects the configuration with the given name, the only one or
+    /// the default one. Returns `None` if there is no card or it says nothing about the files. A
+    /// card that cannot be read is noted.
     ///
     /// # Errors
-    /// Several configurations of which none is named or the default, files
-    /// of the card that are not there.
+    /// Fails if there are several configurations of which none is named or the default, and if
+    /// files listed in the card do not exist.
     pub fn read(dir: &Path, config: Option<&str>) -> Result<Option<Self>, HubError> {
         let place = dir.display().to_string();
         let card = match read_card(&place, dir) {
@@ -37,7 +38,7 @@ impl LocalDataset {
             // Any README.md may begin like a card.
             Err(error) => {
                 return Ok(Some(Self {
-                    notes: vec![format!("{error}; it is not followed")],
+                    notes: vec![format!("{error}; it is ignored")],
                     ..Self::default()
                 }));
             }

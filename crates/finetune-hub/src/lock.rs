@@ -1,4 +1,4 @@
-//! A file that one process at a time may hold.
+//! Waits for a file that only one process at a time may hold.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{HubError, IoContext};
 use crate::progress::{Progress, Report};
 
-/// How often a taken lock is tried.
+/// Pause between attempts to take the lock.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens `path` for appending, creating it and its folder, and waits until no other process holds
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn open_locked(path: &Path, report: Report<'_>) -> Result<File, HubError> {
     let mut told = false;
     loop {
-        // Again each time: whoever held the lock may have removed the folder with the file.
+        // Repeated each time, because the last holder may have removed the folder with the file.
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).context("create", folder)?;
         }
@@ -25,7 +25,7 @@ pub(crate) fn open_locked(path: &Path, report: Report<'_>) -> Result<File, HubEr
         }
         if !told {
             report(Progress::Note(format!(
-                "waiting for another process that downloads the same ({})",
+                "waiting for another process to finish the same download ({})",
                 path.display()
             )));
             told = true;

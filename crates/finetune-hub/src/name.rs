@@ -1,10 +1,10 @@
-//! What a model name means: a folder here, or a repository on the hub.
+//! Interprets model names: a local directory, or a repository on the hub.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::HubError;
 
-/// A model name, told apart.
+/// The meaning of a model name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ModelName {
     /// An existing directory.
@@ -14,8 +14,8 @@ pub(crate) enum ModelName {
 }
 
 impl ModelName {
-    /// An existing directory wins; otherwise the name must be a repository id by the rules of
-    /// huggingface_hub's `validate_repo_id`.
+    /// Parses a name. An existing directory takes precedence; otherwise the name must be a
+    /// repository id by the rules of huggingface_hub's `validate_repo_id`.
     pub(crate) fn parse(name: &str) -> Result<Self, HubError> {
         let path = Path::new(name);
         if path.is_dir() {
@@ -49,7 +49,7 @@ pub(crate) fn looks_like_a_path(name: &str) -> bool {
         || name.as_bytes().get(1) == Some(&b':')
 }
 
-/// Why a name cannot be a repository id.
+/// Returns the reason why a name cannot be a repository id.
 pub(crate) fn refusal(name: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() {

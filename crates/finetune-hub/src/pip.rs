@@ -1,4 +1,4 @@
-//! Fetches one wheel with pip, whose settings (index, proxy, certificates) then hold here too.
+//! Fetches a wheel with pip, so that pip's settings (index, proxy, certificates) apply.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::error::{HubError, IoContext};
 use crate::progress::{Progress, Report};
 
-/// The ways to call pip, tried in this order.
+/// Returns the ways to call pip, tried in this order.
 pub(crate) fn commands() -> Vec<Vec<String>> {
     [
         &["python3", "-m", "pip"][..],
@@ -24,7 +24,7 @@ pub(crate) fn commands() -> Vec<Vec<String>> {
 }
 
 /// Downloads `requirement` (`name==version`) into the empty folder `folder` and returns the file.
-/// `size` is the file's, for progress.
+/// `size` is that of the file, for progress reports.
 pub(crate) fn download(
     commands: &[Vec<String>],
     requirement: &str,
@@ -56,14 +56,14 @@ pub(crate) fn download(
             ])
             .arg(folder)
             .arg(requirement)
-            // pip downloads into the temporary folder first; here its growth can be seen, and the
-            // file is moved without a copy.
+            // pip downloads into the temporary folder first. Here its growth can be observed, and
+            // the file is moved without a copy.
             .env("TMPDIR", folder)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
             .spawn();
-        // No such program: the next way to call it.
+        // There is no such program; try the next way.
         let Ok(mut child) = spawned else { continue };
         let status = loop {
             match child.try_wait().context("run pip in", folder)? {
@@ -132,7 +132,8 @@ fn wheel_in(folder: &Path, requirement: &str) -> Result<PathBuf, HubError> {
     })
 }
 
-/// Size of the wheels in `folder` and one level below, where pip keeps an unfinished one.
+/// Returns the size of the wheels in `folder` and one level below, where pip keeps an unfinished
+/// one.
 fn bytes_of_wheels(folder: &Path) -> u64 {
     let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
     list(folder)

@@ -1,6 +1,6 @@
-//! Data sets that Python's `datasets` has prepared: Arrow files in
-//! `OWNER___NAME/CONFIG/VERSION/COMMIT/`. They are what an offline machine has of a data set that was
-//! loaded there before.
+//! Finds data sets that Python's `datasets` has prepared: Arrow files in
+//! `OWNER___NAME/CONFIG/VERSION/COMMIT/`. On an offline machine, these are what remains of a data
+//! set that was once loaded there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::remote_file::RemoteFile;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub config: String,
-    /// Name of the last folder: the commit.
+    /// Name of the last folder, which is the commit.
     pub commit: String,
     pub dir: PathBuf,
     pub splits: Vec<(String, Vec<RemoteFile>)>,
 }
 
-/// The newest preparation of each configuration; of one commit, where that is asked for.
+/// Returns the newest preparation of each configuration, or that of a given commit.
 pub(crate) fn find(cache: &Path, name: &str, commit: Option<&str>) -> Vec<Prepared> {
     let folder = match name.split_once('/') {
         Some((owner, name)) => format!("{owner}___{}", snake_case(name)),
@@ -52,7 +52,7 @@ pub(crate) fn find(cache: &Path, name: &str, commit: Option<&str>) -> Vec<Prepar
     found
 }
 
-/// `NAME-SPLIT.arrow`, or `NAME-SPLIT-00000-of-00002.arrow`.
+/// Groups files by split: `NAME-SPLIT.arrow` or `NAME-SPLIT-00000-of-00002.arrow`.
 fn splits(dir: &Path) -> Vec<(String, Vec<RemoteFile>)> {
     let mut splits: Vec<(String, Vec<RemoteFile>)> = Vec::new();
     let mut names: Vec<(String, u64)> = entries(dir)
@@ -105,7 +105,8 @@ fn file_name(path: &Path) -> &str {
         .unwrap_or_default()
 }
 
-/// `datasets`' name of a class's module: `MyData2Set` becomes `my_data2_set`.
+/// Returns the module name that `datasets` derives from a name: `MyData2Set` becomes
+/// `my_data2_set`.
 fn snake_case(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut snake = String::new();

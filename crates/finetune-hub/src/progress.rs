@@ -1,21 +1,21 @@
-//! What the user can be told while a model is fetched.
+//! Progress reports while files are fetched.
 
 use std::fmt;
 
-/// News from a call that takes time. The crate itself prints nothing.
+/// A report from a call that takes time. The crate itself prints nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// Bytes of a file have arrived. The first news of a resumed file starts above 0.
+    /// Bytes of a file have arrived. The first report on a resumed file starts above 0.
     Bytes {
         /// Name of the file, such as `model.safetensors`.
         file: String,
-        /// Bytes here so far.
+        /// Number of bytes received so far.
         done: u64,
-        /// Size of the file where it is known.
+        /// Size of the file, if known.
         total: Option<u64>,
     },
-    /// One sentence worth showing, such as which route is taken or why the call waits.
+    /// A sentence worth showing, for instance which route is taken or why the call waits.
     Note(String),
 }
 
@@ -45,5 +45,5 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Where progress goes.
+/// A callback for progress reports.
 pub(crate) type Report<'a> = &'a mut dyn FnMut(Progress);

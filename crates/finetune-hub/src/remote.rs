@@ -1,4 +1,4 @@
-//! The hub route: what a model consists of, its files one by one, and the snapshot at the end.
+//! The hub route: lists the files of a model, downloads them one by one and creates the snapshot.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,8 @@ use crate::remote_file::{self, RemoteFile};
 use crate::repository::Repository;
 use crate::weights;
 
-/// What `GET /api/models/{name}/revision/{revision}?blobs=true` answers, as far as needed.
+/// The part of the answer to `GET /api/models/{name}/revision/{revision}?blobs=true` that is
+/// needed.
 #[derive(Debug, Deserialize)]
 struct Listing {
     /// The commit of the revision.
@@ -84,7 +85,7 @@ pub(crate) fn fetch(
         blobs.push((file.to_string(), checksum));
         Ok(blob)
     };
-    // The weights first: if they are refused, nothing else has been written.
+    // The weights come first: if they are rejected, nothing else has been written.
     let weights = weights::form(|file| find(file).is_some());
     let fetched = weights.into_iter().try_for_each(|weights| {
         let file = fetch(weights)?;

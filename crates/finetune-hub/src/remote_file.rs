@@ -1,4 +1,4 @@
-//! A file of a repository on the hub, and its way into the cache.
+//! Downloads a file of a repository on the hub into the cache.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +12,14 @@ use crate::progress::Report;
 use crate::repository::Repository;
 use crate::transfer::{Transfer, refusal};
 
-/// A file as the hub lists it.
+/// A file as listed by the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RemoteFile {
-    /// Name in the repository, with its folders.
+    /// Name in the repository, including folders.
     pub path: String,
-    /// Size in bytes, where the hub says.
+    /// Size in bytes, if the hub states it.
     pub size: Option<u64>,
-    /// What it must hash to, where the hub says: 64 (SHA-256) or 40 (git) hex digits.
+    /// Expected checksum, if the hub states it: 64 (SHA-256) or 40 (git) hex digits.
     pub checksum: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl RemoteFile {
     }
 }
 
-/// Brings a file's content into the cache, unless it is there, and returns its checksum.
+/// Downloads a file into the cache unless it is there, and returns its checksum.
 pub(crate) fn fetch(
     client: &Client,
     cache: &RepositoryCache,
@@ -49,7 +49,7 @@ pub(crate) fn fetch(
         if checksum.of_same_kind(&blob).context("read", &blob)? == checksum {
             return Ok(checksum);
         }
-        // Damaged since it was downloaded.
+        // It has been damaged since it was downloaded.
         std::fs::remove_file(&blob).context("remove", &blob)?;
     }
     if let Some(incomplete) = IncompleteBlob::open(&blob, report)? {
@@ -67,8 +67,8 @@ pub(crate) fn fetch(
     Ok(checksum)
 }
 
-/// The checksum of one file from the headers of a request for its first byte, for hubs whose list
-/// of files has none.
+/// Reads the checksum of a file from the headers of a request for its first byte, for hubs whose
+/// list of files has none.
 fn ask_checksum(
     client: &Client,
     repository: &Repository,

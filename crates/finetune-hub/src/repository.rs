@@ -1,4 +1,4 @@
-//! What is asked of the hub: a model or a data set, by its name.
+//! Repositories on the hub: models and data sets, identified by name.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl Repository {
         }
     }
 
-    /// What it is, in words.
+    /// Names the kind of repository in words.
     pub(crate) fn noun(&self) -> &'static str {
         match self.kind {
             RepositoryKind::Model => "model",
@@ -41,12 +41,12 @@ impl Repository {
         }
     }
 
-    /// Where its page is, and below it its files: the part of the address after the hub's.
+    /// Returns the path of its page, below which its files lie, relative to the hub.
     pub(crate) fn path(&self) -> String {
         self.at("main").url()
     }
 
-    /// Its folder in the cache.
+    /// Returns the name of its folder in the cache.
     pub(crate) fn folder_name(&self) -> String {
         self.at("main").folder_name()
     }

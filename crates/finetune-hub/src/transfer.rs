@@ -1,4 +1,5 @@
-//! One file over HTTP: goes on where it broke off, and takes only what matches its checksum.
+//! Downloads a file over HTTP, continuing where it broke off, and accepts only content that matches
+//! its checksum.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -15,25 +16,26 @@ use crate::repository::Repository;
 #[derive(Debug)]
 pub(crate) struct Transfer<'a> {
     pub client: &'a Client,
-    /// For messages.
+    /// The repository, for messages.
     pub repository: &'a Repository,
     /// File name in the repository.
     pub file: &'a str,
-    /// Where it is.
+    /// Address of the file.
     pub url: String,
-    /// What it must hash to.
+    /// Expected checksum.
     pub checksum: Checksum,
-    /// Its size, where the hub says.
+    /// Size in bytes, if the hub states it.
     pub size: Option<u64>,
 }
 
-/// How a Git LFS pointer begins.
+/// The first bytes of a Git LFS pointer.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 
-/// How one request for content ended.
+/// The outcome of a request for content.
 enum Outcome {
     Complete,
-    /// To be tried again: why, how long the hub asks to wait, and how many bytes were here.
+    /// The request should be repeated: why, how long the hub asks to wait, and how many bytes had
+    /// arrived.
     Again {
         reason: String,
         asked: Option<std::time::Duration>,
@@ -42,9 +44,10 @@ enum Outcome {
 }
 
 impl Transfer<'_> {
-    /// Downloads into `blob` and puts it in place once the checksum fits.
+    /// Downloads into `blob` and moves it to its final path once the checksum matches.
     pub(crate) fn run(&self, mut blob: IncompleteBlob, report: Report<'_>) -> Result<(), HubError> {
-        // Bytes from an earlier call may be stale: if the whole does not fit, one more try from 0.
+        // Bytes from an earlier call may be stale. If the whole does not match, start once more
+        // from 0.
         let mut is_continued = blob.length()? > 0;
         loop {
             if let Err(error) = self.fetch(&mut blob, report) {
@@ -75,7 +78,7 @@ impl Transfer<'_> {
 
     fn fetch(&self, blob: &mut IncompleteBlob, report: Report<'_>) -> Result<(), HubError> {
         let mut attempt = 0;
-        // What was here at most: a hub that sends the same again and again gains nothing.
+        // The most bytes so far: a hub that sends the same bytes over and over makes no progress.
         let mut most = blob.length()?;
         loop {
             let here = blob.length()?;
@@ -121,7 +124,7 @@ impl Transfer<'_> {
             Err(Failure::Unreachable(reason) | Failure::Broken(reason)) => {
                 return Ok(again(reason));
             }
-            Err(Failure::Senseless(reason)) => {
+            Err(Failure::Invalid(reason)) => {
                 return Err(HubError::Transfer {
                     url: self.url.clone(),
                     reason,
@@ -134,11 +137,12 @@ impl Transfer<'_> {
                 _ => {
                     blob.clear()?;
                     return Ok(again(
-                        "the hub sent another part than asked for".to_string(),
+                        "the hub sent a different part than requested".to_string(),
                     ));
                 }
             },
-            // The whole file, because that was asked for or the server knows no ranges.
+            // The whole file, either because it was requested or because the server does not
+            // support ranges.
             200 => {
                 blob.clear()?;
                 reply
@@ -147,7 +151,7 @@ impl Transfer<'_> {
             }
             416 => {
                 blob.clear()?;
-                return Ok(again("the hub refuses to go on from here".to_string()));
+                return Ok(again("the hub refuses to continue from here".to_string()));
             }
             status if reply.is_temporary() => {
                 let asked = reply.retry_after();
@@ -182,12 +186,13 @@ impl Transfer<'_> {
             file: self.url.clone(),
             expected,
             found,
-            advice: "Nothing was kept; try again, or check what is between you and the hub".into(),
+            advice: "Nothing was kept; try again, or check for a proxy between you and the hub"
+                .into(),
             is_download: true,
         }
     }
 
-    /// The error for content of another size than the list of files says.
+    /// The error for content whose size differs from the list of files.
     fn other_size(&self, reply: Reply, listed: u64, total: u64) -> HubError {
         let mut start = Vec::new();
         let mut body = reply.body.into_reader().take(POINTER.len() as u64);
@@ -223,11 +228,11 @@ impl Transfer<'_> {
         let broken = loop {
             match reader.read(&mut buffer) {
                 Ok(0) => break None,
-                // Nobody knows how much more would come.
+                // There is no telling how much more would come.
                 Ok(read) if total.is_some_and(|total| done + read as u64 > total) => {
                     blob.clear()?;
                     return Ok(Outcome::Again {
-                        reason: "the hub sent more than it had said".to_string(),
+                        reason: "the hub sent more than it had announced".to_string(),
                         asked: None,
                         reached: 0,
                     });
@@ -260,7 +265,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Whether a file is what Git keeps in place of one in large-file storage.
+/// Returns whether a file is a pointer that Git keeps in place of a file in large-file storage.
 pub(crate) fn is_lfs_pointer(path: &Path) -> bool {
     let mut start = Vec::new();
     let read =
@@ -268,7 +273,7 @@ pub(crate) fn is_lfs_pointer(path: &Path) -> bool {
     read.is_ok() && start == POINTER
 }
 
-/// Start and total of `Content-Range: bytes start-end/total`.
+/// Parses start and total of `Content-Range: bytes start-end/total`.
 fn content_range(reply: &Reply) -> Option<(u64, Option<u64>)> {
     let (range, total) = reply
         .header("content-range")?
@@ -278,7 +283,8 @@ fn content_range(reply: &Reply) -> Option<(u64, Option<u64>)> {
     Some((start.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
-/// The error for an answer that no repetition will change. `what` is the file or the revision.
+/// The error for an answer that repeating the request will not change. `what` is the file or the
+/// revision.
 pub(crate) fn refusal(
     client: &Client,
     repository: &Repository,

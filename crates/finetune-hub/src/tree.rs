@@ -1,4 +1,4 @@
-//! The list of a data set's files, as the hub gives it in pages.
+//! Fetches the list of a data set's files, which the hub returns in pages.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::progress::Report;
 use crate::remote_file::RemoteFile;
 use crate::repository::Repository;
 
-/// A repository with more files is refused.
+/// Maximum number of files in a repository.
 const MOST_FILES: usize = 1_000_000;
 
 /// A repository at a commit.
@@ -22,13 +22,13 @@ pub(crate) struct Tree {
     pub files: Vec<RemoteFile>,
 }
 
-/// What `GET /api/datasets/{name}/revision/{revision}` answers, as far as needed.
+/// The part of the answer to `GET /api/datasets/{name}/revision/{revision}` that is needed.
 #[derive(Debug, Deserialize)]
 struct Info {
     sha: String,
 }
 
-/// One of what `GET /api/datasets/{name}/tree/{commit}?recursive=true` answers.
+/// An entry in the answer to `GET /api/datasets/{name}/tree/{commit}?recursive=true`.
 #[derive(Debug, Deserialize)]
 struct Entry {
     #[serde(rename = "type")]
@@ -45,7 +45,7 @@ struct LargeFile {
     size: u64,
 }
 
-/// Asks for the files of a revision: a branch, tag or commit.
+/// Requests the files of a revision: a branch, tag or commit.
 pub(crate) fn ask_tree(
     client: &Client,
     repository: &Repository,
@@ -77,7 +77,7 @@ pub(crate) fn ask_tree(
             }
             if !is_inside(&entry.path) {
                 return Err(broken(format!(
-                    "the list of files has \"{}\", which is no place inside a data set; nothing was taken from there",
+                    "the list of files has \"{}\", which is not a path inside a data set; nothing was taken from there",
                     entry.path
                 )));
             }
@@ -90,9 +90,7 @@ pub(crate) fn ask_tree(
             .as_ref()
             .is_some_and(|after| *after == url || asked.contains(after))
         {
-            return Err(broken(
-                "the pages of the list of files go round in circles".into(),
-            ));
+            return Err(broken("the pages of the list of files form a cycle".into()));
         }
         asked.insert(url);
         next = after;
@@ -122,7 +120,8 @@ impl From<Entry> for RemoteFile {
     }
 }
 
-/// Whether a path from outside names a file below the folder that it is joined to, on any system.
+/// Returns whether an untrusted path names a file below the folder that it is joined to, on any
+/// system.
 pub(crate) fn is_inside(path: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty()

@@ -1,4 +1,4 @@
-//! The files that hold a model's weights: one, or an index and its shards.
+//! The files that hold a model's weights: a single file, or an index and its shards.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cache::is_file_name;
 use crate::error::{HubError, IoContext};
 
-/// In the order in which transformers looks for them.
+/// File names of the weights, in the order in which transformers looks for them.
 const FORMS: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
@@ -18,12 +18,13 @@ const FORMS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// The form that counts where `has` tells which files there are.
+/// Returns the file name that takes precedence, where `has` tells which files exist.
 pub(crate) fn form(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     FORMS.into_iter().find(|file| has(file))
 }
 
-/// The files of the weights in a folder, the index of shards first; none if there are none.
+/// Returns the files of the weights in a folder, the index of shards first; empty if there are
+/// none.
 pub(crate) fn files(dir: &Path) -> Result<Vec<String>, HubError> {
     let Some(form) = form(|file| dir.join(file).is_file()) else {
         return Ok(Vec::new());
@@ -35,12 +36,12 @@ pub(crate) fn files(dir: &Path) -> Result<Vec<String>, HubError> {
     Ok(files)
 }
 
-/// Whether a form is an index of shards.
+/// Returns whether a file name is that of an index of shards.
 pub(crate) fn is_index(form: &str) -> bool {
     form.ends_with(".index.json")
 }
 
-/// The shards that an index names, sorted.
+/// Returns the shards listed in an index, sorted.
 pub(crate) fn shards(index: &Path) -> Result<Vec<String>, HubError> {
     let text = fs::read(index).context("read", index)?;
     let invalid = || HubError::BadIndex {
@@ -48,7 +49,7 @@ pub(crate) fn shards(index: &Path) -> Result<Vec<String>, HubError> {
     };
     let value: Value = serde_json::from_slice(&text).map_err(|_| invalid())?;
     let map = value.get("weight_map").and_then(Value::as_object);
-    // The names become those of files beside it.
+    // The names become those of files beside the index.
     let names = map.ok_or_else(invalid)?.values().map(|name| {
         let name = name.as_str().filter(|name| is_file_name(name));
         name.map(str::to_string).ok_or_else(invalid)
@@ -57,8 +58,8 @@ pub(crate) fn shards(index: &Path) -> Result<Vec<String>, HubError> {
     Ok(names.into_iter().collect())
 }
 
-/// The checksum of weights of these files: a single file's own, else that of the list of all, as
-/// `sha256sum` writes it.
+/// Returns the checksum of weights with these files: that of a single file, or else that of the
+/// list of all checksums as `sha256sum` writes it.
 pub(crate) fn sum(files: &[String], sums: &[String]) -> String {
     if let [sum] = sums {
         return sum.clone();

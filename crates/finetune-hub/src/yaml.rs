@@ -1,24 +1,24 @@
-//! YAML as JSON's values. Scalars are texts but for plain `true`, `false` and `null`: in a card `no` and
-//! `1.0` are names.
+//! Parses YAML into JSON values. Scalars are strings except for plain `true`, `false` and `null`,
+//! because in a card `no` and `1.0` are names.
 
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-/// More levels are refused.
+/// Maximum nesting depth.
 const DEEPEST: usize = 64;
-/// More values, those that aliases stand for counted each time, are refused.
+/// Maximum number of values, counting the target of an alias each time it is used.
 const MOST: usize = 1_000_000;
 
-/// A list or mapping that is not complete.
+/// A list or mapping that is not complete yet.
 enum Open {
     List(Vec<Value>),
-    /// With the key whose value is to come.
+    /// The key is set while its value is outstanding.
     Map(Map<String, Value>, Option<String>),
 }
 
-/// The first document of a text; `Err` says what is wrong, and in which line.
+/// Parses the first document of a text; an error says what is wrong and in which line.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let mut open: Vec<(Open, usize, usize)> = Vec::new();
     let mut anchors: HashMap<usize, (Value, usize)> = HashMap::new();
@@ -67,7 +67,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
             Some((Open::Map(map, key), ..)) => match (key.take(), value) {
                 (Some(key), value) => {
                     if map.insert(key.clone(), value).is_some() {
-                        return Err(wrong(&format!("{key} stands there twice")));
+                        return Err(wrong(&format!("{key} occurs twice")));
                     }
                 }
                 (None, Value::String(name)) => *key = Some(name),

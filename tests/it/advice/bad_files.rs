@@ -1,4 +1,4 @@
-//! Files about which there is something to say, besides those of the cases.
+//! Files that give rise to messages, in addition to those of the cases.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What messages suggest works when typed.
+//! The suggestions in messages work when typed.
 
 mod bad_files;
 mod ways_out;

@@ -1,4 +1,4 @@
-//! The flags that messages name, each with what shows that it works.
+//! The flags that messages suggest, each with the test that shows that it works.
 
 use super::{Proof, Typed, WayOut, bad_files};
 use crate::cases::files;
@@ -17,7 +17,7 @@ const fn way(file: &'static str, words: &'static str, flags: &'static str, proof
 #[rustfmt::skip]
 pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/labels/class_index.rs", "if they count from 1, train with", "--labels", Does(files::from_one, "train --dataset data --labels no,yes", Printed)),
-    way("finetune-data/src/rows/dataset.rs", "names another, or several with a + between", "--split", Does(files::mnli, "evaluate --model TINY --dataset data", With("validation_mismatched"))),
+    way("finetune-data/src/rows/dataset.rs", "names another, or several joined by +", "--split", Does(files::mnli, "evaluate --model TINY --dataset data", With("validation_mismatched"))),
     way("finetune-data/src/error.rs", "the quote that opens here is never closed", "--csv-quoting", Does(bad_files::open_quote, "train --dataset data", Printed)),
     way("finetune-data/src/error.rs", "if a backslash stands before quotes inside quotes, say", "--csv-escape", Does(bad_files::backslashes, "train --dataset data --csv-escape doubled", Printed)),
     way("finetune-data/src/error.rs", "write a quote inside a quoted field twice", "--csv-quoting", Does(bad_files::quote_within, "train --dataset data", Printed)),
@@ -41,15 +41,15 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/error.rs", "or name its encoding, such as", "--csv-encoding", Does(bad_files::latin, "train --dataset data --csv-encoding utf-8", Printed)),
     way("finetune-data/src/error.rs", "or nothing and add", "--skip-invalid", Direction),
     way("finetune-data/src/labels/array.rs", "is for texts, but column", "--label-separator", Does(files::class_label, "train --dataset data --label-separator ;", Without)),
-    way("finetune-data/src/labels/columns.rs", "and each is taken for a class that a row has or not", "--problem-type", Does(files::toxic_floats, "train --dataset data --label-column toxic,insult", Printed)),
+    way("finetune-data/src/labels/columns.rs", "and each is read as a class that a row has or lacks", "--problem-type", Does(files::toxic_floats, "train --dataset data --label-column toxic,insult", Printed)),
     way("finetune-data/src/labels/decoder.rs", "but single-label classification has one; name one, or choose", "--problem-type", Does(files::toxic_floats, "train --dataset data --label-column toxic,insult --problem-type classification", Printed)),
     way("finetune-data/src/labels/facts.rs", "it does not look like a label column", "--label-column", Does(bad_files::too_many_labels, "train --dataset data", With("class"))),
     way("finetune-data/src/labels/facts.rs", "it does not look like a label column", "--problem-type", Does(bad_files::too_many_labels, "train --dataset data", Printed)),
     way("finetune-data/src/labels/inference.rs", "but multi-label classification needs a list per row", "--label-separator", Direction),
     way("finetune-data/src/labels/lists.rs", "if a row could have several, add", "--problem-type", Does(files::one_hot, "train --dataset data", Printed)),
-    way("finetune-data/src/labels/lists.rs", "and for numbers to predict", "--problem-type", Does(files::one_hot, "train --dataset data", Printed)),
-    way("finetune-data/src/labels/lists.rs", "hold nothing but zeros and ones, and are taken for a mark", "--problem-type", Does(bad_files::any_marks, "train --dataset data", Printed)),
-    way("finetune-data/src/labels/lists.rs", "hold nothing but 0.0 and 1.0, and are taken for a mark", "--problem-type", Does(files::multi_hot_floats, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/lists.rs", "and to predict numbers add", "--problem-type", Does(files::one_hot, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/lists.rs", "contain only zeros and ones, and are read as an indicator", "--problem-type", Does(bad_files::any_marks, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/lists.rs", "contain only 0.0 and 1.0, and are read as an indicator", "--problem-type", Does(files::multi_hot_floats, "train --dataset data", Printed)),
     way("finetune-data/src/labels/names.rs", "looks like several in one cell", "--label-separator", Does(files::several_in_a_cell, "train --dataset data", Printed)),
     way("finetune-data/src/labels/names.rs", "the label column? Name another with", "--label-column", Direction),
     way("finetune-data/src/labels/union.rs", "if the first stand for the names in this order, say so with", "--labels", Does(bad_files::numbers_and_names, "train --dataset data", Printed)),
@@ -59,8 +59,8 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/labels/values.rs", "if each is a class, add", "--problem-type --labels", Does(bad_files::odd_floats, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--problem-type", Does(bad_files::decimal_commas, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "looks like a number with a comma", "--label-separator", Does(bad_files::decimal_commas, "train --dataset data", Printed)),
-    way("finetune-data/src/labels/values.rs", "stands behind integers, but all are whole", "--problem-type", Does(files::one_float_json, "train --dataset data", Printed)),
-    way("finetune-data/src/labels/values.rs", "stands among integers and is taken for the class", "--problem-type", Does(files::one_float, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/values.rs", "follows integers, but all numbers are whole", "--problem-type", Does(files::one_float_json, "train --dataset data", Printed)),
+    way("finetune-data/src/labels/values.rs", "is among integers and is taken for the class", "--problem-type", Does(files::one_float, "train --dataset data", Printed)),
     way("finetune-data/src/labels/values.rs", "are all whole numbers", "--problem-type", Does(files::three_float_classes, "train --dataset data", Printed)),
     way("finetune-data/src/labels/name_matching.rs", "that they stand in the same order", "--labels-by-position", Does(bad_files::class_label_other, "evaluate --model CLASSES --split train --dataset data", Alone)),
     way("finetune-data/src/labels/name_matching.rs", "by position, as", "--labels-by-position", Subject),
@@ -68,7 +68,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-data/src/read/csv.rs", "as the comments above the header do", "--csv-comment", Does(bad_files::comments_within, "train --dataset data", Printed)),
     way("finetune-data/src/read/csv.rs", "if the line is a comment, say", "--csv-comment", Does(bad_files::comment_line, "train --dataset data", Printed)),
     way("finetune-data/src/read/csv.rs", "a text cannot have a", "--csv-quoting", Subject),
-    way("finetune-data/src/read/dialect.rs", "and a comment has not", "--csv-comment", Does(files::comment, "train --dataset data", Printed)),
+    way("finetune-data/src/read/dialect.rs", "and a comment does not", "--csv-comment", Does(files::comment, "train --dataset data", Printed)),
     way("finetune-data/src/read/dialect.rs", "names another", "--csv-delimiter", Does(files::semicolon, "train --dataset data", With(";"))),
     way("finetune-data/src/read/dialect.rs", "the fields are taken to be quoted by", "--csv-quoting", Does(bad_files::single_quotes, "train --dataset data", Printed)),
     way("finetune-data/src/read/mod.rs", "guessed from the bytes of the whole file", "--csv-encoding", Does(bad_files::latin, "train --dataset data", With("windows-1252"))),

@@ -1,4 +1,4 @@
-//! The files of the cases, made small: sentences of the samples in the form that each folder has.
+//! Small versions of the case files: sample sentences in the form of each folder.
 
 use std::{fs::File, io::Write as _, path::Path, sync::Arc};
 

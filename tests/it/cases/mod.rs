@@ -1,8 +1,9 @@
-//! Files as people really have them, each with what is right for it: one table, run on small files
-//! made here and, where they lie beside the workspace, on the files of the same names.
+//! Files as people really have them, each with the expected outcome: one table, run on small
+//! generated files and, if they are present beside the workspace, on the real files of the same
+//! names.
 //!
-//! A row is a command on a folder: trained on one step, so that the counts tell what was read; a good
-//! model evaluated on it; predicted with that model, or with one of pairs.
+//! A row is a command on a folder: one training step, so that the counts show what was read;
+//! evaluation of a good model; or prediction with that model, or with one for pairs.
 
 pub mod files;
 
@@ -128,8 +129,8 @@ const CASES: &[Case] = &[
     evaluate("ok", UNNAMED, files::clean, Knows(40, &[])),
 
     // Lists of two classes.
-    case("jl_onehot2", "", files::one_hot, Reads(64, INDICES, &["row 0 (line 1): [1, 0]", "one class a row", "--problem-type multi_label"])),
-    case("pq_list_int_onehot2", "", files::one_hot_parquet, Reads(64, INDICES, &["row 0: [1, 0]", "one class a row", "--problem-type multi_label"])),
+    case("jl_onehot2", "", files::one_hot, Reads(64, INDICES, &["row 0 (line 1): [1, 0]", "one class per row", "--problem-type multi_label"])),
+    case("pq_list_int_onehot2", "", files::one_hot_parquet, Reads(64, INDICES, &["row 0: [1, 0]", "one class per row", "--problem-type multi_label"])),
 
     // Names of classes, each file's own.
     case("shard_classlabel", "", files::class_label_shards, Reads(64, NAMES, &["train-00000-of-00002.parquet and positive, negative in", "read by its own names"])),

@@ -1,3 +1,5 @@
+//! Losses and their gradients equal those of torch.
+
 use burn::{Tensor, tensor::TensorData};
 use finetune_data::Labels;
 use finetune_train::LossConfig;

@@ -1,3 +1,5 @@
+//! Optimizers take the same steps as those of torch and transformers.
+
 use burn::module::Module;
 use finetune_models::{SequenceClassifier, to_file_layout};
 use finetune_train::{Ema, Optimizer, OptimizerConfig, ParameterGroups, SgdConfig};

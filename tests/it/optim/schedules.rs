@@ -1,3 +1,5 @@
+//! Learning rates and momenta of every schedule equal those of torch and transformers.
+
 use finetune_train::{Schedule, ScheduleConfig};
 
 use super::{cases, doubles};

@@ -1,4 +1,4 @@
-//! Saving, going on, and what does not fit.
+//! Optimizer state: saving, continuing, and rejecting what does not fit.
 
 use burn::{Tensor, module::Module, tensor::Device};
 use finetune_models::SequenceClassifier;

@@ -1,4 +1,4 @@
-//! Whole runs of transformers' Trainer on `tiny_bert`, replayed.
+//! Replays whole runs of transformers' Trainer on `tiny_bert`.
 
 use burn::{module::Module, tensor::Device};
 use finetune_data::Labels;

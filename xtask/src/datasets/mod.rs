@@ -20,7 +20,7 @@ use self::split::{Example, Splits};
 use self::stamp::{LeftOut, Stamp};
 use self::write::{Format, encode, write_atomically};
 
-/// The data set that `cargo xtask train` uses when none is named.
+/// The data set that `cargo xtask train` uses by default.
 pub const DEFAULT: &str = "movie_reviews";
 
 /// A folder of data sets.
@@ -29,19 +29,19 @@ pub struct Catalog {
     folder: PathBuf,
 }
 
-/// What [`Catalog::build`] did.
+/// The result of [`Catalog::build`].
 #[derive(Debug)]
 pub struct Built {
     /// Folder with one file per split.
     pub folder: PathBuf,
-    /// Counts of the result.
+    /// Row counts of the result.
     pub stamp: Stamp,
-    /// False when everything was there already.
+    /// False if everything was there already.
     pub fresh: bool,
 }
 
 impl Catalog {
-    /// The data sets in `folder`.
+    /// Opens the data sets in `folder`.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -49,10 +49,10 @@ impl Catalog {
         }
     }
 
-    /// Names of all data sets, sorted.
+    /// Returns the names of all data sets, sorted.
     ///
     /// # Errors
-    /// When the folder cannot be read.
+    /// Fails if the folder cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
         let entries = fs::read_dir(&self.folder)
             .with_context(|| format!("cannot read {}", self.folder.display()))?;
@@ -67,10 +67,10 @@ impl Catalog {
         Ok(names)
     }
 
-    /// Folder of the data set `name`.
+    /// Returns the folder of the data set `name`.
     ///
     /// # Errors
-    /// When there is none of that name; the message lists all.
+    /// Fails if there is no data set of that name; the message lists all of them.
     pub fn locate(&self, name: &str) -> Result<PathBuf> {
         let names = self.names()?;
         if !names.iter().any(|known| known == name) {
@@ -79,12 +79,12 @@ impl Catalog {
         Ok(self.folder.join(name))
     }
 
-    /// Build the data set `name` if its files are missing, changed, or made by another recipe, or
-    /// in any case with `force`.
+    /// Builds the data set `name` if its files are missing, changed, or made from a different
+    /// recipe, or unconditionally with `force`.
     ///
     /// # Errors
-    /// When the recipe is bad, the source cannot be had, or the result is not what the recipe
-    /// promises; files of an earlier build are then still as they were.
+    /// Fails if the recipe is invalid, the source is unavailable, or the result is not what the
+    /// recipe promises. Files of an earlier build are then left unchanged.
     pub fn build(&self, name: &str, force: bool) -> Result<Built> {
         let folder = self.locate(name)?;
         let (recipe, _) = Recipe::read(&folder)?;
@@ -132,7 +132,7 @@ impl Catalog {
         })
     }
 
-    /// Changes when anything that the result depends on changes.
+    /// Changes whenever anything that the result depends on changes.
     fn fingerprint(&self, name: &str) -> Result<String> {
         let (recipe, mut text) = Recipe::read(&self.folder.join(name))?;
         if let Transform::Union { parts } = &recipe.transform {
@@ -145,7 +145,7 @@ impl Catalog {
         ))
     }
 
-    /// The rows of a data set, made in memory.
+    /// Makes the rows of a data set in memory.
     fn rows(&self, name: &str) -> Result<(Splits<Vec<Example>>, LeftOut)> {
         let folder = self.folder.join(name);
         let (recipe, _) = Recipe::read(&folder)?;

@@ -5,25 +5,26 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-/// What `recipe.toml` says. Unknown keys are refused, so a typing error is not silently ignored.
+/// The contents of `recipe.toml`. Unknown keys are rejected, so a typing error is not silently
+/// ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// One line for people.
+    /// A one-line summary.
     pub summary: String,
     /// SPDX expression of the data's licence.
     pub license: String,
-    /// The package that holds the raw data; absent for data made here or from other sets.
+    /// The package with the raw data; absent for data made here or from other data sets.
     pub source: Option<Source>,
     /// How rows are made.
     pub transform: Transform,
-    /// How rows are divided; absent where the rows come divided already.
+    /// How rows are split; absent if they come already split.
     pub split: Option<Split>,
-    /// Rows per split that the build must give, so that a change of the result is noticed.
+    /// The expected number of rows per split, so that a change of the result is noticed.
     pub rows: Rows,
 }
 
-/// A file of a package index, and a place inside it.
+/// A file from a package index, and a place inside it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -31,9 +32,9 @@ pub struct Source {
     pub package: String,
     /// Exact version.
     pub version: String,
-    /// Name of the source distribution's file.
+    /// File name of the source distribution.
     pub file: String,
-    /// SHA-256 of that file, lowercase hex.
+    /// SHA-256 of that file in lowercase hex.
     pub sha256: String,
     /// Path of the raw data: a member of the file, then a member of that archive, and so on.
     pub member: Vec<String>,
@@ -45,17 +46,17 @@ pub struct Source {
 pub enum Transform {
     /// Lines of `id TAB mean rating TAB text`; the sign of the rating is the class.
     RatedSnippets {
-        /// Name of the class of negative ratings, then of positive ones.
+        /// Name of the class of negative ratings, then that of positive ones.
         classes: [String; 2],
-        /// Rows whose rating is nearer to zero than this are left out.
+        /// Rows whose rating is closer to zero than this are left out.
         min_abs_rating: f64,
     },
-    /// The rows of other data sets, with the set's name as the class; splits are kept.
+    /// The rows of other data sets, with the name of the data set as the class; splits are kept.
     Union {
-        /// Names of the sets, which are the class names too; sorted.
+        /// Names of the data sets, which are also the class names; sorted.
         parts: Vec<String>,
     },
-    /// CSV files that are part of the repository; nothing is built, only checked.
+    /// CSV files that are committed to the repository; they are only checked, not built.
     Committed {
         /// Class names; sorted.
         classes: Vec<String>,
@@ -67,7 +68,7 @@ pub enum Transform {
     },
 }
 
-/// Shares of the rows. Which row goes where depends on the hash of its text alone.
+/// The shares of the splits. The split of a row depends only on the hash of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
@@ -83,20 +84,20 @@ pub struct Split {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
-    /// In the training split.
+    /// Rows in the training split.
     pub train: usize,
-    /// In the validation split.
+    /// Rows in the validation split.
     pub validation: usize,
-    /// In the test split.
+    /// Rows in the test split.
     pub test: usize,
 }
 
 impl Recipe {
-    /// Read and check the recipe in the folder of a data set. Gives its text too, which is what
-    /// the stamp of a finished build is made from.
+    /// Reads and checks the recipe in the folder of a data set. Also returns its text, from which
+    /// the stamp of a finished build is made.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML of this form, or says something impossible.
+    /// Fails if the file cannot be read, is not TOML of this form, or contains impossible values.
     pub fn read(folder: &Path) -> Result<(Self, String)> {
         let path = folder.join("recipe.toml");
         let text = std::fs::read_to_string(&path)
@@ -106,10 +107,10 @@ impl Recipe {
         Ok((recipe, text))
     }
 
-    /// Parse and check a recipe.
+    /// Parses and checks a recipe.
     ///
     /// # Errors
-    /// When the text is not TOML of this form or says something impossible.
+    /// Fails if the text is not TOML of this form or contains impossible values.
     pub fn parse(text: &str) -> Result<Self> {
         let recipe: Self = toml::from_str(text)?;
         recipe.check()?;

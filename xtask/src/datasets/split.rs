@@ -1,4 +1,4 @@
-//! Removal of duplicates and the stratified split by a hash of the text.
+//! Removes duplicates and makes a stratified split by a hash of the text.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ pub struct Example {
     pub text: String,
     /// Index of the class.
     pub label: i64,
-    /// Mean human rating, where the set has one.
+    /// Mean human rating, if the data set has ratings.
     pub rating: Option<f32>,
 }
 
-/// The three splits, by one thing each.
+/// One value for each of the three splits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Splits<T> {
     /// The training split.
@@ -28,7 +28,7 @@ pub struct Splits<T> {
 }
 
 impl<T> Splits<T> {
-    /// Name and content, in the usual order.
+    /// Iterates over names and contents in the usual order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &T)> {
         [
             ("train", &self.train),
@@ -38,10 +38,10 @@ impl<T> Splits<T> {
         .into_iter()
     }
 
-    /// The same splits of something made from the content of each.
+    /// Applies `make` to the content of each split.
     ///
     /// # Errors
-    /// The first that `make` gives.
+    /// The first error of `make`.
     pub fn try_map<U, E>(
         &self,
         mut make: impl FnMut(&'static str, &T) -> Result<U, E>,
@@ -54,28 +54,28 @@ impl<T> Splits<T> {
     }
 }
 
-/// Rows that [`deduplicate`] left out, by reason.
+/// Numbers of rows left out by [`deduplicate`], by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// Texts without a letter or digit.
     pub empty: usize,
-    /// Repetitions of the same text (same characters) with the same class; the first is kept.
+    /// Exact repetitions of a text with the same class; the first is kept.
     pub repeated: usize,
-    /// Texts with the same key but different classes; none is kept.
+    /// Texts with the same key but different classes; none of them is kept.
     pub conflicting: usize,
 }
 
-/// Rows whose texts have the same key ([`normalized`]), which is why they share a class and must
-/// share a split.
+/// Rows whose texts have the same key ([`normalized`]). They therefore have the same class and must
+/// be in the same split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// SHA-256 of the key: the order of groups.
+    /// SHA-256 of the key, by which groups are ordered.
     pub hash: String,
-    /// At least one row, all of one class, no text twice.
+    /// At least one row, all of one class, without repeated texts.
     pub examples: Vec<Example>,
 }
 
-/// Group rows by key, in the order of the key's hash; rows left out are counted by reason.
+/// Groups rows by key, in the order of the key's hash, and counts the rows left out by reason.
 #[must_use]
 pub fn deduplicate(examples: Vec<Example>) -> (Vec<Group>, Dropped) {
     let mut dropped = Dropped::default();
@@ -110,9 +110,10 @@ pub fn deduplicate(examples: Vec<Example>) -> (Vec<Group>, Dropped) {
     (kept, dropped)
 }
 
-/// Divide groups so that every class has the same shares in every split. In each class the groups
-/// with the smallest hashes are the test split, the next ones the validation split, all others the
-/// training split; each split is in the order of the hashes, which mixes the classes.
+/// Splits groups so that every class has the same shares in every split. Within each class, the
+/// groups with the smallest hashes go to the test split, the next ones to the validation split, and
+/// all others to the training split. Each split is in the order of the hashes, which mixes the
+/// classes.
 #[must_use]
 pub fn stratified(groups: Vec<Group>, shares: Split) -> Splits<Vec<Example>> {
     let mut rows_of_class: BTreeMap<i64, usize> = BTreeMap::new();
@@ -138,8 +139,8 @@ pub fn stratified(groups: Vec<Group>, shares: Split) -> Splits<Vec<Example>> {
     splits
 }
 
-/// Rows of several sources, each already divided: texts whose key has more than one class, in
-/// whichever splits, are left out, and each split is put into the order of the hashes.
+/// Merges the rows of several sources that are already split. Texts whose key has more than one
+/// class, in whichever splits, are left out, and each split is sorted by hash.
 #[must_use]
 pub fn mixed(splits: Splits<Vec<Example>>) -> (Splits<Vec<Example>>, Dropped) {
     let mut class_of: BTreeMap<String, Option<i64>> = BTreeMap::new();
@@ -161,7 +162,7 @@ pub fn mixed(splits: Splits<Vec<Example>>) -> (Splits<Vec<Example>>, Dropped) {
             .map(|(key, row)| (sha256_hex(key.as_bytes()), row))
             .collect();
         dropped.conflicting += before - kept.len();
-        // Stable: rows with the same key stay in their order.
+        // The sort is stable, so rows with the same key keep their order.
         kept.sort_by(|(a, _), (b, _)| a.cmp(b));
         kept.into_iter().map(|(_, row)| row).collect()
     };
@@ -193,7 +194,7 @@ mod tests {
         }
     }
 
-    /// 600 texts of class 0 and 300 of class 1, each third one with a louder variant.
+    /// Creates 600 texts of class 0 and 300 of class 1, each third one with a louder variant.
     fn many() -> Vec<Example> {
         let mut examples = Vec::new();
         for number in 0..900 {
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn the_order_of_the_source_does_not_matter() {
         let forward = split(many());
-        // Variants of one text stay in their order, so turn the order of different texts only.
+        // Variants of one text keep their order, so reverse only the order of different texts.
         let mut turned = many();
         turned.sort_by_key(|row| std::cmp::Reverse(normalized(&row.text)));
         assert_eq!(split(turned), forward);

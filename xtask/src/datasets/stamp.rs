@@ -1,4 +1,4 @@
-//! The record of a finished build: by what it was made, what it has, and checksums of its files.
+//! The record of a finished build: what it was made from, its contents, and checksums of its files.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,11 @@ use super::text::sha256_hex;
 use super::write::write_atomically;
 use crate::table;
 
-/// Goes into every fingerprint; raise it when the code makes other files from the same recipe.
+/// Part of every fingerprint; must be raised when the code makes different files from the same
+/// recipe.
 pub const BUILDER: &str = "1";
 
-/// What was built.
+/// A description of a finished build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     fingerprint: String,
@@ -27,7 +28,7 @@ pub struct Stamp {
 struct SplitRecord {
     name: String,
     rows: usize,
-    /// Rows of each class, in the order of the labels.
+    /// Number of rows of each class, in the order of the labels.
     per_class: Vec<usize>,
     file: String,
     sha256: String,
@@ -43,7 +44,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// Rows with a rating too near to zero, and those that [`Dropped`] counts.
+    /// Counts rows whose rating is too close to zero and those that [`Dropped`] counts.
     #[must_use]
     pub fn new(near_zero: usize, dropped: Dropped) -> Self {
         Self {
@@ -56,7 +57,7 @@ impl LeftOut {
 }
 
 impl Stamp {
-    /// Describe the result of a build; `files` are names and bytes.
+    /// Describes the result of a build; `files` are names and contents.
     #[must_use]
     pub fn new(
         fingerprint: String,
@@ -86,22 +87,22 @@ impl Stamp {
         }
     }
 
-    /// The stamp of an earlier build, if there is one that can be read.
+    /// Reads the stamp of an earlier build, if there is a readable one.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
         let text = fs::read(path).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// Write it beside the cache of sources.
+    /// Writes the stamp beside the cache of sources.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         write_atomically(path, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// Whether the files in `folder` are those that this build made by the same recipe.
+    /// Returns whether the files in `folder` are those that this build made from the same recipe.
     #[must_use]
     pub fn holds(&self, fingerprint: &str, folder: &Path) -> bool {
         let intact = |split: &SplitRecord| {
@@ -110,7 +111,7 @@ impl Stamp {
         self.fingerprint == fingerprint && self.splits.iter().all(intact)
     }
 
-    /// Splits and counts as a table, and a line about rows left out.
+    /// Formats splits and counts as a table, followed by a line about the rows left out.
     #[must_use]
     pub fn table(&self) -> String {
         let mut rows = vec![vec!["split".to_owned(), "rows".to_owned()]];
@@ -133,7 +134,7 @@ impl Stamp {
             conflicting,
         } = self.left_out;
         let reasons: Vec<String> = [
-            (near_zero, "rated too near to zero"),
+            (near_zero, "rated too close to zero"),
             (empty, "without letters or digits"),
             (repeated, "repeated"),
             (conflicting, "the same text in two classes"),

@@ -1,12 +1,12 @@
-//! Cleaning of raw text, and the key by which two texts count as the same.
+//! Cleans raw text, and computes the key by which two texts count as the same.
 
 use sha2::{Digest, Sha256};
 
-/// Resolve the three HTML entities that the sources use, and make every run of white space (line
-/// breaks, no-break spaces) one space; none at the ends.
+/// Resolves the three HTML entities that the sources use and turns every run of white space (line
+/// breaks, no-break spaces) into one space, with none at the ends.
 #[must_use]
 pub fn clean(raw: &str) -> String {
-    // `&amp;` last, so that `&amp;lt;` becomes `&lt;` and is not resolved twice.
+    // `&amp;` comes last, so that `&amp;lt;` becomes `&lt;` and is not resolved twice.
     let text = raw
         .replace("&lt;", "<")
         .replace("&gt;", ">")
@@ -14,8 +14,8 @@ pub fn clean(raw: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Lowercased letters and digits of `text`: equal for texts that differ only in case, punctuation
-/// or spacing. Empty when the text has neither letters nor digits.
+/// Returns the lowercased letters and digits of `text`, which are equal for texts that differ only
+/// in case, punctuation or spacing. Empty if the text has neither letters nor digits.
 #[must_use]
 pub fn normalized(text: &str) -> String {
     text.chars()
@@ -24,7 +24,7 @@ pub fn normalized(text: &str) -> String {
         .collect()
 }
 
-/// SHA-256 of bytes as lowercase hex.
+/// Returns the SHA-256 of `bytes` as lowercase hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;

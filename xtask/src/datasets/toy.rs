@@ -1,4 +1,5 @@
-//! Small made data for tests: sentences from templates whose adjective gives class and rating.
+//! Small generated data for tests: sentences from templates whose adjective determines class and
+//! rating.
 
 use std::path::Path;
 
@@ -56,8 +57,8 @@ const ADJECTIVES: [(&str, f32); 12] = [
     ("wonderful", 3.0),
 ];
 
-/// 400 rows, half of each class, no text twice, divided by the hash of the text. The same seed
-/// gives the same rows on every machine.
+/// Generates 400 rows, half of each class, without repeated texts, split by the hash of the text.
+/// The same seed gives the same rows on every machine.
 #[must_use]
 pub fn rows(seed: u64, shares: Split) -> Splits<Vec<Example>> {
     let mut state = seed;
@@ -82,11 +83,11 @@ pub fn rows(seed: u64, shares: Split) -> Splits<Vec<Example>> {
     stratified(deduplicate(examples).0, shares)
 }
 
-/// Write the rows of `seed`, 80/10/10, as `train`, `validation` and `test` with the ending of
-/// `format`.
+/// Writes the rows for `seed`, split 80/10/10, to `train`, `validation` and `test` with the
+/// extension of `format`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails if a file cannot be written.
 pub fn write(folder: &Path, seed: u64, format: Format) -> Result<()> {
     let shares = Split {
         train: 0.8,
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_generator_is_splitmix64() {
-        // First values of the reference implementation for the seed 1234567.
+        // The first values of the reference implementation for the seed 1234567.
         let mut state = 1_234_567;
         let values = [next(&mut state), next(&mut state), next(&mut state)];
         assert_eq!(

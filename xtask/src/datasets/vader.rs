@@ -1,11 +1,11 @@
-//! The files of Hutto & Gilbert (2014): one line per text, `id TAB mean rating TAB text`.
+//! Parses the files of Hutto & Gilbert (2014): one line per text, `id TAB mean rating TAB text`.
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::split::Example;
 use super::text::clean;
 
-/// Rows of a file, and how many were left out because their rating is too near to zero.
+/// The rows of a file, and how many were left out because their rating is too close to zero.
 #[derive(Debug, PartialEq)]
 pub struct Rated {
     /// The rows; class 0 is negative, class 1 positive.
@@ -14,11 +14,11 @@ pub struct Rated {
     pub near_zero: usize,
 }
 
-/// Parse a whole file (UTF-8, LF or CRLF).
+/// Parses a whole file (UTF-8, LF or CRLF).
 ///
 /// # Errors
-/// When the bytes are not UTF-8, or a line has not three fields or no rating from -4 to 4; the
-/// line is named.
+/// Fails if the bytes are not UTF-8, and if a line does not have three fields or a rating from -4
+/// to 4; the message names the line.
 pub fn parse(bytes: &[u8], min_abs_rating: f64) -> Result<Rated> {
     let text = std::str::from_utf8(bytes).context("the file is not UTF-8")?;
     let mut examples = Vec::new();
@@ -48,7 +48,7 @@ fn parse_line(line: &str) -> Result<(f64, &str)> {
     let fields: Vec<&str> = line.split('\t').collect();
     let [_, rating, text] = fields[..] else {
         bail!(
-            "expected 3 fields divided by tabs (id, rating, text), found {}",
+            "expected 3 fields separated by tabs (id, rating, text), found {}",
             fields.len()
         );
     };

@@ -1,5 +1,5 @@
-//! Writing rows as Parquet that the `datasets` library reads with its class names, or as CSV or
-//! JSON lines.
+//! Writes rows as Parquet with class names that the `datasets` library reads, or as CSV or JSON
+//! lines.
 
 use std::collections::HashMap;
 use std::fs;
@@ -30,7 +30,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The ending of file names, without the dot.
+    /// Returns the file extension without the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -41,10 +41,10 @@ impl Format {
     }
 }
 
-/// The rows as the bytes of a file. Columns: `text`, `label`, and `rating` if rows have one.
+/// Encodes the rows as a file. Its columns are `text`, `label`, and `rating` if rows have one.
 ///
 /// # Errors
-/// When a label has no class name, or a writer fails.
+/// Fails if a label has no class name or the writer fails.
 pub fn encode(rows: &[Example], classes: &[String], format: Format) -> Result<Vec<u8>> {
     match format {
         Format::Parquet => parquet_bytes(rows, classes),
@@ -53,11 +53,11 @@ pub fn encode(rows: &[Example], classes: &[String], format: Format) -> Result<Ve
     }
 }
 
-/// Write a file, and its folder where that is missing, so that a reader finds the old content or the new one,
-/// never a part.
+/// Writes a file, and its folder if that is missing, so that readers see the old content or the new
+/// one, never a part of it.
 ///
 /// # Errors
-/// When the folder or file cannot be written.
+/// Fails if the folder or file cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)
@@ -75,10 +75,10 @@ fn class_name(label: i64, classes: &[String]) -> Result<&str> {
         .ok()
         .and_then(|index| classes.get(index))
         .map(String::as_str)
-        .with_context(|| format!("the label {label} is none of the classes {classes:?}"))
+        .with_context(|| format!("the label {label} is not one of the classes {classes:?}"))
 }
 
-/// The schema metadata, to the character as the `datasets` library writes it.
+/// Returns the schema metadata exactly as the `datasets` library writes it.
 fn huggingface(classes: &[String], rating: bool) -> Result<String> {
     let names: Vec<String> = classes
         .iter()
@@ -122,7 +122,7 @@ fn parquet_bytes(rows: &[Example], classes: &[String]) -> Result<Vec<u8>> {
     let schema = Arc::new(Schema::new(fields).with_metadata(entry));
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     // The entry is written twice, as pyarrow does: inside the Arrow schema, and for readers that
-    // know only Parquet's own key-value metadata.
+    // only know Parquet's own key-value metadata.
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_key_value_metadata(Some(vec![KeyValue::new(
@@ -226,7 +226,7 @@ mod tests {
         for format in [Format::Parquet, Format::Csv, Format::JsonLines] {
             let error = encode(&rows, &classes[..1], format).unwrap_err();
             assert!(
-                error.to_string().contains("the label 1 is none of"),
+                error.to_string().contains("the label 1 is not one of"),
                 "{error}"
             );
         }

@@ -1,8 +1,8 @@
-/* Loaded before the C library (LD_PRELOAD): ends the process at, or fails, the N-th call that changes a
-   file whose path contains $STORM_PATH.
+/* Preloaded before the C library (LD_PRELOAD): kills the process at the N-th call that changes a file whose
+   path contains $STORM_PATH, or makes that call fail.
 
-   STORM_KILL=N    SIGKILL at call N; with STORM_TORN half of a write is done first
-   STORM_ERROR=N   call N fails with errno $STORM_ERRNO; with STORM_ALWAYS all later ones that need space too
+   STORM_KILL=N    SIGKILL at call N; with STORM_TORN, after half of a write has been done
+   STORM_ERROR=N   call N fails with errno $STORM_ERRNO; with STORM_ALWAYS, so do all later ones that need space
    STORM_COUNT=F   writes the number of calls to F at the end */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,8 +45,8 @@ __attribute__((destructor)) static void end(void) {
     syscall(SYS_close, file);
 }
 
-/* Whether this call fails. `bytes` is what a write would write to `file`; `space` whether a full disk
-   would refuse it. */
+/* Returns whether this call fails. `bytes` is what a write would write to `file`; `space` says whether a full
+   disk would reject it. */
 static int fails(const char *path, int space, int file, const void *bytes, size_t length) {
     if (!path_part || !path || !strstr(path, path_part)) return 0;
     long call = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);

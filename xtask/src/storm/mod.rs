@@ -1,6 +1,6 @@
-//! `cargo xtask storm`: runs that are killed, met by errors of the disk and damaged between their
-//! sessions, and resumed until they end. The end is that of the undisturbed run, bit for bit, or a
-//! refusal that names the damage.
+//! `cargo xtask storm`: runs that are killed, hit by disk errors and damaged between their
+//! sessions, and resumed until they end. Each must end like the undisturbed run, bit for bit, or be
+//! rejected with a message that names the damage.
 
 mod run;
 
@@ -16,10 +16,10 @@ use clap::Args;
 use crate::{binary, table, workspace};
 use run::Run;
 
-/// What the library that fails calls is made of.
+/// Source of the preloaded library that makes calls fail.
 const FAULT: &str = include_str!("fault.c");
 
-/// What is trained; between them every kind of state that a run has.
+/// The variants trained, which together cover every kind of state that a run has.
 const VARIANTS: [&str; 4] = [
     "--strategy full --ema-decay 0.9 --gradient-accumulation-steps 2 --batch-size 8",
     "--strategy lora --optim adafactor --set lora.lora_dropout=0.1",
@@ -30,18 +30,19 @@ const VARIANTS: [&str; 4] = [
 /// Disturb runs in every way and compare how they end (Linux, needs a C compiler)
 #[derive(Args)]
 pub struct Arguments {
-    /// How many runs
+    /// Number of runs
     #[arg(long, default_value_t = 100)]
     pub runs: u64,
-    /// Of the first; the others have the numbers that follow
+    /// Seed of the first run; the others have the following seeds
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
-/// Weathers the storms and prints how they ended.
+/// Runs the storms and prints how they ended.
 ///
 /// # Errors
-/// When a run ends otherwise than it should; its directory and all that was done to it are named.
+/// Fails if a run ends in any other way than it should, naming its directory and everything that
+/// was done to it.
 pub fn storm(arguments: &Arguments) -> Result<()> {
     let program = binary::build("finetune", &[])?;
     let started = Instant::now();
@@ -81,16 +82,16 @@ pub fn storm(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// How a disturbed run ended, where it ended well.
+/// How a disturbed run ended, if it ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// As the undisturbed one.
+    /// Like the undisturbed run.
     Same,
     /// Its best model was damaged, and it said so.
     LostBest,
     /// A harmless key of its plan was damaged, and it said so.
     Announced,
-    /// It was refused by the name of what is damaged.
+    /// It was rejected with the name of what is damaged.
     Refused,
 }
 
@@ -105,21 +106,21 @@ impl End {
     }
 }
 
-/// Where storms rage: data, the undisturbed runs, the library that fails calls.
+/// The setting of the storms: data, the undisturbed runs, and the library that makes calls fail.
 pub struct Field {
     program: PathBuf,
     folder: PathBuf,
     fault: PathBuf,
-    /// Of each variant its undisturbed run, and how many calls change its files.
+    /// For each variant, its undisturbed run and the number of calls that change its files.
     undisturbed: Vec<(PathBuf, u64)>,
 }
 
 impl Field {
-    /// Prepares a folder, which exists and is empty; `None` where it cannot be: not on Linux, or
-    /// without a C compiler.
+    /// Prepares an existing empty folder; returns `None` where storms are not possible: outside
+    /// Linux, or without a C compiler.
     ///
     /// # Errors
-    /// When the library does not compile or an undisturbed run fails.
+    /// Fails if the library does not compile or an undisturbed run fails.
     pub fn new(program: &Path, folder: &Path) -> Result<Option<Self>> {
         let has_compiler = || Command::new("cc").arg("--version").output().is_ok();
         if !cfg!(target_os = "linux") || !has_compiler() {
@@ -168,10 +169,10 @@ impl Field {
         Ok((self.folder.join(name), calls))
     }
 
-    /// One run in bad weather, all of which the seed decides but for the moments of kills by time.
+    /// Disturbs one run in ways that the seed decides, except for the exact moments of timed kills.
     ///
     /// # Errors
-    /// When it ends otherwise than it should.
+    /// Fails if the run ends in any other way than it should.
     pub fn weather(&self, seed: u64) -> Result<End> {
         Run::new(self, seed).weather()
     }
@@ -186,7 +187,7 @@ impl Field {
         line.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// The program, with the library before the C library, for the files of one run.
+    /// Returns the program with the library preloaded, restricted to the files of one run.
     fn command(&self, run: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -194,13 +195,13 @@ impl Field {
             .env("FINETUNE_CACHE", self.folder.join("cache"))
             .env("HF_HUB_OFFLINE", "1")
             .env("LD_PRELOAD", &self.fault)
-            // Relative and absolute paths have it.
+            // Both relative and absolute paths contain it.
             .env("STORM_PATH", run);
         command
     }
 }
 
-/// 160, 20 and 20 sentences whose adjective gives the class away.
+/// Writes 160, 20 and 20 sentences whose adjective determines the class.
 fn write_data(folder: &Path) -> Result<()> {
     const SUBJECTS: [&str; 5] = ["film", "movie", "story", "plot", "acting"];
     const ADJECTIVES: [[&str; 5]; 2] = [

@@ -1,4 +1,4 @@
-//! One run in bad weather.
+//! A single run in a storm.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use super::{End, Field, VARIANTS};
 
-/// Disturbed sessions of a run at most.
+/// Maximum number of disturbed sessions per run.
 const SESSIONS: u64 = 6;
 
-/// Files that are as in the undisturbed run to the bit.
+/// Files that must equal those of the undisturbed run bit for bit.
 const WEIGHTS: [&str; 2] = ["model.safetensors", "adapter_model.safetensors"];
 
 pub(super) struct Run<'a> {
@@ -25,14 +25,14 @@ pub(super) struct Run<'a> {
     variant: usize,
     name: String,
     random: Random,
-    /// All that happened, for the message where it ends badly.
+    /// Everything that happened, for the message if it ends badly.
     story: Vec<String>,
     damaged: Vec<String>,
-    /// All that the sessions said.
+    /// Everything that the sessions printed.
     said: String,
 }
 
-/// Numbers that look random and are always the same (SplitMix64).
+/// Generates numbers that look random but are the same every time (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Begins the run or goes on with it, with or without a disturbance.
+    /// Starts or resumes the run, with or without a disturbance.
     fn session(&mut self, disturbed: bool) -> Result<Output> {
         let mut command = self.field.command(&self.name);
         let begun = self.path().join("plan.toml").exists();
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         let calls = self.field.undisturbed[self.variant].1;
         let mut by_time = None;
         if disturbed {
-            // A later session has fewer calls left, so early ones are chosen more often.
+            // Later sessions have fewer calls left, so early ones are chosen more often.
             let span = 1 + self.random.below(calls);
             let call = (1 + self.random.below(span)).to_string();
             match self.random.below(6) {
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         Ok(output)
     }
 
-    /// What must hold after each session.
+    /// Checks what must hold after each session.
     fn check(&self, output: &Output) -> Result<()> {
         let ended = output
             .status
@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Cuts, changes or removes a file of the run.
+    /// Truncates, changes or removes a file of the run.
     fn damage(&mut self) -> Result<()> {
         let files = files(&self.path());
         if files.is_empty() {
@@ -285,7 +285,7 @@ fn last_line(output: &Output) -> String {
     text(output).lines().last().unwrap_or_default().to_owned()
 }
 
-/// All files of a folder, sorted.
+/// Lists all files of a folder, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -310,7 +310,7 @@ fn events(run: &Path) -> Result<Vec<Value>> {
         .collect()
 }
 
-/// A JSON value without times, speeds and the name of the run.
+/// Removes times, speeds and the name of the run from a JSON value.
 fn lasting(value: &Value) -> Value {
     let volatile = |key: &str| {
         let others = ["samples_per_second", "peak_memory_bytes", "output"];

@@ -1,4 +1,4 @@
-//! Batches of tokenized rows: in which order rows come, and how they are packed.
+//! Batches of tokenized rows: the order of the rows, and how they are packed.
 
 pub(crate) mod builder;
 pub(crate) mod packed;

@@ -3,7 +3,7 @@
 use finetune_batch::PackedTokens;
 use finetune_task::Labels;
 
-/// Rows joined end to end, without padding, with what is known of each.
+/// Rows concatenated without padding, with what is known of each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PackedBatch {
     /// The rows' tokens, as a model takes them: one sequence per row, whose positions count from 0.
@@ -11,29 +11,29 @@ pub struct PackedBatch {
     pub tokens: PackedTokens,
     /// Row numbers in the tokenized data set, `[batch]`.
     pub rows: Vec<u64>,
-    /// Labels of the rows, where the data has labels.
+    /// Labels of the rows, if the data has labels.
     pub labels: Labels,
 }
 
 impl PackedBatch {
-    /// Number of tokens in all rows.
+    /// Returns the number of tokens in all rows.
     pub fn num_tokens(&self) -> usize {
         self.tokens.ids.len()
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn batch_size(&self) -> usize {
         self.rows.len()
     }
 
-    /// Tokens of each row.
+    /// Returns the number of tokens of each row.
     pub fn lengths(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.tokens.offsets.ranges().map(|range| range.len())
     }
 
-    /// Cuts the rows into groups of similar length: row numbers in the batch, the shortest rows
-    /// first, ascending within a group. A group has at most `rows` rows and as many as fit into
-    /// `tokens` tokens; a longer row is a group of its own.
+    /// Cuts the rows into groups of similar length. Returns row numbers in the batch, with the
+    /// shortest rows first and in ascending order within a group. A group has at most `rows` rows
+    /// and as many as fit into `tokens` tokens; a longer row is a group by itself.
     pub fn by_length(&self, rows: usize, tokens: usize) -> Vec<Vec<usize>> {
         let lengths: Vec<usize> = self.lengths().collect();
         let mut order: Vec<usize> = (0..lengths.len()).collect();
@@ -54,17 +54,17 @@ impl PackedBatch {
         groups
     }
 
-    /// Tokens of the longest row.
+    /// Returns the number of tokens of the longest row.
     pub fn max_len(&self) -> usize {
         self.lengths().max().unwrap_or(0)
     }
 
-    /// Tokens that a padded batch `[batch, max_len]` would have had.
+    /// Returns the number of tokens of a padded batch `[batch, max_len]`.
     pub fn padded_tokens(&self) -> usize {
         self.batch_size() * self.max_len()
     }
 
-    /// Share of a padded batch `[batch, max_len]` that would have been padding, from 0 to 1.
+    /// Returns the share of padding in a padded batch `[batch, max_len]`, from 0 to 1.
     pub fn padding_avoided(&self) -> f64 {
         match self.padded_tokens() {
             0 => 0.0,
@@ -96,7 +96,7 @@ mod tests {
             batch.by_length(3, 12),
             [vec![1, 3, 6], vec![0, 4], vec![2], vec![5]]
         );
-        // What fits into one batch stays as it is.
+        // Rows that fit into one batch stay as they are.
         assert_eq!(batch.by_length(7, 100), [[0, 1, 2, 3, 4, 5, 6]]);
     }
 

@@ -1,13 +1,15 @@
+//! Pseudo-random permutations that are computed rather than stored.
+
 use crate::{Error, Result};
 
-/// A pseudo-random permutation of `0..len` that needs no memory: the image of one index is computed
-/// when asked for.
+/// A pseudo-random permutation of `0..len` that needs no memory: the image of each index is
+/// computed on demand.
 ///
-/// It is a balanced Feistel network of [`ROUNDS`](Self::ROUNDS) rounds over the smallest even number
-/// of bits (at least 8) that holds `len`, walked until the value falls inside `0..len` again (Black
-/// and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002). Round keys come from `(seed, stream)`
-/// through SplitMix64. Nothing here depends on the platform, the word size or a library, so an order
-/// is the same everywhere and for good: the golden test pins it.
+/// It is a balanced Feistel network of [`ROUNDS`](Self::ROUNDS) rounds over the smallest even
+/// number of bits (at least 8) that holds `len`, iterated until the value falls inside `0..len`
+/// again (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002). Round keys are derived
+/// from `(seed, stream)` by SplitMix64. Nothing depends on the platform, the word size or a
+/// library, so an order is the same everywhere and forever; the golden test pins it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permutation {
     len: u64,
@@ -16,11 +18,14 @@ pub struct Permutation {
 }
 
 impl Permutation {
-    /// Feistel rounds.
+    /// Number of Feistel rounds.
     pub const ROUNDS: usize = 8;
 
-    /// The permutation of `0..len` that `(seed, stream)` names. Streams keep uses of one seed apart
-    /// (an epoch, a class, a sub-sample).
+    /// Creates the permutation of `0..len` for `(seed, stream)`. Streams separate the uses of one
+    /// seed (an epoch, a class, a subsample).
+    ///
+    /// # Errors
+    /// Fails if `len` exceeds 2^62.
     pub fn new(len: u64, seed: u64, stream: u64) -> Result<Self> {
         // 2^62 rows is beyond any file; above it the Feistel domain would not fit 64 bits.
         if len > 1 << 62 {
@@ -42,13 +47,14 @@ impl Permutation {
         })
     }
 
-    /// Number of elements.
+    /// Returns the number of elements.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Where `index` goes. `index` must be below [`len`](Self::len); others map outside `0..len`.
+    /// Returns the image of `index`, which must be below [`len`](Self::len); others map outside
+    /// `0..len`.
     pub fn get(&self, index: u64) -> u64 {
         if index >= self.len {
             return index;
@@ -62,7 +68,7 @@ impl Permutation {
         value
     }
 
-    /// All images in order.
+    /// Iterates over all images in order.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         (0..self.len).map(|index| self.get(index))
     }
@@ -77,7 +83,7 @@ impl Permutation {
     }
 }
 
-/// 2^64 divided by the golden ratio, the increment of SplitMix64.
+/// 2^64 divided by the golden ratio: the increment of SplitMix64.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The output function of SplitMix64 (Steele, Lea and Flood 2014).
@@ -101,7 +107,7 @@ mod tests {
         }
     }
 
-    /// Orders that released versions have produced: a change here breaks resuming.
+    /// Orders that released versions have produced; a change here breaks resuming.
     #[test]
     fn golden_orders() {
         let order = |len, seed, stream| {
@@ -132,7 +138,8 @@ mod tests {
         99418209088,
     ];
 
-    /// Every element lands on every place about equally often (chi-square, 19² degrees of freedom).
+    /// Every element is mapped to every position about equally often (chi-square, 19² degrees of
+    /// freedom).
     #[test]
     fn places_are_uniform() {
         const N: u64 = 20;

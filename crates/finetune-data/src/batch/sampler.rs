@@ -1,33 +1,35 @@
+//! Orders rows and groups them into batches.
+
 use std::collections::VecDeque;
 
 use crate::batch::permutation::Permutation;
 use crate::{Error, Result, TokenizedDataset};
 
-/// How rows become batches.
+/// How rows are grouped into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SamplerOptions {
     /// Rows or tokens per batch.
     pub batch: BatchSize,
-    /// With the epoch, what the order depends on.
+    /// Seed that, together with the epoch, determines the order.
     pub seed: u64,
-    /// Random order (training) or the order of the rows (evaluation).
+    /// Whether rows come in random order (for training) or in their own (for evaluation).
     pub shuffle: bool,
-    /// Collects this many batches of rows, sorts them by length, cuts them into batches of similar
-    /// lengths, and shuffles those batches (when `shuffle` is set). `None`: rows stay in order.
+    /// Number of batches whose rows are collected, sorted by length, cut into batches of similar
+    /// lengths, and shuffled (if `shuffle` is set). With `None`, rows stay in order.
     pub length_buckets: Option<usize>,
 }
 
 /// The size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSize {
-    /// So many rows; the last batch of an epoch may be smaller.
+    /// This many rows; the last batch of an epoch may be smaller.
     Rows(usize),
-    /// As many rows as fit into so many tokens; a longer row is a batch of its own.
+    /// As many rows as fit into this many tokens; a longer row is a batch by itself.
     Tokens(usize),
 }
 
-/// Cuts epochs into batches of row numbers. The order is a function of `(seed, epoch)` and nothing
-/// else, the same on every machine (see [`Permutation`]); each row occurs once per epoch. Memory is
+/// Cuts epochs into batches of row numbers. The order depends only on `(seed, epoch)` and is the
+/// same on every machine (see [`Permutation`]); each row occurs once per epoch. Memory use is
 /// constant, apart from one block of length buckets.
 #[derive(Clone, Debug)]
 pub struct Sampler {
@@ -35,24 +37,24 @@ pub struct Sampler {
     options: SamplerOptions,
 }
 
-/// What padding would have cost over an epoch.
+/// The cost of padding over an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaddingReport {
-    /// Tokens of all rows.
+    /// Number of tokens in all rows.
     pub tokens: u64,
-    /// Tokens with every batch padded to its longest row.
+    /// Number of tokens with every batch padded to its longest row.
     pub padded_to_batch: u64,
-    /// Tokens with every row padded to the maximum length.
+    /// Number of tokens with every row padded to the maximum length.
     pub padded_to_max_length: u64,
 }
 
 impl PaddingReport {
-    /// Share of the tokens of padded batches that would have been padding, from 0 to 1.
+    /// Returns the share of padding among the tokens of padded batches, from 0 to 1.
     pub fn avoided(&self) -> f64 {
         share(self.tokens, self.padded_to_batch)
     }
 
-    /// The same with every row padded to the maximum length.
+    /// Returns the share of padding with every row padded to the maximum length.
     pub fn avoided_to_max_length(&self) -> f64 {
         share(self.tokens, self.padded_to_max_length)
     }
@@ -67,10 +69,10 @@ fn share(tokens: u64, padded: u64) -> f64 {
 }
 
 impl Sampler {
-    /// A sampler over all rows of `data`.
+    /// Creates a sampler over all rows of `data`.
     ///
     /// # Errors
-    /// A batch size or block of 0.
+    /// Fails for a batch size or block of 0.
     pub fn new(data: &TokenizedDataset, options: SamplerOptions) -> Result<Self> {
         let zero = |what: &str| {
             Err(Error::Sampler {
@@ -91,16 +93,16 @@ impl Sampler {
         })
     }
 
-    /// The options.
+    /// Returns the options.
     pub fn options(&self) -> &SamplerOptions {
         &self.options
     }
 
-    /// Number of batches of an epoch. With a token budget it differs between epochs and is counted,
-    /// which reads the length of every row.
+    /// Returns the number of batches of an epoch. With a token budget it differs between epochs and
+    /// is counted, which reads the length of every row.
     ///
     /// # Errors
-    /// A cache file that went bad.
+    /// Fails if the cache file has been damaged.
     pub fn num_batches(&self, epoch: u64) -> Result<u64> {
         match self.options.batch {
             BatchSize::Rows(rows) => Ok(self.data.len().div_ceil(rows as u64)),
@@ -115,11 +117,12 @@ impl Sampler {
         }
     }
 
-    /// Batches of row numbers of an epoch, for [`TokenizedDataset::batch`]. Skipping batches (to
-    /// resume within an epoch) is cheap.
+    /// Iterates over the batches of row numbers of an epoch, for [`TokenizedDataset::batch`].
+    /// Skipping batches (to resume within an epoch) is cheap.
     ///
     /// # Errors
-    /// More rows than can be shuffled; each item can fail when the cache file went bad.
+    /// Fails if there are more rows than can be shuffled. Each item fails if the cache file has
+    /// been damaged.
     pub fn epoch(&self, epoch: u64) -> Result<Batches> {
         let order = match self.options.shuffle {
             true => Some(Permutation::new(self.data.len(), self.options.seed, epoch)?),
@@ -137,10 +140,10 @@ impl Sampler {
         })
     }
 
-    /// What padding would have cost in an epoch; reads the length of every row.
+    /// Computes the cost of padding in an epoch, which reads the length of every row.
     ///
     /// # Errors
-    /// As [`epoch`](Self::epoch).
+    /// The errors of [`epoch`](Self::epoch).
     pub fn padding(&self, epoch: u64) -> Result<PaddingReport> {
         let max_length = self.data.max_length() as u64;
         let mut report = PaddingReport::default();
@@ -166,12 +169,12 @@ pub struct Batches {
     options: SamplerOptions,
     order: Option<Permutation>,
     epoch: u64,
-    /// Place in the order of the next row to take.
+    /// Position in the order of the next row to take.
     next: u64,
     block: u64,
     /// Batches of the current block.
     ready: VecDeque<Vec<u64>>,
-    /// The row that did not fit into the batch before, and its length.
+    /// The row that did not fit into the previous batch, and its length.
     held: Option<(u64, u64)>,
 }
 
@@ -205,7 +208,7 @@ impl Batches {
         Ok(self.ready.pop_front())
     }
 
-    /// Rows in order while they fit into the budget.
+    /// Takes rows in order as long as they fit into the budget.
     fn fill(&mut self, budget: u64) -> Result<Option<Vec<u64>>> {
         let (mut batch, mut tokens) = (Vec::new(), 0);
         loop {
@@ -226,7 +229,7 @@ impl Batches {
         Ok((!batch.is_empty()).then_some(batch))
     }
 
-    /// A block of rows, sorted by length, cut into batches, the batches shuffled.
+    /// Takes a block of rows, sorts it by length, cuts it into batches and shuffles the batches.
     fn fill_block(&mut self, batches: usize) -> Result<()> {
         let rows = match self.options.batch {
             BatchSize::Rows(rows) => rows,
@@ -246,7 +249,7 @@ impl Batches {
         for (len, row) in &mut block {
             *len = u64::from(self.data.row_len(*row)?);
         }
-        // Stable: rows of one length keep the order of the permutation.
+        // The sort is stable: rows of the same length keep the order of the permutation.
         block.sort_by_key(|&(len, _)| len);
         let mut cut: Vec<Vec<u64>> = Vec::new();
         let mut tokens = 0;
@@ -279,7 +282,7 @@ impl Batches {
     }
 }
 
-/// Keeps the order of batches in a block apart from the order of rows.
+/// Separates the order of batches in a block from the order of rows.
 const BUCKETS: u64 = 0x6275_636b_6574_7300;
 
 impl Iterator for Batches {
@@ -288,7 +291,7 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.next_batch().transpose();
         if matches!(item, Some(Err(_))) {
-            // After an error there is nothing to trust.
+            // After an error nothing can be trusted.
             self.next = self.data.len();
             self.ready.clear();
             self.held = None;

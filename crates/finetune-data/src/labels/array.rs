@@ -1,4 +1,4 @@
-//! Labels of a batch as they stand in the file, before they become classes or values.
+//! The labels of a batch as they stand in the file, before they become classes or values.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) enum LabelArray {
     Float(Float64Array),
     Bool(BooleanArray),
     Text(TextArray),
-    /// Texts that name any number of classes, with this between them.
+    /// Texts that list any number of classes with this separator.
     Separated(TextArray, char),
     List {
         rows: LargeListArray,
@@ -27,7 +27,7 @@ pub(crate) enum LabelArray {
 }
 
 impl LabelArray {
-    /// The labels that `rows` have in `array`.
+    /// Converts the labels that `rows` have in `array`.
     pub(crate) fn new(
         array: &ArrayRef,
         column: &str,
@@ -51,7 +51,7 @@ impl LabelArray {
 
     fn of(array: &ArrayRef, column: &str, place: &dyn Fn(usize) -> Place) -> Result<Self> {
         let cast = |to: &DataType| -> Result<ArrayRef> {
-            // Not "safe": a number that does not fit is an error, never a silent null.
+            // Not a "safe" cast, which would silently turn a number that does not fit into null.
             let options = CastOptions {
                 safe: false,
                 ..CastOptions::default()
@@ -89,7 +89,7 @@ impl LabelArray {
         })
     }
 
-    /// The label of row `index`; [`Value::Null`] where there is none, as in a text of blanks alone.
+    /// Returns the label of row `index`, or [`Value::Null`] if there is none, as for a blank text.
     pub(crate) fn get(&self, index: usize) -> Value<'_> {
         match self {
             LabelArray::Integer(a) if a.is_valid(index) => Value::Integer(a.value(index)),
@@ -114,7 +114,8 @@ impl LabelArray {
         }
     }
 
-    /// Lists of numbers or booleans: a value for each output rather than the classes of a row.
+    /// Returns whether the labels are lists of numbers or booleans, that is, one value per output
+    /// rather than a list of classes.
     pub(crate) fn is_list_of_numbers(&self) -> bool {
         match self {
             LabelArray::List { items, .. } => {
@@ -136,7 +137,8 @@ fn is_decimal(data_type: &DataType) -> bool {
     }
 }
 
-/// The nearest numbers to decimals, by way of their digits: dividing by a power of ten rounds twice.
+/// Converts decimals to the nearest floats by parsing their digits: dividing by a power of ten
+/// would round twice.
 fn float_of_decimal(digits: &ArrayRef) -> Float64Array {
     let digits = StringArray::from(digits.to_data());
     let number = |digits: Option<&str>| digits.and_then(|digits| digits.parse().ok());
@@ -187,7 +189,7 @@ mod tests {
         assert_eq!(labels.get(2), Value::Text(" a".into()));
     }
 
-    /// Lists of any of Arrow's kinds, sliced and with a null among them.
+    /// Lists of every Arrow kind, sliced and with a null among them.
     #[test]
     fn lists_of_every_kind() {
         let rows = || {

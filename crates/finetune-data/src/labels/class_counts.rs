@@ -1,13 +1,13 @@
-//! How many rows each class has, before anything is tokenized.
+//! Counts the rows of each class, before anything is tokenized.
 
 use crate::{Columns, LabelDecoder, Result, Split, Task};
 
 impl Split {
-    /// Rows of each class, in the order of the names of `labels`; a row with several classes counts for
-    /// each. Empty for regression. Reads the label columns once.
+    /// Returns the number of rows of each class, in the order of the names in `labels`; a row with
+    /// several classes counts for each. Empty for regression. Reads the label columns once.
     ///
     /// # Errors
-    /// A label that cannot be decoded.
+    /// Fails for a label that cannot be decoded.
     pub fn class_counts(&self, columns: &Columns, labels: &Task) -> Result<Vec<u64>> {
         let mut counts = vec![0; labels.class_names().len()];
         if counts.is_empty() {

@@ -1,4 +1,4 @@
-//! Which class a value names.
+//! Maps the value of a label to its class.
 
 use crate::error::{listed, nearest};
 use crate::labels::name_matching::{Lookup, NameList, NameMatch, match_names};
@@ -10,15 +10,15 @@ use crate::{Error, Result};
 pub(crate) struct ClassIndex {
     names: Vec<String>,
     lookup: Lookup,
-    /// Names in the metadata of a `ClassLabel` column, and the class of each.
+    /// The names in the metadata of a `ClassLabel` column, with the class of each.
     metadata: Option<(Vec<String>, Vec<Option<u32>>)>,
-    /// A name is an integer, so integers mean names.
+    /// Whether any name is an integer, in which case integers are names rather than indices.
     integer_names: bool,
 }
 
 impl ClassIndex {
-    /// `names` are the classes in order; `own` are those that the metadata of a file has for its
-    /// indices, which are matched with them.
+    /// Creates an index of the classes in `names`. `own` holds the names that a file's metadata
+    /// gives to its indices; they are matched with `names`.
     pub(crate) fn new(
         names: &[String],
         own: Option<Vec<String>>,
@@ -45,7 +45,7 @@ impl ClassIndex {
         self.names.len()
     }
 
-    /// The class that one value names, by name or by index.
+    /// Returns the class that a value refers to by name or by index.
     pub(crate) fn class(&self, value: &Value<'_>, cell: &Cell<'_>) -> Result<u32> {
         let unknown = |found: &str| self.unknown(found, cell);
         match value {
@@ -85,7 +85,7 @@ impl ClassIndex {
         }
     }
 
-    /// The class of a row that has a 0 or 1 for each class, and a single 1.
+    /// Returns the class of a one-hot row: a 0 or 1 for each class, with a single 1.
     fn one_hot(&self, label: &Value<'_>, cell: &Cell<'_>) -> Result<u32> {
         let not_one_hot = || Error::NotOneHot {
             place: cell.place(),
@@ -105,9 +105,9 @@ impl ClassIndex {
         }
     }
 
-    /// Marks the classes of one row: a list of indices or names, or a value of 0 or 1 for each class.
-    /// Of three classes and more, a zero or one for each can be nothing else: indices would name a
-    /// class twice.
+    /// Marks the classes of one row, which is a list of indices or names, or has a 0 or 1 for each
+    /// class. With three or more classes, a list of one 0 or 1 per class cannot be anything else:
+    /// as indices it would name a class twice.
     pub(crate) fn mark(
         &self,
         label: &Value<'_>,
@@ -147,7 +147,7 @@ impl ClassIndex {
         Ok(())
     }
 
-    /// The class of this name, exactly or but for case and surrounding blanks.
+    /// Finds the class of this name, exactly or ignoring case and surrounding blanks.
     fn find(&self, name: &str) -> Option<u32> {
         self.lookup.find(name).map(|class| class as u32)
     }
@@ -171,7 +171,8 @@ impl ClassIndex {
     }
 }
 
-/// `counted`: the user may have counted the names from 1.
+/// Returns the position of a class index. `counted` is set if the user may have counted the names
+/// from 1.
 fn by_index(value: i64, names: &[String], cell: &Cell<'_>, counted: bool) -> Result<usize> {
     match usize::try_from(value) {
         Ok(i) if i < names.len() => Ok(i),
@@ -193,13 +194,13 @@ fn by_index(value: i64, names: &[String], cell: &Cell<'_>, counted: bool) -> Res
     }
 }
 
-/// `1,2,…` up to `count`.
+/// Lists `1,2,…` up to `count`.
 fn from_one(count: i64) -> String {
     let all: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
     all.join(",")
 }
 
-/// Which class each name in the metadata of a `ClassLabel` column is.
+/// Matches the names in the metadata of a `ClassLabel` column with the classes.
 pub(crate) fn classes_of_metadata(
     metadata: &[String],
     names: &[String],
@@ -217,12 +218,12 @@ pub(crate) fn classes_of_metadata(
     )
 }
 
-/// Whose the names in the metadata are, for messages.
+/// Describes the names in the metadata, for messages.
 pub(crate) fn whose_metadata(column: &str) -> String {
     format!("the classes of column `{column}`")
 }
 
-/// The names that labels are to have.
+/// The names that labels are expected to have.
 pub(crate) fn wanted_names(names: &[String]) -> NameList<'_> {
     NameList {
         whose: "the class names",

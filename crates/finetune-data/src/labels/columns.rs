@@ -1,4 +1,4 @@
-//! What several label columns mean together.
+//! Infers what several label columns mean together.
 
 use crate::error::listed;
 use crate::labels::array::LabelArray;
@@ -10,8 +10,8 @@ use crate::rows::split::Source;
 use crate::rows::value::{Value, whole};
 use crate::{Error, LabelCells, Note, ProblemType, Result, Task};
 
-/// A class or a number for each column.
-pub(crate) fn schema(asked: &Asked<'_>, columns: &[String], notes: &mut Vec<Note>) -> Result<Task> {
+/// Infers whether each column is a class or a number to predict.
+pub(crate) fn task(asked: &Asked<'_>, columns: &[String], notes: &mut Vec<Note>) -> Result<Task> {
     let mut sources = Vec::new();
     for split in asked.splits {
         sources.extend(split.sources()?);
@@ -54,7 +54,7 @@ pub(crate) fn schema(asked: &Asked<'_>, columns: &[String], notes: &mut Vec<Note
     })
 }
 
-/// Do the columns hold numbers (true), or zeros and ones alone (false)?
+/// Returns whether the columns hold numbers (true) or only zeros and ones (false).
 fn are_numbers(sources: &[Source], columns: &[String], notes: &mut Vec<Note>) -> Result<bool> {
     let mut found = Values::default();
     for source in sources {
@@ -67,7 +67,7 @@ fn are_numbers(sources: &[Source], columns: &[String], notes: &mut Vec<Note>) ->
         (false, None) => {
             if let Some(first) = found.float {
                 notes.push(Note::new(format!(
-                    "the label columns {} hold nothing but zeros and ones ({first}), and each is taken for a class that a row has or not; for numbers to predict add --problem-type regression",
+                    "the label columns {} contain only zeros and ones ({first}), and each is read as a class that a row has or lacks; to predict numbers add --problem-type regression",
                     listed(columns, 12)
                 )));
             }
@@ -79,9 +79,10 @@ fn are_numbers(sources: &[Source], columns: &[String], notes: &mut Vec<Note>) ->
 #[derive(Default)]
 struct Values {
     fraction: bool,
+    /// Whether there is a number that is not whole.
     /// The first float that is a whole number, with its place.
     float: Option<String>,
-    /// The first whole number that is neither 0 nor 1.
+    /// The error for the first whole number that is neither 0 nor 1.
     beyond: Option<Error>,
 }
 
@@ -133,8 +134,8 @@ impl Values {
     }
 }
 
-/// Class names in the metadata of a column of zeros and ones: the same in all files, and said where
-/// they are not plainly no and yes.
+/// Checks the class names that metadata declares for columns of zeros and ones: they must be the
+/// same in all files, and are noted unless they plainly mean no and yes.
 fn check_metadata(sources: &[Source], columns: &[String], notes: &mut Vec<Note>) -> Result<()> {
     for column in columns {
         let names = |source: &Source| class_names(&source.schema, column);

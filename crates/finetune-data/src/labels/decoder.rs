@@ -1,3 +1,5 @@
+//! Decodes the labels of record batches.
+
 use crate::arrow::datatypes::Schema;
 
 use crate::error::listed;
@@ -12,40 +14,41 @@ use crate::{
 };
 use finetune_task::Labels;
 
-/// Turns the labels of record batches into class indices, marks of classes, or values: those of each
-/// file by its own class names.
+/// Turns the labels of record batches into class indices, class indicators, or values. The labels
+/// of each file are read by its own class names.
 #[derive(Clone, Debug)]
 pub struct LabelDecoder {
     columns: Vec<String>,
     cells: LabelCells,
-    /// How labels are read, for each list of class names that a file has.
+    /// How labels are read, for each distinct list of class names among the files.
     targets: Vec<Target>,
-    /// Which of `targets` is for the file of this number.
+    /// The index into `targets` for each file.
     of_file: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
 enum Target {
-    /// A class per row.
+    /// One class per row.
     Class(ClassIndex),
     /// A list of classes per row.
     ClassList(ClassIndex),
     /// A column of zeros and ones for each class, with the class of each column.
     ClassColumns(Vec<usize>),
-    /// A number or a list of numbers per row, so many of them.
+    /// A number, or a list of this many numbers, per row.
     Values(usize),
     /// A column of numbers for each output, with the output of each column.
     ValueColumns(Vec<usize>),
 }
 
 impl LabelDecoder {
-    /// A decoder for the label columns of `split`. Several columns belong to the names of `schema` by
-    /// name, or by position where `columns` says so and no name is the name of a column (see
-    /// [`match_names`](crate::match_names)).
+    /// Creates a decoder for the label columns of `split`. Several columns are matched with the
+    /// names of `task` by name, or by position if `columns` says so and no name is the name of a
+    /// column (see [`match_names`](crate::match_names)).
     ///
     /// # Errors
-    /// No label column, `ClassLabel` names or columns that do not fit the names of `schema`.
-    pub fn new(schema: &Task, split: &Split, columns: &Columns) -> Result<Self> {
+    /// Fails if there is no label column, and if `ClassLabel` names or columns do not fit the names
+    /// of `task`.
+    pub fn new(task: &Task, split: &Split, columns: &Columns) -> Result<Self> {
         let cells = columns.cells;
         let by_position = columns.labels_by_position;
         let columns = columns.required_labels(split)?;
@@ -56,7 +59,7 @@ impl LabelDecoder {
             let index = known.iter().position(|names| *names == own);
             of_file.push(index.unwrap_or(known.len()));
             if index.is_none() {
-                targets.push(Target::new(schema, own.clone(), columns, by_position)?);
+                targets.push(Target::new(task, own.clone(), columns, by_position)?);
                 known.push(own);
             }
         }
@@ -68,15 +71,16 @@ impl LabelDecoder {
         })
     }
 
-    /// The label columns.
+    /// Returns the label columns.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// Labels of all rows of a batch that contains the label columns.
+    /// Decodes the labels of all rows of a batch that contains the label columns.
     ///
     /// # Errors
-    /// Names the row of a label that is null, not a class, not a number, or a list that does not fit.
+    /// Names the row of a label that is null, not a class, not a number, or a list that does not
+    /// fit.
     pub fn decode(&self, rows: &RowBatch) -> Result<Labels> {
         let mut arrays = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
@@ -140,7 +144,7 @@ impl LabelDecoder {
         })
     }
 
-    /// A matrix whose outputs stand in a column each, each value read by `read`.
+    /// Fills a matrix with one column per output, reading each value with `read`.
     fn columns_matrix<T: Copy + Default>(
         &self,
         rows: &RowBatch,
@@ -164,14 +168,14 @@ impl LabelDecoder {
 
 impl Target {
     fn new(
-        schema: &Task,
+        task: &Task,
         own: Option<Vec<String>>,
         columns: &[String],
         by_position: bool,
     ) -> Result<Self> {
         let index = |names| ClassIndex::new(names, own, &columns[0], by_position);
         let outputs = |names| outputs_of_columns(columns, names, by_position).map(|(all, _)| all);
-        Ok(match (schema, columns.len()) {
+        Ok(match (task, columns.len()) {
             (Task::Classes(names), 1) => Target::Class(index(names)?),
             (Task::Classes(_), _) => return Err(several_for_one(columns)),
             (Task::MultiLabel(names), 1) => Target::ClassList(index(names)?),
@@ -182,7 +186,8 @@ impl Target {
     }
 }
 
-/// The class names that a file's metadata has for a column of indices, or of lists of them.
+/// Returns the class names that a file's metadata declares for a column of indices or of lists of
+/// indices.
 pub(crate) fn class_names(schema: &Schema, column: &str) -> Option<Vec<String>> {
     let data_type = schema.field_with_name(column).ok()?.data_type();
     let item = list_item(data_type).map_or(data_type, |item| item.data_type());
@@ -192,7 +197,7 @@ pub(crate) fn class_names(schema: &Schema, column: &str) -> Option<Vec<String>> 
     }
 }
 
-/// A matrix `[rows, width]`, each row filled by `fill`.
+/// Builds a matrix `[rows, width]`, each row of which is filled by `fill`.
 fn matrix<T: Copy + Default>(
     rows: &RowBatch,
     width: usize,
@@ -205,7 +210,7 @@ fn matrix<T: Copy + Default>(
     Ok(values)
 }
 
-/// One row of numbers from one column: a number, or a list of as many numbers as there are outputs.
+/// Reads one row of numbers from one column: a number, or a list with one number per output.
 fn numbers(label: &Value<'_>, cell: &Cell<'_>, row: &mut [f64]) -> Result<()> {
     let number = |item: &Value<'_>| item.number().ok_or_else(|| cell.not_a_number(item));
     match label.items() {
@@ -224,7 +229,7 @@ fn numbers(label: &Value<'_>, cell: &Cell<'_>, row: &mut [f64]) -> Result<()> {
     }
 }
 
-/// Output of each column, one to one, and how they match.
+/// Assigns each column to an output, one to one, and returns how they match.
 pub(crate) fn outputs_of_columns(
     columns: &[String],
     names: &[String],
@@ -238,7 +243,7 @@ pub(crate) fn outputs_of_columns(
     }
 }
 
-/// The lists that [`outputs_of_columns`] matches.
+/// The two lists that [`outputs_of_columns`] matches.
 pub(crate) fn columns_and_names<'a>(
     columns: &'a [String],
     names: &'a [String],

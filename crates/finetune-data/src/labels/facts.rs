@@ -1,4 +1,4 @@
-//! What a pass over a label column finds in each file.
+//! Collects facts about a label column in one pass over each file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::rows::split::Source;
 use crate::rows::value::{Value, whole};
 use crate::{Error, LabelCells, Result, RowBatch, Split};
 
-/// More distinct labels than this, and the column is taken for text.
+/// A column with more distinct labels than this is taken for text.
 const MAX_CLASSES: usize = 10_000;
 
-/// A label with the place where it stands first.
+/// A label with the place of its first occurrence.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) place: Place,
@@ -33,7 +33,7 @@ impl Found {
     }
 }
 
-/// Where a distinct label stands first, and in how many rows.
+/// The first occurrence of a distinct label, and its number of rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) first: Place,
@@ -46,19 +46,20 @@ pub(crate) struct FileLabels {
     pub(crate) form: Form,
 }
 
-/// In what form a file has its labels.
+/// The form in which a file holds its labels.
 pub(crate) enum Form {
-    /// Indices, one a row or lists of them, into the class names of the file's metadata. Not read.
+    /// Indices, one per row or lists of them, into the class names of the file's metadata. Not
+    /// read.
     ClassLabel { names: Vec<String>, lists: bool },
     /// Booleans. Not read.
     Bool,
-    /// One value a row.
+    /// One value per row.
     Scalars(Box<Scalars>),
-    /// A list a row.
+    /// A list per row.
     Lists(Box<Lists>),
 }
 
-/// What shall be found out, which decides where a pass may stop.
+/// What a pass looks for, which decides where it may stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
     /// Everything that a class list needs.
@@ -67,21 +68,21 @@ pub(crate) enum Search {
     Numbers,
 }
 
-/// How texts that look like lists are taken.
+/// How texts that look like lists are treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextLists {
     /// As texts.
     Never,
     /// As lists, whatever they look like.
     Always,
-    /// As lists, which all texts of the file must be, where the first is one.
+    /// As lists if the first text of the file is one; then all of them must be.
     AsFirst,
-    /// As lists, where all texts of the file are some.
+    /// As lists if all texts of the file are lists.
     WhereAll,
 }
 
 impl FileLabels {
-    /// The labels of each file of the splits with selected rows.
+    /// Collects the labels of each file of the splits with selected rows.
     pub(crate) fn of_splits(
         splits: &[&Split],
         column: &str,
@@ -149,7 +150,7 @@ impl FileLabels {
     }
 }
 
-/// Calls `each` with the labels of a column of one file, until it says false.
+/// Calls `each` with the labels of a column of one file until it returns false.
 pub(crate) fn each_label(
     source: &Source,
     column: &str,
@@ -173,7 +174,7 @@ pub(crate) fn each_label(
     Ok(())
 }
 
-/// Is the first label of a column of texts a list?
+/// Returns whether the first label of a text column is a list.
 fn starts_with_list(source: &Source, column: &str) -> Result<bool> {
     let mut list = false;
     each_label(source, column, LabelCells::default(), |label, _| {
@@ -183,7 +184,7 @@ fn starts_with_list(source: &Source, column: &str) -> Result<bool> {
     Ok(list)
 }
 
-/// What `look` finds in the label of the first row.
+/// Returns what `look` finds in the label of the first row.
 pub(crate) fn first_label<T>(
     splits: &[&Split],
     column: &str,
@@ -208,28 +209,28 @@ pub(crate) fn first_label<T>(
     Ok(look(&Value::Null))
 }
 
-/// Distinct values of a column, or of the lists in it.
+/// The distinct values of a column, or of the lists in it.
 #[derive(Default)]
 pub(crate) struct Scalars {
-    /// Values read, up to where the pass stopped.
+    /// Number of values read until the pass stopped.
     pub(crate) count: u64,
-    /// Texts that are no numbers.
+    /// Texts that are not numbers.
     pub(crate) words: BTreeMap<String, Seen>,
-    /// Texts that are numbers, as they are written; they count among `integers` and `wholes` too.
+    /// Texts that are numbers, as written; they also count among `integers` and `wholes`.
     pub(crate) numerals: BTreeMap<String, Seen>,
     pub(crate) integers: BTreeMap<i64, Seen>,
     /// Floats that are whole numbers.
     pub(crate) wholes: BTreeMap<i64, Seen>,
-    /// The first number that is no integer. Nothing behind it was read.
+    /// The first number that is not whole. Nothing after it was read.
     pub(crate) fraction: Option<Found>,
-    /// The first value that stands for none: NaN, or a text such as `NA`.
+    /// The first value that stands for a missing one: NaN, or a text such as `NA`.
     pub(crate) missing: Option<Found>,
-    /// So many distinct numbers, some of them floats, that they are no classes.
+    /// Whether there are too many distinct numbers, some of them floats, for classes.
     pub(crate) many: bool,
     pub(crate) bool: Option<Found>,
-    /// The first label that is a list, where the first of the file is none.
+    /// The first label that is a list, in a file whose first label is not.
     pub(crate) list: Option<Found>,
-    /// Where a file of JSON lines has its first float behind integers.
+    /// The place of the first float after integers in a file of JSON lines.
     pub(crate) mixed: Option<Place>,
 }
 
@@ -244,13 +245,13 @@ impl Scalars {
                 return Err(cell.null());
             }
             found.add(label, cell);
-            found.go_on(cell.column)
+            found.wants_more(cell.column)
         })?;
         Ok(found)
     }
 
-    /// False when nothing that follows can change the meaning.
-    fn go_on(&mut self, column: &str) -> Result<bool> {
+    /// Returns false if nothing that follows can change the meaning.
+    fn wants_more(&mut self, column: &str) -> Result<bool> {
         let distinct = self.words.len() + self.integers.len() + self.wholes.len();
         if distinct > MAX_CLASSES {
             if !self.words.is_empty() || self.wholes.is_empty() {
@@ -310,13 +311,13 @@ impl Scalars {
         }
     }
 
-    /// Its texts as they are written, where a word among them makes names of them all.
+    /// Returns the texts as written: one word among them makes them all names.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &Seen)> {
         let names = self.words.iter().chain(&self.numerals);
         names.map(|(name, seen)| (name.as_str(), seen))
     }
 
-    /// All numbers that are whole, as integers.
+    /// Returns all whole numbers as integers.
     pub(crate) fn all_integers(&self) -> impl Iterator<Item = (i64, &Seen)> {
         let numbers = self.integers.iter().chain(&self.wholes);
         numbers.map(|(integer, seen)| (*integer, seen))
@@ -345,20 +346,20 @@ fn keep_first(found: &mut Option<Found>, value: &Value<'_>, cell: &Cell<'_>) {
     found.get_or_insert_with(|| Found::new(value, cell));
 }
 
-/// What a text says as a number.
+/// The numeric meaning of a text.
 enum Numeral {
     Integer(i64),
-    /// `1.0`
+    /// A whole number written as a float, such as `1.0`.
     Whole(i64),
     Fraction,
-    /// Nothing, as people and programs write it.
+    /// A missing value, as people and programs write it.
     Missing,
     Word,
 }
 
 fn number_of(text: &str) -> Numeral {
     let text = text.trim();
-    if stands_for_nothing(text) {
+    if marks_missing_value(text) {
         return Numeral::Missing;
     }
     match text.parse::<i64>() {
@@ -373,8 +374,9 @@ fn number_of(text: &str) -> Numeral {
     }
 }
 
-/// Is this text how a table says that there is no value? Among numbers it surely is.
-pub(crate) fn stands_for_nothing(text: &str) -> bool {
+/// Returns whether a text is one of the ways to mark a missing value in a table. Among numbers it
+/// certainly is.
+pub(crate) fn marks_missing_value(text: &str) -> bool {
     const MARKS: [&str; 13] = [
         "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "-", "--", "?", ".",
     ];
@@ -382,7 +384,7 @@ pub(crate) fn stands_for_nothing(text: &str) -> bool {
     MARKS.iter().any(|mark| text.eq_ignore_ascii_case(mark))
 }
 
-/// The lists of a file: their items, and their shape.
+/// The items and the shape of the lists of a file.
 #[derive(Default)]
 pub(crate) struct Lists {
     pub(crate) rows: u64,
@@ -391,13 +393,13 @@ pub(crate) struct Lists {
     pub(crate) first: Option<Found>,
     /// Length of the first list.
     pub(crate) width: usize,
-    /// The first list of another length.
+    /// The first list whose length differs.
     pub(crate) other_width: Option<Found>,
-    /// The first list with something else than zeros and ones (or false and true).
+    /// The first list that contains anything but zeros and ones (or false and true).
     pub(crate) not_marks: Option<Found>,
-    /// The first list with no or several ones.
+    /// The first list without exactly one 1.
     pub(crate) not_one: Option<Found>,
-    /// Are there two different lists?
+    /// Whether there are two different lists.
     pub(crate) vary: bool,
     /// The first row without a class.
     pub(crate) empty: Option<Place>,
@@ -447,7 +449,7 @@ impl Lists {
             }
             let differs = || !items.iter().map(Value::to_string).eq(first.iter().cloned());
             found.vary = found.vary || differs();
-            found.items.go_on(cell.column)
+            found.items.wants_more(cell.column)
         })?;
         Ok(found)
     }

@@ -1,15 +1,15 @@
-//! Labels that a test set keeps to itself.
+//! Detects test sets whose labels are hidden.
 
 use crate::labels::array::LabelArray;
 use crate::{Columns, Result, Split};
 
 impl Split {
-    /// Is every label -1, by which `datasets` marks rows whose labels are hidden, as in the test sets
-    /// of GLUE? Reads up to the first other label. False without a row, and with several label
-    /// columns.
+    /// Returns whether every label is -1, by which `datasets` marks rows with hidden labels, as in
+    /// the test sets of GLUE. Reads up to the first other label. The result is false without any
+    /// row and with several label columns.
     ///
     /// # Errors
-    /// An unknown column, or a file that cannot be read.
+    /// Fails for an unknown column and for a file that cannot be read.
     pub fn labels_are_hidden(&self, columns: &Columns) -> Result<bool> {
         let [column] = &columns.label[..] else {
             return Ok(false);

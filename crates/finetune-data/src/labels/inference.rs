@@ -1,4 +1,4 @@
-//! From columns to what their labels mean.
+//! Infers what label columns mean.
 
 use std::collections::HashSet;
 
@@ -14,42 +14,47 @@ use crate::{
 };
 
 impl Inferred {
-    /// Finds out what the labels are, by all their values.
+    /// Infers what the labels mean from all of their values.
     ///
     /// One label column:
     ///
-    /// * Strings (also CSV): classes, the distinct strings, sorted; booleans: `false`, `true`.
-    /// * Integers (also CSV fields that are all integers): classes `0` to `n-1`, without a gap; with
-    ///   `ClassLabel` in the `huggingface` schema metadata, its names.
-    /// * Floating-point numbers: regression, the output named as the column. Where all are whole, few
-    ///   and `0` to `n-1`, as pandas leaves integers with a gap among them, they are classes.
-    /// * Lists of integers or strings: multi-label, the classes found as above. Integers are class
-    ///   indices. Where all lists are of one length and hold nothing but zeros and ones, these stand
-    ///   for a class each: with one 1 a row it is a class per row, else multi-label.
-    /// * Lists of floating-point numbers, all of one length: multi-label where all are 0.0 and 1.0,
-    ///   else regression with several outputs, named `column_0`, `column_1`, …. Lists of booleans are
-    ///   a mark for each class. Classes without a name are called `0`, `1`, ….
-    /// * In CSV a list is a JSON array: `[0, 3]`, `["joy", "anger"]`, `[0.5, 1.0]`; or texts with a
-    ///   separator ([`LabelCells`](crate::LabelCells)).
+    /// * Strings (also in CSV): the distinct strings, sorted, are the classes; for booleans,
+    ///   `false` and `true`.
+    /// * Integers (also CSV fields that are all integers): classes `0` to `n-1` without a gap, with
+    ///   the names of `ClassLabel` if the `huggingface` schema metadata has them.
+    /// * Floating-point numbers: regression, with the output named after the column. If all are
+    ///   whole, few and `0` to `n-1`, which is how pandas writes integers with missing values, they
+    ///   are classes.
+    /// * Lists of integers or strings: multi-label, with classes as above; integers are class
+    ///   indices. If all lists have the same length and contain only zeros and ones, each position
+    ///   is a class: with exactly one 1 in each row it is single-label, else multi-label.
+    /// * Lists of floating-point numbers, all of the same length: multi-label if all are 0.0 and
+    ///   1.0, else regression with several outputs, named `column_0`, `column_1`, …. Lists of
+    ///   booleans have one indicator per class. Classes without a name are called `0`, `1`, ….
+    /// * In CSV, a list is a JSON array, `[0, 3]`, `["joy", "anger"]`, `[0.5, 1.0]`, or a text with
+    ///   separators ([`LabelCells`](crate::LabelCells)).
     ///
-    /// Several label columns: all zeros and ones, or booleans, multi-label with a class for each
-    /// column; numbers, some of them floating-point, regression with an output for each column. The
-    /// names are those of the columns.
+    /// Several label columns: booleans or only zeros and ones are multi-label with one class per
+    /// column; numbers, some of them floating-point, are regression with one output per column. The
+    /// outputs are named after the columns.
     ///
-    /// Each file is read by its own types and class names; then the classes of all files become one
-    /// list, by name. `names` (the flag `--labels`) are the names of the outputs, in this order. String
-    /// labels, `ClassLabel` names and columns match by name as [`match_names`](crate::match_names) has
-    /// it: exactly, else but for case and surrounding blanks, else only if `columns` says by position.
-    /// Integers match by name when names are integers (`--labels 1,2,3,4,5`), else by index.
+    /// Each file is read by its own types and class names; then the classes of all files are merged
+    /// into one list by name. `names` (the flag `--labels`) gives the names of the outputs in
+    /// order. String labels, `ClassLabel` names and columns are matched with them as in
+    /// [`match_names`](crate::match_names): exactly, or else ignoring case and surrounding blanks,
+    /// or else by position, but only if `columns` says so. Integers match by name if names are
+    /// integers (`--labels 1,2,3,4,5`), else by index.
     ///
-    /// `problem_type` overrides the guess. All `splits` are looked through, so that a class known to
-    /// validation alone is still in the list. Where types, metadata and arguments do not answer, this reads the label columns once, up to where nothing can change the
-    /// answer; memory grows with the number of classes only.
+    /// `problem_type` overrides the guess. All `splits` are inspected, so that a class that occurs
+    /// only in validation is still in the list. If types, metadata and arguments do not settle the
+    /// question, the label columns are read once, up to the point where nothing can change the
+    /// answer; memory grows only with the number of classes.
     ///
     /// # Errors
-    /// No label column, null labels, `-1` labels, floating-point labels for classes, integers with
-    /// gaps, fewer than two classes (one, if multi-label), repeated or contradicting names, columns
-    /// that do not fit the problem type, files whose labels do not fit together.
+    /// Fails for a missing label column, null labels, `-1` labels, floating-point labels for
+    /// classes, integers with gaps, fewer than two classes (one, if multi-label), repeated or
+    /// contradictory names, columns that do not fit the problem type, and files whose labels do not
+    /// fit together.
     pub fn of(
         splits: &[&Split],
         columns: &Columns,
@@ -76,16 +81,17 @@ impl Inferred {
         };
         inferred.task = match label {
             [column] => asked.one_column(column, &mut inferred)?,
-            _ => columns::schema(&asked, label, &mut inferred.notes)?,
+            _ => columns::task(&asked, label, &mut inferred.notes)?,
         };
         Ok(inferred)
     }
 }
 
-/// [`Inferred::of`] without the notes.
+/// Infers the task as [`Inferred::of`] does, without the notes.
 ///
 /// # Errors
-/// As there; and where the labels can only be read with the columns that it gives.
+/// The errors of [`Inferred::of`], and an error if the labels can only be read with the columns
+/// that it returns.
 pub fn infer_task(
     splits: &[&Split],
     columns: &Columns,
@@ -104,7 +110,7 @@ pub fn infer_task(
     Ok(inferred.task)
 }
 
-/// The column is in all splits, with types that can hold labels.
+/// Checks that the column is in all splits, with types that can hold labels.
 fn check_column(splits: &[&Split], column: &str) -> Result<()> {
     for split in splits {
         for schema in split.schemas()? {
@@ -123,10 +129,10 @@ fn check_column(splits: &[&Split], column: &str) -> Result<()> {
     Ok(())
 }
 
-/// What is asked of which rows.
+/// The rows to examine and what the caller said about their labels.
 pub(crate) struct Asked<'a> {
     pub(crate) splits: &'a [&'a Split],
-    /// Names of the outputs that somebody gave.
+    /// Names of the outputs that the caller specified.
     pub(crate) names: Option<&'a [String]>,
     pub(crate) by_position: bool,
     pub(crate) problem_type: Option<ProblemType>,
@@ -147,7 +153,7 @@ impl Asked<'_> {
             (Some(ProblemType::MultiLabelClassification), _) => TextLists::Always,
             (None, _) => TextLists::AsFirst,
             (_, None) => TextLists::WhereAll,
-            // What a text with a list is to a class, the decoder sees.
+            // The decoder decides whether a text that looks like a list is a class.
             (_, Some(_)) => TextLists::Never,
         };
         let files = FileLabels::of_splits(self.splits, column, cells, text_lists, search)?;
@@ -163,7 +169,7 @@ impl Asked<'_> {
             (Some(list), _) if classes && self.is_text(list, column)? && !self.one_each(&files) => {
                 let never = TextLists::Never;
                 let files = FileLabels::of_splits(self.splits, column, cells, never, search)?;
-                values::schema(self, column, &files, &mut inferred.notes)
+                values::task(self, column, &files, &mut inferred.notes)
             }
             (Some(list), Some(other)) => Err(Error::Classes {
                 message: format!(
@@ -172,15 +178,15 @@ impl Asked<'_> {
                     other.file.display()
                 ),
             }),
-            (Some(_), None) => lists::schema(self, column, &files, inferred),
+            (Some(_), None) => lists::task(self, column, &files, inferred),
             (None, _) if self.problem_type == Some(ProblemType::MultiLabelClassification) => {
                 self.lists_needed(column)
             }
-            (None, _) => values::schema(self, column, &files, &mut inferred.notes),
+            (None, _) => values::task(self, column, &files, &mut inferred.notes),
         }
     }
 
-    /// Is the column one of texts in this file?
+    /// Returns whether the column holds texts in this file.
     fn is_text(&self, file: &FileLabels, column: &str) -> Result<bool> {
         for split in self.splits {
             for (path, schema) in split.files().iter().zip(split.schemas()?) {
@@ -193,7 +199,7 @@ impl Asked<'_> {
         Ok(false)
     }
 
-    /// Is every row a list of zeros and a single one?
+    /// Returns whether every row is a list of zeros and a single one.
     fn one_each(&self, files: &[FileLabels]) -> bool {
         files.iter().all(|file| match &file.form {
             Form::Lists(lists) => lists.not_marks.is_none() && lists.not_one.is_none(),
@@ -211,7 +217,7 @@ impl Asked<'_> {
         })
     }
 
-    /// One or several numbers a row.
+    /// Infers the outputs of a regression with one or several numbers per row.
     pub(crate) fn regression(&self, column: &str) -> Result<Task> {
         let width = self.width(column)?;
         let names = match self.names {
@@ -232,7 +238,7 @@ impl Asked<'_> {
         Ok(Task::Regression(checked(names, 1, column)?))
     }
 
-    /// Length of the list in the first row, which all others must have; 1 for a number.
+    /// Returns the length of the list in the first row, which all others must have; 1 for a number.
     fn width(&self, column: &str) -> Result<usize> {
         let width = first_label(self.splits, column, |label| {
             label.items().map_or(1, |items| items.len())
@@ -247,7 +253,7 @@ impl Asked<'_> {
         Ok(width)
     }
 
-    /// The names that were given, which must fit those in the metadata of the files.
+    /// Returns the caller's names after checking that they fit those in the metadata of the files.
     pub(crate) fn given(
         &self,
         files: &[FileLabels],
@@ -264,7 +270,7 @@ impl Asked<'_> {
     }
 }
 
-/// How lists of integers are read from here on.
+/// Sets how lists of integers are read from here on.
 pub(crate) fn read_lists_as(inferred: &mut Inferred, meaning: IntegerLists, why: Option<Note>) {
     inferred.columns.cells.lists = Some(meaning);
     inferred.notes.extend(why);

@@ -1,11 +1,13 @@
+//! The result of inferring what labels mean.
+
 use crate::{Columns, Note, Task};
 
-/// What the labels are, and what a person should see of how that was found out.
+/// What the labels mean, and what the user should know about how that was inferred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inferred {
-    /// What the labels are.
+    /// The task that the labels define.
     pub task: Task,
-    /// The columns, with how their labels are to be read.
+    /// The columns, including how their labels are read.
     pub columns: Columns,
     /// Guesses and what decided them, in the order in which they were made.
     pub notes: Vec<Note>,

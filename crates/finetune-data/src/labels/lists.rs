@@ -1,4 +1,4 @@
-//! What a column with a list per row means.
+//! Infers what a column with one list per row means.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::labels::union::{Classes, FileClasses, union};
 use crate::rows::column::type_name;
 use crate::{Error, Inferred, IntegerLists, Note, ProblemType, Result, Task};
 
-/// What the lists of all files mean, as classes, marks of classes, or numbers.
-pub(crate) fn schema(
+/// Infers whether the lists of all files hold classes, indicators of classes, or numbers.
+pub(crate) fn task(
     asked: &Asked<'_>,
     column: &str,
     files: &[FileLabels],
@@ -54,18 +54,18 @@ pub(crate) fn schema(
             Some(_) => asked.given(files, column, 1)?,
             None => shape.indices()?,
         };
-        // Longer ones tell by themselves, row by row.
+        // Longer lists are told apart row by row.
         shape.one_kind_of_file(2..=2)?;
         return Ok(Task::MultiLabel(names));
     }
     if guess && shape.not_one.is_none() {
-        let note = "hold nothing but zeros and a single one, and are taken for one class a row; if a row could have several, add --problem-type multi_label, and for numbers to predict --problem-type regression";
+        let note = "contain only zeros and a single one, and are read as one class per row; if a row could have several, add --problem-type multi_label, and to predict numbers add --problem-type regression";
         inferred.notes.push(shape.note("integers", note));
         return shape.one_hot(asked);
     }
-    let note = "hold nothing but zeros and ones, and are taken for a mark for each class; for numbers to predict add --problem-type regression";
+    let note = "contain only zeros and ones, and are read as an indicator for each class; to predict numbers add --problem-type regression";
     let note = guess.then(|| shape.note("integers", note));
-    // With more classes a row tells by itself, for a list of indices names none twice.
+    // With more classes each row is unambiguous, because a list of indices names none twice.
     match shape.width {
         2 => read_lists_as(inferred, IntegerLists::Marks, note),
         _ => inferred.notes.extend(note),
@@ -80,11 +80,11 @@ struct Shape<'a> {
     lists: Vec<(&'a Path, &'a Lists)>,
     /// Length of the first list.
     width: usize,
-    /// The first list of another length.
+    /// The first list whose length differs.
     other_width: Option<&'a Found>,
-    /// The first list with something else than zeros and ones.
+    /// The first list that contains anything but zeros and ones.
     not_marks: Option<&'a Found>,
-    /// The first list with no or several ones.
+    /// The first list without exactly one 1.
     not_one: Option<&'a Found>,
 }
 
@@ -121,7 +121,7 @@ impl<'a> Shape<'a> {
         self.items().any(|(_, items)| is(items))
     }
 
-    /// Do all lists have a zero or one for each class?
+    /// Returns whether every list has a zero or one for each class.
     fn are_marks(&self) -> bool {
         self.width > 0 && self.other_width.is_none() && self.not_marks.is_none()
     }
@@ -131,7 +131,7 @@ impl<'a> Shape<'a> {
         self.files.iter().any(named) || self.any(are_names)
     }
 
-    /// The classes that the lists name.
+    /// Collects the names of the classes in the lists.
     fn names(&self, notes: &mut Vec<Note>) -> Result<Vec<String>> {
         let classes = |file: &'a FileLabels| {
             let classes = match &file.form {
@@ -153,7 +153,7 @@ impl<'a> Shape<'a> {
         if let Some((number, seen)) = self.items().find_map(number) {
             return Err(Error::Classes {
                 message: format!(
-                    "{}: \"{number}\" in column `{}` is no class name, but other lists hold names; write all lists in one way",
+                    "{}: \"{number}\" in column `{}` is not a class name, but other lists hold names; write all lists in one way",
                     seen.first, self.column
                 ),
             });
@@ -164,7 +164,7 @@ impl<'a> Shape<'a> {
         {
             return Err(Error::Classes {
                 message: format!(
-                    "{}: {:?} in column `{}` is no class name, but other lists hold names; write all lists in one way",
+                    "{}: {:?} in column `{}` is not a class name, but other lists hold names; write all lists in one way",
                     found.place, found.shown, self.column
                 ),
             });
@@ -177,7 +177,7 @@ impl<'a> Shape<'a> {
         checked(names, 1, self.column)
     }
 
-    /// Names for classes that have an index each.
+    /// Returns the names of classes that appear as indices.
     fn indices(&self) -> Result<Vec<String>> {
         let integers = self.items().flat_map(|(_, items)| items.all_integers());
         let integers: BTreeSet<i64> = integers.map(|(integer, _)| integer).collect();
@@ -191,12 +191,12 @@ impl<'a> Shape<'a> {
         checked(names, 1, self.column)
     }
 
-    /// A class for each place in the lists: any number of them a row.
+    /// Makes each position in the lists a class, any number of which a row can have.
     fn marks(&self, asked: &Asked<'_>) -> Result<Task> {
         Ok(Task::MultiLabel(self.numbered(asked, 1)?))
     }
 
-    /// A class for each place in the lists, one of them a row.
+    /// Makes each position in the lists a class, exactly one of which a row has.
     fn one_hot(&self, asked: &Asked<'_>) -> Result<Task> {
         Ok(Task::Classes(self.numbered(asked, 2)?))
     }
@@ -211,7 +211,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Refuses lists that do not say one class a row.
+    /// Rejects lists that do not give exactly one class per row.
     fn one_class_a_row(&self, asked: &Asked<'_>) -> Result<()> {
         match self
             .not_one
@@ -234,7 +234,8 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Are lists of integers marks, not indices? Of two classes a single row does not tell.
+    /// Returns whether lists of integers are indicators rather than indices. With two classes, a
+    /// single row does not tell.
     fn integers_are_marks(&self, asked: &Asked<'_>, told: Option<IntegerLists>) -> Result<bool> {
         if let Some(told) = told {
             return Ok(told == IntegerLists::Marks);
@@ -266,8 +267,8 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Refuses lists of zeros and ones alone in one file, of one of these lengths, and of other
-    /// numbers in another.
+    /// Rejects a mixture of files whose lists, with one of these lengths, hold only zeros and ones,
+    /// and files whose lists hold other numbers.
     fn one_kind_of_file(&self, widths: std::ops::RangeInclusive<usize>) -> Result<()> {
         let marks = |lists: &Lists| {
             let same = lists.not_marks.is_none() && lists.other_width.is_none();
@@ -280,7 +281,7 @@ impl<'a> Shape<'a> {
         let other = others.not_marks.as_ref().or(others.first.as_ref());
         Err(Error::Classes {
             message: format!(
-                "the lists in column `{}` do not fit together: those in {} hold nothing but zeros and ones, as marks of classes, but {}; write all in one way",
+                "the lists in column `{}` do not fit together: those in {} contain only zeros and ones, as indicators of classes, but {}; write all in one way",
                 self.column,
                 file.display(),
                 other.map_or(String::new(), |found| format!(
@@ -292,7 +293,7 @@ impl<'a> Shape<'a> {
     }
 
     fn floats_are_marks(&self) -> Note {
-        self.note("floating-point numbers", "hold nothing but 0.0 and 1.0, and are taken for a mark for each class; for numbers to predict add --problem-type regression")
+        self.note("floating-point numbers", "contain only 0.0 and 1.0, and are read as an indicator for each class; to predict numbers add --problem-type regression")
     }
 
     fn note(&self, of: &str, what: &str) -> Note {
@@ -325,7 +326,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// Texts in lists are names, unless all of them are integers.
+/// Returns whether texts in lists are names, which they are unless all of them are integers.
 fn are_names(items: &Scalars) -> bool {
     !items.words.is_empty() || (!items.numerals.is_empty() && items.missing.is_some())
 }

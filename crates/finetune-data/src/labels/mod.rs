@@ -1,4 +1,4 @@
-//! What the labels of a data set mean, and the classes or numbers of each row.
+//! Determines what the labels of a data set mean, and decodes those of each row.
 
 pub(crate) mod array;
 pub(crate) mod cells;

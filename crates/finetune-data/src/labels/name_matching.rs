@@ -1,51 +1,51 @@
-//! How the names in one place find those in another: a file's class names those of a model, label
-//! columns those of the outputs, a model's outputs those of the data.
+//! Matches names from two places: a file's class names with those of a model, label columns with
+//! outputs, a model's outputs with those of the data.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::error::listed;
 use crate::{Error, Note, Result, Task};
 
-/// Names of outputs, and what they are, for messages.
+/// The names of outputs with a description for messages.
 #[derive(Clone, Copy, Debug)]
 pub struct NameList<'a> {
-    /// Whose they are, in the plural: "the classes of column `label`".
+    /// What the names belong to, in the plural: "the classes of column `label`".
     pub whose: &'a str,
     /// The names, in order.
     pub names: &'a [String],
 }
 
-/// Which of the names wanted each name found is.
+/// A match between two lists of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameMatch {
-    /// `[found]`: its number among the names wanted, `None` for one that has no match; at least one
-    /// has, and no two have the same.
+    /// The index of the wanted name for each found name, or `None` for a name without a match.
+    /// There is at least one match, and no two names match the same one.
     pub indices: Vec<Option<usize>>,
-    /// What made them match.
+    /// The rule by which the names match.
     pub rule: MatchRule,
 }
 
-/// The rule by which names match.
+/// A rule by which names match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchRule {
-    /// The same characters.
+    /// The names are identical.
     Exact,
-    /// The same but for case and surrounding blanks, some of them.
+    /// Some names are identical only if case and surrounding blanks are ignored.
     IgnoringCase,
-    /// By number, since one side has numbers only: `0, 1, …` or transformers' `LABEL_0, LABEL_1, …`.
+    /// The names match by number, because one side has only numbers: `0, 1, …` or transformers'
+    /// `LABEL_0, LABEL_1, …`.
     Numbered,
-    /// By position, as the user said.
+    /// The names match by position, as the user specified.
     Position,
 }
 
-/// Finds each name of `found` among those of `wanted`: the same; else the same but for case and
-/// surrounding blanks; else, where no name matches, by number if one side has no names but numbers;
-/// else by position, but only if `by_position` says so and there are as many. Some names may be left
-/// without a match.
+/// Matches each name in `found` with one in `wanted`: exactly, or else ignoring case and
+/// surrounding blanks. If no name matches, they match by number if one side has only numbers; with
+/// `by_position`, lists of equal length match by position. Some names may remain without a match.
 ///
 /// # Errors
-/// [`Error::Classes`] where no name matches, where a name could be one of several or two names are
-/// the same one, and where a name that matches stands in another position than `by_position` says.
+/// [`Error::Classes`] if no name matches, if a name could be one of several or two names match the
+/// same one, and if a name matches at another position although `by_position` is set.
 pub fn match_names(
     found: NameList<'_>,
     wanted: NameList<'_>,
@@ -72,8 +72,8 @@ pub fn match_names(
     }
 }
 
-/// Matches where one side has no names: by their numbers where both have numbers (`1` is `LABEL_1`),
-/// else the first is number 0.
+/// Matches lists of which at least one has no names: by their numbers if both have numbers (`1` is
+/// `LABEL_1`), else by position.
 fn by_number(found: &[String], wanted: &[String]) -> Option<Vec<Option<usize>>> {
     if let (Some(found), Some(wanted)) = (name_numbers(found), name_numbers(wanted)) {
         let place = |number: &i64| wanted.iter().position(|other| other == number);
@@ -87,7 +87,7 @@ fn by_number(found: &[String], wanted: &[String]) -> Option<Vec<Option<usize>>> 
     is_numbered.then(|| (0..found.len()).map(place).collect())
 }
 
-/// The error for names that do not match as they should; it names both lists.
+/// Creates the error for names that do not match as they should; it shows both lists.
 pub fn mismatch(found: NameList<'_>, wanted: NameList<'_>) -> Error {
     let way_out = match found.names.len() == wanted.names.len() {
         true => {
@@ -106,7 +106,7 @@ pub fn mismatch(found: NameList<'_>, wanted: NameList<'_>) -> Error {
     }
 }
 
-/// Matches by name, and whether all of them are exact.
+/// Matches by name, and returns whether all matches are exact.
 fn by_name(found: NameList<'_>, wanted: NameList<'_>) -> Result<(Vec<Option<usize>>, bool)> {
     let lookup = Lookup::new(wanted.names);
     let mut taken: HashMap<usize, &String> = HashMap::new();
@@ -148,7 +148,7 @@ fn by_name(found: NameList<'_>, wanted: NameList<'_>) -> Result<(Vec<Option<usiz
     Ok((indices, exact))
 }
 
-/// The match by position, unless a name says otherwise.
+/// Matches by position unless a name contradicts it.
 fn positions(
     by_name: &[Option<usize>],
     found: NameList<'_>,
@@ -175,14 +175,14 @@ fn positions(
 }
 
 impl NameMatch {
-    /// The number of the wanted name for each found one, if every name found has a match and every
-    /// name wanted is matched.
+    /// Returns the index of the wanted name for each found one, if every found name has a match and
+    /// every wanted name is matched.
     pub fn one_to_one(&self, wanted: usize) -> Option<Vec<usize>> {
         let all: Vec<usize> = self.indices.iter().copied().collect::<Option<_>>()?;
         (all.len() == wanted).then_some(all)
     }
 
-    /// What a person should know of the match, of the same lists; nothing of an exact one.
+    /// Describes the match of these same lists for the user, unless it is exact.
     pub fn note(&self, found: NameList<'_>, wanted: NameList<'_>) -> Option<Note> {
         let how = match self.rule {
             MatchRule::Exact => return None,
@@ -205,13 +205,13 @@ impl NameMatch {
     }
 }
 
-/// Are these no names but numbers, in order: `0, 1, …`, or `LABEL_0, LABEL_1, …`, as transformers
-/// calls what nobody named?
+/// Returns whether these are not real names but numbers in order: `0, 1, …` or `LABEL_0, LABEL_1,
+/// …`, which transformers uses for unnamed classes.
 pub fn are_numbers(names: &[String]) -> bool {
     name_numbers(names).is_some_and(|numbers| numbers.into_iter().eq(0..names.len() as i64))
 }
 
-/// The numbers that are in the place of all of these names, if there are no others.
+/// Returns the numbers that stand in place of names, if all of the names are numbers.
 pub fn name_numbers(names: &[String]) -> Option<Vec<i64>> {
     let number = |name: &String| {
         let digits = name.strip_prefix(Task::DEFAULT_PREFIX).unwrap_or(name);
@@ -222,15 +222,16 @@ pub fn name_numbers(names: &[String]) -> Option<Vec<i64>> {
     names.iter().map(number).collect()
 }
 
-/// Names by which single labels are found.
+/// An index of names, in which single labels are looked up.
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup {
     exact: HashMap<String, usize>,
-    /// By the name without case and surrounding blanks; `None` where several names are alike.
+    /// The index for each name without case and surrounding blanks; `None` if several names are
+    /// alike.
     loose: HashMap<String, Option<usize>>,
 }
 
-/// The names that one name is but for case and surrounding blanks.
+/// The names that equal a given name if case and surrounding blanks are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loose {
     None,
@@ -265,7 +266,7 @@ impl Lookup {
         }
     }
 
-    /// The name's number, exactly or, where that leaves no choice, loosely.
+    /// Returns the index of a name, matching exactly or, if that is unambiguous, loosely.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.exact(name).or_else(|| match self.loose(name) {
             Loose::One(index) => Some(index),
@@ -274,7 +275,7 @@ impl Lookup {
     }
 }
 
-/// A name without case and surrounding blanks.
+/// Returns a name without case and surrounding blanks.
 fn folded(name: &str) -> String {
     name.trim().to_lowercase()
 }
@@ -303,7 +304,7 @@ mod tests {
         use MatchRule::{Exact, IgnoringCase, Numbered, Position};
         for (found, wanted, by_position, rule, indices) in [
             (&["b", "a"][..], &["a", "b"][..], false, Exact, &[1, 0][..]),
-            // Names go before positions.
+            // Names take precedence over positions.
             (&["b", "a"], &["a", "b"], true, Exact, &[1, 0]),
             (
                 &["POSITIVE", " negative\u{a0}"],

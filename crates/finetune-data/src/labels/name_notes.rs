@@ -1,4 +1,4 @@
-//! What a person should know of how labels met names that came from elsewhere.
+//! Notes on how labels were matched with names that come from elsewhere.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,39 +12,40 @@ use crate::rows::split::Source;
 use crate::rows::value::Value;
 use crate::{Columns, LabelCells, Note, Result, Split, Task};
 
-/// Who named the classes.
+/// The origin of the class names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamesOf {
-    /// The user, for these very labels.
+    /// The user, who named these labels.
     User,
     /// A model, whose names may have been made for other labels.
     Model,
 }
 
-/// How the labels of some rows met names that came from elsewhere than these labels.
+/// How the labels of some rows match names that come from elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameNotes {
-    /// What to say of it.
+    /// What the user should know about the match.
     pub notes: Vec<Note>,
     /// Whether labels are numbers that stand for names by their index, from 0.
     pub by_index: bool,
 }
 
 impl NameNotes {
-    /// Looks at how the labels of `splits` meet the names of `schema`, which are of `names_of`. Where
-    /// labels are strings this reads the label column once.
+    /// Examines how the labels of `splits` match the names of `task`, which come from `names_of`.
+    /// Reads the label column once if the labels are strings.
     ///
     /// # Errors
-    /// Names that do not match, as building would find them; a file that cannot be read.
+    /// Fails for names that do not match, as a [`LabelDecoder`](crate::LabelDecoder) would, and for
+    /// a file that cannot be read.
     pub fn new(
-        schema: &Task,
+        task: &Task,
         splits: &[&Split],
         columns: &Columns,
         names_of: NamesOf,
     ) -> Result<Self> {
         let mut found = Self::default();
-        let (names, by_position) = (schema.names(), columns.labels_by_position);
-        match (&columns.label[..], schema) {
+        let (names, by_position) = (task.names(), columns.labels_by_position);
+        match (&columns.label[..], task) {
             ([], _) | ([_], Task::Regression(_)) => {}
             ([column], _) => {
                 let of = Of {
@@ -117,7 +118,7 @@ impl NameNotes {
     }
 }
 
-/// What is looked at in each file.
+/// What is examined in each file.
 struct Of<'a> {
     column: &'a str,
     cells: LabelCells,
@@ -126,12 +127,13 @@ struct Of<'a> {
     names_of: NamesOf,
 }
 
-/// What strings in a label column were taken for.
+/// How the values in a label column were matched.
 #[derive(Default)]
 struct Met {
-    /// By the string: number of the class that it is but for case and blanks, and the first row.
+    /// Strings that match a class only ignoring case and blanks, with the index of that class and
+    /// the first row.
     loose: BTreeMap<String, (usize, Place)>,
-    /// Is some string a number that is not a name?
+    /// Whether some value is a number that is not a name.
     by_index: bool,
 }
 
@@ -161,10 +163,11 @@ impl Met {
             Value::Integer(value) => met.by_index |= lookup.find(&value.to_string()).is_none(),
             _ => {}
         };
-        // A null among them is refused where the rows are read.
+        // A null among the labels is rejected where the rows are read.
         each_label(source, of.column, of.cells, |label, cell| {
             match label.items() {
-                // Zeros and ones for each class stand in the classes' order, whatever their names.
+                // Zeros and ones for each class are in the order of the classes, whatever their
+                // names.
                 Some(items) if is_mask(&items, names.len()) => {}
                 Some(items) => items.iter().for_each(|item| look(item, &|| cell.place())),
                 None => look(label, &|| cell.place()),

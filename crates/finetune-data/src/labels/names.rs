@@ -1,4 +1,4 @@
-//! What is odd about class names: ones that look alike, several in one cell, too many.
+//! Notes on suspicious class names: ones that look alike, several in one cell, too many.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,14 +8,14 @@ use crate::Note;
 use crate::error::Place;
 use crate::labels::facts::Scalars;
 
-/// Fewer rows than this say nothing about how many classes are too many.
+/// With fewer rows than this, no number of classes counts as too many.
 const ROWS: u64 = 20;
 
-/// Names in a message, at most.
+/// Maximum number of names in a message.
 const SHOWN: usize = 6;
 
-/// Notes on classes that differ in case, blanks or invisible characters alone, and on blanks and
-/// invisible characters that nobody would see.
+/// Notes classes that differ only in case, blanks or invisible characters, and names with blanks or
+/// invisible characters that would go unnoticed.
 pub(crate) fn look_alike(names: &[String], files: &[&Scalars]) -> Vec<Note> {
     let mut groups: BTreeMap<String, Vec<&String>> = BTreeMap::new();
     for name in names {
@@ -45,7 +45,7 @@ pub(crate) fn look_alike(names: &[String], files: &[&Scalars]) -> Vec<Note> {
     notes
 }
 
-/// A name as it looks at a glance.
+/// Reduces a name to what it looks like at a glance.
 fn folded(name: &str) -> String {
     let mut name = NormalizedString::from(name);
     name.nfc();
@@ -58,15 +58,15 @@ fn folded(name: &str) -> String {
     words.join(" ").to_lowercase()
 }
 
-/// Neither seen nor a plain blank: other blanks, characters without width, and combining marks,
-/// which look like the letter with its accent in one.
+/// Returns whether a character is neither visible nor a plain space: other whitespace, zero-width
+/// characters, and combining marks, which look like a precomposed letter.
 fn invisible(c: char) -> bool {
     (c.is_whitespace() && c != ' ')
         || c.is_control()
         || matches!(c, '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
-/// In quotes, what cannot be seen as an escape.
+/// Quotes a name, with its invisible characters escaped.
 pub(crate) fn visible(name: &str) -> String {
     let mut shown = String::from("\"");
     for c in name.chars() {
@@ -92,8 +92,8 @@ fn first_place<'a>(name: &str, files: &[&'a Scalars]) -> Option<&'a Place> {
     })
 }
 
-/// A note on a class that looks like several with a separator between them, one of which is a class
-/// of its own or is part of other such classes.
+/// Notes a class that looks like several classes joined by a separator, one of which is also a
+/// class by itself or part of other such classes.
 pub(crate) fn separators(names: &[String], files: &[&Scalars]) -> Option<Note> {
     [';', '|', ','].into_iter().find_map(|separator| {
         let parts = |name: &'_ String| -> Vec<String> {
@@ -116,7 +116,7 @@ pub(crate) fn separators(names: &[String], files: &[&Scalars]) -> Option<Note> {
     })
 }
 
-/// A note on labels most of which are different: they are hardly labels.
+/// Notes labels most of which are distinct and so are hardly labels.
 pub(crate) fn too_many(column: &str, rows: u64, classes: usize) -> Option<Note> {
     (rows >= ROWS && 2 * classes as u64 > rows).then(|| {
         Note::new(format!(

@@ -1,9 +1,9 @@
-//! Lists as Python prints them, which is how a data frame's lists land in a CSV file.
+//! Parses lists as Python prints them, which is how a data frame's lists end up in a CSV file.
 
 use crate::rows::value::Value;
 
-/// The values of a flat list in Python's writing, such as `['joy', "it's", 3, None]`; `None` for
-/// anything else.
+/// Returns the values of a flat list in Python's notation, such as `['joy', "it's", 3, None]`, or
+/// `None` for anything else.
 pub(crate) fn parse(text: &str) -> Option<Vec<Value<'static>>> {
     let mut rest = text.trim().strip_prefix('[')?.trim_start();
     let mut items = Vec::new();
@@ -25,7 +25,7 @@ pub(crate) fn parse(text: &str) -> Option<Vec<Value<'static>>> {
     }
 }
 
-/// A string whose opening `quote` was read, and what follows it.
+/// Parses a string after its opening `quote`, and returns the rest of the text.
 fn string(text: &str, quote: char) -> Option<(Value<'static>, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -38,7 +38,7 @@ fn string(text: &str, quote: char) -> Option<(Value<'static>, &str)> {
                 'n' => '\n',
                 't' => '\t',
                 c @ ('\\' | '\'' | '"') => c,
-                // The others hardly stand in a label, and must not be read wrongly.
+                // Other escapes hardly occur in labels, and must not be misread.
                 _ => return None,
             }),
             (_, c) => value.push(c),
@@ -46,7 +46,7 @@ fn string(text: &str, quote: char) -> Option<(Value<'static>, &str)> {
     }
 }
 
-/// A number, `True`, `False` or `None`, and what follows it.
+/// Parses a number, `True`, `False` or `None`, and returns the rest of the text.
 fn word(text: &str) -> Option<(Value<'static>, &str)> {
     let end = text.find([',', ']'])?;
     let (word, behind) = text.split_at(end);

@@ -1,4 +1,4 @@
-//! Leaving out the rows that nothing can be learned from.
+//! Leaves out the rows from which nothing can be learned.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::Place;
 use crate::labels::array::LabelArray;
 use crate::labels::decoder::class_names;
-use crate::labels::facts::stands_for_nothing;
+use crate::labels::facts::marks_missing_value;
 use crate::rows::column::TextArray;
 use crate::rows::value::Value;
 use crate::{Columns, Result, RowBatch, Split};
@@ -14,11 +14,11 @@ use crate::{Columns, Result, RowBatch, Split};
 /// How many rows were left out, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Rows left out.
+    /// Number of rows left out.
     pub rows: u64,
     /// The first of them.
     pub first: Place,
-    /// What it lacks.
+    /// What the first of them lacks.
     pub lacks: &'static str,
 }
 
@@ -37,12 +37,13 @@ impl fmt::Display for Skipped {
 }
 
 impl Split {
-    /// The rows that have a text and a label, and how many others there are. No label are null, a
-    /// blank text, NaN, -1 where the file names its classes, and among numbers also a text such as
-    /// `NA`. Reads the columns once, and a second time where that text is met.
+    /// Selects the rows that have a text and a label, and returns how many others there are. A
+    /// label is missing if it is null, a blank text, NaN, -1 where the file names its classes or,
+    /// among numbers, a text such as `NA`. Reads the columns once, and a second time if it meets
+    /// such a text.
     ///
     /// # Errors
-    /// Unknown columns, or a file that cannot be read.
+    /// Fails for unknown columns and for a file that cannot be read.
     pub fn without_invalid(&self, columns: &Columns) -> Result<(Split, Option<Skipped>)> {
         let (mut split, mut skipped, texts) = self.valid(columns, false)?;
         if texts == Texts::AmongNumbers {
@@ -51,7 +52,7 @@ impl Split {
         Ok((split, skipped))
     }
 
-    /// `numbers`: texts that stand for nothing are no labels.
+    /// Selects the valid rows. With `numbers`, texts that mark a missing value are not labels.
     fn valid(&self, columns: &Columns, numbers: bool) -> Result<(Split, Option<Skipped>, Texts)> {
         let names: Vec<_> = columns.text.iter().chain(&columns.label).collect();
         let names: Vec<_> = names.into_iter().map(String::as_str).collect();
@@ -60,7 +61,7 @@ impl Split {
             columns,
             numbers,
             skipped: None,
-            nothings: false,
+            marks_missing: false,
             other: None,
         };
         let mut batches = self.read(&names)?;
@@ -71,7 +72,8 @@ impl Split {
                     return Ok::<_, crate::Error>(verdict);
                 }
                 let Some(rows) = batches.next() else {
-                    // Fewer rows than promised; whoever reads them says so.
+                    // There are fewer rows than expected, which the next reader of the rows
+                    // reports.
                     return Ok(true);
                 };
                 let rows = rows?;
@@ -84,7 +86,7 @@ impl Split {
                     .into_iter();
             }
         })?;
-        let texts = match (state.nothings, state.other) {
+        let texts = match (state.marks_missing, state.other) {
             (true, Some(true)) => Texts::AmongNumbers,
             _ => Texts::Names,
         };
@@ -101,7 +103,7 @@ impl Split {
     }
 }
 
-/// What texts that stand for nothing stand among.
+/// The labels among which texts that mark a missing value occur.
 #[derive(PartialEq, Eq)]
 enum Texts {
     Names,
@@ -112,14 +114,15 @@ struct State<'a> {
     columns: &'a Columns,
     numbers: bool,
     skipped: Option<Skipped>,
-    /// Was there a text that stands for nothing?
-    nothings: bool,
-    /// Are all other labels numbers? `None`: there are no others.
+    /// Whether there was a text that marks a missing value.
+    marks_missing: bool,
+    /// Whether all other labels are numbers; `None` if there are no others.
     other: Option<bool>,
 }
 
 impl State<'_> {
-    /// For each row whether it is valid. `hidden`: whether -1 is no label of the column.
+    /// Returns for each row whether it is valid. `hidden` says for each label column whether -1
+    /// marks a hidden label.
     fn verdicts(&mut self, rows: &RowBatch, hidden: &[bool]) -> Result<Vec<bool>> {
         let (texts, labels) = rows.batch.columns().split_at(self.columns.text.len());
         let text =
@@ -158,8 +161,8 @@ impl State<'_> {
             Value::Null => true,
             Value::Float(value) => !value.is_finite(),
             Value::Integer(-1) => hidden,
-            Value::Text(text) if stands_for_nothing(text) => {
-                self.nothings = true;
+            Value::Text(text) if marks_missing_value(text) => {
+                self.marks_missing = true;
                 self.numbers
             }
             Value::Text(_) => {

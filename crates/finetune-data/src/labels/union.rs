@@ -1,4 +1,4 @@
-//! One class list out of those of several files.
+//! Merges the classes of several files into one list.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -19,14 +19,14 @@ pub(crate) enum Classes<'a> {
     Integers(&'a Scalars),
 }
 
-/// A file with its classes.
+/// A file and its classes.
 pub(crate) struct FileClasses<'a> {
     pub(crate) file: &'a Path,
     pub(crate) classes: Classes<'a>,
 }
 
 impl FileClasses<'_> {
-    /// What the file holds, for a message.
+    /// Describes what the file holds, for a message.
     pub(crate) fn describe(&self) -> String {
         let file = self.file.display();
         match &self.classes {
@@ -47,7 +47,7 @@ impl FileClasses<'_> {
         }
     }
 
-    /// The names of its classes, in order, each with the place where it stands first.
+    /// Returns the names of the classes in order, each with the place of its first occurrence.
     fn names(&self) -> Vec<(String, Option<Place>)> {
         match &self.classes {
             Classes::Named(names) => names.iter().map(|name| (name.clone(), None)).collect(),
@@ -71,12 +71,12 @@ impl FileClasses<'_> {
     }
 }
 
-/// The classes of all files, in the order of the files: those of metadata in their order, and at the
-/// first file of texts the texts of all files, sorted.
+/// Merges the classes of all files in the order of the files: those in metadata in their own order
+/// and, at the first file of texts, the texts of all files, sorted.
 ///
 /// # Errors
-/// Integers in one file that are no names in another, and booleans beside other names: nobody can
-/// tell which class they mean. The message names both files.
+/// Fails for integers in one file that are not names in another, and for booleans beside other
+/// names, because it is unclear which class they mean. The message names both files.
 pub(crate) fn union(files: &[FileClasses<'_>], column: &str) -> Result<(Vec<String>, Vec<Note>)> {
     let has_names =
         |file: &&FileClasses<'_>| !matches!(file.classes, Classes::Integers(_) | Classes::Bool);
@@ -133,7 +133,7 @@ pub(crate) fn union(files: &[FileClasses<'_>], column: &str) -> Result<(Vec<Stri
     Ok((names, notes.into_iter().collect()))
 }
 
-/// No file has names: integers, or booleans.
+/// Merges the classes of files without names: integers or booleans.
 fn without_names(files: &[FileClasses<'_>], column: &str) -> Result<(Vec<String>, Vec<Note>)> {
     let bools = files
         .iter()
@@ -158,7 +158,7 @@ fn without_names(files: &[FileClasses<'_>], column: &str) -> Result<(Vec<String>
     }
 }
 
-/// `false` or `true` in any case.
+/// Returns whether a name is `false` or `true`, ignoring case.
 pub(crate) fn is_boolean(name: &str) -> bool {
     name.eq_ignore_ascii_case("true") || name.eq_ignore_ascii_case("false")
 }
@@ -186,7 +186,7 @@ fn conflict(
     }
 }
 
-/// That the metadata of two files name the classes in another order, or other classes.
+/// Notes that the metadata of two files names other classes, or the same in another order.
 fn different_lists(files: &[FileClasses<'_>], column: &str) -> Option<Note> {
     let mut lists = files.iter().filter_map(|file| match file.classes {
         Classes::Named(names) => Some((file.file, names)),

@@ -1,4 +1,4 @@
-//! What a column of one label per row means.
+//! Infers what a column with one label per row means.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,14 +10,14 @@ use crate::labels::names::{look_alike, separators, too_many};
 use crate::labels::union::{Classes, FileClasses, union};
 use crate::{Error, Note, ProblemType, Result, Task};
 
-/// Whole floats are classes where there are at most so many of them.
+/// Whole floats count as classes if there are at most this many different ones.
 const FEW: usize = 20;
 
-/// So many integers before the first fraction make that one worth a note.
+/// A fraction that follows at least this many integers is worth a note.
 const CLOSE: u64 = 20;
 
-/// What the values of all files mean, as classes or numbers.
-pub(crate) fn schema(
+/// Infers whether the values of all files are classes or numbers.
+pub(crate) fn task(
     asked: &Asked<'_>,
     column: &str,
     files: &[FileLabels],
@@ -76,7 +76,7 @@ enum Meaning {
 
 struct Values<'a> {
     column: &'a str,
-    /// The user says that they are classes.
+    /// Whether the user said that the values are classes.
     classes: bool,
     files: &'a [FileLabels],
 }
@@ -89,7 +89,7 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// Files whose values are names.
+    /// Returns the files whose values are names.
     fn texts(&self) -> impl Iterator<Item = (&'a Path, &'a Scalars)> {
         self.scalars()
             .filter(|(_, scalars)| self.are_names(scalars))
@@ -100,12 +100,13 @@ impl<'a> Values<'a> {
             .filter(|(_, scalars)| !self.are_names(scalars))
     }
 
-    /// Texts that are no numbers make all texts of a file names; so do texts that stand for nothing
-    /// where there is no number, or where the user says that they are classes.
+    /// Returns whether the texts of a file are names: if one of them is not a number, or if one
+    /// stands for a missing value and the file has no numbers or the user said that they are
+    /// classes.
     fn are_names(&self, scalars: &Scalars) -> bool {
         let numbers = scalars.all_integers().next().is_some() || scalars.fraction.is_some();
-        let nothings = !scalars.numerals.is_empty() && scalars.missing.is_some();
-        !scalars.words.is_empty() || nothings && (self.classes || !numbers)
+        let marks_missing = !scalars.numerals.is_empty() && scalars.missing.is_some();
+        !scalars.words.is_empty() || marks_missing && (self.classes || !numbers)
     }
 
     fn fraction(&self) -> Option<&'a Found> {
@@ -128,7 +129,7 @@ impl<'a> Values<'a> {
         integers.map(|(integer, _)| integer).collect()
     }
 
-    /// What each file calls its classes.
+    /// Returns what each file calls its classes.
     fn of_files(&self) -> Vec<FileClasses<'a>> {
         let classes = |file: &'a FileLabels| FileClasses {
             file: &file.file,
@@ -183,7 +184,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A list where the first row of the file has one label.
+    /// Rejects a list in a file whose first row has a single label.
     fn list(&self) -> Result<()> {
         let list = self
             .scalars()
@@ -199,7 +200,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Numbers with a comma, which are a decimal, a thousand, or two labels: nobody can tell.
+    /// Rejects numbers with a comma, which could be decimals, thousands or two labels.
     fn decimal_commas(&self, names: &[String]) -> Result<()> {
         let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         let is_number = |text: &str| {
@@ -223,7 +224,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Something that stands for no value, among numbers.
+    /// Rejects a text that stands for a missing value among numbers.
     fn missing(&self) -> Result<()> {
         match self
             .numbers()
@@ -249,14 +250,14 @@ impl<'a> Values<'a> {
     fn numbers_beside_classes(&self, place: &Place, other: &FileClasses<'_>) -> Error {
         Error::Classes {
             message: format!(
-                "the labels in column `{}` do not fit together: {place} has a number that is no class, but {}; write all labels in one way, or name the files of one kind",
+                "the labels in column `{}` do not fit together: {place} has a number that is not a class, but {}; write all labels in one way, or name the files of one kind",
                 self.column,
                 other.describe()
             ),
         }
     }
 
-    /// Classes `0` to `n-1`, or an error that lists what there is.
+    /// Returns the classes `0` to `n-1`, or an error that lists the values found.
     fn without_gaps(&self, names: Vec<String>) -> Result<Vec<String>> {
         let mut integers: Vec<i64> = names.iter().filter_map(|name| name.parse().ok()).collect();
         integers.sort_unstable();
@@ -270,7 +271,7 @@ impl<'a> Values<'a> {
         let column = self.column.to_owned();
         let found: Vec<_> = integers.iter().map(i64::to_string).collect();
         let all_different = too_many(&column, self.rows(), found.len()).is_some();
-        // Without the -1 of hidden labels, would it be a class list?
+        // Check whether the values would be valid classes without the -1 of hidden labels.
         let rest = integers.iter().filter(|&&value| value != -1).copied();
         let hidden = self.numbers().find_map(|(_, scalars)| {
             let mut all = scalars.all_integers();
@@ -302,7 +303,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// What decided for numbers, where it was close.
+    /// Explains why the labels are numbers, where it was close.
     fn why_numbers(&self) -> Option<Note> {
         let column = self.column;
         let Some(found) = self.fraction() else {
@@ -326,7 +327,7 @@ impl<'a> Values<'a> {
         )))
     }
 
-    /// What decided for classes, where there are floats.
+    /// Explains why the labels are classes, where there are floats.
     fn why_integers(&self, names: &[String]) -> Option<Note> {
         if !self.whole_floats() || self.classes {
             return None;
@@ -344,27 +345,27 @@ impl<'a> Values<'a> {
             .find_map(|(_, scalars)| scalars.mixed.clone());
         Some(Note::new(match mixed {
             Some(place) => format!(
-                "{place}: a floating-point number in column `{column}` stands behind integers, but all are whole, and they are taken for the classes {classes}; for numbers to predict add --problem-type regression"
+                "{place}: a floating-point number in column `{column}` follows integers, but all numbers are whole, and they are taken for the classes {classes}; to predict numbers add --problem-type regression"
             ),
             None if integers > 0 && floats <= integers => format!(
-                "{}: label {value:?}.0 in column `{column}` stands among integers and is taken for the class {value}; for numbers to predict add --problem-type regression",
+                "{}: label {value:?}.0 in column `{column}` is among integers and is taken for the class {value}; to predict numbers add --problem-type regression",
                 seen.first
             ),
             None => format!(
-                "the floating-point labels in column `{column}` are all whole numbers ({}: {value:?}.0) and are taken for the classes {classes}; for numbers to predict add --problem-type regression",
+                "the floating-point labels in column `{column}` are all whole numbers ({}: {value:?}.0) and are taken for the classes {classes}; to predict numbers add --problem-type regression",
                 seen.first
             ),
         }))
     }
 
-    /// Numbers in a file of names: names too, but perhaps a slip.
+    /// Notes numbers among names: they are names too, but possibly by mistake.
     fn words_among_numbers(&self) -> Option<Note> {
         let column = self.column;
         self.texts().find_map(|(_, scalars)| {
             if let Some(found) = scalars.missing.as_ref().filter(|_| !self.classes) {
-                // Not "none" and "-", which are sensible names.
+                // "none" and "-" are left out, because they are sensible names.
                 let text = found.shown.trim().to_ascii_lowercase();
-                // With a capital it is Python's.
+                // Capitalised, it is Python's None.
                 let blank = ["na", "n/a", "#n/a", "<na>", "nan", "null"].contains(&&*text)
                     || found.shown.trim() == "None";
                 if blank {
@@ -382,7 +383,7 @@ impl<'a> Values<'a> {
             let numbers: u64 = scalars.numerals.values().map(rows).sum();
             let (word, seen) = scalars.words.iter().min_by_key(|(_, seen)| seen.count)?;
             (numbers > words).then(|| Note::new(format!(
-                "the labels in column `{column}` are classes, because {word:?} ({}) is no number; most others are, such as {number}",
+                "the labels in column `{column}` are classes, because {word:?} ({}) is not a number, while most others are, such as {number}",
                 seen.first
             )))
         })

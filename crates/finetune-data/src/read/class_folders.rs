@@ -1,4 +1,4 @@
-//! A folder for each class, with a text in each file: `pos/1.txt`, `neg/1.txt`.
+//! Reads a directory with one folder per class and one text per file: `pos/1.txt`, `neg/1.txt`.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -16,14 +16,14 @@ use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error}
 use crate::read::options::Stop;
 use crate::{Error, Place, Result};
 
-/// A text in a file, and the folder that it stands in.
+/// A text file and the name of its folder.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassFile {
     pub(crate) path: PathBuf,
     pub(crate) class: String,
 }
 
-/// Reads every file once.
+/// Reads every file once, so that unreadable ones are found early.
 pub(super) fn info(
     files: &[ClassFile],
     encoding: &'static Encoding,
@@ -87,7 +87,7 @@ pub(super) fn read(
     })))
 }
 
-/// SHA-256 of the classes and the bytes of the files, in order.
+/// Computes the SHA-256 of the classes and contents of the files, in order.
 pub(super) fn hash(files: &[ClassFile], stop: &Stop) -> Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     for file in files {

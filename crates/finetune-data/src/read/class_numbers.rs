@@ -1,5 +1,5 @@
-//! Columns of words whose classes somebody else names, such as a data set's card: each cell is a name
-//! or its number, as in `datasets`, and becomes the number.
+//! Text columns whose classes are declared elsewhere, for instance in a dataset card. As in
+//! `datasets`, each cell is a class name or its index, and becomes the index.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use super::{RawBatch, place, unreadable};
 use crate::read::hf_metadata;
 use crate::{Error, Note, Result};
 
-/// The columns of a file that are read so, by index.
+/// The indices of these columns, with their class names.
 #[derive(Debug, Default)]
 pub(super) struct ClassNumbers(Vec<(usize, Arc<[String]>)>);
 
 impl ClassNumbers {
-    /// Finds the columns that the metadata of `schema` names classes of, and gives those of words the
-    /// type of numbers.
+    /// Finds the columns for which the metadata of `schema` declares classes, and changes the type
+    /// of the text columns among them to integers.
     pub(super) fn of(schema: &mut Schema, notes: &mut Vec<Note>) -> Self {
         let mut found = Vec::new();
         let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
@@ -39,7 +39,7 @@ impl ClassNumbers {
         Self(found)
     }
 
-    /// The field of a column as its reader gives it.
+    /// Returns the field of a column as its reader produces it.
     pub(super) fn as_read(&self, index: usize, field: &FieldRef) -> FieldRef {
         match self.names(index) {
             Some(_) => Field::new(field.name(), DataType::Utf8, true).into(),
@@ -47,7 +47,7 @@ impl ClassNumbers {
         }
     }
 
-    /// All of them.
+    /// Returns all of these columns.
     pub(super) fn among_all(&self) -> &[(usize, Arc<[String]>)] {
         &self.0
     }
@@ -59,7 +59,7 @@ impl ClassNumbers {
             .map(|(_, names)| names)
     }
 
-    /// What turns batches of these columns, as they are read, into numbers; `None` where nothing does.
+    /// Returns the class names for each of `columns`, or `None` if none of them has any.
     pub(super) fn among(&self, columns: &[usize]) -> Option<Vec<Option<Arc<[String]>>>> {
         let names = columns.iter().map(|&index| self.names(index).cloned());
         let names: Vec<_> = names.collect();
@@ -67,7 +67,7 @@ impl ClassNumbers {
     }
 }
 
-/// The batch with numbers in the columns that have names.
+/// Replaces the cells of the columns that have class names by class indices.
 pub(super) fn numbered(
     path: &Path,
     raw: RawBatch,
@@ -108,7 +108,7 @@ fn numbers(
             Error::Record {
                 place: place(path, raw.first_row + row as u64, line),
                 message: format!(
-                    "`{name}` is {cell:?}, which is none of the classes that the data set's card names ({}), nor the number of one, 0 to {}",
+                    "`{name}` is {cell:?}, which is not one of the classes that the data set's card names ({}), nor the number of one, 0 to {}",
                     crate::error::listed(names, 12),
                     names.len().saturating_sub(1)
                 ),
@@ -120,7 +120,7 @@ fn numbers(
     Ok(Arc::new(numbers.collect::<Result<Int64Array>>()?))
 }
 
-/// A class by its name, else by its number; -1 marks a label that is hidden.
+/// Finds a class by name, then by index. -1 marks a hidden label.
 fn number(cell: &str, names: &[String]) -> Option<i64> {
     if let Some(index) = names.iter().position(|name| name == cell) {
         return i64::try_from(index).ok();
@@ -140,7 +140,7 @@ mod tests {
         for (cell, found) in [
             ("no", Some(0)),
             ("yes", Some(2)),
-            // The name of a class, though 2 is also the number of another.
+            // A class name takes precedence, although 2 is also another class's index.
             ("2", Some(1)),
             ("0", Some(0)),
             (" 1 ", Some(1)),

@@ -1,8 +1,8 @@
-//! CSV and TSV, strict about quotes and the number of fields. Every column is a string.
+//! Reads CSV and TSV and is strict about quotes and the number of fields. Every column is a string.
 //!
-//! The usual readers, csv-core among them, repair a broken quote silently by swallowing the lines
-//! that follow; training data deserves an error with the line where the quote opened, hence this
-//! small one.
+//! The usual parsers, csv-core among them, silently repair a broken quote by swallowing the lines
+//! that follow. Training data deserves an error that names the line where the quote opened, hence
+//! this small parser.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use super::{BATCH_BYTES, BATCH_ROWS, BatchIter, FileInfo, RawBatch, until_error}
 use crate::read::options::{CsvHeader, Stop};
 use crate::{Error, Note, Result};
 
-/// How a file is read.
+/// A CSV file and how it is read.
 pub(super) struct Csv<'a> {
     pub(super) path: &'a Path,
     pub(super) coding: Coding,
@@ -70,14 +70,16 @@ impl Csv<'_> {
     }
 }
 
-/// What about the rows of a file may deserve a note.
+/// Observations about the rows of a file that may deserve a note.
 #[derive(Default)]
 struct Seen {
-    /// Rows with a quoted field over several lines; first and last line of the first.
+    /// Number of rows with a quoted field over several lines.
     long: u64,
+    /// First and last line of the first such row.
     first_long: Option<(u64, u64)>,
-    /// Rows that begin with # below such lines above the header; line of the first.
+    /// Number of rows that begin with `#` in a file with `#` comments above its header.
     marked: u64,
+    /// Line of the first such row.
     first_marked: Option<u64>,
 }
 
@@ -99,7 +101,7 @@ impl Seen {
             let path = record.lines.path().display();
             notes.push(Note::new(format!("{path}, line {line}: {text}")));
         };
-        // Where many rows go over several lines, the texts have paragraphs.
+        // Where many rows span several lines, the texts simply have paragraphs.
         if let Some((first, last)) = self.first_long
             && self.long <= (rows / 100).max(1)
             && rows > 1
@@ -178,7 +180,7 @@ impl Batches {
     }
 }
 
-/// Records after the header, each with as many fields as the header.
+/// The records after the header, each with as many fields as the header.
 struct Reader {
     record: Record<Input>,
     header: Vec<String>,
@@ -237,7 +239,7 @@ impl Reader {
         Ok(Self { record, header })
     }
 
-    /// Reads the record of `row`; false at the end of the file.
+    /// Reads the record of `row` and returns false at the end of the file.
     fn next(&mut self, row: u64) -> Result<bool> {
         if !self.record.read()? {
             return Ok(false);
@@ -260,8 +262,8 @@ impl Reader {
         Ok(true)
     }
 
-    /// Does the record have the names of all columns as its fields? Of a single column that may be a
-    /// text.
+    /// Returns whether the record repeats the header. A file with a single column may contain its
+    /// name as a text.
     fn repeats_header(&self) -> bool {
         let mut names = self.header.iter().enumerate();
         self.header.len() > 1 && names.all(|(i, name)| self.record.bytes(i) == name.as_bytes())
@@ -290,19 +292,19 @@ impl Reader {
     }
 }
 
-/// One record at a time.
+/// Splits lines into fields, one record at a time.
 pub(super) struct Record<R> {
     lines: Lines<R>,
     dialect: Dialect,
-    /// The fields without their quotes, one byte (a delimiter, as a rule) between two.
+    /// The fields without their quotes, separated by one byte (usually the delimiter).
     data: Vec<u8>,
     /// End of each field in `data`.
     ends: Vec<usize>,
-    /// Which fields stood in quotes; empty: none.
+    /// Which fields were quoted; empty if none were.
     quoted: Vec<bool>,
     /// Line on which the record starts.
     line: u64,
-    /// Were there comments above the header?
+    /// Whether there were comments above the header.
     commented: bool,
 }
 
@@ -319,17 +321,18 @@ impl<R: std::io::BufRead> Record<R> {
         }
     }
 
-    /// Number of fields.
+    /// Returns the number of fields.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Does its first field begin with this?
+    /// Returns whether the first field begins with this byte.
     pub(super) fn begins_with(&self, byte: u8) -> bool {
         self.data.first() == Some(&byte)
     }
 
-    /// Reads the next record, skipping blank lines and comments; false at the end of the file.
+    /// Reads the next record, skipping blank lines and comments, and returns false at the end of
+    /// the file.
     pub(super) fn read(&mut self) -> Result<bool> {
         self.data.clear();
         self.ends.clear();
@@ -358,7 +361,7 @@ impl<R: std::io::BufRead> Record<R> {
         }
     }
 
-    /// Splits a line without quotes where it stands.
+    /// Splits a line without quotes in place.
     fn split_plain(&mut self) {
         std::mem::swap(&mut self.data, &mut self.lines.bytes);
         self.data.truncate(trim_line_ending(&self.data).len());
@@ -386,7 +389,7 @@ impl<R: std::io::BufRead> Record<R> {
                 Some(next) => position = next,
                 None => return Ok(true),
             }
-            // ASCII, so that no character reaches from one field into the next.
+            // Every delimiter is ASCII, so no character spans two fields.
             self.data.push(self.dialect.delimiter);
         }
     }
@@ -437,7 +440,8 @@ impl<R: std::io::BufRead> Record<R> {
         }
     }
 
-    /// That a quoted field closes at `position` of this line with more behind it.
+    /// The error for a quoted field that closes at `position` of this line but has more text after
+    /// it.
     fn broken_quote(&self, opened: u64, position: usize, has_text: bool) -> Error {
         let rest = trim_line_ending(&self.lines.bytes[position..]);
         let after: String = String::from_utf8_lossy(rest).chars().take(20).collect();
@@ -461,14 +465,16 @@ impl<R: std::io::BufRead> Record<R> {
     }
 
     fn check_utf8(&self, row: u64, header: &[String]) -> Result<()> {
-        // All fields at once, which is faster; one by one to name the column.
+        // Checking all fields at once is faster; they are checked one by one only to name the
+        // column.
         match std::str::from_utf8(&self.data) {
             Ok(_) => Ok(()),
             Err(_) => (0..self.len()).try_for_each(|i| self.field(i, row, header).map(drop)),
         }
     }
 
-    /// Text of a field; `None` when there is nothing, not even quotes, between the delimiters.
+    /// Returns the text of a field, or `None` if there is nothing, not even quotes, between the
+    /// delimiters.
     fn field(&self, index: usize, row: u64, header: &[String]) -> Result<Option<&str>> {
         let bytes = self.bytes(index);
         if bytes.is_empty() && !self.quoted.get(index).is_some_and(|&quoted| quoted) {
@@ -570,7 +576,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is written with quotes comes back.
+        /// Whatever is written in quotes is read back unchanged.
         #[test]
         fn round_trip(rows in prop::collection::vec(prop::collection::vec("[a-c,\"\n\r\té]{0,6}", 3), 1..6)) {
             let quote = |f: &String| format!("\"{}\"", f.replace('"', "\"\""));
@@ -581,7 +587,7 @@ mod tests {
             prop_assert_eq!(records(&text, b',').unwrap(), rows);
         }
 
-        /// Also with backslashes.
+        /// Whatever is written with backslash escapes is read back unchanged.
         #[test]
         fn round_trip_with_backslashes(rows in prop::collection::vec(prop::collection::vec("[a-c,\"\n\\\\é]{0,6}", 3), 1..6)) {
             let quote = |f: &String| format!("\"{}\"", f.replace('\\', "\\\\").replace('"', "\\\""));
@@ -593,7 +599,7 @@ mod tests {
             prop_assert_eq!(read(&text, dialect).unwrap(), rows);
         }
 
-        /// Any bytes: an error or records, never a panic.
+        /// Arbitrary bytes give an error or records, but never a panic.
         #[test]
         fn no_panic(bytes in prop::collection::vec(prop::sample::select(b"a,\"\n\r\xff\\# ".to_vec()), 0..40), backslash: bool) {
             let dialect = Dialect { backslash, comment: backslash.then_some(b'#'), ..usual(b',') };

@@ -1,4 +1,4 @@
-//! How a CSV file is written, as far as somebody says so.
+//! The options for reading CSV, as far as the user specifies them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,22 +6,22 @@ use std::str::FromStr;
 use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 
-/// How CSV and TSV files are to be read. What is `None` is recognised from the file, and a guess that
-/// is not the usual form of CSV is announced by a [`Note`](crate::Note). The encoding is also that of
-/// text files.
+/// How CSV and TSV files are read. An option that is `None` is detected from the file, and a guess
+/// other than the usual form of CSV is announced in a [`Note`](crate::Note). The encoding also
+/// applies to plain text files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CsvOptions {
-    /// What stands between two fields.
+    /// The character between two fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<CsvDelimiter>,
-    /// What stands around a field that holds a delimiter or a line end.
+    /// The quotes around a field that contains a delimiter or a line break.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quoting: Option<CsvQuoting>,
     /// How a quote is written inside a quoted field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escape: Option<CsvEscape>,
-    /// What begins a line that is no row.
+    /// The character that begins a comment line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<CsvComment>,
     /// The encoding of the text.
@@ -30,7 +30,7 @@ pub struct CsvOptions {
 }
 
 impl CsvOptions {
-    /// These, and where one is `None` that of `others`.
+    /// Returns these options, with those of `others` in place of every `None`.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl CsvOptions {
         }
     }
 
-    /// Is all of it left to be recognised?
+    /// Returns whether every option is left to detection.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -53,7 +53,7 @@ impl CsvOptions {
 #[serde(try_from = "String", into = "String")]
 pub struct CsvDelimiter(pub(crate) u8);
 
-/// What stands around a field.
+/// The quotes around a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum CsvQuoting {
@@ -61,7 +61,7 @@ pub enum CsvQuoting {
     Double,
     /// `'`.
     Single,
-    /// Nothing: quotes are characters like others, and every line is a row.
+    /// No quoting: quotes are ordinary characters, and every line is a row.
     None,
 }
 
@@ -69,18 +69,18 @@ pub enum CsvQuoting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum CsvEscape {
-    /// Twice.
+    /// By doubling it.
     Doubled,
-    /// With a backslash before it (or twice); a backslash itself as two.
+    /// By a preceding backslash (or by doubling it); a backslash itself is written as two.
     Backslash,
 }
 
-/// The ASCII character that begins a line which is no row; `none`: every line is a row.
+/// The ASCII character that begins a comment line; with `none`, every line is a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CsvComment(pub(crate) Option<u8>);
 
-/// An encoding by any of the names that the web has for it: `utf-8`, `utf-16le`, `latin1`,
+/// An encoding, by any of its WHATWG names: `utf-8`, `utf-16le`, `latin1`,
 /// `windows-1252`, `shift_jis`, ….
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -103,7 +103,7 @@ impl FromStr for CsvDelimiter {
             ("semicolon", _) => Ok(Self(b';')),
             (_, Some(byte)) if byte != b'"' => Ok(Self(byte)),
             _ => Err(format!(
-                "{text:?} is no delimiter; expected one ASCII character, such as ',', ';' or '|', or tab"
+                "{text:?} is not a delimiter; expected one ASCII character, such as ',', ';' or '|', or tab"
             )),
         }
     }
@@ -123,12 +123,12 @@ impl FromStr for CsvQuoting {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.to_ascii_lowercase().as_str() {
-            // The last two as Python's csv module has them, which reads both alike.
+            // `all` and `minimal` are styles of Python's csv module, which reads both alike.
             "double" | "\"" | "all" | "minimal" => Ok(Self::Double),
             "single" | "'" => Ok(Self::Single),
             "none" => Ok(Self::None),
             _ => Err(format!(
-                "{text:?} is no way of quoting; expected double (\"…\"), single ('…') or none"
+                "{text:?} is not a quoting style; expected double (\"…\"), single ('…') or none"
             )),
         }
     }
@@ -152,7 +152,7 @@ impl FromStr for CsvEscape {
             "doubled" | "double" => Ok(Self::Doubled),
             "backslash" | "\\" => Ok(Self::Backslash),
             _ => Err(format!(
-                "{text:?} is no way to write a quote inside quotes; expected doubled (\"\") or backslash (\\\")"
+                "{text:?} is not a way to write a quote inside quotes; expected doubled (\"\") or backslash (\\\")"
             )),
         }
     }
@@ -194,7 +194,7 @@ impl FromStr for CsvEncoding {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Python's names for two that everybody writes.
+        // Python's spellings of two common encodings.
         let label = match text.to_ascii_lowercase().replace('_', "-").as_str() {
             "latin-1" => "latin1",
             "utf-8-sig" => "utf-8",
@@ -202,7 +202,7 @@ impl FromStr for CsvEncoding {
         };
         let found = Encoding::for_label_no_replacement(label.as_bytes());
         found.map(Self).ok_or_else(|| {
-            format!("{text:?} is no known encoding; expected utf-8, utf-16, latin-1, windows-1252 or another name of the web's")
+            format!("{text:?} is not a known encoding; expected utf-8, utf-16, latin-1, windows-1252 or another WHATWG name")
         })
     }
 }
@@ -213,7 +213,7 @@ impl fmt::Display for CsvEncoding {
     }
 }
 
-/// Each is a string in a file of settings.
+/// Serializes each option as the string that it is parsed from.
 macro_rules! as_string {
     ($($name:ident)*) => {$(
         impl TryFrom<String> for $name {

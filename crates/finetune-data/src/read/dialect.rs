@@ -1,4 +1,4 @@
-//! How a CSV file is written, recognised from its first lines.
+//! Detects how a CSV file is written from its first lines.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::{Error, Note, Result};
 pub(crate) struct Dialect {
     pub(crate) delimiter: u8,
     pub(crate) quote: Option<u8>,
-    /// Inside quotes a backslash takes the meaning from a quote or a backslash.
+    /// Whether a backslash inside quotes escapes a quote or a backslash.
     pub(crate) backslash: bool,
     pub(crate) comment: Option<u8>,
-    /// Lines before the header that are left out: comments, where `comment` was not named, or the
-    /// line by which Excel knows the delimiter.
+    /// Number of lines before the header that are skipped: comments, if `comment` was not
+    /// specified, or the line that tells Excel the delimiter.
     pub(crate) preamble: u64,
 }
 
 impl Dialect {
-    /// As the options say; what they leave open is the usual form with this delimiter.
+    /// Creates the dialect of the options, filling in the usual form with this delimiter.
     pub(crate) fn new(options: &CsvOptions, delimiter: u8) -> Self {
         Self {
             delimiter: options.delimiter.map_or(delimiter, |d| d.0),
@@ -36,8 +36,8 @@ impl Dialect {
         }
     }
 
-    /// As the options say, and where they are silent as the first lines of the file look. `start` is
-    /// cut off somewhere unless it is `whole`.
+    /// Detects whatever the options leave open from the first lines of the file. Unless `whole`,
+    /// `start` may end in the middle of a record.
     pub(crate) fn recognise(
         path: &Path,
         start: &[u8],
@@ -56,7 +56,7 @@ impl Dialect {
         }
         let usual = Self::new(options, delimiter);
         let look = |dialect: &Self| Look::new(start, whole, dialect);
-        // The usual form, where it fits, is no guess.
+        // If the usual form fits, there is nothing to guess.
         let first = look(&usual);
         if first.even && first.fields > 1 {
             return usual;
@@ -89,7 +89,8 @@ impl Dialect {
                 all
             }
         };
-        // The most fields by which all lines agree; of as many, the form that is nearest the usual.
+        // Prefer the form with the most fields on which all lines agree; among equals, the one
+        // closest to the usual form.
         let mut best: Option<(usize, Self)> = None;
         for form in forms {
             for &delimiter in &delimiters {
@@ -110,7 +111,7 @@ impl Dialect {
                 _ => ("the lines", "begin"),
             };
             note(format!(
-                "{lines} above the header that {are} with # {} left out, because the rows below have {fields} fields and a comment has not; --csv-comment '#' says that they are comments",
+                "{lines} above the header that {are} with # {} left out, because the rows below have {fields} fields and a comment does not; --csv-comment '#' says that they are comments",
                 if found.preamble == 1 { "is" } else { "are" }
             ));
         }
@@ -126,7 +127,7 @@ impl Dialect {
         found
     }
 
-    /// The name of its delimiter.
+    /// Returns the name of the delimiter.
     pub(crate) fn delimiter_name(&self) -> &'static str {
         match self.delimiter {
             b'\t' => "tab",
@@ -138,12 +139,13 @@ impl Dialect {
     }
 }
 
-/// The form of a file whose first line is `sep=;`, which Excel takes for the delimiter and hides.
+/// Recognises a first line such as `sep=;`, from which Excel takes the delimiter and which it
+/// hides.
 fn named_in_first_line(start: &[u8], options: &CsvOptions, delimiter: u8) -> Option<Dialect> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let line = start.split(|&byte| byte == b'\n').next()?.trim_ascii_end();
     let line = match line.iter().rposition(|&byte| byte == b'=') {
-        // A tab at the end is no blank here.
+        // A tab at the end of the line is the delimiter, not a blank.
         Some(at) if at + 1 == line.len() => start.get(..at + 2)?,
         _ => line,
     };
@@ -174,11 +176,11 @@ fn first_field_is_in_single_quotes(start: &[u8]) -> bool {
     line.len() > 2 && line.starts_with(b"'") && line.ends_with(b"'")
 }
 
-/// What the first records look like in one dialect.
+/// What the first records look like in a given dialect.
 struct Look {
-    /// Of the header.
+    /// Number of fields in the header.
     fields: usize,
-    /// All records have as many.
+    /// Whether all records have that many fields.
     even: bool,
 }
 
@@ -191,7 +193,7 @@ impl Look {
             };
             Self::read(start, whole, dialect)
         };
-        // A file with backslashes before its quotes looks broken without them.
+        // A file with backslash-escaped quotes looks broken when read without escapes.
         match read(dialect.backslash) {
             Ok(look) => look,
             Err(_) => read(true).unwrap_or(Self {
@@ -202,7 +204,7 @@ impl Look {
     }
 
     fn read(start: &[u8], whole: bool, dialect: Dialect) -> Result<Self> {
-        // Without what may be half a record.
+        // Leave out the last line, which may be half a record.
         let complete = match memchr::memrchr(b'\n', start) {
             Some(end) if !whole => &start[..=end],
             _ => start,
@@ -213,7 +215,7 @@ impl Look {
             match record.read() {
                 Ok(true) => {}
                 Ok(false) => break,
-                // A quoted field that the end of the prefix cuts.
+                // The prefix ends inside a quoted field.
                 Err(Error::OpenQuote { .. }) if !whole => break,
                 Err(error) => return Err(error),
             }
@@ -235,7 +237,7 @@ impl Look {
     }
 }
 
-/// Records that are looked at.
+/// Number of records inspected.
 const RECORDS: usize = 500;
 
 #[cfg(test)]
@@ -256,10 +258,10 @@ mod tests {
         let usual = Dialect::new(&CsvOptions::default(), b',');
         for text in [
             "text,label\na; b,x\n\"c, d\",y\n",
-            // One column, and no other form that fits the header.
+            // There is one column, and no other form fits the header.
             "text\na;b\nc;d\n",
             "text\na, b\nc\n",
-            // A row too long is an error of the row, not another form.
+            // An overlong row is an error in that row, not evidence of another form.
             "text,label\na,b,c\nd;e,f\n",
             "#id,text,label\n1,a,b\n",
             "text,label\n#a,b\n",

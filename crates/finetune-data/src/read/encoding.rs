@@ -1,4 +1,4 @@
-//! Recognising how a text file is compressed, encoded and broken into lines.
+//! Detects the compression, encoding and line ending of a text file.
 
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
@@ -12,12 +12,12 @@ use super::lines::Lines;
 use crate::read::options::{ReadOptions, Stop};
 use crate::{Error, Note, Result};
 
-/// How many bytes are looked at.
+/// Number of bytes inspected.
 const PREFIX: usize = 1 << 16;
 
-/// How the file is written, by its first bytes. `named` is the compression that its name promises;
-/// `encoding` what somebody says that it is encoded in. What is no plain UTF-8 with line feeds is
-/// noted.
+/// Detects how the file is written from its first bytes. `named` is the compression that the file's
+/// name promises and `encoding` the one that the caller specified. Anything but plain UTF-8 with
+/// line feeds is noted.
 pub(super) fn recognise(
     path: &Path,
     named: Option<Compression>,
@@ -53,7 +53,7 @@ pub(super) fn recognise(
     }
     let start = prefix(path, &coding, &options.stop, PREFIX)?;
     match (Encoding::for_bom(&start), encoding) {
-        // A mark says which of the two byte orders it is, whatever was named.
+        // A byte order mark decides between the two byte orders, whichever was specified.
         (Some((marked, _)), named)
             if marked != UTF_8 && named.is_none_or(|named| named.name().starts_with("UTF-16")) =>
         {
@@ -82,10 +82,11 @@ pub(super) fn recognise(
     Ok(coding)
 }
 
-/// Bytes by which another kind of file is known.
+/// Number of bytes by which other kinds of files are recognised.
 const FIRST: usize = 64;
 
-/// What a file is, and what to do, that is called a text and begins like this.
+/// Names the kind of file that passes for a text but begins with `start`, and says what to do about
+/// it.
 fn foreign(start: &[u8]) -> Option<&'static str> {
     let starts = |mark: &[u8]| {
         start
@@ -110,14 +111,14 @@ fn foreign(start: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// That a file is a pointer to one in Git's storage of large files.
+/// Recognises a Git LFS pointer.
 fn lfs_pointer(start: &[u8]) -> Option<&'static str> {
     start
         .starts_with(b"version https://git-lfs")
         .then_some("it is a pointer of Git LFS, not the file itself; `git lfs pull` gets the file")
 }
 
-/// What a file with the name of a binary format is instead, if its start tells.
+/// Returns what a file named like a binary format actually is, if its first bytes tell.
 pub(super) fn not_binary(path: &Path, stop: &Stop) -> Option<&'static str> {
     let start = prefix(path, &Coding::default(), stop, FIRST).ok()?;
     let is_text = || {
@@ -133,7 +134,7 @@ pub(super) fn not_binary(path: &Path, stop: &Stop) -> Option<&'static str> {
         })
 }
 
-/// Up to `limit` bytes from the start of the file as `coding` gives it.
+/// Returns up to `limit` bytes from the start of the file, decoded with `coding`.
 pub(super) fn prefix(path: &Path, coding: &Coding, stop: &Stop, limit: usize) -> Result<Vec<u8>> {
     let mut start = Vec::new();
     Input::open(path, coding, stop)?
@@ -143,7 +144,8 @@ pub(super) fn prefix(path: &Path, coding: &Coding, stop: &Stop, limit: usize) ->
     Ok(start)
 }
 
-/// UTF-16 without a mark: Latin letters in it have a zero byte each, always on the same side.
+/// Recognises UTF-16 without a byte order mark: each Latin letter has a zero byte, always on the
+/// same side.
 fn unmarked_utf16(start: &[u8]) -> Option<&'static Encoding> {
     let (pairs, _) = start.as_chunks::<2>();
     let zeros = |side: usize| pairs.iter().filter(|pair| pair[side] == 0).count();
@@ -156,8 +158,8 @@ fn unmarked_utf16(start: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Is there a carriage return, and no line feed in the whole file? Other files are known by their
-/// first line.
+/// Returns whether the file contains a carriage return but no line feed. Most files are settled by
+/// their first line.
 fn ends_lines_with_carriage_returns(path: &Path, coding: &Coding, stop: &Stop) -> Result<bool> {
     let mut input = Input::open(path, coding, stop)?;
     let mut found = false;
@@ -175,8 +177,8 @@ fn ends_lines_with_carriage_returns(path: &Path, coding: &Coding, stop: &Stop) -
     }
 }
 
-/// The encoding of a file that is not UTF-8, by its bytes, with how a line of it reads; `None` for
-/// UTF-8 that is damaged here and there.
+/// Guesses the encoding of a file that is not UTF-8, and decodes one word as evidence. Returns
+/// `None` for UTF-8 that is damaged in a few places.
 pub(super) fn guess(path: &Path, coding: &Coding, stop: &Stop) -> Result<Option<Guess>> {
     let mut lines = Lines::new(Input::open(path, coding, stop)?, path);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -196,7 +198,7 @@ pub(super) fn guess(path: &Path, coding: &Coding, stop: &Stop) -> Result<Option<
         detector.feed(&lines.bytes, false);
     }
     detector.feed(b"", true);
-    // In text of another encoding hardly a character happens to be one of UTF-8.
+    // In text of another encoding, hardly any character happens to be valid UTF-8.
     let Some((line, word)) = example.filter(|_| valid < invalid) else {
         return Ok(None);
     };
@@ -209,14 +211,14 @@ pub(super) fn guess(path: &Path, coding: &Coding, stop: &Stop) -> Result<Option<
     }))
 }
 
-/// A guessed encoding, with the first word that shows it.
+/// A guessed encoding with the first word that shows it.
 pub(super) struct Guess {
     pub(super) encoding: &'static Encoding,
     pub(super) line: u64,
     pub(super) word: String,
 }
 
-/// The bytes between blanks and delimiters around the first one that is not ASCII.
+/// Returns the word around the first non-ASCII byte, delimited by blanks and delimiters.
 fn word(line: &[u8]) -> &[u8] {
     let at = line.iter().position(|b| !b.is_ascii()).unwrap_or_default();
     let ends = |byte: &u8| b" \t,;|\"'".contains(byte);

@@ -1,4 +1,4 @@
-//! Text as fastText has it: each line a text, with labels as words that begin with `__label__`.
+//! Reads fastText files: each line is a text whose labels are words that begin with `__label__`.
 
 use std::ops::Range;
 use std::path::Path;
@@ -15,15 +15,16 @@ use crate::{Note, Result};
 
 const PREFIX: &str = "__label__";
 
-/// Does this file look like that: does its first line with anything on it begin with a label?
+/// Returns whether the file is in this format, that is, whether its first non-blank line begins
+/// with a label.
 pub(super) fn is_fasttext(start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let start = start.trim_ascii_start();
     start.len() > PREFIX.len() && start.starts_with(PREFIX.as_bytes())
 }
 
-/// The schema has a list of labels if a row has several, else a label; null where a line has none,
-/// as lines to predict may.
+/// Reads the file from end to end. The label column holds lists if any row has several labels; it
+/// is null where a line has none, as lines to predict may.
 pub(super) fn info(
     path: &Path,
     coding: &Coding,
@@ -83,7 +84,7 @@ pub(super) fn read(
 
 struct Rows {
     lines: Lines<Input>,
-    /// Number of rows read.
+    /// Number of rows read so far.
     row: u64,
 }
 
@@ -95,7 +96,7 @@ impl Rows {
         })
     }
 
-    /// Labels and text of the next line that is not blank.
+    /// Returns the labels and the text of the next line that is not blank.
     fn next(&mut self) -> Result<Option<(Vec<&str>, String)>> {
         loop {
             if !self.lines.read()? {

@@ -1,12 +1,12 @@
-//! Writing the `huggingface` entry of Arrow schema metadata.
+//! Writes the `huggingface` entry of Arrow schema metadata.
 
 use crate::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde_json::{Value, json};
 
 use crate::read::hf_metadata;
 
-/// The metadata that `datasets` writes for these columns, some of them with class names. What the
-/// schema's own metadata says of a column stays.
+/// Returns the metadata that `datasets` writes for these columns, some of which have class names.
+/// Features in the schema's own metadata are kept.
 pub(crate) fn features(schema: &Schema, classes: &[(String, Vec<String>)]) -> String {
     let own = schema.metadata().get(hf_metadata::KEY);
     let own = own.and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -29,7 +29,8 @@ pub(crate) fn features(schema: &Schema, classes: &[(String, Vec<String>)]) -> St
     json!({"info": {"features": features}}).to_string()
 }
 
-/// `names` are those of the classes of a column of class indices or of lists of them.
+/// Describes one column. `names` are the class names of a column of class indices or of lists of
+/// them.
 fn feature(field: &Field, names: Option<&[String]>) -> Value {
     match field.data_type() {
         DataType::List(item) => json!({"feature": feature(item, names), "_type": "List"}),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::arrow::datatypes::Schema;
 use serde_json::{Map, Value, json};
 
-/// Key of the schema metadata.
+/// Key of the entry in the schema metadata.
 pub(crate) const KEY: &str = "huggingface";
 
-/// Class names of a `ClassLabel` column, or of a column of lists of `ClassLabel`.
+/// Returns the class names of a `ClassLabel` column or of a column of lists of `ClassLabel`.
 pub(crate) fn class_names(schema: &Schema, column: &str) -> Option<Vec<String>> {
     let metadata: Value = serde_json::from_str(schema.metadata().get(KEY)?).ok()?;
     let feature = item(metadata.get("info")?.get("features")?.get(column)?);
@@ -19,7 +19,7 @@ pub(crate) fn class_names(schema: &Schema, column: &str) -> Option<Vec<String>> 
     names.map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// The entry that says these class names of columns; `None` where there are none.
+/// Creates an entry that declares these class names of columns; `None` if there are none.
 pub(crate) fn with_class_names(class_names: &[(String, Vec<String>)]) -> Option<Arc<str>> {
     if class_names.is_empty() {
         return None;
@@ -35,8 +35,8 @@ pub(crate) fn with_class_names(class_names: &[(String, Vec<String>)]) -> Option<
     Some(entry.to_string().into())
 }
 
-/// The feature of the items, where the feature is a list in one of the ways of the versions of
-/// `datasets`: `[item]`, `Sequence`, and since 4.0 `List` or `LargeList`.
+/// Returns the feature of the items if `feature` is a list in any of the forms that versions of
+/// `datasets` write: `[item]`, `Sequence`, and since 4.0 `List` or `LargeList`.
 fn item(feature: &Value) -> &Value {
     match feature {
         Value::Array(items) if items.len() == 1 => &items[0],

@@ -1,4 +1,5 @@
-//! The bytes of a text file on their way to lines: decompressed, as UTF-8, with line feeds.
+//! Turns the bytes of a text file into what the line reader takes: decompressed UTF-8 with line
+//! feeds.
 
 use std::fmt;
 use std::fs::File;
@@ -9,10 +10,11 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 use crate::{Error, Result, read::options::Stop};
 
-/// Bytes read from a file at a time; the time between two looks at whether to stop.
+/// Bytes read from a file at a time, which also bounds the time between two checks for a stop
+/// request.
 const CHUNK: usize = 1 << 18;
 
-/// What a file is compressed with.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     Gzip,
@@ -32,7 +34,8 @@ impl Compression {
         })
     }
 
-    /// By the first bytes of a file. That of bzip2 alone begins with letters, so more of it is asked.
+    /// Detects a compression by the first bytes of a file. The magic number of bzip2 is made of
+    /// letters, so more of it has to match.
     pub(crate) fn of_magic(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
@@ -52,7 +55,7 @@ impl Compression {
         }
     }
 
-    /// The program that undoes one that is not read here.
+    /// Returns the name of the program that decompresses such a file.
     pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Gzip => "gunzip",
@@ -68,7 +71,7 @@ impl Compression {
 pub(crate) struct Coding {
     pub(crate) compression: Option<Compression>,
     pub(crate) encoding: &'static Encoding,
-    /// A carriage return alone ends a line.
+    /// Whether a lone carriage return ends a line.
     pub(crate) carriage_returns: bool,
 }
 
@@ -82,7 +85,7 @@ impl Default for Coding {
     }
 }
 
-/// An open text file. The usual one has a type of its own, because every line comes by here.
+/// An open text file. Plain UTF-8 has a variant of its own because every line passes through here.
 pub(crate) enum Input {
     Plain(BufReader<Watched<File>>),
     Other(Box<dyn BufRead + Send>),
@@ -101,7 +104,7 @@ impl Input {
             None if plain => return Ok(Self::Plain(file)),
             None => Box::new(file),
             Some(Compression::Gzip) => {
-                // As many members as there are, as gzip itself reads them.
+                // Reads all concatenated members, as gzip itself does.
                 let members = flate2::bufread::MultiGzDecoder::new(file);
                 Box::new(buffered(members, "gzip"))
             }
@@ -161,7 +164,7 @@ impl BufRead for Input {
     }
 }
 
-/// The error of a read of `path`, where the reader may be one of those above.
+/// Converts an I/O error of any of the readers in this file.
 pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
     let inner = error.get_ref();
     if inner.is_some_and(|inner| inner.is::<Requested>()) {
@@ -177,7 +180,7 @@ pub(crate) fn read_error(path: &Path, error: io::Error) -> Error {
     }
 }
 
-/// That somebody asked to stop, as an error of a reader.
+/// A stop request, as an error of a reader.
 #[derive(Debug)]
 struct Requested;
 
@@ -189,7 +192,7 @@ impl fmt::Display for Requested {
 
 impl std::error::Error for Requested {}
 
-/// A reader that ends when that is asked for.
+/// A reader that fails when a stop is requested.
 pub(crate) struct Watched<R> {
     input: R,
     stop: Stop,
@@ -204,7 +207,7 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// That compressed bytes make no sense, as an error of a reader.
+/// Compressed bytes that make no sense, as an error of a reader.
 #[derive(Debug)]
 struct DamagedStream {
     format: &'static str,
@@ -219,7 +222,7 @@ impl fmt::Display for DamagedStream {
 
 impl std::error::Error for DamagedStream {}
 
-/// A decompressor whose complaints can be told from the system's.
+/// A decompressor whose own errors can be told from the system's.
 struct Decompressed<R> {
     input: R,
     format: &'static str,
@@ -251,8 +254,8 @@ impl<R: Read> Read for Decompressed<R> {
     }
 }
 
-/// Another encoding, as UTF-8. What is not valid in it becomes a byte that is not valid in UTF-8, so
-/// that whoever reads a row finds it there and can name the row.
+/// Decodes another encoding to UTF-8. An invalid sequence becomes a byte that is invalid in UTF-8,
+/// so that the reader finds it there and can name the row.
 struct Decoded<R> {
     input: R,
     decoder: Decoder,
@@ -288,7 +291,7 @@ impl<R: BufRead> BufRead for Decoded<R> {
         while self.position == self.end && !self.done {
             let source = self.input.fill_buf()?;
             let last = source.is_empty();
-            // The last byte is kept free for the mark.
+            // The last byte is kept free for the `INVALID` marker.
             let (space, _) = self.output.split_at_mut((1 << 16) - 1);
             let (result, read, written) = self
                 .decoder
@@ -312,7 +315,7 @@ impl<R: BufRead> BufRead for Decoded<R> {
     }
 }
 
-/// Carriage returns as line feeds.
+/// Turns carriage returns into line feeds.
 struct LineFeeds<R> {
     input: R,
     buffer: Vec<u8>,
@@ -373,7 +376,7 @@ mod tests {
             decoded(b"caf\xe9", encoding_rs::WINDOWS_1252),
             "café".as_bytes()
         );
-        // Half a surrogate pair, then a letter; half a unit at the end.
+        // Half a surrogate pair followed by a letter, and half a code unit at the end.
         assert_eq!(
             decoded(b"\x00\xd8a\x00b", encoding_rs::UTF_16LE),
             b"\xffa\xff"

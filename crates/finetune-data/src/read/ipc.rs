@@ -1,4 +1,5 @@
-//! Arrow IPC, in its file form (also Feather V2) and its stream form (what `datasets` writes).
+//! Reads Arrow IPC in its file form (also Feather V2) and its stream form (which `datasets`
+//! writes).
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
@@ -20,7 +21,7 @@ const FORMAT: &str = "Arrow IPC";
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
-/// Schema and batches; a damaged batch is the last item.
+/// Opens a file and returns its schema and batches. A damaged batch ends the iterator.
 fn open(path: &Path, projection: Option<Vec<usize>>) -> Result<(SchemaRef, Batches)> {
     let (schema, mut batches) = guarded(path, FORMAT, || unguarded(path, projection))?;
     let path = path.to_path_buf();
@@ -54,9 +55,9 @@ pub(super) fn info(path: &Path, stop: &Stop) -> Result<FileInfo> {
     Ok(FileInfo { schema, rows })
 }
 
-/// Counts rows from the headers of the messages, without their bodies, and checks that every message
-/// lies within the file and what it says of its body can be true: the readers allocate what a header
-/// says before they read.
+/// Counts rows from the message headers without reading the bodies, and checks that every message
+/// lies within the file and that its claims about its body are possible. The Arrow readers allocate
+/// whatever a header claims before they read.
 fn walk(path: &Path, stop: &Stop) -> Result<u64> {
     let error = |e| Error::io(path, "read", e);
     let file = File::open(path).map_err(error)?;
@@ -120,7 +121,8 @@ fn walk_file(path: &Path, file: &File, len: u64, stop: &Stop) -> Result<u64> {
             if end.is_none_or(|end| end > len) {
                 return Err(beyond());
             }
-            // The header starts with its size, behind a continuation mark in all but old files.
+            // The header starts with its size, preceded by a continuation marker in all but old
+            // files.
             let mut head = [0; 8];
             read_at(file, path, &mut head, offset)?;
             let skip = if head[..4] == [0xff; 4] { 8 } else { 4 };
@@ -132,7 +134,8 @@ fn walk_file(path: &Path, file: &File, len: u64, stop: &Stop) -> Result<u64> {
     Ok(rows)
 }
 
-/// Rows (of a record batch) and body length of the message whose header lies at `at`.
+/// Returns the number of rows (of a record batch) and the body length of the message whose header
+/// starts at `at`.
 fn message(path: &Path, file: &File, at: u64, size: u64, len: u64) -> Result<(u64, u64)> {
     let beyond = || damaged(path, &"a part of it lies beyond the end of the file");
     if at.checked_add(size).is_none_or(|end| end > len) {
@@ -157,14 +160,15 @@ fn message(path: &Path, file: &File, at: u64, size: u64, len: u64) -> Result<(u6
     Ok((rows, body))
 }
 
-/// More bytes than this are believed only of so many compressed ones.
+/// A decompressed size up to this is always accepted; a larger one only up to `MOST_PER_BYTE` times
+/// the compressed size.
 const BELIEVED: u64 = 1 << 30;
 const MOST_PER_BYTE: u64 = 1000;
-/// What LZ4 can make of one byte at most.
+/// Maximum compression ratio of LZ4.
 const MOST_PER_BYTE_OF_LZ4: u64 = 255;
 
-/// Checks the sizes that a record batch claims, whose body lies at `at`: the buffers lie within it, a
-/// compressed one does not claim to become more than it can, and there are no more rows than bits.
+/// Checks the sizes that a record batch claims, whose body starts at `at`: its buffers lie within
+/// the body, none claims to decompress to more than it can, and there are no more rows than bits.
 fn check_batch(
     path: &Path,
     file: &File,
@@ -187,7 +191,8 @@ fn check_batch(
         {
             let mut word = [0; 8];
             read_at(file, path, &mut word, at + offset)?;
-            // -1 marks a buffer that is not compressed after all; the reader refuses other negatives.
+            // -1 marks a buffer that is not compressed after all; the reader rejects other negative
+            // values.
             let word = i64::from_le_bytes(word);
             claimed = u64::try_from(word).unwrap_or(length);
             let most = match codec {
@@ -202,7 +207,7 @@ fn check_batch(
         }
         bytes = bytes.saturating_add(claimed);
     }
-    // Each row takes a bit at least, but for columns of nulls alone.
+    // Each row takes at least one bit, except where all columns are null.
     let nodes = batch
         .nodes()
         .into_iter()
@@ -218,7 +223,7 @@ fn check_batch(
     Ok(())
 }
 
-/// Rows that a batch without any data may have.
+/// Maximum number of rows in a batch without any data.
 const MOST_ROWS_OF_NULLS: u64 = 1 << 24;
 
 fn add(path: &Path, rows: u64, more: u64) -> Result<u64> {
@@ -255,7 +260,7 @@ pub(super) fn read(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<B
             batch.slice((start - first_row) as usize, (end - start) as usize),
         ))
     });
-    // Written batches can be huge; slices of them cost nothing and keep what follows small.
+    // Batches in the file can be huge; slicing them costs nothing and keeps later stages small.
     Ok(Box::new(selected.flat_map(
         |item| -> Box<dyn Iterator<Item = _> + Send> {
             match item {

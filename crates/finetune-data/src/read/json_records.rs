@@ -1,4 +1,4 @@
-//! JSON objects one after the other: one per line, or as the elements of an array.
+//! Splits JSON into objects: one per line, or the elements of an array.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) enum Records<R> {
 }
 
 impl Records<Input> {
-    /// Opens a file; whether it holds an array is seen from its first character.
+    /// Opens a file; its first character tells whether it holds an array.
     pub(super) fn open(path: &Path, coding: &Coding, stop: &Stop) -> Result<Self> {
         let mut lines = Lines::open(path, coding, stop)?;
         let start = lines.peek()?;
@@ -36,7 +36,7 @@ impl Records<Input> {
 }
 
 impl<R: BufRead> Records<R> {
-    /// Reads the next record; false at the end of the file.
+    /// Reads the next record and returns false at the end of the file.
     pub(super) fn read(&mut self) -> Result<bool> {
         match self {
             Self::Array(elements) => elements.read(),
@@ -51,7 +51,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// The text of the record. `row` is for the message.
+    /// Returns the text of the record. `row` is named in the error.
     pub(super) fn text(&self, row: u64) -> Result<&str> {
         match self {
             Self::Lines(lines) => lines.text(row),
@@ -62,7 +62,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Bytes of the record.
+    /// Returns the size of the record in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Lines(lines) => lines.bytes.len(),
@@ -70,7 +70,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Line on which the record begins.
+    /// Returns the line on which the record begins.
     pub(super) fn line(&self) -> u64 {
         match self {
             Self::Lines(lines) => lines.number,
@@ -89,7 +89,7 @@ impl<R: BufRead> Records<R> {
         matches!(self, Self::Array(_))
     }
 
-    /// An error of the record, `further` lines below its first.
+    /// Creates an error for the record, `further` lines below its first.
     pub(super) fn error(&self, row: u64, further: u64, message: String) -> Error {
         Error::Record {
             place: Place {
@@ -102,7 +102,7 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// The elements of an array, however they are spread over lines.
+/// The elements of an array, regardless of how they are spread over lines.
 pub(super) struct Elements<R> {
     lines: Lines<R>,
     state: State,
@@ -110,18 +110,19 @@ pub(super) struct Elements<R> {
     line: u64,
     /// Line on which the element begins.
     start: u64,
-    /// The element.
+    /// The bytes of the element.
     bytes: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// The bracket that opens the array is still to come.
+    /// The opening bracket has not been read yet.
     Before,
-    /// Behind that bracket.
+    /// The opening bracket has just been read.
     First,
-    /// Behind an element.
+    /// An element has been read.
     Between,
+    /// The closing bracket has been read.
     After,
 }
 
@@ -162,13 +163,13 @@ impl<R: BufRead> Elements<R> {
         }
     }
 
-    /// The next byte that is no blank.
+    /// Returns the next byte that is not whitespace.
     fn peek(&mut self) -> Result<Option<u8>> {
         loop {
             let Some(&byte) = self.lines.peek()?.first() else {
                 return Ok(None);
             };
-            // The mark that may stand at the very start.
+            // A UTF-8 byte order mark may precede the array.
             let is_mark = self.state == State::Before && matches!(byte, 0xef | 0xbb | 0xbf);
             if !byte.is_ascii_whitespace() && !is_mark {
                 return Ok(Some(byte));
@@ -182,7 +183,7 @@ impl<R: BufRead> Elements<R> {
         self.lines.consume(1);
     }
 
-    /// Reads an element up to what ends it, without looking into it more than that takes.
+    /// Reads an element up to the delimiter after it, parsing no more than that takes.
     fn element(&mut self) -> Result<()> {
         self.start = self.line;
         let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
@@ -195,7 +196,7 @@ impl<R: BufRead> Elements<R> {
             let mut done = false;
             while at < chunk.len() {
                 if in_string && !escaped {
-                    // Most bytes of most files stand in strings.
+                    // Most bytes of most files are inside strings.
                     match memchr2(b'"', b'\\', &chunk[at..]) {
                         None => {
                             at = chunk.len();
@@ -300,7 +301,7 @@ mod tests {
             let error = elements(text, 3).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
-        // One element here; whoever parses it complains.
+        // This counts as one element here; the JSON parser rejects it later.
         assert_eq!(elements("[{} {}]", 3).unwrap()[0].1, "{} {}");
     }
 }

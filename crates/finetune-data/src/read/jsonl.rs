@@ -1,5 +1,5 @@
-//! JSON: one object per line, or an array of objects. The type of a column is inferred over the whole
-//! file.
+//! Reads JSON: one object per line, or an array of objects. The type of each column is inferred
+//! from the whole file.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,24 +26,25 @@ use crate::read::options::Stop;
 use crate::rows::value::Value;
 use crate::{Place, Result};
 
-/// More keys than this in one file means that keys are data.
+/// A file with more distinct keys than this uses keys as data.
 const MAX_COLUMNS: usize = 4096;
 
 /// Key of the field metadata that says why a column cannot be read.
 pub(crate) const UNREADABLE: &str = "finetune:unreadable";
 
-/// Key of the field metadata that says in which row and line a floating-point number first followed
-/// integers.
+/// Key of the field metadata that gives the row and line where a floating-point number first
+/// followed integers.
 const MIXED_NUMBERS: &str = "finetune:mixed-numbers";
 
-/// Where a column of numbers, all integers up to there, has its first floating-point number.
+/// Returns the place of the first floating-point number in a column that held only integers before
+/// it.
 pub(crate) fn mixed_numbers(schema: &Schema, column: &str, path: &Path) -> Option<Place> {
     let field = schema.field_with_name(column).ok()?;
     let (row, line) = field.metadata().get(MIXED_NUMBERS)?.split_once(' ')?;
     Some(place(path, row.parse().ok()?, line.parse().ok()))
 }
 
-/// The field itself, or in place of one that cannot be read one of strings of JSON.
+/// Returns the field itself, or a field of JSON strings in place of one that cannot be read.
 pub(crate) fn json_text(field: &FieldRef) -> FieldRef {
     match field.metadata().contains_key(UNREADABLE) {
         false => Arc::clone(field),
@@ -111,7 +112,7 @@ pub(super) fn info(path: &Path, coding: &Coding, stop: &Stop) -> Result<FileInfo
     })
 }
 
-/// What a file of a single object is that holds all rows in one of its values, or a column in each.
+/// Describes a file of one object that holds all rows in one of its values, or one column in each.
 fn columns_not_rows(columns: &[(String, Type)]) -> Option<String> {
     let is_objects = |kind: &Type| matches!(kind, Type::List(item) if **item == Type::Object);
     if let Some((name, _)) = columns.iter().find(|(_, kind)| is_objects(kind)) {
@@ -160,7 +161,7 @@ struct Batches {
     records: Records<Input>,
     schema: SchemaRef,
     columns: HashMap<String, usize>,
-    /// The columns that are given as JSON text.
+    /// The columns that are returned as JSON text.
     json: Vec<usize>,
     row: u64,
     rows: Range<u64>,
@@ -182,7 +183,7 @@ impl Batches {
             }
             if self.row >= self.rows.start {
                 bytes += self.records.size();
-                // A key given twice counts once, and its last value wins, as in most readers.
+                // If a key occurs twice, its last value wins, as in most parsers.
                 let mut values: Vec<Value<'_>> = builders.iter().map(|_| Value::Null).collect();
                 parse(&self.records, self.row, |key, value| {
                     if let Some(&column) = self.columns.get(key.as_ref()) {
@@ -220,7 +221,7 @@ impl Batches {
     }
 }
 
-/// The current record with all that is nested in it.
+/// Parses the current record with everything nested in it.
 fn object<R: BufRead>(
     records: &Records<R>,
     row: u64,
@@ -228,7 +229,7 @@ fn object<R: BufRead>(
     serde_json::from_str(records.text(row)?).map_err(|e| records.error(row, 0, e.to_string()))
 }
 
-/// Parses the current record, handing each key and value to `each`.
+/// Parses the current record and passes each key and value to `each`.
 fn parse<'a, R: BufRead>(
     records: &'a Records<R>,
     row: u64,
@@ -239,7 +240,7 @@ fn parse<'a, R: BufRead>(
     json.deserialize_map(Object(each))
         .and_then(|()| json.end())
         .map_err(|e| {
-            // The position that serde_json appends counts lines from the first of the record.
+            // The position that serde_json appends counts lines from the start of the record.
             let message = e.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
             let hint = hint(text, &e, records.is_array());
@@ -254,7 +255,7 @@ fn parse<'a, R: BufRead>(
         })
 }
 
-/// What may be meant by a record that is not JSON.
+/// Suggests what is wrong with a record that is not valid JSON.
 fn hint(text: &str, error: &serde_json::Error, in_array: bool) -> &'static str {
     let line = text.lines().nth(error.line().saturating_sub(1));
     let column = error.column().saturating_sub(1);
@@ -301,13 +302,13 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// The type of a column so far.
+/// The type of a column, as far as it is known.
 #[derive(Debug, PartialEq)]
 enum Type {
     Null,
     Bool,
     Integer,
-    /// Integers, of which the one given has no equal among floats.
+    /// Integers, including this one that no `f64` represents exactly.
     Wide(i64),
     Float,
     Text,
@@ -382,7 +383,7 @@ impl Type {
         }
     }
 
-    /// The Arrow type, or why the column cannot be read and the type to show for it.
+    /// Returns the Arrow type, or why the column cannot be read and the type to show for it.
     fn data_type(self) -> Result<DataType, (DataType, String)> {
         Ok(match self {
             Type::Null | Type::Text => DataType::Utf8,
@@ -395,7 +396,7 @@ impl Type {
                     let shown = DataType::new_list(DataType::Null, true);
                     return Err((shown, reason.to_owned()));
                 }
-                // Lists that are all empty, or hold nothing but nulls.
+                // Lists that are all empty or hold only nulls.
                 Type::Null => DataType::new_list(DataType::Null, true),
                 item => {
                     let list_of = |item| DataType::new_list(item, true);
@@ -429,7 +430,7 @@ enum Builder {
     List(Box<ListColumn>),
 }
 
-/// Lists of one batch: their items end to end.
+/// The lists of one batch, with their items concatenated.
 struct ListColumn {
     item: FieldRef,
     items: Builder,
@@ -454,7 +455,8 @@ impl Builder {
         }
     }
 
-    /// Appends a value of the inferred type; anything else (the file changed meanwhile) is null.
+    /// Appends a value of the inferred type. Any other value becomes null: the file must have
+    /// changed in the meantime.
     fn push(&mut self, value: Value<'_>) {
         match (self, value) {
             (Builder::Bool(b), Value::Bool(value)) => b.append_value(value),

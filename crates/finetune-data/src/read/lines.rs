@@ -11,19 +11,19 @@ use crate::error::Place;
 use crate::read::options::Stop;
 use crate::{Error, Result};
 
-/// Longest line or CSV record. Beyond it the file is taken for binary or for one with a quote that
-/// never closes, rather than read into memory.
+/// Length limit of a line or CSV record. Anything longer is taken for a binary file or an unclosed
+/// quote rather than read into memory.
 pub(crate) const MAX_RECORD_BYTES: usize = 64 << 20;
 
-/// Reads raw lines: the ending stays on, a UTF-8 byte order mark at the start goes.
+/// Reads raw lines: the line ending is kept, a UTF-8 byte order mark at the start is dropped.
 pub(crate) struct Lines<R> {
     input: R,
     path: Arc<Path>,
-    /// Number of the line that `read` filled last, counted from 1.
+    /// Number of the line that `read` last filled, counted from 1.
     pub(crate) number: u64,
     /// The bytes of that line.
     pub(crate) bytes: Vec<u8>,
-    /// What the input is said to be encoded in, for messages.
+    /// Name of the input's encoding, for error messages.
     encoding: &'static str,
 }
 
@@ -52,7 +52,7 @@ impl<R: BufRead> Lines<R> {
         &self.path
     }
 
-    /// Reads the next line into [`bytes`](Self::bytes); false at the end of the file.
+    /// Reads the next line into [`bytes`](Self::bytes) and returns false at the end of the file.
     pub(crate) fn read(&mut self) -> Result<bool> {
         self.bytes.clear();
         let mut limited = std::io::Read::take(&mut self.input, MAX_RECORD_BYTES as u64 + 1);
@@ -75,12 +75,12 @@ impl<R: BufRead> Lines<R> {
         Ok(true)
     }
 
-    /// The line without its ending.
+    /// Returns the line without its ending.
     pub(crate) fn content(&self) -> &[u8] {
         trim_line_ending(&self.bytes)
     }
 
-    /// The line without its ending, as text. `row` is for the message.
+    /// Returns the line without its ending, as text. `row` is named in the error.
     pub(crate) fn text(&self, row: u64) -> Result<&str> {
         std::str::from_utf8(self.content()).map_err(|e| {
             let what = format!("byte {} of the line", e.valid_up_to() + 1);
@@ -88,7 +88,7 @@ impl<R: BufRead> Lines<R> {
         })
     }
 
-    /// That `what`, in a row that begins on `line`, is no text.
+    /// The error for a `what` that is not valid text, in a row that begins on `line`.
     pub(crate) fn not_text(&self, row: u64, line: u64, what: String) -> Error {
         Error::Utf8 {
             place: Place {
@@ -101,14 +101,14 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// What comes next, as far as it is at hand, for readers of something else than lines; empty at the
-    /// end of the file.
+    /// Returns the input's buffered bytes, for readers of things other than lines; empty at the end
+    /// of the file.
     pub(crate) fn peek(&mut self) -> Result<&[u8]> {
         let next = self.input.fill_buf();
         next.map_err(|e| read_error(&self.path, e))
     }
 
-    /// Passes over bytes that were seen by [`peek`](Self::peek).
+    /// Skips bytes that [`peek`](Self::peek) returned.
     pub(crate) fn consume(&mut self, bytes: usize) {
         self.input.consume(bytes);
     }

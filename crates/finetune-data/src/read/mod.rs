@@ -1,4 +1,4 @@
-//! One file, read as a stream of Arrow record batches.
+//! Reads one file as a stream of Arrow record batches.
 
 pub(crate) mod class_folders;
 mod class_numbers;
@@ -47,8 +47,8 @@ use crate::read::options::{CsvHeader, ReadOptions};
 use crate::read::regular_file::regular_file;
 use crate::{Error, Note, Result};
 
-/// Rows per record batch, at most: few enough that long documents stay small, enough to keep the
-/// columnar readers efficient.
+/// Maximum number of rows per record batch: small enough that long documents do not pile up, large
+/// enough to keep the columnar readers efficient.
 pub(crate) const BATCH_ROWS: usize = 1024;
 /// Bytes of text after which the line-based readers close a batch early.
 pub(crate) const BATCH_BYTES: usize = 4 << 20;
@@ -66,7 +66,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The extensions of [`Format::of`], for messages.
+    /// The extensions that [`Format::of`] recognises, for error messages.
     pub(crate) const EXTENSIONS: &str = ".parquet, .arrow, .feather, .ipc, .csv, .tsv, .jsonl, .ndjson, .json, .txt (the last six also with .gz or .zst behind)";
 
     pub(crate) fn of(path: &Path) -> Option<Self> {
@@ -83,7 +83,7 @@ impl Format {
         })
     }
 
-    /// The name of a file without its directory, extension and that of its compression.
+    /// Returns a file's name without its directory, extension and compression extension.
     pub(crate) fn stem(path: &Path) -> String {
         let stem = Path::new(uncompressed(path).0).file_stem();
         let stem = stem.and_then(|stem| stem.to_str());
@@ -91,7 +91,7 @@ impl Format {
     }
 }
 
-/// The name of a file without the extension of its compression, and that compression.
+/// Splits off a file's compression extension and returns the rest of the name and the compression.
 fn uncompressed(path: &Path) -> (&str, Option<Compression>) {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.unwrap_or_default();
@@ -102,12 +102,13 @@ fn uncompressed(path: &Path) -> (&str, Option<Compression>) {
     }
 }
 
-/// Is this, by its name, a file of lines of text (`.txt`, perhaps compressed), which has no columns?
+/// Returns whether the file holds lines of text without columns, judging by its name (`.txt`,
+/// possibly compressed).
 pub fn is_text_file(path: &Path) -> bool {
     Format::of(path) == Some(Format::Text)
 }
 
-/// What a first look at a file tells: its columns and its number of rows.
+/// The columns and row count of a file, as found on its first inspection.
 #[derive(Debug)]
 pub(crate) struct FileInfo {
     pub(crate) schema: SchemaRef,
@@ -117,7 +118,7 @@ pub(crate) struct FileInfo {
 /// A run of consecutive rows of one file.
 pub(crate) struct RawBatch {
     pub(crate) batch: RecordBatch,
-    /// Row of the file that the batch starts with.
+    /// Row of the file at which the batch starts.
     pub(crate) first_row: u64,
     /// Line of each row, for formats that have lines.
     pub(crate) lines: Option<Vec<u64>>,
@@ -125,7 +126,7 @@ pub(crate) struct RawBatch {
 
 pub(crate) type BatchIter = Box<dyn Iterator<Item = Result<RawBatch>> + Send>;
 
-/// What `next` gives, up to the end or the first error, and nothing after it.
+/// Yields the results of `next` up to the end or the first error, and nothing after that.
 pub(crate) fn until_error<T>(
     mut next: impl FnMut() -> Result<Option<T>>,
 ) -> impl Iterator<Item = Result<T>> {
@@ -140,21 +141,21 @@ pub(crate) fn until_error<T>(
     })
 }
 
-/// A file of a split. Looking into it and hashing it happen once, when first needed.
+/// A file of a split. It is inspected and hashed once each, when first needed.
 #[derive(Debug)]
 pub(crate) struct SourceFile {
     pub(crate) path: Arc<Path>,
     pub(crate) format: Format,
-    /// What `datasets` would say of its columns, for a file that does not say it itself.
+    /// The features that the data set's metadata gives for a file that does not carry them itself.
     features: Option<Arc<str>>,
     options: ReadOptions,
-    /// Of a folder with a folder per class: the texts in it.
+    /// The texts in a directory that has one folder per class; empty for other formats.
     texts: Arc<[ClassFile]>,
     looked: OnceLock<Looked>,
     hash: OnceLock<[u8; 32]>,
 }
 
-/// What the first look told.
+/// The result of the first inspection.
 #[derive(Debug)]
 struct Looked {
     info: FileInfo,
@@ -163,7 +164,7 @@ struct Looked {
     notes: Vec<Note>,
 }
 
-/// How a text file is read, as it was named or recognised.
+/// How a text file is read, either as specified by the caller or as detected.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reading {
     coding: Coding,
@@ -209,7 +210,7 @@ impl SourceFile {
         Self { features, ..self }
     }
 
-    /// The texts below a folder that has a folder for each class.
+    /// Describes the texts in a directory that has one folder per class.
     pub(crate) fn class_folders(path: &Path, texts: Vec<ClassFile>, options: &ReadOptions) -> Self {
         Self {
             path: path.into(),
@@ -222,7 +223,7 @@ impl SourceFile {
         }
     }
 
-    /// Its length, or that of all texts in it.
+    /// Returns the file's length in bytes, or the total length of all its texts.
     pub(crate) fn bytes(&self) -> Result<u64> {
         let len = |path: &Path| {
             let metadata = std::fs::metadata(path);
@@ -234,18 +235,19 @@ impl SourceFile {
         }
     }
 
-    /// The encoding that was named, else UTF-8.
+    /// Returns the encoding that the caller specified, or UTF-8.
     fn named_encoding(&self) -> &'static encoding_rs::Encoding {
         let named = self.options.csv.encoding;
         named.map_or(encoding_rs::UTF_8, |CsvEncoding(encoding)| encoding)
     }
 
-    /// Columns and row count. Line-based formats are checked from end to end here.
+    /// Returns the columns and the row count. Line-based formats are checked from end to end here.
     pub(crate) fn info(&self) -> Result<&FileInfo> {
         Ok(&self.look()?.info)
     }
 
-    /// What was recognised about the file and deserves to be seen; empty before [`info`](Self::info).
+    /// Returns what was detected about the file and is worth showing; empty before
+    /// [`info`](Self::info).
     pub(crate) fn notes(&self) -> &[Note] {
         self.looked.get().map_or(&[], |looked| &looked.notes)
     }
@@ -287,7 +289,7 @@ impl SourceFile {
         Ok(self.looked.get_or_init(|| looked))
     }
 
-    /// The error of a binary reader, or what the file is instead.
+    /// Replaces a binary reader's error with what the file actually is, if that can be told.
     #[cfg(any(feature = "parquet", feature = "ipc"))]
     fn what_it_is(&self, error: Error) -> Error {
         match (error, encoding::not_binary(&self.path, &self.options.stop)) {
@@ -300,8 +302,8 @@ impl SourceFile {
         }
     }
 
-    /// Recognises how a text file is written and reads it from end to end. What only the whole file
-    /// tells, another encoding or escape, is tried when the usual one fails.
+    /// Detects how a text file is written and reads it from end to end. An encoding or escape that
+    /// only shows in the whole file is tried when the usual one fails.
     fn look_at_text(&self) -> Result<Looked> {
         let path = &self.path;
         let Self { options, .. } = self;
@@ -366,7 +368,7 @@ impl SourceFile {
             let mut more = Vec::new();
             if let Ok(info) = self.whole(reading, &mut more) {
                 notes.push(Note::new(format!(
-                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not fit; --csv-escape backslash says that it does",
+                    "{}, line {opened}: a backslash before a quote inside quotes is taken to escape it, because otherwise the quotes do not match; --csv-escape backslash says that it does",
                     path.display()
                 )));
                 notes.append(&mut more);
@@ -381,7 +383,7 @@ impl SourceFile {
         Err(error)
     }
 
-    /// How the text of a file is to be read, by its start.
+    /// Detects from the start of a file how its text is to be read.
     fn recognise(&self, coding: Coding, notes: &mut Vec<Note>) -> Result<Reading> {
         let mut reading = Reading {
             coding,
@@ -469,7 +471,8 @@ impl SourceFile {
         })))
     }
 
-    /// What decides the rows beside the bytes of the file: the format, and how it is read.
+    /// Describes everything beside the file's bytes that decides its rows: the format and how it is
+    /// read.
     pub(crate) fn reading(&self) -> Result<String> {
         let Looked {
             reading, classes, ..
@@ -485,7 +488,7 @@ impl SourceFile {
         Ok(format!("{:?} {reading:?}{header}{classes}", self.format))
     }
 
-    /// SHA-256 of the bytes of the file.
+    /// Computes the SHA-256 of the bytes of the file.
     pub(crate) fn content_hash(&self) -> Result<[u8; 32]> {
         if let Some(hash) = self.hash.get() {
             return Ok(*hash);
@@ -521,7 +524,7 @@ impl SourceFile {
 }
 
 impl Looked {
-    /// At a file that says itself how it is read.
+    /// Wraps the inspection of a file whose format says how it is read.
     fn binary(info: FileInfo) -> Self {
         Self {
             info,
@@ -532,7 +535,7 @@ impl Looked {
     }
 }
 
-/// What to do with a file that another program writes.
+/// Returns advice for a file that another program wrote.
 fn other_program(path: &Path) -> &'static str {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     match extension.to_ascii_lowercase().as_str() {
@@ -545,10 +548,10 @@ fn other_program(path: &Path) -> &'static str {
     }
 }
 
-/// Bytes of text by which a dialect of CSV is recognised.
+/// Bytes of text from which a CSV dialect is detected.
 const SNIFFED: usize = 1 << 16;
 
-/// A place in a file without lines.
+/// Returns the place of a row in a file.
 #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
     Place {
@@ -559,27 +562,27 @@ pub(crate) fn place(path: &Path, row: u64, line: Option<u64>) -> Place {
 }
 
 pub(crate) use jsonl::mixed_numbers;
-/// Key of the metadata of a field whose strings are JSON: see
+/// Metadata key that marks a field whose strings are JSON: see
 /// [`Split::rows_with_texts`](crate::Split::rows_with_texts).
 pub const JSON_TEXT: &str = "finetune:json";
 
-/// The reason why the JSON lines reader cannot give a column, where it cannot.
+/// Returns why the JSON lines reader cannot provide a column, or `None` if it can.
 pub(crate) fn unreadable(field: &crate::arrow::datatypes::Field) -> Option<&String> {
     field.metadata().get(jsonl::UNREADABLE)
 }
 
-/// The field itself, or for one that cannot be read one of strings of JSON.
+/// Returns the field itself, or a field of JSON strings in place of one that cannot be read.
 pub(crate) fn json_text(field: &FieldRef) -> FieldRef {
     jsonl::json_text(field)
 }
 
-/// Is this a column that the JSON lines reader cannot give (nested, or of mixed types)?
+/// Returns whether the JSON lines reader cannot provide this column (nested or of mixed types).
 pub(crate) fn jsonl_unreadable(field: &crate::arrow::datatypes::Field) -> bool {
     field.metadata().contains_key(jsonl::UNREADABLE)
 }
 
-/// Runs a step of a binary reader. The Arrow and Parquet crates check what they read, but some damaged
-/// bytes still make them panic; that is a damaged file, not a broken program.
+/// Runs a step of a binary reader. The Arrow and Parquet crates validate what they read, but some
+/// damaged bytes still make them panic; that is reported as a damaged file, not as a bug.
 #[cfg(any(feature = "parquet", feature = "ipc"))]
 pub(crate) fn guarded<T>(
     path: &Path,

@@ -1,4 +1,4 @@
-//! What a caller says about reading files.
+//! The caller's options for reading files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,38 +8,38 @@ use crate::{CsvOptions, Error, Result};
 /// How the files of a data set are read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// How CSV is written, where that is not to be recognised.
+    /// How CSV is written, where that is not to be detected.
     pub csv: CsvOptions,
-    /// Where the names of a CSV file's columns stand.
+    /// Where the column names of a CSV file come from.
     pub csv_header: CsvHeader,
     /// Ends long scans of files early.
     pub stop: Stop,
 }
 
-/// What the columns of CSV files are called.
+/// Where the column names of CSV files come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CsvHeader {
-    /// As the first line says.
+    /// The first line.
     #[default]
     FirstLine,
-    /// So; the first line is a row, or with `replaces_first_line` is left out.
+    /// These names. The first line is a row, or is skipped if `replaces_first_line` is set.
     Names {
-        /// A name for each column.
+        /// One name per column.
         names: Vec<String>,
-        /// Whether the first line is a header too.
+        /// Whether the first line is a header that these names replace.
         replaces_first_line: bool,
     },
-    /// By their numbers from 0; the first line is a row.
+    /// The column numbers, from 0. The first line is a row.
     Numbers,
 }
 
-/// Asks, every few milliseconds of a scan, whether somebody wants it to end: it then ends with
-/// [`Error::Stopped`]. The default never does.
+/// A check for a stop request, made every few milliseconds during a scan, which then ends with
+/// [`Error::Stopped`]. The default never stops.
 #[derive(Clone, Default)]
 pub struct Stop(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
 impl Stop {
-    /// Ends scans once `requested` says so.
+    /// Ends scans as soon as `requested` returns true.
     pub fn when(requested: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(requested)))
     }

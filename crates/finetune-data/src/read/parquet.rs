@@ -1,4 +1,4 @@
-//! Parquet, row group by row group.
+//! Reads Parquet one row group at a time.
 
 use std::fs::File;
 use std::ops::Range;
@@ -70,7 +70,7 @@ fn batches(path: &Path, columns: &[usize], rows: Range<u64>) -> Result<BatchIter
         .with_batch_size(BATCH_ROWS)
         .build()
         .map_err(|e| unreadable(path, &e))?;
-    // The mask keeps the order of the file; put the columns into the order asked for.
+    // The mask keeps the order of the file, so put the columns into the requested order.
     let mut sorted = columns.to_vec();
     sorted.sort_unstable();
     let order = columns
@@ -138,8 +138,8 @@ fn corrupt(path: &Path, error: &dyn std::fmt::Display) -> Error {
     }
 }
 
-/// The batch reader says only that some value is not UTF-8. This reads the flat string columns
-/// again as bytes, from the row group of `from` on, to name the row.
+/// Finds the row of a value that is not UTF-8, which the batch reader does not name. Reads the flat
+/// string columns again as bytes, starting at the row group that contains `from`.
 fn find_invalid_utf8(
     path: &Path,
     from: u64,
@@ -189,7 +189,7 @@ fn first_invalid(
         }
         let mut values = values.iter();
         for index in 0..records {
-            // A level below the maximum is a null, which has no value.
+            // A definition level below the maximum means null, which has no value.
             let present = max_level == 0 || levels.get(index) == Some(&max_level);
             if present
                 && values

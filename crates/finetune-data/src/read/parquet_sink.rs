@@ -1,3 +1,5 @@
+//! Writes Parquet files that `datasets` opens with their features and class names.
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,21 +17,23 @@ use crate::{
     read::{hf_features, hf_metadata},
 };
 
-/// Writes Parquet that `datasets` opens with its features, class names included, to anywhere.
+/// Writes Parquet to any writer such that `datasets` opens it with its features, class names
+/// included.
 pub struct ParquetStream<W: Write + Send> {
     writer: ArrowWriter<W>,
     schema: SchemaRef,
-    /// Where it goes, for messages.
+    /// The destination, for error messages.
     path: PathBuf,
 }
 
 impl<W: Write + Send> ParquetStream<W> {
-    /// Starts a file on `out`; `path` is for messages. `classes` lists the columns of class indices,
-    /// or of lists of them, with their names; they become `ClassLabel` features in the `huggingface`
-    /// metadata. What the schema's own metadata of that kind says of other columns stays.
+    /// Starts a file on `out`; `path` is only named in errors. `classes` lists the columns that
+    /// hold class indices, or lists of them, with their class names; they become `ClassLabel`
+    /// features in the `huggingface` metadata. Features of other columns in the schema's own
+    /// metadata are kept.
     ///
     /// # Errors
-    /// A type that Parquet does not have.
+    /// Fails if Parquet does not support one of the types.
     pub fn new(
         out: W,
         path: impl AsRef<Path>,
@@ -42,12 +46,13 @@ impl<W: Write + Send> ParquetStream<W> {
             hf_metadata::KEY.to_owned(),
             hf_features::features(schema, classes),
         );
-        // `datasets` takes a feature from the metadata only where the columns agree with its own, which
+        // `datasets` uses a feature from the metadata only if the columns agree with its own, which
         // are always nullable.
         let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
         let fields: Vec<Field> = schema.fields().iter().map(nullable).collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-        // The version of the library in the file would make the bytes depend on it.
+        // The default contains the library's version, which would make the file's bytes depend on
+        // it.
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -62,10 +67,10 @@ impl<W: Write + Send> ParquetStream<W> {
         })
     }
 
-    /// Appends rows; the columns must be those of the schema.
+    /// Appends rows, whose columns must match the schema.
     ///
     /// # Errors
-    /// Other columns, or a full disk.
+    /// Fails if the columns differ or the data cannot be written.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
             .map_err(|e| failed(&self.path, &e))?;
@@ -74,17 +79,17 @@ impl<W: Write + Send> ParquetStream<W> {
             .map_err(|e| failed(&self.path, &e))
     }
 
-    /// Completes the file and gives back what it went to.
+    /// Completes the file and returns the underlying writer.
     ///
     /// # Errors
-    /// A full disk.
+    /// Fails if the data cannot be written.
     pub fn finish(self) -> Result<W> {
         self.writer.into_inner().map_err(|e| failed(&self.path, &e))
     }
 }
 
-/// Writes a Parquet file as [`ParquetStream`] does. The file is written beside its place and gets its
-/// name in [`finish`](Self::finish): an interrupted run leaves nothing.
+/// Writes a Parquet file as [`ParquetStream`] does, under a temporary name that
+/// [`finish`](Self::finish) replaces by its own: an interrupted run leaves no file.
 pub struct ParquetSink {
     stream: ParquetStream<NewFile>,
 }
@@ -93,7 +98,7 @@ impl ParquetSink {
     /// Starts a file.
     ///
     /// # Errors
-    /// The folder cannot be written to, or a type that Parquet does not have.
+    /// Fails if the folder is not writable or Parquet does not support one of the types.
     pub fn create(
         path: impl AsRef<Path>,
         schema: &Schema,
@@ -105,31 +110,32 @@ impl ParquetSink {
         Ok(Self { stream })
     }
 
-    /// Appends rows; the columns must be those of the schema.
+    /// Appends rows, whose columns must match the schema.
     ///
     /// # Errors
-    /// Other columns, or a full disk.
+    /// Fails if the columns differ or the data cannot be written.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.stream.write(batch)
     }
 
-    /// Completes the file and gives it its name, replacing what was there.
+    /// Completes the file and renames it into place, replacing any previous file.
     ///
     /// # Errors
-    /// A full disk, or a place that cannot be written.
+    /// Fails if the data cannot be written or the file cannot be renamed.
     pub fn finish(self) -> Result<()> {
         self.stream.finish()?.replace()?;
         Ok(())
     }
 }
 
-/// Rows per row group, which the writer holds in memory until it is complete.
+/// Rows per row group. The writer holds a row group in memory until it is complete.
 const ROW_GROUP: usize = 1 << 17;
 
 /// Writes all batches into a Parquet file; see [`ParquetSink`].
 ///
 /// # Errors
-/// As [`ParquetSink`], and any error among the batches, which leaves no file.
+/// The errors of [`ParquetSink`], and the first error among the batches, after which no file is
+/// left.
 pub fn write_parquet(
     path: impl AsRef<Path>,
     schema: &Schema,

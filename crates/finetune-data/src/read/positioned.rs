@@ -1,4 +1,4 @@
-//! Reads at an offset, which leave the file position alone and so work from several threads.
+//! Reads at an offset that leave the file position alone, so that several threads can share a file.
 
 use std::fs::File;
 use std::io;

@@ -1,15 +1,16 @@
-//! Telling files from what only has a file's name.
+//! Distinguishes regular files from pipes, devices and directories.
 
 use std::fs::Metadata;
 use std::path::Path;
 
 use crate::{Error, Result};
 
-/// The metadata of a file. Its kind is looked at before it is opened, because opening a pipe waits for
-/// somebody to write into it.
+/// Returns the metadata of a regular file. The kind is checked before the file is opened, because
+/// opening a pipe blocks until somebody writes into it.
 ///
 /// # Errors
-/// [`Error::NotAFile`] for a directory, pipe, socket or device; nothing there, or no permission.
+/// Returns [`Error::NotAFile`] for a directory, pipe, socket or device, and [`Error::Io`] if the
+/// path does not exist or may not be read.
 pub fn regular_file(path: &Path) -> Result<Metadata> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, "read", e))?;
     if metadata.is_dir() {
@@ -29,11 +30,11 @@ pub fn regular_file(path: &Path) -> Result<Metadata> {
     }
 }
 
-/// Whether a file of a model is there. A link that leads nowhere, or something else by its name, is not
-/// taken for its absence, which other files would make up for.
+/// Returns whether a model's file exists. A dangling link, or anything but a regular file under
+/// that name, is an error rather than an absence that other files would silently make up for.
 ///
 /// # Errors
-/// As of [`regular_file`].
+/// The errors of [`regular_file`].
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -41,7 +42,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// What the path is, if neither file nor directory.
+/// Names the kind of a path that is neither a file nor a directory.
 #[cfg(unix)]
 fn special(metadata: &Metadata) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt as _;

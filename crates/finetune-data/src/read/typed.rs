@@ -1,6 +1,6 @@
-//! Words of a command line that a message suggests.
+//! Command-line arguments suggested in messages.
 
-/// `word` as a POSIX shell reads it: as it is where nothing in it is special, else in quotes.
+/// Quotes `word` for a POSIX shell, if it contains anything that the shell treats specially.
 pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:,+@%=".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -9,8 +9,8 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
-/// What is typed behind `--labels` to have these names. None where it cannot be typed: commas separate
-/// names, control characters do not print, and dashes would begin a flag.
+/// Returns the value of `--labels` that gives these names, or `None` if they cannot be typed:
+/// commas separate names, control characters do not print, and leading dashes would begin a flag.
 pub fn labels_argument(names: &[String]) -> Option<String> {
     let cannot = |name: &String| name.contains(|c: char| c == ',' || c.is_control());
     if names.iter().any(cannot) || names.iter().any(|name| name.starts_with("--")) {

@@ -1,4 +1,4 @@
-//! One label as it stands in a file, for the messages about it.
+//! One label as it stands in a file, with the errors that it can cause.
 
 use crate::error::Place;
 use crate::rows::value::Value;

@@ -1,4 +1,4 @@
-//! Finding a data set that has a folder for each class.
+//! Finds the texts of a data set that has one folder per class.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use crate::read::class_folders::ClassFile;
 use crate::rows::discover::{canonical_split, list, natural, split_in_name};
 use crate::{Note, Result};
 
-/// Name of a split, its folder, and the texts in it.
+/// The name of a split, its folder, and the texts in it.
 type Found = (String, PathBuf, Vec<ClassFile>);
 
-/// Folders of texts that nobody labelled, as the film reviews of Stanford have one.
+/// Names of folders with unlabelled texts, such as the one in Stanford's movie reviews.
 const UNLABELLED: [&str; 4] = ["unsup", "unsupervised", "unlabeled", "unlabelled"];
 
-/// The splits of a directory that has a folder for each class, or such a directory for each split;
-/// nothing for another one.
+/// Returns the splits of a directory that has one folder per class, possibly below one folder per
+/// split; empty for any other directory.
 pub(crate) fn class_folders(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<Found>> {
     if !path.is_dir() {
         return Ok(Vec::new());
@@ -33,7 +33,7 @@ pub(crate) fn class_folders(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<Fo
     }
     let other =
         |folder: &PathBuf| name(folder) == "data" || canonical_split(&name(folder)).is_some();
-    // Lists of addresses and the like may lie beside the folders, but no split.
+    // Lists of URLs and the like may lie beside the folders, but no file that names a split.
     let is_split = |file: &PathBuf| split_in_name(&Format::stem(file)).is_some();
     if splits.is_empty()
         && files.iter().all(|file| is_text(file) && !is_split(file))
@@ -57,7 +57,7 @@ pub(crate) fn class_folders(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<Fo
     Ok(splits)
 }
 
-/// The texts in the folders of a directory, if at least two of them hold nothing but texts.
+/// Returns the texts in the folders of a directory, if at least two of them contain only texts.
 fn classes(path: &Path, notes: &mut Vec<Note>) -> Result<Option<Vec<ClassFile>>> {
     let (mut texts, mut names, mut left_out) = (Vec::new(), Vec::new(), None);
     for folder in list(path)?.1 {

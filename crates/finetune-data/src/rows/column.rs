@@ -1,4 +1,4 @@
-//! What a column can be used for, whatever Arrow type carries it.
+//! What a column can be used for, independent of its exact Arrow type.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::{Error, Place, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Strings, or bytes that have to be valid UTF-8.
+    /// Strings, or bytes that must be valid UTF-8.
     Text,
     Integer,
-    /// Decimals too.
+    /// Floating-point numbers and decimals.
     Float,
     Bool,
     List,
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// The items of a column of lists.
+/// Returns the item field of a list type.
 pub(crate) fn list_item(data_type: &DataType) -> Option<&FieldRef> {
     match data_type {
         DataType::List(item)
@@ -59,7 +59,7 @@ pub(crate) fn list_item(data_type: &DataType) -> Option<&FieldRef> {
     }
 }
 
-/// A type as people who use `datasets` write it.
+/// Names a type in the way that users of `datasets` know it.
 pub(crate) fn type_name(data_type: &DataType) -> String {
     if let Some(item) = list_item(data_type) {
         return format!("list of {}", type_name(item.data_type()));
@@ -77,7 +77,7 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
     }
 }
 
-/// `name (type), …` of every column, for messages.
+/// Lists every column as `name (type)`, for messages.
 pub(crate) fn describe(schema: &Schema) -> String {
     let column = |f: &Arc<Field>| {
         let name = f.name();
@@ -89,7 +89,7 @@ pub(crate) fn describe(schema: &Schema) -> String {
     crate::error::listed(&schema.fields().iter().map(column).collect::<Vec<_>>(), 30)
 }
 
-/// Strings of a column in any of Arrow's string types.
+/// The strings of a column in any of Arrow's string types.
 pub(crate) enum TextArray {
     Utf8(StringArray),
     Large(LargeStringArray),
@@ -97,7 +97,7 @@ pub(crate) enum TextArray {
 }
 
 impl TextArray {
-    /// `place` says where a value of the array stands, for bytes that are not UTF-8.
+    /// Converts an array to strings. `place` locates a value whose bytes are not UTF-8.
     pub(crate) fn new(
         array: &ArrayRef,
         column: &str,
@@ -111,7 +111,7 @@ impl TextArray {
             DataType::Dictionary(_, values) if Kind::of(values) == Kind::Text => {
                 cast_to(array, values, column)?
             }
-            // A column of nulls only has no type of its own.
+            // A column that holds only nulls has no type of its own.
             DataType::Null => cast_to(array, &DataType::Utf8, column)?,
             _ => Arc::clone(array),
         };
@@ -132,7 +132,7 @@ impl TextArray {
         }
     }
 
-    /// The string at `index`, `None` for null.
+    /// Returns the string at `index`, or `None` for null.
     pub(crate) fn get(&self, index: usize) -> Option<&str> {
         match self {
             TextArray::Utf8(a) => (!a.is_null(index)).then(|| a.value(index)),
@@ -142,7 +142,7 @@ impl TextArray {
     }
 }
 
-/// Bytes as the strings that they spell.
+/// Decodes bytes as UTF-8.
 fn text_of_bytes(
     array: &ArrayRef,
     column: &str,

@@ -1,3 +1,5 @@
+//! Chooses the text and label columns, by name or by convention.
+
 use crate::arrow::datatypes::Schema;
 
 use crate::labels::array::unusable;
@@ -5,22 +7,22 @@ use crate::read::Format;
 use crate::rows::column::{Kind, describe, list_item, type_name};
 use crate::{Error, LabelCells, Note, Result, Split};
 
-/// Which columns hold the text (one, or two for pairs) and the labels.
+/// The columns that hold the texts (one, or two for pairs) and the labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// One column, or two for pairs of sentences.
+    /// One column, or two for sentence pairs.
     pub text: Vec<String>,
     /// The label columns: none, one, or one per output (see [`Task`](crate::Task)).
     pub label: Vec<String>,
-    /// Whether names of label columns and of `ClassLabel` classes that match none of the names wanted
-    /// are taken by position (see [`match_names`](crate::match_names)).
+    /// Whether label columns and `ClassLabel` classes whose names match none of the expected names
+    /// are assigned by position (see [`match_names`](crate::match_names)).
     pub labels_by_position: bool,
     /// How the cells of the label columns are written.
     pub cells: LabelCells,
 }
 
-/// Text columns by convention, in order of preference; the names that GLUE, SuperGLUE and most
-/// single-sentence sets use.
+/// Conventional text columns in order of preference: the names that GLUE, SuperGLUE and most
+/// single-sentence data sets use.
 const TEXT: [&[&str]; 9] = [
     &["text"],
     &["sentence"],
@@ -32,7 +34,7 @@ const TEXT: [&[&str]; 9] = [
     &["question", "answer"],
     &["query", "passage"],
 ];
-/// Names that mean the text only when no other of them is there.
+/// Names that are taken for the text only if no other of them is present.
 const LOOSE_TEXT: [&str; 8] = [
     "content",
     "review",
@@ -47,22 +49,23 @@ const LABEL: [&str; 2] = ["label", "labels"];
 const LOOSE_LABEL: [&str; 4] = ["class", "target", "category", "sentiment"];
 
 impl Columns {
-    /// Finds the columns by flag, else by convention.
+    /// Finds the columns named by flags, or by convention where there are none.
     ///
-    /// Text: `text`, `sentence`, `sentence1` + `sentence2`, `premise` + `hypothesis`,
-    /// `question1` + `question2`, `question` + `sentence`/`passage`/`answer`, `query` + `passage`;
-    /// else the only one of `content`, `review`, `comment`, `tweet`, `body`, `document`, `utterance`,
-    /// `message`. Label: `label`, `labels`; else the only one of `class`, `target`, `category`,
-    /// `sentiment`. Upper and lower case count as the same where no name fits exactly.
+    /// Text: `text`, `sentence`, `sentence1` + `sentence2`, `premise` + `hypothesis`, `question1` +
+    /// `question2`, `question` + `sentence`/`passage`/`answer`, `query` + `passage`; failing those,
+    /// the only one of `content`, `review`, `comment`, `tweet`, `body`, `document`, `utterance`,
+    /// `message`. Label: `label`, `labels`; failing those, the only one of `class`, `target`,
+    /// `category`, `sentiment`. Case is ignored if no name matches exactly.
     ///
-    /// Several label columns are never a convention: `label_flags` names them.
+    /// Several label columns are never chosen by convention; `label_flags` has to name them.
     ///
-    /// With `require_label` false a missing label column is fine, and [`Columns::label`] is empty.
+    /// Unless `require_label` is set, a missing label column is fine and leaves [`Columns::label`]
+    /// empty.
     ///
     /// # Errors
-    /// A flag that names no column, no or several candidates, a text column without strings, a label
-    /// column of a type that holds no labels, a column named twice. Messages list the columns with
-    /// their types.
+    /// Fails for a flag that names no column, for no or several candidates, for a text column
+    /// without strings, for a label column whose type cannot hold labels, and for a column named
+    /// twice. Messages list the columns with their types.
     pub fn resolve(
         split: &Split,
         text_flags: &[String],
@@ -124,8 +127,8 @@ impl Columns {
         })
     }
 
-    /// Notes on columns of `split` that were chosen by convention, where others could be meant.
-    /// `text_flags` and `label_flags` are those of [`Columns::resolve`].
+    /// Returns notes on columns of `split` that were chosen by convention although others could be
+    /// meant. `text_flags` and `label_flags` are those given to [`Columns::resolve`].
     pub fn other_choices(
         &self,
         split: &Split,
@@ -162,7 +165,7 @@ impl Columns {
         texts.into_iter().chain(labels).collect()
     }
 
-    /// The same columns, whose labels may be taken by position.
+    /// Returns the same columns with [`labels_by_position`](Self::labels_by_position) set as given.
     pub fn by_position(self, labels_by_position: bool) -> Self {
         Self {
             labels_by_position,
@@ -170,7 +173,7 @@ impl Columns {
         }
     }
 
-    /// True when each row is a pair of texts.
+    /// Returns whether each row is a pair of texts.
     pub fn is_pair(&self) -> bool {
         self.text.len() == 2
     }
@@ -179,7 +182,7 @@ impl Columns {
         self.text.iter().map(String::as_str).collect()
     }
 
-    /// The label columns, at least one, or an error that lists the columns.
+    /// Returns the label columns, or an error that lists the available columns if there are none.
     pub(crate) fn required_labels(&self, split: &Split) -> Result<&[String]> {
         match &self.label[..] {
             [] => Err(no_label(split.schema())),
@@ -198,7 +201,7 @@ fn not_twice(columns: &[String], role: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a text column that is text in the first file and not in another.
+/// Rejects a text column that holds text in the first file but not in another.
 fn same_text(split: &Split, column: &str) -> Result<()> {
     let of = |schema: &Schema| {
         schema
@@ -251,7 +254,8 @@ fn named(schema: &Schema, flag: &str) -> Result<String> {
     find(schema, flag).ok_or_else(|| unknown(schema, flag))
 }
 
-/// A column of this name; else the only one that differs in case and surrounding blanks alone.
+/// Finds the column of this name, or else the only one that differs just in case and surrounding
+/// blanks.
 fn find(schema: &Schema, name: &str) -> Option<String> {
     if schema.field_with_name(name).is_ok() {
         return Some(name.to_owned());
@@ -266,7 +270,7 @@ fn find(schema: &Schema, name: &str) -> Option<String> {
     }
 }
 
-/// Where the names of the columns come from, if a person may not know.
+/// Explains where the column names come from, if that may not be obvious.
 fn first_line(split: &Split) -> &'static str {
     let has_header =
         |file: &std::path::Path| matches!(Format::of(file), Some(Format::Csv | Format::Tsv));

@@ -1,3 +1,5 @@
+//! Opens data sets and selects their splits.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +14,8 @@ use crate::rows::split::{Part, Split};
 use crate::rows::split_expr;
 use crate::{Error, Note, ReadOptions, Result};
 
-/// Files with rows, grouped into splits. Opening lists the files; their contents are looked at when a
-/// split is asked for.
+/// Files of rows, grouped into splits. Opening a data set lists its files; their contents are read
+/// when a split is requested.
 ///
 /// ```no_run
 /// # fn main() -> finetune_data::Result<()> {
@@ -26,7 +28,7 @@ use crate::{Error, Note, ReadOptions, Result};
 pub struct Dataset {
     path: String,
     splits: Vec<(String, Arc<Series>)>,
-    /// What was decided about which files are which split.
+    /// How files were assigned to splits, where that needed a decision.
     notes: Vec<Note>,
 }
 
@@ -37,7 +39,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// First row of each file in the series, and the total.
+    /// Returns the first row of each file in the series, followed by the total.
     pub(crate) fn starts(&self) -> Result<Vec<u64>> {
         let mut starts = vec![0];
         let mut total = 0u64;
@@ -54,7 +56,7 @@ impl Series {
 }
 
 impl Dataset {
-    /// Opens one of
+    /// Opens one of the following:
     ///
     /// * a file (`reviews.csv`), which becomes the split `train`;
     /// * a directory with a file per split (`train.parquet`, `validation.csv`, `test.jsonl`, with the
@@ -70,24 +72,25 @@ impl Dataset {
     /// formats also inside gzip or zstd (`.csv.gz`, `.jsonl.zst`).
     ///
     /// # Errors
-    /// Nothing there, a pipe or device, an unknown extension, a file of zero bytes, or two files for
-    /// one split.
+    /// Fails if there is nothing at `path`, and for a pipe or device, an unknown extension, an
+    /// empty file, or two files for one split.
     pub fn open(path: impl AsRef<str>) -> Result<Self> {
         Self::open_with(path, &ReadOptions::default())
     }
 
-    /// [`open`](Self::open), with what is to be known about the files.
+    /// Opens a data set as [`open`](Self::open) does, with the given options for reading its files.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn open_with(path: impl AsRef<str>, options: &ReadOptions) -> Result<Self> {
         Self::open_named(path, &[], options)
     }
 
-    /// [`open_with`](Self::open_with), with `class_names` as of [`from_files`](Self::from_files).
+    /// Opens a data set as [`open_with`](Self::open_with) does, with `class_names` as in
+    /// [`from_files`](Self::from_files).
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn open_named(
         path: impl AsRef<str>,
         class_names: &[(String, Vec<String>)],
@@ -129,15 +132,15 @@ impl Dataset {
     /// Opens a single file as the split `train`.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn open_file(path: &Path) -> Result<Self> {
         Self::open_file_with(path, &ReadOptions::default())
     }
 
-    /// [`open_file`](Self::open_file), with what is to be known about the file.
+    /// Opens a file as [`open_file`](Self::open_file) does, with the given options for reading it.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn open_file_with(path: &Path, options: &ReadOptions) -> Result<Self> {
         let files = vec![Arc::new(SourceFile::open(path, options)?)];
         let splits = vec![("train".to_owned(), Arc::new(Series { files }))];
@@ -148,12 +151,13 @@ impl Dataset {
         })
     }
 
-    /// Groups files that somebody has found, such as those of a data set on a hub: the files of each
-    /// split, in their order. `class_names` are those of columns of integers, or of words that are
-    /// such names or their numbers, for files that do not say them themselves. `name` stands for a path in messages.
+    /// Groups files that the caller has found, such as those of a data set on a hub, by split and
+    /// in order. `class_names` are the class names of columns of integers, or of strings that are
+    /// these names or their indices, for files that do not declare them. `name` stands in for the
+    /// path in messages.
     ///
     /// # Errors
-    /// An unknown extension, or a file of zero bytes.
+    /// Fails for an unknown extension and for an empty file.
     pub fn from_files(
         name: &str,
         files: Vec<(String, Vec<PathBuf>)>,
@@ -177,17 +181,17 @@ impl Dataset {
         })
     }
 
-    /// What was recognised about the files of the splits asked for so far, where it is not what their
-    /// names say.
+    /// Returns what was detected about the files of the splits requested so far and differs from
+    /// what their names say.
     pub fn notes(&self) -> Vec<Note> {
         let files = self.splits.iter().flat_map(|(_, series)| &series.files);
         let files = files.flat_map(|file| file.notes());
         self.notes.iter().chain(files).cloned().collect()
     }
 
-    /// The split to take for `train`, `validation` or `test` where none was named: the one of that name
-    /// or alias, else the first of several such as `validation_matched` and `validation_mismatched`,
-    /// with a note.
+    /// Returns the split to use for `train`, `validation` or `test` if the user named none: the
+    /// split with that name or alias or, with a note, the first of several such as
+    /// `validation_matched` and `validation_mismatched`.
     pub fn default_split(&self, role: &str) -> Option<(String, Option<Note>)> {
         if self.has_split(role) {
             return Some((role.to_owned(), None));
@@ -196,41 +200,41 @@ impl Dataset {
         let first = default_split(&names, role)?.to_owned();
         names.retain(|name| split_in_name(name) == Some(role));
         let note = Note::new(format!(
-            "{}: of the splits {} the first is taken for {role}; --{role}-split (of evaluate: --split) names another, or several with a + between",
+            "{}: of the splits {} the first is taken for {role}; --{role}-split (of evaluate: --split) names another, or several joined by +",
             self.path,
             names.join(", ")
         ));
         Some((first, Some(note)))
     }
 
-    /// The path this was opened with.
+    /// Returns the path that the data set was opened with.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Names of the splits: train, validation and test first, others by name.
+    /// Returns the names of the splits: train, validation and test first, then the others by name.
     pub fn split_names(&self) -> Vec<&str> {
         self.splits.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Is there a split of this name (or alias)?
+    /// Returns whether a split has this name or alias.
     pub fn has_split(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
 
-    /// Does this name (or alias) mean the split called `split`?
+    /// Returns whether this name or alias refers to the split called `split`.
     pub fn is_split(&self, name: &str, split: &str) -> bool {
         self.find(name).is_some_and(|(found, _)| found == split)
     }
 
-    /// The rows that a split expression selects, as in `datasets`: `train`, `train[:1%]`,
+    /// Returns the rows selected by a split expression, as in `datasets`: `train`, `train[:1%]`,
     /// `train[100:200]`, `train[-10%:]`, `train[:10%]+test`, `train[:33%](pct1_dropremainder)`.
-    /// Percentages round to the closest row. Unlike `datasets`, mixing rows and percent in one slice
-    /// and selecting nothing are errors.
+    /// Percentages round to the closest row. Unlike in `datasets`, it is an error to mix rows and
+    /// percent in one slice or to select nothing.
     ///
     /// # Errors
-    /// A malformed expression, an unknown split (the message lists the splits), an expression that
-    /// selects nothing, or a file that cannot be read.
+    /// Fails for a malformed expression, an unknown split (the message lists the splits), an
+    /// expression that selects nothing, and a file that cannot be read.
     pub fn split(&self, expression: &str) -> Result<Split> {
         let mut parts: Vec<Part> = Vec::new();
         let mut detail = Vec::new();
@@ -277,8 +281,8 @@ impl Dataset {
     }
 }
 
-/// Files read together need the same column names, and in each what can stand side by side: what
-/// labels of different types mean together is found out when they are looked at.
+/// Checks that files read together have the same column names with compatible types. What labels of
+/// different types mean together is decided when they are read.
 fn same_columns(first: &SourceFile, file: &SourceFile) -> Result<()> {
     let (expected, found) = (&first.info()?.schema, &file.info()?.schema);
     let kinds: HashMap<&str, Kind> = found

@@ -1,4 +1,4 @@
-//! From a path, directory or glob to the files of each split.
+//! Finds the files of each split behind a path, directory or glob.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use crate::read::Format;
 use crate::read::regular_file::regular_file;
 use crate::{Error, Note, Result};
 
-/// Files of each split, splits in the order train, validation, test, others by name.
+/// Returns the files of each split, with the splits in the order train, validation, test, others by
+/// name.
 pub(crate) fn discover(path: &str, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let as_path = Path::new(path);
     if as_path.is_file() {
@@ -33,7 +34,8 @@ pub(crate) fn discover(path: &str, notes: &mut Vec<Note>) -> Result<Vec<(String,
     })
 }
 
-/// The canonical name of a split: `train`, `validation`, `test`, with the aliases of `datasets`.
+/// Returns the canonical name of a split, `train`, `validation` or `test`, for the aliases of
+/// `datasets`.
 pub(crate) fn canonical_split(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "train" | "training" => "train",
@@ -43,8 +45,8 @@ pub(crate) fn canonical_split(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The split of this name, else the one under whose canonical name this is an alias, else the only
-/// one that is an alias of the same: `validation` finds `dev`.
+/// Finds the split of this name; failing that, the one with the canonical name for which this is an
+/// alias; failing that, the only other alias of the same name: `validation` finds `dev`.
 pub fn find_split<'a>(names: &[&'a str], wanted: &str) -> Option<&'a str> {
     let exact = |wanted: &str| names.iter().copied().find(|name| *name == wanted);
     exact(wanted).or_else(|| {
@@ -55,8 +57,8 @@ pub fn find_split<'a>(names: &[&'a str], wanted: &str) -> Option<&'a str> {
     })
 }
 
-/// The split to take for `train`, `validation` or `test` where none was named: that of
-/// [`find_split`], else the first of several such as `validation_matched` and
+/// Returns the split to use for `train`, `validation` or `test` if the user named none: that of
+/// [`find_split`] or else the first of several such as `validation_matched` and
 /// `validation_mismatched`.
 pub fn default_split<'a>(names: &[&'a str], role: &str) -> Option<&'a str> {
     let of_several = || {
@@ -91,7 +93,8 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Data files of a directory; else of its folder `data`; else of its folders named after splits.
+/// Finds the data files of a directory, or else of its folder `data`, or else of its folders named
+/// after splits.
 fn directory(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let (files, folders) = list(path)?;
     if !files.is_empty() {
@@ -116,7 +119,7 @@ fn directory(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<Path
             .file_name()
             .and_then(|n| n.to_str())
             .unwrap_or_default();
-        // Spark names a folder of parts as a file: `train.csv`.
+        // Spark names a folder of part files like a file: `train.csv`.
         let stem = match Format::of(folder) {
             Some(_) => Format::stem(folder),
             None => name.to_owned(),
@@ -133,7 +136,7 @@ fn directory(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<Path
     if !splits.is_empty() {
         return Ok(ordered(splits));
     }
-    // Deeper down, if that is clear.
+    // Look further down if the choice is unambiguous.
     let mut inner = Vec::new();
     for folder in folders {
         if !below(&folder)?.is_empty() {
@@ -160,12 +163,12 @@ fn directory(path: &Path, notes: &mut Vec<Note>) -> Result<Vec<(String, Vec<Path
     }
 }
 
-/// Data files of a folder and of the folders in it.
+/// Returns the data files of a folder and of the folders below it.
 fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     let (mut files, folders) = list(folder)?;
     for folder in folders {
         let name = folder.file_name().and_then(|name| name.to_str());
-        // What such names say is in no column of the files.
+        // The column values in such names are not in the files.
         if name.is_some_and(|name| name.contains('=')) {
             return Err(Error::Corrupt {
                 path: folder,
@@ -178,7 +181,7 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Data files and folders of a directory, without what is hidden or temporary.
+/// Returns the data files and folders of a directory, without hidden and temporary ones.
 pub(crate) fn list(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let error = |e| Error::io(path, "list", e);
     let (mut files, mut folders) = (Vec::new(), Vec::new());
@@ -221,7 +224,7 @@ fn has_data_name(path: &Path) -> bool {
     !is_hidden(path) && !METADATA.contains(&name) && !readme && Format::of(path).is_some()
 }
 
-/// Hidden, temporary, or a mark of Spark's (`_SUCCESS`).
+/// Returns whether a file is hidden, temporary, or a marker of Spark's (`_SUCCESS`).
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let name = name.unwrap_or_default();
@@ -234,7 +237,7 @@ fn is_hidden(path: &Path) -> bool {
 enum Shards {
     /// A directory must hold every shard that the names promise.
     Complete,
-    /// A glob may choose some of them.
+    /// A glob may select only some of them.
     AsGiven,
 }
 
@@ -250,7 +253,7 @@ fn group(
     let mut series: BTreeMap<(String, Option<u8>), Vec<PathBuf>> = BTreeMap::new();
     for file in files {
         let base = shard(&Format::stem(&file)).0;
-        // CSV and Parquet of one name are two versions of the data, not two shards.
+        // CSV and Parquet files of the same name are two versions of the data, not two shards.
         let format = Format::of(&file).map(|format| format as u8);
         series.entry((base, format)).or_default().push(file);
     }
@@ -271,7 +274,7 @@ fn group(
             }
         )));
     }
-    // Several files of one role, such as two validation sets, are splits by their own names.
+    // Several files for one role, such as two validation sets, become splits under their own names.
     let bases: Vec<String> = series.keys().map(|(base, _)| base.clone()).collect();
     let is_one_of_several = |base: &str, split: &str| {
         canonical_split(base).is_none()
@@ -287,7 +290,8 @@ fn group(
         .any(|(base, _)| base.eq_ignore_ascii_case("test"));
     for ((base, _), files) in series {
         let split = match split_in_name(&base) {
-            // `datasets` reads `eval` as test; beside a real test file it can only mean validation.
+            // `datasets` reads `eval` as test; beside an actual test file it can only mean
+            // validation.
             Some("test") if has_test && base.to_ascii_lowercase().starts_with("eval") => {
                 "validation".to_owned()
             }
@@ -355,7 +359,7 @@ fn complete(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// The one split whose name stands as a word in a file name: `my-train-v2` is train.
+/// Returns the one split whose name occurs as a word in a file name: `my-train-v2` is train.
 pub(crate) fn split_in_name(stem: &str) -> Option<&'static str> {
     let words = stem
         .split(|c: char| !c.is_alphabetic())
@@ -370,12 +374,12 @@ pub(crate) fn split_in_name(stem: &str) -> Option<&'static str> {
     found
 }
 
-/// What the names of Spark's part files have in common.
+/// Common prefix of the names of Spark's part files.
 const PART: &str = "part";
 
 /// Splits `train-00000-of-00002` into `train` and the number of shards; `train_01` into `train`.
 fn shard(stem: &str) -> (String, Option<u64>) {
-    // `part-00000-UUID-c000` of Spark, of which every part may have its own UUID.
+    // Spark writes `part-00000-UUID-c000`, where every part may have a UUID of its own.
     let number = stem
         .strip_prefix("part-")
         .and_then(|rest| rest.split(['-', '.']).next());
@@ -401,7 +405,7 @@ fn shard(stem: &str) -> (String, Option<u64>) {
     (base.to_owned(), None)
 }
 
-/// Sort key in which shard 10 follows shard 9.
+/// Returns a sort key by which shard 10 follows shard 9.
 pub(crate) fn natural(path: &Path) -> (String, Vec<u64>) {
     let name = path.to_string_lossy();
     let numbers = name
@@ -411,7 +415,7 @@ pub(crate) fn natural(path: &Path) -> (String, Vec<u64>) {
     (name.replace(|c: char| c.is_ascii_digit(), ""), numbers)
 }
 
-/// `; did you mean …?` with files of similar names.
+/// Suggests files with similar names: `; did you mean …?`.
 fn hint(path: &Path) -> String {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,4 +1,4 @@
-//! Data sets, their splits and columns: which rows there are, and where.
+//! Data sets, their splits and their columns: which rows there are, and where they come from.
 
 pub(crate) mod cell;
 pub(crate) mod class_folders;

@@ -1,15 +1,16 @@
-//! Rows that two selections have in common.
+//! Counts the rows that two selections share.
 
 use crate::read::SourceFile;
 use crate::rows::split::Part;
 use crate::{Result, Split};
 
 impl Split {
-    /// How many rows of this selection `other` has too: those of the same number in the same file, or
-    /// in one of the same bytes. Files that are not the same by name are read for their hashes.
+    /// Counts the rows of this selection that are also in `other`: rows with the same index in the
+    /// same file or in a file with identical content. Files with different names are hashed for
+    /// this.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn rows_in_common(&self, other: &Split) -> Result<u64> {
         let mut common = 0;
         for (part, index, start, rows) in files(self)? {
@@ -32,7 +33,8 @@ impl Split {
     }
 }
 
-/// Each file of each part: its index among the part's files, its first row there, and its rows.
+/// Lists every file of every part with its index in the part, its first row there, and its number
+/// of rows.
 fn files(split: &Split) -> Result<Vec<(&Part, usize, u64, u64)>> {
     let mut files = Vec::new();
     for part in split.parts() {

@@ -1,4 +1,4 @@
-//! Which rows of a file series are selected: a range, or one bit per row.
+//! The selected rows of a series of files, as a range or as one bit per row.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl RowSet {
         }
     }
 
-    /// The smallest range that covers the set.
+    /// Returns the smallest range that covers the set.
     pub(crate) fn hull(&self) -> Range<u64> {
         match self {
             RowSet::Range(range) => range.clone(),
@@ -57,7 +57,8 @@ impl RowSet {
         }
     }
 
-    /// The rows for which `keep` says yes; it is called once per selected row, in order.
+    /// Returns the rows for which `keep` returns true. It is called once per selected row, in
+    /// order.
     pub(crate) fn filter<E>(&self, mut keep: impl FnMut() -> Result<bool, E>) -> Result<RowSet, E> {
         let hull = self.hull();
         let mut words = vec![0u64; (hull.end - hull.start).div_ceil(64) as usize];
@@ -112,7 +113,7 @@ mod tests {
             prop_assert_eq!(&found, &expected);
             let hull = set.hull();
             prop_assert_eq!(hull.start..hull.end, expected.first().map_or(start..start, |f| *f..expected[expected.len() - 1] + 1));
-            // And once more, keeping every second.
+            // Filter once more, keeping every second row.
             let mut odd = false;
             let half = set.filter(|| { odd = !odd; Ok::<_, ()>(odd) }).unwrap();
             let found: Vec<u64> = (0..start + 400).filter(|&row| half.contains(row)).collect();

@@ -1,3 +1,5 @@
+//! Selections of rows, and the streams that read them.
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ops::Range;
@@ -18,8 +20,8 @@ use crate::rows::row_set::RowSet;
 use crate::tokens::tokenized::hex;
 use crate::{Error, Result};
 
-/// Rows selected from the files of a data set, in the order of the files. Cheap to clone: it holds
-/// the files and which rows, not the rows.
+/// Rows selected from the files of a data set, in the order of the files. Cloning is cheap: a split
+/// holds the files and the selection, not the rows.
 #[derive(Clone, Debug)]
 pub struct Split {
     name: String,
@@ -28,14 +30,14 @@ pub struct Split {
     len: u64,
 }
 
-/// A selection from one series of files. A sum of split expressions has several.
+/// A selection from one series of files. A sum of split expressions has several parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) series: Arc<Series>,
     pub(crate) rows: RowSet,
 }
 
-/// A record batch of selected rows, and where each of them comes from.
+/// A record batch of selected rows, with the place of each.
 #[derive(Clone, Debug)]
 pub struct RowBatch {
     /// The rows.
@@ -47,7 +49,7 @@ pub struct RowBatch {
 }
 
 impl RowBatch {
-    /// Where row `index` of this batch stands; `None` beyond the batch.
+    /// Returns the place of row `index` of this batch, or `None` beyond its end.
     pub fn place(&self, index: usize) -> Option<Place> {
         let row = *self.rows.get(index)?;
         let line = self
@@ -61,7 +63,7 @@ impl RowBatch {
         })
     }
 
-    /// [`place`](Self::place) for an index known to be in the batch.
+    /// Returns [`place`](Self::place) for an index known to be in the batch.
     pub(crate) fn at(&self, index: usize) -> Place {
         self.place(index).unwrap_or_else(|| Place {
             file: self.file.clone(),
@@ -70,12 +72,12 @@ impl RowBatch {
         })
     }
 
-    /// Number of the file among [`Split::files`].
+    /// Returns the index of the file in [`Split::files`].
     pub(crate) fn file_index(&self) -> usize {
         self.file_index as usize
     }
 
-    /// Number of the file among [`Split::files`], and the row in it.
+    /// Returns the index of the file in [`Split::files`] and the row within that file.
     pub(crate) fn source(&self, index: usize) -> (u32, u64) {
         (
             self.file_index,
@@ -103,39 +105,40 @@ impl Split {
         &self.parts
     }
 
-    /// The split expression, with what was done to it since: `train[:10%]`.
+    /// Returns the split expression, followed by the selections applied since: `train[:10%], first
+    /// 5 rows`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Number of selected rows.
+    /// Returns the number of selected rows.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// True when nothing is selected.
+    /// Returns whether no row is selected.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Columns and metadata of the first file; others have columns of the same names, but may have
-    /// other types and class names.
+    /// Returns the columns and metadata of the first file. Other files have the same column names,
+    /// but may differ in types and class names.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The files that rows may come from, in order.
+    /// Returns the files that rows may come from, in order.
     pub fn files(&self) -> Vec<Arc<Path>> {
         let files = self.parts.iter().flat_map(|part| &part.series.files);
         files.map(|file| file.path.clone()).collect()
     }
 
-    /// `n` rows chosen at random, all orders of draws equally likely; 0 means all rows. It is the set
-    /// that `shuffle(seed).select(range(n))` would give, kept in the order of the files: the sampler
-    /// does the shuffling. Memory: one bit per row.
+    /// Selects `n` random rows; 0 means all rows. This is the set that
+    /// `shuffle(seed).select(range(n))` would give, but kept in the order of the files, because the
+    /// sampler does the shuffling. It takes one bit of memory per row.
     ///
     /// # Errors
-    /// None in practice; see [`Permutation::new`].
+    /// Never fails in practice; see [`Permutation::new`].
     pub fn shuffle_take(&self, seed: u64, n: u64) -> Result<Self> {
         if n == 0 || n >= self.len {
             return Ok(self.clone());
@@ -153,7 +156,7 @@ impl Split {
         }
     }
 
-    /// The first `n` rows; 0 means all rows.
+    /// Selects the first `n` rows; 0 means all rows.
     pub fn take(&self, n: u64) -> Self {
         if n == 0 || n >= self.len {
             return self.clone();
@@ -169,11 +172,11 @@ impl Split {
         }
     }
 
-    /// The rows with these numbers, counted from 0 within the split: each once, in the order of the
-    /// files, whatever the order of `rows`.
+    /// Selects the rows with these indices (from 0 within the split): each once and in the order of
+    /// the files, regardless of the order of `rows`.
     ///
     /// # Errors
-    /// [`Error::RowOutOfRange`].
+    /// [`Error::RowOutOfRange`] if an index is too large.
     pub fn select(&self, rows: &[u64]) -> Result<Self> {
         let mut wanted = rows.to_vec();
         wanted.sort_unstable();
@@ -197,7 +200,7 @@ impl Split {
         }
     }
 
-    /// The rows for which `keep` says yes. It is called once per row, in order.
+    /// Returns the rows for which `keep` returns true. It is called once per row, in order.
     pub(crate) fn filter<E>(&self, mut keep: impl FnMut() -> Result<bool, E>) -> Result<Self, E> {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in self.parts.iter() {
@@ -224,7 +227,7 @@ impl Split {
     /// Streams the selected rows. Columns that cannot be read (nested JSON) are left out.
     ///
     /// # Errors
-    /// Each batch can fail as the file is read.
+    /// Each batch fails if it cannot be read.
     pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
         let fields = self.schema.fields().iter();
         let names: Vec<_> = fields
@@ -237,7 +240,7 @@ impl Split {
     /// Streams these columns of the selected rows, in this order, at most 1024 rows at a time.
     ///
     /// # Errors
-    /// An unknown column; each batch can fail as the file is read.
+    /// Fails for an unknown column. Each batch fails if it cannot be read.
     pub fn read(
         &self,
         columns: &[&str],
@@ -245,8 +248,8 @@ impl Split {
         self.stream(columns, false)
     }
 
-    /// [`read`](Self::read); with `nested`, columns of nested or mixed JSON are given as JSON text
-    /// instead of refused.
+    /// Streams columns as [`read`](Self::read) does. With `nested`, columns of nested or mixed JSON
+    /// are returned as JSON text instead of rejected.
     pub(crate) fn stream(
         &self,
         columns: &[&str],
@@ -258,7 +261,7 @@ impl Split {
         Ok(sources.flat_map(move |source| source.stream(&columns, nested)))
     }
 
-    /// The files with selected rows, in order.
+    /// Returns the files that contain selected rows, in order.
     pub(crate) fn sources(&self) -> Result<Vec<Source>> {
         let mut file_index = 0;
         let mut sources = Vec::new();
@@ -283,19 +286,19 @@ impl Split {
         Ok(sources)
     }
 
-    /// The schema of each of the [`files`](Self::files): files of one split can differ in the types
-    /// of their columns and in their class names.
+    /// Returns the schema of each of the [`files`](Self::files). Files of one split can differ in
+    /// column types and class names.
     pub(crate) fn schemas(&self) -> Result<Vec<SchemaRef>> {
         let files = self.parts.iter().flat_map(|part| &part.series.files);
         files.map(|file| Ok(file.info()?.schema.clone())).collect()
     }
 
-    /// The files that rows may come from, in order, each with its length in bytes and the SHA-256 of
-    /// its content as 64 hex digits. A file that was hashed before, as for the token cache, is not
-    /// read again.
+    /// Returns the files that rows may come from, in order, each with its length in bytes and the
+    /// SHA-256 of its content as 64 hex digits. A file that was already hashed, for instance for
+    /// the token cache, is not read again.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn file_hashes(&self) -> Result<Vec<(Arc<Path>, u64, String)>> {
         let files = self.parts.iter().flat_map(|part| &part.series.files);
         let hashed = files.map(|file| {
@@ -305,17 +308,17 @@ impl Split {
         hashed.collect()
     }
 
-    /// SHA-256 over the bytes of the files and which rows are selected.
+    /// Computes a SHA-256 over the contents of the files and the selection of rows.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn content_hash(&self) -> Result<[u8; 32]> {
         let mut hasher = Sha256::new();
         for part in self.parts.iter() {
             hasher.update((part.series.files.len() as u64).to_le_bytes());
             for file in &part.series.files {
                 hasher.update(file.content_hash()?);
-                // The same bytes read in another way are other rows.
+                // The same bytes read in a different way are different rows.
                 hasher.update(file.reading()?);
                 hasher.update([0]);
             }
@@ -325,14 +328,14 @@ impl Split {
     }
 }
 
-/// A file of a split, and which of its rows are selected.
+/// A file of a split and its selected rows.
 pub(crate) struct Source {
     file: Arc<SourceFile>,
-    /// Its columns and metadata.
+    /// The columns and metadata of the file.
     pub(crate) schema: SchemaRef,
     file_index: u32,
     rows: RowSet,
-    /// Its first row in the series, of which `rows` and `range` count.
+    /// The file's first row in the series; `rows` and `range` count from the start of the series.
     start: u64,
     range: Range<u64>,
 }
@@ -342,7 +345,7 @@ impl Source {
         &self.file.path
     }
 
-    /// Streams these columns of its selected rows.
+    /// Streams these columns of the selected rows.
     pub(crate) fn read(
         &self,
         columns: &[String],
@@ -350,7 +353,7 @@ impl Source {
         self.stream(columns, false)
     }
 
-    /// The same, with or without columns of nested JSON, as [`Split::stream`].
+    /// Streams columns with or without nested JSON, as [`Split::stream`] does.
     fn stream(
         &self,
         columns: &[String],
@@ -386,7 +389,7 @@ impl Source {
     }
 }
 
-/// Where these columns stand in a schema; of many columns at once, too.
+/// Returns the indices of these columns in a schema, efficiently even for many columns.
 fn indices<T: AsRef<str>>(schema: &SchemaRef, columns: &[T]) -> Result<Vec<usize>> {
     let fields = schema.fields().iter();
     let all: HashMap<&str, usize> = fields
@@ -405,10 +408,10 @@ fn indices<T: AsRef<str>>(schema: &SchemaRef, columns: &[T]) -> Result<Vec<usize
     columns.iter().map(index).collect()
 }
 
-/// Stream of the permutation behind [`Split::shuffle_take`].
+/// Random stream of the permutation behind [`Split::shuffle_take`].
 pub(crate) const SHUFFLE_TAKE: u64 = 0x7461_6b65;
 
-/// Keeps the selected rows of a batch; `None` when there are none.
+/// Keeps the selected rows of a batch; returns `None` if there are none.
 fn select(
     raw: RawBatch,
     rows: &RowSet,

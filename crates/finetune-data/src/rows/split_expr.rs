@@ -1,10 +1,11 @@
-//! Split expressions of `datasets`: `train`, `train[:1%]`, `train[100:200]`, `train[-10%:]`, sums.
+//! Parses the split expressions of `datasets`: `train`, `train[:1%]`, `train[100:200]`,
+//! `train[-10%:]`, sums.
 
 use std::ops::Range;
 
 use crate::{Error, Result};
 
-/// One term of a sum: a split, and which part of it.
+/// One term of a sum: a split and the selected part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Term {
     pub(crate) split: String,
@@ -16,7 +17,7 @@ pub(crate) struct Term {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Rows,
-    /// Boundaries rounded to the closest row, ties to even.
+    /// Boundaries are rounded to the closest row, ties to even.
     Percent,
     /// `(pct1_dropremainder)`: every percent has the same number of rows.
     WholePercent,
@@ -30,10 +31,10 @@ pub(crate) fn parse(expression: &str) -> Result<Vec<Term>> {
         .collect()
 }
 
-/// Names of the splits that an expression is made of.
+/// Returns the names of the splits in an expression.
 ///
 /// # Errors
-/// A malformed expression.
+/// Fails for a malformed expression.
 pub fn splits_in(expression: &str) -> Result<Vec<String>> {
     let terms = parse(expression)?.into_iter();
     Ok(terms.map(|term| term.split).collect())
@@ -82,7 +83,7 @@ fn parse_term(term: &str, expression: &str) -> Result<Term> {
             .into_iter()
             .flatten()
             .any(|(_, percent)| percent);
-        // `datasets` reads [10%:20] as [10%:20%]; too easy to get wrong.
+        // `datasets` reads [10%:20] as [10%:20%], which is too easy to get wrong.
         if percent
             && [start, end]
                 .into_iter()
@@ -124,7 +125,8 @@ fn parse_term(term: &str, expression: &str) -> Result<Term> {
 }
 
 impl Term {
-    /// The rows of a split of `len` rows; empty when the term selects nothing.
+    /// Returns the selected rows of a split of `len` rows, or an empty range if the term selects
+    /// none.
     pub(crate) fn rows(&self, len: u64, expression: &str) -> Result<Range<u64>> {
         if self.unit == Unit::WholePercent && len < 100 {
             return Err(Error::SplitSyntax {
@@ -139,7 +141,7 @@ impl Term {
         let absolute = |boundary: i64| {
             let rows = match self.unit {
                 Unit::Rows => i128::from(boundary),
-                // Python: int(round(boundary * len / 100.0)).
+                // Python computes int(round(boundary * len / 100.0)).
                 Unit::Percent => {
                     ((i128::from(boundary) * len_signed) as f64 / 100.0).round_ties_even() as i128
                 }
@@ -167,7 +169,8 @@ mod tests {
         parse(expression).unwrap()[0].rows(len, expression).unwrap()
     }
 
-    /// Values of `datasets` 5.2.0 (`ReadInstruction.from_spec(..).to_absolute({"train": len})`).
+    /// Values computed by `datasets` 5.2.0 (`ReadInstruction.from_spec(..).to_absolute({"train":
+    /// len})`).
     #[test]
     fn as_datasets() {
         for (expression, len, expected) in [
@@ -214,7 +217,7 @@ mod tests {
     }
 
     proptest! {
-        /// Row slices are Python's slices.
+        /// Row slices select what Python's slices select.
         #[test]
         fn slices_as_python(len in 0u64..40, from in prop::option::of(-60i64..60), to in prop::option::of(-60i64..60)) {
             let show = |b: Option<i64>| b.map_or(String::new(), |b| b.to_string());
@@ -225,7 +228,7 @@ mod tests {
             prop_assert_eq!(rows(&expression, len).collect::<Vec<_>>(), expected);
         }
 
-        /// Neighbouring percent slices meet: nothing lost, nothing twice.
+        /// Adjacent percent slices meet: no row is lost or taken twice.
         #[test]
         fn percents_tile(len in 0u64..5000, cut in 0i64..=100) {
             let (a, b) = (rows(&format!("train[:{cut}%]"), len), rows(&format!("train[{cut}%:]"), len));

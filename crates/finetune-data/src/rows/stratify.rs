@@ -1,28 +1,31 @@
-//! A validation set out of the training set, with the same class shares.
+//! Stratified selections: a validation split with the class shares of the training set, and random
+//! draws that keep every class.
 
 use crate::batch::permutation::Permutation;
 use crate::error::listed;
 use crate::rows::split::SHUFFLE_TAKE;
 use crate::{Columns, Error, LabelDecoder, Labels, Note, Result, Split, Task};
 
-/// Streams of the permutations, one per stratum from here on.
+/// First random stream of the split's permutations; each stratum has the next.
 const STRATIFIED_SPLIT: u64 = 0x7374_7261_7400_0000;
-/// The same for drawing rows.
+/// First random stream of the draw's permutations.
 const STRATIFIED_DRAW: u64 = 0x6472_6177_0000_0000;
 
 impl Split {
-    /// Splits the rows into training and validation, `fraction` of them (between 0 and 1) to
-    /// validation, each class in proportion. A class keeps at least one row for training.
+    /// Splits the rows into training and validation. `fraction` of them (between 0 and 1) goes to
+    /// validation, in proportion within each class. Every class keeps at least one row for
+    /// training.
     ///
-    /// With several labels per row, a row counts for the rarest of its labels, and rows without a
-    /// label for themselves: rare labels are shared out in proportion, frequent ones nearly so. (This
-    /// is one step of iterative stratification, in memory that does not grow with the rows.) For
-    /// regression, or without labels, rows are drawn at random.
+    /// With several labels per row, a row counts towards the rarest of its labels, and rows without
+    /// a label form a stratum of their own: rare labels are split in proportion, frequent ones
+    /// nearly so. (This is one step of iterative stratification, in memory that does not grow with
+    /// the number of rows.) For regression, or without labels, rows are drawn at random.
     ///
-    /// Reads the label columns three times, four times with several labels per row.
+    /// Reads the label columns three times, or four times with several labels per row.
     ///
     /// # Errors
-    /// A fraction outside (0, 1), fewer than two rows, or a label that cannot be decoded.
+    /// Fails for a fraction outside (0, 1), fewer than two rows, and a label that cannot be
+    /// decoded.
     pub fn stratified_split(
         &self,
         columns: &Columns,
@@ -68,17 +71,17 @@ impl Split {
         ))
     }
 
-    /// `n` rows chosen at random as [`shuffle_take`](Self::shuffle_take) chooses them; 0 means all. Where
-    /// that would leave a class without a row, they are drawn class by class instead: one row of each
-    /// class at least, and else in proportion. The note says which classes that is about; where `n`
-    /// rows are too few for all classes it stays with the plain draw, and the note says that.
+    /// Draws `n` random rows as [`shuffle_take`](Self::shuffle_take) does; 0 means all rows. If
+    /// that would leave a class without a row, the rows are drawn class by class instead: at least
+    /// one row of each class, the others in proportion. The note names the classes concerned. If
+    /// `n` rows are too few for all classes, the plain draw stands, and the note says so.
     ///
-    /// Reads the label columns once or twice (once more with several labels per row, for which a row
-    /// counts as in [`stratified_split`](Self::stratified_split)) where fewer rows are drawn than there
-    /// are; memory as there.
+    /// If fewer rows are drawn than there are, the label columns are read once or twice, and once
+    /// more with several labels per row, where a row counts as in
+    /// [`stratified_split`](Self::stratified_split). Memory use is the same as there.
     ///
     /// # Errors
-    /// A label that cannot be decoded.
+    /// Fails for a label that cannot be decoded.
     pub fn draw(
         &self,
         columns: &Columns,
@@ -146,31 +149,31 @@ impl Split {
     }
 }
 
-/// Which stratum each row belongs to.
+/// The assignment of rows to strata.
 struct Strata<'a> {
     split: &'a Split,
-    /// Absent without classes: all rows are one stratum.
+    /// Absent if there are no classes: all rows are then one stratum.
     decoder: Option<LabelDecoder>,
-    /// Rows of each label, where a row can have several.
+    /// Number of rows of each label, if a row can have several.
     rows_of_label: Vec<u64>,
     count: usize,
 }
 
 impl<'a> Strata<'a> {
     fn new(split: &'a Split, columns: &Columns, labels: Option<&Task>) -> Result<Self> {
-        let schema = labels.filter(|schema| !schema.class_names().is_empty());
+        let task = labels.filter(|task| !task.class_names().is_empty());
         let mut strata = Self {
             split,
             decoder: None,
             rows_of_label: Vec::new(),
             count: 1,
         };
-        let Some(schema) = schema else {
+        let Some(task) = task else {
             return Ok(strata);
         };
-        let decoder = LabelDecoder::new(schema, split, columns)?;
-        strata.count = schema.num_labels();
-        if let Task::MultiLabel(names) = schema {
+        let decoder = LabelDecoder::new(task, split, columns)?;
+        strata.count = task.num_labels();
+        if let Task::MultiLabel(names) = task {
             let mut rows_of_label = vec![0; names.len()];
             for batch in strata.batches(&decoder)? {
                 let (labels, rows) = batch?;
@@ -179,14 +182,14 @@ impl<'a> Strata<'a> {
                 }
             }
             strata.rows_of_label = rows_of_label;
-            // The last one: rows without a label.
+            // The last stratum holds the rows without a label.
             strata.count += 1;
         }
         strata.decoder = Some(decoder);
         Ok(strata)
     }
 
-    /// Rows of each stratum.
+    /// Returns the number of rows in each stratum.
     fn counts(&self) -> Result<Vec<u64>> {
         let mut counts = vec![0; self.count];
         for stratum in self.of_rows()? {
@@ -195,7 +198,7 @@ impl<'a> Strata<'a> {
         Ok(counts)
     }
 
-    /// The stratum of each row, in order.
+    /// Returns the stratum of each row, in order.
     fn of_rows(&self) -> Result<Box<dyn Iterator<Item = Result<usize>> + '_>> {
         let Some(decoder) = &self.decoder else {
             return Ok(Box::new((0..self.split.len()).map(|_| Ok(0))));
@@ -212,7 +215,7 @@ impl<'a> Strata<'a> {
         })))
     }
 
-    /// The class of a row, or the rarest of its classes.
+    /// Returns the class of a row, or the rarest of its classes.
     fn stratum(&self, labels: &Labels, row: usize) -> usize {
         let rows_of = |label: usize| self.rows_of_label.get(label).copied();
         labels
@@ -221,7 +224,7 @@ impl<'a> Strata<'a> {
             .unwrap_or(self.count - 1)
     }
 
-    /// Labels of each batch, and its number of rows.
+    /// Returns the labels and the number of rows of each batch.
     fn batches<'s>(
         &'s self,
         decoder: &'s LabelDecoder,
@@ -235,8 +238,8 @@ impl<'a> Strata<'a> {
     }
 }
 
-/// Rows of each class for validation: proportional, rounded by largest remainder, and never the last
-/// row of a class.
+/// Returns how many rows of each class to select: in proportion, rounded by largest remainder, and
+/// never the last row of a class.
 fn quotas(counts: &[u64], wanted: u64) -> Vec<u64> {
     let total: u64 = counts.iter().sum();
     let share = |count: u64| u128::from(count) * u128::from(wanted);

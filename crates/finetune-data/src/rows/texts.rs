@@ -1,4 +1,4 @@
-//! Texts alone, for prediction.
+//! Reads the texts of rows without their labels, for prediction.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::read::{json_text, until_error};
 use crate::rows::column::{TextArray, describe};
 use crate::{Columns, Error, Place, Result, RowBatch, Split};
 
-/// One row's text or pair of texts.
+/// The text or pair of texts of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRow {
-    /// Where it stands.
+    /// The place of the row.
     pub place: Place,
     /// The text, or the first of a pair.
     pub first: String,
@@ -23,10 +23,10 @@ pub struct TextRow {
 }
 
 impl Split {
-    /// Streams the texts of the rows, without tokenizing or caching them.
+    /// Streams the texts of the rows without tokenizing or caching them.
     ///
     /// # Errors
-    /// Unknown columns; each row can fail when it is null or the file cannot be read.
+    /// Fails for an unknown column. Each row fails if its text is null or cannot be read.
     pub fn texts(
         &self,
         columns: &Columns,
@@ -74,19 +74,20 @@ impl Split {
 /// Rows with their texts.
 #[derive(Clone, Debug)]
 pub struct RowsWithTexts {
-    /// The rows, with the columns of the schema that was given with them.
+    /// The rows, with the columns of the schema that was returned with them.
     pub rows: RowBatch,
-    /// Of each row its text or pair of texts; `None` where one of them is null.
+    /// The text or pair of texts of each row; `None` if one of them is null.
     pub texts: Vec<Option<(String, Option<String>)>>,
 }
 
 impl Split {
-    /// Streams rows with their texts, at most 1024 at a time, and says what columns they have: those
-    /// of the texts, or with `every_column` all of the file, in its order. Columns of nested or mixed
-    /// JSON are strings of JSON then, marked by [`JSON_TEXT`](crate::JSON_TEXT).
+    /// Streams rows with their texts, at most 1024 at a time, and returns the schema of their
+    /// columns: those of the texts or, with `every_column`, all of the file in its order. In the
+    /// latter case, columns of nested or mixed JSON become strings of JSON, marked by
+    /// [`JSON_TEXT`](crate::JSON_TEXT).
     ///
     /// # Errors
-    /// Unknown columns; each batch can fail as the file is read.
+    /// Fails for an unknown column. Each batch fails if it cannot be read.
     pub fn rows_with_texts(
         &self,
         columns: &Columns,
@@ -129,11 +130,12 @@ impl Split {
 }
 
 impl Split {
-    /// The texts of the rows with these numbers (counted from 0 within the split), in the order given:
-    /// one pass over the files, which keeps the texts asked for.
+    /// Returns the texts of the rows with these indices (from 0 within the split), in the given
+    /// order. This takes one pass over the files and keeps only the requested texts in memory.
     ///
     /// # Errors
-    /// [`Error::RowOutOfRange`]; as [`texts`](Self::texts); [`Error::RowCount`] when a file changed.
+    /// [`Error::RowOutOfRange`], the errors of [`texts`](Self::texts), and [`Error::RowCount`] if a
+    /// file changed in the meantime.
     pub fn texts_of_rows(&self, columns: &Columns, rows: &[u64]) -> Result<Vec<TextRow>> {
         let mut sorted = rows.to_vec();
         sorted.sort_unstable();
@@ -152,8 +154,8 @@ impl Split {
     }
 }
 
-/// Lines of any input, such as standard input, one text each; `name` is for messages. An empty line
-/// is an empty text, so that results line up with the input.
+/// Reads the lines of any input, such as standard input, as one text each; `name` is used in
+/// errors. An empty line is an empty text, so that results line up with the input.
 pub fn text_lines<R: BufRead>(
     input: R,
     name: &str,

@@ -1,4 +1,4 @@
-//! One value of a row, whatever file it comes from.
+//! One value of a row, independent of the file's format.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,13 +17,13 @@ pub(crate) enum Value<'a> {
     Float(f64),
     Text(Cow<'a, str>),
     List(Vec<Value<'a>>),
-    /// Its contents are not kept: nothing here reads them.
+    /// The contents of an object are never needed and are not kept.
     Object,
 }
 
 impl Value<'_> {
-    /// The values of a list, or of one in a string, which is how CSV holds lists: a JSON array, or a
-    /// list as Python prints it.
+    /// Returns the items of a list, or of a list inside a string, which is how CSV holds lists: as
+    /// a JSON array or as Python prints it.
     pub(crate) fn items(&self) -> Option<Cow<'_, [Value<'_>]>> {
         match self {
             Value::List(items) => Some(Cow::Borrowed(items)),
@@ -38,7 +38,7 @@ impl Value<'_> {
         }
     }
 
-    /// Does it look like a list, well-formed or not?
+    /// Returns whether the value looks like a list, well-formed or not.
     pub(crate) fn is_list_like(&self) -> bool {
         match self {
             Value::List(_) => true,
@@ -47,7 +47,8 @@ impl Value<'_> {
         }
     }
 
-    /// As a number to regress to, which a model must be able to reach: finite as an `f32` too.
+    /// Returns the value as a regression target. A model must be able to reach it, so it has to be
+    /// finite as an `f32` too.
     pub(crate) fn number(&self) -> Option<f64> {
         let value: f64 = match self {
             Value::Integer(value) => *value as f64,
@@ -58,7 +59,8 @@ impl Value<'_> {
         (value as f32).is_finite().then_some(value)
     }
 
-    /// As an integer, where it is one: also `1.0`, and text that reads so.
+    /// Returns the value as an integer if it is one; `1.0` counts, and so does text that reads as
+    /// an integer.
     pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Value::Integer(value) => Some(*value),
@@ -71,7 +73,7 @@ impl Value<'_> {
         }
     }
 
-    /// Whether the value says yes or no, where it says either.
+    /// Returns whether the value means yes or no, if it means either.
     pub(crate) fn indicator(&self) -> Option<bool> {
         match self {
             Value::Bool(value) => Some(*value),
@@ -86,20 +88,20 @@ impl Value<'_> {
     }
 }
 
-/// A float that is a whole number, as an integer, where that is exact.
+/// Converts a float that is a whole number to an integer, if that is exact.
 pub(crate) fn whole(value: f64) -> Option<i64> {
     let exact = value.fract() == 0.0 && value.abs() <= (1i64 << 53) as f64;
     exact.then_some(value as i64)
 }
 
-/// As a message shows it, shortened.
+/// Shows the value in shortened form, for messages.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => f.write_str("null"),
             Value::Bool(value) => value.fmt(f),
             Value::Integer(value) => value.fmt(f),
-            // With a point, so that it does not look like an integer.
+            // Shown with a decimal point, so that it does not look like an integer.
             Value::Float(value) => write!(f, "{value:?}"),
             Value::Text(text) => match text.char_indices().nth(SHOWN_CHARS) {
                 Some((end, _)) => write!(f, "{}…", &text[..end]),
@@ -114,7 +116,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Characters of a text that a message shows.
+/// Number of characters of a text that messages show.
 const SHOWN_CHARS: usize = 80;
 
 impl<'de> Deserialize<'de> for Value<'de> {
@@ -123,7 +125,7 @@ impl<'de> Deserialize<'de> for Value<'de> {
     }
 }
 
-/// The contents of lists in lists are skipped, however deep they are: nothing here reads them.
+/// Skips the contents of nested lists, which are never needed, however deep they are.
 #[derive(Clone, Copy)]
 struct ValueVisitor {
     in_list: bool,

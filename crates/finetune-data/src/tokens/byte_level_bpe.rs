@@ -1,5 +1,5 @@
-//! The tokenizer of RoBERTa: a byte-level BPE, made as transformers' `RobertaTokenizer` makes it from
-//! `vocab.json` and `merges.txt`, or from what a `tokenizer.json` has of them.
+//! Builds RoBERTa's byte-level BPE tokenizer as transformers' `RobertaTokenizer` does, from
+//! `vocab.json` and `merges.txt` or from the same parts of a `tokenizer.json`.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
 
-/// Classes whose tokenizers are made in this way.
+/// Tokenizer classes that are built in this way.
 pub(crate) const CLASSES: [&str; 1] = ["RobertaTokenizer"];
-/// Models whose tokenizers are, where no class is named.
+/// Model types whose tokenizers are built in this way if no class is specified.
 pub(crate) const MODEL_TYPES: [&str; 1] = ["roberta"];
-/// The names that special tokens have without being told.
+/// Default special tokens.
 pub(crate) const DEFAULTS: [(&str, &str); 7] = [
     ("bos_token", "<s>"),
     ("eos_token", "</s>"),
@@ -23,13 +23,13 @@ pub(crate) const DEFAULTS: [(&str, &str); 7] = [
     ("mask_token", "<mask>"),
 ];
 
-/// Words and merges.
+/// The vocabulary and merges of a byte-level BPE.
 pub(crate) struct ByteLevelBpe {
     pub vocab: Map<String, Value>,
     merges: Vec<Value>,
 }
 
-/// A special token by its text and id.
+/// A special token's text and id.
 pub(crate) type Special = (String, Value);
 
 impl ByteLevelBpe {
@@ -57,7 +57,7 @@ impl ByteLevelBpe {
                     let merged = format!("{left}{right}");
                     if let Some(word) = [left, right, &merged].into_iter().find(|w| !known(w)) {
                         let problem = format!(
-                            "line {number} has {word:?}, which {} has not",
+                            "line {number} has {word:?}, which {} does not have",
                             vocab.display()
                         );
                         return Err(damaged(merges, &problem));
@@ -76,7 +76,8 @@ impl ByteLevelBpe {
         })
     }
 
-    /// Takes words and merges out of a `tokenizer.json`; `None` if it has another kind of model.
+    /// Extracts vocabulary and merges from a `tokenizer.json`; returns `None` if its model is of
+    /// another kind.
     pub fn of_json(bytes: &[u8]) -> Option<Self> {
         let mut file: Value = serde_json::from_slice(bytes).ok()?;
         let mut model = file.get_mut("model")?.take();
@@ -90,7 +91,7 @@ impl ByteLevelBpe {
         }
     }
 
-    /// The `tokenizer.json` with these added tokens, of which two are put around texts.
+    /// Serializes a `tokenizer.json` with these settings.
     pub fn with(self, settings: Settings) -> Vec<u8> {
         let mut json = settings.json();
         json["model"]["vocab"] = self.vocab.into();
@@ -99,7 +100,7 @@ impl ByteLevelBpe {
     }
 }
 
-/// What a byte-level BPE needs besides words and merges.
+/// What a byte-level BPE needs besides vocabulary and merges.
 pub(crate) struct Settings {
     pub added: Vec<Value>,
     pub cls: Special,
@@ -110,7 +111,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The `tokenizer.json` without words and merges.
+    /// Builds the `tokenizer.json` without vocabulary and merges.
     pub fn json(self) -> Value {
         let Self {
             added,

@@ -1,20 +1,21 @@
-//! Panics of libraries on damaged input, made errors about that input.
+//! Turns panics of libraries on damaged input into errors about that input.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 thread_local! {
-    /// Calls of [`catching`] that this thread is inside of.
+    /// Number of calls of [`catching`] on this thread's stack.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether a panic on this thread would now be caught by this crate and become an error about the
-/// input. For a program's panic hook, which then has nothing to say.
+/// Returns whether this crate would catch a panic on this thread and turn it into an error about
+/// the input. A program's panic hook can then stay silent.
 pub fn panic_is_caught() -> bool {
     DEPTH.get() > 0
 }
 
-/// Runs code of a library that panics on some damaged inputs; `Err` has the panic's message.
+/// Runs library code that panics on some damaged inputs and returns the panic's message as the
+/// error.
 pub(crate) fn catching<T>(action: impl FnOnce() -> T) -> Result<T, String> {
     struct Inside;
     impl Drop for Inside {

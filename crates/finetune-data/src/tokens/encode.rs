@@ -1,4 +1,4 @@
-//! Tokenizing on all cores, in order.
+//! Tokenizes rows on all cores and returns them in order.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use crate::tokens::text_encoder::{Encoded, TextEncoder};
 use crate::{Columns, Error, LabelDecoder, Result, RowBatch, Split};
 use finetune_task::Labels;
 
-/// Rows that one task encodes: small enough that a thousand rows keep many cores busy.
+/// Number of rows that one task encodes: small enough that a thousand rows keep many cores busy.
 const TASK_ROWS: usize = 128;
 
-/// A record batch with its texts and labels taken out, shared by the tasks that encode parts of it.
+/// A record batch with its texts and labels extracted, shared by the tasks that encode parts of it.
 struct Prepared {
     rows: RowBatch,
     first: TextArray,
@@ -28,25 +28,25 @@ pub(crate) struct EncodedRows {
 }
 
 impl EncodedRows {
-    /// Each row with its index in the record batch, for [`source`](Self::source) and
-    /// [`labels`](Self::labels).
+    /// Iterates over the rows with their indices in the record batch, which
+    /// [`source`](Self::source) and [`labels`](Self::labels) take.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Encoded)> {
         (self.start..).zip(&self.encoded)
     }
 
-    /// File and row in the file.
+    /// Returns the file and the row within it.
     pub(crate) fn source(&self, index: usize) -> (u32, u64) {
         self.prepared.rows.source(index)
     }
 
-    /// Labels of the whole record batch.
+    /// Returns the labels of the whole record batch.
     pub(crate) fn labels(&self) -> &Labels {
         &self.prepared.labels
     }
 }
 
-/// Encodes all rows on the threads of rayon, with a bounded number of tasks in flight, and hands
-/// them to `write` in order.
+/// Encodes all rows on rayon's threads, with a bounded number of tasks in flight, and passes them
+/// to `write` in order.
 pub(crate) fn encode_all(
     split: &Split,
     columns: &Columns,
@@ -71,7 +71,7 @@ pub(crate) fn encode_all(
         });
         parts.chain(error)
     });
-    // A caller that is itself a worker of rayon would wait for tasks that wait for it.
+    // A caller that is itself a rayon worker would wait for tasks that wait for it.
     if rayon::current_thread_index().is_some() {
         return tasks.try_for_each(|task| {
             let (prepared, range) = task?;
@@ -88,7 +88,7 @@ pub(crate) fn encode_all(
                 match task {
                     Err(error) => drop(send.send(Err(error))),
                     Ok((prepared, range)) => scope.spawn(move |_| {
-                        // Nobody listens any more after an error; then the result is not needed.
+                        // After an error nobody is listening, and the result is not needed.
                         let _ = send.send(prepared.encode(range, columns, encoder));
                     }),
                 }

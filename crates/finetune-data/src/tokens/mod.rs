@@ -1,4 +1,4 @@
-//! From texts to tokens, kept in a cache on disk.
+//! Turns texts into tokens, which are cached on disk.
 
 pub(crate) mod byte_level_bpe;
 pub(crate) mod cache;

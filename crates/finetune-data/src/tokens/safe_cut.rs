@@ -1,14 +1,14 @@
-//! Where a text may be cut before it is tokenized, so that the tokens beside the cut are those of the
-//! whole text.
+//! Finds where a text can be cut before it is tokenized without changing the tokens next to the
+//! cut.
 //!
-//! A *seam* lies before a character with which a pre-token always begins, and which normalization
-//! neither joins with what is before it nor makes depend on it: the tokens of the whole text are then
-//! those of both sides, one after the other. Inside a word there is no seam; but a word longer than
-//! WordPiece's limit is one unknown token however it goes on, so a text may also end (or begin) in
-//! one of which more than that is there. Added tokens are found in a text before anything else; no cut
-//! is made where one could lie across it.
+//! A *seam* lies before a character that always begins a pre-token and that normalization neither
+//! joins with the preceding text nor makes depend on it: the tokens of the whole text are then
+//! those of both sides, concatenated. There is no seam inside a word, but a word longer than
+//! WordPiece's limit is a single unknown token however it continues. A text may therefore also end
+//! (or begin) within a word of which more characters than that are kept. Added tokens are matched
+//! in a text before anything else, so no cut is made where one could lie across it.
 //!
-//! Tokenizers with other parts than those known here have no such places.
+//! Tokenizers with components other than those known here are never cut.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -23,35 +23,36 @@ use crate::TruncationSide;
 
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// Where a tokenizer's texts may be cut.
+/// The places where a tokenizer's texts may be cut.
 #[derive(Clone, Debug)]
 pub(crate) struct SafeCut {
     style: Style,
-    /// Characters that added tokens have anywhere but at their start.
+    /// Characters that occur in added tokens anywhere but at their start.
     inside_added: HashSet<char>,
-    /// A word of more characters than this is one unknown token.
+    /// A word with more characters than this is a single unknown token.
     longest_word: Option<usize>,
-    /// Whether a text may end in a long word, and whether it may begin in one.
+    /// Whether a text may end within a long word.
     ends_in_word: bool,
+    /// Whether a text may begin within a long word.
     begins_in_word: bool,
-    /// Whether many blanks are to the tokens what one is.
+    /// Whether a run of blanks gives the same tokens as a single blank.
     blanks_are_one: bool,
 }
 
-/// What separates pre-tokens.
+/// The separators of pre-tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
-    /// BERT's: blanks, punctuation, and Chinese characters if they are set apart.
+    /// BERT: blanks, punctuation and, if they are set apart, Chinese characters.
     Bert { chinese: bool },
-    /// Blanks.
+    /// Blanks only.
     Blanks,
-    /// GPT-2's: a blank begins a word. Punctuation behind a letter does too, but where a blank would be
-    /// put before it, or an accent of its own between them.
+    /// GPT-2: a blank begins a word. So does punctuation after a letter, unless a blank would be
+    /// inserted before it or a combining accent could come between them.
     ByteLevel { punctuation: bool },
 }
 
 impl SafeCut {
-    /// The places of a tokenizer; `None` if none are known.
+    /// Determines where a tokenizer's texts may be cut; `None` if that is not known.
     pub(crate) fn of(tokenizer: &Tokenizer) -> Option<Self> {
         let bert = match tokenizer.get_normalizer() {
             Some(NormalizerWrapper::BertNormalizer(bert)) => Some(*bert),
@@ -66,7 +67,7 @@ impl SafeCut {
             PreTokenizerWrapper::Whitespace(_) | PreTokenizerWrapper::WhitespaceSplit(_) => {
                 Style::Blanks
             }
-            // A blank after a token that takes blanks along belongs to it, not to the next word.
+            // A blank after a token with `rstrip` belongs to that token, not to the next word.
             PreTokenizerWrapper::ByteLevel(level)
                 if level.use_regex && !added.values().any(|token| token.rstrip) =>
             {
@@ -91,7 +92,7 @@ impl SafeCut {
             if let Some(normalizer) = tokenizer.get_normalizer() {
                 normalizer.normalize(&mut normalized).ok()?;
             }
-            // Whether a single word is one depends on what is beside it.
+            // Whether a `single_word` token matches depends on its neighbours.
             if token.single_word && style != Style::Blanks {
                 return None;
             }
@@ -104,7 +105,7 @@ impl SafeCut {
                 begins_in_word &= short && mark(form.chars().next_back());
             }
         }
-        // What a blank is normalized to is a blank, perhaps another one.
+        // A blank is normalized to a blank, but possibly to a different one.
         if BLANKS.iter().any(|blank| inside_added.contains(blank)) {
             inside_added.extend(BLANKS);
         }
@@ -118,8 +119,8 @@ impl SafeCut {
         })
     }
 
-    /// The first cut at or behind `size` bytes from the end of the text that is kept: where its tokens
-    /// to the left (of [`TruncationSide::Right`]) or to the right are those of the whole text.
+    /// Returns the first cut at least `size` bytes from the end of the text that is kept. The
+    /// tokens on the kept side of it are those of the whole text.
     pub(crate) fn cut(&self, text: &str, size: usize, side: TruncationSide) -> Option<usize> {
         match side {
             TruncationSide::Right => self.first(text, size, self.ends_in_word),
@@ -127,13 +128,14 @@ impl SafeCut {
         }
     }
 
-    /// The first seam at or behind `size` bytes: the tokens of the text are those of both sides.
+    /// Returns the first seam at or after `size` bytes, where the tokens of the text are those of
+    /// both sides.
     pub(crate) fn seam(&self, text: &str, size: usize) -> Option<usize> {
         self.first(text, size, false)
     }
 
-    /// The text with long words and runs of blanks cut short where they are too long still: such a word
-    /// is one unknown token either way, and blanks are none.
+    /// Shortens overlong words, leaving them too long, and runs of blanks. This does not change the
+    /// tokens: such a word is a single unknown token either way, and blanks give none.
     pub(crate) fn squeeze<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.squeeze_blanks(text) {
             Cow::Borrowed(text) => self.squeeze_words(text),
@@ -160,7 +162,7 @@ impl SafeCut {
     }
 
     fn squeeze_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        // No added token may lie in what is left out, or reach into it.
+        // No added token may lie within the part that is left out or reach into it.
         if !(self.ends_in_word && self.begins_in_word) {
             return Cow::Borrowed(text);
         }
@@ -168,7 +170,7 @@ impl SafeCut {
         let (mut word, mut kept, mut start) = (0, true, 0);
         for (index, next) in text.char_indices() {
             word = Self::in_word(word, next);
-            // A mark keeps a word going, and its number.
+            // A combining mark neither ends a word nor changes its length.
             let keep = !(self.is_too_long(word) && kept) && (kept || word == 0);
             if keep != kept {
                 match kept {
@@ -225,14 +227,14 @@ impl SafeCut {
 
     fn is_seam(&self, before: char, next: char) -> bool {
         let safe = |c: char| !self.inside_added.contains(&c);
-        // An underscore is punctuation to BERT, but part of a word to others.
+        // BERT treats an underscore as punctuation, others as part of a word.
         let mark = next.is_ascii_punctuation() && next != '_';
         safe(next)
             && match self.style {
                 Style::Bert { chinese } => {
                     BLANKS.contains(&next)
                         || mark
-                        // It is set apart by blanks.
+                        // BERT's normalizer puts blanks around Chinese characters.
                         || (chinese && is_chinese(next) && safe(' '))
                 }
                 Style::Blanks => BLANKS.contains(&next) && !before.is_whitespace(),
@@ -243,8 +245,8 @@ impl SafeCut {
             }
     }
 
-    /// Letters and digits of a word in a row, `next` included. Marks neither count, since they may be
-    /// stripped, nor end it.
+    /// Returns the number of consecutive letters and digits in a word up to and including `next`.
+    /// Combining marks do not count, because they may be stripped, but do not end the word either.
     fn in_word(so_far: usize, next: char) -> usize {
         match next {
             next if is_chinese(next) => 0,
@@ -259,8 +261,9 @@ impl SafeCut {
     }
 }
 
-/// Normalizers that look at a character and its accents alone, leave blanks and ASCII as they are but
-/// for case, and make no blanks of letters (as compatibility forms do).
+/// Returns whether a normalizer only looks at single characters with their accents, leaves blanks
+/// and ASCII unchanged except for case, and never turns letters into blanks (as compatibility forms
+/// do).
 fn keeps_blanks(normalizer: &NormalizerWrapper) -> bool {
     match normalizer {
         NormalizerWrapper::StripAccents(_)
@@ -275,7 +278,7 @@ fn keeps_blanks(normalizer: &NormalizerWrapper) -> bool {
     }
 }
 
-/// As BERT's normalizer has it.
+/// Returns whether BERT's normalizer treats the character as Chinese.
 fn is_chinese(c: char) -> bool {
     matches!(
         u32::from(c),

@@ -1,4 +1,4 @@
-//! What a tokenizer's post-processor puts around texts.
+//! The special tokens that a tokenizer's post-processor adds to texts.
 
 use std::collections::HashMap;
 
@@ -19,8 +19,8 @@ enum Piece {
 }
 
 impl Template {
-    /// Sees what the post-processor makes of texts of one marked token each. `Err` says what is wrong
-    /// with it.
+    /// Derives the template from what the post-processor does to texts of one marked token each. An
+    /// error says what is wrong with the post-processor.
     pub(crate) fn of(
         processor: Option<&PostProcessorWrapper>,
         texts: usize,
@@ -66,7 +66,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The same with type 0 throughout.
+    /// Returns the same template with type id 0 throughout.
     pub(crate) fn without_types(&self) -> Self {
         let piece = |piece: &Piece| match *piece {
             Piece::Text { text, .. } => Piece::Text { text, type_id: 0 },
@@ -75,13 +75,13 @@ impl Template {
         Self(self.0.iter().map(piece).collect())
     }
 
-    /// Special tokens that it adds.
+    /// Returns the number of special tokens that it adds.
     pub(crate) fn added(&self) -> usize {
         let is_special = |piece: &&Piece| matches!(piece, Piece::Special { .. });
         self.0.iter().filter(is_special).count()
     }
 
-    /// Largest id of its special tokens.
+    /// Returns the largest id of its special tokens.
     pub(crate) fn largest_id(&self) -> Option<u32> {
         let id = |piece: &Piece| match piece {
             Piece::Special { id, .. } => Some(*id),
@@ -90,7 +90,7 @@ impl Template {
         self.0.iter().filter_map(id).max()
     }
 
-    /// Ids and type ids of the row of these texts.
+    /// Returns the ids and type ids of a row with these texts.
     pub(crate) fn fill(&self, texts: [&[u32]; 2]) -> (Vec<u32>, Vec<u32>) {
         let length = self.added() + texts[0].len() + texts[1].len();
         let (mut ids, mut types) = (Vec::with_capacity(length), Vec::with_capacity(length));
@@ -110,7 +110,7 @@ impl Template {
     }
 }
 
-/// A text of one token, which is told from special tokens by the number of its word.
+/// Creates a text of one token whose word index tells it from special tokens.
 fn marked(text: u32) -> Encoding {
     Encoding::new(
         vec![0],

@@ -1,4 +1,4 @@
-//! From texts to the tokens of rows.
+//! Encodes texts as the tokens of rows.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::tokens::template::Template;
 use crate::tokens::truncation::{kept, order_matters};
 use crate::{Error, Result, TruncationSide, TruncationStrategy};
 
-/// Bytes of a text that are tokenized at first, per token that is wanted: more than a word and its blank
-/// in most languages.
+/// Number of bytes of a text that are tokenized at first, per wanted token: more than a word and a
+/// blank take in most languages.
 const BYTES_PER_TOKEN: usize = 10;
-/// Bytes whose tokens are counted together.
+/// Number of bytes whose tokens are counted at a time.
 const COUNTED_BYTES: usize = 1 << 16;
 
-/// A tokenizer with a maximum length. Cheap to clone.
+/// A tokenizer with a maximum length. Cloning is cheap.
 #[derive(Clone)]
 pub struct TextEncoder {
     pub(crate) texts: Arc<TextTokens>,
@@ -46,39 +46,39 @@ impl std::fmt::Debug for TextEncoder {
 /// One encoded row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
-    /// Token ids with special tokens.
+    /// Token ids, including special tokens.
     pub ids: Vec<u32>,
-    /// 0 for the first text, 1 for the second, as the tokenizer numbers them.
+    /// Type ids as the tokenizer assigns them: usually 0 for the first text and 1 for the second.
     pub type_ids: Vec<u32>,
-    /// Was text cut off?
+    /// Whether text was cut off.
     pub truncated: bool,
 }
 
-/// A tokenizer of single texts, without special tokens, and where their texts may be cut.
+/// A tokenizer of single texts without special tokens, and where those texts may be cut.
 pub(crate) struct TextTokens {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) safe_cut: Option<SafeCut>,
 }
 
-/// Tokens of one text from the side that is kept.
+/// The tokens of one text, starting from the side that is kept.
 struct Tokens {
     ids: Vec<u32>,
-    /// The text has more of them.
+    /// Whether the text has more tokens.
     more: bool,
 }
 
 impl TextEncoder {
-    /// The maximum length in tokens, special tokens included.
+    /// Returns the maximum length in tokens, special tokens included.
     pub fn max_length(&self) -> usize {
         self.max_length
     }
 
-    /// The side at which texts are cut.
+    /// Returns the side at which texts are cut.
     pub fn truncation_side(&self) -> TruncationSide {
         self.side
     }
 
-    /// The same encoder with another way to cut.
+    /// Returns the same encoder with a different truncation.
     #[must_use]
     pub fn with_truncation(self, strategy: TruncationStrategy, side: TruncationSide) -> Self {
         Self {
@@ -88,12 +88,12 @@ impl TextEncoder {
         }
     }
 
-    /// Encodes one text or pair. Of a text far beyond the maximum length only the part that is kept is
-    /// tokenized, where the tokenizer's kind allows to tell.
+    /// Encodes one text or pair. If a text is far longer than the maximum length, only the part
+    /// that is kept is tokenized, provided that this cannot change the tokens.
     ///
     /// # Errors
-    /// The tokenizer fails; a second text is given or missing against
-    /// [`TextTokenizer::encoder`](crate::TextTokenizer::encoder)'s `pairs`; the one text that may be
+    /// Fails if the tokenizer fails, if the number of texts contradicts the `pairs` given to
+    /// [`TextTokenizer::encoder`](crate::TextTokenizer::encoder), and if the one text that may be
     /// cut is too short.
     pub fn encode(&self, first: &str, second: Option<&str>) -> Result<Encoded> {
         if second.is_some() != self.pairs {
@@ -127,7 +127,7 @@ impl TextEncoder {
         };
         let Some((kept_a, kept_b)) = lengths else {
             return Err(failed(format!(
-                "its {} tokens are more than the maximum length of {}, and cutting {} alone cannot mend that; use another truncation or a larger maximum length",
+                "its {} tokens are more than the maximum length of {}, and cutting {} alone cannot fix that; use another truncation or a larger maximum length",
                 n + m + self.template.added(),
                 self.max_length,
                 match self.strategy {
@@ -150,10 +150,10 @@ impl TextEncoder {
         })
     }
 
-    /// Encodes texts or pairs on all cores into one unlabelled batch; rows count from 0.
+    /// Encodes texts or pairs on all cores into one unlabelled batch, whose rows count from 0.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode); more than 2^32 tokens.
+    /// The errors of [`encode`](Self::encode), and an error for more than 2^32 tokens.
     pub fn encode_batch<A, B>(&self, texts: &[(A, Option<B>)]) -> Result<PackedBatch>
     where
         A: AsRef<str> + Sync,
@@ -181,13 +181,13 @@ fn failed(message: String) -> Error {
 }
 
 impl TextTokens {
-    /// At least `wanted` + 1 tokens of the side that is kept, or all.
+    /// Returns more than `wanted` tokens of the side that is kept, or all tokens.
     fn tokens(&self, text: &str, wanted: usize, side: TruncationSide) -> Result<Tokens, String> {
         let mut size = BYTES_PER_TOKEN * (wanted + 1);
         let mut text = Cow::Borrowed(text);
         let mut is_squeezed = false;
         while let Some(safe_cut) = &self.safe_cut
-            // Less than that is not worth the search.
+            // A smaller saving is not worth the search.
             && size < text.len() / 2
         {
             if let Some(at) = safe_cut.cut(&text, size, side) {
@@ -204,7 +204,7 @@ impl TextTokens {
             } else if is_squeezed {
                 break;
             }
-            // Few tokens of many bytes: words beyond all lengths.
+            // So few tokens from so many bytes mean overlong words.
             if !is_squeezed && let Cow::Owned(short) = safe_cut.squeeze(&text) {
                 text = Cow::Owned(short);
             }
@@ -215,16 +215,16 @@ impl TextTokens {
         Ok(Tokens { ids, more: false })
     }
 
-    /// All tokens of a text.
+    /// Returns all tokens of a text.
     pub(crate) fn all(&self, text: &str) -> Result<Vec<u32>, String> {
-        // The fast variant leaves out the character offsets, which nothing here needs.
+        // The fast variant omits character offsets, which are not needed.
         let encoded = catching(|| self.tokenizer.encode_fast(text, false));
         let encoding = encoded?.map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Whether `first` has more tokens than `second`. They are counted piece by piece, until the
-    /// shorter one ends.
+    /// Returns whether `first` has more tokens than `second`. They are counted piece by piece until
+    /// the shorter one ends.
     fn is_longer(&self, first: &str, second: &str) -> Result<bool, String> {
         let squeeze = |text| match &self.safe_cut {
             Some(safe_cut) => safe_cut.squeeze(text),
@@ -238,16 +238,16 @@ impl TextTokens {
                 (true, true) => return Ok(first_is_ahead),
                 (true, false) if !first_is_ahead => return Ok(false),
                 (false, true) if first_is_ahead => return Ok(true),
-                (true, _) => second.go_on(self)?,
-                (_, true) => first.go_on(self)?,
-                _ if first_is_ahead => second.go_on(self)?,
-                _ => first.go_on(self)?,
+                (true, _) => second.advance(self)?,
+                (_, true) => first.advance(self)?,
+                _ if first_is_ahead => second.advance(self)?,
+                _ => first.advance(self)?,
             }
         }
     }
 }
 
-/// Tokens of the part of a text that has been counted.
+/// The number of tokens in the part of a text that has been counted.
 struct Count<'a> {
     rest: &'a str,
     tokens: usize,
@@ -265,7 +265,7 @@ impl<'a> Count<'a> {
         self.rest.is_empty()
     }
 
-    fn go_on(&mut self, texts: &TextTokens) -> Result<(), String> {
+    fn advance(&mut self, texts: &TextTokens) -> Result<(), String> {
         let seam = texts.safe_cut.as_ref();
         let seam = seam.filter(|_| self.rest.len() > COUNTED_BYTES);
         let seam = seam.and_then(|cut| cut.seam(self.rest, COUNTED_BYTES));

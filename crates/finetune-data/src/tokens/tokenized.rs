@@ -1,3 +1,5 @@
+//! Splits as token ids in a file on disk.
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,19 +17,19 @@ use crate::tokens::text_encoder::TextEncoder;
 use crate::tokens::tokenizer::TextTokenizer;
 use crate::{Columns, Error, Inferred, LabelDecoder, Result, Split, Task, TextRow};
 
-/// How to tokenize.
+/// Options for tokenizing.
 #[derive(Clone, Debug)]
 pub struct TokenizeOptions<'a> {
-    /// Longest row in tokens, special tokens included; longer ones are cut, the longer text of a
-    /// pair first.
+    /// Maximum length of a row in tokens, special tokens included. Longer rows are cut, the longer
+    /// text of a pair first.
     pub max_length: usize,
-    /// Where to keep the result for the next time. `None`, or where that directory cannot be written: in
-    /// a temporary file, gone at the end.
+    /// The directory in which the result is cached. If it is `None` or not writable, the result
+    /// goes to a temporary file that is deleted at the end.
     pub cache_dir: Option<&'a Path>,
 }
 
-/// A split as token ids, in a file on disk: memory does not grow with the number of rows. Cheap to
-/// clone; clones share the file and can be read from several threads.
+/// A split as token ids in a file on disk, so that memory does not grow with the number of rows.
+/// Cloning is cheap; clones share the file and can be read from several threads.
 #[derive(Clone, Debug)]
 pub struct TokenizedDataset {
     cache: Arc<Cache>,
@@ -38,16 +40,16 @@ pub struct TokenizedDataset {
     build: BuildReport,
 }
 
-/// How a tokenized data set came about.
+/// How a tokenized data set was obtained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildReport {
-    /// Where it came from.
+    /// Where the tokens came from.
     pub source: CacheSource,
-    /// Why it could not be kept for the next time, if that was asked for.
+    /// Why the tokens could not be cached, if that was requested.
     pub not_kept: Option<String>,
-    /// Time it took, hashing the files included.
+    /// The time it took, including the hashing of the files.
     pub elapsed: Duration,
-    /// Rows per second of that time.
+    /// Rows per second during that time.
     pub rows_per_second: f64,
 }
 
@@ -62,44 +64,45 @@ impl BuildReport {
     }
 }
 
-/// Where a tokenized data set came from.
+/// Where the tokens of a data set came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CacheSource {
-    /// Found in the cache directory and verified.
+    /// They were found in the cache directory and verified.
     Cached,
-    /// Tokenized now.
+    /// They were tokenized now.
     Tokenized,
-    /// Tokenized now, because the cached file was damaged; says how.
+    /// They were tokenized now because the cached file was damaged in the way described.
     Rebuilt(String),
 }
 
 /// Row lengths in tokens, special tokens included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LengthSummary {
-    /// Shortest row.
+    /// Length of the shortest row.
     pub min: usize,
-    /// Longest row.
+    /// Length of the longest row.
     pub max: usize,
     /// Mean length.
     pub mean: f64,
-    /// Median.
+    /// Median length.
     pub p50: usize,
-    /// 95 % of the rows are at most this long.
+    /// Length that 95 % of the rows do not exceed.
     pub p95: usize,
-    /// 99 % of the rows are at most this long.
+    /// Length that 99 % of the rows do not exceed.
     pub p99: usize,
 }
 
 impl TokenizedDataset {
-    /// Tokenizes a split on all cores, or finds the result of an earlier time in the cache.
+    /// Tokenizes a split on all cores, or loads the result from the cache.
     ///
-    /// The cache key covers the bytes of the files, the selected rows, columns, labels, tokenizer
-    /// and maximum length. `labels` is `None` for rows without labels. `progress(done, total)` is
-    /// called as rows are written, and stops the work when it says `Break`.
+    /// The cache key covers the contents of the files, the selected rows, the columns, labels,
+    /// tokenizer and maximum length. `labels` is `None` for rows without labels. `progress(done,
+    /// total)` is called as rows are written and stops the work by returning `Break`.
     ///
     /// # Errors
-    /// Files that cannot be read, null texts, labels that cannot be decoded (each with its row), no
-    /// directory in which tokens can be written, [`Error::Stopped`].
+    /// Fails for files that cannot be read, null texts and labels that cannot be decoded (naming
+    /// the row), if there is no directory in which tokens can be written, and with
+    /// [`Error::Stopped`].
     pub fn build(
         split: &Split,
         columns: &Columns,
@@ -111,7 +114,7 @@ impl TokenizedDataset {
         let started = Instant::now();
         let encoder = tokenizer.encoder(options.max_length, columns.is_pair())?;
         let decoder = match labels {
-            Some(schema) => Some(LabelDecoder::new(schema, split, columns)?),
+            Some(task) => Some(LabelDecoder::new(task, split, columns)?),
             None => None,
         };
         let mut key = [0; 32];
@@ -138,7 +141,8 @@ impl TokenizedDataset {
         }
         let wide = tokenizer.vocab_size() > 1 << 16;
         let layout = Layout::new(wide, columns.is_pair(), labels);
-        // The debug form of names quotes and escapes them, so no two lists of names look alike.
+        // The debug form of names quotes and escapes them, so different lists of names never look
+        // alike.
         let how = format!("max_length {}, labels {labels:?}", options.max_length);
         let mut write = |directory: &Path, place: Option<&Path>| {
             let mut writer = CacheWriter::create(directory, place, layout)?;
@@ -163,7 +167,7 @@ impl TokenizedDataset {
         let temporary = std::env::temp_dir();
         let kept = place.as_deref().zip(options.cache_dir);
         let cache = match kept.map(|(place, directory)| write(directory, Some(place))) {
-            // Tokens are a convenience to keep, and a need to have.
+            // Keeping the tokens is optional; having them is not.
             Some(Err(error)) if is_about_writing(&error) => {
                 not_kept = Some(error.to_string());
                 write(&temporary, None)
@@ -203,67 +207,69 @@ impl TokenizedDataset {
         }
     }
 
-    /// The rows that were tokenized.
+    /// Returns the rows that were tokenized.
     pub fn split(&self) -> &Split {
         &self.split
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> u64 {
         self.cache.rows()
     }
 
-    /// True when there are no rows.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Tokens of all rows together, special tokens included.
+    /// Returns the total number of tokens in all rows, special tokens included.
     pub fn total_tokens(&self) -> u64 {
         self.cache.tokens()
     }
 
-    /// The maximum length rows were cut at.
+    /// Returns the maximum length at which rows were cut.
     pub fn max_length(&self) -> usize {
         self.max_length
     }
 
-    /// Rows that were cut at the maximum length.
+    /// Returns the number of rows that were cut at the maximum length.
     pub fn truncated_rows(&self) -> u64 {
         self.cache.summary.truncated
     }
 
-    /// Rows of each class, in the order of the class list; a row with several classes counts for each.
-    /// `None` for regression and without labels. Counted while the data were tokenized.
+    /// Returns the number of rows of each class in the order of the class list; a row with several
+    /// classes counts for each. `None` for regression and without labels. The rows were counted
+    /// when the data were tokenized.
     pub fn class_counts(&self) -> Option<Vec<u64>> {
         let counts = || self.cache.summary.class_counts.clone();
         self.cache.layout().has_classes().then(counts)
     }
 
-    /// SHA-256 of what training sees: the tokens and lengths of all rows in order, their labels with
-    /// the names, and the maximum length. Two data sets with the same fingerprint give the same
-    /// batches, whatever file, format or machine they came from. Computed when the data were
-    /// tokenized, and kept in the cache.
+    /// Returns a SHA-256 of what training sees: the tokens and lengths of all rows in order, their
+    /// labels with the names, and the maximum length. Two data sets with the same fingerprint give
+    /// the same batches, whatever file, format or machine they came from. It is computed when the
+    /// data are tokenized, and kept in the cache.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.cache.fingerprint()
     }
 
-    /// The [`fingerprint`](Self::fingerprint) in hexadecimal.
+    /// Returns the [`fingerprint`](Self::fingerprint) in hexadecimal.
     pub fn fingerprint_hex(&self) -> String {
         hex(&self.fingerprint())
     }
 
-    /// How it came about, and how fast.
+    /// Returns how the data set was obtained, and how fast.
     pub fn build_report(&self) -> &BuildReport {
         &self.build
     }
 
-    /// The cache file (of a data set without a cache directory: a name that is gone already).
+    /// Returns the path of the cache file. Without a cache directory, the file no longer has this
+    /// name.
     pub fn path(&self) -> &Path {
         self.cache.path()
     }
 
-    /// Row lengths in tokens.
+    /// Returns statistics of the row lengths in tokens.
     pub fn lengths(&self) -> LengthSummary {
         let counts = &self.cache.summary.lengths;
         let rows = self.len();
@@ -290,18 +296,18 @@ impl TokenizedDataset {
         }
     }
 
-    /// Tokens of one row.
+    /// Returns the number of tokens of one row.
     ///
     /// # Errors
-    /// A row out of range, or a cache file that went bad.
+    /// Fails if the row is out of range or the cache file has been damaged.
     pub fn row_len(&self, row: u64) -> Result<u32> {
         Ok(self.cache.entry(row)?.len)
     }
 
-    /// Tokens of the rows `row..row + count`.
+    /// Returns the numbers of tokens of the rows `row..row + count`.
     ///
     /// # Errors
-    /// As [`row_len`](Self::row_len).
+    /// The errors of [`row_len`](Self::row_len).
     pub fn row_lens(&self, row: u64, count: usize) -> Result<Vec<u32>> {
         Ok(self
             .cache
@@ -311,10 +317,10 @@ impl TokenizedDataset {
             .collect())
     }
 
-    /// Labels of rows, in the order given, without their tokens.
+    /// Returns the labels of rows, in the given order, without their tokens.
     ///
     /// # Errors
-    /// As [`row_len`](Self::row_len).
+    /// The errors of [`row_len`](Self::row_len).
     pub fn labels(&self, rows: &[u64]) -> Result<Labels> {
         let mut labels = self.cache.no_labels(rows.len());
         for &row in rows {
@@ -323,24 +329,25 @@ impl TokenizedDataset {
         Ok(labels)
     }
 
-    /// The original texts of rows, in the order given, each with its place. This reads the files of
-    /// the split again as they are now, once, whatever the number of rows.
+    /// Returns the original texts of rows, in the given order, each with its place. This reads the
+    /// current files of the split again, once for any number of rows.
     ///
     /// # Errors
-    /// A row out of range; a file that cannot be read or has fewer rows than it had.
+    /// Fails if a row is out of range, and if a file cannot be read or has fewer rows than before.
     pub fn texts(&self, rows: &[u64]) -> Result<Vec<TextRow>> {
         self.split.texts_of_rows(&self.columns, rows)
     }
 
-    /// The files that rows may come from, in order.
+    /// Returns the files that rows may come from, in order.
     pub fn files(&self) -> &[Arc<Path>] {
         &self.files
     }
 
-    /// File and row in the file that a row comes from, without its line ([`places`](Self::places)).
+    /// Returns the file and the row within it that a row comes from, without its line
+    /// ([`places`](Self::places)).
     ///
     /// # Errors
-    /// As [`row_len`](Self::row_len).
+    /// The errors of [`row_len`](Self::row_len).
     pub fn source(&self, row: u64) -> Result<Place> {
         let entry = self.cache.entry(row)?;
         match self.files.get(entry.source_file as usize) {
@@ -356,20 +363,20 @@ impl TokenizedDataset {
         }
     }
 
-    /// Where rows stand, with their lines, in the order given. This reads the files of the split again,
-    /// as [`texts`](Self::texts) does.
+    /// Returns the places of rows with their lines, in the given order. This reads the files of the
+    /// split again, as [`texts`](Self::texts) does.
     ///
     /// # Errors
-    /// As [`texts`](Self::texts).
+    /// The errors of [`texts`](Self::texts).
     pub fn places(&self, rows: &[u64]) -> Result<Vec<Place>> {
         let texts = self.texts(rows)?.into_iter();
         Ok(texts.map(|row| row.place).collect())
     }
 
-    /// Joins rows into a batch, in the order given.
+    /// Packs rows into a batch, in the given order.
     ///
     /// # Errors
-    /// As [`row_len`](Self::row_len); more than 2^32 tokens.
+    /// The errors of [`row_len`](Self::row_len), and an error for more than 2^32 tokens.
     pub fn batch(&self, rows: &[u64]) -> Result<PackedBatch> {
         let mut batch = self.cache.empty_batch(rows.len());
         let mut scratch = Vec::new();
@@ -382,10 +389,11 @@ impl TokenizedDataset {
 
 impl Split {
     /// Tokenizes the split with conventional columns and inferred labels (none if there is no label
-    /// column), without a cache: the short way for scripts.
+    /// column) and without a cache: a shortcut for scripts.
     ///
     /// # Errors
-    /// As [`Columns::resolve`], [`infer_task`](crate::infer_task) and [`TokenizedDataset::build`].
+    /// The errors of [`Columns::resolve`], [`infer_task`](crate::infer_task) and
+    /// [`TokenizedDataset::build`].
     pub fn tokenize(
         &self,
         tokenizer: &TextTokenizer,
@@ -404,8 +412,15 @@ impl Split {
             max_length,
             cache_dir: None,
         };
-        let go_on = |_, _| ControlFlow::Continue(());
-        TokenizedDataset::build(self, &columns, labels.as_ref(), tokenizer, &options, go_on)
+        let keep_going = |_, _| ControlFlow::Continue(());
+        TokenizedDataset::build(
+            self,
+            &columns,
+            labels.as_ref(),
+            tokenizer,
+            &options,
+            keep_going,
+        )
     }
 }
 
@@ -413,7 +428,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether an error is one of the place where tokens are written, not of the data.
+/// Returns whether an error concerns the place where tokens are written rather than the data.
 fn is_about_writing(error: &Error) -> bool {
     matches!(error, Error::Io { action, .. } if *action == WRITE)
 }
@@ -430,7 +445,7 @@ fn cache_key(
     hasher.update(split.content_hash()?);
     hasher.update(tokenizer.hash());
     hasher.update((encoder.max_length() as u64).to_le_bytes());
-    // The debug form of names quotes and escapes them, so no two of these texts run together.
+    // The debug form of names quotes and escapes them, so that no two of these texts run together.
     hasher.update(format!(
         "{:?} {:?} {labels:?}",
         columns.text,

@@ -1,3 +1,5 @@
+//! Tokenizers, loaded from a `tokenizer.json` or a model directory.
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,11 +16,11 @@ use crate::tokens::tokenized::hex;
 use crate::tokens::tokenizer_directory::Files;
 use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
 
-/// A tokenizer as transformers' fast tokenizers write it: a `tokenizer.json`, or the files of a model
-/// directory together. Cheap to clone.
+/// A tokenizer in the format of transformers' fast tokenizers: a `tokenizer.json`, or the files of
+/// a model directory together. Cloning is cheap.
 ///
-/// Padding and the length at which a `tokenizer.json` truncates are ignored: batches have no padding, and
-/// the maximum length is chosen with [`encoder`](Self::encoder).
+/// The padding and the truncation length in a `tokenizer.json` are ignored: batches have no
+/// padding, and the maximum length is an argument of [`encoder`](Self::encoder).
 #[derive(Clone)]
 pub struct TextTokenizer {
     texts: Arc<TextTokens>,
@@ -40,17 +42,17 @@ impl std::fmt::Debug for TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads the tokenizer of a model directory as transformers' `AutoTokenizer` does: `tokenizer.json`,
-    /// or `vocab.txt` of a BERT; with what `tokenizer_config.json`, `special_tokens_map.json` and
-    /// `added_tokens.json` say where they are. Where they contradict `tokenizer.json`,
-    /// [`notes`](Self::notes) say what is followed.
+    /// Reads the tokenizer of a model directory as transformers' `AutoTokenizer` does:
+    /// `tokenizer.json`, or else the vocabulary files of a BERT or RoBERTa, combined with
+    /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` where they exist.
+    /// If these contradict `tokenizer.json`, [`notes`](Self::notes) say which one is followed.
     ///
     /// # Errors
-    /// The files cannot be read or are not a tokenizer.
+    /// Fails if the files cannot be read or are not a tokenizer.
     pub fn from_directory(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
         let path = directory.join("tokenizer.json");
-        // Damage is an error, also of a part that other files make up for.
+        // Damage is an error even in a part that other files would override.
         let own = match is_there(&path)? {
             true => {
                 let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
@@ -72,7 +74,7 @@ impl TextTokenizer {
         if !files.token_types && *tokenizer.pair != untyped {
             tokenizer.pair = Arc::new(untyped);
             tokenizer.hash = hash_with(tokenizer.hash, "no token types");
-            notes.extend(files.untold);
+            notes.extend(files.no_types_note);
         }
         tokenizer.model_max_length = files.model_max_length;
         tokenizer.notes = notes.into();
@@ -81,7 +83,7 @@ impl TextTokenizer {
             texts.set_encode_special_tokens(true);
             tokenizer.texts = Arc::new(TextTokens {
                 tokenizer: texts,
-                // Which added tokens are found in texts, a cut does not know.
+                // A cut does not know which added tokens are recognised in texts.
                 safe_cut: None,
             });
             tokenizer.hash = hash_with(tokenizer.hash, "split_special_tokens");
@@ -89,20 +91,20 @@ impl TextTokenizer {
         Ok(tokenizer)
     }
 
-    /// Reads a `tokenizer.json` alone.
+    /// Reads a single `tokenizer.json`.
     ///
     /// # Errors
-    /// The file cannot be read or is not a tokenizer.
+    /// Fails if the file cannot be read or is not a tokenizer.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
         Self::new(&bytes, path.display().to_string())
     }
 
-    /// Reads the bytes of a `tokenizer.json`.
+    /// Parses the contents of a `tokenizer.json`.
     ///
     /// # Errors
-    /// The bytes are not a tokenizer.
+    /// Fails if the bytes are not a tokenizer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::new(bytes, "tokenizer".to_owned())
     }
@@ -155,59 +157,61 @@ impl TextTokenizer {
         Ok(tokenizer.with_side(side))
     }
 
-    /// The same tokenizer, which cuts texts at this side.
+    /// Returns the same tokenizer with texts cut at this side.
     #[must_use]
     pub fn with_side(mut self, side: TruncationSide) -> Self {
         self.side = side;
         self
     }
 
-    /// Largest token id plus one, added tokens included: the least number of rows that an embedding
-    /// table needs.
+    /// Returns the largest token id plus one, added tokens included: the minimum number of rows of
+    /// an embedding table.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
-    /// SHA-256 of the `tokenizer.json`, or of what makes tokens otherwise where more files than that do.
+    /// Returns the SHA-256 of the `tokenizer.json` or, where more files decide the tokens, of
+    /// everything that does.
     pub fn hash(&self) -> [u8; 32] {
         match self.side {
             TruncationSide::Right => self.hash,
-            // Other tokens of the same texts are another tokenizer's.
+            // A tokenizer that gives other tokens for the same texts needs another hash.
             TruncationSide::Left => hash_with(self.hash, "left"),
         }
     }
 
-    /// The [`hash`](Self::hash) in hexadecimal.
+    /// Returns the [`hash`](Self::hash) in hexadecimal.
     pub fn hash_hex(&self) -> String {
         hex(&self.hash())
     }
 
-    /// What a person should know of a directory's files.
+    /// Returns what the user should know about the files of a directory.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
 
-    /// The longest row in tokens that `tokenizer_config.json` names (`model_max_length`).
+    /// Returns the maximum row length in tokens that `tokenizer_config.json` specifies
+    /// (`model_max_length`).
     pub fn model_max_length(&self) -> Option<usize> {
         self.model_max_length
     }
 
-    /// The side at which texts are cut.
+    /// Returns the side at which texts are cut.
     pub fn truncation_side(&self) -> TruncationSide {
         self.side
     }
 
-    /// Id of a token, if the vocabulary has it.
+    /// Returns the id of a token, if it is in the vocabulary.
     pub fn token_to_id(&self, token: &str) -> Option<u32> {
         self.texts.tokenizer.token_to_id(token)
     }
 
-    /// The token of an id, if the vocabulary has it.
+    /// Returns the token of an id, if it is in the vocabulary.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
         self.texts.tokenizer.id_to_token(id)
     }
 
-    /// Special tokens that are added to a row of one text, or of a pair.
+    /// Returns the number of special tokens that are added to a row of one text or of a pair.
     pub fn num_special_tokens(&self, pair: bool) -> usize {
         self.template(pair).added()
     }
@@ -216,12 +220,12 @@ impl TextTokenizer {
         if pair { &self.pair } else { &self.single }
     }
 
-    /// An encoder that cuts rows at `max_length` tokens, special tokens included; of a pair the longer
-    /// text is cut first (`longest_first`; [`TextEncoder::with_truncation`] chooses otherwise). `pairs`
-    /// says whether rows have two texts.
+    /// Creates an encoder that cuts rows at `max_length` tokens, special tokens included. The
+    /// longer text of a pair is cut first (`longest_first`), unless
+    /// [`TextEncoder::with_truncation`] says otherwise. `pairs` says whether rows have two texts.
     ///
     /// # Errors
-    /// A maximum length without room for a token of each text.
+    /// Fails if `max_length` leaves no room for one token of each text.
     pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder> {
         let added = self.num_special_tokens(pairs);
         let texts = if pairs { 2 } else { 1 };

@@ -1,11 +1,11 @@
-//! The tokenizer that the files of a model directory make together, as transformers' `AutoTokenizer`
-//! reads them (5.23; 4 did the same).
+//! Builds the tokenizer that the files of a model directory define together, as transformers'
+//! `AutoTokenizer` reads them (5.23; 4 did the same).
 //!
-//! For a BERT it takes from `tokenizer.json` the vocabulary and the added tokens alone, and makes the
-//! rest from `tokenizer_config.json` and its defaults; so it does from `vocab.txt`. For a RoBERTa it
-//! does the same with the byte-level BPE of `tokenizer.json`, or of `vocab.json` and `merges.txt`. For
-//! other classes `tokenizer.json` counts as it is, with further special tokens of
-//! `tokenizer_config.json`.
+//! For a BERT, `AutoTokenizer` takes only the vocabulary and the added tokens from
+//! `tokenizer.json`, and everything else from `tokenizer_config.json` and its defaults; with
+//! `vocab.txt` likewise. For a RoBERTa it does the same with the byte-level BPE of
+//! `tokenizer.json`, or of `vocab.json` and `merges.txt`. For other classes it uses
+//! `tokenizer.json` as it is, with any further special tokens of `tokenizer_config.json`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,12 +20,12 @@ use crate::tokens::byte_level_bpe::{self, ByteLevelBpe};
 use crate::tokens::template::Template;
 use crate::{Error, Note, Result, TruncationSide};
 
-/// Classes whose tokenizers are made from a vocabulary and settings.
+/// Classes whose tokenizers are built from a vocabulary and settings.
 const BERT_CLASSES: [&str; 3] = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"];
-/// Those of them that give token types.
+/// Those of them that produce token types.
 const TYPED_CLASSES: [&str; 2] = ["BertTokenizer", "ElectraTokenizer"];
 const BERT_TYPES: [&str; 3] = ["bert", "distilbert", "electra"];
-/// In the order in which transformers adds them.
+/// The named special tokens, in the order in which transformers adds them.
 const NAMED: [&str; 7] = [
     "bos_token",
     "eos_token",
@@ -35,7 +35,7 @@ const NAMED: [&str; 7] = [
     "cls_token",
     "mask_token",
 ];
-/// The names that a BERT has without being told.
+/// Default special tokens of a BERT.
 const BERT_DEFAULTS: [(&str, &str); 5] = [
     ("unk_token", "[UNK]"),
     ("sep_token", "[SEP]"),
@@ -43,36 +43,37 @@ const BERT_DEFAULTS: [(&str, &str); 5] = [
     ("cls_token", "[CLS]"),
     ("mask_token", "[MASK]"),
 ];
-/// Lengths beyond any that a model has: transformers writes 10^30 for "unknown".
+/// A length beyond that of any model: transformers writes 10^30 for "unknown".
 const UNKNOWN_LENGTH: f64 = 1e9;
 
-/// What a directory says of its tokenizer.
+/// What the files of a directory say about its tokenizer.
 pub(crate) struct Files {
-    /// A `tokenizer.json` that counts instead of the directory's own; `None` where all files agree.
+    /// A `tokenizer.json` that replaces the directory's own; `None` if all files agree.
     pub(crate) json: Option<Vec<u8>>,
-    /// The file that it comes from, for messages.
+    /// The file that the tokenizer comes from, for messages.
     pub(crate) origin: String,
     pub(crate) side: Option<TruncationSide>,
     pub(crate) model_max_length: Option<usize>,
     pub(crate) split_special_tokens: bool,
-    /// Whether a BERT is told the texts of a pair apart.
+    /// Whether token types tell a BERT the two texts of a pair apart.
     pub(crate) token_types: bool,
-    /// What to know where it is not, though no file says so.
-    pub(crate) untold: Option<Note>,
+    /// A note for the case that they do not although no file says so.
+    pub(crate) no_types_note: Option<Note>,
     pub(crate) notes: Vec<Note>,
 }
 
-/// Whether a directory has the files of a tokenizer that
+/// Returns whether a directory contains tokenizer files that
 /// [`TextTokenizer::from_directory`](crate::TextTokenizer::from_directory) reads.
 pub fn has_tokenizer(directory: &Path) -> bool {
     let has = |name: &str| directory.join(name).is_file();
     has("tokenizer.json") || has("vocab.txt") || (has("vocab.json") && has("merges.txt"))
 }
 
-/// `model_max_length` of a model directory's `tokenizer_config.json`, if it names one.
+/// Returns the `model_max_length` of a model directory's `tokenizer_config.json`, if it specifies
+/// one.
 ///
 /// # Errors
-/// The file is there and cannot be read.
+/// Fails if the file exists but cannot be read.
 pub fn model_max_length(directory: &Path) -> Result<Option<usize>> {
     let config = object(&directory.join("tokenizer_config.json"))?;
     Ok(config.as_ref().and_then(max_length))
@@ -85,7 +86,8 @@ fn max_length(config: &Map<String, Value>) -> Option<usize> {
 }
 
 impl Files {
-    /// `own` is the directory's `tokenizer.json`, if it has one, and what was read from it.
+    /// Reads the files of a directory. `own` is its `tokenizer.json`, if it has one, in bytes and
+    /// parsed.
     pub(crate) fn read(directory: &Path, own: Option<(&[u8], &Tokenizer)>) -> Result<Self> {
         let config_path = directory.join("tokenizer_config.json");
         let config = object(&config_path)?;
@@ -122,14 +124,14 @@ impl Files {
         };
         let is_bert = is_of(&BERT_CLASSES, &BERT_TYPES);
         let is_roberta = is_of(&byte_level_bpe::CLASSES, &byte_level_bpe::MODEL_TYPES);
-        // The others have no use for them.
+        // Other models do not use token types.
         let has_types = model
             .get("model_type")
             .is_some_and(|kind| kind == "bert" || kind == "electra");
-        let untold = class
+        let no_types_note = class
             .as_deref()
             .filter(|class| !BERT_CLASSES.contains(class));
-        let untold = untold.filter(|_| token_types.is_none()).map(|class| {
+        let no_types_note = no_types_note.filter(|_| token_types.is_none()).map(|class| {
             Note::new(format!(
                 "{}: a {class} gives a BERT no token types, so that both texts of a pair have type 0, as in transformers 5 (4 told them apart; so does \"model_input_names\": [\"input_ids\", \"token_type_ids\", \"attention_mask\"] in that file)",
                 config_path.display()
@@ -147,7 +149,7 @@ impl Files {
                     let gives = |class: &str| TYPED_CLASSES.contains(&class);
                     class.as_deref().is_none_or(gives)
                 }),
-            untold,
+            no_types_note,
             notes: Vec::new(),
         };
         let Some((bytes, tokenizer)) = own else {
@@ -231,7 +233,8 @@ impl Files {
     }
 }
 
-/// The parts of a `tokenizer.json` that settings may contradict; not the vocabulary, which is most of it.
+/// The parts of a `tokenizer.json` that settings may contradict, without the vocabulary, which is
+/// most of it.
 #[derive(Default, Deserialize)]
 struct OwnFile {
     truncation: Option<Value>,
@@ -253,7 +256,7 @@ struct OwnModel {
     max_input_chars_per_word: Option<Value>,
 }
 
-/// A `tokenizer.json` that was made here, without its vocabulary.
+/// A generated `tokenizer.json`, without its vocabulary.
 struct Made(Value);
 
 impl Made {
@@ -263,12 +266,13 @@ impl Made {
     }
 }
 
-/// `tokenizer_config.json` with what older files add to it.
+/// The contents of `tokenizer_config.json`, supplemented by older files.
 struct Settings {
     all: Map<String, Value>,
-    /// Added tokens by their number, if `tokenizer_config.json` lists them; then it does so for good.
+    /// Added tokens in the order of their ids, if `tokenizer_config.json` lists them; no other file
+    /// counts then.
     listed: Option<Vec<Value>>,
-    /// Those of `added_tokens.json`.
+    /// Added tokens from `added_tokens.json`.
     older: Vec<Value>,
 }
 
@@ -309,14 +313,15 @@ impl Settings {
         self.all.get(key).and_then(Value::as_bool)
     }
 
-    /// Name of a special token of a BERT.
+    /// Returns the text of a BERT's special token.
     fn bert_token(&self, key: &str) -> &str {
         let default = BERT_DEFAULTS.iter().find(|(name, _)| *name == key);
         let own = self.all.get(key).and_then(content);
         own.unwrap_or(default.map_or("", |(_, default)| default))
     }
 
-    /// All added tokens in the order in which they get numbers: `own` are those of `tokenizer.json`.
+    /// Returns all added tokens in the order in which they get ids. `own` are those of
+    /// `tokenizer.json`.
     fn added(&self, own: Vec<Value>, defaults: &[(&str, &str)]) -> Vec<Value> {
         let mut added: Vec<Value> = Vec::new();
         let mut put = |token: Value, replaces: bool| {
@@ -328,7 +333,7 @@ impl Settings {
             }
         };
         match &self.listed {
-            // Those of the file have their numbers already, but for a tokenizer that is made anew.
+            // The file's own tokens already have ids, unless the tokenizer is built anew.
             Some(listed) => {
                 let kept = if defaults.is_empty() { own } else { Vec::new() };
                 kept.into_iter().for_each(|token| put(token, true));
@@ -372,7 +377,8 @@ impl Settings {
         added
     }
 
-    /// The tokenizer that transformers makes of a vocabulary. It has `size` words, with these numbers; they are put in afterwards.
+    /// Builds the tokenizer that transformers makes of a vocabulary with `size` words and these
+    /// ids. The words are inserted afterwards.
     fn bert(
         &self,
         size: u64,
@@ -381,7 +387,7 @@ impl Settings {
         truncation: Value,
     ) -> Made {
         let mut added = self.added(own, &BERT_DEFAULTS);
-        // As tokenizers numbers them, whatever gaps or repeats the vocabulary has.
+        // Ids are assigned as by tokenizers, regardless of gaps or repetitions in the vocabulary.
         let mut next = size;
         for token in &mut added {
             let id = id(token["content"].as_str().unwrap_or_default()).unwrap_or_else(|| {
@@ -428,7 +434,7 @@ impl Settings {
         }))
     }
 
-    /// What makes a RoBERTa's tokenizer of words and merges.
+    /// Collects the settings for a RoBERTa's tokenizer with this vocabulary and these merges.
     fn roberta(
         &self,
         bpe: &ByteLevelBpe,
@@ -474,7 +480,7 @@ impl Settings {
         })
     }
 
-    /// Where a `tokenizer.json` says something else than the one that was made, in words.
+    /// Describes where a `tokenizer.json` differs from the generated one.
     fn differences(&self, own: &OwnFile, made: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let (normalizer, wanted) = (&own.normalizer, &made["normalizer"]);
@@ -505,7 +511,7 @@ impl Settings {
         ];
         for (key, own) in keys {
             let made = &made["model"][key];
-            // Older files leave out what is usual.
+            // Older files omit default values.
             if let Some(own) = own.as_ref().filter(|own| *own != made) {
                 found.push(format!("its {key} is {own}, theirs {made}"));
             }
@@ -537,7 +543,7 @@ impl Settings {
             let own = normalizer["strip_accents"].as_bool();
             own.unwrap_or(normalizer["lowercase"] == true)
         };
-        // Without a word on accents they go with capitals.
+        // If unspecified, accents are stripped together with capitals.
         let same_case = own["lowercase"] == wanted["lowercase"];
         if strips(own) != strips(&wanted)
             && (same_case || own["strip_accents"] != wanted["strip_accents"])
@@ -551,7 +557,7 @@ impl Settings {
         found
     }
 
-    /// What of the settings does not hold where `tokenizer.json` counts as it is.
+    /// Describes the settings that have no effect because `tokenizer.json` is used as it is.
     fn ignored(&self, own: &OwnFile) -> Option<String> {
         let normalizer = &own.normalizer;
         if normalizer["type"] != "BertNormalizer" {
@@ -563,7 +569,7 @@ impl Settings {
     }
 }
 
-/// Where a RoBERTa's `tokenizer.json` says something else than the one that was made, in words.
+/// Describes where a RoBERTa's `tokenizer.json` differs from the generated one.
 fn roberta_differences(own: &OwnFile, made: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if !own.normalizer.is_null() {
@@ -584,7 +590,7 @@ fn roberta_differences(own: &OwnFile, made: &Value) -> Vec<String> {
     found
 }
 
-/// Differences of the special tokens around texts and of added tokens.
+/// Describes differences in the special tokens around texts and in the added tokens.
 fn special_differences(own: &OwnFile, made: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let templates = |processor: &Value| {
@@ -600,7 +606,7 @@ fn special_differences(own: &OwnFile, made: &Value) -> Vec<String> {
     found
 }
 
-/// The vocabulary of a `tokenizer.json`.
+/// Returns the vocabulary of a `tokenizer.json`.
 fn words_of(json: &[u8]) -> Map<String, Value> {
     #[derive(Deserialize)]
     struct File {
@@ -614,7 +620,7 @@ fn words_of(json: &[u8]) -> Map<String, Value> {
     file.map(|file| file.model.vocab).unwrap_or_default()
 }
 
-/// The first added token that `made` has and `own` has not, or otherwise, in words.
+/// Describes the first added token that only one of the two has or that they define differently.
 fn differing(own: &[Value], made: &[Value]) -> Option<String> {
     const KEYS: [&str; 4] = ["single_word", "lstrip", "rstrip", "normalized"];
     let same = |a: &Value, b: &Value| KEYS.iter().all(|key| a[*key] == b[*key]);
@@ -639,7 +645,7 @@ fn differing(own: &[Value], made: &[Value]) -> Option<String> {
     Some(format!("they lack the added token {}", more["content"]))
 }
 
-/// The added tokens of a `tokenizer.json`.
+/// Returns the added tokens of a `tokenizer.json`.
 fn tokens_of(added: Option<&Value>) -> Vec<Value> {
     let added = added.and_then(Value::as_array).into_iter().flatten();
     added
@@ -647,7 +653,7 @@ fn tokens_of(added: Option<&Value>) -> Vec<Value> {
         .collect()
 }
 
-/// An added token with all its keys, of its text or of an object; `special` where it does not say.
+/// Completes an added token given as a text or an object; `special` is the default for that key.
 fn added_token(token: &Value, special: bool) -> Option<Value> {
     let text = content(token).filter(|text| !text.is_empty())?;
     let truth =
@@ -664,7 +670,7 @@ fn added_token(token: &Value, special: bool) -> Option<Value> {
     }))
 }
 
-/// The text of a token, which is written as that or as an object.
+/// Returns the text of a token, which is written as a string or as an object.
 fn content(token: &Value) -> Option<&str> {
     match token {
         Value::String(text) => Some(text),
@@ -672,7 +678,8 @@ fn content(token: &Value) -> Option<&str> {
     }
 }
 
-/// A line per word; of a word that comes twice the last number counts, as in tokenizers.
+/// Reads a vocabulary with one word per line. The last occurrence of a repeated word counts, as in
+/// tokenizers.
 fn read_vocabulary(path: &Path) -> Result<Map<String, Value>> {
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
     let invalid = |message: String| Error::TokenizerFiles {
@@ -712,7 +719,7 @@ fn no_tokenizer(directory: &Path) -> Error {
     }
 }
 
-/// A JSON object from a file; `None` if there is no such file.
+/// Reads a JSON object from a file; returns `None` if there is no such file.
 fn object(path: &Path) -> Result<Option<Map<String, Value>>> {
     if !is_there(path)? {
         return Ok(None);

@@ -1,22 +1,22 @@
-//! How many tokens of each text are kept, as Hugging Face's tokenizers decide it.
+//! Decides how many tokens of each text are kept, as Hugging Face's tokenizers do.
 
 use serde::{Deserialize, Serialize};
 
-/// Which text of a pair is cut when both together are too long; the names are those of transformers'
-/// `truncation=`. Of a single text all but [`OnlySecond`](Self::OnlySecond) mean the same.
+/// The text of a pair that is cut when both together are too long, with the names of transformers'
+/// `truncation=`. For a single text, all but [`OnlySecond`](Self::OnlySecond) mean the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TruncationStrategy {
-    /// The longer one first, until both have the same length.
+    /// The longer text first, until both have the same length.
     #[default]
     LongestFirst,
-    /// The first alone.
+    /// Only the first text.
     OnlyFirst,
-    /// The second alone.
+    /// Only the second text.
     OnlySecond,
 }
 
-/// At which end a text is cut; `truncation_side` of transformers.
+/// The end at which a text is cut, called `truncation_side` in transformers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TruncationSide {
@@ -27,9 +27,10 @@ pub enum TruncationSide {
     Right,
 }
 
-/// Tokens kept of texts of `first` and `second` tokens where there is room for `room` of both together.
-/// Numbers above `room` may be given as any number above `room`; `first_is_longer` says which text
-/// truly is the longer one. `None`: the text that may be cut is too short.
+/// Returns how many tokens of two texts with `first` and `second` tokens are kept if there is room
+/// for `room` tokens in total. Lengths above `room` may be given as any number above `room`;
+/// `first_is_longer` says which text is actually longer. The result is `None` if the text that may
+/// be cut is too short.
 pub(crate) fn kept(
     strategy: TruncationStrategy,
     first: usize,
@@ -43,7 +44,8 @@ pub(crate) fn kept(
     match strategy {
         TruncationStrategy::LongestFirst => {
             let short = first.min(second);
-            // The shorter one is kept whole, or both get a half, and the longer one the odd token.
+            // The shorter text is kept whole, or both get half and the longer one also the odd
+            // token.
             let short = if 2 * short <= room { short } else { room / 2 };
             Some(match first_is_longer {
                 true => (room - short, short),
@@ -55,7 +57,7 @@ pub(crate) fn kept(
     }
 }
 
-/// Whether [`kept`] needs to know which text is the longer one beyond what numbers up to `room` tell.
+/// Returns whether [`kept`] needs to know which text is longer although both exceed `room`.
 pub(crate) fn order_matters(
     strategy: TruncationStrategy,
     first: usize,
@@ -80,7 +82,7 @@ mod tests {
         Encoding::from_tokens((0..length).map(token).collect(), 0)
     }
 
-    /// All lengths to 12 and rooms to 11 against the function that Python calls.
+    /// Compares all lengths up to 12 and rooms up to 11 with the function that Python calls.
     #[test]
     fn as_tokenizers_counts() {
         let strategies = [
@@ -103,7 +105,7 @@ mod tests {
                 let longer = first > second;
                 let found = kept(ours, first, second, room, longer);
                 assert_eq!(found, expected, "{ours:?} {first} {second} {room}");
-                // What is known of long texts is that they are too long.
+                // All that is known of long texts is that they are too long.
                 let (a, b) = (first.min(room + 1), second.min(room + 1));
                 let longer = match order_matters(ours, a, b, room) {
                     true => longer,

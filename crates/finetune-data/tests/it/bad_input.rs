@@ -1,4 +1,5 @@
-//! Every mistake is one clear message that names the file and the place; nothing panics.
+//! Every mistake in the input gives one clear message that names the file and the place; nothing
+//! panics.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -117,7 +118,7 @@ fn invalid_utf8() {
             "convert",
         ],
     );
-    // Half a character at the end of one field, half at the start of the next.
+    // Half a character at the end of one field, the other half at the start of the next.
     let csv = write("x.csv", b"text,label\n\xc3\xa9\xc3\xa9,a\n\xc3,\xa9\n");
     assert_has(&csv, &["row 1 (line 3): column `text`", "--csv-encoding"]);
     let json = write("x.jsonl", b"{\"text\":\"a\"}\n\n{\"text\":\"\xff\"}\n");
@@ -126,7 +127,7 @@ fn invalid_utf8() {
         &["x.jsonl, row 1 (line 3): byte 10 of the line is not valid UTF-8"],
     );
 
-    // A Parquet file whose string column holds other bytes, as careless writers make them.
+    // A Parquet file whose string column holds arbitrary bytes, as careless writers produce it.
     let values: Vec<&[u8]> = (0..3000)
         .map(|i| if i == 2345 { &b"\xff\xfe"[..] } else { b"ok" })
         .collect();
@@ -155,7 +156,7 @@ fn invalid_utf8() {
     );
 }
 
-/// Writes the binary column again as a Parquet string column, unchecked.
+/// Rewrites the binary column as a Parquet string column without checking it.
 fn mark_as_string(file: &std::path::Path, schema: &Schema) {
     use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
     use parquet::file::writer::SerializedFileWriter;
@@ -288,7 +289,7 @@ fn parquet_and_ipc() {
     );
 }
 
-/// Damaged bytes anywhere: an error or rows, never a panic.
+/// Bytes damaged anywhere give an error or rows, but never a panic.
 #[test]
 fn damaged_binary_files_do_not_panic() {
     let folder = folder(&[]);
@@ -416,7 +417,7 @@ fn columns() {
     );
     let several = resolve("text,x,Y", &[], &["x", "y"], true).unwrap();
     assert_eq!(several.label, ["x", "Y"]);
-    // A number is no text.
+    // A number is not a text.
     let (_folder, split) = open("x.jsonl", "{\"text\":5,\"label\":1}\n");
     let split = split.unwrap();
     assert_has(

@@ -1,4 +1,4 @@
-//! The token cache is found again, and never believed when damaged.
+//! The token cache is reused, but never trusted when damaged.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn hit_and_miss() {
         (2, 5, 4, 5)
     );
     assert!((lengths.mean - mean).abs() < 1e-12);
-    // Another length, other content: another cache.
+    // Another maximum length and other content each need another cache.
     let short = tokenize(&folder, 4);
     assert_eq!(
         (short.build_report().source.clone(), short.truncated_rows()),
@@ -95,7 +95,7 @@ fn any_damaged_byte_is_found() {
     }
     let longer: Vec<u8> = good.iter().copied().chain([0]).collect();
     check(&longer);
-    // Nothing but the cache itself is left.
+    // Nothing but the cache itself is left behind.
     assert_eq!(files(&folder.path().join("cache")), 1);
 }
 
@@ -150,7 +150,7 @@ fn stopped_on_request() {
     assert_eq!(files(&cache), 0);
 }
 
-/// Inside a pool of one thread, waiting for the pool would wait for ever.
+/// In a pool of one thread, waiting for the pool would deadlock.
 #[test]
 fn within_a_rayon_worker() {
     let folder = source();
@@ -197,7 +197,7 @@ fn a_cache_directory_that_cannot_be_made() {
     let split = Dataset::open(path(&folder, "x.csv")).unwrap();
     let split = split.split("train").unwrap();
     let labels = Task::Classes(vec!["a".to_owned(), "b".to_owned()]);
-    // Below a file nobody makes a directory, whatever rights he has; nor below /proc.
+    // Nobody can create a directory below a file, whatever their permissions, nor below /proc.
     for cache in [
         folder.path().join("x.csv/cache"),
         "/proc/finetune/tokens".into(),
@@ -212,7 +212,7 @@ fn a_cache_directory_that_cannot_be_made() {
     }
 }
 
-/// A disk that is full before the tokens are written, or while they are.
+/// The disk is full before the tokens are written, or fills up while they are.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_for_the_cache() {

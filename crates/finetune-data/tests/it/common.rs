@@ -1,3 +1,5 @@
+//! What the tests share: files, fixtures, and the steps of a training run.
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +13,7 @@ use finetune_data::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder with these files.
+/// Creates a folder with these files.
 pub fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
@@ -26,7 +28,7 @@ pub fn path(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 
-/// A single file, opened as the split `train`.
+/// Writes a single file and opens it as the split `train`.
 pub fn open(name: &str, content: &str) -> (TempDir, Result<Split>) {
     let folder = folder(&[(name, content)]);
     let split = Dataset::open(path(&folder, name)).and_then(|dataset| dataset.split("train"));
@@ -38,7 +40,7 @@ pub fn record_batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
         .unwrap()
 }
 
-/// `text` and integer `label`, with class names where given.
+/// A schema of `text` and an integer `label`, with class names if given.
 pub fn parquet(path: &Path, texts: &[&str], labels: &[Option<i64>], classes: &[&str]) {
     let batch = record_batch(vec![
         ("text", Arc::new(StringArray::from(texts.to_vec()))),
@@ -79,15 +81,15 @@ pub fn build(
         max_length,
         cache_dir,
     };
-    let go_on = |_, _| ControlFlow::Continue(());
-    TokenizedDataset::build(split, &columns, labels, &tokenizer(), &options, go_on)
+    let keep_going = |_, _| ControlFlow::Continue(());
+    TokenizedDataset::build(split, &columns, labels, &tokenizer(), &options, keep_going)
 }
 
 pub fn regression(names: &[&str]) -> Task {
     Task::Regression(names.iter().map(|n| (*n).to_owned()).collect())
 }
 
-/// Opening, resolving, inferring and tokenizing: everything a training run does with data.
+/// Does everything that a training run does with data: open, resolve, infer and tokenize.
 pub fn everything(split: Result<Split>) -> Result<TokenizedDataset> {
     let split = split?;
     let columns = Columns::resolve(&split, &[], &[], true)?;
@@ -110,7 +112,7 @@ pub fn assert_has(text: &str, parts: &[&str]) {
     }
 }
 
-/// Texts of all rows.
+/// The texts of all rows.
 pub fn texts(split: &Split) -> Vec<String> {
     let columns = Columns::resolve(split, &[], &[], false).unwrap();
     split
@@ -120,7 +122,7 @@ pub fn texts(split: &Split) -> Vec<String> {
         .collect()
 }
 
-/// A data set beside the workspace, or `None` with a printed reason.
+/// The path of a data set beside the workspace, or `None` with a printed reason.
 pub fn shared(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()

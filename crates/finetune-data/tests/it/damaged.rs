@@ -1,7 +1,7 @@
-//! Small files of every format, damaged in thousands of ways: rows or an error, never a panic, an
-//! endless loop or a size that is believed.
+//! Small files of every format, damaged in thousands of ways, give rows or an error, but never a
+//! panic, an endless loop, or an allocation of whatever size the file claims.
 //!
-//! `FINETUNE_DAMAGED=100000` tries so many of each format.
+//! `FINETUNE_DAMAGED=100000` tries that many variants of each format.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -20,7 +20,7 @@ use parquet::file::properties::WriterProperties;
 use crate::common::{assert_has, build, folder, message, path, record_batch};
 
 const ROWS: usize = 60;
-/// No damaged file of a few kilobytes may claim as many.
+/// No damaged file of a few kilobytes may claim this many rows.
 const MOST_ROWS: u64 = 100_000_000;
 
 fn rows() -> RecordBatch {
@@ -63,7 +63,7 @@ fn parquet_file(path: &Path, compression: Compression) {
     writer.close().unwrap();
 }
 
-/// Files of every format with the same rows, in this folder.
+/// Writes files of every format with the same rows into this folder.
 fn files(folder: &Path) -> Vec<String> {
     let (mut csv, mut json, mut fast) = ("text,label\n".to_owned(), Vec::new(), String::new());
     for i in 0..ROWS {
@@ -126,7 +126,7 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Everything that a run reads of a file; the number of rows that came.
+/// Reads everything that a run reads of a file and returns the number of rows.
 fn read(path: &str) -> Result<u64> {
     let split = Dataset::open(path)?.split("train")?;
     assert!(split.len() < MOST_ROWS, "{path}: {} rows", split.len());
@@ -140,7 +140,7 @@ fn read(path: &str) -> Result<u64> {
         .try_fold(0, |count, row| row.map(|_| count + 1))
 }
 
-/// Numbers that look random, the same every time.
+/// Generates numbers that look random but are the same every time.
 struct Numbers(u64);
 
 impl Numbers {
@@ -152,7 +152,7 @@ impl Numbers {
     }
 }
 
-/// Changes a byte or some, cuts, doubles, or writes a large number over eight.
+/// Changes one or more bytes, truncates, duplicates, or overwrites eight bytes with a large number.
 fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
     let at = numbers.below(bytes.len());
     match numbers.below(6) {
@@ -179,8 +179,8 @@ fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
     }
 }
 
-/// In a process of its own, with two threads: its peak of memory is not that of other tests beside it, nor
-/// of as many threads as there are cores.
+/// Runs in a process of its own with two threads, so that its peak memory does not depend on other
+/// tests or on the number of cores.
 #[test]
 fn damaged_files_of_every_format() {
     const ALONE: &str = "FINETUNE_DAMAGED_ALONE";
@@ -216,13 +216,13 @@ fn damaged_files_of_every_format() {
     }
     assert_eq!(names.len(), 19);
     assert!(refused > all / 4, "{refused} of {all} refused");
-    // What is believed of a size would be gigabytes.
+    // Believing a claimed size would take gigabytes.
     if let Some(peak) = peak_megabytes() {
         assert!(peak < 1500.0, "{peak} MB");
     }
 }
 
-/// Peak resident memory of this process (Linux).
+/// Returns the peak resident memory of this process (Linux).
 fn peak_megabytes() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -230,7 +230,7 @@ fn peak_megabytes() -> Option<f64> {
     Some(kilobytes / 1024.0)
 }
 
-/// A compressed buffer says how long it becomes, and a batch how many rows it has.
+/// A compressed buffer claims its decompressed length, and a batch its number of rows.
 #[test]
 fn sizes_that_cannot_be_true() {
     let folder = folder(&[]);
@@ -238,7 +238,7 @@ fn sizes_that_cannot_be_true() {
     for compression in [CompressionType::ZSTD, CompressionType::LZ4_FRAME] {
         arrow(&file, true, Some(compression));
         let good = fs::read(&file).unwrap();
-        // The length of the texts before compression stands before a frame.
+        // The uncompressed length of the texts precedes a compressed frame.
         let magic: &[u8] = match compression {
             CompressionType::ZSTD => &[0x28, 0xb5, 0x2f, 0xfd],
             _ => &[0x04, 0x22, 0x4d, 0x18],
@@ -253,7 +253,7 @@ fn sizes_that_cannot_be_true() {
             &["x.arrow: not a readable Arrow IPC file", "claims to hold"],
         );
     }
-    // Twenty rows in the first batch: its length and those of its nodes.
+    // The first batch has twenty rows, which gives its length and those of its nodes.
     arrow(&file, true, None);
     let good = fs::read(&file).unwrap();
     let twenty = 20u64.to_le_bytes();
@@ -270,7 +270,7 @@ fn sizes_that_cannot_be_true() {
         let text = message(read(file.to_str().unwrap()));
         assert_has(&text, &["x.arrow: not a readable Arrow IPC file"]);
     }
-    // No column of a batch without rows, but rows.
+    // The batch has rows but no columns.
     let classes = Task::Classes(vec!["0".to_owned(), "1".to_owned()]);
     fs::write(&file, &good).unwrap();
     let split = Dataset::open_file(&file).unwrap().split("train").unwrap();

@@ -1,4 +1,5 @@
-//! CSV as people write it, text in other encodings, compressed files, JSON arrays, fastText's lines.
+//! CSV as people write it, text in other encodings, compressed files, JSON arrays and fastText
+//! files.
 
 use std::io::Write as _;
 
@@ -12,7 +13,7 @@ use crate::common::{assert_has, build, everything, folder, message, path, texts}
 const PLAIN: &str = "text,label\nnot bad,a\n\"hello, world\",b\n\"all \"\"at all\"\"\",a\n";
 const TEXTS: [&str; 3] = ["not bad", "hello, world", "all \"at all\""];
 
-/// A file of these bytes, its rows, and what is noted about it.
+/// Writes a file of these bytes and returns its rows and notes.
 fn opened(name: &str, bytes: &[u8], csv: CsvOptions) -> (TempDir, Result<(Split, String)>) {
     let folder = folder(&[]);
     std::fs::write(folder.path().join(name), bytes).unwrap();
@@ -28,7 +29,8 @@ fn opened(name: &str, bytes: &[u8], csv: CsvOptions) -> (TempDir, Result<(Split,
     (folder, rows)
 }
 
-/// The file has the rows of `PLAIN`, and these words are noted about it; none: nothing is.
+/// Asserts that the file has the rows of `PLAIN` and is noted with these words, or not at all if
+/// there are none.
 #[track_caller]
 fn reads(name: &str, bytes: &[u8], csv: CsvOptions, words: &[&str]) {
     let (_folder, rows) = opened(name, bytes, csv);
@@ -97,7 +99,7 @@ fn comments() {
     );
     let named = csv(|csv| csv.comment = Some("#".parse().unwrap()));
     reads("x.csv", within.as_bytes(), named, &[]);
-    // A text may begin with the mark.
+    // A text may begin with the comment character.
     let (_folder, rows) = opened("x.csv", b"# x\ntext,label\na,b\n#c,d\n", auto());
     let (split, notes) = rows.unwrap();
     assert_eq!(texts(&split), ["a", "#c"]);
@@ -125,7 +127,7 @@ fn quotes() {
         auto(),
         &["quoted by '", "--csv-quoting"],
     );
-    // Every line as it stands.
+    // Every line is kept as it stands.
     let tabs = "text\tlabel\n\"not\ta\nbad\"\tb\n";
     let none = csv(|csv| csv.quoting = Some("none".parse().unwrap()));
     let (_folder, rows) = opened("x.tsv", tabs.as_bytes(), none);
@@ -166,7 +168,7 @@ fn a_quote_that_swallows_lines() {
     let (_folder, rows) = opened("x.csv", text.as_bytes(), none);
     let (split, notes) = rows.unwrap();
     assert_eq!((split.len(), notes.as_str()), (60, ""));
-    // Texts of several lines are nothing unusual where many are.
+    // Texts with several lines are nothing unusual where many have them.
     let many: String = (0..20).map(|i| format!("\"a\nb\",{i}\n")).collect();
     let (_folder, rows) = opened("x.csv", format!("text,label\n{many}").as_bytes(), auto());
     assert_eq!(rows.unwrap().1, "");
@@ -184,7 +186,7 @@ fn encodings() {
     reads("x.csv", &big, auto(), &["UTF-16BE", "zero"]);
     let named = csv(|csv| csv.encoding = Some("utf-16be".parse().unwrap()));
     reads("x.csv", &big, named, &[]);
-    // A lone surrogate is an error of its row.
+    // A lone surrogate is an error in its row.
     let text = PLAIN.replace("not bad", "not X bad");
     let mut bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let at = bytes.iter().position(|&b| b == b'X').unwrap();
@@ -214,7 +216,7 @@ fn legacy_encodings_are_guessed_from_the_whole_file() {
     );
     let utf8 = csv(|csv| csv.encoding = Some("utf-8".parse().unwrap()));
     refused("x.csv", &bytes, utf8, &["row 3000 (line 3002)", "UTF-8"]);
-    // Russian in the encoding of its time.
+    // Russian in a legacy encoding.
     let (text, _, _) =
         encoding_rs::WINDOWS_1251.encode("хороший фильм, и актёры тоже\nплохой фильм\n");
     let (_folder, rows) = opened("x.txt", &text, auto());
@@ -291,7 +293,7 @@ fn compressed_files() {
     refused("x.parquet.gz", &gzip(b"x"), auto(), &["gunzip"]);
 }
 
-/// A file of a few kilobytes that becomes gigabytes is refused before it does.
+/// A file of a few kilobytes that would decompress to gigabytes is rejected before it does.
 #[test]
 fn a_bomb() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -394,7 +396,7 @@ fn fasttext() {
             values: vec![true, true, false, true]
         }
     );
-    // As in files to predict. Who needs the label, misses it there.
+    // As in files to predict: the missing label is only an error where it is needed.
     for without in [
         "__label__a x\nno label\n",
         "__label__a __label__b x\nno label\n",
@@ -412,7 +414,7 @@ fn fasttext() {
     assert_eq!(texts(&rows.unwrap().0), ["text", "__label__a x"]);
 }
 
-/// Rows in the middle of a file that is read from its start.
+/// Rows in the middle of a file are found by reading it from the start.
 #[test]
 fn slices_of_every_kind() {
     let rows: Vec<String> = (0..3000).map(|i| format!("row {i}")).collect();
@@ -439,7 +441,7 @@ fn slices_of_every_kind() {
     }
 }
 
-/// The same bytes read in two ways are different rows, to the token cache too.
+/// The same bytes read in two ways are different rows, also for the token cache.
 #[test]
 fn content_hashes_know_how_a_file_was_read() {
     let text = "text,label\n\"a\",x\nb;c,y\n";
@@ -469,7 +471,7 @@ fn scans_stop_when_asked() {
     }
 }
 
-/// Forty thousand columns are no more work than as many fields in rows.
+/// Forty thousand columns are no more work than the same number of fields in rows.
 #[test]
 fn many_columns() {
     let names: Vec<_> = (0..40_000).map(|i| format!("c{i}")).collect();

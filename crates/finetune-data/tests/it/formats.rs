@@ -114,7 +114,7 @@ fn text_files_and_lines() {
     );
 }
 
-/// Row groups and batches of many sizes: every slice is the right one.
+/// With row groups and batches of many sizes, every slice returns the right rows.
 #[test]
 fn ranges_in_long_files() {
     let folder = folder(&[]);
@@ -210,7 +210,7 @@ fn jsonl_types() {
             values: vec![2.5]
         }
     );
-    // Mixed columns are left out; asking for one says why.
+    // Mixed columns are left out; requesting one says why.
     let batch = split.batches().unwrap().next().unwrap().unwrap();
     assert_eq!(batch.num_columns(), 3);
     let error = split

@@ -19,7 +19,7 @@ fn classes(names: &[&str]) -> Task {
     Task::Classes(names.iter().map(|n| (*n).to_owned()).collect())
 }
 
-/// Schema inferred from a CSV label column, and the labels decoded by it.
+/// Returns the task inferred from a CSV label column, and the labels decoded with it.
 fn csv(labels: &[&str], names: Option<&[&str]>) -> Result<(Task, Labels)> {
     let content: String = labels.iter().map(|l| format!("x,{l}\n")).collect();
     let (_folder, split) = open("x.csv", &format!("text,label\n{content}"));
@@ -120,11 +120,11 @@ fn names_in_the_metadata() {
         let data = build(&split, Some(&infer(&split, Some(names), None)?), 8, None)?;
         Ok(data.batch(&[0, 1, 2])?.labels)
     };
-    // The same names in another order match by name, in whatever case.
+    // The same names in another order match by name, regardless of case.
     for names in [["pos", "neg"], ["POS", " Neg"]] {
         assert_eq!(decode(&names).unwrap(), Labels::Classes(vec![1, 0, 0]));
     }
-    // Numbers are no names.
+    // Numbers are not names.
     assert_eq!(
         decode(&["LABEL_0", "LABEL_1"]).unwrap(),
         Labels::Classes(vec![0, 1, 1])
@@ -232,7 +232,7 @@ fn floats_and_nulls() {
     );
 }
 
-/// Inference looks at both splits, so that a class of one alone is in the list.
+/// Inference examines both splits, so a class that occurs in only one is in the list.
 #[test]
 fn classes_unknown_to_training() {
     let folder = folder(&[

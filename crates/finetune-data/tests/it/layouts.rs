@@ -1,4 +1,4 @@
-//! How people lay out the files of a data set.
+//! The ways in which people lay out the files of a data set.
 
 use finetune_data::{Columns, Dataset, infer_task};
 

@@ -1,4 +1,5 @@
-//! What label columns mean, by the values of the whole column: each situation with what is said of it.
+//! The meaning of label columns as inferred from all of their values, and the notes in each
+//! situation.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ const SINGLE: Option<ProblemType> = Some(ProblemType::SingleLabelClassification)
 const MULTI: Option<ProblemType> = Some(ProblemType::MultiLabelClassification);
 const REGRESSION: Option<ProblemType> = Some(ProblemType::Regression);
 
-/// What is inferred of a split, with the labels of all rows.
+/// Returns what is inferred from a split, with the labels of all rows.
 struct Found {
     schema: Task,
     notes: String,
@@ -112,7 +113,8 @@ fn floats_that_are_whole_and_few_are_classes() {
     let found = in_parquet(&floats, SINGLE).unwrap();
     assert_eq!((names(&found), &*found.notes), (vec!["0", "1", "2"], ""));
     assert_eq!(names(&in_parquet(&floats, REGRESSION).unwrap()), ["label"]);
-    // Whole, but no class indices: numbers, and how to say otherwise, which works.
+    // Whole numbers that are not class indices are numbers to predict, and the note's way out
+    // works.
     let stars = typed(Arc::new(Float64Array::from(vec![1.0, 5.0, 5.0, 1.0])));
     let found = in_parquet(&stars, None).unwrap();
     assert_eq!(found.schema.problem_type(), ProblemType::Regression);
@@ -122,7 +124,7 @@ fn floats_that_are_whole_and_few_are_classes() {
     );
     let found = csv(&["1.0", "5.0", "1.0"], &["1", "5"], SINGLE).unwrap();
     assert_eq!(classes(&found), [0, 1, 0]);
-    // One fraction makes numbers of all; behind many whole ones that is said.
+    // One fraction makes all labels numbers; if it follows many whole ones, that is noted.
     let mut many = ["0", "1"].repeat(15);
     many.push("0.5");
     let found = csv(&many, &[], None).unwrap();
@@ -176,7 +178,7 @@ fn no_value_among_numbers() {
         &message(in_parquet(&floats, None)),
         &["row 2", "--skip-invalid"],
     );
-    // A stance is "none" as well as it is "favor".
+    // A stance can be "none" just as it can be "favor".
     let found = csv(&["favor", "none", "against"], &[], None).unwrap();
     assert_eq!(
         (names(&found), &*found.notes),
@@ -188,7 +190,7 @@ fn no_value_among_numbers() {
         &["row 1 (line 3)", "\"NA\"", "take such rows out of the file"],
     );
     let found = csv(&["0", "1", "0", "l", "1"], &[], None).unwrap();
-    assert_has(&found.notes, &["\"l\"", "row 3 (line 5)", "no number"]);
+    assert_has(&found.notes, &["\"l\"", "row 3 (line 5)", "not a number"]);
 }
 
 #[test]
@@ -224,7 +226,7 @@ fn lists_of_zeros_and_ones() {
     );
     assert_has(
         &found.notes,
-        &["[1, 0]", "one class a row", "--problem-type multi_label"],
+        &["[1, 0]", "one class per row", "--problem-type multi_label"],
     );
     let found = jsonl(&["[0,0,1]", "[1,0,0]"], None).unwrap();
     assert_eq!(classes(&found), [2, 0]);
@@ -236,7 +238,7 @@ fn lists_of_zeros_and_ones() {
     assert_eq!(found.labels, [marks(&[1., 0., 1., 1., 0., 0.], 2)]);
     assert_has(
         &found.notes,
-        &["a mark for each class", "--problem-type regression"],
+        &["an indicator for each class", "--problem-type regression"],
     );
     let found = jsonl(&["[1,0]", "[0,1]"], MULTI).unwrap();
     assert_eq!(found.labels, [marks(&[1., 0., 0., 1.], 2)]);
@@ -251,10 +253,10 @@ fn lists_of_zeros_and_ones() {
         values(jsonl(&["[1,0]", "[0,1]"], REGRESSION).unwrap()),
         [1., 0., 0., 1.]
     );
-    // True indices stay indices.
+    // Actual indices remain indices.
     let found = jsonl(&["[0,1]", "[1]", "[]"], None).unwrap();
     assert_eq!(found.labels, [marks(&[1., 1., 0., 1., 0., 0.], 2)]);
-    // Nobody can tell.
+    // This case is ambiguous.
     assert_has(
         &message(jsonl(&["[0,1]", "[0,1]"], None)),
         &["row 0 (line 1)", "0.0, 1.0"],
@@ -363,7 +365,7 @@ fn negative_integers_are_listed_as_they_are_typed() {
     );
 }
 
-/// Every file by its own names; then one list.
+/// Every file is read by its own names; then the names are merged into one list.
 #[test]
 fn each_file_has_its_own_names() {
     let folder = folder(&[("train.csv", "text,label\na,negative\nb,positive\n")]);
@@ -389,13 +391,13 @@ fn each_file_has_its_own_names() {
         &found.notes,
         &["validation.parquet", "test.parquet", "its own names"],
     );
-    // As shards of one split.
+    // The same files as shards of one split.
     let all = dataset.split("train+validation+test").unwrap();
     assert_eq!(
         classes(&infer(&[&all], &[], &[], None, None).unwrap()),
         [0, 1, 1, 0, 0, 1]
     );
-    // Integers without names beside names: nobody can tell, until somebody says.
+    // Integers without names beside names are ambiguous until the user says what they mean.
     parquet(&file("test.parquet"), &["e"], &[Some(1)], &[]);
     let dataset = Dataset::open(folder.path().to_str().unwrap()).unwrap();
     let (train, test) = (
@@ -427,7 +429,7 @@ fn a_name_twice_in_the_metadata() {
     );
 }
 
-/// A comma in a number is a decimal, a thousand, or stands between two labels.
+/// A comma in a number may be a decimal comma, a thousands separator, or a separator of two labels.
 #[test]
 fn commas_in_numbers() {
     let labels = ["\"1,5\"", "\"2,0\"", "3"];
@@ -493,7 +495,7 @@ fn decimals_and_texts_as_bytes() {
     );
 }
 
-/// More digits than an `f32` has.
+/// More digits than an `f32` holds.
 #[test]
 fn numbers_keep_all_digits() {
     let found = csv(&["16777217", "1000000000.1"], &[], REGRESSION).unwrap();
@@ -502,7 +504,7 @@ fn numbers_keep_all_digits() {
         width: 1,
         values: values.clone(),
     };
-    // And through the file of tokens.
+    // The digits also survive the token file.
     let (_folder, split) = open("x.csv", "text,label\na,16777217\nb,1000000000.1\n");
     let schema = crate::common::regression(&["label"]);
     let data = crate::common::build(&split.unwrap(), Some(&schema), 8, None).unwrap();

@@ -1,11 +1,11 @@
-//! Peak memory does not grow with the number of rows, nor does the time that each takes. The work is done by the example `memory` in a
-//! process of its own, whose peak is its own. `cargo run --release --example memory 5000000` takes
-//! minutes; here the ratio is 30.
+//! Neither peak memory nor the time per row grows with the number of rows. The example `memory`
+//! does the work in a process of its own, so that the peak is its own. `cargo run --release
+//! --example memory 5000000` takes minutes; here the ratio of rows is 30.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// `target/PROFILE/examples/memory`, which `cargo test` builds with the tests.
+/// Returns the path `target/PROFILE/examples/memory`, which `cargo test` builds with the tests.
 fn example() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors()
@@ -15,10 +15,10 @@ fn example() -> PathBuf {
         .join("memory")
 }
 
-/// What a run of the example took, where this system says it.
+/// The resources that a run of the example used, where this system reports them.
 struct Cost {
     peak_megabytes: Option<f64>,
-    /// Processor time of sampling and batching a row of an epoch.
+    /// Processor time for sampling and batching one row of an epoch.
     seconds_per_row: Option<f64>,
 }
 
@@ -64,8 +64,8 @@ fn memory_and_time_per_row_are_flat() {
                 "{format}: {before} MB against {after} MB"
             );
         }
-        // About equal; what grows with the rows would give 30. Beside a busy neighbour caches are
-        // shared, which costs less than half of that.
+        // The two are about equal; anything that grows with the rows would give 30. A busy
+        // neighbour shares the caches, which costs less than half of that.
         if let (Some(before), Some(after)) = (few.seconds_per_row, many.seconds_per_row) {
             eprintln!("{format}: {before:.2e} s a row against {after:.2e} s");
             assert!(

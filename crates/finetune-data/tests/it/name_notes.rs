@@ -1,4 +1,4 @@
-//! How labels meet names that came from elsewhere, and what is said of it.
+//! How labels match names that come from elsewhere, and what is noted about it.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn strings_in_another_case() {
         ],
     );
     assert!(!found.by_index);
-    // Each as it is: nothing to say.
+    // Exact matches need no note.
     let exact = notes(&split, &["neg", "POS", "pos "], NamesOf::Model, false);
     assert_eq!(exact, NameNotes::default());
 }
@@ -59,7 +59,7 @@ fn numbers_of_names() {
             only(&of_model),
             &["by number", "0 is \"neg\", 1 is \"pos\""],
         );
-        // Who names the labels of these rows knows what they mean.
+        // Whoever names the labels of these rows knows what they mean.
         let of_user = notes(&split, &["neg", "pos"], NamesOf::User, false);
         assert!(of_user.by_index && of_user.notes.is_empty(), "{of_user:?}");
         for unnamed in [["0", "1"], ["LABEL_0", "LABEL_1"]] {
@@ -107,7 +107,8 @@ fn names_of_the_metadata() {
     );
 }
 
-/// Columns in another order and case than the names; other names by position only where that is said.
+/// Columns in another order and case than the names match; other names match by position only on
+/// request.
 #[test]
 fn several_columns() {
     let folder = folder(&[("x.csv", "text,Joy,Anger\na,1,0\nb,1,1\n")]);
@@ -132,7 +133,7 @@ fn several_columns() {
     );
 }
 
-/// Booleans are numbers of two names, unless these are `false` and `true`.
+/// Booleans are indices of two names, unless these are `false` and `true`.
 #[test]
 fn booleans() {
     let folder = folder(&[]);

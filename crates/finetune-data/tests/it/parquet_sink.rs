@@ -1,4 +1,4 @@
-//! What is written opens again, here and in `datasets`; what is not finished is not there.
+//! Written files open again, here and in `datasets`; unfinished files do not exist.
 
 use std::sync::Arc;
 

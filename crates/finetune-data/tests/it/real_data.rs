@@ -1,4 +1,4 @@
-//! Real data sets, where they lie beside the workspace.
+//! Real data sets, if they are present beside the workspace.
 
 use finetune_data::{
     BatchSize, Columns, Dataset, Labels, ProblemType, Sampler, SamplerOptions, Task, infer_task,
@@ -27,7 +27,8 @@ fn rotten_tomatoes() {
         (data.len(), data.class_counts()),
         (8530, Some(vec![4265, 4265]))
     );
-    // The reduced vocabulary makes one token of an unknown word; real lengths are a little longer.
+    // The reduced vocabulary turns an unknown word into one token; real lengths are slightly
+    // longer.
     let lengths = data.lengths();
     assert!(
         lengths.min >= 3 && lengths.max <= 64 && (20.0..26.0).contains(&lengths.mean),

@@ -1,4 +1,4 @@
-//! From a row of a batch back to its place and its text; and what a fingerprint covers.
+//! Rows of a batch lead back to their places and texts; fingerprints cover what they should.
 
 use finetune_data::{BatchSize, Dataset, Sampler, SamplerOptions, Split, Task};
 
@@ -11,7 +11,7 @@ fn numbered(n: usize) -> (tempfile::TempDir, Split) {
     (folder, split.unwrap())
 }
 
-/// Batches of drawn rows name rows of the draw, which lead to the rows of the file.
+/// Batches of a drawn split name rows of the draw, which lead to the rows of the file.
 #[test]
 fn rows_of_a_batch_after_a_draw() {
     let (_folder, split) = numbered(3000);
@@ -51,7 +51,7 @@ fn texts_in_the_order_asked_for() {
         .and_then(|d| d.split("train[1:]+train[:2]"))
         .unwrap();
     let data = build(&split, None, 8, None).unwrap();
-    // Rows c, e, a, c: some twice, from two files, in any order.
+    // Rows c, e, a, c: repeated, from two files, and in any order.
     let found = data.texts(&[3, 1, 0, 1, 2]).unwrap();
     let firsts: Vec<_> = found.iter().map(|row| &row.first[..]).collect();
     assert_eq!(firsts, ["c", "e", "c", "e", "a"]);
@@ -69,7 +69,7 @@ fn texts_in_the_order_asked_for() {
     );
 }
 
-/// A file that shrank since cannot give the texts any more.
+/// A file that has shrunk can no longer provide the texts.
 #[test]
 fn texts_of_a_file_that_changed() {
     let (folder, split) = numbered(5);
@@ -100,7 +100,7 @@ fn fingerprint_is_of_the_contents() {
     };
     let csv = "text,label\nnot bad,a\nworld,b\n";
     let first = fingerprint(csv, 8, false);
-    // Not of the place, the cache, or columns that nobody reads.
+    // The fingerprint does not depend on the place, the cache, or unused columns.
     assert_eq!(fingerprint(csv, 8, true), first);
     let more = "id,text,label\n1,not bad,a\n2,world,b\n";
     assert_eq!(fingerprint(more, 8, false), first);
@@ -116,7 +116,7 @@ fn fingerprint_is_of_the_contents() {
     let schema = |names: [&str; 2]| Task::Classes(names.map(str::to_owned).to_vec());
     let of = |schema: Option<&Task>| build(&split, schema, 8, None).unwrap();
     assert_eq!(of(Some(&schema(["a", "b"]))).fingerprint_hex(), first);
-    // But of texts, order, labels, their names, and the length.
+    // It does depend on texts, order, labels, their names, and the length.
     for other in [
         fingerprint("text,label\nnot bad,a\nhello,b\n", 8, false),
         fingerprint("text,label\nworld,b\nnot bad,a\n", 8, false),

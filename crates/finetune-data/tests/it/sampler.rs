@@ -1,4 +1,4 @@
-//! Each row once per epoch, in an order that (seed, epoch) alone decides.
+//! Each row occurs once per epoch, in an order that depends only on (seed, epoch).
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ fn epoch(data: &TokenizedDataset, options: SamplerOptions, epoch: u64) -> Vec<Ve
     batches
 }
 
-/// These orders are a promise: a run resumed by a later version must go on in the same order.
+/// These orders are a promise: a run resumed by a later version must continue in the same order.
 #[test]
 fn golden() {
     let data = data(20);
@@ -107,7 +107,7 @@ fn length_buckets_avoid_padding() {
     let (plain, bucketed) = (report(None), report(Some(10)));
     assert_eq!(plain.tokens, data.total_tokens());
     assert_eq!(plain.padded_to_max_length, 32_000);
-    // What a padded batch would have wasted is what packing avoids; buckets leave little of it.
+    // Packing avoids the waste of a padded batch, and buckets leave little of it to avoid.
     assert!(plain.avoided() > 0.3, "{plain:?}");
     assert!(bucketed.avoided() < 0.12, "{bucketed:?}");
     let batches = epoch(&data, options(BatchSize::Rows(16), true, None), 0);

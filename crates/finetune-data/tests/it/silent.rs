@@ -1,6 +1,6 @@
-//! Never quietly wrong: files of every format with labels of every form, alone and beside one
-//! another. For each the class (or number) that training sees of a row is the true one, or the data
-//! set is refused.
+//! Nothing is ever silently wrong. For files of every format with labels of every form, alone and
+//! side by side, either training sees the true class (or number) of every row, or the data set is
+//! rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -57,7 +57,7 @@ impl Format {
     }
 }
 
-/// In what form a file has its labels.
+/// The form in which a file holds its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     Names,
@@ -109,7 +109,7 @@ const FORMS: [Form; 22] = [
     Form::ScoreColumns,
 ];
 
-/// What a row truly says.
+/// The true label of a row.
 #[derive(Clone, Debug, PartialEq)]
 enum Truth {
     Classes(BTreeSet<String>),
@@ -120,7 +120,7 @@ impl Form {
     fn fits(self, format: Format) -> bool {
         match self {
             Form::ClassLabel(_) | Form::ClassLabelLists(_) => format.is_typed(),
-            // A column has one type there.
+            // A column has a single type there.
             Form::OneFloat => !format.is_typed(),
             _ => true,
         }
@@ -133,7 +133,7 @@ impl Form {
         )
     }
 
-    /// Classes of row `i`, by their indices.
+    /// The classes of row `i`, by their indices.
     fn indices(self, i: usize) -> Vec<usize> {
         let first = i * 7 % 3;
         match self {
@@ -181,7 +181,7 @@ impl Form {
         }
     }
 
-    /// The label as JSON has it.
+    /// The label as JSON.
     fn json(self, i: usize) -> Value {
         let indices = self.indices(i);
         let marks = |width: usize| {
@@ -235,7 +235,7 @@ fn place(order: [usize; 3], class: usize) -> usize {
     order.iter().position(|&c| c == class).unwrap()
 }
 
-/// A value as CSV has it: texts quoted, booleans as Python writes them.
+/// A value as CSV: texts quoted, booleans as Python writes them.
 fn cell(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -408,7 +408,7 @@ fn seen(
     Ok(rows)
 }
 
-/// Equal; names of booleans in whatever case.
+/// Compares names, ignoring the case of booleans.
 fn same(found: &Truth, expected: &Truth, form: Form) -> bool {
     match (found, expected) {
         (Truth::Classes(found), Truth::Classes(expected)) if form == Form::Booleans => found
@@ -419,7 +419,7 @@ fn same(found: &Truth, expected: &Truth, form: Form) -> bool {
     }
 }
 
-/// Two files: what their labels are together, where they are something.
+/// Infers what the labels of two files mean together, if anything.
 fn fit(a: (Form, Format), b: (Form, Format)) -> bool {
     use Form::*;
     let kind = |form: Form| match form {
@@ -441,7 +441,7 @@ fn fit(a: (Form, Format), b: (Form, Format)) -> bool {
         form == Booleans && matches!(format, Format::Csv | Format::Tsv)
     };
     let named = |form| kind(form) == "names";
-    // Of three classes a row tells by itself whether it has marks or indices.
+    // With three classes, each row tells by itself whether it holds indicators or indices.
     let marks = |form| matches!(form, OneHot | MultiHot);
     if (marks(a.0) && b.0 == IndexLists) || (marks(b.0) && a.0 == IndexLists) {
         return true;
@@ -456,7 +456,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Adds an outcome: right (all rows as they truly are) or refused; anything else fails.
+    /// Records an outcome, which must be right (all rows as they truly are) or rejected.
     fn add(
         &mut self,
         what: &str,
@@ -495,7 +495,7 @@ fn open(folder: &TempDir) -> Dataset {
     Dataset::open(folder.path().to_str().unwrap()).unwrap()
 }
 
-/// Every form in every format: one file, a file per split, files of one split.
+/// Every form in every format: one file, one file per split, files of one split.
 #[test]
 fn every_form_in_every_format() {
     let mut tally = Tally::default();
@@ -527,7 +527,7 @@ fn every_form_in_every_format() {
     assert!(tally.right > 900 && tally.refused.is_empty());
 }
 
-/// Files of two forms beside each other: by name where that is possible, else refused.
+/// Files of two forms side by side are read by name if that is possible, and otherwise rejected.
 #[test]
 fn two_forms_beside_each_other() {
     let mut tally = Tally::default();
@@ -567,13 +567,13 @@ fn two_forms_beside_each_other() {
     assert!(tally.right + refused > 1000);
 }
 
-/// The training file of `folder` and a second one: as validation, and as part of the same rows.
+/// The training file of `folder` and a second one, as validation and as part of the same split.
 fn both(tally: &mut Tally, folder: &TempDir, first: (Form, Format), second: (Form, Format)) {
     let what = format!(
         "{:?} and {:?} in {:?} and {:?}",
         first.0, second.0, first.1, second.1
     );
-    // Rows of two of three classes alone.
+    // Only rows of two of the three classes.
     let rows = ROWS..ROWS + 20;
     let name = format!("validation.{}", second.1.extension());
     let path = folder.path().join(name);
@@ -591,7 +591,7 @@ fn both(tally: &mut Tally, folder: &TempDir, first: (Form, Format), second: (For
     std::fs::remove_file(path).unwrap();
 }
 
-/// Scores beside whole numbers make numbers of these.
+/// Scores beside whole numbers turn these into numbers to predict.
 fn as_seen(
     expected: Vec<(Truth, Form)>,
     a: (Form, Format),
@@ -621,7 +621,7 @@ fn in_lower_case(truth: Truth) -> Truth {
     }
 }
 
-/// A model with its classes in another order, or in another case, reads every form by name.
+/// A model with its classes in another order or case reads every form by name.
 #[test]
 fn a_model_with_its_classes_in_another_order() {
     let mut tally = Tally::default();

@@ -1,4 +1,4 @@
-//! Directories, split expressions, sub-samples and stratified splits.
+//! Directories, split expressions, subsamples and stratified splits.
 
 use std::collections::HashSet;
 
@@ -99,7 +99,7 @@ fn random_rows() {
     assert_eq!(chosen.iter().collect::<HashSet<_>>().len(), 50);
     assert_eq!(split.shuffle_take(1, 0).unwrap().len(), 200);
     assert_eq!(split.shuffle_take(1, 500).unwrap().len(), 200);
-    // A smaller draw of the same seed is part of the larger one.
+    // A smaller draw with the same seed is part of the larger one.
     let fewer = texts(&split.shuffle_take(1, 20).unwrap());
     assert!(fewer.iter().all(|row| chosen.contains(row)));
     assert_eq!(texts(&split.take(3)), ["r0", "r1", "r2"]);
@@ -115,7 +115,8 @@ fn random_rows() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Draws of draws, over sums of slices with overlap, stay within the selection and keep its order.
+    /// Draws of draws, over sums of overlapping slices, stay within the selection and keep its
+    /// order.
     #[test]
     fn draws_of_sums(a in 0u64..60, b in 0u64..60, n in 1u64..40, m in 1u64..20, seed: u64) {
         let folder = folder(&[("x.txt", &rows(0..60))]);
@@ -173,7 +174,7 @@ fn stratified() {
         .stratified_split(&columns, Some(&schema), 0.1, 6)
         .unwrap();
     assert_ne!(texts(&other), texts(&validation));
-    // Without labels: at random, as many.
+    // Without labels, the same number is drawn at random.
     let (train, validation) = all.stratified_split(&columns, None, 0.25, 5).unwrap();
     assert_eq!((train.len(), validation.len()), (75, 25));
     assert_has(
@@ -186,7 +187,7 @@ fn stratified() {
     );
 }
 
-/// A plain draw, unless it would lose a class: then one row of each class at least.
+/// The plain draw is used unless it would lose a class; then each class gets at least one row.
 #[test]
 fn no_class_is_lost_by_drawing() {
     let labels = ["a"; 60].into_iter().chain(["b"; 38]).chain(["c"; 2]);
@@ -267,10 +268,10 @@ fn files_that_somebody_has_found_are_grouped_as_told() {
     assert_eq!(dataset.path(), "acme/reviews");
     assert_eq!(dataset.split_names(), ["train", "dev"]);
     let train = dataset.split("train").unwrap();
-    // In the order given, whatever the names are.
+    // The order is as given, regardless of the names.
     let files = train.files();
     assert!(files[0].ends_with("b.jsonl") && train.len() == 3);
-    // An alias finds the split that has another of its names.
+    // An alias finds the split that has another alias as its name.
     let validation = dataset.split("validation").unwrap();
     assert_eq!(validation.len(), 1);
     let columns = finetune_data::Columns::resolve(&train, &[], &[], true).unwrap();

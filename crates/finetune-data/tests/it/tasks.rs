@@ -1,4 +1,5 @@
-//! Multi-label classification and regression with several outputs: lists and columns, in every format.
+//! Multi-label classification and regression with several outputs, from lists and columns in every
+//! format.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ fn numbers(width: usize, values: &[f64]) -> Labels {
     }
 }
 
-/// What is known of the labels beside the data.
+/// What the user says about the labels.
 #[derive(Clone, Copy, Default)]
 struct Told<'a> {
     columns: &'a [&'a str],
@@ -64,11 +65,18 @@ fn tokenize(split: &Split, columns: &Columns, schema: &Task) -> Result<Tokenized
         max_length: 16,
         cache_dir: None,
     };
-    let go_on = |_, _| std::ops::ControlFlow::Continue(());
-    TokenizedDataset::build(split, columns, Some(schema), &tokenizer(), &options, go_on)
+    let keep_going = |_, _| std::ops::ControlFlow::Continue(());
+    TokenizedDataset::build(
+        split,
+        columns,
+        Some(schema),
+        &tokenizer(),
+        &options,
+        keep_going,
+    )
 }
 
-/// The inferred schema, and the labels of all rows by it.
+/// Returns the inferred task, and the labels of all rows decoded with it.
 fn run(split: Result<Split>, told: Told<'_>) -> Result<(Task, Labels)> {
     let split = split?;
     let (columns, schema) = schema_of(&split, told)?;
@@ -79,20 +87,20 @@ fn run(split: Result<Split>, told: Told<'_>) -> Result<(Task, Labels)> {
     Ok((schema, labels))
 }
 
-/// One file, its labels by convention or as told.
+/// Reads one file with its labels by convention or as specified.
 fn file(name: &str, content: &str, told: Told<'_>) -> Result<(Task, Labels)> {
     let (_folder, split) = open(name, content);
     run(split, told)
 }
 
-/// JSON lines of `labels`.
+/// JSON lines with `labels`.
 fn jsonl(labels: &[serde_json::Value], told: Told<'_>) -> Result<(Task, Labels)> {
     let line = |label| format!("{}\n", json!({"text": "x", "labels": label}));
     let content: String = labels.iter().map(line).collect();
     file("x.jsonl", &content, told)
 }
 
-/// CSV with one quoted label each.
+/// CSV with one quoted label per row.
 fn csv(labels: &[&str], told: Told<'_>) -> Result<(Task, Labels)> {
     let line = |label: &&str| format!("x,\"{}\"\n", label.replace('"', "\"\""));
     let content: String = labels.iter().map(line).collect();
@@ -130,7 +138,7 @@ fn write(folder: &TempDir, name: &str, batch: &RecordBatch) -> Result<Split> {
     Dataset::open(path(folder, name))?.split("train")
 }
 
-/// Lists of class indices give the same labels from every format and every Arrow type of lists.
+/// Lists of class indices give the same labels from every format and every Arrow list type.
 #[test]
 fn lists_of_indices_in_every_format() {
     let expected = (multi(&["0", "1", "2"]), marks(3, &MARKS));
@@ -152,7 +160,7 @@ fn lists_of_indices_in_every_format() {
         let split = write(&folder, name, &with_text(labels));
         assert_eq!(run(split, Told::default()).unwrap(), expected, "{name}");
     }
-    // Indices and given names; and a column without a single label.
+    // Indices with given names, and a column without a single label.
     let names = Told {
         names: Some(&["a", "b", "c"]),
         ..Told::default()
@@ -165,7 +173,8 @@ fn lists_of_indices_in_every_format() {
     assert_has(&message(error), &["0 classes", "at least one"]);
 }
 
-/// Class names in the `huggingface` metadata, as versions of `datasets` before and since 4.0 write.
+/// Class names in the `huggingface` metadata, as written by versions of `datasets` before and since
+/// 4.0.
 #[test]
 fn names_in_the_metadata() {
     let folder = folder(&[]);
@@ -188,7 +197,7 @@ fn names_in_the_metadata() {
         let found = run(split(kind, name), Told::default()).unwrap();
         assert_eq!(found, (multi(&["joy", "anger", "fear"]), marks(3, &MARKS)));
     }
-    // What ParquetSink writes says the same.
+    // ParquetSink writes the same metadata.
     let place = folder.path().join("ours.parquet");
     let names = vec![("labels".to_owned(), strings(&["joy", "anger", "fear"]))];
     write_parquet(&place, &batch.schema(), &names, [Ok(batch.clone())]).unwrap();
@@ -247,7 +256,7 @@ fn lists_of_names() {
             "did you mean anger?",
         ],
     );
-    // Strings that look like lists are classes where the user says so.
+    // Strings that look like lists are classes if the user says so.
     let told = Told {
         problem_type: SINGLE,
         ..Told::default()
@@ -280,7 +289,7 @@ fn lists_of_numbers() {
     let one = [json!([0.5]), json!([2.0])];
     let found = jsonl(&one, Told::default()).unwrap();
     assert_eq!(found, (regression(&["labels"]), numbers(1, &[0.5, 2.])));
-    // Integers are numbers if the user says so.
+    // Integers are numbers to predict if the user says so.
     let told = Told {
         problem_type: REGRESSION,
         ..Told::default()
@@ -297,7 +306,7 @@ fn lists_of_numbers() {
     );
 }
 
-/// A row with a 0 or 1 for each class: floats when told, booleans always.
+/// A row with a 0 or 1 for each class: floats on request, booleans always.
 #[test]
 fn rows_of_zeros_and_ones() {
     let told = Told {
@@ -378,7 +387,7 @@ fn a_column_per_class() {
             &["label columns (toxic, threat, insult)", &names.join(", ")],
         );
     }
-    // Zeros and ones as floats, where the user says that they are classes.
+    // Floats of zeros and ones, which the user says are classes.
     let folder = folder(&[]);
     let batch = record_batch(vec![
         (
@@ -428,7 +437,7 @@ fn a_column_per_number() {
         run(Ok(split), swapped).unwrap().1,
         numbers(2, &[1., 0.5, 30., -2.])
     );
-    // Ratings are neither, until the user says so.
+    // Ratings are neither until the user says what they are.
     let ratings = "text,valence,arousal\nx,1,0\ny,1,5\n";
     let error = message(file("x.csv", ratings, told));
     assert_has(
@@ -520,7 +529,7 @@ fn errors_name_the_row_and_the_value() {
         ),
         (
             csv(&["[0]", "['joy']"], none),
-            &["row 0 (line 2)", "\"0\"", "no class name"],
+            &["row 0 (line 2)", "\"0\"", "not a class name"],
         ),
         (
             csv(&["[0]", "2"], none),
@@ -606,7 +615,7 @@ fn errors_name_the_row_and_the_value() {
     assert_has(&error, &["x.parquet, row 1", "\"NaN\"", "no number"]);
 }
 
-/// Counts are of rows per label, and the cache carries them and the labels.
+/// Counts are numbers of rows per label, and the cache stores them and the labels.
 #[test]
 fn counts_and_cache() {
     let folder = folder(&[("x.csv", TOXIC)]);
@@ -623,7 +632,7 @@ fn counts_and_cache() {
         max_length: 16,
         cache_dir: Some(folder.path()),
     };
-    let go_on = |_, _| std::ops::ControlFlow::Continue(());
+    let keep_going = |_, _| std::ops::ControlFlow::Continue(());
     let build = |schema: &Task| {
         TokenizedDataset::build(
             &split,
@@ -631,7 +640,7 @@ fn counts_and_cache() {
             Some(schema),
             &tokenizer(),
             &options,
-            go_on,
+            keep_going,
         )
         .unwrap()
     };
@@ -651,17 +660,18 @@ fn counts_and_cache() {
     );
     assert_eq!(second.labels(&[1]).unwrap(), marks(3, &[1., 1., 0.]));
     assert_eq!(second.fingerprint(), first.fingerprint());
-    // The same columns as numbers to predict are another data set, without counts.
+    // The same columns as numbers to predict are a different data set, without counts.
     let values = build(&regression(told.columns));
     assert_eq!(values.class_counts(), None);
     assert_eq!(values.labels(&[1]).unwrap(), numbers(3, &[1., 1., 0.]));
     assert_ne!(values.fingerprint(), first.fingerprint());
 }
 
-/// Rows whose labels differ in frequency: rare labels keep their share, none is lost to training.
+/// When labels differ in frequency, rare ones keep their share and none is lost to training.
 #[test]
 fn stratified_by_the_rarest_label() {
-    // Of 400 rows all have label 0, every 4th label 1, every 40th label 2; one has label 3; 40 none.
+    // Of the 400 rows, all have label 0, every 4th has label 1, every 40th label 2, and one label
+    // 3; 40 rows have none.
     let lists = (0..400u32).map(|i| {
         let rare = [(1, i % 4 == 0), (2, i % 40 == 8), (3, i == 17)];
         let rare = rare

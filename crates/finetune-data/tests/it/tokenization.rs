@@ -1,4 +1,4 @@
-//! Token ids, type ids and truncation are those of Hugging Face's tokenizers in Python.
+//! Token ids, type ids and truncation equal those of Hugging Face's tokenizers in Python.
 
 use finetune_data::{Labels, Offsets};
 use serde_json::Value;
@@ -103,7 +103,7 @@ fn vocabulary() {
     let tokenizer = tokenizer();
     assert_eq!(tokenizer.token_to_id("[SEP]"), Some(102));
     assert_eq!(tokenizer.id_to_token(102).as_deref(), Some("[SEP]"));
-    // The ids of the reduced vocabulary are sparse: the size covers the largest.
+    // The ids of the reduced vocabulary are sparse; the size covers the largest.
     let largest = fixture()["tokenizer"]["model"]["vocab"]
         .as_object()
         .unwrap();

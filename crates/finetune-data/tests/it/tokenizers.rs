@@ -1,4 +1,5 @@
-//! Model directories of many kinds, and pairs, give the tokens that transformers gives.
+//! Model directories of many kinds give the same tokens as transformers, for single texts and
+//! pairs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +19,7 @@ fn fixture() -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// A case's directory.
+/// The directory of a case.
 fn directory(fixture: &Value, case: &Value) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let config = serde_json::json!({"model_type": case["model_type"]});
@@ -103,7 +104,7 @@ fn pairs_as_in_transformers() {
     assert!(cut > 700 && refused > 50, "{cut} cut, {refused} refused");
 }
 
-/// A BERT whose tokenizer gives no token types gets 0 for both texts of a pair.
+/// A BERT whose tokenizer gives no token types gets type 0 for both texts of a pair.
 #[test]
 fn token_types_as_in_transformers() {
     let fixture = fixture();
@@ -203,9 +204,9 @@ fn files_that_do_not_make_a_tokenizer() {
     assert!(error.contains("not UTF-8"), "{error}");
 }
 
-/// Tokenizers with their maximum lengths halved in all ways, and flipped bytes: an error or a tokenizer,
-/// and no panic. (A panic that is caught inside prints nothing in the program; here its hook is the
-/// test's.)
+/// Tokenizers with halved maximum lengths and flipped bytes give an error or a tokenizer, but no
+/// panic. (In the program, a panic caught inside prints nothing; here the test installs its own
+/// hook.)
 #[test]
 fn damaged_tokenizers_do_not_panic() {
     let hook = std::panic::take_hook();
@@ -232,7 +233,7 @@ fn damaged_tokenizers_do_not_panic() {
                     continue;
                 };
                 for text in ["The film, café 中!", &"new york ".repeat(40)] {
-                    // Whatever comes out, it comes out.
+                    // The result does not matter, only that there is one.
                     let _ = encoder.encode(text, pairs.then_some("good"));
                 }
             }
@@ -261,7 +262,7 @@ fn damaged_tokenizers_do_not_panic() {
                 check(Value::Object(without.clone()).to_string().as_bytes());
             }
         }
-        // The vocabulary is most of the file and the least of its structure.
+        // The vocabulary is most of the file but little of its structure.
         let mut small = json.clone();
         if let Some(vocabulary) = small["model"]["vocab"].as_object_mut() {
             vocabulary.retain(|word, _| word.len() < 3 || word.starts_with('['));
@@ -312,7 +313,8 @@ fn a_template_that_names_an_unknown_token() {
     );
 }
 
-/// Tokens of a text of which only the part that is kept was tokenized, against those of all of it.
+/// Compares the tokens of a text of which only the kept part was tokenized with those of the whole
+/// text.
 fn check_cuts(
     tokenizer: &TextTokenizer,
     text: &str,
@@ -324,7 +326,7 @@ fn check_cuts(
             let encoder = tokenizer.encoder(length, pair.is_some()).unwrap();
             encoder.with_truncation(TruncationStrategy::LongestFirst, side)
         };
-        // Nothing is cut of what is shorter than the maximum length.
+        // Nothing is cut from a text shorter than the maximum length.
         let first = encoder(1 << 20).encode(text, pair.map(|_| "")).unwrap();
         let special = tokenizer.num_special_tokens(pair.is_some());
         let found = encoder(max_length).encode(text, pair).unwrap();
@@ -333,7 +335,7 @@ fn check_cuts(
         prop_assert!(found.ids.len() <= max_length);
         match pair {
             None => {
-                // One special token at each end.
+                // There is one special token at each end.
                 let whole = &first.ids[1..first.ids.len() - 1];
                 let kept = count.min(room);
                 let expected = match side {
@@ -375,7 +377,7 @@ fn check_cuts(
     Ok(())
 }
 
-/// Long texts of pieces that are hard to cut.
+/// Long texts made of pieces that are hard to cut.
 fn long_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[a-z]{1,9}",
@@ -404,8 +406,8 @@ fn long_text() -> impl Strategy<Value = String> {
     })
 }
 
-/// The fixture's tokenizers and MiniLM's: WordPiece with and without accents and capitals, with added
-/// tokens, byte-level BPE.
+/// The fixture's tokenizers and MiniLM's: WordPiece with and without accents and case, with added
+/// tokens, and byte-level BPE.
 fn tokenizers() -> Vec<TextTokenizer> {
     let fixture = fixture();
     let cases = fixture["cases"].as_array().unwrap().iter();
@@ -452,8 +454,8 @@ fn cut_texts_have_the_tokens_of_whole_ones() {
         .unwrap();
 }
 
-/// A megabyte of which 256 tokens are kept costs as much as a page, whatever it is made of. Counted in
-/// tokens that are made, not in seconds.
+/// A megabyte of which 256 tokens are kept costs as much as a page, whatever it is made of. The
+/// cost is counted in tokens produced rather than in seconds.
 #[test]
 fn long_texts_of_all_kinds_give_the_right_tokens() {
     let tokenizer = minilm();

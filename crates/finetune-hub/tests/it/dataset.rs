@@ -1,4 +1,4 @@
-//! Data sets by name, against a server on this machine.
+//! Data sets by name, from a local server.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use finetune_hub::{DatasetFiles, FoundDataset, HubError, Progress, Source};
 const NAME: &str = "acme/reviews";
 const CONVERTED: &str = "89abcdef0123456789abcdef0123456789abcdef";
 
-/// Content that a cut leaves in parts, different for each seed.
+/// Content that differs for each seed and can be cut into parts.
 fn rows(seed: u32) -> Vec<u8> {
     let byte = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 11) as u8;
     (0..50_000).map(byte).collect()
@@ -104,7 +104,7 @@ fn only_the_splits_asked_for_arrive_in_huggingface_hubs_layout() {
         fs::read_link(snapshot.join("data/train-00000-of-00002.parquet")).unwrap(),
         Path::new(&format!("../../../blobs/{}", sha256(&rows(1))))
     );
-    // The list came in pages, and the token went to the hub alone.
+    // The list came in pages, and the token was only sent to the hub.
     let requests = hub.take_requests();
     let pages = requests
         .iter()
@@ -207,7 +207,7 @@ fn the_card_chooses_the_configuration() {
     for (config, words) in [
         (
             None,
-            "2 configurations, and none is named; name one of mrpc, sst2, such as --dataset-config mrpc",
+            "2 configurations, and none was named; name one of mrpc, sst2, such as --dataset-config mrpc",
         ),
         (Some("cola"), "no configuration \"cola\""),
     ] {
@@ -228,10 +228,10 @@ fn a_name_without_owner_is_redirected_as_the_hub_has_it() {
         .fetch_dataset(&found, &["test"], &mut |_| {})
         .unwrap();
     assert_eq!(contents(&files), [("test", vec![rows(3)])]);
-    // In the folder where Python looks for this name.
+    // The folder is the one in which Python looks for this name.
     assert!(hub.cache().join("datasets--reviews").is_dir());
 
-    // What the cache has under the name with its owner is found offline.
+    // A data set cached under a name with an owner is found offline without it.
     let other = crate::dataset::hub(reviews());
     fetch(&other, &["test"]).unwrap();
     let offline = other.client().offline(true);
@@ -244,7 +244,7 @@ fn a_name_without_owner_is_redirected_as_the_hub_has_it() {
     assert_eq!(found.name(), NAME);
     assert_eq!(
         notes,
-        ["reviews is taken to be acme/reviews, which the cache has"]
+        ["reviews is taken to be acme/reviews, which is in the cache"]
     );
 }
 
@@ -273,7 +273,7 @@ fn a_script_is_read_from_its_parquet_conversion_or_refused() {
     };
     assert_eq!(files_of(&found), [rows(1), rows(2)]);
     hub.take_requests();
-    // By the commit, as a plan has it, the same is found without asking anybody.
+    // By its commit, as in a plan, the same data set is found without any request.
     let again = hub
         .client()
         .offline(true)
@@ -360,10 +360,10 @@ fn time_is_given_and_cuts_are_resumed() {
     let resumed = |start: u32| Some(format!("bytes={start}-"));
     assert_eq!(ranges, [None, resumed(20_000), resumed(30_000)]);
 
-    // What one call leaves, the next goes on from; the other files are not asked for again.
+    // The next call continues what this one leaves; other files are not requested again.
     let hub = crate::dataset::hub(reviews());
     let second = "/data/train-00001-of-00002.parquet";
-    // Every other fault is for the hub's own answer, the redirect, which has no content to cut.
+    // Every other fault is in the hub's own answer, a redirect without content to cut.
     hub.fault(second, Fault::Cut(0));
     hub.fault(second, Fault::Cut(30_000));
     for _ in 0..6 {
@@ -419,7 +419,7 @@ fn wrong_content_is_refused() {
     hub.fault(content, Fault::Content(pointer.clone()));
     let error = fetch(&hub, &["test"]).unwrap_err();
     assert!(matches!(error, HubError::LfsPointer { .. }), "{error}");
-    // Whoever put the pointer there as the content.
+    // Somebody uploaded the pointer as the content.
     let hub = crate::dataset::hub(FakeDataset::new(NAME, &[("train.csv", &pointer)]));
     let error = fetch(&hub, &["train"]).unwrap_err();
     assert!(matches!(error, HubError::LfsPointer { .. }), "{error}");
@@ -464,7 +464,7 @@ fn hostile_answers_are_refused_and_leave_nothing() {
         hub.fault("/tree/", tree(&file(path, 3)));
         let message = refusal(&hub);
         assert!(
-            message.contains("no place inside a data set"),
+            message.contains("not a path inside a data set"),
             "{path}: {message}"
         );
         assert!(hub.cached_files().is_empty(), "{:?}", hub.cached_files());
@@ -474,7 +474,7 @@ fn hostile_answers_are_refused_and_leave_nothing() {
         hub.fault(fault.0, fault.1);
         let message = refusal(&hub);
         assert!(message.contains(words), "{words}: {message}");
-        // Nothing of this is tried again.
+        // None of these requests is repeated.
         assert!(hub.take_requests().len() <= 2);
         assert!(
             !hub.cached_files()
@@ -516,11 +516,11 @@ fn hostile_answers_are_refused_and_leave_nothing() {
         "more than 16 MiB",
     );
 
-    // Pages that lead back, and redirects that never end.
+    // Pages that lead back to each other, and redirects that never end.
     let hub = hub(reviews());
     hub.server().page = 0;
     let message = refusal(&hub);
-    assert!(message.contains("round in circles"), "{message}");
+    assert!(message.contains("form a cycle"), "{message}");
     let hub = crate::dataset::hub(reviews());
     for _ in 0..20 {
         hub.fault(
@@ -584,7 +584,7 @@ fn a_large_download_is_announced_once() {
     );
 }
 
-/// A snapshot as huggingface_hub leaves it, which knows nothing of our list.
+/// A snapshot as huggingface_hub leaves it, without our list of files.
 #[cfg(unix)]
 fn pythons_snapshot(hub: &FakeHub, files: &[(&str, &[u8])]) {
     let root = hub.cache().join("datasets--acme--reviews");
@@ -618,7 +618,7 @@ fn what_python_downloaded_is_used() {
         .find_dataset(NAME, None, None, &mut |news| notes.push(news.to_string()))
         .unwrap();
     assert!(
-        notes.len() == 1 && notes[0].contains("cannot be told"),
+        notes.len() == 1 && notes[0].contains("no way to tell"),
         "{notes:?}"
     );
     let files = offline
@@ -626,7 +626,7 @@ fn what_python_downloaded_is_used() {
         .unwrap();
     assert_eq!(contents(&files), [("train", vec![rows(1), rows(2)])]);
     assert!(hub.take_requests().is_empty());
-    // With the hub at hand only the list is asked for, and what is missing.
+    // When the hub is available, only the list and the missing files are requested.
     fetch(&hub, &["train", "test"]).unwrap();
     assert!(!paths(&hub).iter().any(|path| path.contains("train-0000")));
 

@@ -1,4 +1,4 @@
-//! The hub route against a server on this machine, and what the cache holds afterwards.
+//! The hub route with a local server, and the resulting state of the cache.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ fn a_model_arrives_through_the_redirect_in_huggingface_hubs_layout() {
         format!("../../blobs/{}", sha256(&weights()))
     );
 
-    // The token goes to the hub and never to the host that it redirects to.
+    // The token is sent to the hub and never to the host that it redirects to.
     for request in hub.take_requests() {
         let expected = (request.host == "hub").then(|| format!("Bearer {TOKEN}"));
         assert_eq!(request.authorization, expected, "{request:?}");
@@ -221,7 +221,7 @@ fn patience_has_an_end() {
 #[test]
 fn a_connection_cut_half_way_is_resumed() {
     let hub = FakeHub::start();
-    // More often than there are retries: each attempt gains bytes.
+    // More faults than there are retries: each attempt gains bytes.
     for bytes in [150_000, 1000, 1, 70_000, 2000] {
         hub.fault(WEIGHTS, Fault::Cut(bytes));
     }
@@ -251,7 +251,7 @@ fn the_next_call_goes_on_where_the_last_one_gave_up() {
         "{message}"
     );
     assert!(message.contains("gave up"), "{message}");
-    // Only the unfinished file, under a name of its own.
+    // Only the unfinished file is left, under a temporary name.
     let unfinished = format!(
         "models--acme--tiny-bert/blobs/{}.incomplete",
         sha256(&weights())
@@ -276,7 +276,7 @@ fn silence_counts_as_cut() {
     let start = Instant::now();
     let files = hub.impatient().resolve(MODEL, None, &mut |_| {});
     check_downloaded(&files.unwrap());
-    // Either silence would last a minute.
+    // Waiting out either silence would take a minute.
     assert!(start.elapsed() < Duration::from_secs(45));
 }
 
@@ -381,7 +381,7 @@ fn revisions_are_branches_pull_requests_or_commits() {
         fs::read_to_string(hub.root().join("refs/dev")).unwrap(),
         COMMIT
     );
-    // A branch without a ref here is asked for; its files are here already.
+    // A branch without a ref here is requested; its files are already here.
     assert_eq!(resolve("refs/pr/1").source, Source::Hub);
     assert_eq!(hub.take_requests().len(), 1);
     assert_eq!(
@@ -502,7 +502,7 @@ fn a_page_instead_of_a_hub_is_said_so() {
 #[test]
 fn an_unreachable_hub_is_given_up_with_every_route_listed() {
     let hub = FakeHub::start();
-    // A port of its own that nobody listens on any more.
+    // A port on which nobody listens any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -537,9 +537,9 @@ fn an_unreachable_hub_is_given_up_with_every_route_listed() {
 fn weights_in_other_forms_are_downloaded() {
     let hub = FakeHub::start();
     hub.server().files[2] = ("pytorch_model.bin".into(), weights());
-    // A vocabulary alone makes a tokenizer.
+    // A vocabulary alone is enough for a tokenizer.
     hub.server().files.remove(3);
-    // What was kept with a model that somebody uploaded.
+    // finetune's own description comes with a model that somebody uploaded.
     let kept = ("finetune.json".into(), b"{\"version\": 1}".to_vec());
     hub.server().files.push(kept);
     let files = resolve(&hub).unwrap();
@@ -552,7 +552,7 @@ fn weights_in_other_forms_are_downloaded() {
     let index =
         r#"{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}"#;
     hub.server().files[2] = ("model.safetensors.index.json".into(), index.into());
-    // A shard that the repository lacks is named, and nothing is kept as a model.
+    // A shard missing from the repository is named, and nothing is kept as a model.
     let message = refusal(&hub);
     assert!(message.contains("model-1-of-2.safetensors"), "{message}");
     for (shard, content) in [("model-1-of-2", &b"one"[..]), ("model-2-of-2", b"two")] {
@@ -577,7 +577,7 @@ fn weights_in_other_forms_are_downloaded() {
     fs::write(blob, "bad").unwrap();
     let error = resolve(&hub).unwrap_err();
     assert!(matches!(error, HubError::WrongChecksum { .. }), "{error}");
-    // A cache without one of them is not complete.
+    // A cache without one of the shards is incomplete.
     fs::remove_file(files.dir.join("model-1-of-2.safetensors")).unwrap();
     let message = hub.client().offline(true).resolve(MODEL, None, &mut |_| {});
     let message = message.unwrap_err().to_string();

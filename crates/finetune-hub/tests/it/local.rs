@@ -1,4 +1,4 @@
-//! A directory that the user names.
+//! Model directories named by the user.
 
 use std::fs;
 use std::path::Path;
@@ -46,7 +46,7 @@ fn a_checksum_beside_the_weights_must_fit() {
         String::new(),
     ] {
         fs::write(&listed, wrong).unwrap();
-        // They can be found before that is known.
+        // The files can be found before the checksum is known.
         let found = Hub::from_env().find(folder.path().to_str().unwrap(), None, &mut |_| {});
         let error = found.unwrap().verify().unwrap_err();
         assert!(matches!(error, HubError::WrongChecksum { .. }), "{error}");
@@ -120,7 +120,7 @@ fn other_forms_of_weights() {
     let folder = model();
     let path = |file: &str| folder.path().join(file);
     let write = |file: &str, text: &str| fs::write(path(file), text).unwrap();
-    // Read by what there is, in this order.
+    // Whichever of these exists is read, in this order.
     write("pytorch_model.bin", "other weights");
     assert_eq!(resolve(folder.path()).unwrap().weights_sha256, SHA256);
     fs::remove_file(path("model.safetensors")).unwrap();
@@ -138,7 +138,7 @@ fn other_forms_of_weights() {
     assert_eq!(files.weights, path("model.safetensors.index.json"));
     let all = files.weights_sha256;
     assert!(all.len() == 64 && all != single && all != SHA256);
-    // Each file counts, and each may have its checksum beside it.
+    // Each file counts, and each may have a checksum file beside it.
     write("model-2.safetensors", "less");
     assert_ne!(resolve(folder.path()).unwrap().weights_sha256, all);
     write("model-1.safetensors.sha256", SHA256);

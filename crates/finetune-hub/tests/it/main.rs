@@ -1,4 +1,4 @@
-//! All routes, without any network: the hub is a server on this machine, pip a script.
+//! All routes without any network: the hub is a local server, and pip is a script.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod dataset;

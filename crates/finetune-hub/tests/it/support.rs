@@ -1,4 +1,4 @@
-//! A client of the hub that the tests play.
+//! A hub client for the tests.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use finetune_hub::Hub;
 pub use crate::server::*;
 
 impl FakeHub {
-    /// A client of this hub with short pauses, whatever the environment of the test says. A busy machine
-    /// may be silent for a while; of whose silence counts see [`impatient`](Self::impatient).
+    /// Creates a client of this hub with short pauses, regardless of the environment. A busy
+    /// machine may be silent for a while; tests of silence use [`impatient`](Self::impatient).
     pub fn client(&self) -> Hub {
         Hub::from_env()
             .cache_dir(self.cache())
@@ -21,7 +21,7 @@ impl FakeHub {
             .datasets_cache_dir(self.cache().join("datasets"))
     }
 
-    /// A client that soon takes silence for a cut.
+    /// Creates a client that soon treats silence as a broken connection.
     pub fn impatient(&self) -> Hub {
         let connect = Duration::from_secs(60);
         self.client().timeouts(connect, Duration::from_millis(300))

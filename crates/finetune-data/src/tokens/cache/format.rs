@@ -1,4 +1,4 @@
-//! Header, labels and index entries as bytes.
+//! The header, labels and index entries of a token cache as bytes.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -6,23 +6,24 @@ use sha2::{Digest as _, Sha256};
 use finetune_task::{Labels, ProblemType, Task};
 
 const MAGIC: &[u8; 8] = b"FTTOKENS";
-/// Raise it when the format or the meaning of its content changes: old caches are then rebuilt.
+/// Must be raised when the format or the meaning of its content changes, so that old caches are
+/// rebuilt.
 pub(crate) const VERSION: u32 = 4;
 pub(super) const HEADER: u64 = 144;
-/// Bytes of the header that the checksum covers; the checksum itself follows them.
+/// Number of header bytes that the checksum covers; the checksum itself follows them.
 pub(super) const HEADER_HASHED: usize = 112;
 pub(super) const ENTRY: u64 = 20;
 
-/// How rows are laid out.
+/// The layout of rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Ids take 4 bytes instead of 2.
+    /// Whether ids take 4 bytes instead of 2.
     pub(crate) wide: bool,
-    /// Rows are pairs, with type ids.
+    /// Whether rows are pairs, with type ids.
     pub(crate) pairs: bool,
-    /// What labels the rows carry.
+    /// The kind of the rows' labels.
     pub(crate) labels: Option<ProblemType>,
-    /// Classes, or values per row; 0 without labels.
+    /// Number of classes, or of values per row; 0 without labels.
     pub(crate) outputs: u32,
 }
 
@@ -57,7 +58,7 @@ impl Layout {
         matches!(self.labels, Some(kind) if kind != ProblemType::Regression)
     }
 
-    /// Labels of no rows yet.
+    /// Returns empty labels of the right kind.
     pub(super) fn no_labels(self, capacity: usize) -> Labels {
         let width = self.outputs as usize;
         let values = capacity.saturating_mul(width);
@@ -78,7 +79,7 @@ impl Layout {
     }
 }
 
-/// Appends the label of row `index` of a batch.
+/// Appends the label of row `index` of a batch to `bytes`.
 pub(super) fn write_label(labels: &Labels, index: usize, bytes: &mut Vec<u8>) {
     match labels {
         Labels::None => {}
@@ -215,8 +216,8 @@ fn label_code(labels: Option<ProblemType>) -> u8 {
     }
 }
 
-/// Hash of what a model sees of the data, wherever it came from: `records` is the hash of the
-/// records, `lengths` that of the row lengths, `options` says how they were made.
+/// Hashes what a model sees of the data, regardless of where they came from: `records` is the hash
+/// of the records, `lengths` that of the row lengths, and `options` says how they were made.
 pub(super) fn fingerprint(
     layout: Layout,
     options: &str,
@@ -253,7 +254,7 @@ pub(super) fn read_u32(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(std::array::from_fn(|i| bytes[i]))
 }
 
-/// Row `index` of a matrix of `width` columns; empty beyond its end.
+/// Returns row `index` of a matrix with `width` columns, or an empty slice beyond its end.
 fn row<T>(values: &[T], width: usize, index: usize) -> &[T] {
     let start = index.saturating_mul(width);
     let end = start.saturating_add(width);
@@ -265,9 +266,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Labels of all rows, written and read again.
-    fn round_trip(labels: &Labels, schema: &Task, rows: usize) -> Labels {
-        let layout = Layout::new(false, false, Some(schema));
+    /// Writes the labels of all rows and reads them back.
+    fn round_trip(labels: &Labels, task: &Task, rows: usize) -> Labels {
+        let layout = Layout::new(false, false, Some(task));
         let mut bytes = Vec::new();
         (0..rows).for_each(|row| write_label(labels, row, &mut bytes));
         let size = layout.label_bytes() as usize;

@@ -1,4 +1,4 @@
-//! Reading a cache that was verified when it was opened.
+//! Reads a cache that is verified when it is opened.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use crate::batch::builder::BatchBuilder;
 use crate::read::positioned::read_exact_at;
 use crate::{Error, Result};
 
-/// A finished cache, open for reading.
+/// A complete cache, open for reading.
 #[derive(Debug)]
 pub(crate) struct Cache {
     file: File,
@@ -25,17 +25,17 @@ pub(crate) struct Cache {
     pub(crate) summary: Summary,
 }
 
-/// Index entry of one row.
+/// The index entry of one row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     row: u64,
-    /// First token.
+    /// Position of the row's first token.
     start: u64,
-    /// Tokens.
+    /// Number of tokens.
     pub(crate) len: u32,
     /// Row in the source file.
     pub(crate) source_row: u64,
-    /// Number of the source file.
+    /// Index of the source file.
     pub(crate) source_file: u32,
 }
 
@@ -50,7 +50,7 @@ impl Cache {
         }
     }
 
-    /// Opens a cache and verifies every byte. `Err` says why it must be rebuilt.
+    /// Opens a cache and verifies every byte. The error says why the cache must be rebuilt.
     pub(crate) fn open(path: &Path, key: [u8; 32]) -> Result<Self, String> {
         let text = |e: std::io::Error| e.to_string();
         let mut file = File::open(path).map_err(text)?;
@@ -104,7 +104,7 @@ impl Cache {
         self.header.fingerprint
     }
 
-    /// Index entries of the rows `row..row + count`.
+    /// Returns the index entries of the rows `row..row + count`.
     pub(crate) fn entries(&self, row: u64, count: usize) -> Result<Vec<Entry>> {
         let end = row.saturating_add(count as u64);
         if end > self.header.rows {
@@ -122,7 +122,7 @@ impl Cache {
             .collect()
     }
 
-    /// Index entry of one row.
+    /// Returns the index entry of one row.
     pub(crate) fn entry(&self, row: u64) -> Result<Entry> {
         if row >= self.header.rows {
             return Err(Error::RowOutOfRange {
@@ -130,13 +130,13 @@ impl Cache {
                 len: self.header.rows,
             });
         }
-        // On the stack: each row of a batch comes by here.
+        // The buffer is on the stack because this is called for each row of a batch.
         let mut bytes = [0; 2 * ENTRY as usize];
         self.read(&mut bytes, self.index_offset + row * ENTRY)?;
         self.decode(row, &bytes)
     }
 
-    /// The entry of a row in `bytes`, which hold it and the next one.
+    /// Decodes the entry of a row from `bytes`, which hold it and the next one.
     fn decode(&self, row: u64, bytes: &[u8]) -> Result<Entry> {
         let (start, end) = (read_u64(bytes), read_u64(&bytes[ENTRY as usize..]));
         let len = end
@@ -154,12 +154,12 @@ impl Cache {
         })
     }
 
-    /// A batch of no rows yet.
+    /// Returns a builder of a batch without rows.
     pub(crate) fn empty_batch(&self, capacity: usize) -> BatchBuilder {
         BatchBuilder::new(self.no_labels(capacity))
     }
 
-    /// Labels of no rows yet.
+    /// Returns empty labels of the right kind.
     pub(crate) fn no_labels(&self, capacity: usize) -> Labels {
         self.header.layout.no_labels(capacity)
     }

@@ -1,4 +1,4 @@
-//! Writing a cache, whole or not at all.
+//! Writes a cache either completely or not at all.
 
 use std::fs::File;
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,8 +12,8 @@ use super::reader::Cache;
 use crate::tokens::text_encoder::Encoded;
 use crate::{Error, Labels, Result};
 
-/// Writes a cache beside its place. The index goes to a second, unnamed file until its place in the
-/// first one is known, so memory stays flat.
+/// Writes a cache under a temporary name. The index goes to a second, unnamed file until its
+/// position in the first one is known, so memory use does not grow.
 pub(crate) struct CacheWriter {
     output: Hashed,
     index: BufWriter<File>,
@@ -26,7 +26,7 @@ pub(crate) struct CacheWriter {
     buffer: Vec<u8>,
 }
 
-/// The cache file on its way, hashed as it is written.
+/// The cache file under construction, hashed as it is written.
 struct Hashed {
     output: BufWriter<NewFile>,
     hasher: Sha256,
@@ -70,7 +70,7 @@ impl CacheWriter {
         })
     }
 
-    /// Appends a row, whose label is that of row `index` of `labels`.
+    /// Appends a row whose label is that of row `index` of `labels`.
     pub(crate) fn push(
         &mut self,
         row: &Encoded,
@@ -108,20 +108,20 @@ impl CacheWriter {
         Ok(())
     }
 
-    /// Rows so far.
+    /// Returns the number of rows written so far.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Completes the file, syncs it, and gives it its name; without one it lives until it is closed.
-    /// `options` says how the rows were made, for the fingerprint.
+    /// Completes the file, syncs it and renames it to `place`; without a place, it lives until it
+    /// is closed. `options` says how the rows were made, for the fingerprint.
     pub(crate) fn finish(
         mut self,
         key: [u8; 32],
         options: &str,
         place: Option<&Path>,
     ) -> Result<Cache> {
-        // The records have a hash of their own, of which the checksum of the file is made.
+        // The records have a hash of their own, which goes into the checksum of the file.
         let records: [u8; 32] = self.output.hasher.finalize_reset().into();
         self.output.hasher.update(records);
         let lengths = self.lengths.finalize_reset().into();
@@ -155,7 +155,8 @@ impl CacheWriter {
         Ok(Cache::new(file, path, header, self.summary))
     }
 
-    /// Everything but the records: the index and the summary behind them, the header before.
+    /// Writes everything but the records: the index and the summary after them, and the header
+    /// before.
     fn write_rest(&mut self, header: &Header, end: &[u8], summary: &[u8]) -> std::io::Result<()> {
         self.index.write_all(end)?;
         self.index.flush()?;
@@ -189,5 +190,5 @@ impl CacheWriter {
     }
 }
 
-/// What an error of this file says was tried.
+/// The action named in errors about this file.
 pub(crate) const WRITE: &str = "write tokens to";
