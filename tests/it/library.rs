@@ -6,9 +6,9 @@ use std::{cell::Cell, rc::Rc, thread};
 use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
-    BaseModel, Classifier, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength,
-    Start, StopReason, Strategy, TrainData, TrainError, TrainPlan, device, prepare, resolve_auto,
-    train,
+    BaseModel, Classifier, CustomMetrics, Event, Interruption, Observer, Observers, RunDirectory,
+    RunEnd, RunInputs, RunLength, Start, StopReason, Strategy, TrainData, TrainError, TrainPlan,
+    device, prepare, resolve_auto,
 };
 use serde_json::{Value, json};
 
@@ -210,10 +210,11 @@ fn a_metric_and_an_observer_of_ones_own() {
     let (training, validation) = rows
         .stratified_split(&columns, Some(&labels), 0.2, 42)
         .unwrap();
-    let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json")).unwrap();
+    let tokenizer = TextTokenizer::from_directory(&base).unwrap();
     let data = TrainData {
         train: training.tokenize(&tokenizer, 64).unwrap(),
         validation: validation.tokenize(&tokenizer, 64).unwrap(),
+        test: None,
     };
     let output = scratch.path("run");
     let mut plan = TrainPlan::new(&labels, Strategy::Full, "cpu".into());
@@ -248,16 +249,16 @@ fn a_metric_and_an_observer_of_ones_own() {
         .unwrap(),
     );
     let mut run = RunDirectory::create(&output).unwrap();
-    run.begin(&plan, &base).unwrap();
     let (evaluations, kept) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-    let mut observers = Observers::default()
-        .measuring(metrics)
-        .with(run.event_log(&start).unwrap().0)
-        .with(StopAtSecond {
-            evaluations: Rc::clone(&evaluations),
-            kept: Rc::clone(&kept),
-        });
-    let outcome = train(&plan, start, &data, &run, &mut observers).unwrap();
+    let observers = Observers::default().measuring(metrics).with(StopAtSecond {
+        evaluations: Rc::clone(&evaluations),
+        kept: Rc::clone(&kept),
+    });
+    let inputs = RunInputs::new(&base, data);
+    let RunEnd::Complete(results) = run.execute(&plan, start, &inputs, observers).unwrap() else {
+        panic!("nobody interrupts it");
+    };
+    let outcome = results.outcome;
     assert_eq!(outcome.reason, StopReason::Observer("seen enough".into()));
     assert!(evaluations.get() >= 2 && kept.get() > 0);
 
@@ -274,6 +275,107 @@ fn a_metric_and_an_observer_of_ones_own() {
     // What is kept predicts as the best evaluation says.
     let classifier = Classifier::load(run.model()).unwrap();
     assert_eq!(classifier.outputs().names(), samples::CLASSES);
+}
+
+/// Leaves a run at a step.
+struct LeaveAt {
+    step: u64,
+    came: bool,
+}
+
+impl Observer for LeaveAt {
+    fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
+        self.came |= matches!(event, Event::Progress { step, .. } if *step == self.step);
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        self.came
+    }
+}
+
+/// A run of the library alone is a run like any other: the program goes on with it, repeats it to the
+/// bit, evaluates it, predicts with it and compares it.
+#[test]
+fn the_program_takes_a_run_of_the_library() {
+    let scratch = Scratch::new();
+    scratch.write("rows.csv", samples::csv(&samples::examples(100)));
+    let base = fixtures::path("tiny_bert");
+    let dataset = scratch.path("rows.csv");
+    let rows = Dataset::open(argument(&dataset)).unwrap();
+    let rows = rows.split("train").unwrap();
+    let columns = Columns::resolve(&rows, &[], &[], true).unwrap();
+    let labels = infer_task(&[&rows], &columns, None, None).unwrap();
+    let (training, validation) = rows
+        .stratified_split(&columns, Some(&labels), 0.1, TrainPlan::SEED)
+        .unwrap();
+    let tokenizer = TextTokenizer::from_directory(&base).unwrap();
+    let data = TrainData {
+        train: training.tokenize(&tokenizer, 64).unwrap(),
+        validation: validation.tokenize(&tokenizer, 64).unwrap(),
+        test: Some(rows.take(20).tokenize(&tokenizer, 64).unwrap()),
+    };
+    for (strategy, output) in [(Strategy::Full, "full"), (Strategy::Lora, "lora")] {
+        let lora = (strategy == Strategy::Lora).then(Default::default);
+        let mut plan = TrainPlan::new(&labels, strategy, "cpu".into());
+        plan.model.lora = lora;
+        plan.data.dataset = argument(&dataset).into();
+        plan.data.text_column.clone_from(&columns.text);
+        plan.data.label_column.clone_from(&columns.label);
+        plan.data.test_split = Some("train[:20]".into());
+        plan.data.max_length = 64;
+        let inputs = RunInputs::new(&base, data.clone());
+        let begin = |name: &str, observers| {
+            let mut run = RunDirectory::create(&scratch.path(name)).unwrap();
+            let model = BaseModel::open(&base).unwrap();
+            let prepared = prepare(&plan, &model, &device("cpu").unwrap()).unwrap();
+            run.execute(&plan, Start::fresh(prepared), &inputs, observers)
+                .unwrap()
+        };
+        let end = begin(output, Observers::default());
+        assert!(matches!(end, RunEnd::Complete(_)));
+        let replay = format!("{output}-again");
+        let replayed = scratch.run(&["replay", output, "--output", &replay, "--json"]);
+        let replayed = replayed.succeeded().json();
+        assert_eq!(replayed["equal"], true, "{replayed}");
+        for name in ["plan.toml", "manifest.json", "tensorboard"] {
+            assert!(scratch.path(output).join(name).exists(), "{name}");
+        }
+
+        let left = format!("{output}-left");
+        let leave = LeaveAt {
+            step: 8,
+            came: false,
+        };
+        let end = begin(&left, Observers::default().with(leave));
+        assert!(matches!(
+            end,
+            RunEnd::Interrupted(Interruption::AfterStep(8))
+        ));
+        let resumed = scratch.run(&["resume", &left, "--json"]).succeeded();
+        let whole = scratch.json(&format!("{output}/results.json"));
+        assert_eq!(resumed.json()["test"], whole["test"]);
+        assert_eq!(resumed.json()["validation"], whole["validation"]);
+        let manifest = scratch.json(&format!("{left}/manifest.json"));
+        assert_eq!(manifest["sessions"].as_array().unwrap().len(), 2);
+        let weights = |run: &str| scratch.json(&format!("{run}/manifest.json"))["result"].clone();
+        assert_eq!(weights(&left), weights(output));
+
+        let evaluate = [
+            "evaluate",
+            "--model",
+            output,
+            "--dataset",
+            "rows.csv",
+            "--json",
+        ];
+        let split = ["--split", "train[:20]"];
+        let evaluated = scratch.run(&[&evaluate[..], &split].concat()).succeeded();
+        assert_eq!(evaluated.json()["accuracy"], whole["test"]["accuracy"]);
+        let texts = ["the film was great ."];
+        let predict = ["predict", "--model", output];
+        scratch.run(&[&predict[..], &texts].concat()).succeeded();
+    }
 }
 
 /// Whoever sets nothing gets the same run from the library and from the program.

@@ -5,6 +5,7 @@ use finetune_metrics::{
 };
 use finetune_models::ModelConfig;
 use finetune_task::Labels;
+use serde_json::{Map, Value, json};
 
 use crate::{
     ClassCurve, CustomMetrics, Evaluation, InferError, WorstRows,
@@ -72,6 +73,20 @@ impl Accumulator {
     /// the tasks that have such metrics.
     pub fn intervals(&self) -> Vec<(Metric, Interval)> {
         self.0.intervals()
+    }
+
+    /// The metrics as JSON, with [`intervals`](Self::intervals) as `confidence_intervals` where there are
+    /// any.
+    pub fn json_with_intervals(&self) -> Value {
+        let mut metrics = serde_json::to_value(self.evaluation()).unwrap_or_default();
+        let intervals = self.intervals().into_iter();
+        let intervals: Map<_, _> = intervals
+            .map(|(metric, interval)| (metric.to_string(), json!(interval)))
+            .collect();
+        if !intervals.is_empty() {
+            metrics["confidence_intervals"] = intervals.into();
+        }
+        metrics
     }
 
     /// The `count` rows (or single labels of rows) that the model got most wrong, the worst first,

@@ -19,7 +19,7 @@ pub use error::ModelError;
 pub use family::Family;
 pub use files::{
     CONFIG, LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, WEIGHTS, to_file_layout,
-    unused_weights,
+    unused_weights, weight_files,
 };
 pub use finetune_task::Task;
 pub use head::Head;

@@ -8,8 +8,8 @@ use std::{env, error::Error, path::Path};
 use finetune_data::{Columns, Dataset, TextTokenizer, infer_task};
 use finetune_metrics::{CustomMetric, Predictions, Targets, argmax};
 use finetune_train::{
-    BaseModel, CustomMetrics, Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy,
-    TrainData, TrainError, TrainPlan, device, prepare, train,
+    BaseModel, CustomMetrics, Event, Observer, Observers, RunDirectory, RunEnd, RunInputs,
+    RunLength, Start, Strategy, TrainData, TrainError, TrainPlan, device, prepare,
 };
 use serde_json::{Value, json};
 
@@ -79,10 +79,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let columns = Columns::resolve(&rows, &[], &[], true)?;
     let labels = infer_task(&[&rows], &columns, None, None)?;
     let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
-    let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
+    let tokenizer = TextTokenizer::from_directory(base)?;
     let data = TrainData {
         train: training.tokenize(&tokenizer, 64)?,
         validation: validation.tokenize(&tokenizer, 64)?,
+        test: None,
     };
     let mut plan = TrainPlan::new(&labels, Strategy::Full, "cpu".into());
     plan.model.name = model.clone();
@@ -92,7 +93,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     plan.data.max_length = 64;
     plan.optimization.length = RunLength::Epochs(5.0);
     plan.evaluation.metric_for_best_model = "cost".into();
-    plan.saving.output = run.clone();
     let metrics = CustomMetrics::default().with(Cost)?;
     plan.check_with(&metrics)?;
     let start = Start::fresh(prepare(
@@ -101,17 +101,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         &device(&plan.model.device)?,
     )?);
     let mut run = RunDirectory::create(Path::new(run))?;
-    run.begin(&plan, base)?;
     let watch = CostWatch {
         enough: 0.05,
         evaluations: 0,
         last: f64::NAN,
     };
-    let mut observers = Observers::default()
-        .measuring(metrics)
-        .with(run.event_log(&start)?.0)
-        .with(watch);
-    let outcome = train(&plan, start, &data, &run, &mut observers)?;
-    println!("{:?} after {} steps", outcome.reason, outcome.steps);
+    let observers = Observers::default().measuring(metrics).with(watch);
+    if let RunEnd::Complete(results) =
+        run.execute(&plan, start, &RunInputs::new(base, data), observers)?
+    {
+        let outcome = results.outcome;
+        println!("{:?} after {} steps", outcome.reason, outcome.steps);
+    }
     Ok(())
 }

@@ -7,8 +7,8 @@ use finetune_data::{
     Columns, Dataset, Split, TextTokenizer, TokenizeOptions, TokenizedDataset, infer_task,
 };
 use finetune_train::{
-    BaseModel, Event, Observer, Observers, RunDirectory, RunLength, Start, Strategy, TrainData,
-    TrainError, TrainPlan, device, prepare, train,
+    BaseModel, Event, Observer, Observers, RunDirectory, RunEnd, RunInputs, RunLength, Start,
+    Strategy, TrainData, TrainError, TrainPlan, device, prepare,
 };
 
 /// Prints each evaluation.
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let columns = Columns::resolve(&rows, &[], &[], true)?;
     let labels = infer_task(&[&rows], &columns, None, None)?;
     let (training, validation) = rows.stratified_split(&columns, Some(&labels), 0.1, 42)?;
-    let tokenizer = TextTokenizer::from_file(base.join("tokenizer.json"))?;
+    let tokenizer = TextTokenizer::from_directory(base)?;
     let options = TokenizeOptions {
         max_length: 64,
         cache_dir: None,
@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = TrainData {
         train: tokenize(&training)?,
         validation: tokenize(&validation)?,
+        test: None,
     };
 
     let mut plan = TrainPlan::new(&labels, Strategy::Full, "cpu".into());
@@ -62,19 +63,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     plan.data.label_column = columns.label.clone();
     plan.data.max_length = 64;
     plan.optimization.length = RunLength::Epochs(1.0);
-    plan.saving.output = run.clone();
     plan.check()?;
-    let device = device(&plan.model.device)?;
-    let start = Start::fresh(prepare(&plan, &BaseModel::open(base)?, &device)?);
     let mut run = RunDirectory::create(Path::new(run))?;
-    run.begin(&plan, base)?;
-    let log = run.event_log(&start)?.0;
-    let mut observers = Observers::default().with(log).with(Printer);
-    let outcome = train(&plan, start, &data, &run, &mut observers)?;
-    println!(
-        "{} steps, model in {}",
-        outcome.steps,
-        run.model().display()
-    );
+    let start = Start::fresh(prepare(
+        &plan,
+        &BaseModel::open(base)?,
+        &device(&plan.model.device)?,
+    )?);
+    let observers = Observers::default().with(Printer);
+    match run.execute(&plan, start, &RunInputs::new(base, data), observers)? {
+        RunEnd::Complete(results) => println!(
+            "{} steps, model in {}",
+            results.outcome.steps,
+            run.model().display()
+        ),
+        RunEnd::Interrupted(interruption) => println!("{interruption}"),
+    }
     Ok(())
 }

@@ -2,24 +2,15 @@
 
 use std::time::Instant;
 
-use finetune_data::TokenizedDataset;
 use finetune_infer::Workers;
 use finetune_kernels::DropoutSource;
 
 use crate::{
     AfterStep, BestEvaluation, Checkpoints, EarlyStop, EvaluationRecord, Event, FrozenPrefix,
     Learner, LostBest, Observers, RunDirectory, SavingCost, Schedule, Start, StepFacts, StepLoss,
-    Steps, StopReason, TrainError, TrainPlan, TrainState, Unfreezing, batches, clip_factor,
+    Steps, StopReason, TrainData, TrainError, TrainPlan, TrainState, Unfreezing, batches,
+    clip_factor,
 };
-
-/// What a run trains on.
-#[derive(Clone, Debug)]
-pub struct TrainData {
-    /// Training rows.
-    pub train: TokenizedDataset,
-    /// Validation rows.
-    pub validation: TokenizedDataset,
-}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +49,7 @@ pub struct Outcome {
 
 /// Trains by `plan` from `start` on, and leaves the result in `run`, or a checkpoint if it is
 /// interrupted. The same plan, data and weights give the same bits, in one session or in many.
-pub fn train(
+pub(crate) fn train(
     plan: &TrainPlan,
     start: Start,
     data: &TrainData,

@@ -165,6 +165,17 @@ pub enum TrainError {
         /// A line per key, with its values.
         changed: Vec<String>,
     },
+    /// Rows are not those that the run began with.
+    #[error(
+        "the {} rows of {dataset} are not those that the run began with: their texts, labels or tokenizer changed; bring them back, or start another run",
+        changed.join(" and ")
+    )]
+    ChangedRows {
+        /// The data set's name.
+        dataset: String,
+        /// The splits: training, validation, test.
+        changed: Vec<&'static str>,
+    },
     /// The plan to go on with is not the run's.
     #[error("{}", changed_plan(differences, restore))]
     ChangedPlan {
@@ -296,6 +307,10 @@ impl From<finetune_infer::InferError> for TrainError {
 }
 
 impl TrainError {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| FileError::new("read", path, source).into()
+    }
+
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| FileError::new("write", path, source).into()
     }
@@ -332,6 +347,7 @@ impl TrainError {
             | Self::NoHead { .. }
             | Self::ChangedFiles { .. }
             | Self::ChangedConfig { .. }
+            | Self::ChangedRows { .. }
             | Self::ChangedPlan { .. }
             | Self::StateFile { .. }
             | Self::ObserverState { .. }

@@ -9,7 +9,7 @@ mod run;
 mod step;
 mod watch;
 
-pub use engine::{Outcome, TrainData, train};
+pub use engine::Outcome;
 pub use error::TrainError;
 pub use finetune_data::BatchSize;
 pub use finetune_files::ErrorKind;
@@ -47,17 +47,22 @@ pub(crate) use run::after_step::AfterStep;
 pub use run::best::BestEvaluation;
 pub(crate) use run::checkpoints::Checkpoints;
 pub use run::checkpoints::SavingCost;
-pub use run::directory::{RunDirectory, write_json};
+pub use run::directory::RunDirectory;
 pub use run::early_stopping::{EarlyStop, EarlyStopping};
 pub(crate) use run::epochs::Epochs;
 pub use run::evaluate::evaluate;
+pub use run::execute::{Interruption, RunEnd};
+pub use run::inputs::{RunInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::kept_model::LostBest;
+pub use run::lasting::lasting;
 pub use run::layout;
 pub use run::manifest::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts,
     Session, SessionEnd,
 };
+pub use run::peak_memory::peak_memory_bytes;
+pub use run::results::RunResults;
 pub use run::start::Start;
 pub use run::state::{STATE_VERSION, Sums, TrainState};
 pub use run::steps::Steps;
@@ -73,6 +78,6 @@ pub use step::optimizer::{
 pub use step::schedule::{AnnealStrategy, OneCycleConfig, Schedule, ScheduleConfig, SchedulerType};
 pub use step::trial::{batch_sizes, trial_step};
 pub use watch::event::{Event, Observer, Observers, StopReason};
-pub use watch::event_log::EventLog;
+pub(crate) use watch::event_log::EventLog;
 #[cfg(feature = "tensorboard")]
 pub use watch::tensorboard_log::TensorboardLog;

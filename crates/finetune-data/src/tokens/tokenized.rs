@@ -37,6 +37,7 @@ pub struct TokenizedDataset {
     columns: Columns,
     files: Arc<[Arc<Path>]>,
     max_length: usize,
+    tokenizer_hash: [u8; 32],
     build: BuildReport,
 }
 
@@ -128,7 +129,8 @@ impl TokenizedDataset {
                 match Cache::open(&path, key) {
                     Ok(cache) => {
                         let build = BuildReport::new(CacheSource::Cached, None);
-                        return Ok(Self::new(cache, split, columns, options, build, started));
+                        let of = (columns, tokenizer);
+                        return Ok(Self::new(cache, split, of, options, build, started));
                     }
                     Err(why) => source = CacheSource::Rebuilt(why),
                 }
@@ -184,13 +186,14 @@ impl TokenizedDataset {
             (error, _) => error,
         })?;
         let build = BuildReport::new(source, not_kept);
-        Ok(Self::new(cache, split, columns, options, build, started))
+        let of = (columns, tokenizer);
+        Ok(Self::new(cache, split, of, options, build, started))
     }
 
     fn new(
         cache: Cache,
         split: &Split,
-        columns: &Columns,
+        (columns, tokenizer): (&Columns, &TextTokenizer),
         options: &TokenizeOptions<'_>,
         mut build: BuildReport,
         started: Instant,
@@ -203,6 +206,7 @@ impl TokenizedDataset {
             columns: columns.clone(),
             files: split.files().into(),
             max_length: options.max_length,
+            tokenizer_hash: tokenizer.hash(),
             build,
         }
     }
@@ -225,6 +229,11 @@ impl TokenizedDataset {
     /// Returns the total number of tokens in all rows, special tokens included.
     pub fn total_tokens(&self) -> u64 {
         self.cache.tokens()
+    }
+
+    /// Returns the tokenizer's [`TextTokenizer::hash`] in hexadecimal.
+    pub fn tokenizer_hash_hex(&self) -> String {
+        hex(&self.tokenizer_hash)
     }
 
     /// Returns the maximum length at which rows were cut.

@@ -23,4 +23,5 @@ pub use self::{
     load::{LoadReport, unused_weights},
     safetensors::SafetensorsFile,
     save::{TOKENIZER_FILES, to_file_layout},
+    weights::weight_files,
 };

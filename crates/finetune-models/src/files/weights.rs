@@ -35,25 +35,48 @@ pub(crate) struct Reader<'a> {
     open: Vec<Option<File>>,
 }
 
+/// The files that a model directory's weights are in: the only one, or the index of shards and then
+/// those, sorted.
+///
+/// # Errors
+/// [`ModelError::MissingFile`] if there are none; an index that is damaged.
+pub fn weight_files(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let (path, listed) = form(directory)?;
+    let shards = match &listed {
+        None => Vec::new(),
+        Some(listed) => shards_of(directory, listed),
+    };
+    Ok([path].into_iter().chain(shards).collect())
+}
+
+/// The file that counts, and where it is an index, the shard of each tensor.
+fn form(directory: &Path) -> Result<(PathBuf, Option<BTreeMap<String, String>>), ModelError> {
+    let mut forms = FORMS.iter().map(|name| directory.join(name));
+    let Some(path) = forms.find(|path| path.exists()) else {
+        return Err(ModelError::MissingFile {
+            directory: directory.into(),
+            file: FORMS[0],
+        });
+    };
+    let listed = match path.extension().is_some_and(|end| end == "json") {
+        true => Some(index(&path)?),
+        false => None,
+    };
+    Ok((path, listed))
+}
+
+/// The shards that an index lists.
+fn shards_of(directory: &Path, listed: &BTreeMap<String, String>) -> Vec<PathBuf> {
+    let names: BTreeSet<&String> = listed.values().collect();
+    names.into_iter().map(|name| directory.join(name)).collect()
+}
+
 impl Weights {
     pub(crate) fn open(directory: &Path) -> Result<Self, ModelError> {
-        let mut forms = FORMS.iter().map(|name| directory.join(name));
-        let Some(path) = forms.find(|path| path.exists()) else {
-            return Err(ModelError::MissingFile {
-                directory: directory.into(),
-                file: FORMS[0],
-            });
-        };
-        let listed = match path.extension().is_some_and(|end| end == "json") {
-            true => Some(index(&path)?),
-            false => None,
-        };
+        let (path, listed) = form(directory)?;
         let files: Vec<PathBuf> = match &listed {
             None => vec![path.clone()],
-            Some(listed) => {
-                let names: BTreeSet<&String> = listed.values().collect();
-                names.into_iter().map(|name| directory.join(name)).collect()
-            }
+            Some(listed) => shards_of(directory, listed),
         };
         let mut tensors: BTreeMap<String, (usize, RawTensor)> = BTreeMap::new();
         for (number, file) in files.iter().enumerate() {

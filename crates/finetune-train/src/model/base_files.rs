@@ -2,14 +2,36 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use finetune_models::{CONFIG, TOKENIZER_FILES};
-use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
-
 use finetune_files::IoContext;
+use finetune_models::{CONFIG, TOKENIZER_FILES, weight_files};
+use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+use sha2::{Digest, Sha256};
 
-use crate::{FileFacts, ModelPlan, TrainError, plan::changed_keys::changed_keys};
+use crate::{
+    FileFacts, ModelPlan, TrainError, plan::changed_keys::changed_keys, run::manifest::hex,
+};
 
 impl ModelPlan {
+    /// SHA-256 of the weights in `base`, as [`sha256`](Self::sha256) has it: that of the only file, or of
+    /// the list of the index and its shards as `sha256sum` writes it.
+    ///
+    /// # Errors
+    /// There are none, or they cannot be read.
+    pub fn hash_weights(base: &Path) -> Result<String, TrainError> {
+        let mut list = Vec::new();
+        for path in weight_files(base)? {
+            let facts = FileFacts::of(&path).map_err(TrainError::read(&path))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            list.push((facts.sha256, name.into_owned()));
+        }
+        if let [(only, _)] = list.as_slice() {
+            return Ok(only.clone());
+        }
+        let lines = list.iter().map(|(sum, name)| format!("{sum}  {name}\n"));
+        let lines: String = lines.collect();
+        Ok(hex(Sha256::new().chain_update(lines)))
+    }
+
     /// [`files`](Self::files) as they are now: those in `base`, the base model's
     /// directory, and with an adapter to go on with its own, under `adapter/`.
     ///
@@ -62,5 +84,39 @@ impl ModelPlan {
                 changed,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn sha256(bytes: &[u8]) -> String {
+        hex(Sha256::new().chain_update(bytes))
+    }
+
+    #[test]
+    fn one_file_has_its_own_hash_and_shards_that_of_their_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        assert!(ModelPlan::hash_weights(folder.path()).is_err());
+        let index = br#"{"weight_map": {"b": "two.safetensors", "a": "one.safetensors"}}"#;
+        write("model.safetensors.index.json", index);
+        write("one.safetensors", b"1");
+        write("two.safetensors", b"2");
+        let list = format!(
+            "{}  model.safetensors.index.json\n{}  one.safetensors\n{}  two.safetensors\n",
+            sha256(index),
+            sha256(b"1"),
+            sha256(b"2")
+        );
+        let found = ModelPlan::hash_weights(folder.path()).unwrap();
+        assert_eq!(found, sha256(list.as_bytes()));
+        // A whole file comes first.
+        write("model.safetensors", b"whole");
+        let found = ModelPlan::hash_weights(folder.path()).unwrap();
+        assert_eq!(found, sha256(b"whole"));
     }
 }

@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 
 use finetune_data::{CsvOptions, ProblemType};
 
+use crate::TrainError;
+
 /// The data set, its splits and columns, and what its labels are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataPlan {
@@ -72,5 +74,27 @@ impl Default for DataPlan {
             skip_invalid: false,
             max_length: 256,
         }
+    }
+}
+
+impl DataPlan {
+    /// Refuses rows that are not those of the plan, by their fingerprints.
+    ///
+    /// # Errors
+    /// [`TrainError::ChangedRows`], with the splits that differ.
+    pub fn check_fingerprints(&self, now: &[String]) -> Result<(), TrainError> {
+        if now == self.dataset_fingerprints {
+            return Ok(());
+        }
+        let names = ["training", "validation", "test"].into_iter();
+        let changed: Vec<_> = names
+            .enumerate()
+            .filter(|(index, _)| now.get(*index) != self.dataset_fingerprints.get(*index))
+            .map(|(_, name)| name)
+            .collect();
+        Err(TrainError::ChangedRows {
+            dataset: self.dataset.clone(),
+            changed,
+        })
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod interval;
 pub(crate) mod metric_check;
 pub(crate) mod model;
 pub(crate) mod optimization;
+mod paths;
 pub(crate) mod report_to;
 pub(crate) mod run_length;
 pub(crate) mod saved;

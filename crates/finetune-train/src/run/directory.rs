@@ -1,4 +1,5 @@
-//! The directory of a run: `plan.toml`, `events.jsonl`, `checkpoints/`, `model/`.
+//! The directory of a run: `plan.toml`, `manifest.json`, `events.jsonl`, `checkpoints/`, `model/`,
+//! `results.json`.
 
 use std::{
     ffi::OsStr,
@@ -15,13 +16,12 @@ use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
-    ADAPTER, EventLog, FileFacts, Manifest, ModelSettings, SavedPlan, Start, TrainError, TrainPlan,
+    ADAPTER, FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan,
     plan::saved::lost,
     run::{
         checkpoints::NOT_OF_THE_MODEL,
         layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
     },
-    watch::event_log::SavedLog,
 };
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
@@ -37,8 +37,8 @@ pub struct RunDirectory {
     /// What is kept with the models; until the run begins, of its training files alone.
     settings: ModelSettings,
     begun: bool,
-    /// Let go after the rest.
-    _lock: Option<DirectoryLock>,
+    /// Let go after the rest; none of a run that is only looked at.
+    lock: Option<DirectoryLock>,
 }
 
 impl RunDirectory {
@@ -65,7 +65,7 @@ impl RunDirectory {
             tokenizer_from: PathBuf::new(),
             settings: ModelSettings::new(&TrainPlan::blank(), Vec::new()),
             begun: false,
-            _lock: None,
+            lock: None,
         };
         // Before the lock's file is made in a directory that is not ours, and again once it is locked.
         for _ in 0..2 {
@@ -77,10 +77,10 @@ impl RunDirectory {
                     false => lost(path).unwrap_or("it exists already, and nothing is overwritten".into()),
                 }));
             }
-            if run._lock.is_none() {
+            if run.lock.is_none() {
                 // Whoever has it removes it, or begins.
                 run.begun = true;
-                run._lock = Some(DirectoryLock::take(path)?);
+                run.lock = Some(DirectoryLock::take(path)?);
                 run.begun = false;
             }
         }
@@ -95,13 +95,13 @@ impl RunDirectory {
     /// [`TrainError::NoRun`], and [`TrainError::Checkpoint`] if another process works on the run.
     pub fn open(path: &Path) -> Result<(Self, SavedPlan), TrainError> {
         let (mut run, _) = Self::read(path)?;
-        run._lock = match DirectoryLock::take(path) {
+        run.lock = match DirectoryLock::take(path) {
             Ok(lock) => Some(lock),
             // There is nothing to write.
             Err(error) if run.is_complete() && !is_taken(&error) => None,
             Err(error) => return Err(error.into()),
         };
-        if run._lock.is_some() {
+        if run.lock.is_some() {
             remove_leftovers(path)?;
         }
         // Another process may have worked on it until now.
@@ -139,7 +139,7 @@ impl RunDirectory {
             tokenizer_from: PathBuf::new(),
             settings: ModelSettings::new(&TrainPlan::blank(), Vec::new()),
             begun: true,
-            _lock: None,
+            lock: None,
         };
         let plan = SavedPlan::read(path)?;
         Ok((run, plan))
@@ -177,12 +177,12 @@ impl RunDirectory {
     }
 
     /// Names the files of the training rows, which saved models keep.
-    pub fn set_train_files(&mut self, files: Vec<FileFacts>) {
+    pub(crate) fn set_train_files(&mut self, files: Vec<FileFacts>) {
         self.settings.train_files = files;
     }
 
     /// What is kept with saved models.
-    pub fn settings(&self) -> &ModelSettings {
+    pub(crate) fn settings(&self) -> &ModelSettings {
         &self.settings
     }
 
@@ -226,6 +226,24 @@ impl RunDirectory {
         layout::is_complete(&self.path)
     }
 
+    /// Refuses to work on a run that is complete, or that [`read`](Self::read) opened.
+    pub(crate) fn check_open(&self) -> Result<(), TrainError> {
+        if self.is_complete() {
+            return Err(TrainError::RunDirectory {
+                path: self.path.clone(),
+                problem: "it has a complete run, and there is nothing to go on with".into(),
+                source: None,
+            });
+        }
+        match &self.lock {
+            Some(_) => Ok(()),
+            None => Err(TrainError::Internal(format!(
+                "{} was opened to be looked at only; open it with RunDirectory::open",
+                self.path.display()
+            ))),
+        }
+    }
+
     /// Of a complete run whose result is its best model: a file of weights or the tokenizer in `model/`
     /// that is no longer what the run saved, and the checkpoint that still has it.
     pub fn changed_model(&self) -> Option<(PathBuf, PathBuf)> {
@@ -246,12 +264,12 @@ impl RunDirectory {
     }
 
     /// Where the tokenizer's files of saved models come from.
-    pub fn tokenizer_from(&self) -> &Path {
+    pub(crate) fn tokenizer_from(&self) -> &Path {
         &self.tokenizer_from
     }
 
     /// Saves a model, or with `adapter` its adapter alone, as `model/`, which appears whole.
-    pub fn save_model(
+    pub(crate) fn save_model(
         &self,
         model: &SequenceClassifier,
         adapter: Option<&AdapterFile>,
@@ -272,7 +290,7 @@ impl RunDirectory {
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] with damage if the model is not what it was, [`TrainError::File`].
-    pub fn adopt(&self, checkpoint: &Path) -> Result<Vec<String>, TrainError> {
+    pub(crate) fn adopt(&self, checkpoint: &Path) -> Result<Vec<String>, TrainError> {
         let checkpoint = Checkpoint::open_manifest(checkpoint)?;
         let names = checkpoint
             .names()
@@ -328,21 +346,6 @@ impl RunDirectory {
             fs::remove_dir_all(&directory).map_err(TrainError::write(&directory))?;
         }
         publish_directory(&directory, fill)
-    }
-
-    /// An observer that writes `events.jsonl`: from the start, or on from where the checkpoint that
-    /// the run goes on from was taken. With what was wrong with a log that had to be mended.
-    ///
-    /// # Errors
-    /// [`TrainError::Damaged`] if it is not what it was and cannot be mended, [`TrainError::File`].
-    pub fn event_log(&self, start: &Start) -> Result<(EventLog, Option<String>), TrainError> {
-        let copy = start.checkpoint.as_ref().map(|path| path.join(EVENTS));
-        let copy = copy.filter(|path| path.exists());
-        EventLog::open(
-            self.events(),
-            SavedLog::among(&start.state.observers),
-            copy.as_deref(),
-        )
     }
 }
 
@@ -403,11 +406,11 @@ fn is_leftover(name: &OsStr) -> bool {
 /// Whether a directory has nothing that is worth keeping: only what a run leaves that is killed before
 /// it has begun.
 fn holds_nothing(path: &Path) -> bool {
-    let is_lock = |name: &OsStr| name == ".lock";
+    let islock = |name: &OsStr| name == ".lock";
     let entries =
         fs::read_dir(path).map(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())));
     entries.is_ok_and(|mut names| {
-        names.all(|name| name.is_ok_and(|name| is_lock(&name) || is_leftover(&name)))
+        names.all(|name| name.is_ok_and(|name| islock(&name) || is_leftover(&name)))
     })
 }
 
@@ -440,7 +443,7 @@ fn remove_empty(folders: &[PathBuf]) {
 }
 
 /// Writes a JSON file beside its place and renames it.
-pub fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
     write_text(path, &format!("{value:#}\n"))
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{StopReason, TrainError, TrainPlan, write_json};
+use crate::{StopReason, TrainError, TrainPlan, run::directory::write_json};
 
 /// Version of the manifest's form. Raised when a field changes its meaning or goes away.
 pub const MANIFEST_VERSION: u32 = 1;

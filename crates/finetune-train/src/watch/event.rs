@@ -224,6 +224,12 @@ impl<'a> Observers<'a> {
         self
     }
 
+    /// Adds an observer that hears of everything before the others.
+    pub(crate) fn first(mut self, observer: impl Observer + 'a) -> Self {
+        self.observers.insert(0, Box::new(observer));
+        self
+    }
+
     /// With these metrics in every evaluation of the run, where `metric_for_best_model` finds them
     /// too.
     pub fn measuring(self, metrics: CustomMetrics) -> Self {

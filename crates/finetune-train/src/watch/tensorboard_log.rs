@@ -1,6 +1,7 @@
 //! TensorBoard's view of a run, under the names that transformers' `TensorBoardCallback` gives.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{BufRead, BufReader, ErrorKind},
     path::Path,
@@ -75,6 +76,36 @@ impl TensorboardLog {
         };
         let writer = EventWriter::append_at(directory.join(file), position)?;
         Ok(Self { writer })
+    }
+
+    /// The log of a run that goes on: from where a checkpoint got `states` of its observers, else made anew
+    /// from the event log `events`; a note says what was wrong with a file that is made anew.
+    ///
+    /// # Errors
+    /// As [`rebuild`](Self::rebuild).
+    pub fn open(
+        directory: &Path,
+        plan: &TrainPlan,
+        states: &BTreeMap<String, Value>,
+        events: &Path,
+    ) -> Result<(Self, Option<String>), TrainError> {
+        let problem = match states.get(Self::NAME) {
+            Some(state) => match Self::resume(directory, state) {
+                Ok(log) => return Ok((log, None)),
+                Err(error) => Some(error),
+            },
+            // A new run, one that ended before its first checkpoint, or one that was not reported so far.
+            None => None,
+        };
+        let log = Self::rebuild(directory, plan, events)?;
+        let note = problem.map(|problem| {
+            format!(
+                "{problem}; {} is made anew from {}, without the precision-recall curves so far",
+                directory.display(),
+                events.display()
+            )
+        });
+        Ok((log, note))
     }
 
     /// Makes the directory anew from an event log: it is only a view of that, but for the

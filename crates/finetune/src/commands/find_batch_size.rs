@@ -9,7 +9,7 @@ use std::{
     process::{Command, ExitCode, Stdio},
 };
 
-use finetune_train::{TrainPlan, batch_sizes, device, trial_step};
+use finetune_train::{TrainPlan, batch_sizes, device, peak_memory_bytes, trial_step};
 use serde::{Deserialize, Serialize};
 
 use crate::{commands::memory, error::Failure, resolve::loaded::Loaded, view::output::say};
@@ -106,6 +106,6 @@ pub fn trial() -> Result<ExitCode, Failure> {
         serde_json::from_slice(&text).map_err(|error| internal(error.to_string()))?;
     let device = device(&trial.plan.model.device)?;
     trial_step(&trial.plan, &trial.base, trial.length, &device)?;
-    println!("{}", memory::peak_bytes().unwrap_or(0));
+    println!("{}", peak_memory_bytes().unwrap_or(0));
     Ok(ExitCode::SUCCESS)
 }

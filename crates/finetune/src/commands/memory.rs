@@ -1,12 +1,4 @@
-//! Memory of this process and of the machine.
-
-/// Largest resident set so far, in bytes; `None` where the system does not tell (only Linux does).
-pub fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
-}
+//! Memory of the machine.
 
 /// Processes that the system has killed for want of memory since it started; `None` where it does not
 /// tell.

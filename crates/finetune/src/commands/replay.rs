@@ -6,15 +6,14 @@ use std::{
 };
 
 use finetune_files::ErrorKind;
-use finetune_train::{Manifest, RunDirectory, TrainPlan, prepare};
+use finetune_train::{MachineFacts, Manifest, ModelFacts, RunDirectory, TrainPlan, prepare};
 use serde_json::json;
 
 use crate::{
     cli::{args::ReplayArguments, interrupt},
     commands::{
         execute::{execute, fresh_start},
-        machine::{machine, program},
-        manifest,
+        program::program,
         resume::load_unchanged,
     },
     error::Failure,
@@ -59,7 +58,6 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         note_differences(manifest, &plan);
     }
     let prepared = prepare(&plan, &loaded.base, &loaded.device)?;
-    paths::make_absolute(&mut plan);
     let start = fresh_start(&loaded, prepared);
     execute(&plan, loaded, start, &mut run)?;
 
@@ -74,7 +72,8 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
 
 /// Refuses files that are not those of the run.
 fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Result<(), Failure> {
-    let model = manifest::model(plan, loaded)?;
+    let model = ModelFacts::of(plan, loaded.files.revision.clone(), &loaded.data)?;
+    let files = loaded.data.files()?;
     let was = &manifest.model;
     let mut changed = Vec::new();
     let mut compare = |what: String, was: &str, is: &str| {
@@ -92,7 +91,7 @@ fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Re
         compare(format!("the adapter {adapter}"), was, is);
     }
     for was in &manifest.data {
-        match loaded.data_files.iter().find(|file| file.path == was.path) {
+        match files.iter().find(|file| file.path == was.path) {
             Some(is) => compare(was.path.display().to_string(), &was.sha256, &is.sha256),
             None => compare(
                 was.path.display().to_string(),
@@ -115,7 +114,7 @@ fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
     let Some(session) = manifest.sessions.first() else {
         return;
     };
-    let (program, machine) = (program(), machine(&plan.model.device));
+    let (program, machine) = (program(), MachineFacts::here(&plan.model.device));
     let was = &session.program;
     if *was != program {
         say!(

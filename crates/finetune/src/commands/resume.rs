@@ -1,6 +1,6 @@
 //! `finetune resume`, and `train --resume`.
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan};
 
@@ -139,19 +139,6 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let base = BaseModel::open(&files.dir)?;
     plan.model.check_files(&files.dir)?;
     let loaded = load(plan, &rows, found, base)?;
-    let now = loaded.fingerprints();
-    if now != plan.data.dataset_fingerprints {
-        let names = ["training", "validation", "test"].into_iter();
-        let changed: Vec<_> = names
-            .enumerate()
-            .filter(|(index, _)| now.get(*index) != plan.data.dataset_fingerprints.get(*index))
-            .map(|(_, name)| name)
-            .collect();
-        return Err(Failure::User(format!(
-            "the {} rows of {} are not those that the run began with: their texts, labels or tokenizer changed; bring them back, or start another run",
-            changed.join(" and "),
-            Path::new(&plan.data.dataset).display()
-        )));
-    }
+    plan.data.check_fingerprints(&loaded.data.fingerprints())?;
     Ok(loaded)
 }

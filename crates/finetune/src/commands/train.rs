@@ -79,7 +79,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         loaded,
         verification,
     } = WholePlan::resolve(&options, &rows, device_name, run.path())?;
-    paths::make_absolute(&mut plan);
+    plan.make_paths_absolute();
     if plan.optimization.auto_find_batch_size {
         // Trials with damaged weights would look like a lack of memory.
         loaded.files.clone().verify()?;

@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use finetune_data::TokenizedDataset;
 use finetune_hub::FoundModel;
-use finetune_train::{BaseModel, FileFacts, TrainData, TrainPlan, device, load_tokenizer};
+use finetune_train::{BaseModel, TrainData, TrainPlan, device, load_tokenizer};
 
 use crate::{
     error::Failure,
@@ -19,29 +18,12 @@ pub struct Loaded {
     pub files: FoundModel,
     pub base: BaseModel,
     pub data: TrainData,
-    pub test: Option<TokenizedDataset>,
-    /// Hash of the tokenizer, in hexadecimal.
-    pub tokenizer_sha256: String,
     /// What there is, in words.
     pub description: String,
-    /// The files that rows may come from.
-    pub data_files: Vec<FileFacts>,
-    /// Those of the training rows.
-    pub train_files: Vec<FileFacts>,
     /// When that began.
     pub began: Instant,
     /// Time that the rows took.
     pub data_seconds: f64,
-}
-
-impl Loaded {
-    /// Fingerprints of the training, validation and test rows.
-    pub fn fingerprints(&self) -> Vec<String> {
-        let rows = [&self.data.train, &self.data.validation].into_iter();
-        rows.chain(&self.test)
-            .map(TokenizedDataset::fingerprint_hex)
-            .collect()
-    }
 }
 
 /// Tokenizes the rows.
@@ -57,7 +39,7 @@ pub fn load(
     for note in tokenizer.notes() {
         say!("note: {note}");
     }
-    let (data, test) = rows.tokenize(plan.data.max_length, &tokenizer)?;
+    let data = rows.tokenize(plan.data.max_length, &tokenizer)?;
     let description = format!(
         "model   {} ({})\ndata    {}: {}\n        train {}",
         files.name,
@@ -71,11 +53,7 @@ pub fn load(
         files,
         base,
         data,
-        test,
-        tokenizer_sha256: tokenizer.hash_hex(),
         description,
-        data_files: rows.files()?,
-        train_files: rows.train_files()?,
         began,
         data_seconds: began.elapsed().as_secs_f64(),
     })

@@ -24,26 +24,6 @@ pub fn token_cache() -> Option<PathBuf> {
     base.map(|base| base.join("tokens"))
 }
 
-/// Makes the paths of a plan absolute where its output is: from a relative output it can be told in
-/// which folder the run began, and with that what the other relative paths mean.
-pub fn make_absolute(plan: &mut TrainPlan) {
-    if Path::new(&plan.saving.output).is_relative() {
-        return;
-    }
-    let is_here = |path: &str| !path.is_empty() && Path::new(path).exists();
-    let data = &mut plan.data;
-    let is_pattern = data.dataset.contains(['*', '?', '[']);
-    if data.dataset_revision.is_none() && (is_pattern || is_here(&data.dataset)) {
-        data.dataset = absolute(&data.dataset);
-    }
-    let model = &mut plan.model;
-    for path in std::iter::once(&mut model.name).chain(&mut model.adapter) {
-        if is_here(path) {
-            *path = absolute(path);
-        }
-    }
-}
-
 /// The paths of a run's plan, where those of `now` lead to the same.
 pub fn keep_paths_of(saved: &TrainPlan, now: &mut TrainPlan) {
     for (now, saved) in [

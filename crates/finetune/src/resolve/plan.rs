@@ -255,7 +255,7 @@ pub fn with_data(
     options: &TrainOptions,
     loaded: &Loaded,
 ) -> Result<TrainPlan, Failure> {
-    plan.data.dataset_fingerprints = loaded.fingerprints();
+    plan.data.dataset_fingerprints = loaded.data.fingerprints();
     if plan.evaluation.eval != Interval::No {
         check_metric(&plan, &loaded.data.validation)?;
     }

@@ -4,10 +4,10 @@ use std::num::NonZeroU64;
 
 use finetune_data::{
     Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
-    Split, Task, TextTokenizer, TokenizedDataset,
+    Split, Task, TextTokenizer,
 };
 use finetune_infer::objective;
-use finetune_train::{DataPlan, FileFacts, TrainData, TrainPlan};
+use finetune_train::{DataPlan, TrainData, TrainPlan};
 
 use crate::{
     cli::train_options::TrainOptions,
@@ -313,7 +313,7 @@ impl Rows {
         &self,
         max_length: usize,
         tokenizer: &TextTokenizer,
-    ) -> Result<(TrainData, Option<TokenizedDataset>), Failure> {
+    ) -> Result<TrainData, Failure> {
         let tokens = |split: &Split, rows: Option<NonZeroU64>| {
             let draw = Draw {
                 rows: rows.map_or(0, NonZeroU64::get),
@@ -331,14 +331,14 @@ impl Rows {
         let data = TrainData {
             train: tokens(&self.train, self.train_rows)?,
             validation: tokens(&self.validation, self.eval_rows)?,
-        };
-        let test = match &self.test {
-            Some((split, _)) => Some(tokens(split, None)?),
-            None => None,
+            test: match &self.test {
+                Some((split, _)) => Some(tokens(split, None)?),
+                None => None,
+            },
         };
         let others = [
             ("validation", Some(&data.validation)),
-            ("test", test.as_ref()),
+            ("test", data.test.as_ref()),
         ];
         let counted = Counted::new(&self.labels, &data.train, &others);
         if let Some(counted) = counted {
@@ -346,36 +346,7 @@ impl Rows {
                 say!("note: {note}");
             }
         }
-        Ok((data, test))
-    }
-
-    /// The files that rows may come from. Once tokenized, they are not read again for their hashes.
-    pub fn files(&self) -> Result<Vec<FileFacts>, Failure> {
-        let mut files: Vec<FileFacts> = Vec::new();
-        let test = self.test.as_ref().map(|(split, _)| split);
-        for split in [&self.train, &self.validation].into_iter().chain(test) {
-            for (path, bytes, sha256) in split.file_hashes()? {
-                if !files.iter().any(|file| *file.path == *path) {
-                    files.push(FileFacts {
-                        path: path.to_path_buf(),
-                        bytes,
-                        sha256,
-                    });
-                }
-            }
-        }
-        Ok(files)
-    }
-
-    /// The files that training rows may come from, by names that can be written anywhere.
-    pub fn train_files(&self) -> Result<Vec<FileFacts>, Failure> {
-        let hashed = self.train.file_hashes()?.into_iter();
-        let facts = hashed.map(|(path, bytes, sha256)| FileFacts {
-            path: path.to_string_lossy().into_owned().into(),
-            bytes,
-            sha256,
-        });
-        Ok(facts.collect())
+        Ok(data)
     }
 
     /// The training rows, those that were drawn.

@@ -1,9 +1,6 @@
 //! How a run ended, as JSON and in words.
 
-use std::sync::Arc;
-
-use finetune_train::{Accumulator, Outcome, RunDirectory, SavingCost, TrainPlan};
-use serde_json::{Value, json};
+use finetune_train::{RunDirectory, RunResults, SavingCost, TrainPlan};
 
 use crate::{
     error::Failure,
@@ -16,18 +13,11 @@ use crate::{
     },
 };
 
-/// The results of a run.
+/// The results of a run, to be printed.
 pub struct Report {
-    /// Of training.
-    pub outcome: Outcome,
-    /// Of the best model on the test rows, where there are any.
-    pub test: Option<Arc<Accumulator>>,
+    pub results: RunResults,
     /// What the untrained model says of the first rows, of strategy `features`.
     pub raw_predictions: Option<String>,
-    /// Elements that were trained, and all.
-    pub parameters: (u64, u64),
-    /// Most bytes of memory until the end, where the system says it.
-    pub peak_memory: Option<u64>,
 }
 
 impl Report {
@@ -35,7 +25,7 @@ impl Report {
     /// can read this is no failure of it.
     pub fn print(&self, plan: &TrainPlan, run: &RunDirectory, json: bool) {
         let printed = match json {
-            true => print_json(self.json(run)),
+            true => print_json(self.results.to_json()),
             false => show(&self.text(plan, run)),
         };
         if let Err(Failure::User(problem) | Failure::Internal(problem)) = printed {
@@ -44,51 +34,9 @@ impl Report {
         }
     }
 
-    /// What `results.json` has, with the metrics of the model that was kept.
-    pub fn json(&self, run: &RunDirectory) -> Value {
-        let outcome = &self.outcome;
-        let mut results = json!({
-            "train": {
-                "loss": outcome.loss,
-                "seconds": outcome.seconds,
-                "product_seconds": outcome.product_seconds,
-                "samples_per_second": outcome.samples_per_second,
-                "steps": outcome.steps,
-                "stopped": outcome.reason,
-            },
-            "before": outcome.before,
-            "validation": outcome.kept_evaluation,
-            "best_step": self.best_step(),
-        });
-        if let Some(lost) = &outcome.lost_best {
-            results["lost_best"] = json!(lost);
-        }
-        if let Some(stop) = &outcome.early_stop {
-            results["train"]["early_stopping"] = json!(stop);
-        }
-        if let Some(test) = &self.test {
-            results["test"] = summary::json_with_intervals(test);
-        }
-        let (trainable, all) = self.parameters;
-        results["peak_memory_bytes"] = json!(self.peak_memory);
-        results["parameters"] = json!({"total": all, "trainable": trainable});
-        results["output"] = json!(run.path().display().to_string());
-        results
-    }
-
-    /// The step of the best model; if that is lost, of the one that is kept.
-    fn best_step(&self) -> Option<u64> {
-        let outcome = &self.outcome;
-        let best = outcome.best.as_ref().map(|best| best.step);
-        best.map(|step| match outcome.lost_best {
-            Some(_) => outcome.kept_step,
-            None => step,
-        })
-    }
-
     /// How many rows the training evaluated.
     fn validation_rows(&self) -> u64 {
-        let outcome = &self.outcome;
+        let outcome = &self.results.outcome;
         let best = outcome.best.as_ref().map(|best| &best.evaluation);
         let evaluation = best.or(outcome.last.as_ref()).or(outcome.before.as_ref());
         evaluation.map_or(0, |metrics| metrics.rows())
@@ -96,7 +44,7 @@ impl Report {
 
     /// The untouched model and the result on the validation rows.
     fn comparison(&self, plan: &TrainPlan) -> Option<Comparison> {
-        let outcome = &self.outcome;
+        let outcome = &self.results.outcome;
         if outcome.steps == 0 {
             return None;
         }
@@ -107,14 +55,14 @@ impl Report {
 
     /// The test results, what was done, and what to type next.
     pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
-        let peak = self.peak_memory.map_or_else(String::new, |bytes| {
+        let peak = self.results.peak_memory.map_or_else(String::new, |bytes| {
             format!(", {:.2} GB of memory at most", bytes as f64 / 1e9)
         });
-        let test = self.test.as_ref().map_or_else(String::new, |all| {
+        let test = self.results.test.as_ref().map_or_else(String::new, |all| {
             let (headline, tables) = (headline(&all.evaluation()), summary::tables(all));
             format!("\ntest    {headline}\n\n{tables}\n")
         });
-        let outcome = &self.outcome;
+        let outcome = &self.results.outcome;
         let before_and_after = self
             .comparison(plan)
             .map_or_else(String::new, |comparison| {

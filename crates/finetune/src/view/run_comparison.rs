@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use finetune_files::IoContext;
 use finetune_models::{SafetensorsFile, WEIGHTS};
 use finetune_peft::ADAPTER_WEIGHTS;
-use finetune_train::layout;
+use finetune_train::{lasting, layout};
 use serde_json::Value;
 
 use crate::error::Failure;
@@ -27,30 +27,6 @@ pub fn compare(first: &Path, second: &Path) -> Result<Vec<Compared>, Failure> {
         metrics(first, second)?,
         weights(first, second)?,
     ])
-}
-
-/// Whether a key holds what is another each time: times, speeds, and what the surroundings decide.
-fn is_volatile(key: &str) -> bool {
-    let surroundings = [
-        "samples_per_second",
-        "peak_memory_bytes",
-        "output",
-        "version",
-    ];
-    key.ends_with("seconds") || surroundings.contains(&key)
-}
-
-/// A JSON value without what is another each time.
-pub fn lasting(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter(|(key, _)| !is_volatile(key));
-            kept.map(|(key, value)| (key.clone(), lasting(value)))
-                .collect()
-        }
-        Value::Array(values) => values.iter().map(lasting).collect(),
-        other => other.clone(),
-    }
 }
 
 /// The first place where two values differ, as `path: this, that`.
@@ -196,12 +172,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn times_and_surroundings_do_not_count() {
-        let value = json!({"loss": 1.0, "seconds": 2.0, "train": {"train_seconds": 1, "steps": 3}});
-        assert_eq!(lasting(&value), json!({"loss": 1.0, "train": {"steps": 3}}));
-    }
 
     #[test]
     fn the_first_difference_is_named_by_its_path() {

@@ -1,32 +1,13 @@
 //! What a command prints when it is done.
 
-use finetune_infer::{Accumulator, Evaluation};
+use finetune_infer::Accumulator;
 use finetune_metrics::Metric;
-use serde_json::{Map, Value, json};
 
 use crate::view::output::printable;
 
 /// The tables of an evaluation. Control characters in names are shown, so that columns line up.
 pub fn tables(accumulator: &Accumulator) -> String {
     accumulator.report(|name| printable(name).into_owned())
-}
-
-/// Metrics as JSON.
-pub fn json(evaluation: &Evaluation) -> Value {
-    serde_json::to_value(evaluation).unwrap_or_default()
-}
-
-/// Metrics as JSON, with confidence intervals.
-pub fn json_with_intervals(all: &Accumulator) -> Value {
-    let mut metrics = json(&all.evaluation());
-    let intervals = all.intervals().into_iter();
-    let intervals: Map<_, _> = intervals
-        .map(|(metric, interval)| (metric.to_string(), json!(interval)))
-        .collect();
-    if !intervals.is_empty() {
-        metrics["confidence_intervals"] = intervals.into();
-    }
-    metrics
 }
 
 /// The intervals in words; empty where there are none.

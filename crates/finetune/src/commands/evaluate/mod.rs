@@ -87,7 +87,7 @@ fn single(
     }
     if arguments.json {
         let mut all = match chosen.is_empty() {
-            true => summary::json_with_intervals(&model.all),
+            true => model.all.json_with_intervals(),
             false => values(model, chosen),
         };
         add_details(arguments, model, &mut all)?;

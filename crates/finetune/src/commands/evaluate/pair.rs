@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::subject::Evaluated;
 use crate::{
     error::Failure,
-    view::{comparison::Comparison, progress::count, summary},
+    view::{comparison::Comparison, progress::count},
 };
 
 /// Differences smaller than what chance brings about once in twenty times are not called one.
@@ -56,7 +56,7 @@ impl<'a> Pair<'a> {
                 Test::Bootstrap(Metric::Mse, interval.unwrap_or([f64::NAN; 2]))
             }
         };
-        let metrics = [a, b].map(|model| summary::json_with_intervals(&model.all));
+        let metrics = [a, b].map(|model| model.all.json_with_intervals());
         let [before, after] = [a, b].map(|model| model.all.evaluation().record());
         let comparison = match chosen.is_empty() {
             true => Comparison::new(a.problem_type, &before, &after),

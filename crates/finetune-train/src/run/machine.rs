@@ -1,29 +1,35 @@
-//! What the program and the machine are, for the manifest of a run.
+//! The machine and the program, for the manifest of a run.
 
 use std::{env, fs, num::NonZero, thread};
 
-use finetune_train::{MachineFacts, ProgramFacts, may_use};
+use finetune_kernels::may_use;
 
-/// This program.
-pub fn program() -> ProgramFacts {
-    ProgramFacts {
-        version: env!("CARGO_PKG_VERSION").into(),
-        git_commit: env!("FINETUNE_GIT_COMMIT").into(),
+use crate::{MachineFacts, ProgramFacts};
+
+/// A program that says nothing of itself: the version of this crate, built from whatever commit.
+impl Default for ProgramFacts {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            git_commit: "unknown".into(),
+        }
     }
 }
 
-/// This machine.
-pub fn machine(device: &str) -> MachineFacts {
-    MachineFacts {
-        os: match read("/proc/sys/kernel/osrelease") {
-            Some(release) => format!("{} {}", env::consts::OS, release.trim()),
-            None => env::consts::OS.into(),
-        },
-        architecture: env::consts::ARCH.into(),
-        cpu: cpu().unwrap_or_else(|| "unknown".into()),
-        cpu_features: cpu_features(),
-        threads: threads(),
-        device: device.into(),
+impl MachineFacts {
+    /// Those of this machine, with the name of the model's device.
+    pub fn here(device: &str) -> Self {
+        Self {
+            os: match read("/proc/sys/kernel/osrelease") {
+                Some(release) => format!("{} {}", env::consts::OS, release.trim()),
+                None => env::consts::OS.into(),
+            },
+            architecture: env::consts::ARCH.into(),
+            cpu: cpu().unwrap_or_else(|| "unknown".into()),
+            cpu_features: cpu_features(),
+            threads: threads(),
+            device: device.into(),
+        }
     }
 }
 

@@ -1,0 +1,54 @@
+//! Paths of a plan that later sessions find.
+
+use std::path::Path;
+
+use crate::TrainPlan;
+
+impl TrainPlan {
+    /// Makes the paths absolute where the output is: from a relative output it can be told in which folder
+    /// the run began, and with that what the other relative paths mean.
+    pub fn make_paths_absolute(&mut self) {
+        if Path::new(&self.saving.output).is_relative() {
+            return;
+        }
+        let is_here = |path: &str| !path.is_empty() && Path::new(path).exists();
+        let data = &mut self.data;
+        let is_pattern = data.dataset.contains(['*', '?', '[']);
+        if data.dataset_revision.is_none() && (is_pattern || is_here(&data.dataset)) {
+            data.dataset = absolute(&data.dataset);
+        }
+        let model = &mut self.model;
+        for path in std::iter::once(&mut model.name).chain(&mut model.adapter) {
+            if is_here(path) {
+                *path = absolute(path);
+            }
+        }
+    }
+}
+
+fn absolute(path: &str) -> String {
+    let absolute = std::path::absolute(path);
+    absolute.map_or_else(|_| path.to_string(), |path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stand_against_the_output() {
+        let mut plan = TrainPlan::blank();
+        plan.data.dataset = "src/../Cargo.toml".into();
+        plan.model.name = "some/model-on-the-hub".into();
+        plan.saving.output = "runs/one".into();
+        let relative = plan.clone();
+        plan.make_paths_absolute();
+        assert_eq!(plan, relative);
+
+        plan.saving.output = std::env::temp_dir().join("one").display().to_string();
+        plan.make_paths_absolute();
+        assert!(Path::new(&plan.data.dataset).is_absolute());
+        // A name that is no path here stays.
+        assert_eq!(plan.model.name, relative.model.name);
+    }
+}

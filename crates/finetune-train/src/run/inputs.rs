@@ -1,0 +1,128 @@
+//! What a run is made from, beside its plan: rows, the base model's files, a program.
+
+use std::path::{Path, PathBuf};
+
+use finetune_data::{Split, TokenizedDataset};
+
+use crate::{FileFacts, ModelPlan, ProgramFacts, RunDirectory, TrainError, TrainPlan};
+
+/// The rows of a run.
+#[derive(Clone, Debug)]
+pub struct TrainData {
+    /// Training rows.
+    pub train: TokenizedDataset,
+    /// Validation rows.
+    pub validation: TokenizedDataset,
+    /// Test rows, on which the result is evaluated, if there are any.
+    pub test: Option<TokenizedDataset>,
+}
+
+impl TrainData {
+    /// Fingerprints of the training, validation and test rows.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.splits()
+            .map(TokenizedDataset::fingerprint_hex)
+            .collect()
+    }
+
+    /// The files that rows may come from, each once. Files that were hashed before, as for the token
+    /// cache, are not read again.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn files(&self) -> Result<Vec<FileFacts>, TrainError> {
+        let mut files: Vec<FileFacts> = Vec::new();
+        for split in self.splits() {
+            for file in files_of(split.split())? {
+                if !files.iter().any(|known| known.path == file.path) {
+                    files.push(file);
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// The files that training rows may come from, by names that can be written anywhere.
+    pub(crate) fn train_files(&self) -> Result<Vec<FileFacts>, TrainError> {
+        let mut files = files_of(self.train.split())?;
+        for file in &mut files {
+            file.path = file.path.to_string_lossy().into_owned().into();
+        }
+        Ok(files)
+    }
+
+    fn splits(&self) -> impl Iterator<Item = &TokenizedDataset> {
+        [&self.train, &self.validation]
+            .into_iter()
+            .chain(&self.test)
+    }
+}
+
+fn files_of(split: &Split) -> Result<Vec<FileFacts>, TrainError> {
+    let hashed = split.file_hashes()?.into_iter();
+    let facts = hashed.map(|(path, bytes, sha256)| FileFacts {
+        path: path.to_path_buf(),
+        bytes,
+        sha256,
+    });
+    Ok(facts.collect())
+}
+
+/// What a session of a run works with.
+#[derive(Clone, Debug)]
+pub struct RunInputs {
+    /// Directory of the base model, whose tokenizer goes with every saved model.
+    pub base: PathBuf,
+    /// The base model's commit on the hub, where it is from there.
+    pub commit: Option<String>,
+    /// The rows.
+    pub data: TrainData,
+    /// The program that works on the run.
+    pub program: ProgramFacts,
+    /// Time that it took to find, read and tokenize the rows.
+    pub data_seconds: f64,
+    /// Time that it took to load the model.
+    pub model_seconds: f64,
+}
+
+impl RunInputs {
+    /// A base model's directory and rows, for a program that says nothing of itself.
+    pub fn new(base: impl Into<PathBuf>, data: TrainData) -> Self {
+        Self {
+            base: base.into(),
+            commit: None,
+            data,
+            program: ProgramFacts::default(),
+            data_seconds: 0.0,
+            model_seconds: 0.0,
+        }
+    }
+
+    /// The plan of a run that begins, with what only files and rows tell where it is not said yet: the
+    /// hashes by which later sessions and replays know them again, and the names of both directories.
+    pub(crate) fn identify(
+        &self,
+        plan: &TrainPlan,
+        run: &RunDirectory,
+    ) -> Result<TrainPlan, TrainError> {
+        let mut plan = plan.clone();
+        let name = |said: &mut String, path: &Path| {
+            if said.is_empty() {
+                *said = path.display().to_string();
+            }
+        };
+        name(&mut plan.saving.output, run.path());
+        name(&mut plan.model.name, &self.base);
+        plan.make_paths_absolute();
+        if plan.model.sha256.is_empty() {
+            plan.model.sha256 = ModelPlan::hash_weights(&self.base)?;
+        }
+        if plan.model.files.is_empty() {
+            plan.model.files = plan.model.hash_files(&self.base)?;
+        }
+        if plan.data.dataset_fingerprints.is_empty() {
+            plan.data.dataset_fingerprints = self.data.fingerprints();
+        }
+        Ok(plan)
+    }
+}

@@ -1,0 +1,69 @@
+//! What writes of a run: the event log and TensorBoard's files, each from where a checkpoint left it.
+
+use crate::{
+    Event, EventLog, Observers, ReportTo, RunDirectory, Start, TrainError, TrainPlan,
+    run::layout::EVENTS, watch::event_log::SavedLog,
+};
+
+impl RunDirectory {
+    /// The caller's observers with the run's own: `events.jsonl` before all others, TensorBoard's files
+    /// after them if the plan wants those. They go on from where the checkpoint of `start` was taken;
+    /// what had to be mended for that is a note.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`] if the event log is not what it was and cannot be mended,
+    /// [`TrainError::File`], [`TrainError::Tensorboard`].
+    pub(crate) fn with_logs<'a>(
+        &self,
+        plan: &TrainPlan,
+        start: &Start,
+        mut observers: Observers<'a>,
+    ) -> Result<Observers<'a>, TrainError> {
+        let copy = start.checkpoint.as_ref().map(|path| path.join(EVENTS));
+        let copy = copy.filter(|path| path.exists());
+        let saved = SavedLog::among(&start.state.observers);
+        let (log, problem) = EventLog::open(self.events(), saved, copy.as_deref())?;
+        if let Some(problem) = problem {
+            let message = format!(
+                "{} was damaged ({problem}); it is brought back from the checkpoint",
+                self.events().display()
+            );
+            observers.emit(&Event::Note { message })?;
+        }
+        let observers = observers.first(log);
+        match plan.saving.report_to {
+            ReportTo::None => Ok(observers),
+            ReportTo::Tensorboard => self.with_tensorboard(plan, start, observers),
+        }
+    }
+
+    #[cfg(feature = "tensorboard")]
+    fn with_tensorboard<'a>(
+        &self,
+        plan: &TrainPlan,
+        start: &Start,
+        mut observers: Observers<'a>,
+    ) -> Result<Observers<'a>, TrainError> {
+        let directory = self.path().join("tensorboard");
+        let states = &start.state.observers;
+        let (log, note) = crate::TensorboardLog::open(&directory, plan, states, &self.events())?;
+        if let Some(message) = note {
+            observers.emit(&Event::Note { message })?;
+        }
+        Ok(observers.with(log))
+    }
+
+    #[cfg(not(feature = "tensorboard"))]
+    fn with_tensorboard<'a>(
+        &self,
+        _: &TrainPlan,
+        _: &Start,
+        mut observers: Observers<'a>,
+    ) -> Result<Observers<'a>, TrainError> {
+        let message = "TensorBoard's files are not written: this program was built without them";
+        observers.emit(&Event::Note {
+            message: message.into(),
+        })?;
+        Ok(observers)
+    }
+}

@@ -1,0 +1,148 @@
+//! A run without a break.
+
+use std::fs;
+
+use finetune_train::{
+    Classifier, FileFacts, Manifest, ModelPlan, Observers, ProgramFacts, RunDirectory, Start,
+    StopReason, TrainPlan,
+};
+
+use crate::kit::{EPOCHS, Kit, STEPS_PER_EPOCH, complete};
+
+#[test]
+fn a_run_leaves_all_that_belongs_to_it() {
+    let kit = Kit::new();
+    let results = kit.whole("run");
+    let run = kit.path("run");
+    let mut names: Vec<_> = fs::read_dir(&run)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".lock")
+        .collect();
+    names.sort();
+    let expected = [
+        "checkpoints",
+        "events.jsonl",
+        "manifest.json",
+        "model",
+        "plan.toml",
+        "results.json",
+        "tensorboard",
+    ];
+    assert_eq!(names, expected);
+    for name in [
+        "config.json",
+        "finetune.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ] {
+        assert!(run.join("model").join(name).exists(), "{name}");
+    }
+
+    // The results are what was returned, with the test rows.
+    assert_eq!(kit.json("run/results.json"), results.to_json());
+    assert_eq!(results.outcome.steps, EPOCHS * STEPS_PER_EPOCH);
+    assert_eq!(results.outcome.reason, StopReason::Completed);
+    let test = results.test.as_ref().unwrap().evaluation();
+    assert_eq!(
+        kit.json("run/results.json")["test"]["accuracy"],
+        test.get("accuracy").unwrap()
+    );
+    assert!(kit.json("run/results.json")["test"]["confidence_intervals"]["accuracy"].is_object());
+    let events = kit.events("run");
+    let last = events.last().unwrap();
+    assert_eq!(
+        (&last["event"], &last["split"]),
+        (&"evaluated".into(), &"test".into())
+    );
+    assert_eq!(last["metrics"]["accuracy"], test.get("accuracy").unwrap());
+
+    // The model that lies there is the one that was measured.
+    let model = Classifier::load(run.join("model")).unwrap();
+    assert_eq!(model.outputs(), &kit.plan.outputs());
+
+    let manifest = Manifest::read(&run).unwrap().unwrap();
+    let [session] = manifest.sessions.as_slice() else {
+        panic!("{:?}", manifest.sessions);
+    };
+    assert_eq!(session.program, ProgramFacts::default());
+    assert_eq!(session.machine.device, "cpu");
+    assert_eq!(session.first_step, 0);
+    let end = session.end.as_ref().unwrap();
+    assert_eq!(end.step, EPOCHS * STEPS_PER_EPOCH);
+    assert!(end.seconds >= end.train_seconds + end.test_seconds);
+    let result = manifest.result.unwrap();
+    let weights = run.join("model/model.safetensors");
+    assert_eq!(
+        result.weights.sha256,
+        FileFacts::of(&weights).unwrap().sha256
+    );
+    assert_eq!(manifest.data.len(), 3);
+    assert_eq!(manifest.plan_sha256, manifest.plan.sha256().unwrap());
+    let (opened, saved) = RunDirectory::read(&run).unwrap();
+    assert!(opened.is_complete());
+    assert_eq!(saved.written().unwrap(), &manifest.plan);
+}
+
+/// What only files and rows tell is in the plan of a run, though its caller does not say it; what the
+/// caller says stays.
+#[test]
+fn the_plan_names_what_the_run_was_made_from() {
+    let kit = Kit::new();
+    kit.whole("run");
+    let plan = RunDirectory::read(&kit.path("run")).unwrap().1;
+    let plan = plan.written().unwrap();
+    assert_eq!(
+        plan.model.sha256,
+        ModelPlan::hash_weights(&kit.base).unwrap()
+    );
+    assert!(plan.model.files.contains_key("tokenizer.json"));
+    plan.model.check_files(&kit.base).unwrap();
+    assert_eq!(plan.data.dataset_fingerprints, kit.data.fingerprints());
+    assert_eq!(plan.saving.output, kit.path("run").display().to_string());
+    // Nothing else is changed.
+    let mut said = plan.clone();
+    said.model.name.clear();
+    said.model.sha256.clear();
+    said.model.files.clear();
+    said.data.dataset_fingerprints.clear();
+    said.saving.output.clear();
+    assert_eq!(said, kit.plan);
+
+    let mut named = TrainPlan::clone(&kit.plan);
+    named.model.name = "org/model".into();
+    let mut run = RunDirectory::create(&kit.path("named")).unwrap();
+    let start = Start::fresh(kit.prepared());
+    complete(
+        run.execute(&named, start, &kit.inputs(), Observers::default())
+            .unwrap(),
+    );
+    assert_eq!(
+        Manifest::read(run.path()).unwrap().unwrap().model.name,
+        "org/model"
+    );
+}
+
+#[test]
+fn the_same_plan_gives_the_same_run() {
+    let kit = Kit::new();
+    kit.whole("one");
+    kit.whole("two");
+    kit.assert_same("one", "two");
+    // But for the seed.
+    let mut other = Kit::new();
+    other.plan.seed += 1;
+    other.whole("run");
+    assert!(kit.weights("one") != other.weights("run"));
+}
+
+#[test]
+fn without_test_rows_there_is_no_test() {
+    let mut kit = Kit::new();
+    kit.data.test = None;
+    let results = kit.whole("run");
+    assert!(results.test.is_none());
+    assert_eq!(kit.json("run/results.json").get("test"), None);
+    let ends_with = kit.events("run").pop().unwrap();
+    assert_eq!(ends_with["event"], "finished");
+}
