@@ -80,7 +80,7 @@ fn what_is_missing_is_named() {
     };
     rename("tokenizer.json", "sentencepiece.bpe.model");
     let message = resolve(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("bpe.model is not read"), "{message}");
+    assert!(message.contains("bpe.model is not supported"), "{message}");
     rename("sentencepiece.bpe.model", "vocab.json");
     assert!(resolve(folder.path()).is_err(), "there are no merges");
     fs::write(folder.path().join("merges.txt"), "").unwrap();
