@@ -72,7 +72,9 @@ pub fn prepare(
     };
     let config = with_fresh_modules(config, &report.fresh);
     let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;
-    Ok(with_adapter(plan, model, config, adapted, report, notes))
+    Ok(with_adapter(
+        plan, base, model, config, adapted, report, notes,
+    ))
 }
 
 /// The base model with a head for the plan's labels: its own where that predicts them.
@@ -162,6 +164,7 @@ fn go_on_with_adapter(
     }
     Ok(with_adapter(
         plan,
+        base,
         model,
         file.config,
         adapted,
@@ -173,16 +176,20 @@ fn go_on_with_adapter(
 /// The model with its adapter, of which `adapted` is trained.
 fn with_adapter(
     plan: &TrainPlan,
+    base: &BaseModel,
     model: SequenceClassifier,
     config: PeftConfig,
     adapted: AdapterPlan,
     report: LoadReport,
     mut notes: Vec<String>,
 ) -> Prepared {
-    let base_model = match std::fs::canonicalize(&plan.model.name) {
-        Ok(path) => path.display().to_string(),
-        Err(_) => plan.model.name.clone(),
+    // A plan that names no model has the one that is here.
+    let name = match plan.model.name.is_empty() {
+        true => base.directory.clone(),
+        false => plan.model.name.clone().into(),
     };
+    let base_model = std::fs::canonicalize(&name).unwrap_or(name);
+    let base_model = base_model.display().to_string();
     let file = AdapterFile {
         config,
         base_model,
