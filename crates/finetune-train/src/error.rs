@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use finetune_files::{ErrorKind, FileError};
 use finetune_metrics::Metric;
 
-use crate::{Difference, Strategy, plan::difference::changed_plan};
+use crate::{Difference, difference::changed_plan};
 
 /// An error of the training engine.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum TrainError {
     #[error("strategy {strategy}: the model has {layers} layers")]
     TooFewLayers {
         /// What is to be trained.
-        strategy: Strategy,
+        strategy: String,
         /// Layers of the model.
         layers: usize,
     },
@@ -71,7 +71,7 @@ pub enum TrainError {
     )]
     NoLayer {
         /// What is to be trained.
-        strategy: Strategy,
+        strategy: String,
         /// The number asked for.
         layer: usize,
         /// Layers of the model.
@@ -81,7 +81,7 @@ pub enum TrainError {
     #[error("strategy {strategy}: not a regular expression: {source}")]
     Pattern {
         /// What is to be trained.
-        strategy: Strategy,
+        strategy: String,
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -91,7 +91,7 @@ pub enum TrainError {
     )]
     NoParameter {
         /// What is to be trained.
-        strategy: Strategy,
+        strategy: String,
         /// The family's name.
         model_type: &'static str,
         /// Names that exist.

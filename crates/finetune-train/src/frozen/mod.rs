@@ -3,4 +3,3 @@
 pub(crate) mod features;
 pub(crate) mod forward;
 pub(crate) mod layers;
-pub(crate) mod prefix;

@@ -7,9 +7,7 @@ use finetune_models::{CONFIG, TOKENIZER_FILES, weight_files};
 use finetune_peft::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    FileFacts, ModelPlan, TrainError, plan::changed_keys::changed_keys, run::manifest::hex,
-};
+use crate::{FileFacts, ModelPlan, TrainError, file_facts::hex, plan::changed_keys::changed_keys};
 
 impl ModelPlan {
     /// SHA-256 of the weights in `base`, as [`sha256`](Self::sha256) has it: that of the only file, or of

@@ -5,6 +5,5 @@ pub(crate) mod base_model;
 pub(crate) mod head;
 pub(crate) mod prepare;
 pub(crate) mod settings;
-pub(crate) mod strategy;
 pub(crate) mod trainable;
 pub(crate) mod unfreezing;

@@ -29,7 +29,7 @@ impl Trainable {
         let numbers = match strategy {
             Strategy::Last(count) if *count > layers => {
                 return Err(TrainError::TooFewLayers {
-                    strategy: strategy.clone(),
+                    strategy: strategy.to_string(),
                     layers,
                 });
             }
@@ -39,7 +39,7 @@ impl Trainable {
         };
         if let Some(&layer) = numbers.iter().find(|&&number| number >= layers) {
             return Err(TrainError::NoLayer {
-                strategy: strategy.clone(),
+                strategy: strategy.to_string(),
                 layer,
                 layers,
             });
@@ -47,7 +47,7 @@ impl Trainable {
         let pattern = match strategy {
             Strategy::Params(pattern) => {
                 Some(Regex::new(pattern).map_err(|error| TrainError::Pattern {
-                    strategy: strategy.clone(),
+                    strategy: strategy.to_string(),
                     source: Box::new(error),
                 })?)
             }
@@ -64,7 +64,7 @@ impl Trainable {
         let chosen: Vec<_> = all.iter().filter(trains).cloned().collect();
         if let (Strategy::Params(pattern), true) = (strategy, chosen.is_empty()) {
             return Err(TrainError::NoParameter {
-                strategy: strategy.clone(),
+                strategy: strategy.to_string(),
                 model_type: config.family.model_type,
                 nearest: nearest(pattern, &all),
             });

@@ -10,10 +10,12 @@ use finetune_data::{CsvOptions, ProblemType};
 use finetune_kernels::Precision;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use toml::Table;
 
 use crate::{
     FeatureLimits, IntervalStrategy, OptimizerConfig, ReportTo, ScheduleConfig, Strategy,
-    TrainPlan, plan::stored::Stored,
+    TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
 };
 
 /// A key of the plan.
@@ -160,12 +162,35 @@ plan_file! {
     }
 }
 
+impl TrainPlan {
+    /// The plan as `plan.toml` has it.
+    pub(crate) fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })
+    }
+
+    /// SHA-256 of that, as 64 hex digits.
+    ///
+    /// # Errors
+    /// [`TrainError::Internal`] if it cannot be written as TOML.
+    pub fn sha256(&self) -> Result<String, TrainError> {
+        Ok(hex(Sha256::new().chain_update(self.to_toml()?)))
+    }
+
+    /// The plan as a table of TOML.
+    pub(crate) fn to_table(&self) -> Result<Table, TrainError> {
+        Table::try_from(self).map_err(|error| {
+            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::num::{NonZeroU64, NonZeroUsize};
 
     use finetune_data::BatchSize;
-    use toml::Table;
 
     use super::*;
     use crate::{Interval, RunLength, Warmup};

@@ -3,19 +3,23 @@
 
 pub(crate) mod changed_keys;
 pub(crate) mod check;
+pub(crate) mod comparison;
 pub(crate) mod data;
-pub(crate) mod difference;
 pub(crate) mod evaluation;
+pub(crate) mod feature_limits;
 pub(crate) mod file;
 pub(crate) mod interval;
 pub(crate) mod metric_check;
 pub(crate) mod model;
+pub(crate) mod one_cycle;
 pub(crate) mod optimization;
+pub(crate) mod optimizer;
 mod paths;
 pub(crate) mod report_to;
 pub(crate) mod run_length;
-pub(crate) mod saved;
 pub(crate) mod saving;
+pub(crate) mod schedule;
 pub(crate) mod stored;
+pub(crate) mod strategy;
 pub(crate) mod train_plan;
 pub(crate) mod warmup;

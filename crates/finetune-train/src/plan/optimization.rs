@@ -4,9 +4,7 @@ use std::num::NonZeroUsize;
 
 use finetune_data::BatchSize;
 
-use crate::{
-    LossConfig, OptimizerConfig, ParameterGroups, RunLength, ScheduleConfig, Strategy, Warmup,
-};
+use crate::{LossConfig, OptimizerConfig, RunLength, ScheduleConfig, Strategy, Warmup};
 
 /// Steps, batches, loss and optimizer.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,16 +98,6 @@ impl OptimizationPlan {
         let accumulation = saved.gradient_accumulation_steps;
         if both && now * self.gradient_accumulation_steps == was * accumulation {
             *self = self.with_batches(was, accumulation);
-        }
-    }
-
-    /// Settings of the parameters by their place in the model.
-    pub fn parameter_groups(&self, num_layers: usize) -> ParameterGroups {
-        ParameterGroups {
-            weight_decay: self.weight_decay,
-            layerwise_lr_decay: self.layerwise_lr_decay,
-            head_lr_scale: self.head_learning_rate / self.learning_rate,
-            num_layers,
         }
     }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{
     ADAPTER, Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState,
-    run::layout::{EVENTS, PLAN},
+    layout::{EVENTS, PLAN},
     watch::event_log::SavedLog,
 };
 

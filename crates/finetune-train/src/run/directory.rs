@@ -4,24 +4,20 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
-use finetune_files::{DirectoryLock, LockError, is_partial, publish_directory, replace_file};
+use finetune_files::{DirectoryLock, LockError, is_partial, publish_directory};
 use finetune_models::{SequenceClassifier, WEIGHTS};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
     ADAPTER, FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan,
-    plan::saved::lost,
-    run::{
-        checkpoints::NOT_OF_THE_MODEL,
-        layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
-    },
+    layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
+    run::{checkpoints::NOT_OF_THE_MODEL, saved_plan::lost, write::write_text},
 };
 
 /// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
@@ -440,13 +436,4 @@ fn remove_empty(folders: &[PathBuf]) {
     for folder in folders {
         let _ = fs::remove_dir(folder);
     }
-}
-
-/// Writes a JSON file beside its place and renames it.
-pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
-    write_text(path, &format!("{value:#}\n"))
-}
-
-fn write_text(path: &Path, text: &str) -> Result<(), TrainError> {
-    Ok(replace_file(path, |file| file.write_all(text.as_bytes()))?)
 }

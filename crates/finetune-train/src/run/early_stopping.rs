@@ -1,6 +1,6 @@
 //! When to give up: the metric got no better for a while.
 
-use std::{fmt, num::NonZeroU64};
+use std::num::NonZeroU64;
 
 use finetune_metrics::is_better;
 use serde::{Deserialize, Serialize};
@@ -13,41 +13,6 @@ pub struct EarlyStopping {
     best: Option<f64>,
     /// Evaluations in a row without enough of an improvement.
     waited: u64,
-}
-
-/// Why a run ended early.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EarlyStop {
-    /// Steps done.
-    pub step: u64,
-    /// The metric.
-    pub metric: String,
-    /// Evaluations in a row without enough of an improvement.
-    pub evaluations: u64,
-    /// The best value of all; `None` where the metric was never defined.
-    pub best_value: Option<f64>,
-    /// Steps done then.
-    pub best_step: Option<u64>,
-}
-
-impl fmt::Display for EarlyStop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            step,
-            metric,
-            evaluations,
-            ..
-        } = self;
-        let plural = if *evaluations == 1 { "" } else { "s" };
-        write!(
-            f,
-            "stopped early after step {step}: no improvement of {metric} in {evaluations} evaluation{plural}"
-        )?;
-        match (self.best_value, self.best_step) {
-            (Some(value), Some(best)) => write!(f, "; best {value:.4} at step {best}"),
-            _ => write!(f, "; it was never defined"),
-        }
-    }
 }
 
 impl EarlyStopping {

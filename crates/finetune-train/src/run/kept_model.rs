@@ -2,20 +2,10 @@
 
 use finetune_checkpoint::CheckpointDirectory;
 use finetune_peft::AdapterFile;
-use serde::Serialize;
 
-use crate::{EvaluationRecord, Event, Learner, Observers, RunDirectory, TrainError, TrainState};
-
-/// The best model of a run, whose checkpoint could not be used in the end.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LostBest {
-    /// Steps done by it.
-    pub step: u64,
-    /// Value of the metric.
-    pub value: f64,
-    /// What is wrong with its checkpoint.
-    pub problem: String,
-}
+use crate::{
+    EvaluationRecord, Event, Learner, LostBest, Observers, RunDirectory, TrainError, TrainState,
+};
 
 /// The model that is kept.
 pub(crate) struct KeptModel {

@@ -2,7 +2,7 @@
 
 use crate::{
     Event, EventLog, Observers, ReportTo, RunDirectory, Start, TrainError, TrainPlan,
-    run::layout::EVENTS, watch::event_log::SavedLog,
+    layout::EVENTS, watch::event_log::SavedLog,
 };
 
 impl RunDirectory {

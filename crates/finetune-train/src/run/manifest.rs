@@ -3,18 +3,13 @@
 //! The same plan on the same data and machine gives the same manifest, but for fields that end in
 //! `_at` or `seconds`, which are times.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use finetune_files::FileError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::{StopReason, TrainError, TrainPlan, run::directory::write_json};
+use crate::{FileFacts, StopReason, TrainError, TrainPlan, run::write::write_json};
 
 /// Version of the manifest's form. Raised when a field changes its meaning or goes away.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -82,17 +77,6 @@ pub struct ModelFacts {
     pub adapter_sha256: Option<String>,
 }
 
-/// A file's content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileFacts {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of its content.
-    pub sha256: String,
-}
-
 /// One stretch of work on a run, by one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -136,58 +120,6 @@ pub struct ResultFacts {
     pub weights: FileFacts,
     /// The metrics, as `results.json` has them.
     pub metrics: Value,
-}
-
-impl FileFacts {
-    /// Reads a file and hashes it.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn of(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut bytes = 0;
-        let mut piece = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => {
-                    hasher.update(&piece[..read]);
-                    bytes += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Self {
-            path: path.into(),
-            bytes,
-            sha256: hex(hasher),
-        })
-    }
-}
-
-/// The digest as 64 hex digits.
-pub(crate) fn hex(hasher: Sha256) -> String {
-    let digest = hasher.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl TrainPlan {
-    /// The plan as `plan.toml` has it.
-    pub(crate) fn to_toml(&self) -> Result<String, TrainError> {
-        toml::to_string(self).map_err(|error| {
-            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
-        })
-    }
-
-    /// SHA-256 of that, as 64 hex digits.
-    ///
-    /// # Errors
-    /// [`TrainError::Internal`] if it cannot be written as TOML.
-    pub fn sha256(&self) -> Result<String, TrainError> {
-        Ok(hex(Sha256::new().chain_update(self.to_toml()?)))
-    }
 }
 
 impl Manifest {

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Accumulator, CustomMetrics, EarlyStop, Evaluation, LostBest, TrainError};
+use crate::{Accumulator, CustomMetrics, EarlyStop, Evaluation, LostBest, StopReason, TrainError};
 
 /// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
 /// whose names end in `seconds`, and everything else is the same whenever the plan is.
@@ -153,20 +153,6 @@ pub enum Event {
         /// Time of all steps, without evaluations.
         seconds: f64,
     },
-}
-
-/// Why a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    /// All steps of the plan are done.
-    Completed,
-    /// The metric got no better for as many evaluations as the plan allows.
-    EarlyStopping,
-    /// An observer asked for it, for this reason.
-    Observer(String),
-    /// It was interrupted, and can be resumed.
-    Interrupted,
 }
 
 impl Event {

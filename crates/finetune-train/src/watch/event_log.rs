@@ -12,10 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Event, Observer, TrainError,
-    run::{layout::EVENTS, manifest::hex},
-};
+use crate::{Event, Observer, TrainError, file_facts::hex, layout::EVENTS};
 
 /// Writes one JSON object per event and line.
 #[derive(Debug)]

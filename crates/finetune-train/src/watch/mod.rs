@@ -1,5 +1,6 @@
 //! What others see of a run.
 
+pub(crate) mod ending;
 pub(crate) mod event;
 pub(crate) mod event_log;
 #[cfg(feature = "tensorboard")]

@@ -5,8 +5,7 @@ use std::ops::Range;
 use finetune_data::TokenizedDataset;
 use finetune_models::ModelConfig;
 
-use super::FeatureLimits;
-use crate::{TrainError, frozen::layers::FrozenLayers};
+use crate::{FeatureLimits, TrainError, frozen::layers::FrozenLayers};
 
 /// Rows whose lengths are read at a time.
 const CHUNK: usize = 1 << 12;

@@ -17,39 +17,20 @@ use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
 use finetune_kernels::{Offsets, PackedTokens};
 use finetune_models::{ModelConfig, SequenceClassifier};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::{
     disk::DiskFloats,
     layout::{Layout, Place},
 };
 use super::layers::FrozenLayers;
-use crate::TrainError;
+use crate::{FeatureLimits, TrainError};
 
 /// Tokens of a batch of the filling pass: enough to keep the matrix products busy, few enough for
 /// the widest layer's buffers to stay small.
 const FILL_TOKENS: usize = 2048;
 /// So many batches' rows are sorted by length: attention pads to the longest of a batch.
 const FILL_BUCKETS: usize = 32;
-
-/// How much may be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FeatureLimits {
-    /// Bytes in memory.
-    pub memory_bytes: u64,
-    /// Bytes in a temporary file.
-    pub disk_bytes: u64,
-}
-
-impl Default for FeatureLimits {
-    fn default() -> Self {
-        Self {
-            memory_bytes: 1 << 30,
-            disk_bytes: 20 << 30,
-        }
-    }
-}
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

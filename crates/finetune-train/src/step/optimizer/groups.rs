@@ -2,7 +2,7 @@
 
 use finetune_models::{Place, Role};
 
-use crate::TrainError;
+use crate::{OptimizationPlan, TrainError};
 
 /// Weight decay and learning rates by the part of the model.
 ///
@@ -92,6 +92,18 @@ impl ParameterGroups {
                 true => self.weight_decay,
                 false => 0.0,
             },
+        }
+    }
+}
+
+impl OptimizationPlan {
+    /// Settings of the parameters by their place in the model.
+    pub fn parameter_groups(&self, num_layers: usize) -> ParameterGroups {
+        ParameterGroups {
+            weight_decay: self.weight_decay,
+            layerwise_lr_decay: self.layerwise_lr_decay,
+            head_lr_scale: self.head_learning_rate / self.learning_rate,
+            num_layers,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Optimizers over a model's parameters.
 
-mod config;
 mod groups;
 mod state;
 mod update;
@@ -10,9 +9,8 @@ use std::collections::BTreeMap;
 use burn::Tensor;
 use finetune_models::{Described, ParameterId, ParameterMap, map_parameters};
 
-use crate::{ParameterGradients, step::gradient::Gradient};
+use crate::{OptimizerConfig, ParameterGradients, step::gradient::Gradient};
 
-pub use config::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};
 pub use groups::{ParameterGroup, ParameterGroups};
 pub use state::OptimizerState;
 

@@ -6,8 +6,8 @@ use burn::Tensor;
 use finetune_kernels::zeros;
 use finetune_models::{Described, visit_parameters};
 
-use super::{Optimizer, OptimizerConfig};
-use crate::{TrainError, step::gradient::RowGradient};
+use super::Optimizer;
+use crate::{OptimizerConfig, TrainError, step::gradient::RowGradient};
 
 /// Everything that an optimizer has to remember between steps. The tensors share memory with the
 /// optimizer until its next step, which then writes elsewhere: taking a state copies nothing.

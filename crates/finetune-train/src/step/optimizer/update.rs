@@ -6,8 +6,8 @@ use finetune_kernels::{
     adam_rows_step, adam_step, moving_average, sgd_momentum_step, sgd_step, square_sum,
 };
 
-use super::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig, state::ParameterState};
-use crate::step::gradient::Gradient;
+use super::state::ParameterState;
+use crate::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig, step::gradient::Gradient};
 
 /// What the step is told from outside.
 #[derive(Clone, Copy)]

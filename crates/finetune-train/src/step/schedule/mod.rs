@@ -1,16 +1,11 @@
 //! The learning rate of each step, and with `one_cycle` the momentum.
 
-mod config;
 mod one_cycle;
 
 use std::f64::consts::PI;
 
-use crate::TrainError;
-
-pub use config::{ScheduleConfig, SchedulerType};
-pub use one_cycle::{AnnealStrategy, OneCycleConfig};
-
-use one_cycle::OneCycle;
+use self::one_cycle::OneCycle;
+use crate::{ScheduleConfig, SchedulerType, TrainError};
 
 /// The learning rate as a function of the step: transformers' schedules of the same names, and
 /// torch's `OneCycleLR`.

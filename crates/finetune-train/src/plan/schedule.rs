@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::OneCycleConfig;
-use crate::TrainError;
+use crate::{OneCycleConfig, TrainError};
 
 /// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's one
 /// cycle.

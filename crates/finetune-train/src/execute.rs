@@ -10,7 +10,7 @@ use crate::{
     StopReason, TrainError, TrainPlan,
     engine::train,
     evaluate, peak_memory_bytes,
-    run::{directory::write_json, session::OpenSession},
+    run::{session::OpenSession, write::write_json},
 };
 
 /// How a session of a run ended.

@@ -1,44 +1,15 @@
 //! What differs between two plans, and whether a run can go on all the same.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use crate::{OnResume, TrainError, TrainPlan, plan::changed_keys::changed_keys, run::layout::PLAN};
-
-/// A key with its value in either plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
-    /// The key, nested by dots.
-    pub key: String,
-    /// Its value in the run's plan; empty where it has none.
-    pub saved: String,
-    /// Its value now.
-    pub now: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, saved, now } = self;
-        match (saved.as_str(), now.as_str()) {
-            ("", now) => write!(f, "{key}: not in the run, now {now}"),
-            (saved, "") => write!(f, "{key}: {saved} in the run, now gone"),
-            (saved, now) => write!(f, "{key}: {saved} in the run, now {now}"),
-        }
-    }
-}
+use crate::{Difference, OnResume, TrainError, TrainPlan, plan::changed_keys::changed_keys};
 
 impl TrainPlan {
     /// The keys in which this plan differs from `now`.
     pub fn differences(&self, now: &Self) -> Result<Vec<Difference>, TrainError> {
         Ok(differences(self.to_table()?, now.to_table()?))
-    }
-
-    /// The plan as a table of TOML.
-    pub(crate) fn to_table(&self) -> Result<Table, TrainError> {
-        Table::try_from(self).map_err(|error| {
-            TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
-        })
     }
 
     /// The differences from `now` that are harmless or `accepted` by name, and the others.
@@ -74,30 +45,6 @@ impl TrainPlan {
                 restore: Vec::new(),
             }),
         }
-    }
-}
-
-/// The message of [`TrainError::ChangedPlan`].
-pub(crate) fn changed_plan(differences: &[Difference], restore: &[String]) -> String {
-    let lines: Vec<_> = differences
-        .iter()
-        .map(|difference| format!("  {difference}"))
-        .collect();
-    let accept: Vec<_> = differences
-        .iter()
-        .map(|difference| format!("--accept {}", difference.key))
-        .collect();
-    let message = format!(
-        "the plan differs from the run's, so its result would not be that of either:\n{}\nStart another run, or add {} if you know the change to be harmless",
-        lines.join("\n"),
-        accept.join(" ")
-    );
-    match restore.is_empty() {
-        true => message,
-        false => format!(
-            "{PLAN} was changed since the run was last worked on: {message}. To go on as before, add {}",
-            restore.join(" ")
-        ),
     }
 }
 

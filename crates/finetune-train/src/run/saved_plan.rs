@@ -12,8 +12,8 @@ use toml::Table;
 
 use crate::{
     Difference, Manifest, TrainError, TrainPlan,
-    plan::difference::differences,
-    run::layout::{CHECKPOINTS, PLAN},
+    layout::{CHECKPOINTS, PLAN},
+    plan::comparison::differences,
 };
 
 /// The plan of a run. `plan.toml` can be edited, cut or damaged, and what it says then is not what the
