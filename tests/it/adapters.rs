@@ -765,7 +765,7 @@ fn training_goes_on_with_an_adapters_head() {
         .find(|line| line.starts_with("note: the adapter's head"));
     let note = note.unwrap_or_else(|| panic!("{}", run.stderr));
     assert!(
-        note.contains("drawn anew") && note.contains("LABEL_0, LABEL_1, LABEL_2"),
+        note.contains("reinitialized") && note.contains("LABEL_0, LABEL_1, LABEL_2"),
         "{note}"
     );
     // A kind that trains otherwise is used, but not trained.

@@ -216,7 +216,7 @@ fn a_head_is_drawn_anew_with_a_reason() {
     says(
         &run,
         &[
-            "drawn anew",
+            "reinitialized",
             "(bad, good)",
             "(negative, positive)",
             "--labels-by-position",
@@ -238,7 +238,11 @@ fn a_head_is_drawn_anew_with_a_reason() {
     let run = go_on(&scratch, "more", "--dataset more.csv");
     says(
         &run,
-        &["drawn anew", "bad, mixed, positive", "negative, positive"],
+        &[
+            "reinitialized",
+            "bad, mixed, positive",
+            "negative, positive",
+        ],
     );
 }
 
@@ -279,7 +283,7 @@ fn an_adapters_head() {
     let rows = samples::csv(&samples::examples(60)).replacen(",positive\n", ",mixed\n", 20);
     scratch.write("more.csv", rows);
     let run = on("more", "--dataset more.csv");
-    says(&run, &["adapter's head is drawn anew", "mixed"]);
+    says(&run, &["adapter's head is reinitialized", "mixed"]);
     assert_eq!(logits(&scratch, "more/model")[0].len(), 3);
 }
 

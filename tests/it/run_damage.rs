@@ -337,7 +337,7 @@ fn a_damaged_plan_without_a_checkpoint() {
     fs::remove_dir_all(scratch.path("run/checkpoints")).unwrap();
     fs::remove_file(scratch.path("run/results.json")).unwrap();
     scratch.write("run/plan.toml", "learning_rate = ");
-    resume(&scratch).refused(&["plan.toml is damaged", "anew with another --output"]);
+    resume(&scratch).refused(&["plan.toml is damaged", "again with another --output"]);
     let model = fixtures::path("tiny_bert");
     let anew = ["train", "--model", argument(&model), "--output", "another"];
     scratch.run(&[&anew[..], &options].concat()).succeeded();
@@ -349,7 +349,7 @@ fn an_event_log_that_is_damaged_is_mended() {
     let damage: [(&str, Damage); 4] = [
         ("SHA-256", |path| flip(path)),
         ("it is gone", |path| fs::remove_file(path).unwrap()),
-        ("it was cut since", |path| {
+        ("it has been truncated since", |path| {
             fs::File::options()
                 .write(true)
                 .open(path)
@@ -357,7 +357,9 @@ fn an_event_log_that_is_damaged_is_mended() {
                 .set_len(300)
                 .unwrap();
         }),
-        ("it was cut since", |path| fs::write(path, "").unwrap()),
+        ("it has been truncated since", |path| {
+            fs::write(path, "").unwrap()
+        }),
     ];
     for (word, damage) in damage {
         let (scratch, _) = unfinished(OPTIONS);
@@ -405,7 +407,7 @@ fn a_tensorboard_file_that_is_damaged_is_made_anew() {
         damage(&file.unwrap().unwrap().path());
         let run = resume(&scratch).succeeded();
         assert!(
-            run.stderr.contains("is made anew from run/events.jsonl"),
+            run.stderr.contains("is rebuilt from run/events.jsonl"),
             "{run}"
         );
         same_as_whole(&scratch);

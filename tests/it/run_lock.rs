@@ -152,7 +152,7 @@ fn a_directory_that_holds_nothing_is_begun_anew() {
                 scratch.write(&format!("run/{name}"), "torn");
             }
             let refused = scratch.run(&["resume", "run"]);
-            refused.refused(&["has no plan.toml", "nothing to go on with", "--output run"]);
+            refused.refused(&["has no plan.toml", "nothing to resume", "--output run"]);
             scratch.run(arguments).succeeded();
             for name in [".lock", "plan.toml.partial", ".partial-x"] {
                 assert!(

@@ -4,14 +4,14 @@ use std::fmt;
 
 use crate::layout::PLAN;
 
-/// A key with its value in either plan.
+/// A key with its values in two plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// The key, nested by dots.
+    /// The key; nested keys are joined by dots.
     pub key: String,
-    /// Its value in the run's plan; empty where it has none.
+    /// Its value in the run's plan; empty if the run has none.
     pub saved: String,
-    /// Its value now.
+    /// Its value now; empty if there is none.
     pub now: String,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The message of [`TrainError::ChangedPlan`](crate::TrainError::ChangedPlan).
+/// Returns the message of [`TrainError::ChangedPlan`](crate::TrainError::ChangedPlan).
 pub(crate) fn changed_plan(differences: &[Difference], restore: &[String]) -> String {
     let lines: Vec<_> = differences
         .iter()
@@ -37,14 +37,14 @@ pub(crate) fn changed_plan(differences: &[Difference], restore: &[String]) -> St
         .map(|difference| format!("--accept {}", difference.key))
         .collect();
     let message = format!(
-        "the plan differs from the run's, so its result would not be that of either:\n{}\nStart another run, or add {} if you know the change to be harmless",
+        "the plan differs from the run's, so the result would match neither:\n{}\nStart another run, or add {} if you know the change to be harmless",
         lines.join("\n"),
         accept.join(" ")
     );
     match restore.is_empty() {
         true => message,
         false => format!(
-            "{PLAN} was changed since the run was last worked on: {message}. To go on as before, add {}",
+            "{PLAN} was changed since the last session of the run: {message}. To resume as before, add {}",
             restore.join(" ")
         ),
     }

@@ -11,8 +11,8 @@ use crate::{
     TrainState, Unfreezing, batches, clip_factor,
 };
 
-/// Trains by `plan` from `start` on, and leaves the result in `run`, or a checkpoint if it is
-/// interrupted. The same plan, data and weights give the same bits, in one session or in many.
+/// Trains by `plan` from `start`, and leaves the result in `run`, or a checkpoint if interrupted. The
+/// same plan, data and weights give the same bits, in one session or in several.
 pub(crate) fn train(
     plan: &TrainPlan,
     start: Start,
@@ -81,7 +81,7 @@ pub(crate) fn train(
     after.finish(&learner, &mut state, reason, run, observers)
 }
 
-/// The event that a run begins, or goes on.
+/// Returns the event that a run begins or is resumed.
 fn started(
     start: &Start,
     data: &TrainData,

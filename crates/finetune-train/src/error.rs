@@ -1,4 +1,4 @@
-//! What can stop a training run.
+//! The errors of the training engine.
 
 use std::path::{Path, PathBuf};
 
@@ -10,118 +10,118 @@ use crate::{Difference, difference::changed_plan};
 /// An error of the training engine.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The data.
+    /// Reading data failed.
     #[error(transparent)]
     Data(#[from] finetune_data::Error),
-    /// The model or its files.
+    /// Loading a model failed.
     #[error(transparent)]
     Model(#[from] finetune_models::ModelError),
-    /// An adapter or its files.
+    /// Loading or saving an adapter failed.
     #[error(transparent)]
     Peft(#[from] finetune_peft::PeftError),
-    /// A metric.
+    /// Computing a metric failed.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
-    /// Loading a model, or evaluating it, where none of the above is the cause.
+    /// Loading or evaluating a model failed for a reason that none of the above covers.
     #[error(transparent)]
     Infer(finetune_infer::InferError),
-    /// A checkpoint.
+    /// Saving or loading a checkpoint failed.
     #[error(transparent)]
     Checkpoint(#[from] finetune_checkpoint::CheckpointError),
-    /// The lock of a run's directory.
+    /// The lock of a run directory could not be taken.
     #[error(transparent)]
     Lock(#[from] finetune_files::LockError),
-    /// An observer wanted the run, or an evaluation, to be left.
+    /// An observer interrupted the run or an evaluation.
     #[error("interrupted")]
     Interrupted,
-    /// TensorBoard's event file.
+    /// Writing TensorBoard's event file failed.
     #[cfg(feature = "tensorboard")]
     #[error(transparent)]
     Tensorboard(#[from] finetune_tensorboard::TensorboardError),
-    /// A setting with a value that makes no sense.
+    /// A setting has an invalid value.
     #[error("{key} is {found}; expected {expected}")]
     Value {
-        /// The setting, by its name in the plan.
+        /// The name of the setting in the plan.
         key: &'static str,
         /// Its value.
         found: String,
-        /// What would make sense.
+        /// What would be valid.
         expected: String,
     },
-    /// Settings that do not go together.
+    /// Two settings contradict each other.
     #[error("{problem}")]
     Conflict {
-        /// The settings, by their names in the plan.
+        /// The names of the settings in the plan.
         keys: [&'static str; 2],
-        /// Why not, and what to change.
+        /// The contradiction, and what to change.
         problem: String,
     },
-    /// `last:N` of more layers than there are.
+    /// `last:N` names more layers than the model has.
     #[error("strategy {strategy}: the model has {layers} layers")]
     TooFewLayers {
-        /// What is to be trained.
+        /// The strategy.
         strategy: String,
-        /// Layers of the model.
+        /// Number of layers in the model.
         layers: usize,
     },
-    /// `layers:…` with a layer that the model does not have.
+    /// `layers:…` names a layer that the model does not have.
     #[error(
         "strategy {strategy}: the model has no layer {layer}; its layers are 0 to {}",
         layers.saturating_sub(1)
     )]
     NoLayer {
-        /// What is to be trained.
+        /// The strategy.
         strategy: String,
-        /// The number asked for.
+        /// The requested layer.
         layer: usize,
-        /// Layers of the model.
+        /// Number of layers in the model.
         layers: usize,
     },
-    /// `params:…` with what is not a regular expression.
+    /// `params:…` is not a valid regular expression.
     #[error("strategy {strategy}: not a regular expression: {source}")]
     Pattern {
-        /// What is to be trained.
+        /// The strategy.
         strategy: String,
-        /// What is wrong with it.
+        /// The error in the expression.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// `params:…` that finds nothing.
+    /// `params:…` matches no parameter.
     #[error(
         "strategy {strategy} matches no parameter of this {model_type} model; the nearest names are {nearest}"
     )]
     NoParameter {
-        /// What is to be trained.
+        /// The strategy.
         strategy: String,
-        /// The family's name.
+        /// The model type of the family.
         model_type: &'static str,
-        /// Names that exist.
+        /// Existing names that are similar.
         nearest: String,
     },
-    /// There is nothing to train on.
+    /// There are no training rows.
     #[error("there are no training rows")]
     NoRows,
-    /// A schedule that ends before it begins.
+    /// A schedule has no steps.
     #[error("the schedule has 0 steps; expected at least 1")]
     NoSteps,
-    /// The metric for the best model has no value on the validation rows.
+    /// The metric for the best model is undefined on the validation rows.
     #[error(
-        "metric_for_best_model is {metric}, which is not defined on these {rows} validation rows, whatever the model says: it needs {needs}{without}. Choose another, such as --metric-for-best-model {default}, or other validation rows"
+        "metric_for_best_model is {metric}, which is not defined on these {rows} validation rows, whatever the model predicts: it needs {needs}{without}. Choose another, such as --metric-for-best-model {default}, or other validation rows"
     )]
     UndefinedMetric {
         /// The metric.
         metric: Metric,
-        /// Number of the rows.
+        /// Number of validation rows.
         rows: u64,
-        /// What their labels would need to have.
+        /// What the metric requires of their labels.
         needs: &'static str,
-        /// Classes that none of them has, in words; empty if there is none.
+        /// Text that lists the classes without rows; empty if there are none.
         without: String,
-        /// A metric that always has a value.
+        /// A metric that is always defined.
         default: Metric,
     },
-    /// An adapter to go on with, of whose trained parts some are nowhere.
+    /// An adapter to train further needs weights that neither it nor the base model has.
     #[error(
-        "neither the base model {} nor the adapter {} has {}, and training would leave them random; go on with the base model that has them, or begin a new adapter with --strategy",
+        "neither the base model {} nor the adapter {} has {}, so they would stay random; use the base model that has them, or begin a new adapter with --strategy",
         base.display(),
         adapter.display(),
         missing.join(", ")
@@ -131,106 +131,106 @@ pub enum TrainError {
         base: PathBuf,
         /// The adapter's directory.
         adapter: PathBuf,
-        /// Names of the weights.
+        /// Names of the missing weights.
         missing: Vec<String>,
     },
-    /// An adapter to go on with that trains no head, where one is needed.
+    /// An adapter to train further needs a new head, but does not train its head.
     #[error(
-        "the adapter {} trains no head, and the base model's does not serve: {why}",
+        "the adapter {} trains no head, and the base model's head cannot be used: {why}",
         adapter.display()
     )]
     NoHead {
         /// The adapter's directory.
         adapter: PathBuf,
-        /// Why the base model's head does not serve.
+        /// Why the base model's head cannot be used.
         why: String,
     },
-    /// Files of the base model are not those that the run began with.
+    /// Files of the base model have changed since the run began.
     #[error(
-        "files of the base model {model} are not those that the run began with, so its result would be another:\n{}\nBring them back, or start another run",
+        "files of the base model {model} are not those that the run began with, so its result would differ:\n{}\nRestore them, or start another run",
         changed.join("\n")
     )]
     ChangedFiles {
         /// The model's name.
         model: String,
-        /// A line per file, with its hashes.
+        /// One line per file, with its hashes.
         changed: Vec<String>,
     },
-    /// The base model's configuration is not the one that the run began with.
+    /// The base model's configuration has changed since the run began.
     #[error(
-        "the base model's config.json is not the one that the run began with:\n{}\nBring it back, or start another run",
+        "the base model's config.json is not the one that the run began with:\n{}\nRestore it, or start another run",
         changed.join("\n")
     )]
     ChangedConfig {
-        /// A line per key, with its values.
+        /// One line per key, with its values.
         changed: Vec<String>,
     },
-    /// Rows are not those that the run began with.
+    /// Rows have changed since the run began.
     #[error(
-        "the {} rows of {dataset} are not those that the run began with: their texts, labels or tokenizer changed; bring them back, or start another run",
+        "the {} rows of {dataset} are not those that the run began with: their texts, labels or tokenizer changed; restore them, or start another run",
         changed.join(" and ")
     )]
     ChangedRows {
         /// The data set's name.
         dataset: String,
-        /// The splits: training, validation, test.
+        /// The splits that changed: training, validation, test.
         changed: Vec<&'static str>,
     },
-    /// The plan to go on with is not the run's.
+    /// The plan to resume with differs from the run's.
     #[error("{}", changed_plan(differences, restore))]
     ChangedPlan {
         /// The differences that are neither harmless nor accepted.
         differences: Vec<Difference>,
-        /// Flags that undo those that were made in `plan.toml`.
+        /// Options that revert the differences made in `plan.toml`.
         restore: Vec<String>,
     },
-    /// The state of a run that a checkpoint has.
-    #[error("cannot go on from {}: {problem}", path.display())]
+    /// The stored state of a run cannot be used.
+    #[error("cannot resume from {}: {problem}", path.display())]
     StateFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
     },
-    /// An observer's state in a checkpoint is not its own.
+    /// The stored state of an observer is invalid.
     #[error("the checkpoint's state of {observer} is {found}; expected {expected}")]
     ObserverState {
         /// The observer's name.
         observer: &'static str,
-        /// The state.
+        /// The stored state.
         found: String,
-        /// What it should be.
+        /// The expected state.
         expected: &'static str,
     },
-    /// A saved state that is not of this model or these settings.
+    /// A saved state does not fit the model or the settings.
     #[error(
         "the saved state of the {what} does not fit: {problem}. It belongs to another model or other settings; start a new run instead"
     )]
     State {
-        /// Whose state.
+        /// The owner of the state.
         what: &'static str,
         /// What does not fit.
         problem: String,
     },
-    /// The run directory cannot be made.
+    /// A directory cannot be used as the run directory.
     #[error("cannot use {path} as the run directory: {problem}; choose another with --output")]
     RunDirectory {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         problem: String,
-        /// The system's reason, where it is one.
+        /// The system's error, if that is the reason.
         source: Option<std::io::Error>,
     },
-    /// A directory is not that of a run.
-    #[error("{} is not the directory of a run: {problem}; expected what `finetune train` wrote", path.display())]
+    /// A directory does not belong to a run.
+    #[error("{} is not the directory of a run: {problem}; expected one that `finetune train` wrote", path.display())]
     NoRun {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// A file of the run is not what it was.
+    /// A file of the run is damaged.
     #[error("{} is damaged: {problem}", path.display())]
     Damaged {
         /// The file.
@@ -238,8 +238,8 @@ pub enum TrainError {
         /// What is wrong with it.
         problem: String,
     },
-    /// `finetune.json` of a model cannot be read.
-    #[error("{} is damaged: {problem}; bring it back, or delete it and name columns and lengths yourself", path.display())]
+    /// `finetune.json` of a model is invalid.
+    #[error("{} is damaged: {problem}; restore it, or delete it and specify columns and lengths yourself", path.display())]
     Settings {
         /// The file.
         path: PathBuf,
@@ -252,30 +252,30 @@ pub enum TrainError {
     /// A device cannot be used.
     #[error(transparent)]
     Device(#[from] crate::DeviceError),
-    /// An assumption of the engine does not hold.
+    /// An assumption of the engine is violated.
     #[error("{0}")]
     Internal(String),
-    /// Features of frozen layers cannot be kept on disk.
+    /// Features of frozen layers could not be stored on disk.
     #[error(
         "cannot keep the features of the frozen layers in a temporary file in {directory}: {source}; free space there, or have them computed each time with --set feature_cache.disk_bytes=0"
     )]
     FeatureDisk {
         /// The file's directory.
         directory: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Features of frozen layers do not fit into memory.
     #[error(
-        "the features of the frozen layers need {bytes} bytes of memory, which this machine does not give; lower --set feature_cache.memory_bytes"
+        "the features of the frozen layers need {bytes} bytes of memory, which are not available; lower --set feature_cache.memory_bytes"
     )]
     FeatureMemory {
-        /// Bytes needed.
+        /// Number of bytes needed.
         bytes: u64,
     },
-    /// The loss or the gradient is no longer a number.
+    /// The loss or the gradient norm is no longer finite.
     #[error(
-        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Earlier checkpoints are whole"
+        "step {step}: the loss is {loss} and the gradient norm {gradient_norm} (learning rate {learning_rate:e}); the batch had {rows}. A lower --learning-rate or more --warmup-ratio usually helps. Earlier checkpoints are intact"
     )]
     NotFinite {
         /// The step, from 1.
@@ -286,13 +286,13 @@ pub enum TrainError {
         gradient_norm: f64,
         /// The learning rate of the step.
         learning_rate: f64,
-        /// Where the batch's rows come from.
+        /// Where the rows of the batch come from.
         rows: String,
     },
 }
 
 impl From<finetune_infer::InferError> for TrainError {
-    /// What inference only passes on is the same error here.
+    /// Turns errors that inference only passes on into the engine's own.
     fn from(error: finetune_infer::InferError) -> Self {
         use finetune_infer::InferError;
         match error {
@@ -315,7 +315,7 @@ impl TrainError {
         move |source| FileError::new("write", path, source).into()
     }
 
-    /// On whose side the error lies.
+    /// Returns who can resolve the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Data(error) => error.kind(),
@@ -330,7 +330,7 @@ impl TrainError {
             Self::File(error) => error.kind(),
             Self::Device(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
-            // Where a system's reason is known it decides; else something is in the way.
+            // The system's error decides if there is one; otherwise something else is in the way.
             Self::RunDirectory { source, .. } => {
                 source.as_ref().map_or(ErrorKind::Input, ErrorKind::of)
             }
@@ -355,8 +355,8 @@ impl TrainError {
             | Self::NoRun { .. }
             | Self::Damaged { .. }
             | Self::Settings { .. } => ErrorKind::Input,
-            // A run that diverged has failed, although other settings may help: programs that start runs tell it
-            // from runs that were refused.
+            // A diverged run has failed, even if other settings may help; programs that start runs can
+            // tell it from a refused run.
             Self::FeatureDisk { .. } | Self::FeatureMemory { .. } | Self::NotFinite { .. } => {
                 ErrorKind::Environment
             }
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_of_the_kind_of_its_cause() {
+    fn an_error_has_the_kind_of_its_cause() {
         for (kind, expected) in [
             (io::ErrorKind::NotFound, ErrorKind::Input),
             (io::ErrorKind::StorageFull, ErrorKind::Environment),

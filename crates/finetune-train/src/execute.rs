@@ -1,5 +1,4 @@
-//! A session of a run, from the first file that is written to the last: what is done around the training
-//! loop.
+//! A session of a run: the training loop, and the files written before and after it.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
@@ -18,18 +17,18 @@ use crate::{
 pub enum RunEnd {
     /// The run is complete.
     Complete(Box<RunResults>),
-    /// An observer wanted it to be left, and another session can go on with it.
+    /// An observer interrupted it; another session can resume the run.
     Interrupted(Interruption),
 }
 
-/// Where an interrupted session was.
+/// Where a session was interrupted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interruption {
-    /// Before its first step; there is nothing new to go on from.
+    /// Before its first step; there is nothing new to resume from.
     BeforeFirstStep,
-    /// After so many steps of the run; a checkpoint is saved.
+    /// After this step of the run; a checkpoint has been saved.
     AfterStep(u64),
-    /// In the evaluation of the test rows: training is complete, and its result in this directory.
+    /// While evaluating the test rows. Training is complete, and its result is in this directory.
     InTest(PathBuf),
 }
 
@@ -50,21 +49,19 @@ impl fmt::Display for Interruption {
 }
 
 impl RunDirectory {
-    /// Works on the run by `plan` from `start` on, until it is complete or an observer interrupts it, and
-    /// leaves all that belongs to a run: plan, manifest with this session, event log, TensorBoard's files
-    /// if the plan wants them, checkpoints, model, evaluation of the test rows, and at last `results.json`,
-    /// with which the run is complete. What a user should know of files that had to be mended comes as
-    /// [`Event::Note`].
+    /// Runs a session: trains by `plan` from `start` until the run is complete or an observer
+    /// interrupts it. It writes every file of the run: plan, manifest, event log, TensorBoard's files
+    /// if the plan asks for them, checkpoints, model, and last `results.json`, which marks the run as
+    /// complete. Repaired files are reported as [`Event::Note`].
     ///
-    /// A run that begins gets the hashes of `inputs` into its plan where that has none. Whoever goes on
-    /// with a run takes its [`SavedPlan`](crate::SavedPlan), [`Start::newest`], and sees to it that the
-    /// base model is what it was ([`ModelPlan::check_files`](crate::ModelPlan::check_files)); that the rows
-    /// are, is checked here.
+    /// The plan of a new run is completed with the hashes of `inputs` where it has none. To resume a
+    /// run, pass its [`SavedPlan`](crate::SavedPlan) and [`Start::newest`], and check the base model
+    /// first ([`ModelPlan::check_files`](crate::ModelPlan::check_files)); the rows are checked here.
     ///
     /// # Errors
-    /// A plan that cannot be, a run that is complete or was opened to be looked at only, other rows than
-    /// the run began with; a file that cannot be read or written; what an observer returns. After a failure
-    /// the run can be gone on with from its newest checkpoint.
+    /// Fails if the plan is invalid, the run is complete or was opened for reading only, the rows have
+    /// changed, a file cannot be read or written, or an observer fails. The run can then be resumed
+    /// from its newest checkpoint.
     pub fn execute(
         &mut self,
         plan: &TrainPlan,
@@ -74,8 +71,8 @@ impl RunDirectory {
     ) -> Result<RunEnd, TrainError> {
         self.check_open()?;
         plan.check_with(observers.metrics())?;
-        let goes_on = self.has_begun();
-        let plan = match goes_on {
+        let resumes = self.has_begun();
+        let plan = match resumes {
             true => {
                 plan.data.check_fingerprints(&inputs.data.fingerprints())?;
                 plan.clone()
@@ -83,24 +80,24 @@ impl RunDirectory {
             false => inputs.identify(plan, self)?,
         };
         self.set_train_files(inputs.data.train_files()?);
-        // Of a run that goes on the plan is written after the manifest: until then it is that of the
-        // checkpoints.
-        if !goes_on {
+        // When a run is resumed, its plan is written after the manifest: until then the plan of the
+        // checkpoints applies.
+        if !resumes {
             self.begin(&plan, &inputs.base)?;
         }
         let (session, damage) = OpenSession::begin(self, &plan, inputs, start.state.step)?;
         if let Some(damage) = damage {
-            let message = format!("{damage}; it is written anew, without the sessions so far");
+            let message = format!("{damage}; it is rewritten without the earlier sessions");
             observers.emit(&Event::Note { message })?;
         }
-        if goes_on {
+        if resumes {
             self.begin(&plan, &inputs.base)?;
         }
         let observers = self.with_logs(&plan, &start, observers)?;
         self.work(&plan, start, inputs, session, observers)
     }
 
-    /// The loop and what comes after it.
+    /// Runs the loop and the work that follows it.
     fn work(
         &self,
         plan: &TrainPlan,
@@ -153,12 +150,12 @@ impl RunDirectory {
         };
         let json = results.to_json();
         session.end(&results.outcome, Some(&json))?;
-        // Last: with it the run is complete.
+        // Written last, since it marks the run as complete.
         write_json(&self.results(), &json)?;
         Ok(RunEnd::Complete(Box::new(results)))
     }
 
-    /// The result on the test rows, if there are any: of the model as it lies in the directory.
+    /// Evaluates the saved model on the test rows, if there are any.
     fn evaluate_test(
         &self,
         plan: &TrainPlan,

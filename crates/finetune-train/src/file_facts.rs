@@ -1,4 +1,4 @@
-//! The length and hash of a file.
+//! Paths, lengths and hashes of files, as manifests store them.
 
 use std::{
     fs::File,
@@ -9,12 +9,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A file's content.
+/// A file, with a hash of its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
     /// SHA-256 of its content.
     pub sha256: String,
@@ -24,7 +24,7 @@ impl FileFacts {
     /// Reads a file and hashes it.
     ///
     /// # Errors
-    /// The system's.
+    /// Fails if the file cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut hasher = Sha256::new();
@@ -49,7 +49,7 @@ impl FileFacts {
     }
 }
 
-/// The digest as 64 hex digits.
+/// Formats the digest as 64 hex digits.
 pub(crate) fn hex(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -19,7 +19,7 @@ pub use execute::{Interruption, RunEnd};
 pub use file_facts::FileFacts;
 pub use finetune_data::BatchSize;
 pub use finetune_files::ErrorKind;
-/// Of `finetune-infer`.
+/// Items of `finetune-infer` that training code needs.
 pub use finetune_infer::{
     ADAPTER, Accumulator, ChosenMetric, Classifier, CustomMetrics, DEVICE_NAMES, DeviceError,
     Evaluation, EvaluationRecord, InferError, LossConfig, Precision, PrecisionChoice, Prediction,

@@ -429,7 +429,7 @@ fn check(case: &Case, root: &Path, models: &Models) {
 fn says(run: &Run, words: &[&str], what: &str) {
     let notes = run.stderr.lines().filter(|line| line.starts_with("note: "));
     let notes: Vec<_> = notes
-        .filter(|line| !line.contains("the model's head is drawn anew"))
+        .filter(|line| !line.contains("the model's head is reinitialized"))
         .collect();
     let notes = notes.join("\n");
     assert_eq!(notes.is_empty(), words.is_empty(), "{what}");

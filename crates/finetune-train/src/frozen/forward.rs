@@ -1,4 +1,4 @@
-//! The way from a batch to its logits: chosen here, and nowhere else.
+//! The forward pass of a batch. Its path is chosen here and nowhere else.
 
 use burn::Tensor;
 use finetune_data::PackedBatch;
@@ -8,18 +8,18 @@ use finetune_models::SequenceClassifier;
 use super::layers::FrozenLayers;
 use crate::{FeatureStore, TrainError};
 
-/// How the logits of a batch are computed: from the kept features of frozen layers on, with frozen
+/// How the logits of a batch are computed: from the stored features of frozen layers, with frozen
 /// layers run without dropout, or through the whole model.
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardPath<'a> {
-    /// Layers from the embeddings on that run without dropout: nothing in or below them is trained.
+    /// Layers above the embeddings that run without dropout, since nothing in or below them is trained.
     frozen_layers: usize,
     features: Option<&'a FeatureStore>,
 }
 
 impl<'a> ForwardPath<'a> {
-    /// With the first `frozen_layers` layers and the embeddings run without dropout (0: nothing is
-    /// frozen). `features` has their results, where those are kept.
+    /// Runs the embeddings and the first `frozen_layers` layers without dropout; with 0, nothing is
+    /// frozen. `features` holds their results, if they are stored.
     pub fn new(frozen_layers: usize, features: Option<&'a FeatureStore>) -> Self {
         Self {
             frozen_layers,
@@ -27,10 +27,10 @@ impl<'a> ForwardPath<'a> {
         }
     }
 
-    /// Logits of a batch, `[batch, outputs]`.
+    /// Computes the logits of a batch, `[batch, outputs]`.
     ///
     /// # Errors
-    /// Tokens that do not fit the model; features that cannot be read.
+    /// Fails if the tokens do not fit the model, or features cannot be read.
     pub fn logits(
         &self,
         model: &SequenceClassifier,
@@ -40,11 +40,11 @@ impl<'a> ForwardPath<'a> {
         self.of_tokens(model, batch, &batch.tokens, dropout)
     }
 
-    /// [`logits`](Self::logits) for a backward pass, with the rows of the word table that take part
-    /// in it; `None`: the table does not.
+    /// Computes [`logits`](Self::logits) for a backward pass, and returns the rows of the word table
+    /// that take part in it, or `None` if the table does not.
     ///
     /// # Errors
-    /// As `logits`.
+    /// Fails like [`logits`](Self::logits).
     pub fn logits_and_used_rows(
         &self,
         model: &SequenceClassifier,
@@ -59,7 +59,7 @@ impl<'a> ForwardPath<'a> {
         Ok((logits, tokens.used_rows))
     }
 
-    /// Where the ways part. `tokens` are those of the batch.
+    /// Chooses the path. `tokens` are those of the batch.
     fn of_tokens(
         &self,
         model: &SequenceClassifier,
@@ -81,10 +81,10 @@ impl<'a> ForwardPath<'a> {
     }
 }
 
-/// Logits of a batch by [`ForwardPath`].
+/// Computes the logits of a batch along a [`ForwardPath`].
 ///
 /// # Errors
-/// As [`ForwardPath::logits`].
+/// Fails like [`ForwardPath::logits`].
 pub fn forward(
     model: &SequenceClassifier,
     batch: &PackedBatch,

@@ -1,4 +1,4 @@
-//! A model whose first encoder layers are frozen, cut in two where they end.
+//! A model split at the end of its frozen encoder layers.
 
 use burn::Tensor;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
@@ -6,9 +6,9 @@ use finetune_models::{HiddenStates, ModelConfig, SequenceClassifier};
 
 use crate::TrainError;
 
-/// The model, and how many layers from the embeddings on are frozen. The features are what these
-/// make of a batch, without dropout: `[tokens, hidden]`, or `[batch, hidden]` (first tokens) where
-/// the whole encoder is frozen.
+/// A model, and the number of frozen layers above the embeddings. The features are the output of these
+/// layers for a batch, without dropout: `[tokens, hidden]`, or `[batch, hidden]` (first tokens) if the
+/// whole encoder is frozen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrozenLayers<'a> {
     pub model: &'a SequenceClassifier,
@@ -16,15 +16,15 @@ pub(crate) struct FrozenLayers<'a> {
 }
 
 impl FrozenLayers<'_> {
-    /// Whether features of `layers` layers are those of first tokens: of the whole encoder.
+    /// Returns whether `layers` is the whole encoder, so that features are those of first tokens.
     pub fn are_all(layers: usize, config: &ModelConfig) -> bool {
         layers >= config.num_hidden_layers
     }
 
-    /// Computes the features.
+    /// Computes the features of a batch.
     ///
     /// # Errors
-    /// Tokens that do not fit the model.
+    /// Fails if the tokens do not fit the model.
     pub fn features(&self, tokens: &PackedTokens) -> Result<Tensor<2>, TrainError> {
         let (encoder, off) = (&self.model.encoder, DropoutSource::OFF);
         let hidden = encoder.embed(tokens, off)?;
@@ -38,7 +38,7 @@ impl FrozenLayers<'_> {
         })
     }
 
-    /// Logits from the features on, `[batch, outputs]`.
+    /// Computes the logits from the features, `[batch, outputs]`.
     pub fn logits(
         &self,
         features: Tensor<2>,

@@ -1,4 +1,4 @@
-//! What frozen layers compute, once, and the way of a batch to its logits.
+//! The features of frozen layers, computed once, and the forward pass of a batch.
 
 pub(crate) mod features;
 pub(crate) mod forward;

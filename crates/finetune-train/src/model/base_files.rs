@@ -1,4 +1,4 @@
-//! Fingerprints of the files, besides the weights, that decide what a base model computes.
+//! Hashes of the base model's files that decide what it computes.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 use crate::{FileFacts, ModelPlan, TrainError, file_facts::hex, plan::changed_keys::changed_keys};
 
 impl ModelPlan {
-    /// SHA-256 of the weights in `base`, as [`sha256`](Self::sha256) has it: that of the only file, or of
-    /// the list of the index and its shards as `sha256sum` writes it.
+    /// Returns the SHA-256 of the weights in `base`, as stored in [`sha256`](Self::sha256): that of the
+    /// single file, or that of the list of the index and its shards in the format of `sha256sum`.
     ///
     /// # Errors
-    /// There are none, or they cannot be read.
+    /// Fails if there are no weights, or they cannot be read.
     pub fn hash_weights(base: &Path) -> Result<String, TrainError> {
         let mut list = Vec::new();
         for path in weight_files(base)? {
@@ -30,11 +30,11 @@ impl ModelPlan {
         Ok(hex(Sha256::new().chain_update(lines)))
     }
 
-    /// [`files`](Self::files) as they are now: those in `base`, the base model's
-    /// directory, and with an adapter to go on with its own, under `adapter/`.
+    /// Computes [`files`](Self::files) anew: the hashes of the files in `base`, the base model's
+    /// directory, and under `adapter/` those of the adapter to train further, if there is one.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn hash_files(&self, base: &Path) -> Result<BTreeMap<String, String>, TrainError> {
         let mut hashes = BTreeMap::new();
         let mut add = |directory: &Path, name: &str, key: String| {
@@ -56,12 +56,14 @@ impl ModelPlan {
         Ok(hashes)
     }
 
-    /// Refuses to go on or to repeat the run where one of its base model's files is not what it was.
+    /// Checks that the base model's files have not changed since the run began, before it is resumed or
+    /// repeated.
     ///
     /// # Errors
-    /// As [`hash_files`](Self::hash_files); a difference, by file.
+    /// Fails like [`hash_files`](Self::hash_files), and with [`TrainError::ChangedFiles`], which lists
+    /// the files that differ.
     pub fn check_files(&self, base: &Path) -> Result<(), TrainError> {
-        // Plans of earlier versions have none.
+        // Plans of earlier versions have no hashes.
         if self.files.is_empty() {
             return Ok(());
         }
@@ -72,7 +74,11 @@ impl ModelPlan {
         };
         let changed: Vec<_> = changed_keys(&self.files, &now)
             .map(|(name, was, now)| {
-                format!("  {name}: its SHA-256 is {}, was {}", hash(now), hash(was))
+                format!(
+                    "  {name}: its SHA-256 is {}, but was {}",
+                    hash(now),
+                    hash(was)
+                )
             })
             .collect();
         match changed.is_empty() {
@@ -96,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn one_file_has_its_own_hash_and_shards_that_of_their_list() {
+    fn a_single_file_is_hashed_itself_and_shards_by_their_list() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
         assert!(ModelPlan::hash_weights(folder.path()).is_err());
@@ -112,7 +118,7 @@ mod tests {
         );
         let found = ModelPlan::hash_weights(folder.path()).unwrap();
         assert_eq!(found, sha256(list.as_bytes()));
-        // A whole file comes first.
+        // A single file takes precedence.
         write("model.safetensors", b"whole");
         let found = ModelPlan::hash_weights(folder.path()).unwrap();
         assert_eq!(found, sha256(b"whole"));

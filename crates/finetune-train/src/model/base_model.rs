@@ -1,15 +1,15 @@
-//! The model that a run begins with, before its weights are loaded.
+//! The model that a run starts from, before its weights are loaded.
 
 use std::path::{Path, PathBuf};
 
 use finetune_models::{ModelConfig, ModelError};
 
-/// The directory of a model, and its configuration, which is read once.
+/// The directory of a model with its configuration, which is read only once.
 #[derive(Clone, Debug)]
 pub struct BaseModel {
-    /// The directory.
+    /// The model's directory.
     pub directory: PathBuf,
-    /// What its `config.json` says.
+    /// The content of its `config.json`.
     pub config: ModelConfig,
 }
 
@@ -17,7 +17,7 @@ impl BaseModel {
     /// Reads the configuration of the model in `directory`.
     ///
     /// # Errors
-    /// A `config.json` that is missing or cannot be used.
+    /// Fails if `config.json` is missing or invalid.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
         Ok(Self {
             directory: directory.into(),

@@ -1,30 +1,30 @@
-//! What becomes of a trained head when a model is to predict other outputs.
+//! Reuse of a trained head for other outputs.
 
 use finetune_data::{MatchRule, NameList, labels_argument, match_names, mismatch, name_numbers};
 use finetune_models::Task;
 
-/// Where the head for new outputs comes from.
+/// The origin of the head for new outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
-    /// From the model: output `i` is its own output `order[i]`.
+    /// The head of the model; output `i` is the model's output `order[i]`.
     Kept {
         order: Vec<usize>,
-        /// What a user should know of the names that made them match.
+        /// A note for the user on how the names were matched.
         note: Option<String>,
     },
-    /// Drawn at random, and why.
+    /// A randomly initialized head, and why the model's head was not used.
     Fresh { why: String },
 }
 
 impl Head {
-    /// The head for `wanted` of a model with a head for `own`: kept where both predict the same kind of
-    /// thing and each name has its counterpart, in whatever order, by the rules of [`match_names`];
-    /// without names only where neither side has any. A single number needs no name.
+    /// Chooses the head for the outputs `wanted` of a model with a head for `own`. The head is kept if
+    /// both have the same problem type and each name has a counterpart, in any order, by the rules of
+    /// [`match_names`]; numbers match only if neither side has names. A single number needs no name.
     pub fn choose(own: &Task, wanted: &Task, by_position: bool) -> Self {
         if own.problem_type() != wanted.problem_type() {
             return Self::Fresh {
                 why: format!(
-                    "it is one for {}, the labels are for {}",
+                    "it is for {}, but the labels are for {}",
                     own.problem_type(),
                     wanted.problem_type()
                 ),
@@ -72,7 +72,7 @@ impl Head {
     }
 }
 
-/// Why names of which some match do not make a head.
+/// Explains why names that match only partly do not make a head.
 fn partly(found: NameList<'_>, own: NameList<'_>) -> String {
     let shown = |names: &[String]| {
         let first: Vec<_> = names.iter().take(12).map(String::as_str).collect();
@@ -127,14 +127,14 @@ mod tests {
         assert_eq!(order(&unnamed, &["1", "0"], false), Some(vec![1, 0]));
         assert_eq!(order(&unnamed, &["1", "2"], false), None);
         assert_eq!(order(&unnamed, &["0", "1", "2"], false), None);
-        // Who says that the first of these is the first of those?
+        // Nothing says that the first of these is the first of those.
         assert_eq!(order(&unnamed, &["no", "yes"], false), None);
         assert_eq!(order(&["no", "yes"], &["0", "1"], false), None);
         assert_eq!(order(&unnamed, &["no", "yes"], true), Some(vec![0, 1]));
     }
 
     #[test]
-    fn why_it_is_drawn_anew() {
+    fn a_reinitialized_head_is_explained() {
         let why = |own: &Task, wanted: &Task| match Head::choose(own, wanted, false) {
             Head::Fresh { why } => why,
             kept => panic!("{kept:?}"),

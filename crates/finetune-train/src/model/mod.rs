@@ -1,4 +1,4 @@
-//! The model that is trained: whose weights, which head, what takes gradients.
+//! The model that is trained: its base, its head, and its trainable parameters.
 
 pub(crate) mod base_files;
 pub(crate) mod base_model;

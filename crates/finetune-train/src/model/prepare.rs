@@ -1,4 +1,4 @@
-//! From a plan and the base model's files to the model that is trained.
+//! Prepares the model to be trained from a plan and the base model's files.
 
 use std::path::Path;
 
@@ -12,35 +12,38 @@ use finetune_peft::{
 
 use crate::{ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
 
-/// A model ready for training: parameters that the strategy leaves alone take no gradients.
+/// A model ready for training. Parameters that the strategy does not train take no gradients.
 #[derive(Debug)]
 pub struct Prepared {
     /// The model.
     pub model: SequenceClassifier,
-    /// Its adapter's configuration, where the strategy makes one.
+    /// The configuration of its adapter, if the strategy trains one.
     pub adapter: Option<AdapterFile>,
-    /// What was not in the base model's files.
+    /// Reports what the base model's files lacked.
     pub report: LoadReport,
-    /// Elements that are trained.
+    /// Number of trained elements.
     pub trainable: u64,
-    /// Elements of the model, with its adapter.
+    /// Number of elements of the model, including its adapter.
     pub all: u64,
-    /// Names of what is trained.
+    /// Names of the trained parameters and modules.
     pub names: Vec<String>,
-    /// What a user should know.
+    /// Messages for the user.
     pub notes: Vec<String>,
 }
 
 impl Prepared {
-    /// The line that peft's `print_trainable_parameters` prints.
+    /// Returns the line that peft's `print_trainable_parameters` prints.
     pub fn trainable_line(&self) -> String {
         trainable_line(self.trainable, self.all)
     }
 }
 
-/// Loads the weights of the base model and applies the plan's strategy. A plan with an adapter
-/// directory goes on with that adapter. A head that predicts what the plan's labels are is kept, with
-/// its outputs in their order; a note says where names differ, and why a head is drawn anew.
+/// Loads the weights of the base model and applies the plan's strategy. If the plan names an adapter
+/// directory, that adapter is trained further. A head that predicts the plan's labels is kept, with its
+/// outputs reordered to match; notes report differing names, and why a head was reinitialized.
+///
+/// # Errors
+/// Fails if a file cannot be read, or if the strategy or the adapter does not fit the model.
 pub fn prepare(
     plan: &TrainPlan,
     base: &BaseModel,
@@ -57,7 +60,7 @@ pub fn prepare(
         let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
         if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
             notes.push(format!(
-                "{name} is drawn at random and the strategy does not train it"
+                "{name} is initialized at random, and the strategy does not train it"
             ));
         }
         return Ok(Prepared {
@@ -77,7 +80,7 @@ pub fn prepare(
     ))
 }
 
-/// The base model with a head for the plan's labels: its own where that predicts them.
+/// Loads the base model with a head for the plan's labels: the model's head if it predicts them.
 fn load_base(
     plan: &TrainPlan,
     base: &BaseModel,
@@ -94,21 +97,21 @@ fn load_base(
         Head::Kept { .. } if *own == wanted => Ok(load(Some(wanted))?),
         Head::Kept { order, note } => {
             let (model, report) = load(None)?;
-            // Without a head in the file there was nothing to keep.
+            // If the file had no head, there was nothing to keep.
             notes.extend(note.filter(|_| !report.fresh_classifier));
             Ok((model.with_order(wanted, &order), report))
         }
         Head::Fresh { why } => {
             let (model, report) = load(Some(wanted))?;
             if !report.replaced.is_empty() {
-                notes.push(format!("the model's head is drawn anew: {why}"));
+                notes.push(format!("the model's head is reinitialized: {why}"));
             }
             Ok((model, report))
         }
     }
 }
 
-/// The base model with the adapter that the plan goes on with, and its head where that predicts the
+/// Loads the base model with the adapter to train further, and the adapter's head if it predicts the
 /// plan's labels.
 fn go_on_with_adapter(
     plan: &TrainPlan,
@@ -134,7 +137,7 @@ fn go_on_with_adapter(
             missing: random,
         });
     }
-    // Whatever was drawn for the base is the adapter's now.
+    // Weights initialized for the base have been replaced by the adapter's.
     report.fresh.clear();
     let mut notes = Vec::new();
     match Head::choose(&own.outputs, &wanted, plan.data.labels_by_position) {
@@ -154,7 +157,7 @@ fn go_on_with_adapter(
             report.fresh = ["weight", "bias"]
                 .map(|leaf| format!("{module}.{leaf}"))
                 .into();
-            notes.push(format!("the adapter's head is drawn anew: {why}"));
+            notes.push(format!("the adapter's head is reinitialized: {why}"));
             model = model.with_outputs(wanted, plan.seed, device);
             let config = model.config();
             adapted = file
@@ -173,7 +176,7 @@ fn go_on_with_adapter(
     ))
 }
 
-/// The model with its adapter, of which `adapted` is trained.
+/// Wraps up a model with its adapter, whose trained parts are `adapted`.
 fn with_adapter(
     plan: &TrainPlan,
     base: &BaseModel,
@@ -214,8 +217,8 @@ fn with_adapter(
     }
 }
 
-/// Linear layers that were drawn at random are trained whole and saved with the adapter, since nobody
-/// else has them. (Those of the head always are.)
+/// Adds randomly initialized linear layers to `modules_to_save`: they are trained whole and saved with
+/// the adapter, since no other file has them. Those of the head always are.
 fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
     let saved = match &mut config {
         PeftConfig::Lora(config) => &mut config.modules_to_save,
@@ -232,7 +235,7 @@ fn with_fresh_modules(mut config: PeftConfig, fresh: &[String]) -> PeftConfig {
 }
 
 impl ModelPlan {
-    /// The adapter that the strategy trains, if it trains one.
+    /// Returns the configuration of the adapter that the strategy trains, if it trains one.
     pub fn peft_config(&self) -> Option<PeftConfig> {
         self.strategy.adapter(self.lora.as_ref(), self.ia3.as_ref())
     }

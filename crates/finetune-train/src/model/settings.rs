@@ -1,5 +1,5 @@
-//! `finetune.json`: how a model's rows were chosen and read, kept beside its `config.json`, so that
-//! prediction and evaluation treat texts as training did. transformers ignores the file.
+//! `finetune.json`: how the rows of a model were chosen and read, stored beside its `config.json` so
+//! that prediction and evaluation treat texts as training did. transformers ignores the file.
 
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{FileFacts, TrainError, TrainPlan};
 
-/// Version of the file's form. Raised when a key changes its meaning.
+/// Version of the file's format, incremented when a key changes its meaning.
 const VERSION: u64 = 1;
 
-/// The keys of the plan that are kept with the model. What the outputs are is in `config.json`.
+/// The keys of the plan that are stored with the model. The outputs are described in `config.json`.
 const KEPT: [&str; 19] = [
     "csv",
     "dataset",
@@ -35,20 +35,20 @@ const KEPT: [&str; 19] = [
     "precision",
 ];
 
-/// What of a run is kept with its model.
+/// The settings of a run that are stored with its model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
-    /// The plan, of which the [`KEPT`] keys are the run's and the others defaults.
+    /// A plan with the run's values for the keys in [`KEPT`], and defaults for all others.
     plan: TrainPlan,
-    /// The files of the training rows, by which they are known again.
+    /// The files of the training rows, with the hashes that identify them.
     pub train_files: Vec<FileFacts>,
 }
 
 impl ModelSettings {
-    /// Its name in a model's directory.
+    /// The file's name in a model directory.
     pub const FILE: &str = "finetune.json";
 
-    /// Those of a run.
+    /// Creates the settings of a run.
     pub fn new(plan: &TrainPlan, train_files: Vec<FileFacts>) -> Self {
         Self {
             plan: plan.clone(),
@@ -56,11 +56,12 @@ impl ModelSettings {
         }
     }
 
-    /// Reads the settings of a model's directory; `None` where it has none, as one that transformers
-    /// saved. Keys that this version does not know are passed over, missing ones have their defaults.
+    /// Reads the settings in a model directory; `None` if there are none, as in models saved by
+    /// transformers. Unknown keys are ignored, missing ones get their defaults.
     ///
     /// # Errors
-    /// [`TrainError::Settings`]: a file that cannot be read, or that a newer version wrote.
+    /// Fails with [`TrainError::File`] if the file cannot be read, and with [`TrainError::Settings`] if
+    /// it is invalid or a newer version wrote it.
     pub fn read(directory: &Path) -> Result<Option<Self>, TrainError> {
         let path = directory.join(Self::FILE);
         let problem = |problem: String| TrainError::Settings {
@@ -98,7 +99,7 @@ impl ModelSettings {
             let Some(value) = file.remove(key) else {
                 continue;
             };
-            // One by one, so that what is wrong is said of its key.
+            // Keys are read one at a time, so that an error can name its key.
             let mut table = serde_json::to_value(&plan).unwrap_or_default();
             table[key] = value;
             plan = serde_json::from_value(table)
@@ -107,12 +108,12 @@ impl ModelSettings {
         Ok(Some(Self { plan, train_files }))
     }
 
-    /// The text of the file.
+    /// Returns the text of the file.
     pub fn to_json(&self) -> String {
         let plan = serde_json::to_value(&self.plan).unwrap_or_default();
         let mut file = json!({"format_version": VERSION});
         for key in KEPT {
-            // What the plan leaves out has its default, which is not null.
+            // Keys that the plan omits have their defaults, which are not null.
             if let Some(value) = plan.get(key) {
                 file[key] = value.clone();
             }
@@ -121,17 +122,17 @@ impl ModelSettings {
         format!("{file:#}\n")
     }
 
-    /// Writes the file into a directory that exists and that [`finetune_files::publish_directory`] publishes.
+    /// Writes the file to an existing directory, which [`finetune_files::publish_directory`] publishes.
     ///
     /// # Errors
-    /// [`TrainError::File`].
+    /// Fails with [`TrainError::File`].
     pub fn write(&self, directory: &Path) -> Result<(), TrainError> {
         let path = directory.join(Self::FILE);
         fs::write(&path, self.to_json()).map_err(TrainError::write(&path))
     }
 
-    /// A plan with these settings and the model's outputs, and defaults for the rest: enough to
-    /// choose the run's rows again.
+    /// Returns a plan with these settings, the model's outputs and defaults for the rest, which is
+    /// enough to select the run's rows again.
     pub fn plan(&self, outputs: &Task) -> TrainPlan {
         let mut plan = self.plan.clone();
         plan.data.labels = outputs.names().to_vec();
@@ -139,12 +140,12 @@ impl ModelSettings {
         plan
     }
 
-    /// The kept keys of the plan; the others are defaults.
+    /// Returns a plan with the stored keys; all others are defaults.
     pub fn kept(&self) -> &TrainPlan {
         &self.plan
     }
 
-    /// Whether rows are pairs of texts.
+    /// Returns whether rows are pairs of texts.
     pub fn pairs(&self) -> bool {
         self.plan.data.text_column.len() == 2
     }
@@ -158,7 +159,7 @@ mod tests {
     use crate::{DataPlan, ModelPlan, RunLength};
 
     #[test]
-    fn what_is_kept_are_keys_of_the_plan() {
+    fn stored_keys_are_keys_of_the_plan() {
         for key in KEPT {
             assert!(
                 TrainPlan::KEYS.iter().any(|of_plan| of_plan.name == key),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back() {
+    fn settings_round_trip() {
         let kept = TrainPlan {
             data: DataPlan {
                 dataset: "reviews.csv".into(),
@@ -192,7 +193,7 @@ mod tests {
             ..TrainPlan::blank()
         };
         let mut plan = kept.clone();
-        // Not kept: how it was trained does not change how it reads.
+        // Not stored: how a model was trained does not affect how it reads rows.
         plan.optimization.length = RunLength::Epochs(7.0);
         let file = FileFacts {
             path: "reviews.csv".into(),

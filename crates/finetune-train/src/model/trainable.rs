@@ -1,4 +1,4 @@
-//! From a strategy to the parameters that are trained.
+//! The parameters that a strategy trains.
 
 use std::collections::HashSet;
 
@@ -9,20 +9,22 @@ use finetune_models::{
 
 use crate::{Strategy, TrainError};
 
-/// The parameters that a strategy without an adapter trains.
+/// The parameters trained by a strategy without an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trainable {
     /// The parameters, in the model's order.
     pub parameters: Vec<Parameter>,
-    /// Elements of them.
+    /// Number of their elements.
     pub trainable: u64,
-    /// Elements of the model.
+    /// Number of elements of the model.
     pub all: u64,
 }
 
 impl Trainable {
-    /// What `strategy` trains of the model that `config` describes. A layer that does not exist and
-    /// a pattern that finds nothing are errors.
+    /// Selects the parameters that `strategy` trains in the model that `config` describes.
+    ///
+    /// # Errors
+    /// Fails if a layer does not exist, or a pattern is invalid or matches nothing.
     pub fn new(strategy: &Strategy, config: &ModelConfig) -> Result<Self, TrainError> {
         let layers = config.num_hidden_layers;
         let all = parameters(config);
@@ -76,16 +78,16 @@ impl Trainable {
         })
     }
 
-    /// Lets gradients reach these parameters of `model`, and no others.
+    /// Enables gradients for these parameters of `model`, and disables them for all others.
     pub fn apply<M: Described>(&self, model: M) -> M {
         let trained: HashSet<&str> = self.parameters.iter().map(|p| p.path.as_str()).collect();
         set_trained(model, &|id| trained.contains(id.path.as_str()))
     }
 }
 
-/// The lowest layer of `model` (in training) that gradients have to reach: 0 if the embeddings are
-/// trained, the number of layers if only the head is. Everything below is a fixed function of the
-/// text.
+/// Returns the lowest layer of `model` (in training mode) that gradients must reach: 0 if the
+/// embeddings are trained, the number of layers if only the head is. Everything below is a fixed
+/// function of the text.
 pub fn lowest_trained_layer<M: Described>(model: &M) -> usize {
     let mut lowest = model.parameter_table().num_layers();
     visit_parameters(model, &mut |id, parameter| {
@@ -103,7 +105,7 @@ fn elements(parameters: &[Parameter]) -> u64 {
     each.sum::<usize>() as u64
 }
 
-/// A few parameters with names like the pattern.
+/// Returns a few parameters with names similar to the pattern.
 fn nearest(pattern: &str, all: &[Parameter]) -> String {
     let mut scored: Vec<_> = all
         .iter()

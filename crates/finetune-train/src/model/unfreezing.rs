@@ -1,20 +1,20 @@
-//! Which part of the model is trained at a step: all that the strategy names from the start, or for
-//! `gradual` one more layer after each interval, from the top (Howard & Ruder 2018).
+//! The parts of the model trained at a step: all that the strategy names, or for `gradual` one more
+//! layer after each interval, starting at the top (Howard & Ruder 2018).
 
 use finetune_models::ModelConfig;
 
 use crate::{Strategy, TrainPlan};
 
-/// When layers are unfrozen.
+/// The steps at which layers are unfrozen.
 #[derive(Clone, Debug)]
 pub struct Unfreezing {
-    /// Steps from one layer to the next; `None`: nothing changes.
+    /// Steps between one layer and the next; `None` if nothing changes.
     interval: Option<f64>,
     layers: usize,
 }
 
 impl Unfreezing {
-    /// By a plan whose epochs have `per_epoch` steps on average.
+    /// Creates the timetable of a plan whose epochs have `per_epoch` steps on average.
     pub fn new(plan: &TrainPlan, per_epoch: f64, config: &ModelConfig) -> Self {
         let gradual = matches!(plan.model.strategy, Strategy::Gradual);
         Self {
@@ -23,8 +23,8 @@ impl Unfreezing {
         }
     }
 
-    /// The strategy in force at `step`, from 0: the head alone, then with more and more layers, at
-    /// last everything. `None`: that of the plan, always.
+    /// Returns the strategy in force at `step`, from 0: first the head alone, then more and more
+    /// layers, finally everything. `None` means the plan's strategy throughout.
     pub fn in_force(&self, step: u64) -> Option<Strategy> {
         let unfrozen = (step as f64 / self.interval?) as usize;
         Some(match unfrozen {
@@ -34,7 +34,7 @@ impl Unfreezing {
         })
     }
 
-    /// The strategy that comes into force at `step`, if one does after the first.
+    /// Returns the strategy that takes effect at `step`, unless it is the first one or nothing changes.
     pub fn begins_at(&self, step: u64) -> Option<Strategy> {
         let before = self.in_force(step.checked_sub(1)?);
         self.in_force(step)

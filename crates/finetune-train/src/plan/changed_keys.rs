@@ -1,8 +1,8 @@
-//! In which keys two tables differ.
+//! Comparison of two maps, key by key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The keys that have other values in `now` than in `was`, in order, each with both.
+/// Returns the keys whose values differ between `was` and `now`, in order, each with both values.
 pub(crate) fn changed_keys<'a, T: PartialEq>(
     was: &'a BTreeMap<String, T>,
     now: &'a BTreeMap<String, T>,
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_went_or_changed() {
+    fn added_removed_and_changed_keys() {
         let map = |pairs: &[(&str, u8)]| -> BTreeMap<String, u8> {
             let owned = pairs.iter().map(|(key, value)| (key.to_string(), *value));
             owned.collect()

@@ -1,4 +1,4 @@
-//! Settings with which no run makes sense, refused before any work.
+//! Checks that refuse meaningless settings before any work is done.
 
 use std::{fmt, num::NonZeroUsize};
 
@@ -9,17 +9,24 @@ use crate::{
     SchedulerType, Strategy, TrainError, TrainPlan, Warmup, plan::run_length::check_epochs,
 };
 
-/// More than this no run takes; the products of such numbers would not fit into integers.
+/// Upper limit of a count. No run needs more, and products of larger values could overflow.
 const MOST_STEPS: u64 = 1_000_000_000;
 const MOST_IN_A_STEP: usize = 10_000_000;
 
 impl TrainPlan {
-    /// Refuses settings with which no run makes sense.
+    /// Checks that the settings make sense, individually and together.
+    ///
+    /// # Errors
+    /// Fails if a setting is invalid or contradicts another; the message names them.
     pub fn check(&self) -> Result<(), TrainError> {
         self.check_with(&CustomMetrics::default())
     }
 
-    /// [`check`](Self::check) where `metric_for_best_model` may be one of the caller's own.
+    /// Checks the settings like [`check`](Self::check), where `metric_for_best_model` may be one of
+    /// `metrics`.
+    ///
+    /// # Errors
+    /// Fails if a setting is invalid or contradicts another; the message names them.
     pub fn check_with(&self, metrics: &CustomMetrics) -> Result<(), TrainError> {
         self.data.check()?;
         self.optimization.check_batches()?;
@@ -78,7 +85,7 @@ impl OptimizationPlan {
             let keys = ["auto_find_batch_size", "batch_tokens"];
             conflict(self.auto_find_batch_size, keys, || {
                 format!(
-                    "auto_find_batch_size makes batch_size smaller, but batches are cut by batch_tokens ({tokens}); leave one out"
+                    "auto_find_batch_size makes batch_size smaller, but batches are cut by batch_tokens ({tokens}); remove one of them"
                 )
             })?;
         }
@@ -123,14 +130,14 @@ impl OptimizationPlan {
             && schedule.one_cycle.cycle_momentum;
         let keys = ["schedule", "optimizer"];
         conflict(cycles && !self.optimizer.has_momentum(), keys, || {
-            "one_cycle cycles the momentum, which this optimizer has none of; set lr_scheduler_kwargs.one_cycle.cycle_momentum = false".into()
+            "one_cycle cycles the momentum, but this optimizer has none; set lr_scheduler_kwargs.one_cycle.cycle_momentum = false".into()
         })?;
         self.schedule.check(self.learning_rate)
     }
 }
 
 impl EvaluationPlan {
-    /// With checkpoints as `save` says.
+    /// `save` says when checkpoints are saved.
     fn check(&self, save: Interval) -> Result<(), TrainError> {
         let (key, size) = ("eval_batch_size", self.eval_batch_size);
         value(size > 0, key, size, "at least 1")?;
@@ -188,7 +195,7 @@ impl ModelPlan {
                 [table, "strategy"],
                 || {
                     format!(
-                        "{table} has settings, but the strategy is {}; add --strategy {strategy}, or leave them out",
+                        "{table} has settings, but the strategy is {}; add --strategy {strategy}, or remove them",
                         self.strategy
                     )
                 },
@@ -202,16 +209,16 @@ impl ModelPlan {
             ["adapter", "strategy"],
             || {
                 format!(
-                    "there is an adapter to go on with, but the strategy is {}; expected lora or ia3",
+                    "there is an adapter to train further, but the strategy is {}; expected lora or ia3",
                     self.strategy
                 )
             },
         )?;
-        let own = if self.lora.is_some() { "lora" } else { "ia3" };
+        let table = if self.lora.is_some() { "lora" } else { "ia3" };
         conflict(
             self.adapter.is_some() && (self.lora.is_some() || self.ia3.is_some()),
-            ["adapter", own],
-            || "an adapter to go on with brings its own settings; leave lora and ia3 out".into(),
+            ["adapter", table],
+            || "the adapter to train further has its own settings; leave out lora and ia3".into(),
         )?;
         let every = self.unfreeze_every;
         value(
@@ -227,7 +234,7 @@ fn at_most(most: usize, key: &'static str, number: usize) -> Result<(), TrainErr
     value(number <= most, key, number, &format!("at most {most}"))
 }
 
-/// Refuses a setting's value unless it is `legal`.
+/// Fails unless a setting's value is `legal`.
 fn value(
     legal: bool,
     key: &'static str,
@@ -244,13 +251,13 @@ fn value(
     }
 }
 
-/// Refuses two settings where they do not go together.
+/// Fails if two settings contradict each other.
 fn conflict(
-    is_one: bool,
+    contradicts: bool,
     keys: [&'static str; 2],
     problem: impl FnOnce() -> String,
 ) -> Result<(), TrainError> {
-    match is_one {
+    match contradicts {
         true => Err(TrainError::Conflict {
             keys,
             problem: problem(),

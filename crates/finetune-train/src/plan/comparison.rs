@@ -1,4 +1,4 @@
-//! What differs between two plans, and whether a run can go on all the same.
+//! Comparison of two plans: which keys differ, and whether a run can be resumed despite them.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,16 @@ use toml::{Table, Value};
 use crate::{Difference, OnResume, TrainError, TrainPlan, plan::changed_keys::changed_keys};
 
 impl TrainPlan {
-    /// The keys in which this plan differs from `now`.
+    /// Returns the keys in which this plan differs from `now`.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Internal`] if a plan cannot be written as TOML.
     pub fn differences(&self, now: &Self) -> Result<Vec<Difference>, TrainError> {
         Ok(differences(self.to_table()?, now.to_table()?))
     }
 
-    /// The differences from `now` that are harmless or `accepted` by name, and the others.
+    /// Splits the differences from `now` into those that are harmless or `accepted` by name, and the
+    /// rest.
     pub(crate) fn sorted_differences(
         &self,
         now: &Self,
@@ -30,8 +34,11 @@ impl TrainPlan {
         }))
     }
 
-    /// Refuses to go on with `now` where it differs from this plan in more than what is harmless or
-    /// `accepted` by name. The differences that are let pass are returned.
+    /// Checks that a run with this plan can be resumed with `now`: only keys that are harmless or
+    /// `accepted` by name may differ. Returns these differences.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::ChangedPlan`], which lists all other differences.
     pub fn check_resumable(
         &self,
         now: &Self,
@@ -48,7 +55,7 @@ impl TrainPlan {
     }
 }
 
-/// The keys in which two tables differ.
+/// Returns the keys in which two tables differ.
 pub(crate) fn differences(saved: Table, now: Table) -> Vec<Difference> {
     let (saved, now) = (flat(saved), flat(now));
     let differences = changed_keys(&saved, &now).map(|(key, saved, now)| Difference {

@@ -1,4 +1,4 @@
-//! Which rows a run reads, and how.
+//! Which rows a run reads, and how they are read.
 
 use std::num::NonZeroU64;
 
@@ -6,48 +6,49 @@ use finetune_data::{CsvOptions, ProblemType};
 
 use crate::TrainError;
 
-/// The data set, its splits and columns, and what its labels are.
+/// The data set, its splits and columns, and the meaning of its labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataPlan {
-    /// The data set, as named by the user.
+    /// The data set, as the user named it.
     pub dataset: String,
-    /// Its configuration on the hub; `None`: a file or directory.
+    /// The data set's configuration on the hub; `None` for a file or directory.
     pub dataset_config: Option<String>,
-    /// Its commit on the hub, whatever revision was asked for; `None`: a file or directory.
+    /// The data set's commit on the hub, whichever revision was requested; `None` for a file or
+    /// directory.
     pub dataset_revision: Option<String>,
-    /// Fingerprints of the tokenized training, validation and test rows: of texts, labels and
+    /// Fingerprints of the tokenized training, validation and test rows; they cover texts, labels and
     /// tokenizer.
     pub dataset_fingerprints: Vec<String>,
     /// Split expression of the training rows.
     pub train_split: String,
-    /// Split expression of the validation rows; `None`: a share of the training rows.
+    /// Split expression of the validation rows; `None` takes a fraction of the training rows.
     pub validation_split: Option<String>,
-    /// That share, drawn class by class.
+    /// That fraction, sampled class by class.
     pub validation_fraction: f64,
     /// Split expression of the test rows, if there are any.
     pub test_split: Option<String>,
-    /// Training rows, drawn at random; `None`: all.
+    /// Number of training rows, sampled at random; `None` uses all.
     pub train_rows: Option<NonZeroU64>,
-    /// Validation rows, drawn at random; `None`: all.
+    /// Number of validation rows, sampled at random; `None` uses all.
     pub eval_rows: Option<NonZeroU64>,
-    /// How CSV files are read, where that is not left to be recognised.
+    /// How CSV files are read, where detection is overridden.
     pub csv: CsvOptions,
-    /// One text column, or two for pairs.
+    /// One text column, or two for text pairs.
     pub text_column: Vec<String>,
-    /// The label column, or one per output.
+    /// The label column, or one column per output.
     pub label_column: Vec<String>,
-    /// Names of the outputs in order: of the classes, or of the numbers of a regression.
+    /// Names of the outputs in order: the classes, or the targets of a regression.
     pub labels: Vec<String>,
-    /// Whether names in the data, or of a model's outputs, that match none of these are taken by
-    /// position.
+    /// Whether names in the data, or names of a model's outputs, are matched by position if they match
+    /// none of `labels`.
     pub labels_by_position: bool,
-    /// What the labels are.
+    /// The problem type that the labels imply.
     pub problem_type: ProblemType,
-    /// What separates the labels of a row in one cell, where something does.
+    /// Separator of the labels in a cell that holds several.
     pub label_separator: Option<char>,
-    /// Whether rows without a text or a label are left out.
+    /// Whether rows without a text or a label are skipped.
     pub skip_invalid: bool,
-    /// Longest row, in tokens.
+    /// Maximum number of tokens per row.
     pub max_length: usize,
 }
 
@@ -78,10 +79,10 @@ impl Default for DataPlan {
 }
 
 impl DataPlan {
-    /// Refuses rows that are not those of the plan, by their fingerprints.
+    /// Checks by their fingerprints that the rows are those of the plan.
     ///
     /// # Errors
-    /// [`TrainError::ChangedRows`], with the splits that differ.
+    /// Fails with [`TrainError::ChangedRows`], which lists the splits that differ.
     pub fn check_fingerprints(&self, now: &[String]) -> Result<(), TrainError> {
         if now == self.dataset_fingerprints {
             return Ok(());

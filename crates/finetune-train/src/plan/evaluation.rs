@@ -1,4 +1,4 @@
-//! When the validation rows are evaluated, and what follows from it.
+//! When the validation rows are evaluated, and how the results are used.
 
 use std::num::NonZeroU64;
 
@@ -12,22 +12,22 @@ use crate::Interval;
 pub struct EvaluationPlan {
     /// When the validation rows are evaluated.
     pub eval: Interval,
-    /// Rows per batch of evaluation.
+    /// Rows per evaluation batch.
     pub eval_batch_size: usize,
-    /// Whether the untouched model is evaluated first, for comparison.
+    /// Whether the model is also evaluated before the first step, for comparison.
     pub eval_on_start: bool,
-    /// Whether the result is the best model of all evaluations, not the last.
+    /// Whether the run keeps the best evaluated model instead of the last one.
     pub load_best_model_at_end: bool,
-    /// The metric on the validation rows by which the best model is kept.
+    /// The metric on the validation rows that selects the best model.
     pub metric_for_best_model: String,
-    /// Evaluations without improvement after which the run stops, if it does.
+    /// Number of evaluations without improvement after which the run stops; `None` never stops early.
     pub early_stopping_patience: Option<NonZeroU64>,
-    /// An improvement must be larger than this to count for early stopping.
+    /// Early stopping counts only improvements larger than this.
     pub early_stopping_threshold: f64,
 }
 
 impl EvaluationPlan {
-    /// The metric by which the best model of a task is kept, where nothing is said.
+    /// Returns the default metric that selects the best model for a problem type.
     pub fn default_metric(problem_type: ProblemType) -> &'static str {
         objective::of(problem_type).default_metric().name()
     }

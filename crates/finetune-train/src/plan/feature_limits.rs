@@ -1,14 +1,14 @@
-//! How much of what frozen layers compute is kept.
+//! Limits on the stored features of frozen layers.
 
 use serde::{Deserialize, Serialize};
 
-/// How much may be kept.
+/// Limits on stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureLimits {
-    /// Bytes in memory.
+    /// Maximum number of bytes in memory.
     pub memory_bytes: u64,
-    /// Bytes in a temporary file.
+    /// Maximum number of bytes in a temporary file.
     pub disk_bytes: u64,
 }
 

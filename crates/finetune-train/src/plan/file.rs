@@ -1,8 +1,7 @@
-//! The form of `plan.toml`: every key of the plan by name, flat, in this order.
+//! The format of `plan.toml`: every key of the plan, flat, in this order.
 //!
-//! A run that began with an earlier version is known again by the hash of this form, so keys keep their
-//! names, their order and their types. A new key is a line here with `#[serde(default)]`, and a field in
-//! its part of the plan.
+//! The hash of this format identifies the plans of existing runs, so keys keep their names, order and
+//! types. A new key is a line here with `#[serde(default)]`, and a field in its part of the plan.
 
 use std::collections::BTreeMap;
 
@@ -21,23 +20,23 @@ use crate::{
 /// A key of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Its name in `plan.toml`, which is that of its option.
+    /// The name in `plan.toml`, which is also the name of the option.
     pub name: &'static str,
-    /// Whether a run that goes on may change it.
+    /// Whether it may change when a run is resumed.
     pub on_resume: OnResume,
 }
 
-/// What becomes of a run that goes on with another value.
+/// The effect of a changed value on resuming a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnResume {
-    /// Its result would not be that of either plan: it is refused.
+    /// The result would match neither plan, so resuming is refused.
     Refused,
-    /// What is kept and shown changes, not what is computed.
+    /// Only what is kept and shown changes, not what is computed.
     Harmless,
 }
 
-/// From lines `place in the plan: what a change means on resuming { key: type in the file, … }`: the
-/// file's form, the table of its keys, and the ways from the plan to it and back.
+/// Expands lines of the form `field of the plan: effect on resuming { key: type in the file, … }` to
+/// the file's format, the table of its keys, and the conversions between plan and file.
 macro_rules! plan_file {
     ($( $($place:ident).+ : $on_resume:ident {
         $( $(#[$attribute:meta])* $key:ident : $type:ty ),+
@@ -163,22 +162,22 @@ plan_file! {
 }
 
 impl TrainPlan {
-    /// The plan as `plan.toml` has it.
+    /// Returns the text of `plan.toml`.
     pub(crate) fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string(self).map_err(|error| {
             TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
         })
     }
 
-    /// SHA-256 of that, as 64 hex digits.
+    /// Returns the SHA-256 of that text as 64 hex digits.
     ///
     /// # Errors
-    /// [`TrainError::Internal`] if it cannot be written as TOML.
+    /// Fails with [`TrainError::Internal`] if the plan cannot be written as TOML.
     pub fn sha256(&self) -> Result<String, TrainError> {
         Ok(hex(Sha256::new().chain_update(self.to_toml()?)))
     }
 
-    /// The plan as a table of TOML.
+    /// Returns the plan as a TOML table.
     pub(crate) fn to_table(&self) -> Result<Table, TrainError> {
         Table::try_from(self).map_err(|error| {
             TrainError::Internal(format!("cannot write the plan as TOML: {error}"))
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
     use crate::{Interval, RunLength, Warmup};
 
-    /// Written by the version before the plan had parts, with what is new in them.
+    /// Written by the version before the plan had parts; keys added since are included.
     const ALL_SET: &str = include_str!("../../tests/fixtures/plan_all_set.toml");
     const NOTHING_SET: &str = include_str!("../../tests/fixtures/plan_nothing_set.toml");
 
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_and_nothing_mean_unset() {
+    fn zero_and_empty_mean_unset() {
         let plan = read(NOTHING_SET).unwrap();
         assert_eq!(plan.model.revision, None);
         assert_eq!(plan.model.adapter, None);
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_counts() {
+    fn set_values_are_read() {
         let plan = read(ALL_SET).unwrap();
         let number = |number| NonZeroU64::new(number);
         assert_eq!(plan.data.validation_split.as_deref(), Some("validation"));
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_count_is_no_difference() {
+    fn values_without_effect_make_no_difference() {
         let with = |epochs: f64| {
             edited(|table| {
                 table.insert("max_steps".into(), 6.into());
@@ -292,7 +291,7 @@ mod tests {
         assert!(error.unwrap_err().contains("`epochs`"));
     }
 
-    /// Whatever is harmless neither decides what is computed nor is it looked at when a run is repeated.
+    /// A harmless key affects nothing that is computed, and is ignored when a run is replayed.
     #[test]
     fn the_harmless_keys() {
         let keys = TrainPlan::KEYS.iter();

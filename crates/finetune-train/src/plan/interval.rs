@@ -12,7 +12,7 @@ use crate::plan::stored::Stored;
 pub enum IntervalStrategy {
     /// Never.
     No,
-    /// Every so many optimizer steps, and after the last.
+    /// Every given number of optimizer steps, and after the last one.
     Steps,
     /// At the end of each epoch, and after the last step.
     Epoch,
@@ -37,7 +37,7 @@ impl FromStr for IntervalStrategy {
             "steps" => Ok(Self::Steps),
             "epoch" => Ok(Self::Epoch),
             _ => Err(format!(
-                "\"{text}\" is no interval; expected no, steps or epoch"
+                "\"{text}\" is not an interval; expected no, steps or epoch"
             )),
         }
     }
@@ -61,12 +61,12 @@ pub enum Interval {
     No,
     /// At the end of each epoch, and after the last step.
     Epoch,
-    /// Every so many optimizer steps, and after the last.
+    /// Every given number of optimizer steps, and after the last one.
     Steps(NonZeroU64),
 }
 
 impl Interval {
-    /// Whether it is due at `moment`.
+    /// Returns whether something with this interval is due at `moment`.
     pub fn is_due(self, moment: Moment) -> bool {
         match self {
             Self::No => false,
@@ -75,7 +75,7 @@ impl Interval {
         }
     }
 
-    /// Its value of transformers' `eval_strategy` and the like.
+    /// Returns the value for transformers' `eval_strategy` and similar options.
     pub fn strategy(self) -> IntervalStrategy {
         match self {
             Self::No => IntervalStrategy::No,
@@ -85,7 +85,7 @@ impl Interval {
     }
 }
 
-/// `eval_strategy` and `eval_steps`, and the like; the steps count with `steps` only.
+/// The pair `eval_strategy` and `eval_steps`, and similar ones; the number applies to `steps` only.
 impl Stored<(IntervalStrategy, u64)> for Interval {
     fn into_file(self) -> (IntervalStrategy, u64) {
         let steps = match self {

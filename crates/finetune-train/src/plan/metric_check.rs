@@ -1,4 +1,4 @@
-//! Whether the metric for the best model can have a value at all.
+//! Check that the metric for the best model can be defined.
 
 use finetune_data::TokenizedDataset;
 use finetune_infer::objective;
@@ -6,16 +6,17 @@ use finetune_metrics::Metric;
 
 use crate::{Accumulator, CustomMetrics, TrainError, TrainPlan};
 
-/// Rows whose labels are read at once.
+/// Number of rows whose labels are read at a time.
 const ROWS: u64 = 4096;
 
 /// Refuses a run whose `metric_for_best_model` is undefined on the validation rows whatever the model
-/// predicts, as `roc_auc` is where a class has no rows: no evaluation could be the best. It is computed
-/// once on the rows' labels with predictions that are made up. Metrics of the caller's own are not
-/// looked at.
+/// predicts, as `roc_auc` is if a class has no rows: no evaluation could be the best. The check
+/// computes the metric once, on the rows' labels and made-up predictions. Custom metrics are not
+/// checked.
 ///
 /// # Errors
-/// [`TrainError::UndefinedMetric`] with what the metric needs; labels that cannot be read.
+/// Fails with [`TrainError::UndefinedMetric`], which says what the metric needs, or if labels cannot be
+/// read.
 pub fn check_metric(plan: &TrainPlan, validation: &TokenizedDataset) -> Result<(), TrainError> {
     let chosen = plan.metric(&CustomMetrics::default())?;
     let Ok(metric) = chosen.name().parse::<Metric>() else {
@@ -55,7 +56,7 @@ pub fn check_metric(plan: &TrainPlan, validation: &TokenizedDataset) -> Result<(
     })
 }
 
-/// What the labels need to have, for a metric that can be undefined because of them.
+/// Returns what a metric requires of the labels, if it can be undefined because of them.
 fn needs(metric: Metric) -> Option<&'static str> {
     Some(match metric {
         Metric::RocAuc => "rows with and without each class",
@@ -68,7 +69,7 @@ fn needs(metric: Metric) -> Option<&'static str> {
     })
 }
 
-/// The validation rows' labels, with predictions of which no two rows have the same.
+/// Accumulates the labels of the validation rows with made-up predictions that vary from row to row.
 fn with_made_up_predictions(
     plan: &TrainPlan,
     rows: &TokenizedDataset,

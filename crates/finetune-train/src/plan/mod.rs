@@ -1,5 +1,5 @@
-//! Every setting of a run, resolved and checked: the parts of [`TrainPlan`](train_plan::TrainPlan), the form
-//! that they have in `plan.toml`, and what may change in a run that goes on.
+//! Every setting of a run, resolved and checked: the parts of [`TrainPlan`](train_plan::TrainPlan),
+//! their format in `plan.toml`, and what may change when a run is resumed.
 
 pub(crate) mod changed_keys;
 pub(crate) mod check;

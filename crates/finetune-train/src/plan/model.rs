@@ -1,4 +1,4 @@
-//! Which model is trained, and what of it.
+//! Which model is trained, and which part of it.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,37 @@ use finetune_peft::{Ia3Config, LoraConfig};
 
 use crate::{FeatureLimits, Strategy};
 
-/// The base model, what of it is trained, and on which device.
+/// The base model, the part of it that is trained, and the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelPlan {
-    /// The base model, as named by the user.
+    /// The base model, as the user named it.
     pub name: String,
-    /// Its revision on the hub; `None`: the hub's default.
+    /// Its revision on the hub; `None` is the hub's default.
     pub revision: Option<String>,
     /// SHA-256 of its weights.
     pub sha256: String,
-    /// SHA-256 of the other files that decide what it computes, by name: its configuration and its
-    /// tokenizer's, and with `adapter` those of the adapter. Empty in plans of earlier versions.
+    /// SHA-256, by name, of the other files that decide what it computes: its configuration, its
+    /// tokenizer's files and, with `adapter`, the adapter's files. Empty in plans of earlier versions.
     pub files: BTreeMap<String, String>,
-    /// What is trained.
+    /// Which parameters are trained.
     pub strategy: Strategy,
-    /// LoRA's settings, with peft's names.
+    /// LoRA settings, under peft's names.
     pub lora: Option<LoraConfig>,
-    /// IA³'s settings, with peft's names.
+    /// (IA)³ settings, under peft's names.
     pub ia3: Option<Ia3Config>,
-    /// Directory of an adapter that the run goes on with; `None`: a fresh one.
+    /// Directory of an existing adapter to train further; `None` creates a new one.
     pub adapter: Option<String>,
-    /// Dropout in layers below the lowest trained one, as transformers has it. Off, they are a
-    /// fixed function of the text: the head learns from what prediction will see.
+    /// Whether layers below the lowest trained one use dropout, as they do in transformers. Without it
+    /// they are a fixed function of the text, and the head learns from the features that prediction
+    /// will see.
     pub frozen_dropout: bool,
-    /// For `gradual`: epochs from one layer that is unfrozen to the next.
+    /// Epochs between unfreezing one layer and the next, for `gradual`.
     pub unfreeze_every: f64,
-    /// How much of what frozen layers compute is kept.
+    /// How many features of frozen layers are kept.
     pub feature_cache: FeatureLimits,
-    /// The device's name.
+    /// Name of the device.
     pub device: String,
-    /// The type in which the encoder's matrix products are computed.
+    /// The type in which the encoder's matrix multiplications are computed.
     pub precision: Precision,
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::schedule::require;
 use crate::TrainError;
 
-/// How values move between two points of the cycle.
+/// The interpolation between two points of the cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnnealStrategy {
@@ -20,19 +20,20 @@ pub enum AnnealStrategy {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OneCycleConfig {
-    /// Share of the steps in which the learning rate rises.
+    /// Fraction of the steps in which the learning rate rises.
     pub pct_start: f64,
-    /// The cycle starts at the peak divided by this.
+    /// Ratio of the peak learning rate to the initial one.
     pub div_factor: f64,
-    /// It ends at the start divided by this.
+    /// Ratio of the initial learning rate to the final one.
     pub final_div_factor: f64,
-    /// How it moves.
+    /// Shape of each phase.
     pub anneal_strategy: AnnealStrategy,
-    /// Back to the start in as many steps as the rise took, and only then down to the end.
+    /// Whether a phase back to the initial values, as long as the rise, precedes the descent to the
+    /// end.
     pub three_phase: bool,
-    /// Whether the momentum (Adam's first beta) falls while the learning rate rises, and back.
+    /// Whether the momentum (Adam's first beta) moves opposite to the learning rate.
     pub cycle_momentum: bool,
-    /// Momentum at the peak.
+    /// Momentum at the peak of the learning rate.
     pub base_momentum: f64,
     /// Momentum at the start and at the end.
     pub max_momentum: f64,

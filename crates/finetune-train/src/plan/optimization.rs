@@ -1,4 +1,4 @@
-//! How long a run trains, on what batches, and with what optimizer.
+//! How long a run trains, on which batches, and with which optimizer.
 
 use std::num::NonZeroUsize;
 
@@ -9,38 +9,39 @@ use crate::{LossConfig, OptimizerConfig, RunLength, ScheduleConfig, Strategy, Wa
 /// Steps, batches, loss and optimizer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizationPlan {
-    /// How long the run is.
+    /// The length of the run.
     pub length: RunLength,
-    /// What one forward and backward pass takes.
+    /// The size of a batch, which takes one forward and backward pass.
     pub batch: BatchSize,
-    /// Batches of this many batches' rows are sorted by length, if they are.
+    /// Number of batches whose rows are sorted by length together; `None` does not sort.
     pub length_buckets: Option<NonZeroUsize>,
     /// Batches per optimizer step. The loss is the mean over all rows of a step.
     pub gradient_accumulation_steps: usize,
-    /// Whether the rows of `batch` were made fewer, and `gradient_accumulation_steps` more, until a step
-    /// fitted into the memory.
+    /// Whether `batch` was reduced, and `gradient_accumulation_steps` increased, until a step fit into
+    /// memory.
     pub auto_find_batch_size: bool,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Peak learning rate of the head.
     pub head_learning_rate: f64,
-    /// Each layer's learning rate is the one above it times this; 1: all have the same.
+    /// Each layer's learning rate as a fraction of the one above it; 1 gives all layers the same.
     pub layerwise_lr_decay: f64,
-    /// How long the learning rate rises.
+    /// Warm-up of the learning rate.
     pub warmup: Warmup,
-    /// The learning rate's course.
+    /// Schedule of the learning rate.
     pub schedule: ScheduleConfig,
     /// The optimizer and its settings.
     pub optimizer: OptimizerConfig,
-    /// Decoupled weight decay; not on biases and norms.
+    /// Decoupled weight decay, which excludes biases and norms.
     pub weight_decay: f64,
-    /// Gradients are scaled down to this global norm.
+    /// Largest global norm of the gradients; larger gradients are scaled down to it.
     pub max_grad_norm: f64,
     /// Share of the target that is spread evenly over all classes.
     pub label_smoothing_factor: f64,
-    /// Weight of each class in the loss (of a multi-label model: of its positives); empty: all 1.
+    /// Weight of each class in the loss (for a multi-label model, of its positives); empty means 1 for
+    /// all.
     pub class_weights: Vec<f32>,
-    /// Decay of the moving average of the weights that is evaluated and saved, if there is one.
+    /// Decay of the moving average of the weights that is evaluated and saved; `None` keeps no average.
     pub ema_decay: Option<f64>,
 }
 
@@ -69,10 +70,10 @@ impl Default for OptimizationPlan {
 }
 
 impl OptimizationPlan {
-    /// Rows of a batch where nothing is said.
+    /// Default number of rows per batch.
     pub(crate) const BATCH_ROWS: usize = 16;
 
-    /// Rows of a batch of rows of `length` tokens.
+    /// Returns the number of rows per batch if each row has `length` tokens.
     pub fn batch_rows(&self, length: usize) -> usize {
         match self.batch {
             BatchSize::Rows(rows) => rows,
@@ -80,7 +81,7 @@ impl OptimizationPlan {
         }
     }
 
-    /// The same, with batches of `rows` rows, of which a step takes `accumulation`.
+    /// Returns these settings with batches of `rows` rows and `accumulation` batches per step.
     pub fn with_batches(&self, rows: usize, accumulation: usize) -> Self {
         Self {
             batch: BatchSize::Rows(rows),
@@ -89,7 +90,7 @@ impl OptimizationPlan {
         }
     }
 
-    /// Takes the batch size that `saved` found to fit, where both leave it to be found.
+    /// Adopts the batch size found for `saved`, if both plans ask to find one.
     pub fn keep_batch_size_of(&mut self, saved: &Self) {
         let (BatchSize::Rows(now), BatchSize::Rows(was)) = (self.batch, saved.batch) else {
             return;
@@ -101,13 +102,13 @@ impl OptimizationPlan {
         }
     }
 
-    /// The head's learning rate where that of the others is `learning_rate`, if it is another.
+    /// Returns the head's learning rate while that of the rest is `learning_rate`, if it differs.
     pub fn head_learning_rate_at(&self, learning_rate: f64) -> Option<f64> {
         let scale = self.head_learning_rate / self.learning_rate;
         (scale != 1.0).then_some(learning_rate * scale)
     }
 
-    /// The loss.
+    /// Returns the loss settings.
     pub fn loss(&self) -> LossConfig {
         LossConfig {
             label_smoothing_factor: self.label_smoothing_factor,

@@ -1,11 +1,11 @@
-//! Which optimizer, and its settings.
+//! The choice of an optimizer, and its settings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// An optimizer and its settings: transformers' `optim`, with torch's and transformers' names and
-/// defaults. The weight decay belongs to [`ParameterGroups`](crate::ParameterGroups).
+/// An optimizer and its settings: transformers' `optim`, with the names and defaults of torch and
+/// transformers. The weight decay is in [`ParameterGroups`](crate::ParameterGroups).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "optim")]
 pub enum OptimizerConfig {
@@ -28,7 +28,7 @@ pub enum OptimizerConfig {
     Adafactor(AdafactorConfig),
 }
 
-/// How optimizers are written, for messages and help.
+/// The notation of optimizers, for messages and help.
 pub const OPTIMIZERS: &str = "adamw_torch (or adamw), adam, sgd, adafactor";
 
 /// Settings of Adam and AdamW.
@@ -39,7 +39,7 @@ pub struct AdamConfig {
     pub adam_beta1: f64,
     /// Decay rate of the second moment.
     pub adam_beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub adam_epsilon: f64,
 }
 
@@ -47,9 +47,9 @@ pub struct AdamConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdConfig {
-    /// What of the momentum buffer stays from step to step; 0: there is no buffer.
+    /// Fraction of the momentum buffer kept in each step; 0 disables the buffer.
     pub momentum: f64,
-    /// Nesterov's momentum.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
 }
 
@@ -57,20 +57,20 @@ pub struct SgdConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdafactorConfig {
-    /// Added to the squared gradient, and the least scale of a parameter.
+    /// Added to the squared gradient, and the smallest scale of a parameter.
     pub eps: [f64; 2],
     /// The root mean square above which a parameter's update is scaled down.
     pub clip_threshold: f64,
-    /// Step `t` has the decay rate `1 - t^decay_rate` of the second moment.
+    /// Exponent of the second moment's decay rate, which is `1 - t^decay_rate` in step `t`.
     pub decay_rate: f64,
-    /// Decay rate of a first moment, which takes memory as large as the model; absent: none.
+    /// Decay rate of a first moment, which needs as much memory as the model; `None` disables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beta1: Option<f64>,
-    /// Whether the learning rate is relative to a parameter's root mean square.
+    /// Whether the learning rate is relative to the root mean square of the parameter.
     pub scale_parameter: bool,
-    /// Whether the learning rate is `1 / √step`, at most 0.01; that of the schedule is ignored.
+    /// Whether the learning rate is `1 / √step`, at most 0.01, instead of the schedule's.
     pub relative_step: bool,
-    /// With `relative_step`: at most `step · 1e-6`.
+    /// Whether `relative_step` is limited to `step · 1e-6`.
     pub warmup_init: bool,
 }
 
@@ -105,7 +105,10 @@ impl Default for AdafactorConfig {
 }
 
 impl OptimizerConfig {
-    /// Refuses settings with which no step makes sense; the message names the key.
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Value`] or [`TrainError::Conflict`], which name the keys.
     pub fn check(&self) -> Result<(), TrainError> {
         match self {
             Self::AdamW(adam) | Self::Adam(adam) => {
@@ -131,7 +134,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// Whether `one_cycle` can move its momentum.
+    /// Returns whether `one_cycle` can cycle the optimizer's momentum.
     pub fn has_momentum(&self) -> bool {
         !matches!(self, Self::Adafactor(_))
     }
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_transformers() {
+    fn names_are_those_of_transformers() {
         let adamw = OptimizerConfig::default();
         for name in ["adamw_torch", "adamw", "adamw_torch_fused"] {
             assert_eq!(read(&format!("optim = \"{name}\"")).unwrap(), adamw);
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_illegal_is_named() {
+    fn invalid_values_are_named() {
         for (text, key) in [
             ("optim = \"adamw\"\nadam_beta1 = 1.0", "adam_beta1"),
             ("optim = \"adam\"\nadam_epsilon = 0.0", "adam_epsilon"),

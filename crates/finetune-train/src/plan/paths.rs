@@ -1,12 +1,12 @@
-//! Paths of a plan that later sessions find.
+//! Absolute paths, so that later sessions find the files of a plan.
 
 use std::path::Path;
 
 use crate::TrainPlan;
 
 impl TrainPlan {
-    /// Makes the paths absolute where the output is: from a relative output it can be told in which folder
-    /// the run began, and with that what the other relative paths mean.
+    /// Makes the paths absolute if the output path is. A relative output path tells in which folder the
+    /// run began, and so what the other relative paths mean.
     pub fn make_paths_absolute(&mut self) {
         if Path::new(&self.saving.output).is_relative() {
             return;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_stand_against_the_output() {
+    fn paths_become_absolute_if_the_output_is() {
         let mut plan = TrainPlan::blank();
         plan.data.dataset = "src/../Cargo.toml".into();
         plan.model.name = "some/model-on-the-hub".into();
@@ -48,7 +48,7 @@ mod tests {
         plan.saving.output = std::env::temp_dir().join("one").display().to_string();
         plan.make_paths_absolute();
         assert!(Path::new(&plan.data.dataset).is_absolute());
-        // A name that is no path here stays.
+        // A name that is not a path here stays.
         assert_eq!(plan.model.name, relative.model.name);
     }
 }

@@ -1,10 +1,10 @@
-//! Where a run is shown while it goes.
+//! Where the progress of a run is reported.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Where a run is reported to, beside its own event log: transformers' `report_to`.
+/// Where a run is reported besides its event log: transformers' `report_to`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportTo {

@@ -1,18 +1,18 @@
-//! How long a run is.
+//! The length of a run.
 
 use std::num::NonZeroU64;
 
 use crate::{TrainError, plan::stored::Stored};
 
-/// More than this no run takes; the products of such numbers would not fit into integers.
+/// Upper limit of the epochs. No run needs more, and products of larger values could overflow.
 pub(crate) const MOST_EPOCHS: f64 = 1e6;
 
-/// How long a run is.
+/// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RunLength {
-    /// So many passes over the training rows; need not be whole.
+    /// Number of passes over the training rows, not necessarily whole.
     Epochs(f64),
-    /// So many optimizer steps.
+    /// Number of optimizer steps.
     Steps(NonZeroU64),
 }
 
@@ -23,11 +23,11 @@ impl Default for RunLength {
 }
 
 impl RunLength {
-    /// Epochs where nothing is said.
+    /// Default number of epochs.
     const EPOCHS: f64 = 3.0;
 }
 
-/// `epochs` and `max_steps`, which counts unless it is 0.
+/// `epochs`, and `max_steps`, which overrides it unless it is 0.
 impl Stored<(f64, u64)> for RunLength {
     fn into_file(self) -> (f64, u64) {
         match self {
@@ -39,7 +39,7 @@ impl Stored<(f64, u64)> for RunLength {
     fn from_file((epochs, steps): (f64, u64), _: &[&str]) -> Result<Self, String> {
         match NonZeroU64::new(steps) {
             None => Ok(Self::Epochs(epochs)),
-            // What does not count is no reason to take what nobody can mean.
+            // An overridden value must still be a possible one.
             Some(steps) => match check_epochs(epochs) {
                 Ok(()) => Ok(Self::Steps(steps)),
                 Err(error) => Err(error.to_string()),
@@ -48,7 +48,7 @@ impl Stored<(f64, u64)> for RunLength {
     }
 }
 
-/// Refuses what is no number of epochs, whether it counts or not.
+/// Refuses an impossible number of epochs, even if `max_steps` overrides it.
 pub(crate) fn check_epochs(epochs: f64) -> Result<(), TrainError> {
     let expected = match epochs.is_nan() {
         true => "a number above 0".into(),

@@ -1,4 +1,4 @@
-//! What a run leaves, where and when.
+//! What a run saves, where and when.
 
 use std::num::NonZeroU64;
 
@@ -9,16 +9,15 @@ use crate::{Interval, ReportTo};
 pub struct SavingPlan {
     /// When checkpoints are saved.
     pub save: Interval,
-    /// Number of the newest checkpoints that are kept, beside the best.
+    /// Number of newest checkpoints kept, besides the best one.
     pub save_total_limit: usize,
-    /// Bytes that checkpoints may take together, if there is a limit.
+    /// Largest total size of the checkpoints in bytes; `None` is unlimited.
     pub save_bytes_limit: Option<NonZeroU64>,
     /// When losses are logged.
     pub logging: Interval,
     /// Where the run is reported to.
     pub report_to: ReportTo,
-    /// The run directory. Where it is relative, it stands against the same folder as the other relative
-    /// paths.
+    /// The run directory. A relative path refers to the same folder as the plan's other relative paths.
     pub output: String,
 }
 

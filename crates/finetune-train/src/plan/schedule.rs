@@ -1,35 +1,35 @@
-//! Which schedule, and its settings.
+//! The choice of a schedule, and its settings.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{OneCycleConfig, TrainError};
 
-/// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's one
-/// cycle.
+/// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's one-cycle
+/// schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchedulerType {
-    /// Warm-up, then straight down to 0.
+    /// Warm-up, then a linear decrease to 0.
     #[default]
     Linear,
-    /// Warm-up, then down a cosine; see [`ScheduleConfig::num_cycles`].
+    /// Warm-up, then a decrease along a cosine; see [`ScheduleConfig::num_cycles`].
     Cosine,
-    /// Warm-up, then a cosine from the peak to 0, `num_cycles` times.
+    /// Warm-up, then a cosine from the peak to 0, repeated `num_cycles` times.
     CosineWithRestarts,
-    /// Warm-up, then down to `lr_end` as a polynomial of degree `power`.
+    /// Warm-up, then a decrease to `lr_end` along a polynomial of degree `power`.
     Polynomial,
-    /// The peak all the time; a warm-up is ignored, as in transformers.
+    /// The peak throughout; a warm-up is ignored, as in transformers.
     Constant,
     /// Warm-up, then the peak.
     ConstantWithWarmup,
-    /// Warm-up, then down with the square root of the step.
+    /// Warm-up, then a decrease with the inverse square root of the step.
     InverseSqrt,
-    /// torch's `OneCycleLR` (Smith & Topin 2018), which has a warm-up of its own.
+    /// torch's `OneCycleLR` (Smith & Topin 2018), which includes its own warm-up.
     OneCycle,
 }
 
 impl SchedulerType {
-    /// All of them.
+    /// All schedules.
     pub const ALL: [Self; 8] = [
         Self::Linear,
         Self::Cosine,
@@ -42,22 +42,23 @@ impl SchedulerType {
     ];
 }
 
-/// A schedule and its settings, with transformers' (and torch's) names and defaults. A setting that
-/// the chosen type does not have is ignored.
+/// A schedule and its settings, with the names and defaults of transformers and torch. Settings that do
+/// not apply to the chosen type are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
-    /// Which.
+    /// The type of the schedule.
     pub lr_scheduler_type: SchedulerType,
-    /// Waves of `cosine` (absent: 0.5, once down), descents of `cosine_with_restarts` (absent: 1).
+    /// Waves of `cosine` (default: 0.5, one descent), or descents of `cosine_with_restarts` (default:
+    /// 1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_cycles: Option<f64>,
     /// Degree of `polynomial`.
     pub power: f64,
-    /// Last learning rate of `polynomial`.
+    /// Final learning rate of `polynomial`.
     pub lr_end: f64,
-    /// Steps after which `inverse_sqrt` starts to fall noticeably (absent: the warm-up's, or 10,000
-    /// without one).
+    /// Number of steps after which `inverse_sqrt` starts to fall noticeably (default: the warm-up
+    /// steps, or 10,000 without a warm-up).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timescale: Option<u64>,
     /// Settings of `one_cycle`.
@@ -78,7 +79,10 @@ impl Default for ScheduleConfig {
 }
 
 impl ScheduleConfig {
-    /// Refuses settings that the chosen type cannot run with, given the peak learning rate.
+    /// Checks the settings of the chosen type, given the peak learning rate.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Value`], which names the key.
     pub fn check(&self, learning_rate: f64) -> Result<(), TrainError> {
         let above_0 = |value: f64| value > 0.0 && value.is_finite();
         require(
@@ -111,7 +115,7 @@ impl ScheduleConfig {
     }
 }
 
-/// An error that names `key` unless `condition` holds.
+/// Fails with an error that names `key` unless `condition` holds.
 pub(super) fn require(
     condition: bool,
     key: &'static str,
@@ -133,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_transformers() {
+    fn names_are_those_of_transformers() {
         let names = SchedulerType::ALL.map(|kind| serde_json::to_string(&kind).unwrap());
         assert_eq!(
             names.map(|name| name.trim_matches('"').to_string()),
@@ -157,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_illegal_is_named() {
+    fn invalid_values_are_named() {
         for (text, key) in [
             (
                 "lr_scheduler_type = \"cosine\"\nnum_cycles = 0.0",

@@ -1,5 +1,5 @@
-//! How values of the plan's types stand in `plan.toml`, which has 0 or "" for what is not set, and two
-//! keys for what is one of two things.
+//! How the plan's types are stored in `plan.toml`, which writes 0 or "" for unset values, and uses two
+//! keys for a choice between two settings.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -7,12 +7,12 @@ use finetune_data::BatchSize;
 
 use crate::OptimizationPlan;
 
-/// A value that stands in the plan's file as `File`: under one key, or a tuple of values under as many.
+/// A value that the plan's file stores as `File`: under one key, or as a tuple under several.
 pub(crate) trait Stored<File>: Sized {
-    /// As it is written.
+    /// Converts the value to its stored form.
     fn into_file(self) -> File;
 
-    /// As it was written under `keys`; or what is wrong with them.
+    /// Converts the stored form under `keys` back, or says what is wrong with it.
     fn from_file(file: File, keys: &[&str]) -> Result<Self, String>;
 }
 
@@ -66,7 +66,7 @@ impl Stored<f64> for Option<f64> {
     }
 }
 
-/// `batch_size`, and `batch_tokens`, which counts unless it is 0.
+/// `batch_size`, and `batch_tokens`, which overrides it unless it is 0.
 impl Stored<(usize, usize)> for BatchSize {
     fn into_file(self) -> (usize, usize) {
         match self {

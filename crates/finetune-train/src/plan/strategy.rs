@@ -1,13 +1,12 @@
-//! Which parameters are trained, as the user says it.
+//! Training strategies: which parameters are trained, as users name them.
 
 use std::{fmt, str::FromStr};
 
 use finetune_peft::{Ia3Config, LoraConfig, PeftConfig};
 use serde::{Deserialize, Serialize};
 
-/// What of the model is trained. As text: `full`, `head`, `last:2`, `layers:3,5`, `params:REGEX`,
-/// `gradual`,
-/// `features`, `bitfit`, `lora`, `ia3`.
+/// Which parameters are trained. As text: `full`, `head`, `last:2`, `layers:3,5`, `params:REGEX`,
+/// `gradual`, `features`, `bitfit`, `lora`, `ia3`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Strategy {
@@ -16,31 +15,32 @@ pub enum Strategy {
     Full,
     /// The classifier and the linear layer below it (BERT's pooler, DistilBERT's pre_classifier).
     Head,
-    /// The head and the last so many encoder layers.
+    /// The head and this number of last encoder layers.
     Last(usize),
-    /// The head and the encoder layers of these numbers, from 0.
+    /// The head and the encoder layers with these numbers, from 0.
     Layers(Vec<usize>),
-    /// The parameters whose transformers' name this regular expression finds something in.
+    /// The parameters whose transformers name matches this regular expression.
     Params(String),
-    /// The head first, then one more layer after each interval, from the top, at last everything
-    /// (Howard & Ruder 2018).
+    /// The head first, then one more layer after each interval, starting at the top, and finally
+    /// everything (Howard & Ruder 2018).
     Gradual,
-    /// Nothing: a fresh head on the pretrained encoder, as it is.
+    /// Nothing: a new head on the unchanged pretrained encoder.
     Features,
-    /// All biases, and the head (Ben Zaken et al. 2022).
+    /// All biases and the head (Ben Zaken et al. 2022).
     BitFit,
-    /// A LoRA adapter, and the head that is saved with it.
+    /// A LoRA adapter, and the head saved with it.
     Lora,
-    /// An (IA)³ adapter, and the head that is saved with it.
+    /// An (IA)³ adapter, and the head saved with it.
     Ia3,
 }
 
-/// How strategies are written, for messages and help.
+/// The notation of strategies, for messages and help.
 pub const STRATEGIES: &str =
     "full, head, last:N, layers:N,N,…, params:REGEX, gradual, features, bitfit, lora, ia3";
 
 impl Strategy {
-    /// The adapter that is trained, if one is, with peft's defaults where nothing is said.
+    /// Returns the configuration of the adapter that is trained, if there is one, with peft's defaults
+    /// where settings are missing.
     pub fn adapter(
         &self,
         lora: Option<&LoraConfig>,
@@ -53,13 +53,13 @@ impl Strategy {
         }
     }
 
-    /// Whether the result is an adapter beside the base model.
+    /// Returns whether the result is an adapter, stored apart from the base model.
     pub fn is_adapter(&self) -> bool {
         matches!(self, Self::Lora | Self::Ia3)
     }
 
-    /// The learning rate where none is given: the fewer parameters, the larger, as their authors
-    /// recommend.
+    /// Returns the default learning rate. As recommended by the methods' authors, it is larger if fewer
+    /// parameters are trained.
     pub fn default_learning_rate(&self) -> f64 {
         match self {
             Self::Full => 5e-5,
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_back() {
+    fn text_round_trips() {
         for text in [
             "full",
             "head",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_say_what_is_wrong() {
         let error = "lats:2".parse::<Strategy>().unwrap_err();
         assert!(error.contains("last:N"), "{error}");
         let error = "layers:1,x".parse::<Strategy>().unwrap_err();

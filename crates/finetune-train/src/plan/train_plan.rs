@@ -1,4 +1,4 @@
-//! The plan: every setting of a run, resolved. Nothing below it sees an unset option.
+//! The plan: every setting of a run, resolved. Code that receives it never sees an unset option.
 
 use finetune_data::{ProblemType, Task};
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,12 @@ use crate::{
     PrecisionChoice, SavingPlan, Strategy, TrainError, plan::file::PlanFile, resolve_auto,
 };
 
-/// What a run does. Written as `plan.toml` into the run directory; the same plan on the same data
-/// and weights gives the same bits.
+/// The complete settings of a run. The run directory stores them as `plan.toml`; the same plan on the
+/// same data and weights gives the same bits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "PlanFile", into = "PlanFile")]
 pub struct TrainPlan {
-    /// The model, and what of it is trained.
+    /// The model, and which part of it is trained.
     pub model: ModelPlan,
     /// The rows.
     pub data: DataPlan,
@@ -21,15 +21,14 @@ pub struct TrainPlan {
     pub optimization: OptimizationPlan,
     /// Evaluations of the validation rows.
     pub evaluation: EvaluationPlan,
-    /// What the run leaves.
+    /// Checkpoints, logs and the output.
     pub saving: SavingPlan,
-    /// Seed of the rows drawn, their order, the head's initial weights and dropout.
+    /// Seed for sampling and ordering rows, initializing the head, and dropout.
     pub seed: u64,
 }
 
-/// What `finetune train` does where nothing is said, on the device that it takes on this machine, for a
-/// model, data and classes that are yet to be named. For another task or strategy see
-/// [`new`](TrainPlan::new).
+/// The defaults of `finetune train` on this machine's default device, without a model, data or classes.
+/// For another task or strategy see [`new`](TrainPlan::new).
 impl Default for TrainPlan {
     fn default() -> Self {
         let task = Task::new(ProblemType::default(), Vec::new());
@@ -38,11 +37,11 @@ impl Default for TrainPlan {
 }
 
 impl TrainPlan {
-    /// The seed where none is given.
+    /// The default seed.
     pub const SEED: u64 = 42;
 
-    /// What `finetune train` does where nothing else is said than the task, the strategy and the device;
-    /// for a model and data that are yet to be named.
+    /// Returns the defaults of `finetune train` for a task, a strategy and a device, without a model or
+    /// data.
     pub fn new(task: &Task, strategy: Strategy, device: String) -> Self {
         let mut plan = Self::blank();
         plan.data.problem_type = task.problem_type();
@@ -52,7 +51,7 @@ impl TrainPlan {
         plan.optimization.learning_rate = strategy.default_learning_rate();
         plan.optimization.head_learning_rate = strategy.default_learning_rate();
         if strategy == Strategy::Features {
-            // It takes no step after which anything would be due.
+            // It takes no steps, so nothing would become due.
             plan.evaluation.eval = Interval::No;
             plan.evaluation.load_best_model_at_end = false;
             plan.saving.save = Interval::No;
@@ -63,7 +62,7 @@ impl TrainPlan {
         plan
     }
 
-    /// The defaults that are the same on every machine and for every task.
+    /// Returns the defaults that do not depend on machine or task.
     pub(crate) fn blank() -> Self {
         Self {
             model: ModelPlan::default(),
@@ -75,12 +74,15 @@ impl TrainPlan {
         }
     }
 
-    /// What the model predicts.
+    /// Returns the task that the model is trained for.
     pub fn outputs(&self) -> Task {
         Task::new(self.data.problem_type, self.data.labels.clone())
     }
 
-    /// The metric by which the best model is kept: one of the task's, or of the caller's own.
+    /// Returns the metric that selects the best model: one of the task's, or one of `custom`.
+    ///
+    /// # Errors
+    /// Fails if there is no such metric.
     pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
         let name = &self.evaluation.metric_for_best_model;
         Ok(custom.choose(name, self.data.problem_type)?)

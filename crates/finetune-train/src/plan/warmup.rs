@@ -1,15 +1,15 @@
-//! How long the learning rate rises.
+//! Warm-up of the learning rate.
 
 use std::num::NonZeroU64;
 
 use crate::plan::stored::Stored;
 
-/// The steps at the beginning in which the learning rate rises.
+/// The steps at the start of a run in which the learning rate rises.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Warmup {
-    /// A share of the run's steps, from 0 (none) to 1.
+    /// A fraction of the run's steps, from 0 (none) to 1.
     Ratio(f64),
-    /// So many; where the run has fewer it rises to the end, as in transformers.
+    /// A number of steps. In a shorter run the rate rises until the end, as in transformers.
     Steps(NonZeroU64),
 }
 
@@ -20,7 +20,7 @@ impl Default for Warmup {
 }
 
 impl Warmup {
-    /// Steps of a run of `total`.
+    /// Returns the number of warm-up steps in a run of `total` steps.
     pub fn steps(self, total: u64) -> u64 {
         match self {
             Self::Ratio(ratio) => (total as f64 * ratio).ceil() as u64,
@@ -29,7 +29,7 @@ impl Warmup {
     }
 }
 
-/// `warmup_ratio`, and `warmup_steps`, which counts unless it is 0.
+/// `warmup_ratio`, and `warmup_steps`, which overrides it unless it is 0.
 impl Stored<(f64, u64)> for Warmup {
     fn into_file(self) -> (f64, u64) {
         match self {

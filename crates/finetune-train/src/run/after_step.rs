@@ -1,4 +1,4 @@
-//! What may follow an optimizer step: log, evaluation, checkpoint, the end.
+//! The work that may follow an optimizer step: logging, evaluation, checkpoint, the end of the run.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     StopReason, TrainData, TrainError, TrainPlan, TrainState, evaluate,
 };
 
-/// All that follows a step.
+/// Performs the work that follows a step.
 pub(crate) struct AfterStep<'a> {
     plan: &'a TrainPlan,
     steps: &'a Steps,
@@ -21,7 +21,7 @@ pub(crate) struct AfterStep<'a> {
     metric: ChosenMetric,
 }
 
-/// An evaluation of the validation rows, and how long it took.
+/// An evaluation of the validation rows with its duration.
 struct Measured {
     metrics: Evaluation,
     predictions: Arc<Accumulator>,
@@ -47,8 +47,8 @@ impl<'a> AfterStep<'a> {
         })
     }
 
-    /// Before the first step of a session: the evaluation of the untouched model, or what a
-    /// checkpoint left to do. A run that has ended ends at once.
+    /// Does the work before the first step of a session: evaluates the untrained model, or does what
+    /// was pending at the checkpoint. Returns a reason if the run has already ended.
     pub fn start(
         &mut self,
         learner: &Learner,
@@ -160,7 +160,7 @@ impl<'a> AfterStep<'a> {
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<(), TrainError> {
-        // One that only holds what was interrupted leaves no trace in the log of the run.
+        // A checkpoint taken only because of an interruption is not logged.
         if !state.pending {
             observers.emit(&Event::Checkpoint {
                 step: state.step,
@@ -210,7 +210,7 @@ impl<'a> AfterStep<'a> {
         })
     }
 
-    /// Ends the run: the result becomes `RUN/model`, unless there is more to come.
+    /// Ends the session: unless it was interrupted, the result becomes `RUN/model`.
     pub fn finish(
         self,
         learner: &Learner,

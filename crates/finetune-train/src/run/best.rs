@@ -1,22 +1,22 @@
-//! Which evaluation was the best so far.
+//! The best evaluation so far.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ChosenMetric, Evaluation, EvaluationRecord};
 
-/// The evaluation of the model that is kept.
+/// The evaluation of the best model so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BestEvaluation {
-    /// Steps done then.
+    /// Optimizer steps done at that point.
     pub step: u64,
     /// Value of the metric.
     pub value: f64,
-    /// All metrics, as the event log has them.
+    /// All metrics, as stored in the event log.
     pub evaluation: EvaluationRecord,
 }
 
 impl BestEvaluation {
-    /// This evaluation, if it is better than `best`. Of equal ones the first stays.
+    /// Returns this evaluation if it is better than `best`. Ties keep the earlier one.
     pub fn better(
         best: Option<&Self>,
         metric: &ChosenMetric,

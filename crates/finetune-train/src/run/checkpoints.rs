@@ -1,5 +1,5 @@
-//! Checkpoints of a run: a model directory that opens like any other, with what training needs to
-//! go on.
+//! Checkpoints of a run: model directories that open like any other, with the state needed to resume
+//! training.
 
 use std::{collections::BTreeMap, num::NonZeroU64, path::PathBuf, time::Instant};
 
@@ -21,37 +21,37 @@ use crate::{
     watch::event_log::SavedLog,
 };
 
-/// File of the [`SavedState`].
+/// The file of the [`SavedState`].
 pub(crate) const STATE: &str = "state.json";
-/// File of the optimizer's and the moving average's tensors.
+/// The file with the tensors of the optimizer and the moving average.
 pub(crate) const OPTIMIZER: &str = "optimizer.safetensors";
-/// What the names of the moving average's tensors begin with.
+/// Prefix of the names of the moving average's tensors.
 pub(crate) const EMA: &str = "ema.";
-/// File of the trained parameters by path, where the model's file has them in another form: an
-/// adapter's (PiSSA's is converted), or the moving average.
+/// The file of the trained parameters by path, where the model's own file has them in another form:
+/// converted adapters (PiSSA), or the moving average.
 pub(crate) const TRAINED: &str = "trained.safetensors";
 
-/// Files of a checkpoint that a model does not have.
+/// Files of a checkpoint that do not belong to the model.
 pub(crate) const NOT_OF_THE_MODEL: [&str; 5] = [STATE, OPTIMIZER, TRAINED, PLAN, EVENTS];
 
 /// The content of [`STATE`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SavedState {
     pub train: TrainState,
-    /// Steps that each parameter has taken.
+    /// Number of steps each parameter has taken.
     pub optimizer_steps: BTreeMap<String, u64>,
 }
 
-/// What the checkpoints of a session cost.
+/// The cost of the checkpoints in a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct SavingCost {
-    /// Checkpoints written.
+    /// Number of checkpoints written.
     pub checkpoints: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// Time that writing them took, beside the training.
+    /// Time spent writing them, in parallel with training.
     pub write_seconds: f64,
-    /// Time that the training waited for it.
+    /// Time that training waited for them.
     pub stall_seconds: f64,
 }
 
@@ -62,16 +62,16 @@ pub(crate) struct Checkpoints {
     cost: SavingCost,
     adapter: Option<AdapterFile>,
     tokenizer_from: PathBuf,
-    /// The plan's text.
+    /// The text of the plan.
     plan: String,
     events: PathBuf,
-    /// Text of `finetune.json`.
+    /// The text of `finetune.json`.
     settings: String,
 }
 
 impl Checkpoints {
-    /// Takes the run's directory of checkpoints; one run only can have it. Which is the best says the
-    /// state that the run goes on from, which has verified.
+    /// Opens the run's checkpoint directory, which only one process can hold. The best checkpoint is
+    /// named by the state that the run resumes from, which has been verified.
     pub fn open(
         plan: &TrainPlan,
         run: &RunDirectory,
@@ -104,13 +104,13 @@ impl Checkpoints {
         self.writer.directory()
     }
 
-    /// The adapter that is trained, if one is.
+    /// Returns the adapter that is trained, if there is one.
     pub fn adapter(&self) -> Option<&AdapterFile> {
         self.adapter.as_ref()
     }
 
-    /// Saves in the background. The tensors are shared until they are written, not copied; waits
-    /// only while the checkpoint before is still being written.
+    /// Saves in the background. The tensors are shared until they are written, not copied; only an
+    /// earlier checkpoint that is still being written makes this wait.
     pub fn save(
         &mut self,
         learner: &Learner,
@@ -120,7 +120,7 @@ impl Checkpoints {
         let started = Instant::now();
         let content = self.content(learner, state)?;
         if let Err(error) = self.writer.submit(state.step, content, best) {
-            // The save that failed says why.
+            // The error of the failed save is the more informative one.
             self.poll()?;
             return Err(error.into());
         }
@@ -175,12 +175,12 @@ impl Checkpoints {
         ))
     }
 
-    /// What saves that ended since have to say.
+    /// Returns the notes of the saves that have ended since the last call.
     pub fn poll(&mut self) -> Result<Vec<String>, TrainError> {
         notes(self.writer.poll(), &mut self.cost)
     }
 
-    /// Waits for the last save.
+    /// Waits for the last save, and returns its notes and the total cost.
     pub fn finish(mut self) -> Result<(Vec<String>, SavingCost), TrainError> {
         let notes = notes(self.writer.finish(), &mut self.cost)?;
         Ok((notes, self.cost))
@@ -212,7 +212,7 @@ fn named((name, tensor): (String, Tensor<1>)) -> NamedTensor {
     NamedTensor::vector(name, tensor, shape)
 }
 
-/// The parameters that take gradients, by path.
+/// Returns the parameters that take gradients, by path.
 fn trained_tensors<M: Described>(model: &M) -> Vec<(String, Tensor<1>)> {
     let mut tensors = Vec::new();
     visit_parameters(model, &mut |id, parameter| {

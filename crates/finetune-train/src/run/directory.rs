@@ -20,29 +20,31 @@ use crate::{
     run::{checkpoints::NOT_OF_THE_MODEL, saved_plan::lost, write::write_text},
 };
 
-/// A run's directory. Until [`begin`](Self::begin) it is only reserved: dropped before that, it is
-/// removed, so that a run that never began leaves nothing. Nobody else can work on the run meanwhile.
+/// The directory of a run. Until [`begin`](Self::begin) it is only reserved: dropping it earlier
+/// removes the directory, so a run that never begins leaves nothing. A lock keeps other processes from
+/// working on the run.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
-    /// Folders above it that were made for it, the innermost first.
+    /// Parent directories created for it, the innermost first.
     made: Vec<PathBuf>,
-    /// Whether it was there before, with nothing worth keeping in it.
+    /// Whether the directory existed before, without anything worth keeping.
     existed: bool,
     tokenizer_from: PathBuf,
-    /// What is kept with the models; until the run begins, of its training files alone.
+    /// The settings saved with the models; before the run begins, only the training files are set.
     settings: ModelSettings,
     begun: bool,
-    /// Let go after the rest; none of a run that is only looked at.
+    /// Dropped last, after all other fields; `None` if the run is opened for reading only.
     lock: Option<DirectoryLock>,
 }
 
 impl RunDirectory {
-    /// Makes the directory, which must not exist, or hold nothing but what a run left that was killed
-    /// before it began.
+    /// Creates the directory. It must not exist, or must contain nothing but what a run left that was
+    /// killed before it began.
     ///
     /// # Errors
-    /// [`TrainError::RunDirectory`], and [`TrainError::Checkpoint`] if another process has it.
+    /// Fails with [`TrainError::RunDirectory`] if the directory cannot be used, and with
+    /// [`TrainError::Lock`] if another process holds it.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         let refuse = |problem: String| TrainError::RunDirectory {
             path: path.into(),
@@ -63,18 +65,18 @@ impl RunDirectory {
             begun: false,
             lock: None,
         };
-        // Before the lock's file is made in a directory that is not ours, and again once it is locked.
+        // Checked before a lock file is created in somebody else's directory, and again under the lock.
         for _ in 0..2 {
             if !holds_nothing(path) {
                 run.begun = true;
                 return Err(refuse(match path.join(PLAN).exists() {
                     true if run.is_complete() => "it has a complete run, and nothing is overwritten".into(),
-                    true => "it has a run that is not complete (--resume auto goes on with it), and nothing is overwritten".into(),
+                    true => "it has a run that is not complete (--resume auto resumes it), and nothing is overwritten".into(),
                     false => lost(path).unwrap_or("it exists already, and nothing is overwritten".into()),
                 }));
             }
             if run.lock.is_none() {
-                // Whoever has it removes it, or begins.
+                // The process that holds the lock removes the directory, or begins the run.
                 run.begun = true;
                 run.lock = Some(DirectoryLock::take(path)?);
                 run.begun = false;
@@ -84,31 +86,32 @@ impl RunDirectory {
         Ok(run)
     }
 
-    /// Opens the directory of a run that has begun, with its plan, to go on with it. What a killed
-    /// session left half-written is removed.
+    /// Opens the directory of an existing run, with its plan, to resume it. Half-written files of a
+    /// killed session are removed.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`], and [`TrainError::Checkpoint`] if another process works on the run.
+    /// Fails with [`TrainError::NoRun`] if there is no run, and with [`TrainError::Lock`] if another
+    /// process works on it.
     pub fn open(path: &Path) -> Result<(Self, SavedPlan), TrainError> {
         let (mut run, _) = Self::read(path)?;
         run.lock = match DirectoryLock::take(path) {
             Ok(lock) => Some(lock),
-            // There is nothing to write.
+            // A complete run needs no lock: nothing will be written.
             Err(error) if run.is_complete() && !is_taken(&error) => None,
             Err(error) => return Err(error.into()),
         };
         if run.lock.is_some() {
             remove_leftovers(path)?;
         }
-        // Another process may have worked on it until now.
+        // Another process may have changed the plan before the lock was taken.
         let plan = SavedPlan::read(path)?;
         Ok((run, plan))
     }
 
-    /// The directory of a run that has begun, with its plan, to look at only.
+    /// Opens the directory of an existing run, with its plan, for reading only.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`].
+    /// Fails with [`TrainError::NoRun`] if there is no run.
     pub fn read(path: &Path) -> Result<(Self, SavedPlan), TrainError> {
         if !path.join(PLAN).exists() {
             let problem = match path.exists() {
@@ -118,7 +121,7 @@ impl RunDirectory {
                     format!("it has no {PLAN}")
                 }
                 true if holds_nothing(path) => format!(
-                    "it has no {PLAN}: the run was ended before it began, and there is nothing to go on with; begin it anew with `finetune train … --output {}`",
+                    "it has no {PLAN}: the run ended before it began, so there is nothing to resume; start it again with `finetune train … --output {}`",
                     shell_word(&path.display().to_string())
                 ),
                 true => lost(path).unwrap_or(format!("it has no {PLAN}")),
@@ -141,13 +144,16 @@ impl RunDirectory {
         Ok((run, plan))
     }
 
-    /// Whether the run has begun: its plan is written.
+    /// Returns whether the run has begun, which writes its plan.
     pub fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Writes the plan. From here on the directory stays. The tokenizer's files of saved models
-    /// come from `tokenizer_from`, the base model's directory.
+    /// Writes the plan; from then on the directory is kept. Saved models get the tokenizer's files from
+    /// `tokenizer_from`, the base model's directory.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::File`] if the plan cannot be written.
     pub fn begin(&mut self, plan: &TrainPlan, tokenizer_from: &Path) -> Result<(), TrainError> {
         let path = self.path.join(PLAN);
         write_text(&path, &plan.to_toml()?)?;
@@ -158,11 +164,11 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// Gives a run that has begun another plan: the manifest's first, so that one that is killed between
-    /// goes on by the plan of its checkpoints.
+    /// Replaces the plan of an existing run. The manifest is written first: a run that is killed in
+    /// between resumes with the plan of its checkpoints.
     ///
     /// # Errors
-    /// [`TrainError::File`], or the manifest cannot be read.
+    /// Fails if the manifest cannot be read, or a file cannot be written.
     pub fn change_plan(&mut self, plan: &TrainPlan) -> Result<(), TrainError> {
         if let Some(mut manifest) = Manifest::read(&self.path)? {
             manifest.plan = plan.clone();
@@ -172,76 +178,76 @@ impl RunDirectory {
         write_text(&self.path.join(PLAN), &plan.to_toml()?)
     }
 
-    /// Names the files of the training rows, which saved models keep.
+    /// Sets the files of the training rows, which are listed in saved models.
     pub(crate) fn set_train_files(&mut self, files: Vec<FileFacts>) {
         self.settings.train_files = files;
     }
 
-    /// What is kept with saved models.
+    /// Returns the settings saved with models.
     pub(crate) fn settings(&self) -> &ModelSettings {
         &self.settings
     }
 
-    /// The directory.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the result is.
+    /// Returns the path of the kept model.
     pub fn model(&self) -> PathBuf {
         self.path.join(MODEL)
     }
 
-    /// Where the checkpoints are.
+    /// Returns the directory of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
     }
 
-    /// Where each checkpoint is, damaged ones too, the newest last.
+    /// Returns the paths of all checkpoints, including damaged ones, the newest last.
     ///
     /// # Errors
-    /// A directory that cannot be read.
+    /// Fails if the directory cannot be read.
     pub fn checkpoint_paths(&self) -> Result<Vec<PathBuf>, TrainError> {
         let checkpoints = CheckpointDirectory::new(self.checkpoints());
         let steps = checkpoints.steps()?.into_iter();
         Ok(steps.map(|step| checkpoints.path_of(step)).collect())
     }
 
-    /// Where the event log is.
+    /// Returns the path of the event log.
     pub fn events(&self) -> PathBuf {
         self.path.join(EVENTS)
     }
 
-    /// Where the results are, once the run is complete.
+    /// Returns the path of the results, which exist once the run is complete.
     pub fn results(&self) -> PathBuf {
         self.path.join(RESULTS)
     }
 
-    /// Whether the run is complete: there is nothing to resume.
+    /// Returns whether the run is complete, so that there is nothing to resume.
     pub fn is_complete(&self) -> bool {
         layout::is_complete(&self.path)
     }
 
-    /// Refuses to work on a run that is complete, or that [`read`](Self::read) opened.
+    /// Refuses to work on a run that is complete or was opened by [`read`](Self::read).
     pub(crate) fn check_open(&self) -> Result<(), TrainError> {
         if self.is_complete() {
             return Err(TrainError::RunDirectory {
                 path: self.path.clone(),
-                problem: "it has a complete run, and there is nothing to go on with".into(),
+                problem: "it has a complete run, so there is nothing to resume".into(),
                 source: None,
             });
         }
         match &self.lock {
             Some(_) => Ok(()),
             None => Err(TrainError::Internal(format!(
-                "{} was opened to be looked at only; open it with RunDirectory::open",
+                "{} was opened for reading only; open it with RunDirectory::open",
                 self.path.display()
             ))),
         }
     }
 
-    /// Of a complete run whose result is its best model: a file of weights or the tokenizer in `model/`
-    /// that is no longer what the run saved, and the checkpoint that still has it.
+    /// Finds a file of weights or the tokenizer in `model/` that differs from what a complete run saved
+    /// as its best model; returned with the checkpoint that still has the original.
     pub fn changed_model(&self) -> Option<(PathBuf, PathBuf)> {
         let results: Value = serde_json::from_slice(&fs::read(self.results()).ok()?).ok()?;
         if results["lost_best"].is_object() {
@@ -251,7 +257,7 @@ impl RunDirectory {
         let path = CheckpointDirectory::new(self.checkpoints()).path_of(step);
         let checkpoint = Checkpoint::open_manifest(&path).ok()?;
         let changed = checkpoint.names().find(|name| {
-            // Other files may have been changed on purpose, as config.json by `--find-thresholds`.
+            // Other files may have been changed on purpose, such as config.json by `--find-thresholds`.
             (name.ends_with(WEIGHTS) || *name == "tokenizer.json")
                 && !checkpoint.is_copy(name, &self.model().join(name))
                 && checkpoint.verified(name).is_ok()
@@ -259,12 +265,12 @@ impl RunDirectory {
         changed.map(|name| (self.model().join(name), path.clone()))
     }
 
-    /// Where the tokenizer's files of saved models come from.
+    /// Returns the directory from which saved models get the tokenizer's files.
     pub(crate) fn tokenizer_from(&self) -> &Path {
         &self.tokenizer_from
     }
 
-    /// Saves a model, or with `adapter` its adapter alone, as `model/`, which appears whole.
+    /// Saves a model, or only its adapter, as `model/`, which appears complete.
     pub(crate) fn save_model(
         &self,
         model: &SequenceClassifier,
@@ -280,12 +286,13 @@ impl RunDirectory {
         })
     }
 
-    /// Makes the model of a checkpoint `model/`, once every file of it has verified. What else is in the
-    /// checkpoint may be damaged; of a small file that is, another whole copy is taken, and a note
-    /// returned.
+    /// Publishes the model of a checkpoint as `model/`, after verifying all its files. Other files of
+    /// the checkpoint may be damaged. A damaged small file is replaced by an intact copy, which a note
+    /// reports.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`] with damage if the model is not what it was, [`TrainError::File`].
+    /// Fails with [`TrainError::Checkpoint`] if the model is damaged, and with [`TrainError::File`] if
+    /// a file cannot be written.
     pub(crate) fn adopt(&self, checkpoint: &Path) -> Result<Vec<String>, TrainError> {
         let checkpoint = Checkpoint::open_manifest(checkpoint)?;
         let names = checkpoint
@@ -297,7 +304,7 @@ impl RunDirectory {
                 Err(error) if error.is_damage() => {
                     let spare = self.spare(&checkpoint, name).ok_or(error)?;
                     notes.push(format!(
-                        "{} of the best checkpoint is damaged; {} is the same, and taken instead",
+                        "{} of the best checkpoint is damaged; the identical {} is used instead",
                         name,
                         spare.display()
                     ));
@@ -312,7 +319,7 @@ impl RunDirectory {
                 let to = partial.join(name);
                 fs::copy(from, &to).map_err(TrainError::write(&to))?;
             }
-            // An older version's checkpoint has none.
+            // Checkpoints of earlier versions lack this file.
             match partial.join(ModelSettings::FILE).exists() {
                 true => Ok(()),
                 false => self.settings.write(partial),
@@ -321,7 +328,7 @@ impl RunDirectory {
         Ok(notes)
     }
 
-    /// Another file with the content that one of a checkpoint was written with.
+    /// Finds another file with the original content of a checkpoint's file.
     fn spare(&self, checkpoint: &Checkpoint, name: &str) -> Option<PathBuf> {
         let checkpoints = CheckpointDirectory::new(self.checkpoints());
         let steps = checkpoints.steps().unwrap_or_default().into_iter();
@@ -332,7 +339,7 @@ impl RunDirectory {
         places.find(|place| checkpoint.is_copy(name, place))
     }
 
-    /// Fills `model/`; one that a killed session left is replaced.
+    /// Fills `model/`, replacing what a killed session left.
     fn replace_model(
         &self,
         fill: impl FnOnce(&Path) -> Result<(), TrainError>,
@@ -358,7 +365,7 @@ impl Drop for RunDirectory {
     }
 }
 
-/// Makes a directory, and returns the folders above it that had to be made, the innermost first.
+/// Creates a directory, and returns the parent directories it had to create, the innermost first.
 fn make(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let refuse = |problem, source| TrainError::RunDirectory {
         path: path.into(),
@@ -389,28 +396,28 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
     }
 }
 
-/// Files that are written beside their place and renamed.
+/// Files that are written under a temporary name and renamed.
 const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, RESULTS, EVENTS];
 
-/// Whether a name in a run directory is that of something half-written: of a file, or of `model/`.
+/// Returns whether a name in a run directory belongs to a half-written file or model.
 fn is_leftover(name: &OsStr) -> bool {
-    // Versions before this one wrote some files under one name.
+    // Earlier versions wrote some files under fixed temporary names.
     let file = name.to_str().and_then(|name| name.strip_suffix(".partial"));
     is_partial(name) || file.is_some_and(|file| REPLACED.contains(&file))
 }
 
-/// Whether a directory has nothing that is worth keeping: only what a run leaves that is killed before
-/// it has begun.
+/// Returns whether a directory contains nothing worth keeping: at most what a run leaves that is killed
+/// before it begins.
 fn holds_nothing(path: &Path) -> bool {
-    let islock = |name: &OsStr| name == ".lock";
+    let is_lock = |name: &OsStr| name == ".lock";
     let entries =
         fs::read_dir(path).map(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())));
     entries.is_ok_and(|mut names| {
-        names.all(|name| name.is_ok_and(|name| islock(&name) || is_leftover(&name)))
+        names.all(|name| name.is_ok_and(|name| is_lock(&name) || is_leftover(&name)))
     })
 }
 
-/// Removes what killed sessions have left half-written in a run directory.
+/// Removes what killed sessions left half-written in a run directory.
 fn remove_leftovers(path: &Path) -> Result<(), TrainError> {
     let entries = fs::read_dir(path).map_err(TrainError::write(path))?;
     for entry in entries
@@ -431,7 +438,7 @@ fn is_taken(error: &LockError) -> bool {
     matches!(error, LockError::Taken { .. })
 }
 
-/// Removes those folders that are empty, in this order.
+/// Removes the folders that are empty, in this order.
 fn remove_empty(folders: &[PathBuf]) {
     for folder in folders {
         let _ = fs::remove_dir(folder);

@@ -1,27 +1,28 @@
-//! When to give up: the metric got no better for a while.
+//! Early stopping, for runs whose metric no longer improves.
 
 use std::num::NonZeroU64;
 
 use finetune_metrics::is_better;
 use serde::{Deserialize, Serialize};
 
-/// transformers' `EarlyStoppingCallback`: stops after `patience` evaluations in a row that were not
-/// better than the best by more than `threshold`.
+/// The rule of transformers' `EarlyStoppingCallback`: a run stops after `patience` consecutive
+/// evaluations that do not exceed the best value by more than `threshold`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EarlyStopping {
-    /// The best value so far, as it counts here.
+    /// The best value so far under this rule.
     best: Option<f64>,
-    /// Evaluations in a row without enough of an improvement.
+    /// Number of consecutive evaluations without sufficient improvement.
     waited: u64,
 }
 
 impl EarlyStopping {
-    /// Evaluations in a row without enough of an improvement.
+    /// Returns the number of consecutive evaluations without sufficient improvement.
     pub fn waited(&self) -> u64 {
         self.waited
     }
 
-    /// Counts an evaluation; without a `patience` it never stops.
+    /// Counts an evaluation, and returns whether the run should stop. Without `patience` it never
+    /// should.
     pub fn should_stop(
         &mut self,
         value: f64,
@@ -29,12 +30,13 @@ impl EarlyStopping {
         patience: Option<NonZeroU64>,
         threshold: f64,
     ) -> bool {
-        // A value that is undefined is no improvement, also where there is none to compare it with.
+        // An undefined value is not an improvement, even if there is no earlier value.
         let improved = !value.is_nan()
             && self.best.is_none_or(|best| {
                 is_better(greater_is_better, value, best) && (value - best).abs() > threshold
             });
-        // As in transformers the comparison is with the best of all, not with the last that counted.
+        // As in transformers, values are compared with the best one, not with the last sufficient
+        // improvement.
         if self
             .best
             .is_none_or(|best| is_better(greater_is_better, value, best))
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn undefined_values_are_waited_out() {
+    fn undefined_values_count_as_no_improvement() {
         let nan = f64::NAN;
         assert_eq!(stops_after(&[nan, nan, nan], 2, 0.0), Some(1));
         assert_eq!(stops_after(&[nan, 0.5, nan, nan], 2, 0.0), Some(3));

@@ -1,22 +1,22 @@
-//! How many optimizer steps each epoch has.
+//! The number of optimizer steps in each epoch.
 
 use finetune_data::{BatchSize, Sampler};
 
 use crate::{RunLength, TrainError, TrainPlan};
 
-/// Where epochs end, counted in optimizer steps.
+/// The ends of the epochs, counted in optimizer steps.
 #[derive(Debug)]
 pub(crate) enum Epochs {
-    /// All have as many steps.
+    /// All epochs have this number of steps.
     Even(u64),
-    /// The number of steps up to the end of each epoch that the run comes to: with a token budget
-    /// they depend on the order of the rows.
+    /// The number of steps up to the end of each epoch of the run. With a token budget it depends on
+    /// the order of the rows.
     Ends(Vec<u64>),
 }
 
 impl Epochs {
-    /// Counts the steps of `accumulation` batches. Of batches by tokens each epoch of the run is
-    /// gone through, which reads the length of every row.
+    /// Counts the steps. For batches limited by tokens this goes through every epoch of the run, which
+    /// reads the length of every row.
     pub fn count(plan: &TrainPlan, sampler: &Sampler) -> Result<Self, TrainError> {
         let accumulation = plan.optimization.gradient_accumulation_steps as u64;
         let steps = |epoch| match sampler.num_batches(epoch)?.div_ceil(accumulation) {
@@ -40,20 +40,21 @@ impl Epochs {
         }
     }
 
-    /// Steps of so many epochs. A part of an epoch is that share of its steps, rounded up.
+    /// Returns the number of steps in `epochs` epochs. A fraction of an epoch is that fraction of its
+    /// steps, rounded up.
     pub fn steps_of(&self, epochs: f64) -> u64 {
         match self {
             Self::Even(steps) => (epochs * *steps as f64).ceil() as u64,
             Self::Ends(_) => {
                 let (whole, part) = (epochs as u64, epochs.fract());
                 let (start, steps) = self.epoch(whole);
-                // The part is not exact: 2.2 has one of 0.2000…02.
+                // The fraction is not exact: that of 2.2 is 0.2000…02.
                 start + (part * steps as f64 - 1e-9).ceil() as u64
             }
         }
     }
 
-    /// The epoch that step `step`, from 0, belongs to, and the steps done in it.
+    /// Returns the epoch that contains step `step`, from 0, and the number of its steps done before.
     pub fn position(&self, step: u64) -> (u64, u64) {
         match self {
             Self::Even(steps) => (step / steps, step % steps),
@@ -64,7 +65,7 @@ impl Epochs {
         }
     }
 
-    /// Epochs done after `step` steps, with the fraction of the current one.
+    /// Returns the number of epochs done after `step` steps, including the fraction of the current one.
     pub fn done(&self, step: u64) -> f64 {
         match self {
             Self::Even(steps) => step as f64 / *steps as f64,
@@ -75,7 +76,7 @@ impl Epochs {
         }
     }
 
-    /// Whether an epoch ends with the `step`-th step.
+    /// Returns whether an epoch ends after `step` steps.
     pub fn end_at(&self, step: u64) -> bool {
         match self {
             Self::Even(steps) => step.is_multiple_of(*steps),
@@ -83,7 +84,7 @@ impl Epochs {
         }
     }
 
-    /// Steps of an epoch, on average.
+    /// Returns the mean number of steps per epoch.
     pub fn mean_steps(&self) -> f64 {
         match self {
             Self::Even(steps) => *steps as f64,
@@ -91,7 +92,8 @@ impl Epochs {
         }
     }
 
-    /// Steps before an epoch, and its own; beyond those counted each is taken to be like the last.
+    /// Returns the number of steps before an epoch, and in it. An epoch beyond those counted is assumed
+    /// to equal the last one.
     fn epoch(&self, epoch: u64) -> (u64, u64) {
         match self {
             Self::Even(steps) => (epoch * steps, *steps),
@@ -111,7 +113,7 @@ impl Epochs {
 mod tests {
     use super::*;
 
-    /// Of 10, 12 and 11 steps.
+    /// Epochs of 10, 12 and 11 steps.
     fn uneven() -> Epochs {
         Epochs::Ends(vec![10, 22, 33])
     }
@@ -122,7 +124,7 @@ mod tests {
         assert_eq!(steps, [5, 10, 16, 22, 25, 33]);
         let steps = [0.1, 1.0, 2.3].map(|epochs| Epochs::Even(63).steps_of(epochs));
         assert_eq!(steps, [7, 63, 145]);
-        // 2.2 - 2.0 is more than 0.2, and 0.2 of 20 is 4.
+        // The fraction of 2.2 is slightly more than 0.2, but 0.2 of 20 steps must be 4.
         assert_eq!(Epochs::Ends(vec![20, 40, 60]).steps_of(2.2), 44);
     }
 
@@ -139,7 +141,7 @@ mod tests {
         let ends: Vec<_> = (1..=33).filter(|&step| uneven.end_at(step)).collect();
         assert_eq!(ends, [10, 22, 33]);
         assert_eq!(uneven.mean_steps(), 11.0);
-        // Equal epochs, counted or not, are the same.
+        // Equal epochs give the same results in both forms.
         let (even, counted) = (Epochs::Even(7), Epochs::Ends(vec![7, 14, 21]));
         for step in 1..28 {
             assert_eq!(even.position(step), counted.position(step), "{step}");

@@ -1,4 +1,4 @@
-//! An evaluation within a run: observers watch it, and features of frozen layers are used.
+//! Evaluation within a run, with observers and stored features of frozen layers.
 
 use finetune_data::{PackedBatch, TokenizedDataset};
 use finetune_infer::{Accumulator, evaluate_with};
@@ -7,12 +7,13 @@ use finetune_models::SequenceClassifier;
 
 use crate::{Event, FeatureStore, ForwardPath, Observers, TrainError};
 
-/// Evaluates `model` on all rows of `data`, `batch_size` at a time, and tells observers how far it
-/// is. `split` is for them. `features` has the results of frozen layers for these rows, where those
-/// are kept.
+/// Evaluates `model` on all rows of `data`, `batch_size` rows at a time, and reports progress to the
+/// observers, with `split` as the name of the rows. `features` holds the results of frozen layers for
+/// these rows, if they are stored.
 ///
 /// # Errors
-/// As [`evaluate_with`]; [`TrainError::Interrupted`] where an observer wants it.
+/// Fails like [`evaluate_with`], and with [`TrainError::Interrupted`] if an observer interrupts the
+/// run.
 pub fn evaluate(
     model: &SequenceClassifier,
     data: &TokenizedDataset,

@@ -1,4 +1,4 @@
-//! What of a run is a fixed function of the text, and whether it pays to keep it.
+//! The part of a run that is a fixed function of the text, computed once where that pays off.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::{
     TrainError, TrainPlan,
 };
 
-/// The layers that nothing is trained in or below, and their results where those are kept.
+/// The results of the layers in and below which nothing is trained, where they are stored.
 #[derive(Debug)]
 pub struct FrozenPrefix {
     train: Option<FeatureStore>,
@@ -17,7 +17,7 @@ pub struct FrozenPrefix {
 }
 
 impl FrozenPrefix {
-    /// Keeps the results of the prefix for rows that are used more than once.
+    /// Computes and stores the results of the frozen layers for rows that are used more than once.
     pub(crate) fn fill(
         plan: &TrainPlan,
         learner: &Learner,
@@ -27,7 +27,7 @@ impl FrozenPrefix {
         observers: &mut Observers<'_>,
     ) -> Result<Self, TrainError> {
         let (model, layers) = (&learner.model, learner.frozen_layers());
-        // What gradual training unfreezes would have to be computed again.
+        // Gradual unfreezing would require computing them again.
         let fixed = layers > 0 && plan.model.strategy != Strategy::Gradual;
         let limits = plan.model.feature_cache;
         let mut fill = |rows: &TokenizedDataset, limits: FeatureLimits, used: f64| {
@@ -56,18 +56,18 @@ impl FrozenPrefix {
         Ok(Self { train, validation })
     }
 
-    /// Results for the training rows.
+    /// Returns the results for the training rows.
     pub fn train(&self) -> Option<&FeatureStore> {
         self.train.as_ref()
     }
 
-    /// Results for the validation rows.
+    /// Returns the results for the validation rows.
     pub fn validation(&self) -> Option<&FeatureStore> {
         self.validation.as_ref()
     }
 }
 
-/// Evaluations of a run.
+/// Returns the number of evaluations in a run.
 fn evaluations(plan: &TrainPlan, steps: &Steps) -> f64 {
     let during = match plan.evaluation.eval {
         Interval::No => 0.0,

@@ -1,4 +1,4 @@
-//! What a run is made from, beside its plan: rows, the base model's files, a program.
+//! The inputs of a run besides its plan: rows, the base model's files, and the program.
 
 use std::path::{Path, PathBuf};
 
@@ -13,23 +13,23 @@ pub struct TrainData {
     pub train: TokenizedDataset,
     /// Validation rows.
     pub validation: TokenizedDataset,
-    /// Test rows, on which the result is evaluated, if there are any.
+    /// Test rows, on which the kept model is evaluated, if there are any.
     pub test: Option<TokenizedDataset>,
 }
 
 impl TrainData {
-    /// Fingerprints of the training, validation and test rows.
+    /// Returns the fingerprints of the training, validation and test rows.
     pub fn fingerprints(&self) -> Vec<String> {
         self.splits()
             .map(TokenizedDataset::fingerprint_hex)
             .collect()
     }
 
-    /// The files that rows may come from, each once. Files that were hashed before, as for the token
-    /// cache, are not read again.
+    /// Returns the files that the rows may come from, without duplicates. Files that have already been
+    /// hashed, for the token cache for instance, are not read again.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// Fails if a file cannot be read.
     pub fn files(&self) -> Result<Vec<FileFacts>, TrainError> {
         let mut files: Vec<FileFacts> = Vec::new();
         for split in self.splits() {
@@ -42,7 +42,7 @@ impl TrainData {
         Ok(files)
     }
 
-    /// The files that training rows may come from, by names that can be written anywhere.
+    /// Returns the files that the training rows may come from, with paths that are valid Unicode.
     pub(crate) fn train_files(&self) -> Result<Vec<FileFacts>, TrainError> {
         let mut files = files_of(self.train.split())?;
         for file in &mut files {
@@ -68,25 +68,26 @@ fn files_of(split: &Split) -> Result<Vec<FileFacts>, TrainError> {
     Ok(facts.collect())
 }
 
-/// What a session of a run works with.
+/// The inputs of one session of a run.
 #[derive(Clone, Debug)]
 pub struct RunInputs {
-    /// Directory of the base model, whose tokenizer goes with every saved model.
+    /// Directory of the base model, whose tokenizer is copied to every saved model.
     pub base: PathBuf,
-    /// The base model's commit on the hub, where it is from there.
+    /// The base model's commit, if it comes from the hub.
     pub commit: Option<String>,
     /// The rows.
     pub data: TrainData,
-    /// The program that works on the run.
+    /// The program that trains.
     pub program: ProgramFacts,
-    /// Time that it took to find, read and tokenize the rows.
+    /// Time spent finding, reading and tokenizing the rows.
     pub data_seconds: f64,
-    /// Time that it took to load the model.
+    /// Time spent loading the model.
     pub model_seconds: f64,
 }
 
 impl RunInputs {
-    /// A base model's directory and rows, for a program that says nothing of itself.
+    /// Creates the inputs from a base model's directory and rows, for a program that does not describe
+    /// itself.
     pub fn new(base: impl Into<PathBuf>, data: TrainData) -> Self {
         Self {
             base: base.into(),
@@ -98,8 +99,8 @@ impl RunInputs {
         }
     }
 
-    /// The plan of a run that begins, with what only files and rows tell where it is not said yet: the
-    /// hashes by which later sessions and replays know them again, and the names of both directories.
+    /// Completes the plan of a new run with what only files and rows can tell, where it is not set: the
+    /// hashes that identify them in later sessions and replays, and the names of both directories.
     pub(crate) fn identify(
         &self,
         plan: &TrainPlan,

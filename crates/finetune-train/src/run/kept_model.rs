@@ -1,4 +1,4 @@
-//! Which model a run leaves as `RUN/model`.
+//! The choice of the model that a run leaves as `RUN/model`.
 
 use finetune_checkpoint::CheckpointDirectory;
 use finetune_peft::AdapterFile;
@@ -7,18 +7,19 @@ use crate::{
     EvaluationRecord, Event, Learner, LostBest, Observers, RunDirectory, TrainError, TrainState,
 };
 
-/// The model that is kept.
+/// The model that a run keeps.
 pub(crate) struct KeptModel {
-    /// Steps done by it.
+    /// Optimizer steps done by it.
     pub step: u64,
     /// Its evaluation, if there was one.
     pub evaluation: Option<EvaluationRecord>,
-    /// The better one that should have been.
+    /// The better model that should have been kept.
     pub lost_best: Option<LostBest>,
 }
 
 impl KeptModel {
-    /// What is to be kept: the best model, if that is wanted and there is one, or the last.
+    /// Returns the model that should be kept: the best one if it is wanted and exists, otherwise the
+    /// last one.
     pub fn intended(state: &TrainState, wants_best: bool) -> Self {
         match state.best.as_ref().filter(|_| wants_best) {
             Some(best) => Self {
@@ -34,8 +35,8 @@ impl KeptModel {
         }
     }
 
-    /// Makes it `RUN/model`. The last model is at hand; an earlier one is in its checkpoint, and where
-    /// that is damaged the last one is kept, under its own name.
+    /// Saves it as `RUN/model`. The last model is in memory; an earlier one is taken from its
+    /// checkpoint. If that is damaged, the last model is kept and recorded as such.
     pub fn save(
         mut self,
         checkpoints: &CheckpointDirectory,
@@ -59,7 +60,7 @@ impl KeptModel {
                     let message = format!("the last model is kept, not the best: {error}");
                     observers.emit(&Event::Note { message })?;
                 }
-                // What could not be read or written now may be another time: nothing takes its place.
+                // Reading or writing may succeed later, so no other model takes its place.
                 Err(error) => return Err(error),
             }
         }
@@ -67,7 +68,7 @@ impl KeptModel {
         Ok(self)
     }
 
-    /// The last model, because the best is lost.
+    /// Returns the last model, for a run whose best model is lost.
     fn last(state: &TrainState, problem: String) -> Self {
         let lost_best = state.best.as_ref().map(|best| LostBest {
             step: best.step,

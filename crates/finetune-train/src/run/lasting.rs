@@ -1,8 +1,9 @@
-//! What of a run's JSON is the same whenever the run is repeated.
+//! The part of a run's JSON that is the same whenever the run is repeated.
 
 use serde_json::Value;
 
-/// Whether a key holds what is another each time: times, speeds, and what the surroundings decide.
+/// Returns whether a key's value changes between repetitions: times, speeds, and facts about the
+/// environment.
 fn is_volatile(key: &str) -> bool {
     let surroundings = [
         "samples_per_second",
@@ -13,7 +14,7 @@ fn is_volatile(key: &str) -> bool {
     key.ends_with("seconds") || surroundings.contains(&key)
 }
 
-/// An event or the results of a run without what is another each time.
+/// Returns an event, or the results of a run, without the values that change between repetitions.
 pub fn lasting(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_surroundings_do_not_count() {
+    fn times_and_environment_are_left_out() {
         let value = json!({"loss": 1.0, "seconds": 2.0, "train": {"train_seconds": 1, "steps": 3}});
         assert_eq!(lasting(&value), json!({"loss": 1.0, "train": {"steps": 3}}));
     }

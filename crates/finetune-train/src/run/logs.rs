@@ -1,4 +1,4 @@
-//! What writes of a run: the event log and TensorBoard's files, each from where a checkpoint left it.
+//! The logs of a run: the event log and TensorBoard's files, resumed at a checkpoint.
 
 use crate::{
     Event, EventLog, Observers, ReportTo, RunDirectory, Start, TrainError, TrainPlan,
@@ -6,13 +6,13 @@ use crate::{
 };
 
 impl RunDirectory {
-    /// The caller's observers with the run's own: `events.jsonl` before all others, TensorBoard's files
-    /// after them if the plan wants those. They go on from where the checkpoint of `start` was taken;
-    /// what had to be mended for that is a note.
+    /// Adds the run's own observers to the caller's: `events.jsonl` before all others, and
+    /// TensorBoard's files after them if the plan asks for them. Both resume at the checkpoint of
+    /// `start`; repairs are reported as notes.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`] if the event log is not what it was and cannot be mended,
-    /// [`TrainError::File`], [`TrainError::Tensorboard`].
+    /// Fails with [`TrainError::Damaged`] if the event log is damaged and cannot be restored, and with
+    /// [`TrainError::File`] or [`TrainError::Tensorboard`] if a log cannot be written.
     pub(crate) fn with_logs<'a>(
         &self,
         plan: &TrainPlan,
@@ -25,7 +25,7 @@ impl RunDirectory {
         let (log, problem) = EventLog::open(self.events(), saved, copy.as_deref())?;
         if let Some(problem) = problem {
             let message = format!(
-                "{} was damaged ({problem}); it is brought back from the checkpoint",
+                "{} was damaged ({problem}); it is restored from the checkpoint",
                 self.events().display()
             );
             observers.emit(&Event::Note { message })?;

@@ -1,4 +1,4 @@
-//! The machine and the program, for the manifest of a run.
+//! Description of the machine and the program, for the manifest.
 
 use std::{env, fs, num::NonZero, thread};
 
@@ -6,7 +6,7 @@ use finetune_kernels::may_use;
 
 use crate::{MachineFacts, ProgramFacts};
 
-/// A program that says nothing of itself: the version of this crate, built from whatever commit.
+/// A program that does not describe itself: this crate's version, and an unknown commit.
 impl Default for ProgramFacts {
     fn default() -> Self {
         Self {
@@ -17,7 +17,7 @@ impl Default for ProgramFacts {
 }
 
 impl MachineFacts {
-    /// Those of this machine, with the name of the model's device.
+    /// Describes this machine; `device` is the name of the model's device.
     pub fn here(device: &str) -> Self {
         Self {
             os: match read("/proc/sys/kernel/osrelease") {
@@ -37,7 +37,7 @@ fn read(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// The processor's name, where Linux says it.
+/// Returns the processor's name, where Linux reports it.
 fn cpu() -> Option<String> {
     let text = read("/proc/cpuinfo")?;
     let mut fields = text.lines().filter_map(|line| line.split_once(':'));
@@ -45,7 +45,7 @@ fn cpu() -> Option<String> {
     Some(name.trim().into())
 }
 
-/// As many as Rayon takes, which spreads the work.
+/// Returns the number of threads that Rayon uses.
 fn threads() -> usize {
     let set = env::var("RAYON_NUM_THREADS").ok();
     let set = set.and_then(|number| number.parse().ok());
@@ -53,7 +53,7 @@ fn threads() -> usize {
     set.filter(|&number| number > 0).unwrap_or_else(available)
 }
 
-/// A list of those that this processor has. The macro takes literals only.
+/// Lists the given features that this processor has. The detection macro accepts literals only.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! detected {
     ($detect:path: $($name:tt)+) => {

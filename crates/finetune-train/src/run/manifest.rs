@@ -1,7 +1,7 @@
-//! What a run was made from and where: `manifest.json` in its directory.
+//! `manifest.json` in a run directory: where the run was made, and from what.
 //!
-//! The same plan on the same data and machine gives the same manifest, but for fields that end in
-//! `_at` or `seconds`, which are times.
+//! The same plan on the same data and machine gives the same manifest, except for times, whose fields
+//! end in `_at` or `seconds`.
 
 use std::{io, path::Path};
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::{FileFacts, StopReason, TrainError, TrainPlan, run::write::write_json};
 
-/// Version of the manifest's form. Raised when a field changes its meaning or goes away.
+/// Version of the manifest's format, incremented when a field changes its meaning or is removed.
 pub const MANIFEST_VERSION: u32 = 1;
 
-/// All that a run can be judged and repeated by.
+/// Everything needed to judge and repeat a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`MANIFEST_VERSION`].
@@ -23,16 +23,16 @@ pub struct Manifest {
     pub model: ModelFacts,
     /// The files that rows may come from.
     pub data: Vec<FileFacts>,
-    /// Seed of the rows drawn, their order, the head's first weights and dropout.
+    /// Seed for sampling and ordering rows, initializing the head, and dropout.
     pub seed: u64,
     /// The plan, as `plan.toml` has it.
     pub plan: TrainPlan,
-    /// SHA-256 of the plan as TOML: what it was when this was written.
+    /// SHA-256 of the plan as TOML when the manifest was written.
     #[serde(default)]
     pub plan_sha256: String,
-    /// Each time that the run was worked on, in order. A session that was killed has no end.
+    /// All sessions of the run, in order. A session that was killed has no end.
     pub sessions: Vec<Session>,
-    /// What came out, once the run is complete.
+    /// The result, once the run is complete.
     pub result: Option<ResultFacts>,
 }
 
@@ -41,24 +41,24 @@ pub struct Manifest {
 pub struct ProgramFacts {
     /// Its version.
     pub version: String,
-    /// The commit that was checked out when it was built; `unknown` where that cannot be known.
+    /// The commit it was built from; `unknown` if it cannot be determined.
     pub git_commit: String,
 }
 
 /// A machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineFacts {
-    /// The operating system, with its version where it says it.
+    /// The operating system, with its version where the system reports it.
     pub os: String,
     /// The processor's architecture.
     pub architecture: String,
-    /// The processor's name; `unknown` where the system does not say it.
+    /// The processor's name; `unknown` if the system does not report it.
     pub cpu: String,
-    /// Those of its features that arithmetic may use.
+    /// The processor's features that computations may use.
     pub cpu_features: Vec<String>,
-    /// Threads that work is spread over.
+    /// Number of threads that share the work.
     pub threads: usize,
-    /// The device of the model.
+    /// The model's device.
     pub device: String,
 }
 
@@ -67,53 +67,53 @@ pub struct MachineFacts {
 pub struct ModelFacts {
     /// Its name.
     pub name: String,
-    /// The commit on the hub, where it is from there.
+    /// Its commit, if it comes from the hub.
     pub commit: Option<String>,
     /// SHA-256 of its weights.
     pub weights_sha256: String,
-    /// SHA-256 of its `tokenizer.json`, or of what makes tokens where other files do too.
+    /// SHA-256 of its `tokenizer.json`, or of all files that define the tokenizer.
     pub tokenizer_sha256: String,
-    /// SHA-256 of the weights of the adapter that the run went on with.
+    /// SHA-256 of the weights of the adapter that was trained further.
     pub adapter_sha256: Option<String>,
 }
 
-/// One stretch of work on a run, by one process.
+/// The work of one process on a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// When it began, RFC 3339, UTC.
+    /// When it began (RFC 3339, UTC).
     pub started_at: String,
     /// The program.
     pub program: ProgramFacts,
     /// The machine.
     pub machine: MachineFacts,
-    /// Steps that were done already.
+    /// Optimizer steps done before.
     pub first_step: u64,
-    /// How it ended; none if it was killed, or is at work.
+    /// How it ended; `None` if it was killed or is still running.
     pub end: Option<SessionEnd>,
 }
 
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionEnd {
-    /// When, RFC 3339, UTC.
+    /// When it ended (RFC 3339, UTC).
     pub ended_at: String,
-    /// Steps that were done.
+    /// Optimizer steps done.
     pub step: u64,
-    /// Why.
+    /// The reason.
     pub reason: StopReason,
-    /// Time to find, read and tokenize the rows.
+    /// Time spent finding, reading and tokenizing the rows.
     pub data_seconds: f64,
-    /// Time to load the model.
+    /// Time spent loading the model.
     pub model_seconds: f64,
-    /// Time of training, evaluations of the validation rows included.
+    /// Time spent training, including evaluations of the validation rows.
     pub train_seconds: f64,
-    /// Time to evaluate the test rows.
+    /// Time spent evaluating the test rows.
     pub test_seconds: f64,
-    /// Time of it all.
+    /// Total time.
     pub seconds: f64,
 }
 
-/// What a run left.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultFacts {
     /// The weights in `model/`.
@@ -123,13 +123,14 @@ pub struct ResultFacts {
 }
 
 impl Manifest {
-    /// Its name in a run directory.
+    /// The file's name in a run directory.
     pub const FILE: &str = "manifest.json";
 
     /// Reads the manifest of a run directory; `None` if there is none.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`] if it cannot be read, or a newer version wrote it; [`TrainError::Damaged`].
+    /// Fails with [`TrainError::File`] if it cannot be read, [`TrainError::NoRun`] if a newer version
+    /// wrote it, and [`TrainError::Damaged`] if its content is invalid.
     pub fn read(run: &Path) -> Result<Option<Self>, TrainError> {
         let problem = |problem: String| TrainError::NoRun {
             path: run.into(),
@@ -154,18 +155,18 @@ impl Manifest {
         Ok(Some(serde_json::from_value(json).map_err(damaged)?))
     }
 
-    /// The plan, if it is what it was when the manifest was written. Manifests of earlier versions do
-    /// not know.
+    /// Returns the plan if it is unchanged since the manifest was written, which manifests of earlier
+    /// versions cannot tell.
     pub fn verified_plan(self) -> Option<TrainPlan> {
         let known = !self.plan_sha256.is_empty();
         let found = self.plan.sha256().ok()?;
         (!known || self.plan_sha256 == found).then_some(self.plan)
     }
 
-    /// Writes it into a run directory: beside its place, synced, renamed.
+    /// Writes the manifest to a run directory, under a temporary name that is synced and renamed.
     ///
     /// # Errors
-    /// [`TrainError::File`].
+    /// Fails with [`TrainError::File`].
     pub fn write(&self, run: &Path) -> Result<(), TrainError> {
         let json = serde_json::to_value(self)
             .map_err(|error| TrainError::Internal(format!("cannot write the manifest: {error}")))?;

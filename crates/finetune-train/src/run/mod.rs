@@ -1,4 +1,4 @@
-//! A run from its start to its end: directory, steps, evaluations, checkpoints, result.
+//! The parts of a run: directory, manifest, steps, evaluations, checkpoints, results.
 
 pub(crate) mod after_step;
 pub(crate) mod best;

@@ -2,32 +2,33 @@
 
 use crate::{BestEvaluation, EarlyStop, EvaluationRecord, LostBest, SavingCost, StopReason};
 
-/// How a run ended.
+/// The result of the training loop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Steps done, over all sessions of the run.
+    /// Optimizer steps done in all sessions of the run.
     pub steps: u64,
     /// Mean loss of all steps.
     pub loss: f64,
     /// Time of all steps, without evaluations.
     pub seconds: f64,
-    /// Time that this session's matrix multiplications took on the CPU: of steps, evaluations, features.
+    /// Time that matrix multiplications took on the CPU in this session, for steps, evaluations and
+    /// features.
     pub product_seconds: f64,
-    /// Rows trained on per second of that time.
+    /// Rows trained on per second of the steps' time.
     pub samples_per_second: f64,
-    /// Why it ended.
+    /// Why the run ended.
     pub reason: StopReason,
-    /// The evaluation that ended it early, if one did.
+    /// The evaluation that stopped the run early, if one did.
     pub early_stop: Option<EarlyStop>,
-    /// What the checkpoints of this session cost.
+    /// The cost of this session's checkpoints.
     pub saving: SavingCost,
-    /// Steps after which the model was what is kept.
+    /// Optimizer steps done by the kept model.
     pub kept_step: u64,
-    /// The same in epochs.
+    /// The same, in epochs.
     pub kept_epoch: f64,
-    /// The evaluation of that model, if there was one.
+    /// The evaluation of the kept model, if there was one.
     pub kept_evaluation: Option<EvaluationRecord>,
-    /// The best model, if it was to be kept and its checkpoint is damaged: another is kept.
+    /// The best model, if it should have been kept but its checkpoint is damaged; another one is kept.
     pub lost_best: Option<LostBest>,
     /// The evaluation before the first step.
     pub before: Option<EvaluationRecord>,

@@ -1,6 +1,7 @@
-//! How much memory this process has needed.
+//! Peak memory of this process.
 
-/// Largest resident set so far, in bytes; `None` where the system does not tell (only Linux does).
+/// Returns the largest resident set size so far, in bytes, or `None` if the system does not report it
+/// (only Linux does).
 pub fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! What a complete run has to show, and `results.json`.
+//! The results of a complete run, as `results.json` stores them.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -9,22 +9,22 @@ use crate::{Accumulator, Outcome};
 /// The results of a complete run.
 #[derive(Clone, Debug)]
 pub struct RunResults {
-    /// Of training.
+    /// The results of training.
     pub outcome: Outcome,
-    /// Of the model that is kept, on the test rows, where there are any.
+    /// The evaluation of the kept model on the test rows, if there are any.
     pub test: Option<Arc<Accumulator>>,
-    /// Parameters that were trained.
+    /// Number of trained parameters.
     pub trainable_parameters: u64,
-    /// Parameters of the model.
+    /// Number of parameters of the model.
     pub parameters: u64,
-    /// Most bytes of memory until the end, where the system says it.
+    /// Peak memory in bytes, where the system reports it.
     pub peak_memory: Option<u64>,
-    /// The run's directory.
+    /// The run directory.
     pub output: PathBuf,
 }
 
 impl RunResults {
-    /// What `results.json` has: the metrics of the model that was kept.
+    /// Returns the content of `results.json`; its metrics are those of the kept model.
     pub fn to_json(&self) -> Value {
         let outcome = &self.outcome;
         let mut results = json!({
@@ -56,7 +56,7 @@ impl RunResults {
         results
     }
 
-    /// The step of the best model; if that is lost, of the one that is kept.
+    /// Returns the step of the best model, or of the kept model if the best one is lost.
     fn best_step(&self) -> Option<u64> {
         let outcome = &self.outcome;
         let best = outcome.best.as_ref().map(|best| best.step);

@@ -1,4 +1,4 @@
-//! The plan of a run that has begun: as `plan.toml` has it now, and as the run was trained.
+//! The plan of an existing run, as `plan.toml` has it now and as the run was trained.
 
 use std::{
     fs,
@@ -16,15 +16,15 @@ use crate::{
     plan::comparison::differences,
 };
 
-/// The plan of a run. `plan.toml` can be edited, cut or damaged, and what it says then is not what the
-/// run was trained by. That is in `manifest.json` and in each checkpoint, with checksums.
+/// The plan of a run. `plan.toml` can be edited, truncated or damaged, and then no longer says how the
+/// run was trained; `manifest.json` and every checkpoint say so, with checksums.
 #[derive(Debug)]
 pub struct SavedPlan {
     /// `plan.toml`.
     path: PathBuf,
-    /// What `plan.toml` says, or what is wrong with it.
+    /// The content of `plan.toml`, or what is wrong with it.
     written: Result<TrainPlan, String>,
-    /// What the run was trained by.
+    /// The plan that the run was trained with.
     trained: TrainPlan,
 }
 
@@ -41,7 +41,7 @@ impl SavedPlan {
         let written = toml::from_str::<TrainPlan>(&text).map_err(|error| error.to_string());
         let manifest = Manifest::read(run).ok().flatten();
         let manifest = manifest.and_then(Manifest::verified_plan);
-        // As a rule the two are the same, and no checkpoint needs to be read.
+        // Usually the two agree, and no checkpoint has to be read.
         if let (Ok(written), Some(manifest)) = (&written, &manifest)
             && written == manifest
         {
@@ -49,7 +49,7 @@ impl SavedPlan {
         }
         let checkpoint = checkpoint_plan(&run.join(CHECKPOINTS));
         let written = match written {
-            // Killed between the manifest and the plan of a session that changed something.
+            // A session that changed the plan was killed after it had written the manifest.
             Ok(written) if checkpoint.as_ref() == Some(&written) => {
                 return Ok(Self::unchanged(path, written));
             }
@@ -62,7 +62,7 @@ impl SavedPlan {
                 trained,
                 path,
             }),
-            // Begun, and killed at once: nothing was trained by any other plan.
+            // The run was killed right after its start, so it was not trained with any other plan.
             (None, Ok(written)) => Ok(Self::unchanged(path, written)),
             (None, Err(problem)) => Err(no_run(format!("{PLAN}: {problem}"))),
         }
@@ -76,15 +76,15 @@ impl SavedPlan {
         }
     }
 
-    /// What the run was trained by so far.
+    /// Returns the plan that the run has been trained with so far.
     pub fn trained(&self) -> &TrainPlan {
         &self.trained
     }
 
-    /// What `plan.toml` says.
+    /// Returns the plan in `plan.toml`.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`].
+    /// Fails with [`TrainError::Damaged`] if the file is not a plan.
     pub fn written(&self) -> Result<&TrainPlan, TrainError> {
         let written = self.written.as_ref();
         written.map_err(|problem| TrainError::Damaged {
@@ -93,11 +93,11 @@ impl SavedPlan {
         })
     }
 
-    /// The differences between what the run was trained by and `now` that are let pass.
+    /// Returns the permitted differences between `now` and the plan that the run was trained with.
     ///
     /// # Errors
-    /// [`TrainError::ChangedPlan`] with all others that are not `accepted`, as
-    /// [`TrainPlan::check_resumable`]; where it is `plan.toml` that has them, with how to bring them back.
+    /// Fails with [`TrainError::ChangedPlan`] like [`TrainPlan::check_resumable`]; the message says how
+    /// to revert those that come from `plan.toml`.
     pub fn check_resumable(
         &self,
         now: &TrainPlan,
@@ -127,18 +127,18 @@ impl SavedPlan {
     }
 }
 
-/// A path as an argument.
+/// Quotes a path as a shell argument.
 fn typed(path: &Path) -> String {
     shell_word(&path.display().to_string())
 }
 
-/// The plan of the newest whole checkpoint that has one.
+/// Returns the plan of the newest intact checkpoint that has one.
 fn checkpoint_plan(checkpoints: &Path) -> Option<TrainPlan> {
     let text = fs::read_to_string(checkpoint_file(checkpoints)?).ok()?;
     toml::from_str(&text).ok()
 }
 
-/// Its file.
+/// Returns the path of that checkpoint's plan.
 fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
     let directory = CheckpointDirectory::new(checkpoints);
     let steps = directory.steps().ok()?.into_iter().rev();
@@ -149,23 +149,24 @@ fn checkpoint_file(checkpoints: &Path) -> Option<PathBuf> {
     steps.filter_map(file).next()
 }
 
-/// Of a run that has lost its plan: that it has, and where there is a copy.
+/// Describes a run that has lost its plan, and says where there is a copy.
 pub(crate) fn lost(run: &Path) -> Option<String> {
     let Some(copy) = checkpoint_file(&run.join(CHECKPOINTS)) else {
         let was_a_run = matches!(Manifest::read(run), Ok(Some(_)));
         return was_a_run.then(|| {
-            format!("it has what is left of a run, but no {PLAN} and no checkpoint to go on from")
+            format!(
+                "it has the remains of a run, but neither {PLAN} nor a checkpoint to resume from"
+            )
         });
     };
     Some(format!(
-        "it has checkpoints, but no {PLAN}; bring it back with\n  cp {} {}\nand resume",
+        "it has checkpoints, but no {PLAN}; restore it with\n  cp {} {}\nand resume",
         typed(&copy),
         typed(&run.join(PLAN))
     ))
 }
 
-/// That the plan's file cannot be read as one: the keys that are not what they were, and how to bring
-/// them back.
+/// Describes a plan file that cannot be parsed: which keys changed, and how to restore the file.
 fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> String {
     let mut message = problem.trim_end().to_string();
     if let (Ok(was), Ok(is)) = (trained.to_table(), text.parse::<Table>()) {
@@ -176,11 +177,11 @@ fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> Strin
     let checkpoints = path.with_file_name(CHECKPOINTS);
     message += &match checkpoint_file(&checkpoints) {
         Some(copy) => format!(
-            "\nThe newest checkpoint has it whole; bring it back with\n  cp {} {}",
+            "\nThe newest checkpoint has an intact copy; restore it with\n  cp {} {}",
             typed(&copy),
             typed(path)
         ),
-        None => "\nThere is no checkpoint yet, so nothing is lost: begin the run anew with another --output"
+        None => "\nThere is no checkpoint yet, so nothing is lost: start the run again with another --output"
             .to_string(),
     };
     message
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_is_refused_by_key_with_how_to_take_it_back() {
+    fn an_edit_is_refused_and_can_be_reverted() {
         let plan = saved(|plan| plan.optimization.learning_rate = 0.5);
         let written = plan.written.as_ref().unwrap().clone();
         let message = plan.check_resumable(&written, &[]).unwrap_err().to_string();
@@ -216,7 +217,7 @@ mod tests {
         }
         let accepted = ["learning_rate".to_string()];
         assert_eq!(plan.check_resumable(&written, &accepted).unwrap().len(), 1);
-        // What somebody asks for now is no edit.
+        // A value that is requested now is not an edit.
         let asked = TrainPlan {
             seed: 7,
             ..TrainPlan::default()
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_harmless_passes() {
+    fn harmless_changes_pass() {
         let plan = saved(|plan| plan.saving.save_total_limit = 9);
         let written = plan.written.as_ref().unwrap().clone();
         let passed = plan.check_resumable(&written, &[]).unwrap();

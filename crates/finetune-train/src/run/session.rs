@@ -1,4 +1,4 @@
-//! A session of a run in its manifest: written when work begins, and again when it ends.
+//! A session in the manifest of a run, written when work begins and again when it ends.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,26 +14,25 @@ use crate::{
     run::lasting::lasting,
 };
 
-/// A session that is at work.
+/// A session in progress.
 #[derive(Debug)]
 pub(crate) struct OpenSession {
     run: PathBuf,
     manifest: Manifest,
     started: Instant,
-    /// Before it began: reading the rows, and loading the model.
+    /// Time spent before it began: reading the rows, and loading the model.
     before: (f64, f64),
-    /// Time of training.
+    /// Time spent training.
     pub train_seconds: f64,
-    /// Time to evaluate the test rows.
+    /// Time spent evaluating the test rows.
     pub test_seconds: f64,
 }
 
 impl OpenSession {
-    /// Writes what a run is made of, with a session more than there are. A manifest that is damaged is
-    /// written anew; the error says so.
+    /// Writes the manifest with a new session. A damaged manifest is rewritten, and its error returned.
     ///
     /// # Errors
-    /// A manifest of a newer version; a file that cannot be read or written.
+    /// Fails if a newer version wrote the manifest, or a file cannot be read or written.
     pub fn begin(
         run: &RunDirectory,
         plan: &TrainPlan,
@@ -74,10 +73,10 @@ impl OpenSession {
         Ok((session, damage))
     }
 
-    /// Ends the session; with `results` the run is complete.
+    /// Ends the session. With `results` the run is complete.
     ///
     /// # Errors
-    /// The weights cannot be read, or the manifest not be written.
+    /// Fails if the weights cannot be read, or the manifest cannot be written.
     pub fn end(mut self, outcome: &Outcome, results: Option<&Value>) -> Result<(), TrainError> {
         let (data_seconds, model_seconds) = self.before;
         if let Some(session) = self.manifest.sessions.last_mut() {
@@ -102,7 +101,7 @@ impl OpenSession {
     }
 }
 
-/// The weights that a run left, by their path in its directory.
+/// Hashes the weights that a run left; their path is relative to its directory.
 fn weights(run: &Path) -> Result<FileFacts, TrainError> {
     let adapter = Path::new("model").join(ADAPTER_WEIGHTS);
     let whole = Path::new("model").join("model.safetensors");
@@ -121,11 +120,11 @@ fn hashed(path: &Path) -> Result<FileFacts, TrainError> {
 }
 
 impl ModelFacts {
-    /// Those of a plan's base model, whose commit on the hub is `commit`, and of the adapter that the run
-    /// goes on with.
+    /// Describes a plan's base model, whose commit on the hub is `commit`, and the adapter that is
+    /// trained further.
     ///
     /// # Errors
-    /// The adapter cannot be read.
+    /// Fails if the adapter cannot be read.
     pub fn of(
         plan: &TrainPlan,
         commit: Option<String>,

@@ -1,4 +1,4 @@
-//! Where a run begins: at the base model, or at a checkpoint.
+//! The starting point of a session: the base model, or a checkpoint.
 
 use std::{
     collections::BTreeMap,
@@ -24,25 +24,25 @@ use crate::{
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
 };
 
-/// A model with all that belongs to a point of its training.
+/// A model with all state that belongs to a point of its training.
 #[derive(Debug)]
 pub struct Start {
     /// The model.
     pub prepared: Prepared,
-    /// What has been done.
+    /// The progress of the run.
     pub state: TrainState,
     /// The optimizer's state.
     pub optimizer: OptimizerState,
     /// The moving average's state.
     pub ema: EmaState,
-    /// The checkpoint that it is taken from.
+    /// The checkpoint that was loaded, if any.
     pub checkpoint: Option<PathBuf>,
-    /// Newer checkpoints that were passed over, and why.
+    /// Why newer checkpoints were skipped.
     pub damaged: Vec<String>,
 }
 
 impl Start {
-    /// The beginning of a run.
+    /// Returns the start of a new run.
     pub fn fresh(prepared: Prepared) -> Self {
         Self {
             prepared,
@@ -54,7 +54,10 @@ impl Start {
         }
     }
 
-    /// The newest whole checkpoint of a run, or its beginning if it has none.
+    /// Loads the newest intact checkpoint of a run, or prepares the base model if there is none.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read, or if the state does not fit the plan or the base model.
     pub fn newest(
         plan: &TrainPlan,
         run: &RunDirectory,
@@ -77,12 +80,13 @@ impl Start {
         device: &Device,
     ) -> Result<Self, TrainError> {
         let saved = read_state(&checkpoint.file(STATE)?)?;
-        // An adapter's base stays as it is; everything else is in the checkpoint's own model.
+        // The base of an adapter is unchanged; every other model is stored whole in the checkpoint.
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => prepare(plan, base, device)?,
             false => prepare(plan, &BaseModel::open(checkpoint.path())?, device)?,
         };
-        // Later plans have the hash of the base's files, which was compared or accepted.
+        // Newer plans hold hashes of the base model's files, which have been checked or accepted
+        // already.
         if plan.model.strategy.is_adapter() && plan.model.files.is_empty() {
             check_config(checkpoint, prepared.model.config())?;
         }
@@ -111,16 +115,15 @@ impl Start {
     }
 }
 
-/// Refuses a base model whose configuration is not the one that the adapter's checkpoint was trained
-/// with.
+/// Refuses a base model whose configuration differs from the one in the adapter's checkpoint.
 fn check_config(checkpoint: &Checkpoint, now: &ModelConfig) -> Result<(), TrainError> {
-    // They say who wrote the file, and from where.
+    // Keys that say who wrote the file, and from where.
     const INFORMATION: [&str; 2] = ["transformers_version", "_name_or_path"];
     let path = checkpoint.file(CONFIG)?;
     let was = ModelConfig::from_directory(checkpoint.path())?.to_json();
     let parse = |text: &str| {
         let json: Result<BTreeMap<String, Value>, _> = serde_json::from_str(text);
-        // Both are what this program has just made of them.
+        // This program has just generated both texts.
         json.map_err(|error| TrainError::Internal(format!("{}: {error}", path.display())))
     };
     let (was, now) = (parse(&was)?, parse(&now.to_json())?);
@@ -167,7 +170,7 @@ fn read_tensors(path: &Path, device: &Device) -> Result<Vec<(String, Tensor<1>)>
     names.into_iter().map(read).collect()
 }
 
-/// Puts trained parameters in their places. What has no place, or another size, is an error.
+/// Puts trained parameters in their places, and fails if one has no place or another size.
 fn overlay<M: Described>(model: M, trained: Vec<(String, Tensor<1>)>) -> Result<M, TrainError> {
     struct Overlay {
         trained: BTreeMap<String, Tensor<1>>,
@@ -198,7 +201,7 @@ fn overlay<M: Described>(model: M, trained: Vec<(String, Tensor<1>)>) -> Result<
         true => Ok(model),
         false => Err(TrainError::State {
             what: "model",
-            problem: format!("{} have no place in it", wrong.join(", ")),
+            problem: format!("it has no place for {}", wrong.join(", ")),
         }),
     }
 }

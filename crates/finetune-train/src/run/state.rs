@@ -1,4 +1,4 @@
-//! What a run is at a step, beside weights and optimizer: all of it goes into a checkpoint.
+//! The state of a run after a step, besides weights and optimizer, as checkpoints store it.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -11,10 +11,10 @@ use crate::{
     TrainPlan,
 };
 
-/// Version of [`TrainState`] as it is written.
+/// Version of the stored [`TrainState`].
 pub const STATE_VERSION: u32 = 1;
 
-/// The state of a run after a step. There is no generator in it: orders and dropout are functions
+/// The state of a run after a step. It holds no random generator: row orders and dropout are functions
 /// of seed, epoch and step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,14 +23,14 @@ pub struct TrainState {
     pub version: u32,
     /// Optimizer steps done.
     pub step: u64,
-    /// Whether what follows the step (an evaluation, say) is still to be done: the run was
-    /// interrupted before.
+    /// Whether the work that follows the step, such as an evaluation, is still to be done because the
+    /// run was interrupted.
     pub pending: bool,
     /// Why the run ended, if it has.
     pub ended: Option<StopReason>,
-    /// Sums over all steps.
+    /// Sums over all steps of the run.
     pub all: Sums,
-    /// Sums since the last log.
+    /// Sums over the steps since the last log entry.
     pub since_log: Sums,
     /// The evaluation before the first step.
     pub before: Option<EvaluationRecord>,
@@ -38,31 +38,31 @@ pub struct TrainState {
     pub last_evaluation: Option<EvaluationRecord>,
     /// The best evaluation so far.
     pub best: Option<BestEvaluation>,
-    /// How long the metric has not got better.
+    /// Progress of early stopping.
     pub early_stopping: EarlyStopping,
-    /// Evaluations in which the metric had no value.
+    /// Number of evaluations in which the metric was undefined.
     #[serde(default)]
     pub undefined_evaluations: u64,
-    /// What observers need to go on, by name.
+    /// The states of the observers, by name.
     pub observers: BTreeMap<String, Value>,
 }
 
 /// Sums over steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Steps.
+    /// Number of steps.
     pub steps: u64,
-    /// Their losses.
+    /// Sum of their losses.
     pub loss: f64,
-    /// Their rows.
+    /// Number of their rows.
     pub rows: u64,
-    /// Their tokens.
+    /// Number of their tokens.
     pub tokens: u64,
-    /// Their time.
+    /// Time they took.
     pub seconds: f64,
-    /// Learning rate of the last.
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Global gradient norm of the last, before clipping.
+    /// Global gradient norm of the last step, before clipping.
     pub grad_norm: f64,
 }
 
@@ -77,19 +77,19 @@ impl Sums {
         self.seconds += seconds;
     }
 
-    /// Mean loss of the steps.
+    /// Returns the mean loss of the steps.
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.steps.max(1) as f64
     }
 
-    /// Rows per second.
+    /// Returns the rows processed per second.
     pub fn samples_per_second(&self) -> f64 {
         self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }
 }
 
 impl TrainState {
-    /// The state before the first step.
+    /// Returns the state before the first step.
     pub fn new() -> Self {
         Self {
             version: STATE_VERSION,
@@ -97,7 +97,7 @@ impl TrainState {
         }
     }
 
-    /// The evaluation that ended the run early; `None` where it did not.
+    /// Returns the evaluation that stopped the run early; `None` if none did.
     pub fn early_stop(&self, plan: &TrainPlan) -> Option<EarlyStop> {
         (self.ended == Some(StopReason::EarlyStopping)).then(|| EarlyStop {
             step: self.step,
@@ -108,7 +108,7 @@ impl TrainState {
         })
     }
 
-    /// Counts a step.
+    /// Counts a completed step, and returns its event.
     pub fn advance(
         &mut self,
         facts: StepFacts,
@@ -130,7 +130,7 @@ impl TrainState {
         }
     }
 
-    /// The log's entry of the steps since the last one.
+    /// Returns the log entry of the steps since the last one, and starts new sums.
     pub fn take_log(&mut self, epoch: f64, plan: &TrainPlan) -> Event {
         let sums = std::mem::take(&mut self.since_log);
         Event::Step {

@@ -1,4 +1,4 @@
-//! How epochs, batches and optimizer steps relate.
+//! The relation between epochs, batches and optimizer steps.
 
 use std::num::NonZeroUsize;
 
@@ -6,19 +6,22 @@ use finetune_data::{Batches, Sampler, SamplerOptions, TokenizedDataset};
 
 use crate::{Epochs, Moment, RunLength, Schedule, Strategy, TrainError, TrainPlan};
 
-/// The steps of a run. One step takes `accumulation` batches; the last of an epoch takes what is
-/// left.
+/// The steps of a run. Each step takes `accumulation` batches; the last step of an epoch takes the
+/// remaining ones.
 #[derive(Debug)]
 pub struct Steps {
     sampler: Sampler,
     accumulation: usize,
     epochs: Epochs,
-    /// Optimizer steps of the run.
+    /// Number of optimizer steps in the run.
     pub total: u64,
 }
 
 impl Steps {
-    /// The steps of `plan` on these rows.
+    /// Computes the steps of `plan` on the given rows.
+    ///
+    /// # Errors
+    /// Fails if there are no rows, or if their lengths cannot be read.
     pub fn new(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Self, TrainError> {
         let options = SamplerOptions {
             batch: plan.optimization.batch,
@@ -41,15 +44,18 @@ impl Steps {
         })
     }
 
-    /// The batches' sampler.
+    /// Returns the sampler of the batches.
     pub fn sampler(&self) -> &Sampler {
         &self.sampler
     }
 
-    /// The learning rates of the steps.
+    /// Returns the learning rates of the steps.
+    ///
+    /// # Errors
+    /// Fails if the plan's schedule is invalid.
     pub fn schedule(&self, plan: &TrainPlan) -> Result<Schedule, TrainError> {
         let warmup = plan.optimization.warmup.steps(self.total);
-        // Strategy `features` takes no step, but a schedule has one.
+        // Strategy `features` takes no steps, but a schedule needs at least one.
         let total = self.total.max(1);
         Schedule::new(
             &plan.optimization.schedule,
@@ -59,22 +65,22 @@ impl Steps {
         )
     }
 
-    /// Optimizer steps of an epoch: the number, or the mean where epochs differ.
+    /// Returns the number of optimizer steps per epoch, averaged if epochs differ.
     pub fn per_epoch(&self) -> f64 {
         self.epochs.mean_steps()
     }
 
-    /// Times that each row is used.
+    /// Returns how many times each row is used.
     pub fn passes(&self) -> f64 {
         self.epochs(self.total)
     }
 
-    /// Epochs done after `step` steps, with the fraction of the current one.
+    /// Returns the number of epochs done after `step` steps, including the fraction of the current one.
     pub fn epochs(&self, step: u64) -> f64 {
         self.epochs.done(step)
     }
 
-    /// What may be due after `step` steps, when the run ends here or not.
+    /// Returns the moment after `step` steps; `last` says whether the run ends there.
     pub fn moment(&self, step: u64, last: bool) -> Moment {
         Moment {
             step,
@@ -83,13 +89,16 @@ impl Steps {
         }
     }
 
-    /// The forward pass of batch `index` of step `step`, counted over the run. Dropout depends on
-    /// it, so it must not depend on where a run was resumed.
+    /// Returns the number of the forward pass of batch `index` in step `step`, counted over the whole
+    /// run. Dropout depends on it, so it must not depend on where a run was resumed.
     pub fn forward_pass(&self, step: u64, index: usize) -> u32 {
         (step * self.accumulation as u64 + index as u64) as u32
     }
 
-    /// The row numbers of the steps from `step` on: of each its epoch and its batches.
+    /// Returns the row numbers of all steps from `step` on.
+    ///
+    /// # Errors
+    /// Fails if the lengths of the rows cannot be read.
     pub fn from(&self, step: u64) -> Result<StepRows<'_>, TrainError> {
         let (epoch, done) = self.epochs.position(step);
         let mut batches = self.sampler.epoch(epoch)?;
@@ -105,7 +114,7 @@ impl Steps {
     }
 }
 
-/// The steps of a run as an iterator over the row numbers of their batches.
+/// An iterator over the steps of a run; each item holds the row numbers of the step's batches.
 #[derive(Debug)]
 pub struct StepRows<'a> {
     steps: &'a Steps,

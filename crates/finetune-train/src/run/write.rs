@@ -1,4 +1,4 @@
-//! Writing a whole file of a run directory.
+//! Writing of small files in a run directory.
 
 use std::{io::Write, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::TrainError;
 
-/// Writes a JSON file beside its place and renames it.
+/// Writes a JSON file under a temporary name and renames it.
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
     write_text(path, &format!("{value:#}\n"))
 }

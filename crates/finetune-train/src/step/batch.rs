@@ -1,4 +1,4 @@
-//! The loss of a step, and its gradients.
+//! The loss of a step and its gradients.
 
 use finetune_data::{PackedBatch, TokenizedDataset};
 use finetune_kernels::DropoutSource;
@@ -6,13 +6,16 @@ use finetune_models::SequenceClassifier;
 
 use crate::{FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError};
 
-/// The batches of these rows.
+/// Reads the batches that consist of these rows.
+///
+/// # Errors
+/// Fails if a row cannot be read.
 pub fn batches(data: &TokenizedDataset, rows: &[Vec<u64>]) -> Result<Vec<PackedBatch>, TrainError> {
     let batches = rows.iter().map(|rows| data.batch(rows));
     Ok(batches.collect::<Result<_, _>>()?)
 }
 
-/// How the loss of a step is computed.
+/// Computes the loss of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepLoss<'a> {
     path: ForwardPath<'a>,
@@ -20,8 +23,8 @@ pub struct StepLoss<'a> {
 }
 
 impl<'a> StepLoss<'a> {
-    /// With the first `frozen_layers` layers run without dropout. `features` has their results,
-    /// where those are kept.
+    /// Runs the first `frozen_layers` layers without dropout. `features` holds their results, if they
+    /// are stored.
     pub fn new(
         loss: &'a LossConfig,
         frozen_layers: usize,
@@ -33,8 +36,12 @@ impl<'a> StepLoss<'a> {
         }
     }
 
-    /// Mean loss over the rows of all batches of a step, and its gradients: what one batch of all
-    /// rows would give, however they are cut. `dropout` is asked for each batch by its index.
+    /// Computes the mean loss over the rows of all batches of a step, and its gradients, which do not
+    /// depend on how the rows are split into batches. `dropout` gives the source for each batch by its
+    /// index.
+    ///
+    /// # Errors
+    /// Fails if there are no batches, a batch does not fit the model, or features cannot be read.
     pub fn backward(
         &self,
         model: &SequenceClassifier,

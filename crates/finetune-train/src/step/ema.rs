@@ -8,9 +8,9 @@ use finetune_models::{Described, ParameterId, ParameterMap, map_parameters, visi
 
 use crate::TrainError;
 
-/// The average of the trained parameters over the steps, for evaluating and saving in their place:
-/// torch's `AveragedModel` with `get_ema_multi_avg_fn(decay)`. What is not trained has no average
-/// and takes no memory.
+/// The average of the trained parameters over the steps, which is evaluated and saved in their place:
+/// torch's `AveragedModel` with `get_ema_multi_avg_fn(decay)`. Parameters that are not trained have no
+/// average and take no memory.
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,
@@ -18,15 +18,18 @@ pub struct Ema {
 }
 
 /// The averages by path, flattened. They share memory with the [`Ema`] until its next update, which
-/// then writes elsewhere.
+/// then allocates new ones.
 #[derive(Clone, Debug, Default)]
 pub struct EmaState {
-    /// `PATH`, such as `layers.0.query.weight`, and the average.
+    /// Pairs of path, such as `layers.0.query.weight`, and average.
     pub tensors: Vec<(String, Tensor<1>)>,
 }
 
 impl Ema {
-    /// An average that keeps the share `decay` of itself in each update, such as 0.999.
+    /// Creates an average that keeps the fraction `decay` of itself in each update, such as 0.999.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Value`] unless `decay` is at least 0 and below 1.
     pub fn new(decay: f64) -> Result<Self, TrainError> {
         match (0.0..1.0).contains(&decay) {
             true => Ok(Self {
@@ -41,8 +44,8 @@ impl Ema {
         }
     }
 
-    /// Takes in the weights after an optimizer step. A parameter's first is its average; one that
-    /// is unfrozen later joins then.
+    /// Includes the weights after an optimizer step. The average of a parameter starts with its first
+    /// value, which for a parameter that is unfrozen later comes later.
     pub fn update<M: Described>(&mut self, model: &M) {
         visit_parameters(model, &mut |id, parameter| {
             if !parameter.is_trained() {
@@ -57,8 +60,8 @@ impl Ema {
         });
     }
 
-    /// `model` with the averages in the place of its weights. Memory is shared with them; a
-    /// `model.clone()` given here costs nothing either.
+    /// Returns `model` with its weights replaced by the averages. Memory is shared with them, so
+    /// passing a `model.clone()` costs nothing.
     pub fn averaged<M: Described>(&self, model: M) -> M {
         struct Replace<'a>(&'a BTreeMap<String, Tensor<1>>);
         impl ParameterMap for Replace<'_> {
@@ -72,7 +75,7 @@ impl Ema {
         map_parameters(model, &mut Replace(&self.averages))
     }
 
-    /// What has to be saved so that a later [`restore`](Self::restore) goes on to the same bits.
+    /// Returns the state to save, from which [`restore`](Self::restore) continues to the same bits.
     pub fn state(&self) -> EmaState {
         let tensors = self.averages.iter();
         let tensors = tensors.map(|(path, tensor)| (path.clone(), tensor.clone()));
@@ -81,9 +84,12 @@ impl Ema {
         }
     }
 
-    /// Goes on from saved averages of parameters of `model`, on its device. A trained parameter
-    /// without one joins at the next update, as one that is unfrozen then. What is unknown or of
-    /// another size is an error, and the average stays as it was.
+    /// Restores saved averages of parameters of `model`, on its device. A trained parameter without an
+    /// average joins at the next update, as if it were unfrozen then.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::State`] if an average is unknown or of another size; the average is
+    /// then unchanged.
     pub fn restore<M: Described>(&mut self, model: &M, saved: EmaState) -> Result<(), TrainError> {
         let mut tensors: BTreeMap<_, _> = saved.tensors.into_iter().collect();
         let mut averages = BTreeMap::new();

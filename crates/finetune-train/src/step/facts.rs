@@ -1,13 +1,13 @@
-//! What is known of a step before it is taken.
+//! The loss and the gradient norm of a step.
 
 use finetune_data::{PackedBatch, TokenizedDataset};
 
 use crate::TrainError;
 
-/// Facts of one step.
+/// The figures of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepFacts {
-    /// Mean loss of the rows.
+    /// Mean loss of the step's rows.
     pub loss: f64,
     /// Learning rate.
     pub learning_rate: f64,
@@ -16,8 +16,10 @@ pub struct StepFacts {
 }
 
 impl StepFacts {
-    /// Refuses a loss or a gradient norm that is no number, and names the rows of step `step`, from
-    /// 0, for whoever looks for the cause.
+    /// Checks that the loss and the gradient norm of step `step`, counted from 0, are finite.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::NotFinite`], which names the step's rows to help find the cause.
     pub fn check_finite(
         &self,
         step: u64,

@@ -8,25 +8,25 @@ use finetune_kernels::{UsedRows, scatter_rows, square_sum};
 /// A gradient as the backward pass leaves it.
 #[derive(Clone, Debug)]
 pub(crate) enum Gradient {
-    /// Of every element, flattened as the module holds the parameter.
+    /// The gradient of every element, flattened in the parameter's layout.
     Whole(Tensor<1>),
-    /// Of a table that is zero but for some rows.
+    /// The gradient of a table in which only some rows are not zero.
     Rows(RowGradient),
 }
 
 /// The rows of a table's gradient that are not zero.
 #[derive(Clone, Debug)]
 pub(crate) struct RowGradient {
-    /// Their numbers, ascending.
+    /// The row numbers, in ascending order.
     pub rows: Arc<[u32]>,
-    /// `[rows, columns]`
+    /// The values, `[rows, columns]`.
     pub values: Tensor<2>,
-    /// Rows of the table.
+    /// Number of rows in the table.
     pub table_rows: usize,
 }
 
 impl Gradient {
-    /// Sum of the squares, `[1]`.
+    /// Returns the sum of the squared elements, `[1]`.
     pub fn square_sum(&self) -> Tensor<1> {
         match self {
             Self::Whole(gradient) => square_sum(gradient.clone()),
@@ -34,7 +34,7 @@ impl Gradient {
         }
     }
 
-    /// Of every element.
+    /// Returns the gradient of every element, flattened.
     pub fn whole(self) -> Tensor<1> {
         match self {
             Self::Whole(gradient) => gradient,
@@ -49,7 +49,7 @@ impl Gradient {
         }
     }
 
-    /// The sum of both.
+    /// Returns the sum of both gradients.
     pub fn add(self, other: Self) -> Self {
         match (self, other) {
             (Self::Rows(one), Self::Rows(other)) => Self::Rows(one.add(other)),

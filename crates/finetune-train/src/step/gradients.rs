@@ -1,4 +1,4 @@
-//! Gradients of one step, by parameter.
+//! The gradients of a step, by parameter.
 
 use std::{collections::BTreeMap, ops::Add, sync::Arc};
 
@@ -8,14 +8,14 @@ use finetune_models::{Described, Role, visit_parameters};
 
 use crate::step::gradient::{Gradient, RowGradient};
 
-/// The gradients of a model's parameters, flattened, in the order of the module tree.
+/// The flattened gradients of a model's parameters, in the order of the module tree.
 #[derive(Debug)]
 pub struct ParameterGradients {
     gradients: Vec<(String, Gradient)>,
 }
 
 impl ParameterGradients {
-    /// Gradients by path, flattened, as the module holds them.
+    /// Creates gradients from pairs of path and values, flattened in the module's layout.
     pub fn new(gradients: Vec<(String, Tensor<1>)>) -> Self {
         let whole = |(path, gradient)| (path, Gradient::Whole(gradient));
         Self {
@@ -23,13 +23,13 @@ impl ParameterGradients {
         }
     }
 
-    /// Runs the backward pass of `loss` (`[1]`) and takes the gradients of `model`.
+    /// Runs the backward pass of `loss` (`[1]`) and collects the gradients of `model`.
     pub fn backward<M: Described>(loss: &Tensor<1>, model: &M) -> Self {
         Self::backward_of_rows(loss, model, None)
     }
 
-    /// [`backward`](Self::backward) where the model was given tokens
-    /// [with used rows](finetune_kernels::PackedTokens::with_used_rows): these.
+    /// Does the same as [`backward`](Self::backward), if the model ran on tokens with [used
+    /// rows](finetune_kernels::PackedTokens::with_used_rows).
     pub(crate) fn backward_of_rows<M: Described>(
         loss: &Tensor<1>,
         model: &M,
@@ -42,7 +42,7 @@ impl ParameterGradients {
                 return;
             };
             let gradient = match (&used, id.role, &parameter.shape()[..]) {
-                // It is zero but for the rows of the batch's tokens.
+                // Only the rows of the batch's tokens are not zero.
                 (Some(used), Role::WordTable, &[table_rows, columns]) => {
                     Gradient::Rows(RowGradient {
                         rows: Arc::clone(&used.rows),
@@ -57,8 +57,8 @@ impl ParameterGradients {
         Self { gradients }
     }
 
-    /// The L2 norm of all gradients together (what `torch.nn.utils.clip_grad_norm_` returns).
-    /// Summed over tensors in f64, read from the device once.
+    /// Returns the L2 norm of all gradients together, like `torch.nn.utils.clip_grad_norm_`. It is
+    /// summed over tensors in f64 and read from the device once.
     pub fn global_norm(&self) -> f64 {
         let squares: Vec<_> = self
             .gradients
@@ -72,7 +72,7 @@ impl ParameterGradients {
         squares.iter::<f64>().sum::<f64>().sqrt()
     }
 
-    /// Each gradient with its parameter's path, as the module holds it (linear weights
+    /// Returns each gradient with its parameter's path, in the module's layout (linear weights are
     /// `[in, out]`).
     pub fn iter(&self) -> impl Iterator<Item = (String, Tensor<1>)> {
         let whole =
@@ -80,14 +80,14 @@ impl ParameterGradients {
         self.gradients.iter().map(whole)
     }
 
-    /// The gradients, by path.
+    /// Returns the gradients by path.
     pub(crate) fn into_inner(self) -> Vec<(String, Gradient)> {
         self.gradients
     }
 }
 
-/// The sum of both, for a step that takes several batches: into the memory of the left one, each
-/// tensor of the right one freed as soon as it is added.
+/// Adds gradients, for a step of several batches. The sum reuses the memory of the left operand, and
+/// each tensor of the right one is freed once added.
 impl Add for ParameterGradients {
     type Output = Self;
 
@@ -106,8 +106,8 @@ impl Add for ParameterGradients {
     }
 }
 
-/// What gradients of norm `norm` are multiplied with so that none is above `max_norm`, as torch
-/// does it.
+/// Returns the factor that scales gradients of norm `norm` down to at most `max_norm`, as torch
+/// computes it.
 pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     (max_norm / (norm + 1e-6)).min(1.0)
 }

@@ -1,4 +1,4 @@
-//! What training changes: the model, the optimizer's state, the moving average.
+//! The state that training changes: the model, the optimizer's state and the moving average.
 
 use burn::module::Module;
 use finetune_models::{SequenceClassifier, visit_parameters};
@@ -8,21 +8,21 @@ use crate::{
     TrainPlan, Trainable, lowest_trained_layer,
 };
 
-/// A model with all that learning remembers of it.
+/// A model with the state of its training.
 #[derive(Debug)]
 pub(crate) struct Learner {
-    /// The model as it is trained.
+    /// The model being trained.
     pub model: SequenceClassifier,
     optimizer: Optimizer,
     ema: Option<Ema>,
-    /// Whether frozen layers run with dropout.
+    /// Whether frozen layers use dropout.
     frozen_dropout: bool,
-    /// The encoder layers that nothing is trained in or below.
+    /// Number of encoder layers in and below which nothing is trained.
     untrained_layers: usize,
 }
 
 impl Learner {
-    /// Goes on from these states. Trained is what `strategy` names, or what of `model` takes
+    /// Resumes from the given states. Trains what `strategy` names, or else whatever in `model` takes
     /// gradients.
     pub fn new(
         plan: &TrainPlan,
@@ -54,10 +54,10 @@ impl Learner {
         Ok(learner)
     }
 
-    /// The same, with what `strategy` names trained from here on.
+    /// Trains what `strategy` names from here on.
     ///
     /// # Errors
-    /// A strategy that does not fit the model.
+    /// Fails if the strategy does not fit the model.
     pub fn training(self, strategy: &Strategy) -> Result<Self, TrainError> {
         let trainable = Trainable::new(strategy, self.model.config())?;
         let mut model = trainable.apply(self.model);
@@ -69,7 +69,7 @@ impl Learner {
         })
     }
 
-    /// The event that more is trained from `step` on.
+    /// Returns the event that more parameters are trained from `step` on.
     pub fn unfrozen(&self, step: u64) -> Event {
         let mut trainable_parameters = 0;
         visit_parameters(&self.model, &mut |_, parameter| {
@@ -84,10 +84,10 @@ impl Learner {
         }
     }
 
-    /// Number of encoder layers from the embeddings on that run without dropout and are a fixed
-    /// function of the text. A frozen prefix runs without dropout unless the plan says otherwise:
-    /// noise in features that nothing adapts to only blurs them, and the head then learns from the
-    /// features that prediction gives it.
+    /// Returns the number of encoder layers above the embeddings that run without dropout and are a
+    /// fixed function of the text. Frozen layers run without dropout unless the plan says otherwise:
+    /// noise in features that nothing adapts to only blurs them, and the head should learn from the
+    /// features it will see in prediction.
     pub fn frozen_layers(&self) -> usize {
         match self.frozen_dropout {
             true => 0,
@@ -95,7 +95,7 @@ impl Learner {
         }
     }
 
-    /// One optimizer step. The gradients are multiplied with `gradient_scale` first.
+    /// Takes one optimizer step. The gradients are first multiplied by `gradient_scale`.
     pub fn step(
         self,
         gradients: ParameterGradients,
@@ -109,7 +109,7 @@ impl Learner {
             mut ema,
             ..
         } = self;
-        // The model is given away: what nobody else holds is changed in place.
+        // The model is passed by value, so that tensors that are not shared are updated in place.
         let model = optimizer.step(model, gradients, learning_rate, momentum, gradient_scale);
         if let Some(ema) = &mut ema {
             ema.update(&model);
@@ -122,7 +122,7 @@ impl Learner {
         }
     }
 
-    /// The model that is evaluated and saved: the moving average, where there is one.
+    /// Returns the model to evaluate and save: the moving average, if there is one.
     pub fn result(&self) -> SequenceClassifier {
         let model = self.model.clone();
         match &self.ema {
@@ -131,12 +131,13 @@ impl Learner {
         }
     }
 
-    /// Whether [`result`](Self::result) is another than the model that is trained.
+    /// Returns whether [`result`](Self::result) differs from the model being trained.
     pub fn is_averaged(&self) -> bool {
         self.ema.is_some()
     }
 
-    /// States of the optimizer and the moving average. The tensors are shared, not copied.
+    /// Returns the states of the optimizer and the moving average. Their tensors are shared, not
+    /// copied.
     pub fn states(&self) -> (OptimizerState, EmaState) {
         let ema = self.ema.as_ref().map(Ema::state);
         (self.optimizer.state(), ema.unwrap_or_default())

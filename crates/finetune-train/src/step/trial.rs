@@ -1,4 +1,4 @@
-//! Whether a step fits into the memory, found out by taking one.
+//! A trial step, which shows whether a step fits into memory.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::{
     BaseModel, EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare,
 };
 
-/// Batch sizes that give the same rows per step as `batch_size` times `accumulation`: the largest
-/// first, each at most half of the one before, with the accumulation that goes with it.
+/// Returns batch sizes that give the same rows per step as `batch_size` times `accumulation`, each with
+/// its accumulation. They decrease from `batch_size`, each to at most half of the one before.
 pub fn batch_sizes(batch_size: usize, accumulation: usize) -> impl Iterator<Item = (usize, usize)> {
     let smaller = move |&size: &usize| {
         (1..=size / 2)
@@ -23,12 +23,15 @@ pub fn batch_sizes(batch_size: usize, accumulation: usize) -> impl Iterator<Item
         .map(move |size| (size, accumulation * (batch_size / size)))
 }
 
-/// Takes one step of `plan` on a made-up batch of rows of `length` tokens, with everything that
-/// takes memory: gradients, the sum of two batches' where they are accumulated, the optimizer's
-/// state, the moving average. `base` is the base model's directory.
+/// Takes one step of `plan` on a made-up batch of rows of `length` tokens, with everything that needs
+/// memory: gradients, the sum over two batches if they are accumulated, the optimizer's state and the
+/// moving average. `base` is the base model's directory.
 ///
-/// What does not fit ends the process in one way or another, so this belongs into a process of its
-/// own.
+/// A step that does not fit into memory can end the process in several ways, so run this in a separate
+/// process.
+///
+/// # Errors
+/// Fails if the model cannot be prepared, or the step fails.
 pub fn trial_step(
     plan: &TrainPlan,
     base: &Path,

@@ -1,4 +1,4 @@
-//! How a run ended, as its events and its results say it.
+//! How a run ended, as events and results report it.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use serde::{Deserialize, Serialize};
 pub enum StopReason {
     /// All steps of the plan are done.
     Completed,
-    /// The metric got no better for as many evaluations as the plan allows.
+    /// The metric did not improve for as many evaluations as the plan allows.
     EarlyStopping,
-    /// An observer asked for it, for this reason.
+    /// An observer requested it, for this reason.
     Observer(String),
     /// It was interrupted, and can be resumed.
     Interrupted,
 }
 
-/// Why a run ended early.
+/// The evaluation that stopped a run early.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EarlyStop {
-    /// Steps done.
+    /// Optimizer steps done.
     pub step: u64,
     /// The metric.
     pub metric: String,
-    /// Evaluations in a row without enough of an improvement.
+    /// Number of consecutive evaluations without sufficient improvement.
     pub evaluations: u64,
-    /// The best value of all; `None` where the metric was never defined.
+    /// The best value of the run; `None` if the metric was never defined.
     pub best_value: Option<f64>,
-    /// Steps done then.
+    /// Optimizer steps done when it was reached.
     pub best_step: Option<u64>,
 }
 
@@ -53,10 +53,10 @@ impl fmt::Display for EarlyStop {
     }
 }
 
-/// The best model of a run, whose checkpoint could not be used in the end.
+/// The best model of a run, if its checkpoint turned out to be unusable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LostBest {
-    /// Steps done by it.
+    /// Optimizer steps done by it.
     pub step: u64,
     /// Value of the metric.
     pub value: f64,

@@ -1,4 +1,4 @@
-//! What happens in a run. The engine emits events and knows none of their observers.
+//! Events of a run. The engine emits them without knowing their observers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{Accumulator, CustomMetrics, EarlyStop, Evaluation, LostBest, StopReason, TrainError};
 
-/// One thing that happened. As JSON: an object with `event` and the fields; times are in fields
-/// whose names end in `seconds`, and everything else is the same whenever the plan is.
+/// Something that happened in a run. As JSON it is an object with `event` and the fields. Times are in
+/// fields whose names end in `seconds`; everything else depends only on the plan.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -20,37 +20,37 @@ pub enum Event {
         train_rows: u64,
         /// Number of validation rows.
         validation_rows: u64,
-        /// Optimizer steps of an epoch; with `batch_tokens` the rounded mean of the epochs.
+        /// Optimizer steps per epoch; with `batch_tokens` the rounded mean over the epochs.
         steps_per_epoch: u64,
-        /// Optimizer steps of the run.
+        /// Optimizer steps in the run.
         total_steps: u64,
-        /// Steps of warm-up.
+        /// Warm-up steps.
         warmup_steps: u64,
-        /// Parameters of the model.
+        /// Number of parameters in the model.
         parameters: u64,
-        /// Parameters that are trained.
+        /// Number of trained parameters.
         trainable_parameters: u64,
-        /// Share of the first epoch's tokens that would have been padding.
+        /// Fraction of the first epoch's tokens that padded batches would have added.
         padding_avoided: f64,
     },
-    /// The run goes on from a checkpoint.
+    /// The run is resumed from a checkpoint.
     Resumed {
         /// Steps done.
         step: u64,
-        /// Optimizer steps of the run.
+        /// Optimizer steps in the run.
         total_steps: u64,
     },
-    /// What frozen layers make of these rows is computed, to be kept.
+    /// The features of frozen layers are being computed for these rows.
     Caching {
         /// Number of rows.
         rows: u64,
     },
-    /// Rows of it are done.
+    /// The features of some rows have been computed.
     CachingProgress {
         /// Rows done.
         rows: u64,
     },
-    /// An optimizer step is done; for showing progress.
+    /// An optimizer step is done; meant for progress displays.
     Progress {
         /// Steps done, from 1.
         step: u64,
@@ -61,8 +61,7 @@ pub enum Event {
         /// Time that the step took.
         seconds: f64,
     },
-    /// What the log has of the optimizer steps since the last such event: one step where
-    /// `logging_steps` is 1.
+    /// A log entry for the optimizer steps since the last one: a single step if `logging_steps` is 1.
     Step {
         /// Steps done, from 1.
         step: u64,
@@ -72,7 +71,7 @@ pub enum Event {
         loss: f64,
         /// Learning rate of the last step.
         learning_rate: f64,
-        /// That of the head, where it has its own.
+        /// Learning rate of the head, if it has its own.
         #[serde(skip_serializing_if = "Option::is_none")]
         head_learning_rate: Option<f64>,
         /// Global gradient norm of the last step, before clipping.
@@ -84,13 +83,13 @@ pub enum Event {
         /// Time that the steps took.
         seconds: f64,
     },
-    /// More parameters are trained from here on (strategy `gradual`).
+    /// More parameters are trained from now on (strategy `gradual`).
     Unfrozen {
         /// Steps done.
         step: u64,
-        /// The lowest encoder layer that is trained now.
+        /// The lowest trained encoder layer.
         lowest_layer: usize,
-        /// Parameters that are trained now.
+        /// Number of trained parameters.
         trainable_parameters: u64,
     },
     /// An evaluation begins.
@@ -115,24 +114,24 @@ pub enum Event {
         epoch: f64,
         /// The metrics.
         metrics: Evaluation,
-        /// What they were computed from: every row's logits and targets. Not in JSON.
+        /// Every row's logits and targets, from which they were computed. Not part of the JSON.
         #[serde(skip)]
         predictions: Arc<Accumulator>,
         /// Whether the model is the best so far.
         best: bool,
-        /// Time that it took.
+        /// Duration of the evaluation.
         seconds: f64,
     },
-    /// A checkpoint is taken: its content is fixed, and is written while training goes on.
+    /// A checkpoint has been taken: its content is fixed, and is written while training continues.
     Checkpoint {
         /// Steps done.
         step: u64,
         /// Whether it holds the best model so far.
         best: bool,
     },
-    /// The run ends early: the metric got no better.
+    /// The run stops early, because the metric no longer improves.
     StoppedEarly(EarlyStop),
-    /// Something that a user should know and that belongs into no log.
+    /// A message for the user that is not logged.
     Note {
         /// The text.
         message: String,
@@ -143,11 +142,11 @@ pub enum Event {
         step: u64,
         /// Mean loss of all steps.
         loss: f64,
-        /// Why it is over.
+        /// The reason.
         reason: StopReason,
-        /// Step of the model that was kept.
+        /// Optimizer steps done by the kept model.
         best_step: u64,
-        /// The best model, if it was to be kept and could not be.
+        /// The best model, if it should have been kept but could not be.
         #[serde(skip_serializing_if = "Option::is_none")]
         lost_best: Option<LostBest>,
         /// Time of all steps, without evaluations.
@@ -156,7 +155,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether the event is only for showing progress, and belongs into no log.
+    /// Returns whether the event is only for progress displays, and is not logged.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -171,32 +170,38 @@ impl Event {
     }
 }
 
-/// Something that watches a run.
+/// An observer of a run.
 pub trait Observer {
-    /// Called for each event, in order. An error stops the run.
+    /// Handles an event; events arrive in order.
+    ///
+    /// # Errors
+    /// An error stops the run.
     fn on_event(&mut self, event: &Event) -> Result<(), TrainError>;
 
-    /// A reason to end the run after the current step, as a run that is complete: it evaluates,
-    /// keeps its best model, and cannot be resumed.
+    /// Returns a reason to end the run after the current step, if there is one. Such a run is complete:
+    /// it is evaluated, keeps its best model, and cannot be resumed.
     fn stop(&self) -> Option<String> {
         None
     }
 
-    /// Whether the run is to be left as soon as possible, to be resumed later. Asked after each
+    /// Returns whether to interrupt the run as soon as possible, to be resumed later. Called after each
     /// step and each batch of an evaluation.
     fn interrupted(&self) -> bool {
         false
     }
 
-    /// What this observer needs to go on after a checkpoint as if nothing had happened, under a
-    /// name of its own: the length of a file, say. Called after the checkpoint's event; what was
-    /// written until here must be on the disk when it returns.
+    /// Returns the state, with a unique name, that this observer needs to continue from a checkpoint as
+    /// if nothing had happened, such as the length of a file. Called after the checkpoint's event;
+    /// everything written so far must be on disk when it returns.
+    ///
+    /// # Errors
+    /// An error stops the run.
     fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
         Ok(None)
     }
 }
 
-/// What the caller adds to a run: its observers, and metrics of its own for every evaluation.
+/// The caller's additions to a run: observers, and custom metrics for every evaluation.
 #[derive(Default)]
 pub struct Observers<'a> {
     observers: Vec<Box<dyn Observer + 'a>>,
@@ -210,41 +215,46 @@ impl<'a> Observers<'a> {
         self
     }
 
-    /// Adds an observer that hears of everything before the others.
+    /// Adds an observer that receives every event before the others.
     pub(crate) fn first(mut self, observer: impl Observer + 'a) -> Self {
         self.observers.insert(0, Box::new(observer));
         self
     }
 
-    /// With these metrics in every evaluation of the run, where `metric_for_best_model` finds them
-    /// too.
+    /// Adds these metrics to every evaluation of the run; `metric_for_best_model` can name them too.
     pub fn measuring(self, metrics: CustomMetrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// The metrics of the caller's own.
+    /// Returns the custom metrics.
     pub fn metrics(&self) -> &CustomMetrics {
         &self.metrics
     }
 
-    /// Tells all observers.
+    /// Passes an event to all observers.
+    ///
+    /// # Errors
+    /// Fails with the first error of an observer.
     pub fn emit(&mut self, event: &Event) -> Result<(), TrainError> {
         self.observers
             .iter_mut()
             .try_for_each(|observer| observer.on_event(event))
     }
 
-    /// The first reason of an observer to end the run.
+    /// Returns the first reason of an observer to end the run.
     pub fn stop(&self) -> Option<String> {
         self.observers.iter().find_map(|observer| observer.stop())
     }
 
-    /// Whether one of them wants the run to be left.
+    /// Returns whether an observer wants to interrupt the run.
     pub fn interrupted(&self) -> bool {
         self.observers.iter().any(|observer| observer.interrupted())
     }
 
-    /// What the observers need to go on from here, by name.
+    /// Returns the states of the observers by name.
+    ///
+    /// # Errors
+    /// Fails with the first error of an observer.
     pub fn checkpoint(&mut self) -> Result<BTreeMap<String, Value>, TrainError> {
         let mut states = BTreeMap::new();
         for observer in &mut self.observers {

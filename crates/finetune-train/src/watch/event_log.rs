@@ -1,4 +1,4 @@
-//! `events.jsonl`: what happens in a run, one JSON object a line.
+//! `events.jsonl`: the events of a run, one JSON object per line.
 
 use std::{
     fs::File,
@@ -14,30 +14,30 @@ use sha2::{Digest, Sha256};
 
 use crate::{Event, Observer, TrainError, file_facts::hex, layout::EVENTS};
 
-/// Writes one JSON object per event and line.
+/// An observer that writes each event as one line of JSON.
 #[derive(Debug)]
 pub struct EventLog {
     path: PathBuf,
     file: BufWriter<File>,
     position: u64,
-    /// Of all that was written.
+    /// Hashes everything written.
     hasher: Sha256,
 }
 
 /// The log's state in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SavedLog {
-    /// Bytes of the log.
+    /// Length of the log in bytes.
     position: u64,
-    /// Their SHA-256.
+    /// SHA-256 of these bytes.
     sha256: String,
 }
 
 impl SavedLog {
-    /// The log's state among those of the observers.
+    /// Finds the log's state among those of the observers.
     pub(crate) fn among(states: &std::collections::BTreeMap<String, Value>) -> Option<Self> {
         let state = states.get(EventLog::NAME)?;
-        // Earlier versions kept the position alone.
+        // Earlier versions stored only the position.
         match state.as_u64() {
             Some(position) => Some(Self {
                 position,
@@ -47,7 +47,7 @@ impl SavedLog {
         }
     }
 
-    /// Adds the log as it is now to a checkpoint, so that one that is damaged later can be mended.
+    /// Adds a copy of the current log to a checkpoint, from which a damaged log can be restored.
     pub(crate) fn copy_into(&self, content: Content, log: PathBuf) -> Content {
         let position = self.position;
         content.writer(EVENTS, Some(position), move |out| {
@@ -55,14 +55,14 @@ impl SavedLog {
             match io::copy(&mut file.take(position), out)? {
                 copied if copied == position => Ok(()),
                 copied => Err(io::Error::other(format!(
-                    "{} has {copied} bytes, of which {position} were written: somebody cut it",
+                    "{} has {copied} bytes, but {position} were written: it has been truncated",
                     log.display()
                 ))),
             }
         })
     }
 
-    /// The hash of the log's first bytes, if they are those of the checkpoint; or what is wrong.
+    /// Returns the hash of the log's first bytes if they match the checkpoint, or else what is wrong.
     fn verify(&self, path: &Path) -> io::Result<Result<Sha256, String>> {
         let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -73,7 +73,7 @@ impl SavedLog {
         let length = file.metadata()?.len();
         if length < self.position {
             return Ok(Err(format!(
-                "the checkpoint was taken at byte {}, but it has {length}: it was cut since",
+                "the checkpoint was taken at byte {}, but the file has {length}: it has been truncated since",
                 self.position
             )));
         }
@@ -104,12 +104,16 @@ impl Write for HashWriter<'_> {
 }
 
 impl EventLog {
-    /// Name of its state in a checkpoint.
+    /// The name of its state in a checkpoint.
     pub(crate) const NAME: &str = "events";
 
-    /// Goes on where a checkpoint was taken; what is behind was never checkpointed, and will come again.
-    /// A log that is damaged before is replaced by the checkpoint's `copy`, and what was wrong with it
-    /// returned.
+    /// Opens the log at the position of a checkpoint. Later entries are cut off, since their events
+    /// will be emitted again. If the log is damaged before that position, it is replaced by the
+    /// checkpoint's `copy`, and the problem is returned.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Damaged`] if log and copy are damaged, and with [`TrainError::File`] if
+    /// the log cannot be written.
     pub(crate) fn open(
         path: PathBuf,
         saved: Option<SavedLog>,
@@ -159,7 +163,7 @@ impl EventLog {
     }
 }
 
-/// Puts a copy in the place of a file.
+/// Replaces a file by a copy.
 fn restore(copy: &Path, path: &Path) -> Result<(), TrainError> {
     let mut content = File::open(copy).map_err(TrainError::write(path))?;
     Ok(replace_file(path, |file| {
@@ -178,7 +182,7 @@ impl Observer for EventLog {
             self.hasher.update(&line);
             self.position += line.len() as u64;
             self.file.write_all(&line)?;
-            // A killed run has its log up to here.
+            // Flushed so that the log of a killed run is complete up to here.
             self.file.flush()
         };
         write().map_err(TrainError::write(&self.path))

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{EvaluationRecord, Event, StopReason};
 
-/// What views of a run show of an [`Event`], as the log has it. What is undefined there is `None`.
+/// The part of an [`Event`] that views of a run show, as the log has it. Undefined values are `None`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum LoggedEvent {
@@ -36,13 +36,13 @@ pub(crate) enum LoggedEvent {
         seconds: Option<f64>,
         reason: StopReason,
     },
-    /// One that only the log shows.
+    /// An event that only the log shows.
     #[serde(other)]
     Other,
 }
 
 impl LoggedEvent {
-    /// An event as the log will have it.
+    /// Returns an event as the log will have it.
     pub fn of(event: &Event) -> serde_json::Result<Self> {
         serde_json::from_value(serde_json::to_value(event)?)
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_come_back() {
+    fn events_round_trip() {
         let step = Event::Step {
             step: 3,
             epoch: 0.5,

@@ -1,4 +1,4 @@
-//! What others see of a run.
+//! Events of a run, and the observers that record them.
 
 pub(crate) mod ending;
 pub(crate) mod event;

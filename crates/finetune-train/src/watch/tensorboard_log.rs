@@ -1,4 +1,4 @@
-//! TensorBoard's view of a run, under the names that transformers' `TensorBoardCallback` gives.
+//! TensorBoard's view of a run, under the names used by transformers' `TensorBoardCallback`.
 
 use std::{
     collections::BTreeMap,
@@ -17,27 +17,27 @@ use serde_json::{Value, json};
 use super::logged_event::LoggedEvent;
 use crate::{Accumulator, Event, Observer, StopReason, TrainError, TrainPlan};
 
-/// More classes than this, and no curves are drawn: nobody looks at so many.
+/// Largest number of classes for which curves are drawn, since nobody looks at more.
 const MOST_CURVES: usize = 20;
 
-/// An observer that writes a TensorBoard event file: `train/loss`, `train/learning_rate`,
-/// `train/head_learning_rate` where the head has its own,
-/// `train/grad_norm`, `train/epoch` and `train/samples_per_second` by step; every metric of an
-/// evaluation as `eval/METRIC` (validation rows) or `SPLIT/METRIC` (others), and a precision-recall
-/// curve of each class; the plan, as text and as hyperparameters.
+/// An observer that writes a TensorBoard event file. It has `train/loss`, `train/learning_rate`,
+/// `train/head_learning_rate` if the head has its own, `train/grad_norm`, `train/epoch` and
+/// `train/samples_per_second` by step; every metric of an evaluation as `eval/METRIC` (validation rows)
+/// or `SPLIT/METRIC` (others), with a precision-recall curve per class; and the plan, as text and as
+/// hyperparameters.
 #[derive(Debug)]
 pub struct TensorboardLog {
     writer: EventWriter,
 }
 
 impl TensorboardLog {
-    /// Name of its state in a checkpoint.
+    /// The name of its state in a checkpoint.
     pub const NAME: &str = "tensorboard";
 
-    /// Begins a file in `directory`, which is made where it is missing.
+    /// Starts a file in `directory`, which is created if it does not exist.
     ///
     /// # Errors
-    /// [`TrainError::Tensorboard`] if it cannot be written.
+    /// Fails with [`TrainError::Tensorboard`] if the file cannot be written.
     pub fn create(directory: &Path, plan: &TrainPlan) -> Result<Self, TrainError> {
         let mut writer = EventWriter::create(directory, None)?;
         let table = toml::Table::try_from(plan).map_err(|error| {
@@ -48,7 +48,7 @@ impl TensorboardLog {
         let metrics = compared_metrics(plan);
         let metrics: Vec<_> = metrics.iter().map(String::as_str).collect();
         writer.hparams(&hyperparameters, &metrics)?;
-        // Four spaces make it code in Markdown.
+        // Markdown shows lines indented by four spaces as code.
         let text: Vec<_> = table
             .to_string()
             .lines()
@@ -59,12 +59,12 @@ impl TensorboardLog {
         Ok(Self { writer })
     }
 
-    /// Continues the file of `directory` as it was when a checkpoint got `state` from
-    /// [`Observer::checkpoint`]; what was written later is cut off.
+    /// Continues the file in `directory` from the checkpoint that stored `state`; what was written
+    /// later is cut off.
     ///
     /// # Errors
-    /// [`TrainError::Tensorboard`] if the file is gone, shorter or damaged,
-    /// [`TrainError::ObserverState`] if `state` is none.
+    /// Fails with [`TrainError::Tensorboard`] if the file is missing, too short or damaged, and with
+    /// [`TrainError::ObserverState`] if `state` is invalid.
     pub fn resume(directory: &Path, state: &Value) -> Result<Self, TrainError> {
         let (Some(file), Some(position)) = (state["file"].as_str(), state["position"].as_u64())
         else {
@@ -78,11 +78,12 @@ impl TensorboardLog {
         Ok(Self { writer })
     }
 
-    /// The log of a run that goes on: from where a checkpoint got `states` of its observers, else made anew
-    /// from the event log `events`; a note says what was wrong with a file that is made anew.
+    /// Opens the log of a run: continues it from the `states` of a checkpoint's observers, or else
+    /// rebuilds it from the event log `events`. A note reports what was wrong with a file that is
+    /// rebuilt.
     ///
     /// # Errors
-    /// As [`rebuild`](Self::rebuild).
+    /// Fails like [`rebuild`](Self::rebuild).
     pub fn open(
         directory: &Path,
         plan: &TrainPlan,
@@ -94,13 +95,14 @@ impl TensorboardLog {
                 Ok(log) => return Ok((log, None)),
                 Err(error) => Some(error),
             },
-            // A new run, one that ended before its first checkpoint, or one that was not reported so far.
+            // The run is new, ended before its first checkpoint, or did not report to TensorBoard so
+            // far.
             None => None,
         };
         let log = Self::rebuild(directory, plan, events)?;
         let note = problem.map(|problem| {
             format!(
-                "{problem}; {} is made anew from {}, without the precision-recall curves so far",
+                "{problem}; {} is rebuilt from {}, without the earlier precision-recall curves",
                 directory.display(),
                 events.display()
             )
@@ -108,12 +110,12 @@ impl TensorboardLog {
         Ok((log, note))
     }
 
-    /// Makes the directory anew from an event log: it is only a view of that, but for the
-    /// precision-recall curves of evaluations, whose predictions the log does not have.
+    /// Rebuilds the directory from an event log, of which it is only a view. Precision-recall curves
+    /// are lost, since the event log does not contain predictions.
     ///
     /// # Errors
-    /// [`TrainError::Tensorboard`] and [`TrainError::File`] if it cannot be written,
-    /// [`TrainError::Damaged`] if the log is.
+    /// Fails with [`TrainError::Tensorboard`] or [`TrainError::File`] if a file cannot be read or
+    /// written, and with [`TrainError::Damaged`] if the event log is damaged.
     pub fn rebuild(directory: &Path, plan: &TrainPlan, events: &Path) -> Result<Self, TrainError> {
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -136,12 +138,12 @@ impl TensorboardLog {
         Ok(log)
     }
 
-    /// The event file.
+    /// Returns the path of the event file.
     pub fn path(&self) -> &Path {
         self.writer.path()
     }
 
-    /// Writes a number, if there is one.
+    /// Writes a scalar if it is defined.
     fn defined(
         &mut self,
         tag: &str,
@@ -154,7 +156,8 @@ impl TensorboardLog {
         })
     }
 
-    /// As in transformers, whose evaluation is on the validation rows.
+    /// Returns the prefix of a split's tags. transformers calls evaluations of the validation rows
+    /// `eval`.
     fn prefix(split: &str) -> &str {
         if split == "validation" { "eval" } else { split }
     }
@@ -178,7 +181,7 @@ impl TensorboardLog {
         Ok(())
     }
 
-    /// Writes an event as the log has it. Neither what is undefined is shown nor a table.
+    /// Writes an event as the log has it, except tables and undefined values.
     fn write(&mut self, event: &LoggedEvent) -> Result<(), TensorboardError> {
         match event {
             LoggedEvent::Started {
@@ -231,7 +234,7 @@ impl TensorboardLog {
             } => {
                 self.defined("train/train_loss", *step, *loss)?;
                 self.defined("train/train_runtime", *step, *seconds)?;
-                // An interrupted run has no end: it can go on in this file.
+                // An interrupted run has not ended: it can continue in this file.
                 match reason {
                     StopReason::Interrupted => Ok(()),
                     _ => self.writer.hparams_end(SessionStatus::Success),
@@ -271,7 +274,7 @@ impl Observer for TensorboardLog {
     }
 }
 
-/// Tags by which the table of hyperparameters compares runs.
+/// Returns the tags by which the hyperparameter table compares runs.
 fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
     let metric = bare_name(&plan.evaluation.metric_for_best_model);
     let splits = match plan.data.test_split.is_none() {
@@ -288,8 +291,8 @@ fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
     tags
 }
 
-/// `text` with escapes for what comes from strangers' data and acts where it is shown: control characters,
-/// marks of writing direction and, with `markup`, what begins and ends markup.
+/// Escapes characters of `text` that could act where it is displayed, since it comes from untrusted
+/// data: control characters, marks of writing direction and, with `markup`, characters of markup.
 fn harmless(text: &str, markup: bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -302,7 +305,7 @@ fn harmless(text: &str, markup: bool) -> String {
     shown
 }
 
-/// Nested keys joined by dots, lists as text.
+/// Joins nested keys by dots, and writes lists as text.
 fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValue)>) {
     let flat = match value {
         toml::Value::Table(table) => {
@@ -318,7 +321,7 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValu
         toml::Value::String(text) => HparamValue::Text(harmless(text, true)),
         toml::Value::Boolean(value) => HparamValue::Bool(*value),
         toml::Value::Float(value) if value.is_finite() => HparamValue::Number(*value),
-        // Beyond 2⁵³ a double does not have every integer.
+        // Above 2⁵³, not every integer is a double.
         toml::Value::Integer(value) if value.unsigned_abs() <= 1 << 53 => {
             HparamValue::Number(*value as f64)
         }

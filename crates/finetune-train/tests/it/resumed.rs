@@ -161,10 +161,10 @@ fn damage_is_mended_and_said() {
     let said = notes.text();
     for words in [
         "manifest.json is damaged",
-        "without the sessions so far",
+        "without the earlier sessions",
         "events.jsonl was damaged",
-        "brought back from the checkpoint",
-        "tensorboard is made anew from",
+        "restored from the checkpoint",
+        "tensorboard is rebuilt from",
     ] {
         assert!(said.contains(words), "no {words:?} in {said}");
     }

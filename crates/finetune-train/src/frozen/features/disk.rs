@@ -1,4 +1,4 @@
-//! Features in a temporary file that has no name: it is gone when the process is, however it ends.
+//! Features in an unnamed temporary file, which disappears with the process, however it ends.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::TrainError;
 
-/// Floats in a file, read and written at any place, from any number of threads.
+/// Floats in a file, read and written at any position from any number of threads.
 #[derive(Debug)]
 pub(super) struct DiskFloats {
     file: File,
@@ -24,13 +24,14 @@ impl DiskFloats {
         })
     }
 
-    /// Writes from float `first` on. In the machine's byte order: nobody else reads the file.
+    /// Writes values starting at float `first`, in native byte order, since no other program reads the
+    /// file.
     pub(super) fn write(&self, values: &[f32], first: u64) -> Result<(), TrainError> {
         write_all_at(&self.file, bytemuck::cast_slice(values), 4 * first)
             .map_err(failed(&self.directory))
     }
 
-    /// Reads from float `first` on.
+    /// Reads values starting at float `first`.
     pub(super) fn read(&self, values: &mut [f32], first: u64) -> Result<(), TrainError> {
         read_exact_at(&self.file, bytemuck::cast_slice_mut(values), 4 * first)
             .map_err(failed(&self.directory))
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floats_come_back_from_any_place() {
+    fn floats_are_read_at_any_position() {
         let directory = tempfile::tempdir().unwrap();
         let floats = DiskFloats::create(directory.path()).unwrap();
         floats.write(&[4.0, 5.0], 4).unwrap();
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
-    /// The system's own error, as a full disk gives it.
+    /// Uses the system's own error for a full disk.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_named_with_what_to_set() {

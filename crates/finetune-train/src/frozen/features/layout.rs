@@ -1,4 +1,4 @@
-//! Which rows' features are kept, and where: a function of the data and the limits alone.
+//! Which rows' features are stored, and where. It depends only on the data and the limits.
 
 use std::ops::Range;
 
@@ -7,11 +7,11 @@ use finetune_models::ModelConfig;
 
 use crate::{FeatureLimits, TrainError, frozen::layers::FrozenLayers};
 
-/// Rows whose lengths are read at a time.
+/// Number of rows whose lengths are read at a time.
 const CHUNK: usize = 1 << 12;
 
-/// The first rows are in memory, the next ones on disk, the rest nowhere; one after the other in
-/// the order of their numbers.
+/// The layout of the features: the first rows are in memory, the next ones on disk, and the rest are
+/// not stored. Rows are contiguous and in order.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     starts: Starts,
@@ -23,28 +23,28 @@ pub(super) struct Layout {
     kept_rows: u64,
 }
 
-/// Where each kept row begins, counted in floats.
+/// The start of each stored row, in floats.
 #[derive(Clone, Debug)]
 enum Starts {
-    /// All rows have as many floats.
+    /// All rows have this number of floats.
     Even(u64),
-    /// The start of each kept row, then the end of the last.
+    /// The start of each stored row, followed by the end of the last one.
     Each(Vec<u64>),
 }
 
-/// Where a row's features are.
+/// The location of a row's features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In memory: which floats.
+    /// In memory, at these floats.
     Memory(Range<usize>),
-    /// On disk: from which float on.
+    /// On disk, starting at this float.
     Disk(u64),
-    /// Nowhere: to be computed.
+    /// Not stored, so computed when needed.
     Absent,
 }
 
 impl Layout {
-    /// Fits the rows of `data` into the limits.
+    /// Computes the layout of the rows of `data` within the limits.
     pub(super) fn new(
         data: &TokenizedDataset,
         layers: usize,
@@ -102,27 +102,27 @@ impl Layout {
         }
     }
 
-    /// Number of rows of the data.
+    /// Returns the number of rows in the data.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Rows in memory.
+    /// Returns the number of rows in memory.
     pub(super) fn memory_rows(&self) -> u64 {
         self.memory_rows
     }
 
-    /// Rows on disk.
+    /// Returns the number of rows on disk.
     pub(super) fn disk_rows(&self) -> u64 {
         self.kept_rows - self.memory_rows
     }
 
-    /// Floats in memory.
+    /// Returns the number of floats in memory.
     pub(super) fn memory_floats(&self) -> u64 {
         self.start(self.memory_rows)
     }
 
-    /// Floats on disk.
+    /// Returns the number of floats on disk.
     pub(super) fn disk_floats(&self) -> u64 {
         self.start(self.kept_rows) - self.start(self.memory_rows)
     }

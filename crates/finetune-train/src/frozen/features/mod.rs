@@ -1,12 +1,12 @@
-//! What a frozen prefix of the encoder makes of each row, computed once and kept.
+//! The output of the frozen layers for each row, computed once and stored.
 //!
-//! Where nothing at or below a layer is trained and dropout there is off, what enters that layer is
-//! a fixed function of the text. All rows are computed in one pass at the start, in batches that
-//! depend on the data alone: the same bits in every run, and in a run that is resumed.
+//! If nothing at or below a layer is trained and dropout there is off, the input of the next layer is a
+//! fixed function of the text. All rows are computed in one pass at the start, in batches that depend
+//! only on the data, so every run and every resumed run gets the same bits.
 //!
-//! The pass is fixed because the last bits of a row may depend on its batch: matrix products of
-//! Burn's backends take other paths for few rows. (Ours for the CPU do not.) For the same reason a
-//! full disk is an error: falling back to computing could change the run's bits.
+//! The pass is fixed because the last bits of a row may depend on its batch: Burn's matrix
+//! multiplications take other paths for few rows, although ours for the CPU do not. For the same reason
+//! a full disk is an error: falling back to computing could change the bits of the run.
 
 mod disk;
 mod layout;
@@ -26,29 +26,30 @@ use self::{
 use super::layers::FrozenLayers;
 use crate::{FeatureLimits, TrainError};
 
-/// Tokens of a batch of the filling pass: enough to keep the matrix products busy, few enough for
-/// the widest layer's buffers to stay small.
+/// Tokens per batch of the filling pass: enough for efficient matrix multiplications, few enough to
+/// keep the widest layer's buffers small.
 const FILL_TOKENS: usize = 2048;
-/// So many batches' rows are sorted by length: attention pads to the longest of a batch.
+/// Number of batches whose rows are sorted by length together, since attention pads to the longest row
+/// of a batch.
 const FILL_BUCKETS: usize = 32;
 
-/// What is kept.
+/// The amount of stored features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FeatureReport {
-    /// Rows in memory.
+    /// Number of rows in memory.
     pub memory_rows: u64,
-    /// Rows on disk.
+    /// Number of rows on disk.
     pub disk_rows: u64,
-    /// Rows beyond both limits, computed each time.
+    /// Number of rows beyond both limits, which are computed each time.
     pub computed_rows: u64,
-    /// Bytes in memory.
+    /// Number of bytes in memory.
     pub memory_bytes: u64,
-    /// Bytes on disk.
+    /// Number of bytes on disk.
     pub disk_bytes: u64,
 }
 
-/// The features of a data set's rows: what enters the first layer that is not frozen, or, where all
-/// are, the last layer's result for the first token.
+/// The features of the rows of a data set: the input of the first layer that is not frozen, or, if all
+/// are, the last layer's output for the first token.
 #[derive(Debug)]
 pub struct FeatureStore {
     layers: usize,
@@ -59,7 +60,8 @@ pub struct FeatureStore {
 }
 
 impl FeatureStore {
-    /// Bytes of the features of all rows in front of layer `layers`, before anything is computed.
+    /// Returns the size in bytes of all rows' features below layer `layers`, before anything is
+    /// computed.
     pub fn size_of(data: &TokenizedDataset, layers: usize, config: &ModelConfig) -> u64 {
         let vectors = match FrozenLayers::are_all(layers, config) {
             true => data.len(),
@@ -68,12 +70,13 @@ impl FeatureStore {
         4 * vectors * config.hidden_size as u64
     }
 
-    /// Computes the features of the rows of `data` in front of layer `layers` of `model` and keeps
-    /// as many as the limits allow: the first rows in memory, the next ones in a nameless file in
-    /// `directory`. `progress` is told how many rows are done, and can stop it with an error.
+    /// Computes the features of the rows of `data` below layer `layers` of `model`, and stores as many
+    /// as the limits allow: the first rows in memory, the next ones in an unnamed file in `directory`.
+    /// `progress` receives the number of finished rows, and stops the pass by returning an error.
     ///
     /// # Errors
-    /// A disk that is full, memory that is not there, data that does not fit the model.
+    /// Fails if disk or memory is insufficient, if the data do not fit the model, or if `progress`
+    /// fails.
     pub fn fill(
         model: &SequenceClassifier,
         data: &TokenizedDataset,
@@ -111,7 +114,7 @@ impl FeatureStore {
             }
             let rows = rows?;
             let needed = rows.iter().filter(|&&row| row < kept).count() as u64;
-            // A batch is computed whole or not at all: its bits do not depend on the limits.
+            // A batch is computed entirely or not at all, so its bits do not depend on the limits.
             if needed > 0 {
                 let batch = data.batch(&rows)?;
                 store.put(&model, &batch)?;
@@ -122,12 +125,12 @@ impl FeatureStore {
         Ok(store)
     }
 
-    /// Number of encoder layers that the features are the result of.
+    /// Returns the number of encoder layers that produced the features.
     pub fn layers(&self) -> usize {
         self.layers
     }
 
-    /// What is kept where.
+    /// Returns how many rows are stored where.
     pub fn report(&self) -> FeatureReport {
         let (memory_rows, disk_rows) = (self.layout.memory_rows(), self.layout.disk_rows());
         FeatureReport {
@@ -139,8 +142,11 @@ impl FeatureStore {
         }
     }
 
-    /// The features of a batch of the same data: `[tokens, hidden]`, or `[batch, hidden]` (first
-    /// tokens) where the whole encoder is frozen. Rows beyond the limits are computed, together.
+    /// Returns the features of a batch of the same data: `[tokens, hidden]`, or `[batch, hidden]`
+    /// (first tokens) if the whole encoder is frozen. Rows beyond the limits are computed together.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or the tokens do not fit the model.
     pub fn features(
         &self,
         model: &SequenceClassifier,
@@ -184,7 +190,7 @@ impl FeatureStore {
         Ok(Tensor::from_data(TensorData::new(values, shape), &device))
     }
 
-    /// Computes the rows of a batch and keeps those that have a place.
+    /// Computes the rows of a batch, and stores those that the layout has a place for.
     fn put(&mut self, model: &SequenceClassifier, batch: &PackedBatch) -> Result<(), TrainError> {
         let computed = floats(self.compute(model, &batch.tokens)?);
         let spans = self.spans(&batch.tokens.offsets, model.config().hidden_size);
@@ -207,7 +213,7 @@ impl FeatureStore {
         FrozenLayers { model, layers }.features(tokens)
     }
 
-    /// Which floats of a batch's features belong to each of its rows.
+    /// Returns the range of floats of each row in a batch's features.
     fn spans(&self, offsets: &Offsets, hidden: usize) -> Vec<std::ops::Range<usize>> {
         let vectors = offsets.ranges().enumerate();
         let vectors = vectors.map(|(index, tokens)| match self.first_token_only {
@@ -224,7 +230,7 @@ fn floats(tensor: Tensor<2>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Zeros, or an error where the machine has not so much memory.
+/// Allocates zeros, and fails if the machine does not have enough memory.
 fn zeros(count: u64) -> Result<Vec<f32>, TrainError> {
     let failed = || TrainError::FeatureMemory { bytes: 4 * count };
     let count = usize::try_from(count).map_err(|_| failed())?;

@@ -1,20 +1,20 @@
-//! Which parameters decay, and which learn faster than others.
+//! Parameter groups: weight decay and learning rates by place in the model.
 
 use finetune_models::{Place, Role};
 
 use crate::{OptimizationPlan, TrainError};
 
-/// Weight decay and learning rates by the part of the model.
+/// Weight decay and learning rates by part of the model.
 ///
-/// With a `layerwise_lr_decay` below 1 the learning rate falls from the head to the embeddings by
-/// that factor each layer: what lies deeper is more general and should change less. This is the
-/// discriminative fine-tuning of ULMFiT (Howard & Ruder 2018), used for BERT by Sun et al. (2019)
-/// and ELECTRA (Clark et al. 2020).
+/// With a `layerwise_lr_decay` below 1 the learning rate decreases by that factor per layer from the
+/// head to the embeddings, since lower layers are more general and should change less. This is the
+/// discriminative fine-tuning of ULMFiT (Howard & Ruder 2018), used for BERT by Sun et al. (2019) and
+/// for ELECTRA by Clark et al. (2020).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ParameterGroups {
-    /// Weight decay of all but biases and norms.
+    /// Weight decay of all parameters except biases and norms.
     pub weight_decay: f64,
-    /// Factor of the learning rate per layer down from the head; 1: off.
+    /// Factor of the learning rate per layer below the head; 1 disables the decay.
     pub layerwise_lr_decay: f64,
     /// Factor of the head's learning rate.
     pub head_lr_scale: f64,
@@ -22,7 +22,7 @@ pub struct ParameterGroups {
     pub num_layers: usize,
 }
 
-/// What is different for one parameter.
+/// The settings of one parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ParameterGroup {
     /// Factor of the learning rate.
@@ -32,7 +32,7 @@ pub struct ParameterGroup {
 }
 
 impl ParameterGroups {
-    /// One learning rate for all.
+    /// Creates groups that share one learning rate.
     pub fn new(weight_decay: f64, num_layers: usize) -> Self {
         Self {
             weight_decay,
@@ -42,7 +42,10 @@ impl ParameterGroups {
         }
     }
 
-    /// Refuses illegal values; the message names the key.
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Value`], which names the key of an invalid value.
     pub fn check(&self) -> Result<(), TrainError> {
         let above_0 = |value: f64| value > 0.0 && value.is_finite();
         for (legal, key, value, expected) in [
@@ -76,9 +79,9 @@ impl ParameterGroups {
         Ok(())
     }
 
-    /// The group of a parameter. Adapters belong to the layer that they are part of, and decay. For
-    /// the head (and adapters' copies of its modules) the scale is `head_lr_scale`; for layer `k`,
-    /// from 0, `layerwise_lr_decay^(num_layers - k)`; for the embeddings
+    /// Returns the group of a parameter. Adapters belong to their layer, and decay. The scale of the
+    /// head (and of adapters' copies of its modules) is `head_lr_scale`, that of layer `k`, from 0, is
+    /// `layerwise_lr_decay^(num_layers - k)`, and that of the embeddings is
     /// `layerwise_lr_decay^(num_layers + 1)`.
     pub fn at(&self, place: Place, role: Role) -> ParameterGroup {
         let down = |layers: usize| self.layerwise_lr_decay.powf(layers as f64);
@@ -97,7 +100,7 @@ impl ParameterGroups {
 }
 
 impl OptimizationPlan {
-    /// Settings of the parameters by their place in the model.
+    /// Returns the settings of the parameters by their place in the model.
     pub fn parameter_groups(&self, num_layers: usize) -> ParameterGroups {
         ParameterGroups {
             weight_decay: self.weight_decay,
@@ -108,7 +111,7 @@ impl OptimizationPlan {
     }
 }
 
-/// Whether weight decay applies: not to biases and norms, as in transformers' Trainer.
+/// Returns whether weight decay applies, which excludes biases and norms as in transformers' Trainer.
 fn decays(role: Role) -> bool {
     match role {
         Role::Bias | Role::NormScale | Role::NormShift => false,
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_illegal_is_named() {
+    fn invalid_values_are_named() {
         for (groups, key) in [
             (ParameterGroups::new(-0.1, 2), "weight_decay"),
             (

@@ -17,9 +17,9 @@ pub use state::OptimizerState;
 use state::ParameterState;
 use update::StepSettings;
 
-/// An optimizer and what it remembers of each parameter: nothing of those that never had a
-/// gradient. Each parameter counts its own steps, as in torch, so that one that is unfrozen later
-/// has the bias correction of a first step.
+/// An optimizer with its state for each parameter that has ever had a gradient. As in torch, each
+/// parameter counts its own steps, so one that is unfrozen later gets the bias correction of a first
+/// step.
 #[derive(Debug)]
 pub struct Optimizer {
     config: OptimizerConfig,
@@ -28,7 +28,7 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// An optimizer before its first step.
+    /// Creates an optimizer before its first step.
     pub fn new(config: OptimizerConfig, groups: ParameterGroups) -> Self {
         Self {
             config,
@@ -37,10 +37,10 @@ impl Optimizer {
         }
     }
 
-    /// One step: every parameter with a gradient moves. `momentum`, if there is one, takes the
-    /// place of SGD's momentum or Adam's first beta; the gradients are multiplied with
-    /// `gradient_scale` first. Parameters and moments are written in place where nobody else holds
-    /// them, and each gradient is freed as soon as it is used.
+    /// Takes one step, which updates every parameter with a gradient. `momentum`, if given, replaces
+    /// SGD's momentum or Adam's first beta; the gradients are first multiplied by `gradient_scale`.
+    /// Parameters and moments are updated in place if they are not shared, and each gradient is freed
+    /// once used.
     pub fn step<M: Described>(
         &mut self,
         model: M,
@@ -60,7 +60,7 @@ impl Optimizer {
     }
 }
 
-/// One step in progress.
+/// A step in progress.
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
     gradients: BTreeMap<String, Gradient>,

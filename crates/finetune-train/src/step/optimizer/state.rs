@@ -1,4 +1,4 @@
-//! What an optimizer remembers of each parameter, and how that leaves and comes back.
+//! The state that an optimizer keeps for each parameter, and how it is saved and restored.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,37 +9,37 @@ use finetune_models::{Described, visit_parameters};
 use super::Optimizer;
 use crate::{OptimizerConfig, TrainError, step::gradient::RowGradient};
 
-/// Everything that an optimizer has to remember between steps. The tensors share memory with the
-/// optimizer until its next step, which then writes elsewhere: taking a state copies nothing.
+/// All state that an optimizer keeps between steps. The tensors share memory with the optimizer until
+/// its next step, which then allocates new ones, so taking a state copies nothing.
 #[derive(Clone, Debug, Default)]
 pub struct OptimizerState {
-    /// `PATH.SLOT`, such as `layers.0.query.weight.exp_avg`, with torch's (transformers') name of
-    /// the slot; flattened.
+    /// Flattened tensors named `PATH.SLOT`, such as `layers.0.query.weight.exp_avg`; slots have the
+    /// names of torch, or transformers.
     pub tensors: Vec<(String, Tensor<1>)>,
-    /// Steps that each parameter took, by path.
+    /// Number of steps of each parameter, by path.
     pub steps: BTreeMap<String, u64>,
 }
 
-/// What is remembered of one parameter.
+/// The state of one parameter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParameterState {
-    /// Steps that it took.
+    /// Number of its steps.
     pub step: u64,
-    /// By slot.
+    /// Tensors by slot.
     pub tensors: BTreeMap<&'static str, Tensor<1>>,
-    /// For each row of a table whether it ever had a gradient. What the moments say, remembered:
-    /// it is not saved.
+    /// Whether each row of a table has ever had a gradient. The moments tell this too, so it is not
+    /// saved.
     pub used_rows: Option<Vec<bool>>,
 }
 
 impl ParameterState {
-    /// Takes a slot's tensor, so that the step can write into it; zeros before the first.
+    /// Takes a slot's tensor, so that the step can write in place; before the first step it is zero.
     pub fn take(&mut self, slot: &'static str, length: usize, like: &Tensor<1>) -> Tensor<1> {
         let zeros = || zeros(length, like);
         self.tensors.remove(slot).unwrap_or_else(zeros)
     }
 
-    /// Counts the rows of a gradient as used, and says which have been so far.
+    /// Marks the rows of a gradient as used, and returns which rows have been used so far.
     pub fn use_rows(&mut self, gradient: &RowGradient, moments: [&Tensor<1>; 2]) -> Arc<[bool]> {
         let columns = gradient.values.dims()[1];
         let is_first = self.step == 1;
@@ -58,7 +58,7 @@ impl ParameterState {
     }
 }
 
-/// For each row of a table whether one of its moments is anything but zero.
+/// Returns whether each row of a table has a moment other than zero.
 fn nonzero_rows(moments: [&Tensor<1>; 2], columns: usize) -> Vec<bool> {
     let [first, second] = moments.map(|moment| {
         let values: Vec<f32> = moment.to_data().iter::<f32>().collect();
@@ -73,12 +73,12 @@ fn nonzero_rows(moments: [&Tensor<1>; 2], columns: usize) -> Vec<bool> {
 struct Slot {
     name: &'static str,
     length: usize,
-    /// Whether a parameter that took steps has it for certain.
+    /// Whether every parameter that has taken steps has it.
     required: bool,
 }
 
 impl OptimizerConfig {
-    /// The tensors that are kept for a parameter of this shape.
+    /// Returns the tensors kept for a parameter of this shape.
     fn slots(&self, shape: &[usize]) -> Vec<Slot> {
         let length = shape.iter().product();
         let slot = |name, length| Slot {
@@ -90,7 +90,7 @@ impl OptimizerConfig {
             Self::AdamW(_) | Self::Adam(_) => {
                 vec![slot("exp_avg", length), slot("exp_avg_sq", length)]
             }
-            // A momentum that the schedule brings makes a buffer too.
+            // A schedule that cycles the momentum creates the buffer even if the setting is 0.
             Self::Sgd(sgd) => vec![Slot {
                 name: "momentum_buffer",
                 length,
@@ -114,7 +114,7 @@ impl OptimizerConfig {
 }
 
 impl Optimizer {
-    /// What has to be saved so that a later [`restore`](Self::restore) goes on to the same bits.
+    /// Returns the state to save, from which [`restore`](Self::restore) continues to the same bits.
     pub fn state(&self) -> OptimizerState {
         let mut state = OptimizerState::default();
         for (path, parameter) in &self.states {
@@ -127,9 +127,12 @@ impl Optimizer {
         state
     }
 
-    /// Goes on from a saved state of the parameters of `model`. Tensors have to be on the model's
-    /// device. A parameter without saved steps starts anew, as one that is yet to be unfrozen. What
-    /// is missing, unknown or of another size is an error, and the optimizer stays as it was.
+    /// Restores the saved state of the parameters of `model`, whose device must hold the tensors. A
+    /// parameter without saved steps starts afresh, as one that has yet to be unfrozen.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::State`] if a tensor is missing, unknown or of another size; the
+    /// optimizer is then unchanged.
     pub fn restore<M: Described>(
         &mut self,
         model: &M,

@@ -1,4 +1,4 @@
-//! One step of one parameter.
+//! The update of one parameter in one step.
 
 use burn::Tensor;
 use finetune_kernels::{
@@ -9,21 +9,21 @@ use finetune_kernels::{
 use super::state::ParameterState;
 use crate::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig, step::gradient::Gradient};
 
-/// What the step is told from outside.
+/// The settings of a step for one parameter.
 #[derive(Clone, Copy)]
 pub(super) struct StepSettings {
-    /// The schedule's.
+    /// The learning rate of the schedule.
     pub learning_rate: f64,
-    /// The parameter group's factor of it.
+    /// The parameter group's factor of the learning rate.
     pub learning_rate_scale: f64,
     pub weight_decay: f64,
-    /// In the place of the optimizer's own.
+    /// Replaces the optimizer's own momentum.
     pub momentum: Option<f64>,
     pub gradient_scale: f64,
 }
 
 impl OptimizerConfig {
-    /// The new values of `parameter`; `state` has counted this step already.
+    /// Returns the new values of `parameter`; `state` has already counted this step.
     pub(super) fn update(
         &self,
         parameter: Tensor<1>,
@@ -106,8 +106,8 @@ fn sgd(
     parameter
 }
 
-/// As transformers' `Adafactor.step`. The factored moment is the same for a weight and its
-/// transpose but for the names of its halves: rows here are rows of our `[in, out]`.
+/// Follows transformers' `Adafactor.step`. The factored moment of a weight and of its transpose differ
+/// only in the names of their halves: rows here are rows of our `[in, out]`.
 fn adafactor(
     config: &AdafactorConfig,
     parameter: Tensor<1>,
@@ -162,7 +162,7 @@ fn adafactor(
         update = moving_average(average, update, beta1);
         state.put("exp_avg", update.clone());
     }
-    // Subtracts the update, and the decay by the same learning rate.
+    // Subtracts the update, and decays the weight at the same learning rate.
     let subtract = SgdStep {
         learning_rate: 1.0,
         momentum: 0.0,

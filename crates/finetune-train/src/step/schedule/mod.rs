@@ -1,4 +1,4 @@
-//! The learning rate of each step, and with `one_cycle` the momentum.
+//! The learning rate of each step, and the momentum with `one_cycle`.
 
 mod one_cycle;
 
@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 use self::one_cycle::OneCycle;
 use crate::{ScheduleConfig, SchedulerType, TrainError};
 
-/// The learning rate as a function of the step: transformers' schedules of the same names, and
+/// The learning rate as a function of the step: transformers' schedules under the same names, and
 /// torch's `OneCycleLR`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -17,7 +17,7 @@ pub struct Schedule {
     after_warmup: AfterWarmup,
 }
 
-/// What follows the warm-up, with its own settings.
+/// The course after the warm-up, with its settings.
 #[derive(Clone, Debug, PartialEq)]
 enum AfterWarmup {
     Constant,
@@ -30,9 +30,13 @@ enum AfterWarmup {
 }
 
 impl Schedule {
-    /// A schedule over `total_steps` optimizer steps whose peak is `learning_rate` and whose first
-    /// `warmup_steps` rise to it. `constant` and `one_cycle` do without these, as transformers and
-    /// torch do. An illegal value is an error that names its key.
+    /// Creates a schedule over `total_steps` optimizer steps with the peak `learning_rate`, to which it
+    /// rises in the first `warmup_steps`. As in transformers and torch, `constant` and `one_cycle`
+    /// ignore the warm-up.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Value`], which names the key of an invalid value, or with
+    /// [`TrainError::NoSteps`].
     pub fn new(
         config: &ScheduleConfig,
         learning_rate: f64,
@@ -79,7 +83,7 @@ impl Schedule {
         })
     }
 
-    /// The learning rate of step `step`, from 0. The first of a warm-up is 0, as in transformers.
+    /// Returns the learning rate of step `step`, from 0. A warm-up starts with 0, as in transformers.
     pub fn at(&self, step: u64) -> f64 {
         if step < self.warmup_steps {
             return self.learning_rate * (step as f64 / self.warmup_steps as f64);
@@ -113,8 +117,8 @@ impl Schedule {
         self.learning_rate * factor
     }
 
-    /// What `one_cycle` with `cycle_momentum` puts in the place of SGD's momentum or Adam's first
-    /// beta in step `step`, from 0; `None` for all others.
+    /// Returns the value that replaces SGD's momentum or Adam's first beta in step `step`, from 0, for
+    /// `one_cycle` with `cycle_momentum`; `None` for all others.
     pub fn momentum_at(&self, step: u64) -> Option<f64> {
         match &self.after_warmup {
             AfterWarmup::OneCycle(cycle) => cycle.momentum_at(step),
@@ -122,13 +126,13 @@ impl Schedule {
         }
     }
 
-    /// Number of warm-up steps; 0 for `constant` and `one_cycle`.
+    /// Returns the number of warm-up steps; 0 for `constant` and `one_cycle`.
     pub fn warmup_steps(&self) -> u64 {
         self.warmup_steps
     }
 }
 
-/// From 1 at 0 to 0 at 1, and on as the cosine goes.
+/// Falls from 1 at 0 to 0 at 1, and continues as the cosine does.
 fn half_cosine(turns: f64) -> f64 {
     (0.5 * (1.0 + (PI * turns).cos())).max(0.0)
 }
@@ -145,7 +149,7 @@ mod tests {
         Schedule::new(&config, 1.0, warmup, total).unwrap()
     }
 
-    /// Values of `transformers.get_linear_schedule_with_warmup(optimizer, 2, 10)`.
+    /// Expects the values of `transformers.get_linear_schedule_with_warmup(optimizer, 2, 10)`.
     #[test]
     fn linear_is_the_default() {
         let schedule = Schedule::new(&ScheduleConfig::default(), 1.0, 2, 10).unwrap();
@@ -156,9 +160,9 @@ mod tests {
         );
     }
 
-    /// Where transformers or torch divide by zero, there is still a number.
+    /// Where transformers or torch would divide by zero, the rate is still a number.
     #[test]
-    fn runs_of_nothing_but_warmup_and_of_one_step() {
+    fn runs_of_warmup_only_and_of_one_step() {
         for kind in SchedulerType::ALL {
             for (warmup, total) in [(0, 1), (1, 1), (3, 3), (5, 3)] {
                 let schedule = schedule(kind, warmup, total);
@@ -171,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_warmup_says_so() {
+    fn schedules_without_warmup_say_so() {
         assert_eq!(schedule(SchedulerType::Constant, 3, 9).warmup_steps(), 0);
         assert_eq!(schedule(SchedulerType::OneCycle, 3, 9).warmup_steps(), 0);
         assert_eq!(schedule(SchedulerType::InverseSqrt, 3, 9).warmup_steps(), 3);

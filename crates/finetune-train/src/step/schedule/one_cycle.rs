@@ -7,10 +7,10 @@ use crate::{AnnealStrategy, OneCycleConfig};
 /// A point of the cycle: learning rate and momentum.
 type Point = (f64, f64);
 
-/// The cycle over a number of steps.
+/// The cycle over a given number of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OneCycle {
-    /// Each phase's last step, which need not be whole, and its two ends.
+    /// The last step of each phase, not necessarily whole, and the points at its two ends.
     phases: Vec<(f64, Point, Point)>,
     anneal: AnnealStrategy,
     cycle_momentum: bool,
@@ -47,13 +47,13 @@ impl OneCycle {
             .then(|| self.value_at(step, |point| point.1))
     }
 
-    /// Past the last step, where torch refuses to go on, the end.
+    /// Interpolates a value. Steps after the last one, which torch refuses, get the final value.
     fn value_at(&self, step: u64, of: impl Fn(Point) -> f64) -> f64 {
         let step = step as f64;
         let mut first = 0.0;
         let mut value = 0.0;
         for &(last, from, to) in &self.phases {
-            // A phase of no length is over at once.
+            // A phase without length is over at once.
             let share = match last - first {
                 0.0 => 1.0,
                 length => ((step - first) / length).min(1.0),
