@@ -1,6 +1,6 @@
-//! A metric and an observer of one's own, from outside the crate. The best model is the one of the
-//! lowest cost, where missing the last class costs five times a false alarm, and the run ends once
-//! the cost is low enough:
+//! A custom metric and a custom observer. The best model is the one with the lowest cost, where
+//! missing the last class costs five times as much as a false alarm, and the run ends once the cost is
+//! low enough:
 //! `cargo run --release --example custom_metric -- MODEL_DIR DATA.csv RUN_DIR`.
 
 use std::{env, error::Error, path::Path};
@@ -13,7 +13,7 @@ use finetune_train::{
 };
 use serde_json::{Value, json};
 
-/// Mean cost of a row.
+/// The mean cost per row.
 struct Cost;
 
 impl CustomMetric for Cost {
@@ -39,7 +39,7 @@ impl CustomMetric for Cost {
     }
 }
 
-/// Prints the cost after each evaluation, and ends the run at `enough`.
+/// Prints the cost after each evaluation, and ends the run when it falls to `enough`.
 struct CostWatch {
     enough: f64,
     evaluations: u64,
@@ -61,7 +61,7 @@ impl Observer for CostWatch {
         reached.then(|| format!("the cost is {:.3}", self.last))
     }
 
-    /// Kept in each checkpoint, for whoever resumes the run.
+    /// Stored in each checkpoint, for programs that resume the run.
     fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
         let state = json!({"evaluations": self.evaluations, "last": self.last});
         Ok(Some(("cost_watch", state)))

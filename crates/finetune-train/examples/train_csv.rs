@@ -1,4 +1,4 @@
-//! A whole run with the library alone:
+//! A complete run with the library alone:
 //! `cargo run --release --example train_csv -- MODEL_DIR DATA.csv RUN_DIR`.
 
 use std::{env, error::Error, ops::ControlFlow, path::Path};

@@ -12,7 +12,7 @@ use crate::{FeatureStore, TrainError};
 /// layers run without dropout, or through the whole model.
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardPath<'a> {
-    /// Layers above the embeddings that run without dropout, since nothing in or below them is trained.
+    /// Number of lowest layers that run without dropout, since nothing in or below them is trained.
     frozen_layers: usize,
     features: Option<&'a FeatureStore>,
 }

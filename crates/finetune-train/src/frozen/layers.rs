@@ -6,7 +6,7 @@ use finetune_models::{HiddenStates, ModelConfig, SequenceClassifier};
 
 use crate::TrainError;
 
-/// A model, and the number of frozen layers above the embeddings. The features are the output of these
+/// A model, and the number of its frozen layers, counted from the embeddings. The features are the output of these
 /// layers for a batch, without dropout: `[tokens, hidden]`, or `[batch, hidden]` (first tokens) if the
 /// whole encoder is frozen.
 #[derive(Clone, Copy, Debug)]

@@ -50,7 +50,7 @@ pub fn prepare(
     device: &Device,
 ) -> Result<Prepared, TrainError> {
     if let Some(adapter) = &plan.model.adapter {
-        return go_on_with_adapter(plan, Path::new(adapter), base, device);
+        return continue_adapter(plan, Path::new(adapter), base, device);
     }
     let mut notes = Vec::new();
     let (mut model, report) = load_base(plan, base, device, &mut notes)?;
@@ -113,7 +113,7 @@ fn load_base(
 
 /// Loads the base model with the adapter to train further, and the adapter's head if it predicts the
 /// plan's labels.
-fn go_on_with_adapter(
+fn continue_adapter(
     plan: &TrainPlan,
     adapter: &Path,
     base: &BaseModel,

@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Upper limit of a count. No run needs more, and products of larger values could overflow.
-const MOST_STEPS: u64 = 1_000_000_000;
-const MOST_IN_A_STEP: usize = 10_000_000;
+const MAX_STEPS: u64 = 1_000_000_000;
+const MAX_PER_STEP: usize = 10_000_000;
 
 impl TrainPlan {
     /// Checks that the settings make sense, individually and together.
@@ -42,9 +42,9 @@ impl DataPlan {
     fn check(&self) -> Result<(), TrainError> {
         let fraction = self.validation_fraction;
         let share = "a share between 0 and 1";
-        let legal = fraction > 0.0 && fraction < 1.0;
-        value(legal, "validation_fraction", fraction, share)?;
-        at_most(MOST_IN_A_STEP, "max_length", self.max_length)?;
+        let valid = fraction > 0.0 && fraction < 1.0;
+        value(valid, "validation_fraction", fraction, share)?;
+        at_most(MAX_PER_STEP, "max_length", self.max_length)?;
         value(
             self.max_length >= 3,
             "max_length",
@@ -58,13 +58,13 @@ impl OptimizationPlan {
     fn check_batches(&self) -> Result<(), TrainError> {
         match self.length {
             RunLength::Epochs(epochs) => {
-                let legal = epochs > 0.0 && epochs.is_finite();
-                value(legal, "epochs", epochs, "a number above 0")?;
+                let valid = epochs > 0.0 && epochs.is_finite();
+                value(valid, "epochs", epochs, "a number above 0")?;
                 check_epochs(epochs)?;
             }
             RunLength::Steps(steps) => {
-                let most = format!("at most {MOST_STEPS}");
-                value(steps.get() <= MOST_STEPS, "max_steps", steps, &most)?;
+                let max = format!("at most {MAX_STEPS}");
+                value(steps.get() <= MAX_STEPS, "max_steps", steps, &max)?;
             }
         }
         let (key, size) = match self.batch {
@@ -79,7 +79,7 @@ impl OptimizationPlan {
             ("gradient_accumulation_steps", accumulation),
             ("length_buckets", buckets),
         ] {
-            at_most(MOST_IN_A_STEP, key, number)?;
+            at_most(MAX_PER_STEP, key, number)?;
         }
         if let BatchSize::Tokens(tokens) = self.batch {
             let keys = ["auto_find_batch_size", "batch_tokens"];
@@ -98,8 +98,8 @@ impl OptimizationPlan {
             ("learning_rate", self.learning_rate),
             ("head_learning_rate", self.head_learning_rate),
         ] {
-            let legal = rate > 0.0 && rate.is_finite();
-            value(legal, key, rate, "a number above 0, such as 5e-5")?;
+            let valid = rate > 0.0 && rate.is_finite();
+            value(valid, key, rate, "a number above 0, such as 5e-5")?;
         }
         let decay = self.layerwise_lr_decay;
         value(
@@ -109,12 +109,12 @@ impl OptimizationPlan {
             "above 0 and at most 1, such as 0.9",
         )?;
         if let Warmup::Ratio(ratio) = self.warmup {
-            let legal = (0.0..=1.0).contains(&ratio);
-            value(legal, "warmup_ratio", ratio, "a share from 0 to 1")?;
+            let valid = (0.0..=1.0).contains(&ratio);
+            value(valid, "warmup_ratio", ratio, "a share from 0 to 1")?;
         }
         let decay = self.weight_decay;
-        let legal = decay >= 0.0 && decay.is_finite();
-        value(legal, "weight_decay", decay, "0 or more")?;
+        let valid = decay >= 0.0 && decay.is_finite();
+        value(valid, "weight_decay", decay, "0 or more")?;
         let norm = self.max_grad_norm;
         value(norm > 0.0, "max_grad_norm", norm, "a number above 0")?;
         let ema = self.ema_decay.unwrap_or(0.0);
@@ -141,7 +141,7 @@ impl EvaluationPlan {
     fn check(&self, save: Interval) -> Result<(), TrainError> {
         let (key, size) = ("eval_batch_size", self.eval_batch_size);
         value(size > 0, key, size, "at least 1")?;
-        at_most(MOST_IN_A_STEP, key, size)?;
+        at_most(MAX_PER_STEP, key, size)?;
         let eval = self.eval;
         if self.load_best_model_at_end {
             let keys = ["load_best_model_at_end", "eval_strategy"];
@@ -171,8 +171,8 @@ impl EvaluationPlan {
             }
         }
         let threshold = self.early_stopping_threshold;
-        let legal = threshold >= 0.0 && threshold.is_finite();
-        value(legal, "early_stopping_threshold", threshold, "0 or more")?;
+        let valid = threshold >= 0.0 && threshold.is_finite();
+        value(valid, "early_stopping_threshold", threshold, "0 or more")?;
         conflict(
             self.early_stopping_patience.is_some() && eval == Interval::No,
             ["early_stopping_patience", "eval_strategy"],
@@ -230,18 +230,18 @@ impl ModelPlan {
     }
 }
 
-fn at_most(most: usize, key: &'static str, number: usize) -> Result<(), TrainError> {
-    value(number <= most, key, number, &format!("at most {most}"))
+fn at_most(max: usize, key: &'static str, number: usize) -> Result<(), TrainError> {
+    value(number <= max, key, number, &format!("at most {max}"))
 }
 
-/// Fails unless a setting's value is `legal`.
+/// Fails unless a setting's value is `valid`.
 fn value(
-    legal: bool,
+    valid: bool,
     key: &'static str,
     found: impl fmt::Display,
     expected: &str,
 ) -> Result<(), TrainError> {
-    match legal {
+    match valid {
         true => Ok(()),
         false => Err(TrainError::Value {
             key,

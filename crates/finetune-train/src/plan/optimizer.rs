@@ -164,12 +164,12 @@ fn is_positive(value: f64) -> bool {
 }
 
 fn decay_rate(key: &'static str, value: f64) -> Result<(), TrainError> {
-    let legal = (0.0..1.0).contains(&value);
-    require(legal, key, value, "of at least 0 and below 1")
+    let valid = (0.0..1.0).contains(&value);
+    require(valid, key, value, "of at least 0 and below 1")
 }
 
-fn require(legal: bool, key: &'static str, value: f64, expected: &str) -> Result<(), TrainError> {
-    match legal {
+fn require(valid: bool, key: &'static str, value: f64, expected: &str) -> Result<(), TrainError> {
+    match valid {
         true => Ok(()),
         false => Err(TrainError::Value {
             key,

@@ -11,15 +11,15 @@ impl TrainPlan {
         if Path::new(&self.saving.output).is_relative() {
             return;
         }
-        let is_here = |path: &str| !path.is_empty() && Path::new(path).exists();
+        let exists_here = |path: &str| !path.is_empty() && Path::new(path).exists();
         let data = &mut self.data;
         let is_pattern = data.dataset.contains(['*', '?', '[']);
-        if data.dataset_revision.is_none() && (is_pattern || is_here(&data.dataset)) {
+        if data.dataset_revision.is_none() && (is_pattern || exists_here(&data.dataset)) {
             data.dataset = absolute(&data.dataset);
         }
         let model = &mut self.model;
         for path in std::iter::once(&mut model.name).chain(&mut model.adapter) {
-            if is_here(path) {
+            if exists_here(path) {
                 *path = absolute(path);
             }
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use crate::{TrainError, plan::stored::Stored};
 
 /// Upper limit of the epochs. No run needs more, and products of larger values could overflow.
-pub(crate) const MOST_EPOCHS: f64 = 1e6;
+pub(crate) const MAX_EPOCHS: f64 = 1e6;
 
 /// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +52,7 @@ impl Stored<(f64, u64)> for RunLength {
 pub(crate) fn check_epochs(epochs: f64) -> Result<(), TrainError> {
     let expected = match epochs.is_nan() {
         true => "a number above 0".into(),
-        false if epochs > MOST_EPOCHS => format!("at most {MOST_EPOCHS}"),
+        false if epochs > MAX_EPOCHS => format!("at most {MAX_EPOCHS}"),
         false => return Ok(()),
     };
     Err(TrainError::Value {

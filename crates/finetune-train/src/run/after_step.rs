@@ -66,7 +66,7 @@ impl<'a> AfterStep<'a> {
         Ok(state.ended.clone())
     }
 
-    /// All that follows a step. A reason ends the run.
+    /// Does the work that follows a step, and returns a reason if the run ends.
     pub fn step(
         &mut self,
         learner: &Learner,
@@ -78,7 +78,7 @@ impl<'a> AfterStep<'a> {
         }
         match self.evaluate_and_save(learner, state, observers) {
             Err(TrainError::Interrupted) => {
-                // The step is done; what follows it is done by whoever goes on.
+                // The step is done; the next session does the work that follows it.
                 state.pending = true;
                 self.save(learner, false, state, observers)?;
                 Ok(Some(StopReason::Interrupted))
@@ -107,7 +107,7 @@ impl<'a> AfterStep<'a> {
             true => Some(self.evaluate(learner, observers)?),
             false => None,
         };
-        // Nothing below is interrupted, so that a step is logged once.
+        // Nothing below can be interrupted, so each step is logged exactly once.
         if plan.saving.logging.is_due(moment) {
             observers.emit(&state.take_log(self.steps.epochs(state.step), plan))?;
         }

@@ -32,7 +32,7 @@ pub(crate) const EMA: &str = "ema.";
 pub(crate) const TRAINED: &str = "trained.safetensors";
 
 /// Files of a checkpoint that do not belong to the model.
-pub(crate) const NOT_OF_THE_MODEL: [&str; 5] = [STATE, OPTIMIZER, TRAINED, PLAN, EVENTS];
+pub(crate) const TRAINING_FILES: [&str; 5] = [STATE, OPTIMIZER, TRAINED, PLAN, EVENTS];
 
 /// The content of [`STATE`].
 #[derive(Debug, Serialize, Deserialize)]

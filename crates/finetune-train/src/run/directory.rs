@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     ADAPTER, FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan,
     layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
-    run::{checkpoints::NOT_OF_THE_MODEL, saved_plan::lost, write::write_text},
+    run::{checkpoints::TRAINING_FILES, saved_plan::lost, write::write_text},
 };
 
 /// The directory of a run. Until [`begin`](Self::begin) it is only reserved: dropping it earlier
@@ -297,18 +297,18 @@ impl RunDirectory {
         let checkpoint = Checkpoint::open_manifest(checkpoint)?;
         let names = checkpoint
             .names()
-            .filter(|name| !NOT_OF_THE_MODEL.contains(name));
+            .filter(|name| !TRAINING_FILES.contains(name));
         let (mut files, mut notes) = (Vec::new(), Vec::new());
         for name in names {
             let from = match checkpoint.verified(name) {
                 Err(error) if error.is_damage() => {
-                    let spare = self.spare(&checkpoint, name).ok_or(error)?;
+                    let intact_copy = self.intact_copy(&checkpoint, name).ok_or(error)?;
                     notes.push(format!(
                         "{} of the best checkpoint is damaged; the identical {} is used instead",
                         name,
-                        spare.display()
+                        intact_copy.display()
                     ));
-                    spare
+                    intact_copy
                 }
                 other => other?,
             };
@@ -329,7 +329,7 @@ impl RunDirectory {
     }
 
     /// Finds another file with the original content of a checkpoint's file.
-    fn spare(&self, checkpoint: &Checkpoint, name: &str) -> Option<PathBuf> {
+    fn intact_copy(&self, checkpoint: &Checkpoint, name: &str) -> Option<PathBuf> {
         let checkpoints = CheckpointDirectory::new(self.checkpoints());
         let steps = checkpoints.steps().unwrap_or_default().into_iter();
         let mut places = steps

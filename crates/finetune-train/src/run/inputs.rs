@@ -107,9 +107,9 @@ impl RunInputs {
         run: &RunDirectory,
     ) -> Result<TrainPlan, TrainError> {
         let mut plan = plan.clone();
-        let name = |said: &mut String, path: &Path| {
-            if said.is_empty() {
-                *said = path.display().to_string();
+        let name = |value: &mut String, path: &Path| {
+            if value.is_empty() {
+                *value = path.display().to_string();
             }
         };
         name(&mut plan.saving.output, run.path());

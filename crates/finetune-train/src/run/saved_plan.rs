@@ -128,7 +128,7 @@ impl SavedPlan {
 }
 
 /// Quotes a path as a shell argument.
-fn typed(path: &Path) -> String {
+fn quoted(path: &Path) -> String {
     shell_word(&path.display().to_string())
 }
 
@@ -161,8 +161,8 @@ pub(crate) fn lost(run: &Path) -> Option<String> {
     };
     Some(format!(
         "it has checkpoints, but no {PLAN}; restore it with\n  cp {} {}\nand resume",
-        typed(&copy),
-        typed(&run.join(PLAN))
+        quoted(&copy),
+        quoted(&run.join(PLAN))
     ))
 }
 
@@ -178,8 +178,8 @@ fn damaged(path: &Path, text: &str, trained: &TrainPlan, problem: &str) -> Strin
     message += &match checkpoint_file(&checkpoints) {
         Some(copy) => format!(
             "\nThe newest checkpoint has an intact copy; restore it with\n  cp {} {}",
-            typed(&copy),
-            typed(path)
+            quoted(&copy),
+            quoted(path)
         ),
         None => "\nThere is no checkpoint yet, so nothing is lost: start the run again with another --output"
             .to_string(),

@@ -44,8 +44,8 @@ impl Ema {
         }
     }
 
-    /// Includes the weights after an optimizer step. The average of a parameter starts with its first
-    /// value, which for a parameter that is unfrozen later comes later.
+    /// Includes the weights after an optimizer step. The average of a parameter starts with its
+    /// value after its first step, so one that is unfrozen later joins later.
     pub fn update<M: Described>(&mut self, model: &M) {
         visit_parameters(model, &mut |id, parameter| {
             if !parameter.is_trained() {

@@ -84,7 +84,7 @@ impl Learner {
         }
     }
 
-    /// Returns the number of encoder layers above the embeddings that run without dropout and are a
+    /// Returns the number of lowest encoder layers that run without dropout and are a
     /// fixed function of the text. Frozen layers run without dropout unless the plan says otherwise:
     /// noise in features that nothing adapts to only blurs them, and the head should learn from the
     /// features it will see in prediction.

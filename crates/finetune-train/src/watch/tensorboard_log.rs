@@ -18,7 +18,7 @@ use super::logged_event::LoggedEvent;
 use crate::{Accumulator, Event, Observer, StopReason, TrainError, TrainPlan};
 
 /// Largest number of classes for which curves are drawn, since nobody looks at more.
-const MOST_CURVES: usize = 20;
+const MAX_CURVES: usize = 20;
 
 /// An observer that writes a TensorBoard event file. It has `train/loss`, `train/learning_rate`,
 /// `train/head_learning_rate` if the head has its own, `train/grad_norm`, `train/epoch` and
@@ -52,7 +52,7 @@ impl TensorboardLog {
         let text: Vec<_> = table
             .to_string()
             .lines()
-            .map(|line| format!("    {}", harmless(line, false)))
+            .map(|line| format!("    {}", escaped(line, false)))
             .collect();
         writer.text("plan", 0, &text.join("\n"))?;
         writer.flush()?;
@@ -150,7 +150,7 @@ impl TensorboardLog {
         step: u64,
         value: Option<f64>,
     ) -> Result<(), TensorboardError> {
-        let tag = harmless(tag, true);
+        let tag = escaped(tag, true);
         value.map_or(Ok(()), |value| {
             self.writer.scalar(&tag, step as i64, value as f32)
         })
@@ -168,10 +168,10 @@ impl TensorboardLog {
         step: u64,
         predictions: &Accumulator,
     ) -> Result<(), TensorboardError> {
-        for curve in predictions.curves(MOST_CURVES) {
+        for curve in predictions.curves(MAX_CURVES) {
             let tag = format!("{}/precision_recall/{}", Self::prefix(split), curve.class);
             self.writer.pr_curve(
-                &harmless(&tag, true),
+                &escaped(&tag, true),
                 step as i64,
                 &curve.labels,
                 &curve.probabilities,
@@ -293,7 +293,7 @@ fn compared_metrics(plan: &TrainPlan) -> Vec<String> {
 
 /// Escapes characters of `text` that could act where it is displayed, since it comes from untrusted
 /// data: control characters, marks of writing direction and, with `markup`, characters of markup.
-fn harmless(text: &str, markup: bool) -> String {
+fn escaped(text: &str, markup: bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -318,14 +318,14 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValu
             }
             return;
         }
-        toml::Value::String(text) => HparamValue::Text(harmless(text, true)),
+        toml::Value::String(text) => HparamValue::Text(escaped(text, true)),
         toml::Value::Boolean(value) => HparamValue::Bool(*value),
         toml::Value::Float(value) if value.is_finite() => HparamValue::Number(*value),
         // Above 2⁵³, not every integer is a double.
         toml::Value::Integer(value) if value.unsigned_abs() <= 1 << 53 => {
             HparamValue::Number(*value as f64)
         }
-        other => HparamValue::Text(harmless(&other.to_string(), true)),
+        other => HparamValue::Text(escaped(&other.to_string(), true)),
     };
     into.push((prefix.to_string(), flat));
 }

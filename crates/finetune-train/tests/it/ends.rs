@@ -1,4 +1,4 @@
-//! How runs end, and which model they keep.
+//! The ends of runs, and the models they keep.
 
 use std::{fs, num::NonZeroU64};
 
@@ -6,7 +6,7 @@ use finetune_train::{EarlyStop, Event, Observer, Observers, StopReason, TrainErr
 
 use crate::kit::{EPOCHS, Kit, STEPS_PER_EPOCH, complete};
 
-/// No evaluation is better than the first by so much.
+/// The threshold is so large that no evaluation counts as an improvement on the first.
 #[test]
 fn patience_ends_a_run() {
     let mut kit = Kit::new();
@@ -34,12 +34,12 @@ fn patience_ends_a_run() {
     );
 }
 
-/// The model that is kept is that of the best evaluation, of equal ones the first, to the bit; without
-/// the wish it is the last.
+/// The kept model is, to the bit, that of the best evaluation, or of the first of several equally good
+/// ones; if the best model is not asked for, it is the last one.
 #[test]
 fn the_best_model_is_kept() {
     let mut kit = Kit::new();
-    // With steps so large that the last evaluation is hardly the best.
+    // The steps are so large that the last evaluation is unlikely to be the best.
     kit.plan.optimization.learning_rate = 0.05;
     kit.plan.optimization.head_learning_rate = 0.05;
     kit.plan.evaluation.metric_for_best_model = "loss".into();
@@ -74,7 +74,7 @@ fn the_best_model_is_kept() {
     assert!(kit.weights("last") == of_step(&kit, EPOCHS * STEPS_PER_EPOCH));
 }
 
-/// An observer that has seen enough.
+/// An observer that ends the run after a few steps.
 struct Enough(u64);
 
 impl Observer for Enough {
@@ -90,7 +90,7 @@ impl Observer for Enough {
     }
 }
 
-/// Such a run is complete: it is evaluated, keeps a model, and is not gone on with.
+/// A run that an observer ends is complete: it is evaluated, keeps a model, and cannot be resumed.
 #[test]
 fn an_observer_ends_a_run() {
     let kit = Kit::new();
@@ -100,5 +100,5 @@ fn an_observer_ends_a_run() {
     assert_eq!((results.outcome.steps, results.outcome.reason), (5, reason));
     assert!(results.test.is_some());
     assert!(results.outcome.last.is_some());
-    assert!(kit.go_on("run", Observers::default()).is_err());
+    assert!(kit.resume("run", Observers::default()).is_err());
 }

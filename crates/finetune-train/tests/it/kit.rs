@@ -1,4 +1,4 @@
-//! A tiny model, a few rows, and runs on them.
+//! Runs of a tiny model on a few rows, and observers that disturb them.
 
 use std::{
     cell::RefCell,
@@ -16,12 +16,12 @@ use finetune_train::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Rows of a step, steps of an epoch, epochs.
+/// Rows per step, steps per epoch, and number of epochs.
 pub const BATCH: usize = 8;
 pub const STEPS_PER_EPOCH: u64 = 4;
 pub const EPOCHS: u64 = 3;
 
-/// Rows on a disk, and a plan to train on them.
+/// A temporary folder with data files, and a plan to train on them.
 pub struct Kit {
     folder: TempDir,
     pub base: PathBuf,
@@ -29,7 +29,7 @@ pub struct Kit {
     pub plan: TrainPlan,
 }
 
-/// The class follows from the first word.
+/// Generates rows whose first word determines the class.
 fn rows(count: usize) -> String {
     let row = |number: usize| {
         let (word, class) = match number % 2 {
@@ -109,13 +109,13 @@ impl Kit {
         run.execute(&self.plan, start, &self.inputs(), observers)
     }
 
-    /// A run without a break.
+    /// Performs a run without interruption.
     pub fn whole(&self, name: &str) -> RunResults {
         complete(self.begin(name, Observers::default()).unwrap())
     }
 
-    /// Goes on with a run.
-    pub fn go_on(&self, name: &str, observers: Observers<'_>) -> Result<RunEnd, TrainError> {
+    /// Resumes a run.
+    pub fn resume(&self, name: &str, observers: Observers<'_>) -> Result<RunEnd, TrainError> {
         let (mut run, saved) = RunDirectory::open(&self.path(name))?;
         let plan = saved.written()?;
         let start = Start::newest(
@@ -142,8 +142,8 @@ impl Kit {
         fs::read(self.path(run).join("model/model.safetensors")).unwrap()
     }
 
-    /// Whether two runs came to the same: weights to the bit, events and results but for times.
-    /// Checkpoints do not count: an interruption adds one.
+    /// Asserts that two runs agree: weights to the bit, and events and results except for times.
+    /// Checkpoint events are ignored, since an interruption adds one.
     #[track_caller]
     pub fn assert_same(&self, one: &str, other: &str) {
         let events = |run: &str| {
@@ -166,7 +166,7 @@ pub fn complete(end: RunEnd) -> RunResults {
     }
 }
 
-/// Fails as soon as an event comes, as a process that is killed there.
+/// Fails at an event, like a process that is killed there.
 pub struct KilledAt(pub fn(&Event) -> bool);
 
 impl Observer for KilledAt {
@@ -178,30 +178,30 @@ impl Observer for KilledAt {
     }
 }
 
-/// Wants the run to be left from an event on.
-pub struct LeaveAt {
+/// Interrupts the run at an event.
+pub struct InterruptAt {
     when: fn(&Event) -> bool,
-    came: bool,
+    seen: bool,
 }
 
-impl LeaveAt {
+impl InterruptAt {
     pub fn new(when: fn(&Event) -> bool) -> Self {
-        Self { when, came: false }
+        Self { when, seen: false }
     }
 }
 
-impl Observer for LeaveAt {
+impl Observer for InterruptAt {
     fn on_event(&mut self, event: &Event) -> Result<(), TrainError> {
-        self.came |= (self.when)(event);
+        self.seen |= (self.when)(event);
         Ok(())
     }
 
     fn interrupted(&self) -> bool {
-        self.came
+        self.seen
     }
 }
 
-/// Notes of a run.
+/// Collects the notes of a run.
 #[derive(Clone, Default)]
 pub struct Notes(Rc<RefCell<Vec<String>>>);
 

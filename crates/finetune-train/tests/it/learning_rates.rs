@@ -1,8 +1,8 @@
-//! The learning rates of a run are those of its schedule.
+//! The learning rates of a run follow its schedule.
 
 use finetune_train::{Observers, Schedule, SchedulerType, Warmup};
 
-use crate::kit::{EPOCHS, Kit, LeaveAt, STEPS_PER_EPOCH, complete};
+use crate::kit::{EPOCHS, InterruptAt, Kit, STEPS_PER_EPOCH, complete};
 
 fn rates(kit: &Kit, run: &str) -> Vec<f64> {
     let events = kit.events(run).into_iter();
@@ -26,15 +26,17 @@ fn each_step_has_its_rate() {
         optimization.warmup = Warmup::Ratio(0.25);
         let peak = optimization.learning_rate;
         let schedule = Schedule::new(&optimization.schedule, peak, total / 4, total).unwrap();
-        // Resuming has no part in it.
-        let left =
-            LeaveAt::new(|event| matches!(event, finetune_train::Event::Progress { step: 5, .. }));
-        kit.begin("run", Observers::default().with(left)).unwrap();
-        complete(kit.go_on("run", Observers::default()).unwrap());
+        // Resuming makes no difference.
+        let interrupt = InterruptAt::new(|event| {
+            matches!(event, finetune_train::Event::Progress { step: 5, .. })
+        });
+        kit.begin("run", Observers::default().with(interrupt))
+            .unwrap();
+        complete(kit.resume("run", Observers::default()).unwrap());
         let found = rates(&kit, "run");
         let expected: Vec<_> = (0..total).map(|step| schedule.at(step)).collect();
         assert_eq!(found, expected, "{scheduler:?}");
-        // From 0 up to the peak, and from there never up again.
+        // The rate rises from 0 to the peak, and never rises again.
         assert_eq!((found[0], found[3]), (0.0, peak));
         assert!(found[3..].windows(2).all(|pair| pair[1] <= pair[0]));
     }

@@ -1,4 +1,4 @@
-//! Runs by the library alone: what a session leaves, how it is gone on with, and how it ends.
+//! Runs with the library alone: the files of a session, resuming, and how runs end.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod ends;

@@ -1,4 +1,4 @@
-//! Who may have a run's directory.
+//! Reservation and locking of run directories.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ fn a_run_that_never_begins_leaves_nothing() {
     let path = kit.path("some/where/run");
     drop(RunDirectory::create(&path).unwrap());
     assert!(!kit.path("some").exists());
-    // Nor one whose plan is refused.
+    // A run whose plan is refused leaves nothing either.
     let mut run = RunDirectory::create(&path).unwrap();
     let mut plan = kit.plan.clone();
     plan.evaluation.metric_for_best_model = "beauty".into();
@@ -24,7 +24,7 @@ fn a_run_that_never_begins_leaves_nothing() {
 }
 
 #[test]
-fn what_is_there_is_never_overwritten() {
+fn existing_files_are_never_overwritten() {
     let kit = Kit::new();
     kit.whole("run");
     let refused = |name: &str, words: &str| {
@@ -40,7 +40,7 @@ fn what_is_there_is_never_overwritten() {
     kit.begin("half", Observers::default().with(killed))
         .unwrap_err();
     refused("half", "not complete");
-    // An empty one may be used.
+    // An empty directory may be used.
     fs::create_dir(kit.path("empty")).unwrap();
     kit.whole("empty");
 }
@@ -55,11 +55,11 @@ fn one_session_at_a_time() {
     let first = RunDirectory::open(&path).unwrap();
     let error = RunDirectory::open(&path).unwrap_err();
     assert!(matches!(error, TrainError::Lock(_)), "{error}");
-    // To look at it is no work on it; and whoever looks cannot work.
-    let (mut looked_at, saved) = RunDirectory::read(&path).unwrap();
+    // A run can be read while another process works on it, but not worked on.
+    let (mut read_only, saved) = RunDirectory::read(&path).unwrap();
     let start = Start::fresh(kit.prepared());
     let plan = saved.written().unwrap();
-    let error = looked_at.execute(plan, start, &kit.inputs(), Observers::default());
+    let error = read_only.execute(plan, start, &kit.inputs(), Observers::default());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("RunDirectory::open"), "{error}");
     drop(first);
@@ -71,7 +71,7 @@ fn a_complete_run_stays_as_it_is() {
     let kit = Kit::new();
     kit.whole("run");
     let results = fs::read(kit.path("run/results.json")).unwrap();
-    let error = kit.go_on("run", Observers::default()).unwrap_err();
+    let error = kit.resume("run", Observers::default()).unwrap_err();
     assert!(error.to_string().contains("complete run"), "{error}");
     assert_eq!(fs::read(kit.path("run/results.json")).unwrap(), results);
 }

@@ -1,4 +1,4 @@
-//! Runs that are killed, interrupted or damaged, and gone on with.
+//! Runs that are killed, interrupted or damaged, and then resumed.
 
 use std::fs;
 
@@ -6,11 +6,11 @@ use finetune_train::{
     Event, Interruption, Manifest, Observers, RunDirectory, RunEnd, StopReason, TrainError,
 };
 
-use crate::kit::{KilledAt, Kit, LeaveAt, Notes, STEPS_PER_EPOCH, complete};
+use crate::kit::{InterruptAt, KilledAt, Kit, Notes, STEPS_PER_EPOCH, complete};
 
-/// Whatever the run is killed at, going on leads to the same; and it can be killed again.
+/// A run can be killed at any point, and repeatedly, and still ends with the same result.
 #[test]
-fn a_killed_run_goes_on_to_the_same_bits() {
+fn a_killed_run_resumes_to_the_same_bits() {
     let kit = Kit::new();
     kit.whole("whole");
     let moments: [fn(&Event) -> bool; 4] = [
@@ -25,13 +25,13 @@ fn a_killed_run_goes_on_to_the_same_bits() {
     let at = |moment| Observers::default().with(KilledAt(moment));
     killed(kit.begin("run", at(moments[0])));
     for moment in &moments[1..] {
-        killed(kit.go_on("run", at(*moment)));
+        killed(kit.resume("run", at(*moment)));
     }
     assert!(!kit.path("run/results.json").exists());
-    complete(kit.go_on("run", Observers::default()).unwrap());
+    complete(kit.resume("run", Observers::default()).unwrap());
     kit.assert_same("whole", "run");
 
-    // Sessions that were killed have no end; each says where it began.
+    // Killed sessions have no end, but every session records its first step.
     let sessions = Manifest::read(&kit.path("run")).unwrap().unwrap().sessions;
     let firsts: Vec<_> = sessions.iter().map(|session| session.first_step).collect();
     assert_eq!(firsts, [0, 0, 4, 4, 12]);
@@ -46,12 +46,12 @@ fn a_killed_run_goes_on_to_the_same_bits() {
 fn an_interrupted_run_saves_its_step() {
     let kit = Kit::new();
     kit.whole("whole");
-    let at_step = LeaveAt::new(|event| matches!(event, Event::Progress { step: 6, .. }));
+    let at_step = InterruptAt::new(|event| matches!(event, Event::Progress { step: 6, .. }));
     let end = kit
         .begin("run", Observers::default().with(at_step))
         .unwrap();
     let RunEnd::Interrupted(interruption) = end else {
-        panic!("it is left");
+        panic!("not interrupted");
     };
     assert_eq!(interruption, Interruption::AfterStep(6));
     assert!(interruption.to_string().contains("after step 6"));
@@ -60,7 +60,7 @@ fn an_interrupted_run_saves_its_step() {
     assert!(!run.is_complete() && !run.model().exists());
     drop(run);
 
-    complete(kit.go_on("run", Observers::default()).unwrap());
+    complete(kit.resume("run", Observers::default()).unwrap());
     kit.assert_same("whole", "run");
     let sessions = Manifest::read(&kit.path("run")).unwrap().unwrap().sessions;
     let end = sessions[0].end.as_ref().unwrap();
@@ -69,13 +69,13 @@ fn an_interrupted_run_saves_its_step() {
     assert_eq!(sessions.len(), 2);
 }
 
-/// The step is done and saved; what follows it is done by whoever goes on.
+/// The step is done and saved; the next session does the evaluation that follows it.
 #[test]
-fn an_evaluation_is_interrupted_and_made_up_for() {
+fn an_interrupted_evaluation_is_repeated() {
     let kit = Kit::new();
     kit.whole("whole");
-    // The first comes before the first step, and has the same rows.
-    let in_second = LeaveAt::new(
+    // The first evaluation, before the first step, must not be interrupted.
+    let in_second = InterruptAt::new(
         |event| matches!(event, Event::Progress { step, .. } if *step == STEPS_PER_EPOCH),
     );
     let end = kit
@@ -89,33 +89,34 @@ fn an_evaluation_is_interrupted_and_made_up_for() {
         event["event"] == "evaluated" && event["step"] == STEPS_PER_EPOCH
     };
     assert!(!kit.events("run").iter().any(evaluated));
-    complete(kit.go_on("run", Observers::default()).unwrap());
+    complete(kit.resume("run", Observers::default()).unwrap());
     kit.assert_same("whole", "run");
 }
 
 #[test]
-fn an_interrupted_test_is_made_up_for() {
+fn an_interrupted_test_is_repeated() {
     let kit = Kit::new();
     kit.whole("whole");
-    let in_test = LeaveAt::new(|event| matches!(event, Event::Evaluating { split: "test", .. }));
+    let in_test =
+        InterruptAt::new(|event| matches!(event, Event::Evaluating { split: "test", .. }));
     let end = kit
         .begin("run", Observers::default().with(in_test))
         .unwrap();
     let RunEnd::Interrupted(interruption) = end else {
-        panic!("it is left");
+        panic!("not interrupted");
     };
     assert_eq!(interruption, Interruption::InTest(kit.path("run/model")));
     assert!(!kit.path("run/results.json").exists());
     // Training is complete.
     assert!(kit.weights("run") == kit.weights("whole"));
-    complete(kit.go_on("run", Observers::default()).unwrap());
+    complete(kit.resume("run", Observers::default()).unwrap());
     kit.assert_same("whole", "run");
 }
 
 #[test]
-fn before_the_first_step_there_is_nothing_to_go_on_from() {
+fn before_the_first_step_there_is_no_checkpoint() {
     let kit = Kit::new();
-    let at_once = LeaveAt::new(|event| matches!(event, Event::Started { .. }));
+    let at_once = InterruptAt::new(|event| matches!(event, Event::Started { .. }));
     let end = kit
         .begin("run", Observers::default().with(at_once))
         .unwrap();
@@ -123,8 +124,8 @@ fn before_the_first_step_there_is_nothing_to_go_on_from() {
         end,
         RunEnd::Interrupted(Interruption::BeforeFirstStep)
     ));
-    // It has begun all the same.
-    complete(kit.go_on("run", Observers::default()).unwrap());
+    // The run has begun nevertheless.
+    complete(kit.resume("run", Observers::default()).unwrap());
     kit.whole("whole");
     kit.assert_same("whole", "run");
 }
@@ -137,15 +138,15 @@ fn other_rows_are_refused() {
         .unwrap_err();
     let manifest = fs::read(kit.path("run/manifest.json")).unwrap();
     std::mem::swap(&mut kit.data.train, &mut kit.data.validation);
-    let error = kit.go_on("run", Observers::default()).unwrap_err();
+    let error = kit.resume("run", Observers::default()).unwrap_err();
     let error = error.to_string();
     assert!(error.contains("training and validation rows of"), "{error}");
     assert_eq!(fs::read(kit.path("run/manifest.json")).unwrap(), manifest);
 }
 
-/// Of files that are damaged a note says what was done.
+/// Notes report damaged files and how they were repaired.
 #[test]
-fn damage_is_mended_and_said() {
+fn damage_is_repaired_and_reported() {
     let kit = Kit::new();
     kit.whole("whole");
     let killed = KilledAt(|event| matches!(event, Event::Progress { step: 6, .. }));
@@ -156,9 +157,9 @@ fn damage_is_mended_and_said() {
     fs::remove_dir_all(kit.path("run/tensorboard")).unwrap();
     let notes = Notes::default();
     let observers = Observers::default().with(notes.clone());
-    complete(kit.go_on("run", observers).unwrap());
+    complete(kit.resume("run", observers).unwrap());
     kit.assert_same("whole", "run");
-    let said = notes.text();
+    let text = notes.text();
     for words in [
         "manifest.json is damaged",
         "without the earlier sessions",
@@ -166,7 +167,7 @@ fn damage_is_mended_and_said() {
         "restored from the checkpoint",
         "tensorboard is rebuilt from",
     ] {
-        assert!(said.contains(words), "no {words:?} in {said}");
+        assert!(text.contains(words), "no {words:?} in {text}");
     }
     let sessions = Manifest::read(&kit.path("run")).unwrap().unwrap().sessions;
     assert_eq!(sessions.len(), 1);

@@ -1,4 +1,4 @@
-//! A run without a break.
+//! Runs without interruption.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use finetune_train::{
 use crate::kit::{EPOCHS, Kit, STEPS_PER_EPOCH, complete};
 
 #[test]
-fn a_run_leaves_all_that_belongs_to_it() {
+fn a_run_writes_all_its_files() {
     let kit = Kit::new();
     let results = kit.whole("run");
     let run = kit.path("run");
@@ -39,7 +39,7 @@ fn a_run_leaves_all_that_belongs_to_it() {
         assert!(run.join("model").join(name).exists(), "{name}");
     }
 
-    // The results are what was returned, with the test rows.
+    // The file has the results that were returned, including the test rows.
     assert_eq!(kit.json("run/results.json"), results.to_json());
     assert_eq!(results.outcome.steps, EPOCHS * STEPS_PER_EPOCH);
     assert_eq!(results.outcome.reason, StopReason::Completed);
@@ -57,7 +57,7 @@ fn a_run_leaves_all_that_belongs_to_it() {
     );
     assert_eq!(last["metrics"]["accuracy"], test.get("accuracy").unwrap());
 
-    // The model that lies there is the one that was measured.
+    // The kept model has the plan's outputs.
     let model = Classifier::load(run.join("model")).unwrap();
     assert_eq!(model.outputs(), &kit.plan.outputs());
 
@@ -84,8 +84,7 @@ fn a_run_leaves_all_that_belongs_to_it() {
     assert_eq!(saved.written().unwrap(), &manifest.plan);
 }
 
-/// What only files and rows tell is in the plan of a run, though its caller does not say it; what the
-/// caller says stays.
+/// The engine completes the plan with facts about files and rows, and keeps what the caller has set.
 #[test]
 fn the_plan_names_what_the_run_was_made_from() {
     let kit = Kit::new();
@@ -100,14 +99,14 @@ fn the_plan_names_what_the_run_was_made_from() {
     plan.model.check_files(&kit.base).unwrap();
     assert_eq!(plan.data.dataset_fingerprints, kit.data.fingerprints());
     assert_eq!(plan.saving.output, kit.path("run").display().to_string());
-    // Nothing else is changed.
-    let mut said = plan.clone();
-    said.model.name.clear();
-    said.model.sha256.clear();
-    said.model.files.clear();
-    said.data.dataset_fingerprints.clear();
-    said.saving.output.clear();
-    assert_eq!(said, kit.plan);
+    // Nothing else has changed.
+    let mut given = plan.clone();
+    given.model.name.clear();
+    given.model.sha256.clear();
+    given.model.files.clear();
+    given.data.dataset_fingerprints.clear();
+    given.saving.output.clear();
+    assert_eq!(given, kit.plan);
 
     let mut named = TrainPlan::clone(&kit.plan);
     named.model.name = "org/model".into();
@@ -129,7 +128,7 @@ fn the_same_plan_gives_the_same_run() {
     kit.whole("one");
     kit.whole("two");
     kit.assert_same("one", "two");
-    // But for the seed.
+    // Another seed gives another run.
     let mut other = Kit::new();
     other.plan.seed += 1;
     other.whole("run");

@@ -48,7 +48,7 @@ impl ParameterGroups {
     /// Fails with [`TrainError::Value`], which names the key of an invalid value.
     pub fn check(&self) -> Result<(), TrainError> {
         let above_0 = |value: f64| value > 0.0 && value.is_finite();
-        for (legal, key, value, expected) in [
+        for (valid, key, value, expected) in [
             (
                 self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
                 "weight_decay",
@@ -68,7 +68,7 @@ impl ParameterGroups {
                 "a number above 0",
             ),
         ] {
-            if !legal {
+            if !valid {
                 return Err(TrainError::Value {
                     key,
                     found: format!("{value:?}"),

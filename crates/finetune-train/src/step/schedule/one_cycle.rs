@@ -48,7 +48,7 @@ impl OneCycle {
     }
 
     /// Interpolates a value. Steps after the last one, which torch refuses, get the final value.
-    fn value_at(&self, step: u64, of: impl Fn(Point) -> f64) -> f64 {
+    fn value_at(&self, step: u64, component: impl Fn(Point) -> f64) -> f64 {
         let step = step as f64;
         let mut first = 0.0;
         let mut value = 0.0;
@@ -58,7 +58,7 @@ impl OneCycle {
                 0.0 => 1.0,
                 length => ((step - first) / length).min(1.0),
             };
-            value = self.anneal(of(from), of(to), share);
+            value = self.anneal(component(from), component(to), share);
             if step <= last {
                 break;
             }
