@@ -29,6 +29,10 @@ struct Measured {
 }
 
 impl<'a> AfterStep<'a> {
+    /// Prepares the work that follows the steps of a session.
+    ///
+    /// # Errors
+    /// Fails if the plan's metric does not exist.
     pub fn new(
         plan: &'a TrainPlan,
         steps: &'a Steps,
@@ -49,6 +53,9 @@ impl<'a> AfterStep<'a> {
 
     /// Does the work before the first step of a session: evaluates the untrained model, or does what
     /// was pending at the checkpoint. Returns a reason if the run has already ended.
+    ///
+    /// # Errors
+    /// Fails if an evaluation, a checkpoint or an observer fails.
     pub fn start(
         &mut self,
         learner: &Learner,
@@ -67,6 +74,9 @@ impl<'a> AfterStep<'a> {
     }
 
     /// Does the work that follows a step, and returns a reason if the run ends.
+    ///
+    /// # Errors
+    /// Fails if an evaluation, a checkpoint or an observer fails.
     pub fn step(
         &mut self,
         learner: &Learner,
@@ -211,6 +221,9 @@ impl<'a> AfterStep<'a> {
     }
 
     /// Ends the session: unless it was interrupted, the result becomes `RUN/model`.
+    ///
+    /// # Errors
+    /// Fails if a checkpoint, the kept model or an observer fails.
     pub fn finish(
         self,
         learner: &Learner,

@@ -72,6 +72,9 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     /// Opens the run's checkpoint directory, which only one process can hold. The best checkpoint is
     /// named by the state that the run resumes from, which has been verified.
+    ///
+    /// # Errors
+    /// Fails if another process holds the directory, or it cannot be read or written.
     pub fn open(
         plan: &TrainPlan,
         run: &RunDirectory,
@@ -111,6 +114,9 @@ impl Checkpoints {
 
     /// Saves in the background. The tensors are shared until they are written, not copied; only an
     /// earlier checkpoint that is still being written makes this wait.
+    ///
+    /// # Errors
+    /// Fails if an earlier save failed.
     pub fn save(
         &mut self,
         learner: &Learner,
@@ -176,11 +182,17 @@ impl Checkpoints {
     }
 
     /// Returns the notes of the saves that have ended since the last call.
+    ///
+    /// # Errors
+    /// Fails if a save failed.
     pub fn poll(&mut self) -> Result<Vec<String>, TrainError> {
         notes(self.writer.poll(), &mut self.cost)
     }
 
     /// Waits for the last save, and returns its notes and the total cost.
+    ///
+    /// # Errors
+    /// Fails if a save failed.
     pub fn finish(mut self) -> Result<(Vec<String>, SavingCost), TrainError> {
         let notes = notes(self.writer.finish(), &mut self.cost)?;
         Ok((notes, self.cost))

@@ -17,6 +17,9 @@ pub(crate) enum Epochs {
 impl Epochs {
     /// Counts the steps. For batches limited by tokens this goes through every epoch of the run, which
     /// reads the length of every row.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::NoRows`] if an epoch is empty, or if the lengths of the rows cannot be read.
     pub fn count(plan: &TrainPlan, sampler: &Sampler) -> Result<Self, TrainError> {
         let accumulation = plan.optimization.gradient_accumulation_steps as u64;
         let steps = |epoch| match sampler.num_batches(epoch)?.div_ceil(accumulation) {

@@ -37,6 +37,9 @@ impl KeptModel {
 
     /// Saves it as `RUN/model`. The last model is in memory; an earlier one is taken from its
     /// checkpoint. If that is damaged, the last model is kept and recorded as such.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read or written, or an observer fails.
     pub fn save(
         mut self,
         checkpoints: &CheckpointDirectory,

@@ -24,6 +24,9 @@ pub(crate) struct Learner {
 impl Learner {
     /// Resumes from the given states. Trains what `strategy` names, or else whatever in `model` takes
     /// gradients.
+    ///
+    /// # Errors
+    /// Fails if the strategy or a state does not fit the model.
     pub fn new(
         plan: &TrainPlan,
         model: SequenceClassifier,
