@@ -84,7 +84,7 @@ fn classifiers() {
         "accuracy",
         "average confidence",
         "McNemar's test",
-        "B is better, and by more than chance",
+        "B is significantly better",
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
@@ -126,7 +126,7 @@ fn regressions() {
     let run = scratch.run(&split(line)).succeeded();
     for part in [
         "Paired bootstrap",
-        "B's errors are smaller, and by more than chance",
+        "B's errors are significantly smaller",
     ] {
         assert!(run.stdout.contains(part), "{run}");
     }

@@ -205,7 +205,7 @@ fn a_replay_is_equal_and_leaves_the_first_run_alone() {
         assert_eq!(scratch.read("run/manifest.json"), before);
         assert!(scratch.path("run-replay-1/model").exists());
         let table = scratch.run(&split("replay run --output again")).succeeded();
-        assert!(table.stdout.contains("repeated to the bit"), "{table}");
+        assert!(table.stdout.contains("The replay is bit-identical"), "{table}");
     }
 }
 

@@ -167,7 +167,7 @@ const CASES: &[Case] = &[
     case("pq_binary_text", "", files::binary_text, Reads(64, INDICES, &[])),
 
     // The rows that were chosen.
-    case("sorted_classes", "unnamed --train-split train[:40%]", files::sorted, Refuses(&["all 23 training rows", "\"negative\"", "--train-split train with --train-rows"])),
+    case("sorted_classes", "unnamed --train-split train[:40%]", files::sorted, Refuses(&["all 23 training rows", "\"negative\"", "--train-split train --train-rows"])),
     case("lab_ints_names", "--labels one,two,three", files::from_one, Reads(64, Classes(&["one", "two", "three"]), &["no row has class `one`", "counted from 0 (0 is \"one\"", "--labels 1,2 "])),
     case("lab_ints_names", "", files::from_one, Refuses(&["1,2, which are not 0 to n-1", "--labels 1,2;"])),
     case("val_unseen_class", UNNAMED, files::unseen_class, Reads(64, Classes(&["negative", "neutral", "positive"]), &["no training row has class `neutral` (1 in validation)"])),
