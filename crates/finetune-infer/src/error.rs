@@ -100,7 +100,7 @@ pub enum InferError {
     },
     /// The adapter's base model is not on this machine.
     #[error(
-        "{} is an adapter of \"{base_model}\", which is not a directory here; get that model and give both to Classifier::load_adapter",
+        "{} is an adapter of \"{base_model}\", which is not a directory here; obtain that model and pass both to Classifier::load_adapter",
         adapter.display()
     )]
     NoBase {

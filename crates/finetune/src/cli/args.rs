@@ -226,7 +226,7 @@ pub struct CsvArguments {
     #[arg(long, value_name = "HOW")]
     pub csv_escape: Option<CsvEscape>,
 
-    /// Character that begins comment lines of CSV files, such as #; none if there are none [default: detected above the header]
+    /// Character that begins comment lines of CSV files, such as #; none = no comments [default: detected above the header]
     #[arg(long, value_name = "CHARACTER")]
     pub csv_comment: Option<CsvComment>,
 
@@ -254,7 +254,7 @@ pub struct EvaluateArguments {
     #[arg(value_name = "MODEL", required_unless_present = "model")]
     pub models: Vec<String>,
 
-    /// Saved model, as MODEL
+    /// Same as MODEL
     #[arg(long, conflicts_with = "models")]
     pub model: Option<String>,
 
@@ -309,7 +309,7 @@ pub struct EvaluateArguments {
     #[arg(long)]
     pub skip_invalid: bool,
 
-    /// Number of rows to draw at random; 0 = all [default: all; for the validation rows of the training, as many as there]
+    /// Number of rows to draw at random; 0 = all [default: all, or as many as in training for its own validation rows]
     #[arg(long, value_name = "ROWS")]
     pub eval_rows: Option<u64>,
 

@@ -107,7 +107,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "HOW", help_heading = DATA)]
     pub csv_escape: Option<CsvEscape>,
 
-    /// Character that begins comment lines of CSV files, such as #; none if there are none [default: detected above the header]
+    /// Character that begins comment lines of CSV files, such as #; none = no comments [default: detected above the header]
     #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
     pub csv_comment: Option<CsvComment>,
 
