@@ -348,7 +348,7 @@ fn hidden_test_labels() {
     }
     let run = train(&scratch, &[]).succeeded();
     assert!(
-        run.stderr.contains("note: the test split test is left out"),
+        run.stderr.contains("note: the test split test is not used"),
         "{run}"
     );
     assert_eq!(plan(&scratch, "run")["test_split"].as_str(), Some(""));

@@ -508,7 +508,11 @@ fn plans_that_make_no_sense() {
         ),
         (
             "--batch-tokens 64 --batch-size 8",
-            &["batch_size is 8", "batch_tokens 64", "leave the other out"],
+            &[
+                "batch_size is 8",
+                "batch_tokens is 64",
+                "leave the other out",
+            ],
         ),
         (
             "--batch-tokens 64 --auto-find-batch-size",

@@ -221,10 +221,7 @@ fn rows_of_the_training_are_called_that() {
     );
     assert_eq!(changed.json()["rows"], 140);
     let validation = split("evaluate run --dataset rows.csv --split validation");
-    scratch.refuses(
-        &validation,
-        &["no split `validation`", "has changed since"],
-    );
+    scratch.refuses(&validation, &["no split `validation`", "has changed since"]);
     scratch
         .run(&split("evaluate run --dataset rows.csv --split train"))
         .succeeded();

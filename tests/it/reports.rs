@@ -169,7 +169,7 @@ fn predictions_that_cannot_be_what_is_meant() {
     };
     predict(&["--pair", "a film", "b"]).refused(&["single texts", "'a film' b"]);
     to(&missing, &[]).refused(&["there is no directory", "missing"]);
-    to(&sheet, &[]).refused(&["not written as .xlsx", ".csv"]);
+    to(&sheet, &[]).refused(&["cannot be written as .xlsx", ".csv"]);
     assert!(!sheet.exists());
     // What the messages suggest.
     predict(&["a film", "b"]).succeeded();

@@ -337,7 +337,9 @@ pub fn key(name: &str) -> Result<Option<&'static str>, String> {
         // As keys these are tables of ours; as flags they would be text.
         _ if ["lr_scheduler_kwargs", "optim_args"].contains(&name) => Ok(None),
         Some(Is(ours)) => Ok(Some(ours)),
-        Some(Sets(ours, value)) => Err(format!("{name} is {ours} = \"{value}\" here")),
+        Some(Sets(ours, value)) => Err(format!(
+            "{name} is not an option here; use {ours} = \"{value}\""
+        )),
         Some(Always(why)) => Err(format!("{name} is not an option here: {why}; leave it out")),
         Some(Not(instead)) => Err(format!("{name} is not an option here: {instead}")),
         None => Ok(None),

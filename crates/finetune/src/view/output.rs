@@ -34,7 +34,7 @@ pub fn written(done: Result<(), Error>) -> Result<(), Failure> {
 /// Writes text for people to standard output, with control characters escaped.
 ///
 /// # Errors
-/// Fails as [`print`] does.
+/// Fails as [`print()`] does.
 pub fn show(text: &str) -> Result<(), Failure> {
     print(&printable(text))
 }
@@ -42,7 +42,7 @@ pub fn show(text: &str) -> Result<(), Failure> {
 /// Writes JSON to standard output, which may be a terminal.
 ///
 /// # Errors
-/// Fails as [`print`] does.
+/// Fails as [`print()`] does.
 pub fn print_json(json: impl Display) -> Result<(), Failure> {
     print(&terminal_json(&format!("{json}\n")))
 }
