@@ -1,4 +1,4 @@
-//! Finds the commit that is checked out, without git: the manifest of a run names it.
+//! Finds the checked-out commit, which the manifest of a run records, without calling git.
 
 use std::{
     env, fs,
@@ -12,7 +12,7 @@ fn main() {
     println!("cargo::rustc-env=FINETUNE_GIT_COMMIT={commit}");
 }
 
-/// `.git` of the workspace; of a worktree, the directory that its `.git` file names.
+/// Returns the workspace's `.git` directory, or in a worktree the directory that its `.git` file names.
 fn git_directory() -> Option<PathBuf> {
     let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
     let git = package.ancestors().nth(2)?.join(".git");
@@ -24,8 +24,8 @@ fn git_directory() -> Option<PathBuf> {
     Some(git.parent()?.join(directory))
 }
 
-/// What `HEAD` is, in full. The build script runs again when one of the files read changes, and the
-/// program is compiled again only when the commit is another.
+/// Returns the full hash of `HEAD`. The build script reruns when one of the files read changes, and the
+/// program is recompiled only when the commit changes.
 fn commit(git: &Path) -> Option<String> {
     let head = read(&git.join("HEAD"))?;
     let Some(name) = head.strip_prefix("ref:") else {
@@ -47,7 +47,7 @@ fn commit(git: &Path) -> Option<String> {
     hash(line.split(' ').next()?)
 }
 
-/// A file's text. A file that is not there is not watched: Cargo would run this each time.
+/// Returns a file's text. A missing file is not watched, because Cargo would rerun the script each time.
 fn read(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     println!("cargo::rerun-if-changed={}", path.display());

@@ -118,7 +118,7 @@ fn a_run_without_hashes_goes_on() {
     let run = scratch.run(&split("resume run")).succeeded();
     assert!(
         run.stderr
-            .contains("note: an earlier version began the run"),
+            .contains("note: the run was started by an earlier version"),
         "{run}"
     );
     assert!(scratch.path("run/model/adapter_model.safetensors").exists());

@@ -144,7 +144,7 @@ fn names_without_rows() {
         &run,
         &[
             "no row has class `one`",
-            "counted from 0 (0 is \"one\"",
+            "count from 0 (0 is \"one\"",
             "--labels 1,2 ",
         ],
     );

@@ -187,7 +187,7 @@ fn details_on_request() {
 
     let text = evaluate("--errors 2 --calibration").stdout;
     for part in [
-        "95 % intervals of the bootstrap: accuracy",
+        "95 % bootstrap intervals: accuracy",
         "confidence  label",
         errors[0]["text"].as_str().unwrap(),
         "expected calibration error",
@@ -404,7 +404,7 @@ fn each_note_once() {
         // Drawn by another seed, most of the rows held out from one model trained the other.
         let flattered = notes
             .iter()
-            .filter(|note| note.contains("which flatters it"))
+            .filter(|note| note.contains("which overstates its results"))
             .count();
         let expected = match line {
             "evaluate a/model b/model" | "evaluate a/model --split train" => 1,

@@ -166,7 +166,7 @@ fn integers_that_are_no_indices() {
     refused(
         &signs(),
         &["--labels", "--max-length", "8"],
-        &["a name was expected, not a flag"],
+        &["expected a name, not a flag"],
     );
     let counted = || csv(|_, class| (class + 1).to_string());
     refused(
@@ -348,7 +348,7 @@ fn hidden_test_labels() {
     }
     let run = train(&scratch, &[]).succeeded();
     assert!(
-        run.stderr.contains("note: the test split test is left out"),
+        run.stderr.contains("note: the test split test is not used"),
         "{run}"
     );
     assert_eq!(plan(&scratch, "run")["test_split"].as_str(), Some(""));
@@ -416,7 +416,7 @@ fn names_that_are_integers_in_a_plan() {
     let arguments = [&fixed[..], &["plan.toml"]].concat();
     scratch.refuses(
         &arguments,
-        &["plan.toml", "a text or an integer, or a list of them"],
+        &["plan.toml", "a string or an integer, or a list of them"],
     );
 }
 

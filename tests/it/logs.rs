@@ -205,7 +205,10 @@ fn a_replay_is_equal_and_leaves_the_first_run_alone() {
         assert_eq!(scratch.read("run/manifest.json"), before);
         assert!(scratch.path("run-replay-1/model").exists());
         let table = scratch.run(&split("replay run --output again")).succeeded();
-        assert!(table.stdout.contains("repeated to the bit"), "{table}");
+        assert!(
+            table.stdout.contains("The replay is bit-identical"),
+            "{table}"
+        );
     }
 }
 
@@ -267,7 +270,7 @@ fn a_replay_needs_the_files_of_the_run() {
         &["not the directory of a run", "plan.toml"],
     );
     fs::remove_file(scratch.path("run/results.json")).unwrap();
-    scratch.refuses(&["replay", "run"], &["not complete", "resume run"]);
+    scratch.refuses(&["replay", "run"], &["run is incomplete", "resume run"]);
 }
 
 #[test]

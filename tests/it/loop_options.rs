@@ -164,7 +164,7 @@ fn warm_up_steps_are_followed() {
         }
         assert_eq!(plan["warmup_steps"].as_integer(), Some(steps), "{options}");
         assert_eq!(plan["warmup_ratio"].as_float(), Some(ratio), "{options}");
-        let both = notes.contains("the steps count, as in transformers");
+        let both = notes.contains("the steps take precedence, as in transformers");
         assert_eq!(both, options.contains("ratio"), "{notes}");
     }
 }
@@ -216,7 +216,7 @@ fn pythons_flags_train_the_same() {
     assert!(weights(&ours) == weights(&file));
     python.refuses_train(
         &["--dataset", "data", "--fp16"],
-        &["--fp16 is no option here", "--precision"],
+        &["--fp16 is not an option here", "--precision"],
     );
 }
 
@@ -248,7 +248,7 @@ fn resumed_from_another_folder(options: &str) {
         let mut command = scratch.command(&arguments);
         let output = command.current_dir(folder).output().unwrap();
         let resumed = Run::new(&arguments, output).succeeded();
-        let note = resumed.stderr.contains("note: the run began in ");
+        let note = resumed.stderr.contains("note: the run was started in ");
         assert_eq!(note, has_moved, "{resumed}");
         assert_eq!(resumed.json()["validation"], results["validation"]);
     }
@@ -376,7 +376,7 @@ fn the_batch_that_fits_is_found() {
     )
     .succeeded();
     assert!(run.stderr.contains("8192 rows"), "{run}");
-    assert!(run.stderr.contains("do not fit into the memory"), "{run}");
+    assert!(run.stderr.contains("do not fit into memory"), "{run}");
     let plan: toml::Table = String::from_utf8(scratch.read("run/plan.toml"))
         .unwrap()
         .parse()
@@ -419,10 +419,10 @@ fn a_batch_that_does_not_fit_after_all_is_halved() {
     let run = Run::new(&arguments, child.wait_with_output().unwrap()).succeeded();
     assert!(
         run.stderr
-            .contains("16 rows did not fit into the memory in the end"),
+            .contains("16 rows did not fit into memory after all"),
         "{run}"
     );
-    assert!(run.stderr.contains("8 rows × 2 a step"), "{run}");
+    assert!(run.stderr.contains("8 rows × 2 per step"), "{run}");
     assert_eq!(run.json()["train"]["steps"], 2000);
     let steps: Vec<_> = (1..=2000).collect();
     assert_eq!(steps_of(&scratch, "step"), steps);
@@ -508,7 +508,11 @@ fn plans_that_make_no_sense() {
         ),
         (
             "--batch-tokens 64 --batch-size 8",
-            &["batch_size is 8", "batch_tokens 64", "leave the other out"],
+            &[
+                "batch_size is 8",
+                "batch_tokens is 64",
+                "leave the other out",
+            ],
         ),
         (
             "--batch-tokens 64 --auto-find-batch-size",

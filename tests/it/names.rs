@@ -352,7 +352,7 @@ fn a_merged_model_goes_where_nothing_is() {
     std::os::unix::fs::symlink("nowhere", scratch.path("link")).unwrap();
     scratch.write("file", "");
     for (output, words) in [
-        ("link", ["link exists already", "--output"]),
+        ("link", ["link already exists", "--output"]),
         ("file/merged", ["cannot make file", ""]),
     ] {
         scratch.refuses(&["merge", "run/model", "--output", output], &words);

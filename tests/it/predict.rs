@@ -567,7 +567,7 @@ fn refuses_texts_that_cannot_be_read() {
         (&["--format", "parquet", "a"], &["--output"]),
         (
             &["--output", "there.jsonl", "a"],
-            &["there.jsonl exists already"],
+            &["there.jsonl already exists"],
         ),
         (&["--output", "nowhere/x.txt", "a"], &["nowhere/x.txt"]),
         (
@@ -669,7 +669,7 @@ fn a_table_of_the_input_and_the_predictions() {
             let output = format!("{}-{end}.{end}", input.replace('.', "-"));
             let said = run(&format!("--file {input} --output {output}"));
             assert_eq!(said.stdout, "");
-            let notes = "note: the input has prediction already; the predictions stand in prediction_2\n\
+            let notes = "note: the input already has prediction; the predictions are in prediction_2\n\
                  note: 1 of 4 rows has no text; its prediction is empty\n";
             let quoted = said.stderr.strip_suffix(notes);
             let quoted = quoted.unwrap_or_else(|| panic!("{said}"));
@@ -807,7 +807,7 @@ fn an_output_is_its_own_file() {
     scratch.run(&borrowed(&write("out.csv"))).succeeded();
     assert_eq!(scratch.read("out.csv.partial"), b"mine");
     for taken in ["out.csv", "link.csv", "dangling.csv", "mine.csv"] {
-        scratch.refuses(&borrowed(&write(taken)), &[taken, "exists already"]);
+        scratch.refuses(&borrowed(&write(taken)), &[taken, "already exists"]);
     }
     assert_eq!(scratch.read("mine.csv"), b"mine");
     let made = std::process::Command::new("mkfifo")

@@ -67,10 +67,10 @@ fn reports() -> Vec<Report> {
         // Identifiers in place of labels.
         (one(labels(|i, _| (1_000 + i).to_string())), "", Refuses(&["64 different integers", "is this the label column?"])),
         // A test set of a competition, and files that nobody asked for.
-        (beside("test.csv", unlabelled.clone()), "", Reads(NAMES, &["test split test is left out", "test.csv has no column `label`, only id, text"])),
+        (beside("test.csv", unlabelled.clone()), "", Reads(NAMES, &["test split test is not used", "test.csv has no column `label`, only id, text"])),
         (beside("test.csv", unlabelled.clone()), "--test-split test", Refuses(&["has no column `label`", "--test-split \"\""])),
         (beside("test.csv", unlabelled.clone()), "--test-split ''", Reads(NAMES, &[])),
-        (beside("dev.csv", unlabelled), "", Reads(NAMES, &["validation split validation is left out"])),
+        (beside("dev.csv", unlabelled), "", Reads(NAMES, &["validation split validation is not used"])),
         (beside("test.csv", plain().replace("text,label", "text,Label")), "", Refuses(&["test.csv", "no column `label`", "\"Label\""])),
         (beside("validate.csv", plain()), "", Reads(NAMES, &["also has validate", "--validation-split"])),
         (beside("validate.csv", plain()), "--validation-split validate", Reads(NAMES, &[])),
@@ -84,7 +84,7 @@ fn reports() -> Vec<Report> {
         (one(plain().replace("text,label", "text,label,label")), "", Refuses(&["\"label\" twice", "another name"])),
         // Names as they are typed.
         (one(plain()), "--labels 'negative, positive'", Reads(NAMES, &[])),
-        (one(plain()), "--labels negative,positive,", Refuses(&["a comma too many"])),
+        (one(plain()), "--labels negative,positive,", Refuses(&["an extra comma"])),
     ]
 }
 
@@ -168,8 +168,8 @@ fn predictions_that_cannot_be_what_is_meant() {
         predict(&[&output[..], form].concat())
     };
     predict(&["--pair", "a film", "b"]).refused(&["single texts", "'a film' b"]);
-    to(&missing, &[]).refused(&["there is no folder", "missing"]);
-    to(&sheet, &[]).refused(&["not written as .xlsx", ".csv"]);
+    to(&missing, &[]).refused(&["there is no directory", "missing"]);
+    to(&sheet, &[]).refused(&["cannot be written as .xlsx", ".csv"]);
     assert!(!sheet.exists());
     // What the messages suggest.
     predict(&["a film", "b"]).succeeded();

@@ -205,13 +205,15 @@ fn a_best_model_that_is_lost_is_said_to_be() {
     }
 }
 
-/// In words it says the same.
+/// The report in words says so too.
 #[test]
 fn a_lost_best_model_is_said_in_the_report() {
     let (scratch, best) = unfinished(OPTIONS);
     fs::remove_dir_all(scratch.path(&best_directory(best))).unwrap();
     let run = scratch.run(&["resume", "run"]).succeeded();
-    let words = format!("run/model: the last model, of step 60, not the best, of step {best}");
+    let words = format!(
+        "run/model: the last model, from step 60, because the checkpoint of the best, from step {best}, is damaged"
+    );
     assert!(run.stdout.contains(&words), "{run}");
 }
 
@@ -472,7 +474,7 @@ fn a_changed_model_of_a_complete_run_is_said() {
             for word in [
                 "note: ",
                 name,
-                "is not what the run saved",
+                "is not the file that the run saved",
                 "checkpoints/step-",
             ] {
                 assert!(said.contains(word), "no {word:?} in {said}");

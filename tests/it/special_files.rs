@@ -40,7 +40,7 @@ fn in_a_model() {
             "inspect model",
         ] {
             let place = format!("model/{name} {WORDS}");
-            scratch.refuses(&split(command), &[&place, "bring it back"]);
+            scratch.refuses(&split(command), &[&place, "restore it"]);
         }
         fs::remove_dir_all(scratch.path("model")).unwrap();
     }

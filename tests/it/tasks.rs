@@ -386,7 +386,7 @@ fn thresholds() {
     let run = evaluate("--find-thresholds=global");
     for part in [
         "validation: 20 rows",
-        "threshold of all labels",
+        "threshold for all labels",
         "label_thresholds",
     ] {
         assert!(run.to_string().contains(part), "no {part:?} in {run}");

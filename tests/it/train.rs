@@ -459,7 +459,11 @@ fn before_and_after() {
     let model = fixtures::path("tiny_bert");
     let fixed = ["train", "--model", argument(&model), "--output", "raw"];
     let run = scratch.run(&[&fixed, &features[..]].concat()).succeeded();
-    assert!(run.stdout.contains("validation rows, untrained"), "{run}");
+    assert!(
+        run.stdout
+            .contains("predictions of the untrained model for the first validation rows"),
+        "{run}"
+    );
     let (first, _) = &samples::examples(200)[160];
     let row = run
         .stdout

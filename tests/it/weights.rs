@@ -450,7 +450,7 @@ fn a_token_cache_that_cannot_be_written() {
         let notes = run
             .stderr
             .lines()
-            .filter(|line| line.starts_with("note: tokens are not kept"));
+            .filter(|line| line.starts_with("note: tokens are not cached"));
         let notes: Vec<_> = notes.collect();
         assert_eq!(notes.len(), 1, "{run}");
         assert!(

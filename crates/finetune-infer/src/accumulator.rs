@@ -1,4 +1,4 @@
-//! An evaluation with what tables are made of.
+//! Accumulates an evaluation row by row, and keeps what its tables need.
 
 use finetune_metrics::{
     ClassificationAccumulator, Interval, Metric, MetricError, MultiLabelAccumulator, Predictions,
@@ -12,30 +12,30 @@ use crate::{
     objective::{self, RowMetrics},
 };
 
-/// The metrics of a task, row by row, with every row's logits and labels.
+/// Accumulates a task's metrics row by row and keeps every row's logits and labels.
 #[derive(Debug)]
 pub struct Accumulator(Box<dyn RowMetrics>);
 
 impl Accumulator {
-    /// Of the metrics of an objective.
+    /// Wraps the metrics of an objective.
     pub(crate) fn new(metrics: impl RowMetrics + 'static) -> Self {
         Self(Box::new(metrics))
     }
 
-    /// Of a model of this configuration, without rows.
+    /// Creates an empty accumulator for a model with this configuration.
     ///
     /// # Errors
-    /// Thresholds that cannot be.
+    /// Fails if the configuration's thresholds are invalid.
     pub fn of(config: &ModelConfig) -> Result<Self, InferError> {
         let objective = objective::of(config.outputs.problem_type());
         objective.accumulator(&config.outputs, config.label_thresholds.as_deref())
     }
 
-    /// Adds rows: their logits, `[rows, width]` row by row, and their labels. `false`: the labels are
-    /// of another kind or width, and nothing was added.
+    /// Adds rows by their logits, `[rows, width]` in row-major order, and labels. Returns `false` and
+    /// adds nothing if the labels are of another kind or width.
     ///
     /// # Errors
-    /// Numbers that no metric takes.
+    /// Fails if a metric rejects the values.
     pub fn update(
         &mut self,
         logits: &[f32],
@@ -45,12 +45,12 @@ impl Accumulator {
         self.0.update(logits, width, labels)
     }
 
-    /// The metrics so far.
+    /// Returns the metrics so far.
     pub fn evaluation(&self) -> Evaluation {
         self.evaluation_with(&CustomMetrics::default())
     }
 
-    /// The metrics so far, with custom ones.
+    /// Returns the metrics so far, including custom ones.
     pub fn evaluation_with(&self, custom: &CustomMetrics) -> Evaluation {
         Evaluation {
             summary: self.0.summary(),
@@ -58,25 +58,25 @@ impl Accumulator {
         }
     }
 
-    /// Logits and targets of all rows so far.
+    /// Returns the logits and targets of all rows so far.
     pub fn predictions(&self) -> Predictions<'_> {
         self.0.predictions()
     }
 
-    /// The metrics as tables for a person: scikit-learn's report, or a line. `shown` makes names fit
-    /// to be printed.
+    /// Formats the metrics for people, as scikit-learn's report or one line. `shown` makes names
+    /// printable.
     pub fn report(&self, shown: impl Fn(&str) -> String) -> String {
         self.0.report(&shown)
     }
 
-    /// 95 % intervals of the bootstrap: how far a metric may be off by the choice of the rows. Of
-    /// the tasks that have such metrics.
+    /// Returns 95 % bootstrap intervals, which say how far a metric may be off because of the choice
+    /// of rows; empty for tasks without them.
     pub fn intervals(&self) -> Vec<(Metric, Interval)> {
         self.0.intervals()
     }
 
-    /// The metrics as JSON, with [`intervals`](Self::intervals) as `confidence_intervals` where there are
-    /// any.
+    /// Returns the metrics as JSON, with [`intervals`](Self::intervals) as `confidence_intervals` if
+    /// there are any.
     pub fn json_with_intervals(&self) -> Value {
         let mut metrics = serde_json::to_value(self.evaluation()).unwrap_or_default();
         let intervals = self.intervals().into_iter();
@@ -89,24 +89,24 @@ impl Accumulator {
         metrics
     }
 
-    /// The `count` rows (or single labels of rows) that the model got most wrong, the worst first,
-    /// of equal ones the earlier row.
+    /// Returns the `count` rows (or single labels of rows) that the model got most wrong, worst first;
+    /// ties are in row order.
     pub fn worst_rows(&self, count: usize) -> WorstRows {
         self.0.worst_rows(count)
     }
 
-    /// What a precision-recall curve of each class is drawn from; none where there are no classes,
-    /// or more than `most`.
+    /// Returns the data for each class's precision-recall curve; empty if there are no classes or more
+    /// than `most`.
     pub fn curves(&self, most: usize) -> Vec<ClassCurve<'_>> {
         self.0.curves(most)
     }
 
-    /// That of one class per row, if it is: it has calibration.
+    /// Returns the accumulator of single-label classification, which has calibration.
     pub fn as_classes(&self) -> Option<&ClassificationAccumulator> {
         self.0.as_classes()
     }
 
-    /// That of any number of classes per row, if it is: it has thresholds.
+    /// Returns the accumulator of multi-label classification, which has thresholds.
     pub fn as_labels(&self) -> Option<&MultiLabelAccumulator> {
         self.0.as_labels()
     }

@@ -1,4 +1,4 @@
-//! A base model with an adapter from a directory: whose head, for what outputs.
+//! Puts an adapter from a directory on a base model, and decides whose head and outputs apply.
 
 use std::path::{Path, PathBuf};
 
@@ -9,38 +9,40 @@ use finetune_task::{ProblemType, Task};
 
 use crate::InferError;
 
-/// Name of the adapter of a model that has one: peft's own.
+/// Name of a model's only adapter, which is peft's default.
 pub const ADAPTER: &str = "default";
 
-/// A model directory whose weights are here. What it lacks is drawn at random in `model`.
+/// A loaded model directory. Weights that it lacks are randomly initialised in `model`.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     pub model: SequenceClassifier,
-    /// The weights that were drawn.
+    /// Names of the randomly initialised weights.
     pub fresh: Vec<String>,
-    /// What a person should know of its files.
+    /// Remarks on the model's files for the user.
     pub notes: Vec<String>,
     pub directory: PathBuf,
 }
 
-/// What the outputs of an adapter's model mean.
+/// The meaning of the outputs of a model with an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdapterOutputs {
-    /// Their names, by task.
+    /// The task and the names of the outputs.
     pub outputs: Task,
-    /// As [`ModelConfig::label_thresholds`].
+    /// Decision thresholds, as in [`ModelConfig::label_thresholds`].
     pub thresholds: Option<Vec<f64>>,
-    /// Whether the adapter brings the head; else it is the base's.
+    /// Whether the adapter provides the head; otherwise the base model does.
     pub own_head: bool,
 }
 
 impl AdapterOutputs {
-    /// Of an adapter's directory on the base model `base`: as many as its own head has, by the names
-    /// in the `config.json` beside it, which peft does not write; else by the base's, if it has as
-    /// many; else `LABEL_0`, ….
+    /// Reads the outputs of an adapter's directory on the base model `base`. Their number is that of
+    /// the adapter's head, or else of the base's. Their names come from the `config.json` beside the
+    /// adapter, which peft does not write; else from the base model if the numbers agree; else they
+    /// are `LABEL_0`, ….
     ///
     /// # Errors
-    /// Files that are missing or damaged; a `config.json` that contradicts the adapter or the base.
+    /// Fails if a file is missing or damaged, or if `config.json` contradicts the adapter or the base
+    /// model.
     pub fn read(directory: &Path, base: &ModelConfig) -> Result<Self, InferError> {
         let head = adapter_outputs(directory, &base.classifier_name())?;
         let number = head.unwrap_or(base.outputs.num_labels());
@@ -48,7 +50,7 @@ impl AdapterOutputs {
         if directory.join(CONFIG).exists() {
             let own = ModelConfig::from_directory(directory)?;
             check_encoder(directory, &own, base)?;
-            // Of a config.json that names nothing even the number may be transformers' default.
+            // Without names, even the number of labels may be transformers' default.
             let names_them = own.outputs.num_labels() == number || !own.outputs.is_unnamed();
             if own.outputs.num_labels() != number && names_them {
                 return Err(InferError::AdapterLabels {
@@ -76,7 +78,7 @@ impl AdapterOutputs {
                 own_head,
             });
         }
-        // As transformers with `num_labels`: one output is a number.
+        // As transformers does with `num_labels`: one output means regression.
         let problem_type = match (base.outputs.problem_type(), number) {
             (_, 1) => ProblemType::Regression,
             (ProblemType::MultiLabelClassification, _) => ProblemType::MultiLabelClassification,
@@ -91,7 +93,7 @@ impl AdapterOutputs {
     }
 }
 
-/// Refuses an adapter whose own `config.json` describes another encoder than the base's.
+/// Fails if the adapter's own `config.json` describes a different encoder from the base's.
 fn check_encoder(
     directory: &Path,
     own: &ModelConfig,
@@ -125,10 +127,11 @@ fn check_encoder(
 }
 
 impl Base {
-    /// The base with the adapter of a directory, for prediction.
+    /// Returns the base model with the adapter from a directory, for prediction.
     ///
     /// # Errors
-    /// Files that are missing or damaged; an adapter of another model; weights that neither has.
+    /// Fails if a file is missing or damaged, if the adapter is for another model, or if neither has
+    /// all weights.
     pub fn with_adapter(
         &self,
         directory: &Path,
@@ -146,7 +149,7 @@ impl Base {
         Ok(model)
     }
 
-    /// Refuses weights that were drawn at random and that the adapter does not replace.
+    /// Fails if the adapter leaves randomly initialised weights in place.
     fn check_complete(&self, directory: &Path, plan: &AdapterPlan) -> Result<(), InferError> {
         let random = not_saved(&self.fresh, plan);
         if random.is_empty() {
@@ -155,13 +158,13 @@ impl Base {
         Err(InferError::RandomWeights {
             base: self.directory.clone(),
             adapter: directory.into(),
-            modules: modules(&random),
+            modules: distinct_modules(&random),
             missing: random,
         })
     }
 }
 
-/// Those weights that no module that is saved with the adapter has.
+/// Returns those of the weights `fresh` that belong to no module saved with the adapter.
 pub fn not_saved(fresh: &[String], plan: &AdapterPlan) -> Vec<String> {
     let is_saved = |name: &&String| {
         let module = name.rsplit_once('.').map(|(module, _)| module);
@@ -176,8 +179,8 @@ pub fn not_saved(fresh: &[String], plan: &AdapterPlan) -> Vec<String> {
         .collect()
 }
 
-/// The modules of parameters, each once.
-fn modules(parameters: &[String]) -> Vec<String> {
+/// Returns the modules of these parameters without duplicates.
+fn distinct_modules(parameters: &[String]) -> Vec<String> {
     let mut modules: Vec<String> = Vec::new();
     for name in parameters {
         let module = name
@@ -190,10 +193,10 @@ fn modules(parameters: &[String]) -> Vec<String> {
     modules
 }
 
-/// The directory of the base model that an adapter names.
+/// Returns the directory of the base model that an adapter names.
 ///
 /// # Errors
-/// An adapter that names none, or one that is no directory here.
+/// Fails if the adapter names no base model, or one that is not a directory on this machine.
 pub(crate) fn base_directory(directory: &Path) -> Result<PathBuf, InferError> {
     let file = AdapterFile::read(directory)?;
     let found = file.base_directory(directory);

@@ -1,18 +1,19 @@
-//! What a precision-recall curve is drawn from.
+//! The data of a precision-recall curve.
 
-/// A class, which rows are of it, and its probability in each.
+/// A class with each row's membership and probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassCurve<'a> {
     /// Name of the class.
     pub class: &'a str,
-    /// Whether each row is of it, `[rows]`.
+    /// Whether each row belongs to the class, `[rows]`.
     pub labels: Vec<bool>,
-    /// Its probability in each row, `[rows]`.
+    /// Probability of the class in each row, `[rows]`.
     pub probabilities: Vec<f32>,
 }
 
 impl<'a> ClassCurve<'a> {
-    /// One per class, from `probabilities` `[rows][classes]` and whether a row is of a class.
+    /// Returns one curve per class from `probabilities` `[rows][classes]`, where `is_of(row, class)`
+    /// says whether a row belongs to a class.
     pub(crate) fn all(
         classes: &'a [String],
         probabilities: &[Vec<f32>],

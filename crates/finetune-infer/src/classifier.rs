@@ -15,10 +15,10 @@ use crate::{
     device,
 };
 
-/// Most texts that are computed together, where nobody says how many.
+/// The default for the largest number of texts in a batch.
 const BATCH_ROWS: usize = 32;
 
-/// A saved model with its tokenizer. It is `Send` and `Sync`: threads predict with one together.
+/// A saved model with its tokenizer. It is `Send` and `Sync`, so threads can share it.
 ///
 /// ```no_run
 /// use finetune_infer::{Classifier, Prediction};
@@ -32,18 +32,21 @@ const BATCH_ROWS: usize = 32;
 pub struct Classifier {
     model: SequenceClassifier,
     tokenizer: TextTokenizer,
-    /// Of single texts, cut at the longest sequence.
+    /// Encodes single texts, truncated to [`default_max_length`](Self::default_max_length).
     encoder: TextEncoder,
     device: Device,
-    /// What a person should know of the files.
+    /// Remarks on the files for the user.
     notes: Vec<String>,
     /// The model without any adapter, whose tensors all adapters' models share.
     base: Base,
-    /// The base with an adapter each, by the names given.
+    /// The base model with each adapter that was added, by name.
     adapters: BTreeMap<String, SequenceClassifier>,
 }
 
-/// Loads the tokenizer of a model directory. One with more tokens than the model has is an error.
+/// Loads the tokenizer of a model directory.
+///
+/// # Errors
+/// Fails if a file is missing or damaged, or if the tokenizer has more tokens than the model.
 pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextTokenizer, InferError> {
     let tokenizer = TextTokenizer::from_directory(directory)?;
     if tokenizer.vocab_size() > config.vocab_size {
@@ -60,20 +63,21 @@ pub fn load_tokenizer(directory: &Path, config: &ModelConfig) -> Result<TextToke
 }
 
 impl Classifier {
-    /// Loads a saved model directory onto the CPU, or an adapter's whose base model is a directory.
+    /// Loads a saved model directory onto the CPU. The directory may be an adapter's, if its base
+    /// model is a local directory.
     ///
     /// # Errors
-    /// As [`load_on`](Self::load_on).
+    /// Fails as [`load_on`](Self::load_on) does.
     pub fn load(directory: impl AsRef<Path>) -> Result<Self, InferError> {
         Self::load_on(directory, &device("cpu")?)
     }
 
-    /// [`load`](Self::load) onto another [`device`].
+    /// Loads as [`load`](Self::load) does, onto another [`device`].
     ///
     /// # Errors
-    /// Files that are missing or damaged; a directory without a classifier, whose predictions would
-    /// be random; an adapter whose base model is not a directory, seen from here or from the adapter
-    /// ([`load_adapter`](Self::load_adapter) takes both).
+    /// Fails if a file is missing or damaged, if the model has no trained classifier, so that
+    /// predictions would be random, or if an adapter's base model is a directory relative neither to
+    /// the current directory nor to the adapter ([`load_adapter`](Self::load_adapter) takes both).
     pub fn load_on(directory: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let directory = directory.as_ref();
         if directory.join(ADAPTER_CONFIG).exists() {
@@ -92,11 +96,11 @@ impl Classifier {
         Self::new(base, model, tokenizer, device)
     }
 
-    /// Loads an adapter's directory onto its base model, both given.
+    /// Loads an adapter's directory onto the given base model.
     ///
     /// # Errors
-    /// Files that are missing or damaged; an adapter of another model; a head or pooler that neither
-    /// has, so that predictions would be random.
+    /// Fails if a file is missing or damaged, if the adapter is for another model, or if neither has
+    /// the head or pooler, so that predictions would be random.
     pub fn load_adapter(base: &Path, adapter: &Path, device: &Device) -> Result<Self, InferError> {
         let tokenizer_from = match has_tokenizer(adapter) {
             true => adapter,
@@ -115,11 +119,11 @@ impl Classifier {
         device: &Device,
     ) -> Result<Self, InferError> {
         let longest = model.config().longest_sequence();
-        let by_default = tokenizer.model_max_length().unwrap_or(longest).min(longest);
-        let encoder = tokenizer.encoder(by_default, false)?;
-        let of_tokenizer = tokenizer.notes().iter().map(ToString::to_string);
+        let max_length = tokenizer.model_max_length().unwrap_or(longest).min(longest);
+        let encoder = tokenizer.encoder(max_length, false)?;
+        let tokenizer_notes = tokenizer.notes().iter().map(ToString::to_string);
         Ok(Self {
-            notes: base.notes.iter().cloned().chain(of_tokenizer).collect(),
+            notes: base.notes.iter().cloned().chain(tokenizer_notes).collect(),
             model,
             tokenizer,
             encoder,
@@ -129,12 +133,13 @@ impl Classifier {
         })
     }
 
-    /// Adds an adapter of the same base model, to be chosen by `name` in
-    /// [`predict_with`](Self::predict_with), or replaces the one of that name. It may have labels of
-    /// its own. The base model's weights are in memory once, however many adapters there are.
+    /// Adds an adapter of the same base model under a `name` for
+    /// [`predict_with`](Self::predict_with), or replaces the one with that name. Its labels may
+    /// differ from the model's. The base model's weights are held in memory once, however many
+    /// adapters there are.
     ///
     /// # Errors
-    /// As [`load_adapter`](Self::load_adapter), and an adapter with another tokenizer.
+    /// Fails as [`load_adapter`](Self::load_adapter) does, or if the adapter has another tokenizer.
     pub fn add_adapter(
         &mut self,
         name: impl Into<String>,
@@ -153,9 +158,9 @@ impl Classifier {
         Ok(())
     }
 
-    /// Computes the encoder's products in `precision` from now on, also those of adapters that are
-    /// added later. On the CPU the encoder's weights are kept in the processor's form too: in f32 in
-    /// as much memory again, in bf16 in half of it.
+    /// Sets the precision of the encoder's matrix multiplications, also for adapters added later. On
+    /// the CPU this keeps a packed copy of the encoder's weights, which takes the same memory again
+    /// in f32 and half of it in bf16.
     pub fn set_precision(&mut self, precision: Precision) {
         let models = [&mut self.model, &mut self.base.model];
         for model in models.into_iter().chain(self.adapters.values_mut()) {
@@ -163,53 +168,57 @@ impl Classifier {
         }
     }
 
-    /// Where rows are cut if nobody says so, in tokens: at the model's longest sequence, or what the
-    /// tokenizer's settings name (`model_max_length`).
+    /// Returns the default length, in tokens, to truncate rows to: the model's longest sequence, or
+    /// the tokenizer's `model_max_length` if that is shorter.
     pub fn default_max_length(&self) -> usize {
         self.encoder.max_length()
     }
 
-    /// What a person should know of the model's files: weights without use, settings of the tokenizer
-    /// that contradict each other.
+    /// Returns remarks on the model's files for the user, such as unused weights or contradictory
+    /// tokenizer settings.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Names of the adapters that [`add_adapter`](Self::add_adapter) added.
+    /// Returns the names of the adapters that [`add_adapter`](Self::add_adapter) added.
     pub fn adapters(&self) -> impl Iterator<Item = &str> {
         self.adapters.keys().map(String::as_str)
     }
 
-    /// The model.
+    /// Returns the model.
     pub fn model(&self) -> &SequenceClassifier {
         &self.model
     }
 
-    /// Folds the adapter that [`load_adapter`](Self::load_adapter) put on into the weights.
+    /// Merges the adapter that [`load_adapter`](Self::load_adapter) loaded into the weights.
+    ///
+    /// # Errors
+    /// Fails if the adapter cannot be merged.
     pub fn merge_adapter(&mut self) -> Result<(), InferError> {
         Ok(finetune_peft::merge(&mut self.model, ADAPTER)?)
     }
 
-    /// The tokenizer.
+    /// Returns the tokenizer.
     pub fn tokenizer(&self) -> &TextTokenizer {
         &self.tokenizer
     }
 
-    /// What the outputs mean.
+    /// Returns the task and the names of the outputs.
     pub fn outputs(&self) -> &Task {
         &self.model.config().outputs
     }
 
-    /// Names the outputs of a model whose own names say nothing (`LABEL_0`, …), in order.
+    /// Names the outputs, in order, of a model whose names are placeholders (`LABEL_0`, …).
     ///
     /// # Errors
-    /// Another number of names than of outputs; a name twice; a model that has other names.
+    /// Fails if the number of names differs from that of the outputs, if a name occurs twice, or if
+    /// the model has other names.
     pub fn name_labels(&mut self, names: &[String]) -> Result<(), InferError> {
-        let own = self.outputs();
-        if names.len() != own.num_labels() {
+        let outputs = self.outputs();
+        if names.len() != outputs.num_labels() {
             return Err(InferError::NameCount {
                 names: names.to_vec(),
-                outputs: own.num_labels(),
+                outputs: outputs.num_labels(),
             });
         }
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
@@ -217,16 +226,16 @@ impl Classifier {
                 name: names[twice].clone(),
             });
         }
-        if own.names() == names {
+        if outputs.names() == names {
             return Ok(());
         }
-        if !own.is_unnamed() {
+        if !outputs.is_unnamed() {
             return Err(InferError::OtherNames {
-                own: own.names().to_vec(),
+                own: outputs.names().to_vec(),
                 names: names.to_vec(),
             });
         }
-        let (outputs, thresholds) = (own.renamed(names.to_vec()), self.thresholds());
+        let (outputs, thresholds) = (outputs.renamed(names.to_vec()), self.thresholds());
         self.model.name_outputs(outputs)?;
         self.model.set_label_thresholds(thresholds);
         Ok(())
@@ -236,21 +245,21 @@ impl Classifier {
         self.model.config().label_thresholds.clone()
     }
 
-    /// Predicts any number of texts, cut at the model's longest sequence; the results are in their
-    /// order. Texts of similar length are computed together, and with which ones a text is may change
-    /// the last bits of its logits.
+    /// Predicts any number of texts, truncated to
+    /// [`default_max_length`](Self::default_max_length), and returns the results in their order.
+    /// Texts of similar length are batched together, which may change the last bits of the logits.
     ///
     /// # Errors
-    /// A text that the tokenizer refuses.
+    /// Fails if the tokenizer rejects a text.
     pub fn predict<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Prediction>, InferError> {
         self.predict_texts(&self.model, texts)
     }
 
-    /// [`predict`](Self::predict) with the adapter of this name. The choice is of this call alone:
-    /// threads may choose as they like at the same time.
+    /// Predicts as [`predict`](Self::predict) does, with the named adapter. The choice applies to
+    /// this call only, so threads can use different adapters at the same time.
     ///
     /// # Errors
-    /// No adapter of this name; a text that the tokenizer refuses.
+    /// Fails if no adapter has this name or the tokenizer rejects a text.
     pub fn predict_with<S: AsRef<str>>(
         &self,
         adapter: &str,
@@ -286,9 +295,12 @@ impl Classifier {
         )
     }
 
-    /// An encoder for [`predict_rows`](Self::predict_rows) and
-    /// [`predict_tokens`](Self::predict_tokens): of texts or of pairs, cut at
-    /// `max_length` tokens or the model's longest sequence.
+    /// Creates an encoder of texts or of pairs for [`predict_rows`](Self::predict_rows) and
+    /// [`predict_tokens`](Self::predict_tokens), which truncates to `max_length` tokens, or to the
+    /// model's longest sequence if that is shorter.
+    ///
+    /// # Errors
+    /// Fails if `max_length` leaves no room for the special tokens.
     pub fn encoder(&self, max_length: usize, pairs: bool) -> Result<TextEncoder, InferError> {
         let longest = self.model.config().longest_sequence();
         Ok(self.tokenizer.encoder(max_length.min(longest), pairs)?)
@@ -297,7 +309,7 @@ impl Classifier {
     /// Predicts texts or pairs of texts, as [`predict`](Self::predict) does.
     ///
     /// # Errors
-    /// A text that the tokenizer refuses.
+    /// Fails if the tokenizer rejects a text.
     pub fn predict_rows<A, B>(
         &self,
         rows: &[(A, Option<B>)],
@@ -310,12 +322,12 @@ impl Classifier {
         self.predict_tokens(&encoder.encode_batch(rows)?, BATCH_ROWS)
     }
 
-    /// Predicts rows that an [`encoder`](Self::encoder) has made tokens of, at another time or on
-    /// another thread; the results are in their order. At most `batch_size` rows are
-    /// computed together, of long ones fewer.
+    /// Predicts rows that an [`encoder`](Self::encoder) has tokenized earlier or on another thread,
+    /// and returns the results in their order. A batch has at most `batch_size` rows, and fewer if
+    /// they are long.
     ///
     /// # Errors
-    /// Tokens of another model's tokenizer.
+    /// Fails if the tokens do not fit the model.
     pub fn predict_tokens(
         &self,
         rows: &PackedBatch,
@@ -324,11 +336,11 @@ impl Classifier {
         self.predict_tokens_until(rows, batch_size, || false)
     }
 
-    /// [`predict_tokens`](Self::predict_tokens), unless `stop` says so, which is asked before each
-    /// batch.
+    /// Predicts as [`predict_tokens`](Self::predict_tokens) does, until `stop`, which is called before
+    /// each batch, returns true.
     ///
     /// # Errors
-    /// [`InferError::Interrupted`]; as `predict_tokens`.
+    /// Fails with [`InferError::Interrupted`] if stopped, or as `predict_tokens` does.
     pub fn predict_tokens_until(
         &self,
         rows: &PackedBatch,
@@ -339,7 +351,7 @@ impl Classifier {
     }
 }
 
-/// Loads a model whose weights are packed when they are first used, once for all its clones.
+/// Loads a model whose weights are packed on first use, once for all its clones.
 fn load_packed(directory: &Path, device: &Device) -> Result<Base, InferError> {
     let (mut model, report) = SequenceClassifier::load(directory, None, 0, device)?;
     model.pack_frozen(true);
@@ -367,11 +379,12 @@ fn predict(
         let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-        let of_rows = logits
+        let group_predictions = logits
             .chunks(width)
             .map(|logits| Prediction::new(model.config(), logits));
-        predictions.extend(group.into_iter().zip(of_rows));
+        predictions.extend(group.into_iter().zip(group_predictions));
     }
     predictions.sort_unstable_by_key(|(row, _)| *row);
-    Ok(predictions.into_iter().map(|(_, found)| found).collect())
+    let in_order = predictions.into_iter().map(|(_, prediction)| prediction);
+    Ok(in_order.collect())
 }

@@ -5,29 +5,29 @@ use crate::Prediction;
 /// A column of a table of predictions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
+    /// Name of the column.
     pub name: String,
-    /// What it has of each prediction.
+    /// The part of each prediction that it shows.
     pub field: Field,
 }
 
 /// A part of a [`Prediction`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// The class.
+    /// The predicted class.
     Label,
-    /// The classes.
+    /// The predicted classes.
     Labels,
-    /// Probability of the class.
+    /// Probability of the predicted class.
     Confidence,
-    /// Probability of the class of this index.
+    /// Probability of the class at this index.
     Probability(usize),
-    /// The number of this index.
+    /// Value of the output at this index.
     Output(usize),
 }
 
 impl Field {
-    /// The number that a prediction has here; `None` for names.
+    /// Returns the field's numeric value; `None` for names.
     pub fn number(self, prediction: &Prediction) -> Option<f32> {
         match self {
             Self::Label | Self::Labels => None,
@@ -39,13 +39,13 @@ impl Field {
 }
 
 impl Column {
-    /// Of one field.
+    /// Creates a column of one field.
     pub(crate) fn new(name: impl Into<String>, field: Field) -> Self {
         let name = name.into();
         Self { name, field }
     }
 
-    /// One for each of `names`, with `prefix` before it.
+    /// Returns one column per name, titled with `prefix` and the name.
     pub(crate) fn each(
         names: &[String],
         prefix: &'static str,

@@ -1,4 +1,4 @@
-//! Metrics of the caller's own, and the metric by which models are compared.
+//! Custom metrics, and the metric by which models are compared.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use finetune_task::ProblemType;
 
 use crate::InferError;
 
-/// Metrics of the caller's own.
+/// Metrics that the caller defines.
 #[derive(Default)]
 pub struct CustomMetrics(Vec<Box<dyn CustomMetric>>);
 
@@ -15,7 +15,7 @@ impl CustomMetrics {
     /// Adds a metric.
     ///
     /// # Errors
-    /// A name that another metric has.
+    /// Fails if another metric has the same name.
     pub fn with(mut self, metric: impl CustomMetric + 'static) -> Result<Self, InferError> {
         let name = metric.name();
         if name.parse::<Metric>().is_ok() || self.0.iter().any(|other| other.name() == name) {
@@ -25,7 +25,7 @@ impl CustomMetrics {
         Ok(self)
     }
 
-    /// By name the value of each on these rows.
+    /// Returns the value of each metric on these rows, by name.
     pub(crate) fn compute(&self, predictions: &Predictions<'_>) -> BTreeMap<String, f64> {
         let metrics = self.0.iter();
         metrics
@@ -33,11 +33,11 @@ impl CustomMetrics {
             .collect()
     }
 
-    /// The metric of this name, with or without transformers' prefix `eval_`, that a model of
-    /// `problem_type` has.
+    /// Returns the metric with this name, with or without transformers' prefix `eval_`, for a model of
+    /// `problem_type`.
     ///
     /// # Errors
-    /// A name that no metric has; the message lists them.
+    /// Fails if no metric has this name; the message lists the known ones.
     pub fn choose(
         &self,
         name: &str,
@@ -69,7 +69,7 @@ impl std::fmt::Debug for CustomMetrics {
     }
 }
 
-/// The metric by which models are compared: one of the task's, or a custom one.
+/// The metric by which models are compared: one of the task's or a custom one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenMetric {
     name: String,
@@ -77,17 +77,18 @@ pub struct ChosenMetric {
 }
 
 impl ChosenMetric {
-    /// Its name.
+    /// Returns the metric's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether a larger value is a better model.
+    /// Returns whether a larger value means a better model.
     pub fn greater_is_better(&self) -> bool {
         self.greater_is_better
     }
 
-    /// Whether `value` is better than `best`. NaN is never better, and anything is better than NaN.
+    /// Returns whether `value` is better than `best`. NaN is never better, and anything is better than
+    /// NaN.
     pub fn is_better(&self, value: f64, best: f64) -> bool {
         is_better(self.greater_is_better, value, best)
     }

@@ -1,4 +1,4 @@
-//! `--device`: a name to a Burn device, or a clear no.
+//! Turns the name given to `--device` into a Burn device.
 
 use burn::tensor::Device;
 use finetune_files::ErrorKind;
@@ -11,17 +11,17 @@ pub enum DeviceError {
     Unknown {
         /// The name asked for.
         name: String,
-        /// Names that exist.
+        /// The valid names.
         valid: String,
     },
-    /// The build leaves the device's backend out.
+    /// The device's backend is not compiled in.
     #[error(
         "device \"{name}\" is not in this build; rebuild with `cargo build --release -p finetune --features {feature}`, or use --device cpu"
     )]
     NotBuilt {
         /// The name asked for.
         name: String,
-        /// The Cargo feature that brings it.
+        /// The Cargo feature that enables it.
         feature: &'static str,
     },
     /// The machine has no such device.
@@ -29,13 +29,13 @@ pub enum DeviceError {
     Absent {
         /// The name asked for.
         name: String,
-        /// What the machine has.
+        /// The devices that the machine has.
         found: String,
     },
 }
 
 impl DeviceError {
-    /// On whose side the error lies: another `--device` works.
+    /// Returns the kind of error: always input, because another `--device` works.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unknown { .. } | Self::NotBuilt { .. } | Self::Absent { .. } => ErrorKind::Input,
@@ -43,12 +43,15 @@ impl DeviceError {
     }
 }
 
-/// Names that [`device`] takes.
+/// Names that [`device`] accepts.
 pub const DEVICE_NAMES: &str =
     "auto, cpu (the same as flex), ndarray, cuda, cuda:N (the N-th GPU, from 0)";
 
-/// The device called `name`, without autodiff. `auto` is a GPU if the build and the machine have
-/// one, else the CPU.
+/// Returns the device called `name`, without autodiff. `auto` is a GPU if the build supports it and
+/// the machine has one, and the CPU otherwise.
+///
+/// # Errors
+/// Fails if no device has this name, or if the build or the machine lacks it.
 pub fn device(name: &str) -> Result<Device, DeviceError> {
     match name {
         "auto" => device(&resolve_auto(name)),
@@ -65,7 +68,7 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
     }
 }
 
-/// What `auto` means in this build on this machine; any other name is itself.
+/// Resolves `auto` for this build and machine; returns any other name unchanged.
 pub fn resolve_auto(name: &str) -> String {
     match name {
         "auto" if cuda(name, 0).is_ok() => "cuda:0".into(),

@@ -1,4 +1,4 @@
-//! What can stop loading, predicting or evaluating.
+//! The errors of loading, prediction and evaluation.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use crate::DeviceError;
 /// An error of inference.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
-    /// The data, or the tokenizer.
+    /// An error of the data or the tokenizer.
     #[error(transparent)]
     Data(#[from] finetune_data::Error),
-    /// The model or its files.
+    /// An error of the model or its files.
     #[error(transparent)]
     Model(#[from] finetune_models::ModelError),
-    /// An adapter or its files.
+    /// An error of an adapter or its files.
     #[error(transparent)]
     Peft(#[from] finetune_peft::PeftError),
-    /// A metric.
+    /// An error of a metric.
     #[error(transparent)]
     Metric(#[from] finetune_metrics::MetricError),
-    /// The device.
+    /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The caller wanted the work to be left.
+    /// The caller stopped the work.
     #[error("interrupted")]
     Interrupted,
-    /// A tokenizer with more tokens than the model has embeddings.
+    /// The tokenizer has more tokens than the model has embeddings.
     #[error(
         "{} has {tokens} tokens, but the vocab_size in config.json beside it is {vocab_size}: they do not belong together",
         file.display()
@@ -36,12 +36,12 @@ pub enum InferError {
     Vocabulary {
         /// The tokenizer's file.
         file: PathBuf,
-        /// Tokens that it has.
+        /// Number of tokens of the tokenizer.
         tokens: usize,
-        /// Tokens that the model has.
+        /// Number of tokens of the model.
         vocab_size: usize,
     },
-    /// A model without a trained head, whose predictions would be random.
+    /// The model has no trained head, so its predictions would be random.
     #[error(
         "{} holds an encoder without a trained classifier (no {}); train one first with `finetune train --model {}`",
         directory.display(),
@@ -54,19 +54,19 @@ pub enum InferError {
         /// Names of the weights that it lacks.
         missing: Vec<String>,
     },
-    /// An adapter whose files name another number of labels than its model has outputs.
+    /// The number of labels in the adapter's files differs from that of the model's outputs.
     #[error("{} names {names} labels, but the {of} has {outputs} outputs", config.display())]
     AdapterLabels {
         /// The `config.json` beside the adapter.
         config: PathBuf,
-        /// Labels named there.
+        /// Number of labels named there.
         names: usize,
-        /// Whose outputs count.
+        /// The head that the outputs belong to, in words.
         of: &'static str,
-        /// Their number.
+        /// Number of outputs.
         outputs: usize,
     },
-    /// An adapter of another model than the base.
+    /// The adapter was made for another model than the base.
     #[error(
         "the adapter {} was made for another model: {key} is {own} in the config.json beside it, and {base} in the base model's",
         adapter.display()
@@ -81,7 +81,7 @@ pub enum InferError {
         /// Its value in the base model.
         base: String,
     },
-    /// Weights that neither base model nor adapter has.
+    /// Neither the base model nor the adapter has all weights.
     #[error(
         "neither the base model {} nor the adapter {} has {}, so predictions would be random; open the adapter on the base model that has them, or train it again with these modules saved (modules_to_save = {modules:?})",
         base.display(),
@@ -98,9 +98,9 @@ pub enum InferError {
         /// The modules that they belong to.
         modules: Vec<String>,
     },
-    /// An adapter whose base model is not on this machine.
+    /// The adapter's base model is not on this machine.
     #[error(
-        "{} is an adapter of \"{base_model}\", which is not a directory here; get that model and give both to Classifier::load_adapter",
+        "{} is an adapter of \"{base_model}\", which is not a directory here; obtain that model and pass both to Classifier::load_adapter",
         adapter.display()
     )]
     NoBase {
@@ -109,9 +109,9 @@ pub enum InferError {
         /// The base model that it names.
         base_model: String,
     },
-    /// An adapter with a tokenizer of its own.
+    /// The adapter's tokenizer differs from the base model's.
     #[error(
-        "{} has another tokenizer than the base model; an adapter cannot bring one",
+        "the tokenizer of {} differs from the base model's; an adapter must use the same one",
         adapter.display()
     )]
     OtherTokenizer {
@@ -123,10 +123,10 @@ pub enum InferError {
     UnknownAdapter {
         /// The name asked for.
         name: String,
-        /// The names that there are, in words.
+        /// The names that exist, in words.
         known: String,
     },
-    /// More or fewer names than the model has outputs.
+    /// The number of names differs from that of the model's outputs.
     #[error("{} labels are named ({}), but the model has {outputs}", names.len(), names.join(", "))]
     NameCount {
         /// The names given.
@@ -134,98 +134,98 @@ pub enum InferError {
         /// Outputs of the model.
         outputs: usize,
     },
-    /// The same name for two outputs.
+    /// Two outputs have the same name.
     #[error("label \"{name}\" is named twice")]
     NameTwice {
         /// The name.
         name: String,
     },
-    /// Names for a model that has others.
-    #[error("the model names its labels itself, {}, and not {}", own.join(", "), names.join(", "))]
+    /// The model already has other names.
+    #[error("the model already names its labels {}, not {}", own.join(", "), names.join(", "))]
     OtherNames {
         /// The model's names.
         own: Vec<String>,
         /// The names given.
         names: Vec<String>,
     },
-    /// Rows to train on that have no labels.
+    /// The training rows have no labels.
     #[error("the training rows have no labels")]
     NoLabels,
-    /// A class that the model does not have.
+    /// A row has a class that the model does not have.
     #[error("a training row has class {class}, but the model has {classes} classes")]
     Class {
         /// The class.
         class: u32,
-        /// Classes of the model.
+        /// Number of classes of the model.
         classes: usize,
     },
-    /// More or fewer labels than outputs.
+    /// The number of labels differs from that of the outputs.
     #[error(
         "the training rows have {width} labels each ({found} in all), but the model has {outputs} outputs for {rows} rows"
     )]
     LabelCount {
-        /// Labels of each row.
+        /// Number of labels of each row.
         width: usize,
-        /// Labels of the batch.
+        /// Number of labels of the batch.
         found: usize,
-        /// Outputs of the model.
+        /// Number of outputs of the model.
         outputs: usize,
-        /// Rows of the batch.
+        /// Number of rows of the batch.
         rows: usize,
     },
-    /// More or fewer classes than rows.
-    #[error("the batch has {found} classes for {rows} rows; expected one each")]
+    /// The number of classes differs from that of the rows.
+    #[error("the batch has {found} classes for {rows} rows; expected one per row")]
     ClassCount {
-        /// Classes of the batch.
+        /// Number of classes of the batch.
         found: usize,
-        /// Rows of the batch.
+        /// Number of rows of the batch.
         rows: usize,
     },
-    /// Labels of another task than the model's.
-    #[error("the labels of the batch are not those of {problem_type}")]
+    /// The labels are of another task than the model's.
+    #[error("the labels of the batch are not for {problem_type}")]
     OtherLabels {
         /// The model's task.
         problem_type: ProblemType,
     },
-    /// Rows to evaluate on whose labels do not fit the model.
+    /// The labels of the rows to evaluate do not fit the model.
     #[error(
         "the labels of the {split} rows do not fit the model, which has {outputs} outputs for {problem_type}"
     )]
     RowLabels {
-        /// The rows, by their split.
+        /// The split of the rows.
         split: String,
-        /// Outputs of the model.
+        /// Number of outputs of the model.
         outputs: usize,
         /// The model's task.
         problem_type: ProblemType,
     },
-    /// A setting of the loss that cannot be, or does not fit the task.
+    /// A setting of the loss is invalid or does not fit the task.
     #[error("{problem}")]
     Loss {
-        /// The setting, by its name in the plan.
+        /// Name of the setting in the plan.
         key: &'static str,
-        /// What was found and what is expected.
+        /// The problem, with the expected values.
         problem: String,
     },
-    /// A metric of the caller's with a name that is taken.
-    #[error("there is a metric called {name} already; give yours another name")]
+    /// The name of a custom metric is already taken.
+    #[error("there is already a metric called {name}; give yours another name")]
     MetricTaken {
         /// The name.
         name: String,
     },
-    /// A name that neither the task's metrics nor the caller's have.
+    /// No metric, of the task or custom, has this name.
     #[error("{error}, {}", own.join(", "))]
     UnknownMetric {
-        /// What is wrong, with the task's metrics.
+        /// The error, which lists the task's metrics.
         #[source]
         error: finetune_metrics::MetricError,
-        /// The caller's metrics.
+        /// Names of the caller's metrics.
         own: Vec<String>,
     },
 }
 
 impl InferError {
-    /// On whose side the error lies.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Data(error) => error.kind(),
@@ -251,7 +251,7 @@ impl InferError {
             | Self::Loss { .. }
             | Self::MetricTaken { .. }
             | Self::UnknownMetric { .. } => ErrorKind::Input,
-            // The shapes of a batch are the program's.
+            // The program itself makes the shapes of a batch.
             Self::LabelCount { .. } | Self::ClassCount { .. } | Self::OtherLabels { .. } => {
                 ErrorKind::Bug
             }
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_of_the_kind_of_its_cause() {
+    fn an_error_has_the_kind_of_its_cause() {
         let file = |kind: io::ErrorKind| FileError::new("read", "a".as_ref(), kind.into());
         for (kind, expected) in [
             (io::ErrorKind::NotFound, ErrorKind::Input),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_is_input_and_what_the_program_made_is_not() {
+    fn errors_of_arguments_are_input_and_errors_of_shapes_are_bugs() {
         let unknown = crate::device("tpu").unwrap_err();
         assert_eq!(InferError::from(unknown).kind(), ErrorKind::Input);
         assert_eq!(InferError::NoLabels.kind(), ErrorKind::Input);

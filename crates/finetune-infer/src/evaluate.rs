@@ -1,4 +1,4 @@
-//! A model on labelled rows: metrics, streamed.
+//! Evaluates a model on labelled rows, batch by batch.
 
 use burn::{Tensor, module::Module};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
@@ -7,14 +7,14 @@ use finetune_models::SequenceClassifier;
 
 use crate::{Accumulator, InferError, Workers};
 
-/// Batches are cut from this many batches' rows sorted by length: the results do not depend on the
-/// order, and similar lengths are cheaper.
+/// Rows are sorted by length within groups of this many batches: results do not depend on the order,
+/// and rows of similar length need less padding.
 const LENGTH_BUCKETS: usize = 64;
 
-/// The order in which [`evaluate`] comes to the rows: `[rows]`, row numbers of `data`.
+/// Returns the order in which [`evaluate`] processes the rows: `[rows]`, row numbers of `data`.
 ///
 /// # Errors
-/// A token cache that cannot be read.
+/// Fails if the token cache cannot be read.
 pub fn evaluation_order(
     data: &TokenizedDataset,
     batch_size: usize,
@@ -36,12 +36,13 @@ fn sampler(data: &TokenizedDataset, batch_size: usize) -> Result<Sampler, InferE
     Ok(Sampler::new(data, options)?)
 }
 
-/// Evaluates `model` on all rows of `data`, `batch_size` at a time. `progress` is told after each
-/// batch how many rows are done, and can end the evaluation with an error. `split` is the rows' name
-/// in messages.
+/// Evaluates `model` on all rows of `data`, `batch_size` at a time. After each batch, `progress`
+/// receives the number of rows done, and can stop the evaluation with an error. `split` names the
+/// rows in messages.
 ///
 /// # Errors
-/// Labels that do not fit the model; a token cache that cannot be read; those of `progress`.
+/// Fails if the labels do not fit the model, if the token cache cannot be read, or if `progress`
+/// fails.
 pub fn evaluate<E>(
     model: &SequenceClassifier,
     data: &TokenizedDataset,
@@ -59,11 +60,11 @@ where
     evaluate_with(model, data, split, batch_size, forward, progress)
 }
 
-/// [`evaluate`] with another way to a batch's logits, `[batch, outputs]`, than the model's own:
-/// some of what it computes may be known already. `forward` gets the model without gradients.
+/// Evaluates as [`evaluate`] does, but computes a batch's logits, `[batch, outputs]`, with `forward`,
+/// which can reuse activations that are already known. `forward` receives the model without autodiff.
 ///
 /// # Errors
-/// As `evaluate`, and those of `forward`.
+/// Fails as `evaluate` does, or if `forward` fails.
 pub fn evaluate_with<E>(
     model: &SequenceClassifier,
     data: &TokenizedDataset,
@@ -86,8 +87,8 @@ where
         let logits = workers.run(|| forward(&model, &batch))?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
-        let fits = accumulator.update(&logits, width, &batch.labels);
-        if !fits.map_err(InferError::from)? {
+        let accepted = accumulator.update(&logits, width, &batch.labels);
+        if !accepted.map_err(InferError::from)? {
             return Err(E::from(InferError::RowLabels {
                 split: split.into(),
                 outputs: width,

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{Prediction, objective, prediction::by_name};
 
-/// `text` (and `text_pair`), `prediction` and, of classes, `confidence`, `probabilities` by name and
-/// the likeliest class as `label`; then `logits`. A row without a text has them all, as null.
+/// Formats a prediction with the keys `text` (and `text_pair`), `prediction`, for classes also
+/// `confidence`, the likeliest class as `label` and `probabilities` by name, and then `logits`. A row
+/// without a text has the same keys with null values.
 ///
-/// `prediction` is the class; of a multi-label model the list of classes; of a regression the
-/// number, or an object of several by name.
+/// `prediction` is the class for single-label models, the list of classes for multi-label models,
+/// and for regression the value, or an object of values by name if there are several.
 pub fn json_line(
     texts: Option<(&str, Option<&str>)>,
     prediction: Option<&Prediction>,
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_have_names_and_probabilities() {
+    fn class_predictions_have_names_and_probabilities() {
         let prediction = Prediction {
             label: "good".into(),
             labels: None,

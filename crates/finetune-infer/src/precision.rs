@@ -1,4 +1,4 @@
-//! `--precision`: a name to how products are computed.
+//! Turns the name given to `--precision` into the precision of matrix multiplications.
 
 use std::{fmt, str::FromStr};
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::resolve_auto;
 
-/// What a user asks for.
+/// The precision that a user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
     /// f32 throughout.
     F32,
-    /// Products of bf16 numbers, summed in f32.
+    /// Matrix multiplications of bf16 values, summed in f32.
     Bf16,
-    /// bf16 where the processor multiplies it faster than f32. The default: over five seeds it lost
-    /// nothing (docs/strategies.md).
+    /// bf16 where the processor multiplies it faster than f32. This is the default: over five seeds
+    /// it cost no accuracy (docs/strategies.md).
     #[default]
     Auto,
 }
 
 impl PrecisionChoice {
-    /// What it means on this machine, for a model on the device of this name.
+    /// Resolves `auto` on this machine, for a model on the device of this name.
     pub fn resolve(self, device: &str) -> Precision {
         let is_cpu = matches!(resolve_auto(device).as_str(), "cpu" | "flex");
         match self {
@@ -65,6 +65,6 @@ impl FromStr for PrecisionChoice {
 pub enum PrecisionName {
     /// f32 throughout.
     F32,
-    /// Products of bf16 numbers, summed in f32.
+    /// Matrix multiplications of bf16 values, summed in f32.
     Bf16,
 }

@@ -1,4 +1,4 @@
-//! What a model says about one text.
+//! A model's prediction for one text.
 
 use finetune_metrics::argmax;
 use finetune_models::ModelConfig;
@@ -8,29 +8,29 @@ use serde_json::{Map, Value, json};
 
 use crate::objective;
 
-/// What a model says about one text.
+/// A model's prediction for one text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
     /// Name of the likeliest class; empty for regression.
     pub label: String,
-    /// Names of the classes whose probability reaches their threshold; of a multi-label model only.
+    /// Names of the classes whose probability reaches their threshold; multi-label models only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
     /// Probability of `label`; for regression the (first) predicted value.
     pub confidence: f32,
     /// Probability of each class, in class order; empty for regression.
     pub probabilities: Vec<f32>,
-    /// The model's outputs, `[outputs]`: of a regression the predicted values.
+    /// The model's outputs, `[outputs]`; for regression the predicted values.
     pub logits: Vec<f32>,
 }
 
 impl Prediction {
-    /// What `logits` `[outputs]` of a model of this configuration mean.
+    /// Interprets the `logits` `[outputs]` of a model with this configuration.
     pub fn new(config: &ModelConfig, logits: &[f32]) -> Self {
         objective::of(config.outputs.problem_type()).prediction(config, logits)
     }
 
-    /// The likeliest of these classes, and its probability.
+    /// Returns the prediction of the likeliest of these classes.
     pub(crate) fn of_classes(
         names: &[String],
         logits: &[f32],
@@ -48,7 +48,7 @@ impl Prediction {
     }
 }
 
-/// Numbers of the outputs, by their names.
+/// Returns a JSON object of one value per output, by name.
 pub(crate) fn by_name(task: &Task, values: &[f32]) -> Value {
     let named = task.names().iter().cloned().zip(values);
     named

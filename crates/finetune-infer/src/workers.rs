@@ -1,40 +1,40 @@
-//! Where a model's operations are called from.
+//! The threads that a model's operations are called from.
 
 use burn::tensor::Device;
 
 /// The threads that compute a model's operations.
 #[derive(Clone, Copy, Debug)]
 pub struct Workers {
-    are_rayons: bool,
+    on_rayon: bool,
 }
 
 impl Workers {
-    /// Those of the device that a model is on.
+    /// Returns the threads for the device that a model is on.
     pub fn of(device: &Device) -> Self {
         #[cfg(feature = "flex")]
-        let are_rayons = device.clone().without_autodiff() == Device::flex();
+        let on_rayon = device.clone().without_autodiff() == Device::flex();
         #[cfg(not(feature = "flex"))]
-        let are_rayons = {
+        let on_rayon = {
             let _ = device;
             false
         };
-        Self { are_rayons }
+        Self { on_rayon }
     }
 
-    /// Tokens to compute at once where nothing is kept of them: on the CPU so many that what lies
-    /// between two layers stays in the cache, elsewhere so many that the device has enough to do.
+    /// Returns how many tokens to compute at once without gradients: on the CPU few enough that the
+    /// activations between two layers stay in cache, elsewhere enough to keep the device busy.
     pub fn tokens_at_once(self) -> usize {
-        match self.are_rayons {
+        match self.on_rayon {
             true => 2048,
             false => 8192,
         }
     }
 
-    /// Runs `work` on one of them, where they are rayon's: an operation that is called from outside
-    /// wakes a thread and waits for it, one that is called from there just begins. A GPU's queue
-    /// belongs to the thread that calls, so there `work` stays on this one.
+    /// Runs `work` inside rayon's pool on the CPU: an operation called from outside the pool has to
+    /// wake a thread and wait for it. A GPU's queue belongs to the calling thread, so there `work`
+    /// runs on this one.
     pub fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> R {
-        match self.are_rayons {
+        match self.on_rayon {
             true => rayon::scope(|_| work()),
             false => work(),
         }

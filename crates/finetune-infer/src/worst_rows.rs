@@ -1,9 +1,9 @@
 //! The rows that a model got most wrong.
 
-/// The rows that a model got most wrong, the worst first.
+/// The rows that a model got most wrong, worst first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorstRows {
-    /// What [`WrongRow::size`] is, in a word.
+    /// The name of the measure in [`WrongRow::size`].
     pub measure: &'static str,
     /// The rows.
     pub rows: Vec<WrongRow>,
@@ -12,18 +12,18 @@ pub struct WorstRows {
 /// A row that a model got wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongRow {
-    /// Index of the row in the order of the updates.
+    /// Index of the row in the order of the updates, from 0.
     pub row: usize,
-    /// What it is, in words.
+    /// The true label, in words.
     pub label: String,
-    /// What the model said, in words.
+    /// The prediction, in words.
     pub prediction: String,
-    /// Probability of the wrong prediction, or how far it is off.
+    /// Probability of the wrong prediction, or the size of its error.
     pub size: f64,
 }
 
 impl WorstRows {
-    /// The `count` worst of these. The sort is stable, so equal errors stay in order.
+    /// Keeps the `count` worst of these rows. The sort is stable, so ties stay in order.
     pub(crate) fn new(measure: &'static str, mut rows: Vec<WrongRow>, count: usize) -> Self {
         rows.sort_by(|a, b| b.size.total_cmp(&a.size));
         rows.truncate(count);

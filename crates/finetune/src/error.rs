@@ -1,4 +1,4 @@
-//! One error for the whole program, and the exit code that goes with it.
+//! The program's error type and its exit codes.
 
 use std::process::ExitCode;
 
@@ -10,26 +10,27 @@ use crate::cli::interrupt;
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The user can mend it: exit code 2.
+    /// The user can fix it: exit code 2.
     User(String),
     /// The program or the machine failed: exit code 1.
     Internal(String),
-    /// SIGINT or SIGTERM, and what of the work is kept: exit code 130 or 143.
+    /// SIGINT or SIGTERM ended the work; the message says what was kept: exit code 130 or 143.
     Interrupted(String),
-    /// Whoever read standard output has seen enough and closed it, as `head` does: no failure.
+    /// The reader of standard output closed it, as `head` does: exit code 0.
     OutputClosed,
 }
 
 impl Failure {
-    /// The same with another message, made from its own: what it happened to, or what to do about it.
+    /// Replaces the message with one made from it, to add context or advice.
     pub fn with_message(self, message: impl FnOnce(String) -> String) -> Self {
         match self {
-            Self::User(own) => Self::User(message(own)),
-            Self::Internal(own) => Self::Internal(message(own)),
+            Self::User(old) => Self::User(message(old)),
+            Self::Internal(old) => Self::Internal(message(old)),
             other @ (Self::Interrupted(_) | Self::OutputClosed) => other,
         }
     }
 
+    /// Returns the program's exit code for this failure.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::User(_) => ExitCode::from(2),
@@ -51,7 +52,7 @@ impl std::fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The one place where kinds of errors become exit codes.
+    /// Creates the failure for a kind of error; no other place maps kinds to exit codes.
     pub fn of(kind: ErrorKind, message: String) -> Self {
         match kind {
             ErrorKind::Input => Self::User(message),
@@ -81,7 +82,7 @@ impl From<TrainError> for Failure {
     }
 }
 
-/// Errors whose kind and message are all there is to say.
+/// Converts errors by their kind and message.
 macro_rules! failures {
     ($($error:ty),* $(,)?) => {$(
         impl From<$error> for Failure {
@@ -112,13 +113,13 @@ mod tests {
 
     use super::*;
 
-    fn is_users(failure: &Failure) -> bool {
+    fn is_user(failure: &Failure) -> bool {
         matches!(failure, Failure::User(_))
     }
 
-    /// A missing file is the user's; a full disk is not, whichever crate meets it.
+    /// A missing file is a user error and a full disk is not, whichever crate reports it.
     #[test]
-    fn a_full_disk_is_nobodys_input() {
+    fn a_full_disk_is_not_a_user_error() {
         use std::{io, path::Path};
         let file = |kind: io::ErrorKind| FileError::new("read", Path::new("a"), kind.into());
         for (kind, users) in [
@@ -136,18 +137,18 @@ mod tests {
                 TrainError::from(file(kind)).into(),
             ];
             for failure in failures {
-                assert_eq!(is_users(&failure), users, "{kind}: {failure}");
+                assert_eq!(is_user(&failure), users, "{kind}: {failure}");
             }
         }
     }
 
     #[test]
-    fn a_dead_network_is_nobodys_input() {
+    fn an_unreachable_network_is_not_a_user_error() {
         let unreachable = finetune_hub::HubError::Unreachable {
             endpoint: "https://hub".into(),
             reason: "connection refused".into(),
         };
-        assert!(!is_users(&unreachable.into()));
-        assert!(is_users(&finetune_hub::HubError::Offline.into()));
+        assert!(!is_user(&unreachable.into()));
+        assert!(is_user(&finetune_hub::HubError::Offline.into()));
     }
 }

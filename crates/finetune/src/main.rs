@@ -1,4 +1,4 @@
-//! `finetune`: arguments to plan to engine to report.
+//! The `finetune` program: parses the command line and runs the command.
 
 mod cli;
 mod commands;

@@ -167,12 +167,12 @@ const CASES: &[Case] = &[
     case("pq_binary_text", "", files::binary_text, Reads(64, INDICES, &[])),
 
     // The rows that were chosen.
-    case("sorted_classes", "unnamed --train-split train[:40%]", files::sorted, Refuses(&["all 23 training rows", "\"negative\"", "--train-split train with --train-rows"])),
-    case("lab_ints_names", "--labels one,two,three", files::from_one, Reads(64, Classes(&["one", "two", "three"]), &["no row has class `one`", "counted from 0 (0 is \"one\"", "--labels 1,2 "])),
+    case("sorted_classes", "unnamed --train-split train[:40%]", files::sorted, Refuses(&["all 23 chosen training rows", "\"negative\"", "--train-split train --train-rows"])),
+    case("lab_ints_names", "--labels one,two,three", files::from_one, Reads(64, Classes(&["one", "two", "three"]), &["no row has class `one`", "count from 0 (0 is \"one\"", "--labels 1,2 "])),
     case("lab_ints_names", "", files::from_one, Refuses(&["1,2, which are not 0 to n-1", "--labels 1,2;"])),
     case("val_unseen_class", UNNAMED, files::unseen_class, Reads(64, Classes(&["negative", "neutral", "positive"]), &["no training row has class `neutral` (1 in validation)"])),
-    Case { file: "data.csv", ..case("rare_class_one_file", "unnamed --train-rows 64 --eval-rows 32", files::rare_class, Reads(32, Classes(&["negative", "positive", "rare"]), &["64 of the 3600 rows", "`rare` (3 rows)", "no validation row has class `rare`", "macro averages are over all 3 classes"])) },
-    case("pq_classlabel_unused", "", files::class_label_unused, Reads(64, Classes(&["neg", "pos", "unused"]), &["no row has class `unused`", "macro averages are over all 3 classes"])),
+    Case { file: "data.csv", ..case("rare_class_one_file", "unnamed --train-rows 64 --eval-rows 32", files::rare_class, Reads(32, Classes(&["negative", "positive", "rare"]), &["64 of the 3600 rows", "`rare` (3 rows)", "no validation row has class `rare`", "macro averages are taken over all 3 classes"])) },
+    case("pq_classlabel_unused", "", files::class_label_unused, Reads(64, Classes(&["neg", "pos", "unused"]), &["no row has class `unused`", "macro averages are taken over all 3 classes"])),
     case("pq_classlabel_unused", "unnamed --metric-for-best-model roc_auc --early-stopping-patience 2", files::class_label_unused, Refuses(&["roc_auc", "not defined on these 6 validation rows", "`unused`", "--metric-for-best-model f1_macro"])),
     case("lab_text_long", UNNAMED, files::all_different, Refuses(&["64 classes in 64 rows: is this the label column?", "--label-column"])),
 
@@ -189,7 +189,7 @@ const CASES: &[Case] = &[
     case("nbsp_label", "", files::no_break_spaces, Reads(64, Classes(&["negative", "negative\u{a0}", "positive", "positive\u{a0}"]), &["\"negative\\u{a0}\" (", "\"positive\\u{a0}\" (", "row 0 (line 2)"])),
     case("lab_delim_csv", "", files::several_in_a_cell, Reads(64, Classes(&["anger", "anger;joy", "joy"]), &["row 1 (line 3)", "--label-separator ';'"])),
     case("lab_delim_csv", "--label-separator ;", files::several_in_a_cell, Reads(64, Marks(&["anger", "joy"]), &[])),
-    case("pq_glue", UNNAMED, files::glue, Reads(64, NAMES, &["the test split test is left out", "-1"])),
+    case("pq_glue", UNNAMED, files::glue, Reads(64, NAMES, &["the test split test is not used", "-1"])),
     case("pq_glue", "--validation-split validation --test-split test", files::glue, Refuses(&["the test split test has no labels", "-1", "--test-split \"\""])),
 
     // Columns and pairs.

@@ -1,4 +1,4 @@
-//! How outputs and labels become a loss: the settings that all objectives share.
+//! The loss settings that all objectives share.
 
 use burn::Tensor;
 use finetune_task::{Labels, Task};
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::{InferError, objective};
 
-/// How outputs and labels become a loss: cross-entropy for classes, binary cross-entropy with
-/// logits for several labels a row, squared error for values.
+/// How the loss is computed: cross-entropy for single-label classification, binary cross-entropy
+/// with logits for multi-label classification, squared error for regression.
 ///
-/// The loss of a batch is a sum that is divided by the [`denominator`](Self::denominator) of all
-/// batches of the step. So the gradients of accumulated batches add up to that of one large batch,
-/// however its rows are cut.
+/// The loss of a batch is a sum divided by the [`denominator`](Self::denominator) of all batches of
+/// the step, so the gradients of accumulated batches add up to that of one large batch, however the
+/// rows are split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LossConfig {
-    /// The share of a row's target that is spread over all classes: torch's `label_smoothing`. Of
-    /// classes only.
+    /// The share of a row's target that is spread over all classes: torch's `label_smoothing`.
+    /// Single-label classification only.
     pub label_smoothing_factor: f64,
-    /// A weight per class, in class order; empty: none. For classes torch's
-    /// `CrossEntropyLoss(weight=…)`, for several labels a row its
-    /// `BCEWithLogitsLoss(pos_weight=…)`.
+    /// A weight per class, in class order, or empty for no weights: torch's
+    /// `CrossEntropyLoss(weight=…)` for single-label and `BCEWithLogitsLoss(pos_weight=…)` for
+    /// multi-label classification.
     pub class_weights: Vec<f32>,
 }
 
-/// Weights that make all classes count alike, from the number of rows of each class:
-/// scikit-learn's `compute_class_weight("balanced", …)`. A class without rows gets 0 and is not
-/// counted, as there.
+/// Returns weights that give all classes the same influence, from the number of rows of each class:
+/// scikit-learn's `compute_class_weight("balanced", …)`. As there, a class without rows gets 0 and
+/// does not count.
 pub fn balanced_weights(counts: &[u64]) -> Vec<f32> {
     let rows: u64 = counts.iter().sum();
     let classes = counts.iter().filter(|&&count| count > 0).count();
@@ -38,10 +38,10 @@ pub fn balanced_weights(counts: &[u64]) -> Vec<f32> {
 }
 
 impl LossConfig {
-    /// Refuses settings that do not fit what the model predicts.
+    /// Checks that the settings are valid for the model's task.
     ///
     /// # Errors
-    /// [`InferError::Loss`] with the setting.
+    /// Fails with [`InferError::Loss`], which names the setting.
     pub fn check(&self, outputs: &Task) -> Result<(), InferError> {
         let refuse = |key, problem| Err(InferError::Loss { key, problem });
         let (smoothing, key) = (self.label_smoothing_factor, "label_smoothing_factor");
@@ -52,7 +52,7 @@ impl LossConfig {
         let objective = objective::of(outputs.problem_type());
         if smoothing > 0.0 && !objective.smooths_labels() {
             let problem = format!(
-                "{key} is {smoothing:?}, but the task is {}; expected 0, or one class per row",
+                "{key} is {smoothing:?}, but the task is {}; expected 0, or single_label_classification",
                 outputs.problem_type()
             );
             return refuse(key, problem);
@@ -63,11 +63,11 @@ impl LossConfig {
         }
         if outputs.class_names().is_empty() {
             let task = outputs.problem_type();
-            return refuse(key, format!("there are {key}, but the task is {task}"));
+            return refuse(key, format!("{key} are set, but the task is {task}"));
         }
         if weights.len() != outputs.num_labels() {
             let problem = format!(
-                "{key} has {} numbers; expected one for each of the {} classes {}",
+                "{key} has {} weights; expected one for each of the {} classes {}",
                 weights.len(),
                 outputs.num_labels(),
                 outputs.names().join(", ")
@@ -76,8 +76,8 @@ impl LossConfig {
         }
         let legal = |weight: &f32| *weight >= 0.0 && weight.is_finite();
         if let Some(weight) = weights.iter().find(|weight| !legal(weight)) {
-            let expected = "expected numbers of at least 0";
-            return refuse(key, format!("{key} has {weight:?}; {expected}"));
+            let expected = "expected weights of at least 0";
+            return refuse(key, format!("{key} contains {weight:?}; {expected}"));
         }
         match weights.iter().all(|&weight| weight == 0.0) {
             true => refuse(key, format!("{key} are all 0; expected one above 0")),
@@ -85,18 +85,18 @@ impl LossConfig {
         }
     }
 
-    /// What the summed loss of these rows is divided by to be torch's mean: the number of rows, or
-    /// of their values; with class weights the sum of the rows' weights. Those of the batches of a
-    /// step add up.
+    /// Returns the divisor that turns the summed loss of these rows into torch's mean: the number of
+    /// rows, the sum of their class weights, or the number of their values. The denominators of a
+    /// step's batches add up.
     pub fn denominator(&self, labels: &Labels) -> f64 {
         let objective = objective::of_labels(labels);
         objective.map_or(0.0, |objective| objective.denominator(self, labels))
     }
 
-    /// The summed loss of `[rows, outputs]` logits, divided by `denominator`: `[1]`.
+    /// Returns the summed loss of `[rows, outputs]` logits divided by `denominator`, `[1]`.
     ///
     /// # Errors
-    /// There are no labels, or they do not fit the logits.
+    /// Fails if there are no labels or they do not fit the logits.
     pub fn loss(
         &self,
         logits: Tensor<2>,
@@ -109,7 +109,7 @@ impl LossConfig {
         }
     }
 
-    /// The weight of a class; 1 where there are none.
+    /// Returns the weight of a class, or 1 if there are no weights.
     pub(super) fn weight(&self, class: u32) -> f32 {
         let weight = self.class_weights.get(class as usize).copied();
         weight.unwrap_or(1.0)
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn invalid_settings_are_named() {
         let config = |label_smoothing_factor, class_weights: &[f32]| LossConfig {
             label_smoothing_factor,
             class_weights: class_weights.to_vec(),

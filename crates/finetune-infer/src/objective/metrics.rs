@@ -1,4 +1,4 @@
-//! What an evaluation of a task can answer.
+//! The interfaces of a task's metrics.
 
 use std::fmt;
 
@@ -10,11 +10,14 @@ use serde_json::Value;
 
 use crate::{ClassCurve, Summary, WorstRows};
 
-/// Metrics of a task, row by row. What an [`Accumulator`](crate::Accumulator) holds, whose methods
-/// say what these are.
+/// Metrics of a task that accumulate row by row. [`Accumulator`](crate::Accumulator) wraps one and
+/// documents the methods.
 pub(crate) trait RowMetrics: fmt::Debug + Send + Sync {
-    /// Adds rows: their logits, `[rows, width]` row by row, and their labels. `false`: the labels
-    /// are of another kind or width.
+    /// Adds rows by their logits, `[rows, width]` in row-major order, and labels. Returns `false` if
+    /// the labels are of another kind or width.
+    ///
+    /// # Errors
+    /// Fails if a metric rejects the values.
     fn update(
         &mut self,
         logits: &[f32],
@@ -47,14 +50,14 @@ pub(crate) trait RowMetrics: fmt::Debug + Send + Sync {
     }
 }
 
-/// The metrics of a task. What a [`Summary`] holds.
+/// The computed metrics of a task, which a [`Summary`] wraps.
 pub(crate) trait TaskMetrics: fmt::Debug + Send + Sync {
-    /// The value of a metric, if the task has it.
+    /// Returns the value of a metric, if the task has it.
     fn get(&self, metric: Metric) -> Option<f64>;
 
-    /// The metrics that fit on a line, with titles.
+    /// Returns the metrics to show on one line, with titles.
     fn headline(&self) -> Vec<(&'static str, f64)>;
 
-    /// All of them, by name; null where one is undefined.
+    /// Returns all metrics by name, where undefined ones are null.
     fn json(&self) -> Value;
 }

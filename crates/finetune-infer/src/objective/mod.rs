@@ -1,6 +1,6 @@
-//! What a task means to whoever trains, evaluates and predicts: one file for each.
+//! Objectives: the loss, metrics and predictions of each task, one file per task.
 //!
-//! A new objective is a file here that implements [`Objective`], and its line in [`ALL`].
+//! To add an objective, implement [`Objective`] in a new file here and list it in [`ALL`].
 
 pub(crate) mod loss;
 mod metrics;
@@ -23,43 +23,43 @@ use crate::{Accumulator, Column, InferError, LossConfig, Prediction};
 /// All objectives.
 pub const ALL: [&dyn Objective; 3] = [&SingleLabel, &MultiLabel, &Regression];
 
-/// The objective of models of this problem type.
+/// Returns the objective of a problem type.
 pub fn of(problem_type: ProblemType) -> &'static dyn Objective {
-    let own = |objective: &&&'static dyn Objective| objective.problem_type() == problem_type;
-    // Every problem type has one, which a test looks after.
-    ALL.iter().find(own).copied().unwrap_or(&SingleLabel)
+    let matches = |objective: &&&'static dyn Objective| objective.problem_type() == problem_type;
+    // A test checks that every problem type has an objective.
+    ALL.iter().find(matches).copied().unwrap_or(&SingleLabel)
 }
 
-/// The objective that these labels are of; `None` for rows without labels.
+/// Returns the objective that these labels belong to; `None` for rows without labels.
 pub fn of_labels(labels: &Labels) -> Option<&'static dyn Objective> {
     ALL.into_iter().find(|objective| objective.fits(labels))
 }
 
 /// Loss, metrics and predictions of a task.
 pub trait Objective: fmt::Debug + Send + Sync {
-    /// The problem type that it is for.
+    /// Returns the problem type of the objective.
     fn problem_type(&self) -> ProblemType;
 
-    /// Whether labels are of this kind.
+    /// Returns whether labels are of the objective's kind.
     fn fits(&self, labels: &Labels) -> bool;
 
-    /// Labels of `rows` rows with `outputs` outputs each that say nothing, for trying a step out.
+    /// Returns placeholder labels of `rows` rows with `outputs` outputs each, for a trial step.
     fn made_up_labels(&self, rows: usize, outputs: usize) -> Labels;
 
-    /// Whether [`LossConfig::label_smoothing_factor`] means anything.
+    /// Returns whether [`LossConfig::label_smoothing_factor`] applies.
     fn smooths_labels(&self) -> bool;
 
-    /// [`LossConfig::class_weights`] by which all classes count alike, from the number of rows that
-    /// each class has among `rows`; `None` where there are no classes.
+    /// Returns the [`LossConfig::class_weights`] that give all classes the same influence, from the
+    /// number of rows of each class among `rows`; `None` if there are no classes.
     fn balanced_weights(&self, counts: &[u64], rows: u64) -> Option<Vec<f32>>;
 
-    /// What the summed loss of these rows is divided by to be torch's mean.
+    /// Returns the divisor that turns the summed loss of these rows into torch's mean.
     fn denominator(&self, config: &LossConfig, labels: &Labels) -> f64;
 
-    /// The summed loss of `[rows, outputs]` logits, divided by `denominator`: `[1]`.
+    /// Returns the summed loss of `[rows, outputs]` logits divided by `denominator`, `[1]`.
     ///
     /// # Errors
-    /// They do not fit the logits.
+    /// Fails if the labels do not fit the objective or the logits.
     fn loss(
         &self,
         config: &LossConfig,
@@ -68,54 +68,55 @@ pub trait Objective: fmt::Debug + Send + Sync {
         denominator: f64,
     ) -> Result<Tensor<1>, InferError>;
 
-    /// An accumulator of this task's metrics, without rows. `thresholds` as
+    /// Creates an empty accumulator of the task's metrics. `thresholds` are those of
     /// [`ModelConfig::label_thresholds`].
     ///
     /// # Errors
-    /// Thresholds that cannot be.
+    /// Fails if the thresholds are invalid.
     fn accumulator(
         &self,
         task: &Task,
         thresholds: Option<&[f64]>,
     ) -> Result<Accumulator, InferError>;
 
-    /// The metric by which the best model is chosen where nobody names one.
+    /// Returns the metric that selects the best model by default.
     fn default_metric(&self) -> Metric;
 
-    /// A metric that has a value whatever the rows are.
+    /// Returns a metric that is defined for any rows.
     fn defined_metric(&self) -> Metric;
 
-    /// The metrics that tell most about how two evaluations differ: name, and title.
+    /// Returns the names and titles of the metrics that best show how two evaluations differ.
     fn compared(&self) -> &'static [(&'static str, &'static str)];
 
-    /// What `logits` `[outputs]` of a model of this configuration mean.
+    /// Interprets the `logits` `[outputs]` of a model with this configuration.
     fn prediction(&self, config: &ModelConfig, logits: &[f32]) -> Prediction;
 
-    /// A prediction in a word, as JSON: the class, the classes, the number, or several by name.
+    /// Returns the predicted class, list of classes, value, or values by name, as JSON.
     fn predicted(&self, prediction: &Prediction, task: &Task) -> Value;
 
-    /// The columns of a table of predictions in a file.
+    /// Returns the columns of a table of predictions in a file.
     fn columns(&self, task: &Task) -> Vec<Column>;
 
-    /// The columns of one for a person, who sees what the outputs are called.
+    /// Returns the columns of a table of predictions on a terminal.
     fn shown_columns(&self, task: &Task) -> Vec<Column>;
 
-    /// Whether the probability of a prediction can be compared with how often it is right.
+    /// Returns whether a prediction's confidence can be compared with its accuracy.
     fn has_calibration(&self) -> bool {
         false
     }
 
-    /// Whether a class counts as predicted from a probability on that can be chosen.
+    /// Returns whether each class is predicted at a probability threshold that can be tuned.
     fn has_thresholds(&self) -> bool {
         false
     }
 
-    /// What is predicted, in words: the names of the outputs, or the number of many.
+    /// Describes in words what is predicted: the names of the outputs, or their number if there are
+    /// many.
     fn describe(&self, task: &Task) -> String;
 }
 
-/// `classes a, b`, or `40 classes` of many, where `what` is `classes`.
-fn called(task: &Task, what: &str) -> String {
+/// Returns `classes a, b`, or `40 classes` if there are many, where `what` is `classes`.
+fn list_outputs(task: &Task, what: &str) -> String {
     const MOST_NAMES: usize = 12;
     match task.num_labels() {
         ..=MOST_NAMES => format!("{what} {}", task.names().join(", ")),
@@ -123,8 +124,8 @@ fn called(task: &Task, what: &str) -> String {
     }
 }
 
-/// An error unless there are `width` labels for each output of each row.
-fn fit<T>(logits: &Tensor<2>, width: usize, values: &[T]) -> Result<(), InferError> {
+/// Fails unless there is one label for each output of each row.
+fn check_label_count<T>(logits: &Tensor<2>, width: usize, values: &[T]) -> Result<(), InferError> {
     let [rows, outputs] = logits.dims();
     match width == outputs && values.len() == rows * outputs {
         true => Ok(()),
@@ -137,8 +138,8 @@ fn fit<T>(logits: &Tensor<2>, width: usize, values: &[T]) -> Result<(), InferErr
     }
 }
 
-/// Labels of one objective that were given to another.
-fn others(objective: &dyn Objective) -> InferError {
+/// Returns the error for labels of another objective.
+fn wrong_labels(objective: &dyn Objective) -> InferError {
     InferError::OtherLabels {
         problem_type: objective.problem_type(),
     }
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_belong_to_one_objective() {
+    fn labels_belong_to_exactly_one_objective() {
         for objective in ALL {
             let labels = objective.made_up_labels(2, 3);
             let found = of_labels(&labels).map(|found| found.problem_type());

@@ -1,4 +1,4 @@
-//! Any number of classes per row: binary cross-entropy with logits.
+//! Multi-label classification, any number of classes per row: binary cross-entropy with logits.
 
 use burn::Tensor;
 use finetune_kernels::binary_cross_entropy_with_logits;
@@ -10,7 +10,7 @@ use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, called, fit, others};
+use super::{Objective, RowMetrics, TaskMetrics, check_label_count, list_outputs, wrong_labels};
 use crate::{
     Accumulator, ClassCurve, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows,
     WrongRow,
@@ -40,13 +40,13 @@ impl Objective for MultiLabel {
         false
     }
 
-    /// Weights by which a class's positives count as much as its negatives.
+    /// Returns weights that give a class's positives the same influence as its negatives.
     fn balanced_weights(&self, counts: &[u64], rows: u64) -> Option<Vec<f32>> {
         let weight = |&count: &u64| rows.saturating_sub(count) as f32 / count as f32;
         Some(counts.iter().map(weight).collect())
     }
 
-    /// The number of the rows' marks.
+    /// Returns the number of binary labels of all rows.
     fn denominator(&self, _config: &LossConfig, labels: &Labels) -> f64 {
         match labels {
             Labels::MultiLabel { values, .. } => values.len() as f64,
@@ -62,12 +62,12 @@ impl Objective for MultiLabel {
         denominator: f64,
     ) -> Result<Tensor<1>, InferError> {
         let Labels::MultiLabel { width, values } = labels else {
-            return Err(others(self));
+            return Err(wrong_labels(self));
         };
-        fit(&logits, *width, values)?;
+        check_label_count(&logits, *width, values)?;
         Ok(binary_cross_entropy_with_logits(
             logits,
-            &as_numbers(values),
+            &zeros_and_ones(values),
             &config.class_weights,
             denominator,
         ))
@@ -85,7 +85,8 @@ impl Objective for MultiLabel {
         Ok(Accumulator::new(all))
     }
 
-    /// Without a threshold: the F1 of rare labels is 0 until some probability exceeds a half.
+    /// Average precision needs no threshold, whereas the F1 of a rare label is 0 until some
+    /// probability exceeds a half.
     fn default_metric(&self) -> Metric {
         Metric::AveragePrecision
     }
@@ -105,7 +106,7 @@ impl Objective for MultiLabel {
 
     fn prediction(&self, config: &ModelConfig, logits: &[f32]) -> Prediction {
         let names = config.outputs.names();
-        // In f64, as the evaluation compares them.
+        // In f64, as in the evaluation.
         let probabilities: Vec<f64> = logits.iter().map(|&logit| sigmoid(logit)).collect();
         let thresholds = config.label_thresholds.as_deref().unwrap_or_default();
         let reached = |(class, probability): (usize, &f64)| {
@@ -139,7 +140,7 @@ impl Objective for MultiLabel {
     }
 
     fn describe(&self, task: &Task) -> String {
-        format!("any number of the {}", called(task, "labels"))
+        format!("any number of the {}", list_outputs(task, "labels"))
     }
 }
 
@@ -155,8 +156,8 @@ impl RowMetrics for MultiLabelAccumulator {
                 width: labels,
                 values,
             } if *labels == width => {
-                for (row, marks) in logits.chunks(width).zip(values.chunks(width)) {
-                    self.update(row, marks, row_loss(row, marks))?;
+                for (row, targets) in logits.chunks(width).zip(values.chunks(width)) {
+                    self.update(row, targets, row_loss(row, targets))?;
                 }
                 Ok(true)
             }
@@ -172,13 +173,14 @@ impl RowMetrics for MultiLabelAccumulator {
         self.predictions()
     }
 
-    /// scikit-learn's report.
+    /// Formats scikit-learn's report.
     fn report(&self, shown: &dyn Fn(&str) -> String) -> String {
         let names: Vec<_> = self.class_names().iter().map(|name| shown(name)).collect();
         self.report_as(&names)
     }
 
-    /// Single labels that were said and are not there, or the reverse, by how sure the model was.
+    /// Returns single labels that were predicted but are not true, or the reverse, by the model's
+    /// confidence.
     fn worst_rows(&self, count: usize) -> WorstRows {
         let (names, thresholds, rows) = (self.class_names(), self.thresholds(), self.predictions());
         let mut found = Vec::new();
@@ -186,18 +188,21 @@ impl RowMetrics for MultiLabelAccumulator {
             for (index, row) in rows.iter().enumerate() {
                 for (class, (&logit, name)) in row.iter().zip(names).enumerate() {
                     let probability = sigmoid(logit);
-                    let said = probability >= thresholds[class];
-                    let there = targets[index * names.len() + class];
-                    if said != there {
+                    let predicted = probability >= thresholds[class];
+                    let target = targets[index * names.len() + class];
+                    if predicted != target {
                         let word = |yes: bool| match yes {
                             true => name.clone(),
                             false => format!("not {name}"),
                         };
                         found.push(WrongRow {
                             row: index,
-                            label: word(there),
-                            prediction: word(said),
-                            size: if said { probability } else { 1.0 - probability },
+                            label: word(target),
+                            prediction: word(predicted),
+                            size: match predicted {
+                                true => probability,
+                                false => 1.0 - probability,
+                            },
                         });
                     }
                 }
@@ -216,9 +221,8 @@ impl RowMetrics for MultiLabelAccumulator {
         }
         let sigmoids = |logits: &[f32]| logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
         let probabilities: Vec<Vec<f32>> = rows.iter().map(sigmoids).collect();
-        let mark = |row: usize, class: usize| targets.get(row * names.len() + class);
         ClassCurve::all(names, &probabilities, |row, class| {
-            mark(row, class) == Some(&true)
+            targets.get(row * names.len() + class) == Some(&true)
         })
     }
 
@@ -245,20 +249,20 @@ impl TaskMetrics for MultiLabelSummary {
     }
 }
 
-/// 1 for the classes of a row and 0 for the others.
-fn as_numbers(marks: &[bool]) -> Vec<f32> {
-    marks
+/// Returns 1 for each class of a row and 0 for the others.
+fn zeros_and_ones(targets: &[bool]) -> Vec<f32> {
+    targets
         .iter()
-        .map(|&mark| f32::from(u8::from(mark)))
+        .map(|&target| f32::from(u8::from(target)))
         .collect()
 }
 
-/// Binary cross-entropy of one row's logits against its marks, averaged over the classes, in f64 and
-/// without overflow.
-fn row_loss(row: &[f32], marks: &[bool]) -> f64 {
-    let losses = row.iter().zip(marks).map(|(&logit, &mark)| {
-        let (logit, mark) = (f64::from(logit), f64::from(u8::from(mark)));
-        logit.max(0.0) - logit * mark + (-logit.abs()).exp().ln_1p()
+/// Returns the binary cross-entropy of one row's logits against its targets, averaged over the
+/// classes, in f64 and without overflow.
+fn row_loss(row: &[f32], targets: &[bool]) -> f64 {
+    let losses = row.iter().zip(targets).map(|(&logit, &target)| {
+        let (logit, target) = (f64::from(logit), f64::from(u8::from(target)));
+        logit.max(0.0) - logit * target + (-logit.abs()).exp().ln_1p()
     });
     losses.sum::<f64>() / row.len().max(1) as f64
 }

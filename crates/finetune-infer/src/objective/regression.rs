@@ -1,4 +1,4 @@
-//! Numbers per row: squared error.
+//! Regression, one or more values per row: squared error.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, called, fit, others};
+use super::{Objective, RowMetrics, TaskMetrics, check_label_count, list_outputs, wrong_labels};
 use crate::{
     Accumulator, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows, WrongRow,
     prediction::by_name,
@@ -45,7 +45,7 @@ impl Objective for Regression {
         None
     }
 
-    /// The number of the rows' values.
+    /// Returns the number of values of all rows.
     fn denominator(&self, _config: &LossConfig, labels: &Labels) -> f64 {
         match labels {
             Labels::Values { values, .. } => values.len() as f64,
@@ -61,9 +61,9 @@ impl Objective for Regression {
         denominator: f64,
     ) -> Result<Tensor<1>, InferError> {
         let Labels::Values { width, values } = labels else {
-            return Err(others(self));
+            return Err(wrong_labels(self));
         };
-        fit(&logits, *width, values)?;
+        check_label_count(&logits, *width, values)?;
         let values: Vec<_> = values.iter().map(|&value| value as f32).collect();
         Ok(mean_squared_error(logits, &values, denominator))
     }
@@ -126,7 +126,7 @@ impl Objective for Regression {
     }
 
     fn describe(&self, task: &Task) -> String {
-        called(task, "numbers")
+        list_outputs(task, "values")
     }
 }
 
@@ -159,7 +159,7 @@ impl RowMetrics for RegressionAccumulator {
         self.predictions()
     }
 
-    /// All metrics on a line.
+    /// Formats all metrics on one line.
     fn report(&self, _shown: &dyn Fn(&str) -> String) -> String {
         let summary = self.summary();
         format!(
@@ -168,7 +168,7 @@ impl RowMetrics for RegressionAccumulator {
         )
     }
 
-    /// Those whose outputs are farthest from their targets, by root of the mean squared error.
+    /// Returns the rows whose outputs are farthest from their targets, by root mean squared error.
     fn worst_rows(&self, count: usize) -> WorstRows {
         let rows = self.predictions();
         let mut found = Vec::new();
@@ -178,8 +178,8 @@ impl RowMetrics for RegressionAccumulator {
             {
                 found.push(WrongRow {
                     row: index,
-                    label: in_words(targets),
-                    prediction: in_words(row),
+                    label: format_values(targets),
+                    prediction: format_values(row),
                     size: row_loss(row, targets).sqrt(),
                 });
             }
@@ -206,13 +206,13 @@ impl TaskMetrics for RegressionSummary {
     }
 }
 
-/// Numbers as a table shows them.
-fn in_words<T: Display>(values: &[T]) -> String {
-    let numbers: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
-    numbers.join(", ")
+/// Formats values for a table.
+fn format_values<T: Display>(values: &[T]) -> String {
+    let formatted: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
+    formatted.join(", ")
 }
 
-/// Mean squared error of one row's outputs.
+/// Returns the mean squared error of one row's outputs.
 fn row_loss(predictions: &[f32], targets: &[f64]) -> f64 {
     let pairs = predictions.iter().zip(targets);
     let errors = pairs.map(|(&prediction, &target)| f64::from(prediction) - target);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn one_number_is_itself_and_several_have_names() {
+    fn one_value_is_a_number_and_several_are_an_object() {
         let prediction = Prediction {
             label: String::new(),
             labels: None,

@@ -1,4 +1,4 @@
-//! One class per row: cross-entropy.
+//! Single-label classification, one class per row: cross-entropy.
 
 use burn::Tensor;
 use finetune_kernels::{soft_cross_entropy, softmax_cross_entropy};
@@ -10,7 +10,7 @@ use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, called, others};
+use super::{Objective, RowMetrics, TaskMetrics, list_outputs, wrong_labels};
 use crate::{
     Accumulator, ClassCurve, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows,
     WrongRow, balanced_weights,
@@ -41,7 +41,7 @@ impl Objective for SingleLabel {
         Some(balanced_weights(counts))
     }
 
-    /// The number of rows; with class weights the sum of the rows' weights.
+    /// Returns the number of rows, or with class weights the sum of the rows' weights.
     fn denominator(&self, config: &LossConfig, labels: &Labels) -> f64 {
         match labels {
             Labels::Classes(classes) if config.class_weights.is_empty() => classes.len() as f64,
@@ -62,7 +62,7 @@ impl Objective for SingleLabel {
     ) -> Result<Tensor<1>, InferError> {
         match labels {
             Labels::Classes(classes) => cross_entropy(config, logits, classes, denominator),
-            _ => Err(others(self)),
+            _ => Err(wrong_labels(self)),
         }
     }
 
@@ -123,7 +123,7 @@ impl Objective for SingleLabel {
     }
 
     fn describe(&self, task: &Task) -> String {
-        called(task, "classes")
+        list_outputs(task, "classes")
     }
 }
 
@@ -151,7 +151,7 @@ impl RowMetrics for ClassificationAccumulator {
         self.predictions()
     }
 
-    /// scikit-learn's report and the confusion matrix.
+    /// Formats scikit-learn's report and the confusion matrix.
     fn report(&self, shown: &dyn Fn(&str) -> String) -> String {
         let names: Vec<_> = self.class_names().iter().map(|name| shown(name)).collect();
         let matrix = self.confusion_matrix().named(&names);
@@ -161,7 +161,7 @@ impl RowMetrics for ClassificationAccumulator {
         format!("{}\n{matrix}", report.unwrap_or_default())
     }
 
-    /// Those of the highest confidence.
+    /// Returns the wrong predictions of the highest confidence.
     fn worst_rows(&self, count: usize) -> WorstRows {
         let name = |class: usize| self.class_names().get(class).cloned().unwrap_or_default();
         let errors = self.most_confident_errors(count).into_iter();
@@ -197,7 +197,11 @@ impl RowMetrics for ClassificationAccumulator {
             return Vec::new();
         }
         let probabilities: Vec<_> = rows.iter().map(softmax).collect();
-        let is_of = |row: usize, class| targets.get(row).is_some_and(|&own| own as usize == class);
+        let is_of = |row: usize, class| {
+            targets
+                .get(row)
+                .is_some_and(|&target| target as usize == class)
+        };
         ClassCurve::all(names, &probabilities, is_of)
     }
 
@@ -224,7 +228,8 @@ impl TaskMetrics for ClassificationSummary {
     }
 }
 
-/// Cross-entropy of `[rows, classes]` logits against a class per row, divided by `denominator`.
+/// Returns the cross-entropy of `[rows, classes]` logits against one class per row, divided by
+/// `denominator`.
 fn cross_entropy(
     config: &LossConfig,
     logits: Tensor<2>,
@@ -260,7 +265,7 @@ fn cross_entropy(
     Ok(soft_cross_entropy(logits, target_matrix, denominator))
 }
 
-/// `-log softmax(row)[target]`, in f64 and without overflow.
+/// Returns `-log softmax(row)[target]`, in f64 and without overflow.
 fn row_loss(row: &[f32], target: u32) -> f64 {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let shifted = |logit: f32| f64::from(logit) - f64::from(largest);
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_count_by_the_weight_of_their_class() {
+    fn rows_are_weighted_by_class() {
         let labels = Labels::Classes(vec![0, 1, 1]);
         let weighted = LossConfig {
             class_weights: vec![0.5, 2.0],

@@ -1,4 +1,4 @@
-//! The command line.
+//! The commands and their arguments, with their help texts.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
     view::output::{printable, say},
 };
 
-/// Fine-tunes pretrained text encoders (BERT, DistilBERT, RoBERTa, ELECTRA and kin) on labelled texts.
+/// Fine-tune pretrained text encoders (BERT, DistilBERT, RoBERTa, ELECTRA and related models) on labelled texts
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Arguments {
@@ -21,12 +21,13 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the command line, or explains it and ends the program, with 2 where it is wrong.
+    /// Parses the command line. Prints the help or an error (exit code 2) and exits if that is asked for
+    /// or the command line is wrong.
     pub fn read(arguments: Vec<OsString>) -> Self {
         let matches = command().try_get_matches_from(arguments);
         let arguments = matches.and_then(|matches| Self::from_arg_matches(&matches));
         arguments.unwrap_or_else(|error| {
-            // Errors quote what was typed, or what a script passed on.
+            // Errors quote arguments, which may contain control characters.
             let message = error.to_string();
             if printable(&message) != message {
                 say!("{}", message.trim_end());
@@ -37,10 +38,10 @@ impl Arguments {
     }
 }
 
-/// The command line, with the defaults of `train`.
+/// Builds the command line, with the defaults of `train` in its help.
 pub fn command() -> clap::Command {
     let defaults = DefaultTexts::new();
-    // A negative number is a value, so that what is wrong with it is said of its option.
+    // A negative number is a value, so that an error about it names its option.
     let command = Arguments::command().mut_subcommands(|command| {
         command.mut_args(|argument| {
             let takes_values = argument.get_action().takes_values();
@@ -54,50 +55,50 @@ pub fn command() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Trains a classifier or a regression model, evaluates it and saves it
+    /// Train a classifier or regression model, evaluate it and save it
     Train(Box<TrainArguments>),
-    /// Goes on with a run that was interrupted or killed, to the same bits
+    /// Resume an interrupted or killed run, with bit-identical results
     Resume(ResumeArguments),
-    /// Takes a step, for --auto-find-batch-size
+    /// Run one trial step, for --auto-find-batch-size
     #[command(hide = true)]
     TrialStep,
-    /// Repeats a run and compares: events, metrics and every bit of the weights
+    /// Repeat a run and compare its events, metrics and every bit of its weights
     Replay(ReplayArguments),
-    /// Evaluates a saved model on labelled rows, or compares two on the same ones
+    /// Evaluate a saved model on labelled rows, or compare two models on the same rows
     Evaluate(EvaluateArguments),
-    /// Predicts the labels of texts
+    /// Predict the labels of texts
     Predict(PredictArguments),
-    /// Shows a model's modules, what each strategy trains, and the memory that it takes
+    /// Show a model's modules, what each strategy trains, and how much memory it takes
     Inspect(InspectArguments),
-    /// Folds an adapter into its base model and saves the result
+    /// Merge an adapter into its base model and save the result
     Merge(MergeArguments),
 }
 
 #[derive(Debug, Args)]
 pub struct TrainArguments {
-    /// TOML file with options: the names below with underscores; flags win over it
+    /// TOML file of options, named as below but with underscores; flags take precedence
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
     pub options: TrainOptions,
 
-    /// Sets a key of the plan to a TOML value, such as lora.r=16; over the file, under other flags
+    /// Set a key of the plan to a TOML value, such as lora.r=16; overrides the file, but not other flags
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// Go on with this run instead of beginning one; auto = with the one in --output (or the data set's last) if there is one
+    /// Resume this run instead of starting a new one; auto = the run in --output (or the data set's last run), if there is one
     #[arg(long, value_name = "RUN")]
     pub resume: Option<PathBuf>,
 
-    /// With --resume: a key in which the plan may differ from the run's
+    /// With --resume: allow the plan to differ from the run's in this key
     #[arg(long, value_name = "KEY", requires = "resume")]
     pub accept: Vec<String>,
 
-    /// List the names of what is trained
+    /// List the trained parameters or modules by name
     #[arg(long)]
     pub list_trainable: bool,
 
-    /// Print one JSON object with the results on standard output
+    /// Print the results as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 }
@@ -107,23 +108,23 @@ pub struct ResumeArguments {
     /// Directory of the run
     pub run: PathBuf,
 
-    /// Changes a key of its plan, such as save_steps=100; what changes the result is refused
+    /// Change a key of the run's plan, such as save_steps=100; refused if it would change the result
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// A key that may be changed all the same
+    /// Allow this key to change even if that changes the result
     #[arg(long, value_name = "KEY")]
     pub accept: Vec<String>,
 
-    /// Print one JSON object with the results on standard output
+    /// Print the results as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 
-    /// This is the process that trains, for --auto-find-batch-size
+    /// Train in this process, for --auto-find-batch-size
     #[arg(long, hide = true)]
     pub worker: bool,
 
-    /// For the same: print the names of what is trained
+    /// With --worker: list the trained parameters or modules by name
     #[arg(long, hide = true)]
     pub list_trainable: bool,
 }
@@ -133,33 +134,33 @@ pub struct ReplayArguments {
     /// Directory of a complete run
     pub run: PathBuf,
 
-    /// Directory of the new run, must not exist [default: RUN-replay-N]
+    /// Directory of the new run; must not exist [default: RUN-replay-N]
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 
-    /// Print one JSON object with what is equal on standard output
+    /// Print the comparison as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// Model directory, or a config.json; weights are not needed
+    /// Model directory or config.json; weights are not needed
     pub model: PathBuf,
 
-    /// Number of labels, or their names a,b,c [default: as in config.json]
+    /// Number of labels, or their names a,b,c [default: from config.json]
     #[arg(long)]
     pub labels: Option<String>,
 
-    /// What is trained: full, head, last:N, layers:N,N, params:REGEX, bitfit, lora, ia3 [default: all that need no number]
+    /// What to train: full, head, last:N, layers:N,N, params:REGEX, bitfit, lora or ia3 [default: a table of the common ones]
     #[arg(long)]
     pub strategy: Option<String>,
 
-    /// Sets a key of the plan to a TOML value, such as lora.r=16
+    /// Set a key of the plan to a TOML value, such as lora.r=16
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
-    /// List the names of what is trained
+    /// List the trained parameters or modules by name
     #[arg(long)]
     pub list_trainable: bool,
 }
@@ -169,35 +170,35 @@ pub struct MergeArguments {
     /// Adapter directory
     pub adapter: PathBuf,
 
-    /// Directory to write the merged model to; must not exist
+    /// Directory of the merged model; must not exist
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
 
-    /// Base model: a directory, or a name on the hub [default: as the adapter says]
+    /// Base model: a directory or a name on the hub [default: the one that the adapter names]
     #[arg(long, visible_alias = "model-base")]
     pub model: Option<String>,
 
-    /// Names of the labels in order, a,b,c, where neither the adapter nor its base model has any
+    /// Names of the labels in order, a,b,c, if neither the adapter nor its base model has any
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub labels: Vec<String>,
 
-    /// auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 }
 
-/// What a saved model may leave open.
+/// Settings that a saved model may lack.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
     /// Revision on the hub: a branch, tag or commit
     #[arg(long)]
     pub revision: Option<String>,
 
-    /// Of an adapter: its base model, a directory or a name on the hub [default: as the adapter says]
+    /// Base model of an adapter: a directory or a name on the hub [default: the one that the adapter names]
     #[arg(long, value_name = "DIR")]
     pub model_base: Option<String>,
 
-    /// Names of the labels in order, a,b,c, of a model that has none (LABEL_0, …)
+    /// Names of the labels in order, a,b,c, for a model that has none (LABEL_0, …)
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub labels: Vec<String>,
 }
@@ -205,36 +206,37 @@ pub struct ModelArguments {
 /// The columns of a data set.
 #[derive(Debug, Args)]
 pub struct ColumnArguments {
-    /// Text column; twice (or a,b) for pairs [default: by convention: text, sentence, …]
+    /// Text column; two (a,b) for pairs of texts [default: by convention: text, sentence, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub text_column: Vec<String>,
 }
 
-/// How CSV files are written.
+/// The dialect of CSV files.
 #[derive(Debug, Args)]
 pub struct CsvArguments {
-    /// What stands between the fields of CSV files: a character, or tab [default: recognised]
+    /// Field delimiter of CSV files: a character, or tab [default: detected]
     #[arg(long, value_name = "CHARACTER")]
     pub csv_delimiter: Option<CsvDelimiter>,
 
-    /// What stands around fields: double, single or none (quotes are characters like others, every line is a row) [default: double]
+    /// Quotes around CSV fields: double, single or none (quotes are ordinary characters and every line is a row) [default: double]
     #[arg(long, value_name = "QUOTES")]
     pub csv_quoting: Option<CsvQuoting>,
 
-    /// How a quote is written inside quotes: doubled or backslash [default: recognised]
+    /// How quotes are escaped inside quoted CSV fields: doubled or backslash [default: detected]
     #[arg(long, value_name = "HOW")]
     pub csv_escape: Option<CsvEscape>,
 
-    /// The character that begins lines that are no rows, such as #; none for none [default: recognised above the header]
+    /// Character that begins comment lines of CSV files, such as #; none = no comments [default: detected above the header]
     #[arg(long, value_name = "CHARACTER")]
     pub csv_comment: Option<CsvComment>,
 
-    /// Encoding of CSV and text files, such as utf-8, utf-16 or windows-1252 [default: recognised]
+    /// Encoding of CSV and text files, such as utf-8, utf-16 or windows-1252 [default: detected]
     #[arg(long, value_name = "ENCODING")]
     pub csv_encoding: Option<CsvEncoding>,
 }
 
 impl CsvArguments {
+    /// Returns the arguments as options of the reader.
     pub fn options(&self) -> CsvOptions {
         CsvOptions {
             delimiter: self.csv_delimiter,
@@ -248,18 +250,18 @@ impl CsvArguments {
 
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
-    /// Saved model: a directory, or a name on the hub; two to compare
+    /// Saved model: a directory or a name on the hub; two to compare them
     #[arg(value_name = "MODEL", required_unless_present = "model")]
     pub models: Vec<String>,
 
-    /// Saved model: the same as MODEL
+    /// Same as MODEL
     #[arg(long, conflicts_with = "models")]
     pub model: Option<String>,
 
     #[command(flatten)]
     pub open: ModelArguments,
 
-    /// File, directory with one file per split, glob of shards, or a name on the hub [default: what the model was trained on]
+    /// Data set: a file, a directory with one file per split, a glob of shards, or a name on the hub [default: the one that the model was trained on]
     #[arg(long)]
     pub dataset: Option<String>,
 
@@ -272,7 +274,7 @@ pub struct EvaluateArguments {
     )]
     pub dataset_config: String,
 
-    /// Its revision: a branch, tag or commit [default: main]
+    /// Revision of a data set on the hub: a branch, tag or commit [default: main]
     #[arg(
         long,
         value_name = "REVISION",
@@ -281,7 +283,7 @@ pub struct EvaluateArguments {
     )]
     pub dataset_revision: String,
 
-    /// Split expression, such as test or train[:10%]; validation also means the rows that training held out [default: what the training evaluated at its end, else test, else validation, else all]
+    /// Split expression, such as test or train[:10%]; validation also means the rows that training held out [default: the rows evaluated at the end of training, else test, else validation, else all]
     #[arg(long)]
     pub split: Option<String>,
 
@@ -291,23 +293,23 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     pub csv: CsvArguments,
 
-    /// Label column; several (a,b,c) for a class or a number each [default: the columns named as the model's outputs, if it has several; else by convention: label, labels, class, target, …]
+    /// Label column; several (a,b,c) for one class or value each [default: the columns named after the model's outputs, if it has several; else by convention: label, labels, class, target, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub label_column: Vec<String>,
 
-    /// Take names in the data that match none of the model's labels by their position
+    /// Match the names in the data to the model's labels by position if they do not match by name
     #[arg(long)]
     pub labels_by_position: bool,
 
-    /// What separates the labels of a row in one cell, such as ; in anger;joy
+    /// Separator of the labels in one cell, such as ; in anger;joy
     #[arg(long, value_name = "CHARACTER")]
     pub label_separator: Option<char>,
 
-    /// Leave out rows without a text or a label, and say how many
+    /// Skip rows without a text or a label, and report how many
     #[arg(long)]
     pub skip_invalid: bool,
 
-    /// Number of rows, drawn at random; 0 = all [default: all; of the training's own validation rows as many as there]
+    /// Number of rows to draw at random; 0 = all [default: all, or as many as in training for its own validation rows]
     #[arg(long, value_name = "ROWS")]
     pub eval_rows: Option<u64>,
 
@@ -315,47 +317,47 @@ pub struct EvaluateArguments {
     #[arg(long)]
     pub batch_size: Option<usize>,
 
-    /// Longest row in tokens; longer ones are cut [default: as in training, else 256, or the model's longest]
+    /// Maximum length of a row in tokens; longer rows are truncated [default: as in training, else 256, or the model's maximum]
     #[arg(long)]
     pub max_length: Option<usize>,
 
-    /// Seed of the rows drawn [default: as in training, else 42]
+    /// Seed for drawing rows [default: as in training, else 42]
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Number type of the matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    /// Precision of matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
-    /// Metrics to print, a,b,c [default: those of the task, with tables]
+    /// Metrics to print, a,b,c [default: all metrics of the task, with tables]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub metrics: Vec<String>,
 
-    /// List this many of the most confident errors with their texts; of a regression the largest
+    /// List this many of the most confident errors (for regression, the largest) with their texts
     #[arg(long, value_name = "ROWS")]
     pub errors: Option<usize>,
 
-    /// Print how accuracy follows confidence: reliability bins, expected calibration error, Brier score
+    /// Print the calibration: reliability bins, expected calibration error and Brier score
     #[arg(long)]
     pub calibration: bool,
 
-    /// Find from which probability on a label of a multi-label model is best predicted, and keep it in the model's config.json [default split: validation]
+    /// Find the best probability thresholds for the labels of a multi-label model, and save them in its config.json [default split: validation]
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "per-label")]
     pub find_thresholds: Option<Thresholds>,
 
-    /// Print one JSON object with the metrics on standard output
+    /// Print the metrics as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 }
 
-/// For what a threshold is found.
+/// The scope of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Thresholds {
-    /// Each label its own, for the best macro F1
+    /// One for each label, for the best macro F1
     PerLabel,
     /// One for all labels, for the best micro F1
     Global,
@@ -363,21 +365,21 @@ pub enum Thresholds {
 
 #[derive(Debug, Args)]
 pub struct PredictArguments {
-    /// Texts; none: one text per line of standard input
+    /// Texts to predict [default: one text per line of standard input]
     pub texts: Vec<String>,
 
-    /// A pair of texts, for a model that was trained on pairs; any number of times
+    /// Pair of texts, for a model that was trained on pairs; may be repeated
     #[arg(long, num_args = 2, value_names = ["FIRST", "SECOND"], conflicts_with_all = ["texts", "file"])]
     pub pair: Vec<String>,
 
-    /// Saved model: a directory (of a model or a run), or a name on the hub
+    /// Saved model: a model or run directory, or a name on the hub
     #[arg(long)]
     pub model: String,
 
     #[command(flatten)]
     pub open: ModelArguments,
 
-    /// File of texts instead: Parquet, Arrow, CSV, JSON lines, or .txt with one text per line
+    /// File of texts: Parquet, Arrow, CSV, JSON lines, or .txt with one text per line
     #[arg(long, conflicts_with = "texts")]
     pub file: Option<PathBuf>,
 
@@ -387,44 +389,44 @@ pub struct PredictArguments {
     #[command(flatten)]
     pub csv: CsvArguments,
 
-    /// Form of the predictions [default: as the name of --output ends, else table]
+    /// Format of the predictions [default: by the extension of --output, else table]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
-    /// Short for --format json-lines
+    /// Same as --format json-lines
     #[arg(long, visible_alias = "json-lines", conflicts_with = "format")]
     pub json: bool,
 
-    /// File to write to instead of standard output; must not exist. Of a --file to .csv, .tsv, .jsonl, .parquet or .arrow: all its columns, and the predictions beside them
+    /// File to write instead of standard output; must not exist. With --file and .csv, .tsv, .jsonl, .parquet or .arrow, it contains all columns of the input and the predictions
     #[arg(long)]
     pub output: Option<PathBuf>,
 
-    /// Leave out rows without a text, instead of giving them empty predictions
+    /// Skip rows without a text instead of giving them empty predictions
     #[arg(long)]
     pub skip_invalid: bool,
 
-    /// Most texts per batch; long ones make smaller batches
+    /// Maximum number of texts per batch; batches of long texts are smaller
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
 
-    /// Longest text in tokens; longer ones are cut [default: as in training, else 256, or the model's longest]
+    /// Maximum length of a text in tokens; longer texts are truncated [default: as in training, else 256, or the model's maximum]
     #[arg(long)]
     pub max_length: Option<usize>,
 
-    /// Writes where the time went, as JSON, for benchmarks
+    /// Write timings as JSON, for benchmarks
     #[arg(long, hide = true, value_name = "FILE")]
     pub timings: Option<PathBuf>,
 
-    /// auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Number type of the matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    /// Precision of matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 }
 
-/// A form of predictions.
+/// An output format of predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Aligned columns
@@ -434,10 +436,10 @@ pub enum Format {
     JsonLines,
     /// Comma-separated values
     Csv,
-    /// Values separated by tabs
+    /// Tab-separated values
     Tsv,
-    /// A Parquet file (needs --output)
+    /// Parquet file (needs --output)
     Parquet,
-    /// Arrow's stream, as datasets writes it (needs --output)
+    /// Arrow IPC stream, as datasets writes it (needs --output)
     Arrow,
 }

@@ -1,11 +1,14 @@
-//! Which `--batch-size` a model that is only asked can have.
+//! Validates `--batch-size` for prediction and evaluation.
 
 use crate::error::Failure;
 
-/// More rows than any memory holds, whose tokens could not be counted.
+/// More rows than fit into any memory; their tokens could overflow a count.
 const MOST: usize = 10_000_000;
 
-/// Refuses a batch of no row or of more than [`MOST`].
+/// Checks that a batch has between 1 and [`MOST`] rows.
+///
+/// # Errors
+/// Fails with the accepted range.
 pub fn check(rows: usize) -> Result<(), Failure> {
     let expected = match rows {
         0 => "at least 1".to_string(),

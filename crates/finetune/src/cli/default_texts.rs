@@ -1,7 +1,7 @@
-//! `[default: …]` in the help of `train`, from the plan that training has where nothing is said.
+//! Adds `[default: …]` to the help of `train`, from the default plan.
 //!
-//! A default that depends on something is said in words, with its constants from where they count; one
-//! that is no value at all ("from the data") is part of the option's own text.
+//! A default that depends on something else is described in words, with its constants taken from the
+//! code that uses them; one that is not a value ("from the data") is part of the option's help text.
 
 use clap::Arg;
 use finetune_data::ProblemType;
@@ -9,10 +9,10 @@ use finetune_hub::DEFAULT_MODEL;
 use finetune_train::{EvaluationPlan, PrecisionChoice, Strategy, TrainPlan};
 use toml::{Table, Value};
 
-/// How an option's text has its default.
+/// Introduces the default in an option's help text.
 const MARK: &str = "[default: ";
 
-/// Keys that say nothing where they are not given: that of their counterpart decides.
+/// Keys without a default to show, because a counterpart decides.
 const SILENT: [&str; 3] = ["warmup_steps", "eval_steps", "save_steps"];
 
 /// The defaults of the options of `train`.
@@ -21,16 +21,17 @@ pub struct DefaultTexts {
 }
 
 impl DefaultTexts {
+    /// Takes the defaults from the default plan.
     pub fn new() -> Self {
         let task = finetune_data::Task::new(ProblemType::default(), Vec::new());
-        // Which device this machine has is nothing that help needs to know.
+        // The help does not depend on the machine's device.
         let plan = TrainPlan::new(&task, Strategy::default(), "cpu".into());
         Self {
             plan: Table::try_from(plan).unwrap_or_default(),
         }
     }
 
-    /// The option with its default after its text.
+    /// Appends the default to the option's help text.
     pub fn add_to(&self, option: Arg) -> Arg {
         let help = option.get_help().map(ToString::to_string);
         let (Some(help), Some(text)) = (help, self.of(option.get_id().as_str())) else {
@@ -42,19 +43,19 @@ impl DefaultTexts {
         }
     }
 
-    /// What an option is where it is not given, if there is something to say.
+    /// Describes an option's default, if it has one.
     fn of(&self, option: &str) -> Option<String> {
         let value = self.value(option).map(text).unwrap_or_default();
         let text = match option {
             "model" => format!("the adapter's, or {DEFAULT_MODEL}"),
             "learning_rate" => by_strategy(),
-            "max_length" => format!("{value}, or the model's longest"),
+            "max_length" => format!("{value}, or the model's maximum"),
             "eval_strategy" => format!("{value}; steps with --eval-steps"),
             "load_best_model_at_end" => {
-                format!("{value}, where there are evaluations and checkpoints")
+                format!("{value}, if there are evaluations and checkpoints")
             }
             "metric_for_best_model" => by_task(),
-            // The library writes transformers' name.
+            // The plan has transformers' name.
             "optim" => value.trim_end_matches("_torch").into(),
             "device" => "auto".into(),
             "precision" => PrecisionChoice::default().to_string(),
@@ -63,7 +64,7 @@ impl DefaultTexts {
         Some(text).filter(|text| !text.is_empty() && !SILENT.contains(&option))
     }
 
-    /// Its value in the plan; settings of optimizer and schedule stand in tables of their own.
+    /// Returns an option's value in the plan, where optimizer and schedule settings are nested.
     fn value(&self, option: &str) -> Option<&Value> {
         let nested = ["optimizer", "schedule"].iter();
         let mut nested = nested.filter_map(|table| self.plan.get(*table)?.get(option));
@@ -71,7 +72,7 @@ impl DefaultTexts {
     }
 }
 
-/// A value as it would be typed; what has no such form is empty.
+/// Formats a value as one would type it; returns an empty text for lists and tables.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -88,7 +89,7 @@ fn float(number: f64) -> String {
     }
 }
 
-/// The learning rates of the strategies that train something, the smallest first.
+/// Lists the learning rates of the strategies that train something, smallest first.
 fn by_strategy() -> String {
     let strategies = [
         Strategy::Full,
@@ -113,13 +114,13 @@ fn by_strategy() -> String {
     rates.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let rates: Vec<_> = rates
         .into_iter()
-        .map(|(rate, names)| format!("{} {rate:e}", listed(&names)))
+        .map(|(rate, names)| format!("{} {rate:e}", join_words(&names)))
         .collect();
     format!("by strategy: {}", rates.join(", "))
 }
 
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
+/// Returns `a`, `a and b` or `a, b and c`.
+fn join_words(names: &[String]) -> String {
     match names {
         [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
         _ => names.concat(),
@@ -127,8 +128,8 @@ fn listed(names: &[String]) -> String {
 }
 
 fn by_task() -> String {
-    let [classes, labels, numbers] = ProblemType::ALL.map(EvaluationPlan::default_metric);
-    format!("{classes}, {labels} for multi-label, {numbers} for regression")
+    let [single, multi, regression] = ProblemType::ALL.map(EvaluationPlan::default_metric);
+    format!("{single}, {multi} for multi-label, {regression} for regression")
 }
 
 #[cfg(test)]
@@ -149,9 +150,9 @@ mod tests {
             .unwrap_or_default()
     }
 
-    /// A default that is typed by hand is one that can go wrong.
+    /// A hand-written default can go out of date.
     #[test]
-    fn values_are_not_typed_by_hand() {
+    fn values_are_not_written_by_hand() {
         let texts = DefaultTexts::new();
         for option in train(Arguments::command()).get_arguments() {
             let (name, help) = (option.get_id().as_str(), help(option));
@@ -164,14 +165,14 @@ mod tests {
                 typed != value,
                 "--{name} has its default {typed} in its text"
             );
-            // Whatever is typed is words, not numbers.
+            // Hand-written defaults are words, not numbers.
             assert!(typed.parse::<f64>().is_err(), "--{name}: {typed}");
         }
     }
 
-    /// Each key of the plan that is an option says its default, or is known to have none.
+    /// Each option that is a key of the plan shows its default, or is known to have none.
     #[test]
-    fn every_option_of_the_plan_says_its_default() {
+    fn every_option_of_the_plan_shows_its_default() {
         let without = ["revision", "adapter", "label_separator"];
         for option in train(command()).get_arguments() {
             let (name, help) = (option.get_id().as_str(), help(option));
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_as_people_type_them() {
+    fn numbers_are_formatted_as_people_type_them() {
         let shown = [3.0, 0.1, 0.0, 5e-5, 1e-8, 0.01].map(float);
         assert_eq!(shown, ["3", "0.1", "0", "5e-5", "1e-8", "0.01"]);
     }

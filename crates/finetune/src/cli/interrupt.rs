@@ -1,5 +1,5 @@
-//! SIGINT (Ctrl-C) and SIGTERM: the first asks the work to end where it can be resumed, the second
-//! ends the program.
+//! Handles SIGINT (Ctrl-C) and SIGTERM: the first signal stops the work where it can be resumed, the
+//! second ends the program.
 
 use std::sync::{
     Arc, LazyLock,
@@ -14,12 +14,15 @@ use signal_hook::{
 
 use crate::error::Failure;
 
-/// The signal that came; 0: none.
+/// The last signal received; 0 for none.
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 /// Whether the next signal ends the program.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Begins to listen.
+/// Installs the signal handlers.
+///
+/// # Errors
+/// Fails if a handler cannot be installed.
 pub fn listen() -> Result<(), Failure> {
     let register = |signal: i32| {
         flag::register_conditional_shutdown(signal, 128 + signal, ENDS.clone())?;
@@ -34,7 +37,7 @@ pub fn listen() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The signal that came since this was asked last.
+/// Takes the signal received since the last call, if any.
 pub fn take() -> Option<i32> {
     match SIGNAL.swap(0, Ordering::SeqCst) {
         0 => None,
@@ -42,18 +45,18 @@ pub fn take() -> Option<i32> {
     }
 }
 
-/// Whether already the first signal ends the program: while nothing is done that has to be ended well,
-/// and nobody asks whether a signal came, as while a file is looked through.
+/// Sets whether even the first signal ends the program, for work that needs no cleanup and does not
+/// poll for signals, such as scanning a file.
 pub fn at_once(yes: bool) {
     ENDS.store(yes || requested(), Ordering::SeqCst);
 }
 
-/// Whether a signal came.
+/// Returns whether a signal was received.
 pub fn requested() -> bool {
     SIGNAL.load(Ordering::SeqCst) != 0
 }
 
-/// Exit code of a program that a signal ended: 130 after SIGINT, 143 after SIGTERM.
+/// Returns the exit code after a signal: 130 after SIGINT, 143 after SIGTERM.
 pub fn exit_code() -> u8 {
     match SIGNAL.load(Ordering::SeqCst) {
         0 => 128 + SIGINT as u8,
@@ -61,7 +64,7 @@ pub fn exit_code() -> u8 {
     }
 }
 
-/// Asks training and evaluations to end.
+/// Stops training and evaluation after a signal.
 pub struct OnSignal;
 
 impl Observer for OnSignal {

@@ -1,4 +1,4 @@
-//! What is typed: arguments, options, signals.
+//! The command line: arguments, options and signals.
 
 pub(crate) mod args;
 pub(crate) mod batch_size;

@@ -1,13 +1,12 @@
-//! A bug ends the program with one line and exit code 1, not with a backtrace.
+//! Reports a panic as one line with exit code 1 instead of a backtrace.
 
 use crate::view::output::say;
 use std::{panic, process::ExitCode};
 
-/// Runs the program.
+/// Runs the program and reports its panics.
 pub fn guard(program: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        // Libraries panic on some damaged files; `finetune-data` catches that and says what is wrong
-        // with the file, so the panic itself is not news.
+        // Libraries panic on some damaged files; `finetune-data` catches that and reports the file.
         if finetune_data::panic_is_caught() {
             return;
         }

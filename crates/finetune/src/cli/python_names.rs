@@ -1,6 +1,5 @@
-//! The flags of Python's scripts: transformers' `TrainingArguments`, and the arguments of its
-//! `run_glue.py` and `run_classification.py`. What means the same here is taken; of the rest it is said
-//! what to do.
+//! Translates the flags of transformers' `TrainingArguments` and of its scripts `run_glue.py` and
+//! `run_classification.py`. Flags without an equivalent are rejected with advice.
 
 use std::ffi::OsString;
 
@@ -8,31 +7,32 @@ use clap::{Args, Command, builder::ValueParser};
 
 use crate::{cli::train_options::TrainOptions, error::Failure};
 
-/// What a name of Python's is here.
+/// The equivalent of a Python option.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Here {
-    /// The option of this name.
+    /// The option with this name.
     Is(&'static str),
-    /// A switch that is an option with a value.
+    /// A switch that sets an option to a value.
     Sets(&'static str, &'static str),
-    /// What is done anyway; a switch that says so.
+    /// A switch for behaviour that is always on, described in words.
     Always(&'static str),
-    /// Nothing that means the same.
+    /// No equivalent; the text says what to do instead.
     Not(&'static str),
 }
 
 use Here::{Always, Is, Not, Sets};
 
-const MEMORY: &str = "memory is saved by --auto-find-batch-size, --gradient-accumulation-steps, or a --strategy that trains less";
-const PRECISION: &str = "the type of the matrix products is --precision f32, bf16 or auto";
+const MEMORY: &str = "to save memory, use --auto-find-batch-size, --gradient-accumulation-steps, or a --strategy that trains less";
+const PRECISION: &str =
+    "set the precision of matrix multiplications with --precision f32, bf16 or auto";
 const PROCESSES: &str = "a run is one process on one --device";
-const READING: &str = "rows are read when they are needed, without workers";
-const HUB: &str = "nothing is uploaded; the model is in RUN/model, where other tools find it";
-const COMPILED: &str = "the program is compiled already";
-const LOGS: &str = "what is logged is said by --logging-strategy, --logging-steps and --report-to";
-const PLAIN: &str = "predictions are not gathered over processes; leave it out";
+const READING: &str = "rows are read on demand, without workers";
+const HUB: &str = "nothing is uploaded; the model is in RUN/model, where other tools can find it";
+const COMPILED: &str = "the program is already compiled";
+const LOGS: &str = "set logging with --logging-strategy, --logging-steps and --report-to";
+const PLAIN: &str = "predictions are not gathered across processes; leave it out";
 
-/// Names that are not the same here, with underscores. Those that are need no entry.
+/// Python's names, with underscores, that differ from ours.
 const NAMES: [(&str, Here); 133] = [
     // TrainingArguments
     ("output_dir", Is("output")),
@@ -44,15 +44,15 @@ const NAMES: [(&str, Here); 133] = [
     ("evaluation_strategy", Is("eval_strategy")),
     (
         "lr_scheduler_kwargs",
-        Not("its settings are given one by one: --set lr_scheduler_kwargs.num_cycles=2"),
+        Not("give its settings one by one: --set lr_scheduler_kwargs.num_cycles=2"),
     ),
     (
         "optim_args",
-        Not("its settings are given one by one: --set optim_args.momentum=0.9"),
+        Not("give its settings one by one: --set optim_args.momentum=0.9"),
     ),
     (
         "optim_target_modules",
-        Not("what is trained is said by --strategy"),
+        Not("choose what to train with --strategy"),
     ),
     ("average_tokens_across_devices", Not(PROCESSES)),
     ("bf16", Sets("precision", "bf16")),
@@ -75,21 +75,21 @@ const NAMES: [(&str, Here); 133] = [
     ("jit_mode_eval", Not(COMPILED)),
     (
         "use_cache",
-        Not("encoders have no such cache; leave it out"),
+        Not("encoders do not use a key-value cache; leave it out"),
     ),
     (
         "neftune_noise_alpha",
-        Not("there is no noise on embeddings; leave it out"),
+        Not("noise on embeddings is not supported; leave it out"),
     ),
     ("logging_first_step", Not(LOGS)),
     (
         "logging_dir",
-        Not("TensorBoard's files are in RUN/tensorboard"),
+        Not("TensorBoard files are in RUN/tensorboard"),
     ),
     ("log_on_each_node", Not(PROCESSES)),
     (
         "logging_nan_inf_filter",
-        Not("a loss that is no number ends the run; leave it out"),
+        Not("a loss that is not a number ends the run; leave it out"),
     ),
     (
         "include_num_input_tokens_seen",
@@ -103,11 +103,11 @@ const NAMES: [(&str, Here); 133] = [
     ("log_level_replica", Not(LOGS)),
     (
         "disable_tqdm",
-        Not("bars are drawn on a terminal only; redirect standard error, as in 2> log"),
+        Not("progress bars are drawn only on a terminal; redirect standard error, as in 2> log"),
     ),
     (
         "run_name",
-        Not("the run is called as its directory: --output"),
+        Not("a run is named after its directory: --output"),
     ),
     ("project", Not(LOGS)),
     ("trackio_space_id", Not(LOGS)),
@@ -115,7 +115,7 @@ const NAMES: [(&str, Here); 133] = [
     ("trackio_static_space_id", Not(LOGS)),
     (
         "eval_delay",
-        Not("evaluations are said by --eval-strategy, --eval-steps and --eval-on-start"),
+        Not("set when to evaluate with --eval-strategy, --eval-steps and --eval-on-start"),
     ),
     (
         "prediction_loss_only",
@@ -133,14 +133,14 @@ const NAMES: [(&str, Here); 133] = [
     (
         "save_only_model",
         Not(
-            "checkpoints are what a run goes on from; --save-total-limit and --save-bytes-limit say how many",
+            "a run resumes from its checkpoints; limit them with --save-total-limit and --save-bytes-limit",
         ),
     ),
     ("save_safetensors", Always("weights are safetensors")),
     ("save_on_each_node", Not(PROCESSES)),
     (
         "enable_jit_checkpoint",
-        Not("a run that is stopped saves a checkpoint anyway; leave it out"),
+        Not("a stopped run always saves a checkpoint; leave it out"),
     ),
     ("push_to_hub", Not(HUB)),
     ("hub_token", Not(HUB)),
@@ -154,32 +154,32 @@ const NAMES: [(&str, Here); 133] = [
     ("push_to_hub_token", Not(HUB)),
     (
         "greater_is_better",
-        Not("it is known of each metric; leave it out"),
+        Not("it is known for each metric; leave it out"),
     ),
     (
         "ignore_data_skip",
-        Not("a run goes on with the rows that it has not seen; leave it out"),
+        Not("a run resumes with the rows that it has not seen; leave it out"),
     ),
     (
         "restore_callback_states_from_checkpoint",
-        Always("a run goes on with all of its state"),
+        Always("a run resumes with all of its state"),
     ),
     (
         "full_determinism",
         Always("the same plan gives the same bits"),
     ),
-    ("data_seed", Not("there is one --seed for all")),
+    ("data_seed", Not("there is one --seed for everything")),
     ("use_cpu", Sets("device", "cpu")),
     ("no_cuda", Sets("device", "cpu")),
     (
         "use_mps_device",
-        Not("the device is --device: auto, cpu, ndarray, cuda or cuda:N"),
+        Not("choose a device with --device auto, cpu, ndarray, cuda or cuda:N"),
     ),
     ("accelerator_config", Not(PROCESSES)),
     ("parallelism_config", Not(PROCESSES)),
     (
         "dataloader_drop_last",
-        Not("every row counts, the last batch too; leave it out"),
+        Not("the last batch is always trained on; leave it out"),
     ),
     ("dataloader_num_workers", Not(READING)),
     ("dataloader_pin_memory", Not(READING)),
@@ -193,15 +193,15 @@ const NAMES: [(&str, Here); 133] = [
     ),
     (
         "label_names",
-        Not("the label column is --label-column, the names of the classes are --labels"),
+        Not("name the label column with --label-column, and the classes with --labels"),
     ),
     (
         "train_sampling_strategy",
-        Not("rows of similar length come together with --length-buckets"),
+        Not("group rows of similar length with --length-buckets"),
     ),
     (
         "group_by_length",
-        Not("rows of similar length come together with --length-buckets 50"),
+        Not("group rows of similar length with --length-buckets 50"),
     ),
     (
         "length_column_name",
@@ -220,17 +220,17 @@ const NAMES: [(&str, Here); 133] = [
     ("debug", Not("leave it out")),
     (
         "skip_memory_metrics",
-        Not("the peak of the memory is in results.json; leave it out"),
+        Not("peak memory is in results.json; leave it out"),
     ),
     ("do_train", Always("train trains")),
     (
         "do_eval",
-        Always("validation rows are evaluated, if --eval-strategy is not no"),
+        Always("validation rows are evaluated unless --eval-strategy is no"),
     ),
     ("do_predict", Always("test rows are evaluated at the end")),
     (
         "resume_from_checkpoint",
-        Not("a run is gone on with by --resume RUN, or --resume auto"),
+        Not("resume a run with --resume RUN or --resume auto"),
     ),
     (
         "overwrite_output_dir",
@@ -241,32 +241,32 @@ const NAMES: [(&str, Here); 133] = [
     ("model_revision", Is("revision")),
     (
         "config_name",
-        Not("config.json is the model's own; leave it out"),
+        Not("config.json comes with the model; leave it out"),
     ),
     (
         "tokenizer_name",
-        Not("the tokenizer is the model's own; leave it out"),
+        Not("the tokenizer comes with the model; leave it out"),
     ),
-    (
-        "use_fast_tokenizer",
-        Always("the tokenizer is the fast one"),
-    ),
+    ("use_fast_tokenizer", Always("the fast tokenizer is used")),
     (
         "cache_dir",
-        Not("the cache is named by the variable HF_HOME or HF_HUB_CACHE"),
+        Not("set the cache directory with the environment variable HF_HOME or HF_HUB_CACHE"),
     ),
-    ("token", Not("the token is read from the variable HF_TOKEN")),
+    (
+        "token",
+        Not("the token is read from the environment variable HF_TOKEN"),
+    ),
     (
         "use_auth_token",
-        Not("the token is read from the variable HF_TOKEN"),
+        Not("the token is read from the environment variable HF_TOKEN"),
     ),
     (
         "trust_remote_code",
-        Not("no code of a model or a data set is run; leave it out"),
+        Not("code from models and data sets is never run; leave it out"),
     ),
     (
         "ignore_mismatched_sizes",
-        Always("a head of other classes is drawn anew"),
+        Always("a head for other classes is initialized anew"),
     ),
     // DataTrainingArguments
     ("dataset_name", Is("dataset")),
@@ -275,23 +275,23 @@ const NAMES: [(&str, Here); 133] = [
     (
         "validation_file",
         Not(
-            "put both files into one directory, as train.csv and validation.csv, and name that with --dataset",
+            "put both files into one directory, as train.csv and validation.csv, and name it with --dataset",
         ),
     ),
     (
         "test_file",
         Not(
-            "put the files into one directory, as train.csv and test.csv, and name that with --dataset",
+            "put the files into one directory, as train.csv and test.csv, and name it with --dataset",
         ),
     ),
     (
         "task_name",
-        Not("a task of GLUE is --dataset nyu-mll/glue with --dataset-config, such as mrpc"),
+        Not("for a task of GLUE, use --dataset nyu-mll/glue with --dataset-config, such as mrpc"),
     ),
     ("max_seq_length", Is("max_length")),
     (
         "overwrite_cache",
-        Not("what is cached is found by its content; leave it out"),
+        Not("caches are keyed by content and never stale; leave it out"),
     ),
     (
         "pad_to_max_length",
@@ -300,18 +300,18 @@ const NAMES: [(&str, Here); 133] = [
     (
         "max_train_samples",
         Not(
-            "the first rows are --train-split 'train[:100]'; drawn at random they are --train-rows",
+            "take the first rows with --train-split 'train[:100]', or draw some at random with --train-rows",
         ),
     ),
     (
         "max_eval_samples",
         Not(
-            "the first rows are --validation-split 'validation[:100]'; drawn at random they are --eval-rows",
+            "take the first rows with --validation-split 'validation[:100]', or draw some at random with --eval-rows",
         ),
     ),
     (
         "max_predict_samples",
-        Not("the first rows are --test-split 'test[:100]'"),
+        Not("take the first rows with --test-split 'test[:100]'"),
     ),
     ("text_column_names", Is("text_column")),
     ("label_column_name", Is("label_column")),
@@ -320,7 +320,7 @@ const NAMES: [(&str, Here); 133] = [
     ("test_split_name", Is("test_split")),
 ];
 
-/// A name of ours, where it means the same as this of Python's.
+/// Returns the equivalent of a Python option whose name differs from ours.
 fn find(name: &str) -> Option<Here> {
     NAMES
         .iter()
@@ -328,20 +328,28 @@ fn find(name: &str) -> Option<Here> {
         .map(|(_, here)| *here)
 }
 
-/// The key of ours that a key of a TOML file means.
+/// Returns our name for a key of a TOML file, if they differ.
+///
+/// # Errors
+/// Fails with advice if the key has no equivalent.
 pub fn key(name: &str) -> Result<Option<&'static str>, String> {
     match find(name) {
-        // Tables of ours; as flags they would be text.
+        // As keys these are tables of ours; as flags they would be text.
         _ if ["lr_scheduler_kwargs", "optim_args"].contains(&name) => Ok(None),
         Some(Is(ours)) => Ok(Some(ours)),
-        Some(Sets(ours, value)) => Err(format!("{name} is {ours} = \"{value}\" here")),
-        Some(Always(why)) => Err(format!("{name} is no option here: {why}; leave it out")),
-        Some(Not(instead)) => Err(format!("{name} is no option here: {instead}")),
+        Some(Sets(ours, value)) => Err(format!(
+            "{name} is not an option here; use {ours} = \"{value}\""
+        )),
+        Some(Always(why)) => Err(format!("{name} is not an option here: {why}; leave it out")),
+        Some(Not(instead)) => Err(format!("{name} is not an option here: {instead}")),
         None => Ok(None),
     }
 }
 
-/// The command line with the names that are ours. Underscores may stand for dashes in every flag.
+/// Translates a command line into our names. Every flag may have underscores instead of dashes.
+///
+/// # Errors
+/// Fails with advice if a flag of `train` has no equivalent.
 pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let trains = arguments.iter().skip(1).any(|argument| argument == "train");
     let mut ours = Vec::with_capacity(arguments.len());
@@ -362,7 +370,11 @@ pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
             _ => name.as_str(),
         };
         let flag = |option: &str| format!("--{}", option.replace('_', "-"));
-        let refuse = |why: &str| Err(Failure::User(format!("--{name} is no option here: {why}")));
+        let refuse = |why: &str| {
+            Err(Failure::User(format!(
+                "--{name} is not an option here: {why}"
+            )))
+        };
         match here {
             Some(Not(instead)) => return refuse(instead),
             Some(Sets(..) | Always(_)) => {
@@ -407,7 +419,7 @@ pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     Ok(ours)
 }
 
-/// Name with underscores and value of `--name` or `--name=value`.
+/// Returns the name, with underscores, and the value of `--name` or `--name=value`.
 fn flag(argument: &str) -> Option<(String, Option<String>)> {
     let rest = argument.strip_prefix("--")?;
     let (name, value) = match rest.split_once('=') {
@@ -421,7 +433,7 @@ fn flag(argument: &str) -> Option<(String, Option<String>)> {
     is_name.then(|| (name.replace('-', "_"), value))
 }
 
-/// Python's ways to write a switch.
+/// Parses a switch as Python's argument parsers do.
 fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "y" | "t" | "1" => Some(true),
@@ -430,7 +442,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether an option of `train` is true or false.
+/// Returns whether an option of `train` is boolean.
 fn is_switch(option: &str) -> bool {
     let boolean = ValueParser::bool().type_id();
     let train = TrainOptions::augment_args(Command::new("train"));
@@ -439,11 +451,11 @@ fn is_switch(option: &str) -> bool {
         .any(|known| known.get_id() == option && known.get_value_parser().type_id() == boolean)
 }
 
-/// What a value of Python's is here, where it is written in another way.
+/// Translates a Python value that is written differently here.
 fn python_value(option: &str, value: &str) -> Option<&'static str> {
     match (option, value) {
         ("optim", "adamw_torch" | "adamw_torch_fused" | "adamw_hf") => Some("adamw"),
-        // transformers' default: by epochs.
+        // transformers' default, which means that epochs count.
         ("max_steps", "-1") => Some("0"),
         (option, value) if is_switch(option) => {
             truth(value).map(|truth| if truth { "true" } else { "false" })
@@ -464,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_the_same_is_taken() {
+    fn equivalent_flags_are_translated() {
         for (python, ours) in [
             (
                 "f train --model_name_or_path m --per_device_train_batch_size 8 --num-train-epochs=2 --output_dir o",
@@ -495,7 +507,7 @@ mod tests {
                 "f train --set lora.r=4 --evaluation_strategy=steps",
                 "f train --set lora.r=4 --eval-strategy=steps",
             ),
-            // Other commands take dashes for underscores and nothing else; texts stay as they are.
+            // Other commands only replace underscores in flags; texts stay unchanged.
             (
                 "f predict --batch_size 4 --bf16 -- --a_b",
                 "f predict --batch-size 4 --bf16 -- --a_b",
@@ -510,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_rest_it_is_said_what_to_do() {
+    fn other_flags_are_rejected_with_advice() {
         for (python, words) in [
             ("f train --gradient_checkpointing", "--auto-find-batch-size"),
             ("f train --fp16", "--precision"),
@@ -527,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_files_are_the_same_names() {
+    fn keys_of_files_are_translated_too() {
         assert_eq!(key("max_seq_length"), Ok(Some("max_length")));
         assert_eq!(key("learning_rate"), Ok(None));
         assert_eq!(key("optim_args"), Ok(None));

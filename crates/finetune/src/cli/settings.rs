@@ -1,4 +1,4 @@
-//! Options from a TOML file and from `--set`, merged key by key.
+//! Merges options from a TOML file, `--set` and flags, key by key.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -13,8 +13,10 @@ use crate::{
     view::shell::quote_path,
 };
 
-/// The options of a file, if there is one, with the keys of `--set` over them, and the flags over
-/// those.
+/// Reads the options of a file, if there is one, overridden by `--set` and then by flags.
+///
+/// # Errors
+/// Fails if the file cannot be read, or if an option is unknown or invalid.
 pub fn read(
     file: Option<&Path>,
     set: &[String],
@@ -26,7 +28,7 @@ pub fn read(
     };
     for assignment in set {
         let assigned = assignment_table(assignment)?;
-        // Alone first, so that what is wrong is said of it.
+        // Parsed alone first, so that an error names this assignment.
         let problem = |problem: String| Failure::User(format!("--set {assignment}: {problem}"));
         let assigned = canonical(assigned).map_err(problem)?;
         options(assigned.clone()).map_err(problem)?;
@@ -38,24 +40,31 @@ pub fn read(
     options(table).map_err(Failure::User)
 }
 
-/// A plan with the keys of `--set` over its own, for going on with a run.
+/// Returns a plan with its keys overridden by `--set`, to resume a run.
+///
+/// # Errors
+/// Fails if a key is unknown or its value invalid.
 pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
     let mut keys = Table::new();
     for assignment in set {
         merge(&mut keys, assignment_table(assignment)?);
     }
-    // Steps are said for an interval by steps, as with the flags.
+    // A number of steps implies an interval by steps, as for flags.
     for name in ["eval", "save", "logging"] {
         let strategy = format!("{name}_strategy");
         if keys.contains_key(&format!("{name}_steps")) && !keys.contains_key(&strategy) {
             keys.insert(strategy, "steps".into());
         }
     }
-    laid_over(plan, keys).map_err(|error| error.with_message(|problem| format!("--set: {problem}")))
+    override_plan(plan, keys)
+        .map_err(|error| error.with_message(|problem| format!("--set: {problem}")))
 }
 
-/// A plan with these keys over its own.
-pub fn laid_over(plan: &TrainPlan, keys: Table) -> Result<TrainPlan, Failure> {
+/// Returns a plan overridden by these keys.
+///
+/// # Errors
+/// Fails if a key is unknown or its value invalid.
+pub fn override_plan(plan: &TrainPlan, keys: Table) -> Result<TrainPlan, Failure> {
     let internal = |error: toml::ser::Error| Failure::Internal(error.to_string());
     let mut table = Table::try_from(plan).map_err(internal)?;
     merge(&mut table, keys);
@@ -63,7 +72,7 @@ pub fn laid_over(plan: &TrainPlan, keys: Table) -> Result<TrainPlan, Failure> {
     plan.map_err(|error| Failure::User(explain(&error).trim_end().to_string()))
 }
 
-/// Refuses integers that TOML, in which the plan is kept, does not have.
+/// Rejects integers that do not fit into TOML, the format of the plan.
 fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
     let flags = serde_json::to_value(flags);
     for (key, value) in flags.iter().filter_map(|flags| flags.as_object()).flatten() {
@@ -80,10 +89,10 @@ fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes of the longest file of options; far more than all of them take.
+/// Maximum size of an options file in bytes, far more than all options need.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// Refuses a data set in place of options: its flag was left out.
+/// Rejects a data set in place of the options file, if its flag was forgotten.
 fn refuse_data(path: &Path) -> Result<(), Failure> {
     let is_toml = path
         .extension()
@@ -105,7 +114,7 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     refuse_data(path)?;
     let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
     let mut text = String::new();
-    // A device has no end.
+    // A device may have no end, so at most one byte beyond the limit is read.
     File::open(path)
         .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
         .context("read", path)?;
@@ -117,8 +126,8 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     let table: Table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
     let foreign = table
         .keys()
-        .any(|key| !matches!(own_name(key), Ok(name) if name == key));
-    // As options first: their errors show the line.
+        .any(|key| !matches!(option_name(key), Ok(name) if name == key));
+    // Parsed as options first, because those errors show the line.
     if !foreign {
         toml::from_str::<TrainOptions>(&text).map_err(|error| problem(explain(&error)))?;
     }
@@ -127,36 +136,37 @@ fn from_file(path: &Path) -> Result<Table, Failure> {
     Ok(table)
 }
 
-/// The plan's names of keys that transformers has under another.
+/// The plan's names for keys that have another name in the options.
 const ALIASES: [(&str, &str); 3] = [
     ("model_base", "model"),
     ("schedule", "lr_scheduler_kwargs"),
     ("optimizer", "optim_args"),
 ];
 
-/// The name of a key in the options.
-fn own_name(key: &str) -> Result<&str, String> {
+/// Returns the name of a key in the options.
+fn option_name(key: &str) -> Result<&str, String> {
     match ALIASES.iter().find(|(alias, _)| *alias == key) {
         Some((_, name)) => Ok(name),
         None => Ok(python_names::key(key)?.unwrap_or(key)),
     }
 }
 
-/// The table with one name for each key, so that what is laid over it meets the same key.
+/// Renames each key to its canonical name, so that overrides meet the same key.
 fn canonical(table: Table) -> Result<Table, String> {
     let mut ours = Table::new();
     for (key, value) in table {
-        let name = own_name(&key)?;
+        let name = option_name(&key)?;
         if ours.insert(name.into(), value).is_some() {
-            return Err(format!(
-                "{name} is given twice, once as {key}; leave one out"
-            ));
+            return Err(format!("{name} is given twice, once as {key}; remove one"));
         }
     }
     Ok(ours)
 }
 
-/// A part of the plan from its table; `name` is where its keys are given.
+/// Parses a part of the plan from its table. `name` is the table that errors name.
+///
+/// # Errors
+/// Fails if a key is unknown or its value invalid.
 pub fn from_table<T: serde::de::DeserializeOwned>(table: Table, name: &str) -> Result<T, Failure> {
     let part: Result<T, _> = table.try_into();
     part.map_err(|error| Failure::User(format!("{name}: {}", explain(&error))))
@@ -166,7 +176,7 @@ fn options(table: Table) -> Result<TrainOptions, String> {
     table.try_into().map_err(|error| explain(&error))
 }
 
-/// The error, with the nearest key where one is misspelt.
+/// Formats the error, with the nearest key if one is misspelt.
 fn explain(error: &toml::de::Error) -> String {
     let text = error.to_string();
     let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
@@ -184,11 +194,11 @@ fn explain(error: &toml::de::Error) -> String {
     }
 }
 
-/// No key of a plan has more dots.
+/// Maximum number of dots in a key, more than any key of a plan has.
 const DEEPEST: usize = 8;
 
-/// `a.b=value` as nested tables. What is not a TOML value is a string, so that names need no
-/// quotes.
+/// Parses `a.b=value` as nested tables. Whatever is not a TOML value is a string, so that names need
+/// no quotes.
 fn assignment_table(assignment: &str) -> Result<Table, Failure> {
     let Some((key, value)) = assignment.split_once('=') else {
         return Err(Failure::User(format!(
@@ -213,7 +223,7 @@ fn assignment_table(assignment: &str) -> Result<Table, Failure> {
     }))
 }
 
-/// `over`'s keys win, table by table.
+/// Merges `over` into `table`, recursively; its keys take precedence.
 fn merge(table: &mut Table, over: Table) {
     for (key, value) in over {
         match (table.get_mut(&key), value) {
@@ -253,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_win_over_the_file() {
+    fn flags_override_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = "epochs = 5.0\nper_device_train_batch_size = 8\ntext_column = \"review\"";
         std::fs::write(file.path(), text).unwrap();
@@ -270,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_key_gets_the_nearest() {
+    fn a_misspelt_key_suggests_the_nearest() {
         let error = set(&["learning_rat=1.0"]).unwrap_err();
         assert!(error.contains("did you mean learning_rate?"), "{error}");
         let error = set(&["lora.lora_alpa=1"]).unwrap_err();
@@ -279,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_mean_an_interval_by_steps() {
+    fn steps_imply_an_interval_by_steps() {
         let change = |set: &[&str]| {
             let set: Vec<_> = set.iter().map(|text| text.to_string()).collect();
             change(&TrainPlan::default(), &set)

@@ -1,5 +1,5 @@
-//! The options of `train`, from flags or a TOML file: unset is unset, defaults come later, and are added
-//! to the texts here by `default_texts`.
+//! The options of `train`, from flags or a TOML file. Defaults are filled in later, and `default_texts`
+//! adds them to the help texts here.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -12,11 +12,11 @@ use finetune_train::{FeatureLimits, IntervalStrategy, PrecisionChoice, ReportTo}
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
 
-/// Options as given. In TOML the same names with underscores.
+/// The options as given. In TOML they have the same names with underscores.
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainOptions {
-    /// Base model: a directory, or a name on the hub
+    /// Base model: a directory or a name on the hub
     #[arg(long, visible_alias = "model-base")]
     pub model: Option<String>,
 
@@ -24,7 +24,7 @@ pub struct TrainOptions {
     #[arg(long)]
     pub revision: Option<String>,
 
-    /// File, directory with one file per split, or glob of shards (Parquet, Arrow, CSV, JSON lines), or a name on the hub, such as imdb
+    /// Data set: a file, a directory with one file per split, a glob of shards (Parquet, Arrow, CSV, JSON lines), or a name on the hub, such as imdb
     #[arg(long, help_heading = DATA)]
     pub dataset: Option<String>,
 
@@ -32,11 +32,11 @@ pub struct TrainOptions {
     #[arg(long, value_name = "NAME", help_heading = DATA)]
     pub dataset_config: Option<String>,
 
-    /// Its revision: a branch, tag or commit [default: main; the plan has the commit]
+    /// Revision of a data set on the hub: a branch, tag or commit [default: main; the plan records the commit]
     #[arg(long, value_name = "REVISION", help_heading = DATA)]
     pub dataset_revision: Option<String>,
 
-    /// Training rows, a split expression such as train[:80%]
+    /// Training rows: a split expression, such as train[:80%]
     #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub train_split: Option<String>,
 
@@ -44,7 +44,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub validation_split: Option<String>,
 
-    /// The share that validation takes of the training rows where there is no validation split, class by class
+    /// Share of the training rows, class by class, to hold out for validation if there is no validation split
     #[arg(long, value_name = "SHARE", help_heading = DATA)]
     pub validation_fraction: Option<f64>,
 
@@ -52,7 +52,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "SPLIT", help_heading = DATA)]
     pub test_split: Option<String>,
 
-    /// Text column; twice (or a,b) for pairs [default: by convention: text, sentence, sentence1 and sentence2, …]
+    /// Text column; two (a,b) for pairs of texts [default: by convention: text, sentence, sentence1 and sentence2, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN", help_heading = DATA)]
     #[serde(
         default,
@@ -61,7 +61,7 @@ pub struct TrainOptions {
     )]
     pub text_column: Vec<String>,
 
-    /// Label column; several (a,b,c) for a class or a number each [default: by convention: label, labels, class, target, …]
+    /// Label column; several (a,b,c) for one class or value each [default: by convention: label, labels, class, target, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN", help_heading = DATA)]
     #[serde(
         default,
@@ -70,7 +70,7 @@ pub struct TrainOptions {
     )]
     pub label_column: Vec<String>,
 
-    /// Names of the classes, or of a regression's numbers, in order, a,b,c [default: from the data]
+    /// Names of the classes, or of the outputs of a regression, in order, a,b,c [default: from the data]
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_parser = label_name, value_name = "NAMES", help_heading = DATA)]
     #[serde(
         default,
@@ -79,67 +79,67 @@ pub struct TrainOptions {
     )]
     pub labels: Vec<String>,
 
-    /// Take names in the data, or of the model's outputs, that match none of the labels by their position
+    /// Match the names in the data, or of the model's outputs, to the labels by position if they do not match by name
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
     pub labels_by_position: Option<bool>,
 
-    /// classification, multi_label or regression, or transformers' longer names [default: from the label columns]
+    /// Task: classification, multi_label or regression, or transformers' longer names [default: from the label columns]
     #[arg(long, value_name = "TYPE", help_heading = DATA)]
     pub problem_type: Option<ProblemType>,
 
-    /// What separates the labels of a row in one cell, such as ; in anger;joy: a row has any number of them
+    /// Separator of the labels in one cell, such as ; in anger;joy, if a row has any number of them
     #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
     pub label_separator: Option<char>,
 
-    /// Leave out rows without a text or a label, and say how many
+    /// Skip rows without a text or a label, and report how many
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = DATA)]
     pub skip_invalid: Option<bool>,
 
-    /// What stands between the fields of CSV files: a character, or tab [default: recognised]
+    /// Field delimiter of CSV files: a character, or tab [default: detected]
     #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
     pub csv_delimiter: Option<CsvDelimiter>,
 
-    /// What stands around fields: double, single or none (quotes are characters like others, every line is a row) [default: double]
+    /// Quotes around CSV fields: double, single or none (quotes are ordinary characters and every line is a row) [default: double]
     #[arg(long, value_name = "QUOTES", help_heading = DATA)]
     pub csv_quoting: Option<CsvQuoting>,
 
-    /// How a quote is written inside quotes: doubled or backslash [default: recognised]
+    /// How quotes are escaped inside quoted CSV fields: doubled or backslash [default: detected]
     #[arg(long, value_name = "HOW", help_heading = DATA)]
     pub csv_escape: Option<CsvEscape>,
 
-    /// The character that begins lines that are no rows, such as #; none for none [default: recognised above the header]
+    /// Character that begins comment lines of CSV files, such as #; none = no comments [default: detected above the header]
     #[arg(long, value_name = "CHARACTER", help_heading = DATA)]
     pub csv_comment: Option<CsvComment>,
 
-    /// Encoding of CSV and text files, such as utf-8, utf-16 or windows-1252 [default: recognised]
+    /// Encoding of CSV and text files, such as utf-8, utf-16 or windows-1252 [default: detected]
     #[arg(long, value_name = "ENCODING", help_heading = DATA)]
     pub csv_encoding: Option<CsvEncoding>,
 
-    /// What is trained: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; lora.r and so on with --set
+    /// What to train: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; set lora.r and the like with --set
     #[arg(long, help_heading = STRATEGY)]
     pub strategy: Option<String>,
 
-    /// Adapter directory to go on with
+    /// Directory of an adapter to continue training
     #[arg(long, value_name = "DIR", help_heading = STRATEGY)]
     pub adapter: Option<String>,
 
-    /// Dropout below the lowest trained layer too, as transformers has it
+    /// Apply dropout below the lowest trained layer too, as transformers does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
     pub frozen_dropout: Option<bool>,
 
-    /// For gradual: epochs from one unfrozen layer to the next
+    /// For gradual: epochs before the next layer is unfrozen
     #[arg(long, value_name = "EPOCHS", help_heading = STRATEGY)]
     pub unfreeze_every: Option<f64>,
 
-    /// LoRA's settings, with peft's names.
+    /// LoRA's settings, by peft's names.
     #[arg(skip)]
     pub lora: Option<LoraConfig>,
 
-    /// IA³'s settings, with peft's names.
+    /// IA³'s settings, by peft's names.
     #[arg(skip)]
     pub ia3: Option<Ia3Config>,
 
-    /// Limits of the cache for what frozen layers compute.
+    /// Limits of the cache for the outputs of frozen layers.
     #[arg(skip)]
     pub feature_cache: Option<FeatureLimits>,
 
@@ -147,15 +147,15 @@ pub struct TrainOptions {
     #[arg(long)]
     pub epochs: Option<f64>,
 
-    /// Number of steps instead of epochs; 0 = by epochs
+    /// Number of steps, instead of --epochs; 0 = use --epochs
     #[arg(long, value_name = "STEPS")]
     pub max_steps: Option<u64>,
 
-    /// Training rows, drawn at random; 0 = all
+    /// Number of training rows to draw at random; 0 = all
     #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub train_rows: Option<u64>,
 
-    /// Validation rows, drawn at random; 0 = all
+    /// Number of validation rows to draw at random; 0 = all
     #[arg(long, value_name = "ROWS", help_heading = DATA)]
     pub eval_rows: Option<u64>,
 
@@ -163,19 +163,19 @@ pub struct TrainOptions {
     #[arg(long, value_name = "ROWS")]
     pub batch_size: Option<usize>,
 
-    /// Instead of --batch-size: as many rows as fit into so many tokens; 0 = by rows
+    /// Maximum number of tokens per batch, instead of --batch-size; 0 = use --batch-size
     #[arg(long, value_name = "TOKENS")]
     pub batch_tokens: Option<usize>,
 
-    /// Batches per optimizer step; their rows count alike
+    /// Batches per optimizer step; all their rows count equally
     #[arg(long, value_name = "BATCHES")]
     pub gradient_accumulation_steps: Option<usize>,
 
-    /// Halve the batch (and accumulate twice as many) until a step fits into the memory
+    /// Halve the batch size (and double the accumulation steps) until a step fits into memory
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub auto_find_batch_size: Option<bool>,
 
-    /// Rows per batch of evaluation
+    /// Rows per evaluation batch
     #[arg(long, value_name = "ROWS", help_heading = EVALUATION)]
     pub eval_batch_size: Option<usize>,
 
@@ -183,39 +183,39 @@ pub struct TrainOptions {
     #[arg(long, help_heading = OPTIMIZATION)]
     pub learning_rate: Option<f64>,
 
-    /// Peak learning rate of the head [default: as the rest]
+    /// Peak learning rate of the head [default: the same as --learning-rate]
     #[arg(long, value_name = "RATE", help_heading = OPTIMIZATION)]
     pub head_learning_rate: Option<f64>,
 
-    /// Each layer learns at this times the rate of the layer above
+    /// Factor between a layer's learning rate and that of the layer above
     #[arg(long, value_name = "FACTOR", help_heading = OPTIMIZATION)]
     pub layerwise_lr_decay: Option<f64>,
 
-    /// linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; lr_scheduler_kwargs.* with --set
+    /// Schedule: linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; set lr_scheduler_kwargs.* with --set
     #[arg(long, value_name = "TYPE", help_heading = OPTIMIZATION)]
     pub lr_scheduler_type: Option<String>,
 
-    /// Settings of the schedule, with transformers' (one_cycle: torch's) names.
+    /// Settings of the schedule, by transformers' names (torch's for one_cycle).
     #[arg(skip)]
     pub lr_scheduler_kwargs: Option<Table>,
 
-    /// Share of the steps in which the learning rate rises
+    /// Share of the steps to warm the learning rate up
     #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
     pub warmup_ratio: Option<f64>,
 
-    /// Number of those steps instead of a share; 0 = none
+    /// Number of warm-up steps, instead of a share; 0 = none
     #[arg(long, value_name = "STEPS", help_heading = OPTIMIZATION)]
     pub warmup_steps: Option<f64>,
 
-    /// adamw, adam, sgd or adafactor; optim_args.* with --set
+    /// Optimizer: adamw, adam, sgd or adafactor; set optim_args.* with --set
     #[arg(long, value_name = "NAME", help_heading = OPTIMIZATION)]
     pub optim: Option<String>,
 
-    /// Settings of the optimizer, with torch's (adafactor: transformers') names.
+    /// Settings of the optimizer, by torch's names (transformers' for adafactor).
     #[arg(skip)]
     pub optim_args: Option<Table>,
 
-    /// Weight decay, not on biases and norms
+    /// Weight decay; biases and norms are exempt
     #[arg(long, help_heading = OPTIMIZATION)]
     pub weight_decay: Option<f64>,
 
@@ -231,39 +231,39 @@ pub struct TrainOptions {
     #[arg(long, help_heading = OPTIMIZATION)]
     pub adam_epsilon: Option<f64>,
 
-    /// Gradients are scaled down to this global norm
+    /// Maximum global norm of the gradients, to which they are scaled down
     #[arg(long, value_name = "NORM", help_heading = OPTIMIZATION)]
     pub max_grad_norm: Option<f64>,
 
-    /// Share of the target that is spread evenly over all classes
+    /// Share of the target to spread evenly over all classes
     #[arg(long, value_name = "SHARE", help_heading = OPTIMIZATION)]
     pub label_smoothing_factor: Option<f64>,
 
-    /// Weights of the classes in the loss: balanced, or a number for each, a,b,c [default: all 1]
+    /// Class weights in the loss: balanced, or a number for each class, a,b,c [default: all 1]
     #[arg(long, value_name = "WEIGHTS", help_heading = OPTIMIZATION)]
     pub class_weights: Option<ClassWeights>,
 
-    /// Evaluate and save a moving average of the weights with this decay, such as 0.999; 0 = not
+    /// Evaluate and save a moving average of the weights with this decay, such as 0.999; 0 = none
     #[arg(long, value_name = "DECAY", help_heading = OPTIMIZATION)]
     pub ema_decay: Option<f64>,
 
-    /// Longest row in tokens; longer ones are cut
+    /// Maximum length of a row in tokens; longer rows are truncated
     #[arg(long, value_name = "TOKENS", help_heading = DATA)]
     pub max_length: Option<usize>,
 
-    /// Sort the rows of so many batches by length before cutting them into batches; 0 = not
+    /// Sort the rows of this many batches by length before dividing them into batches; 0 = do not sort
     #[arg(long, value_name = "BATCHES")]
     pub length_buckets: Option<usize>,
 
-    /// Seed of the rows drawn, their order, the head's first weights and dropout
+    /// Seed for drawing and ordering rows, initializing the head, and dropout
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda or cuda:N
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Number type of the matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
+    /// Precision of matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
@@ -271,43 +271,43 @@ pub struct TrainOptions {
     #[arg(long, value_name = "WHEN", help_heading = EVALUATION)]
     pub eval_strategy: Option<IntervalStrategy>,
 
-    /// Steps from one evaluation to the next
+    /// Steps between evaluations
     #[arg(long, value_name = "STEPS", help_heading = EVALUATION)]
     pub eval_steps: Option<u64>,
 
-    /// Evaluate the untouched model first, for comparison
+    /// Evaluate the untrained model first, for comparison
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = EVALUATION)]
     pub eval_on_start: Option<bool>,
 
-    /// Metric on the validation rows by which the best model is kept
+    /// Metric on the validation rows that selects the best model
     #[arg(long, value_name = "METRIC", help_heading = EVALUATION)]
     pub metric_for_best_model: Option<String>,
 
-    /// The result is the best model of all evaluations, not the last
+    /// Keep the best model of all evaluations as the result, not the last
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = EVALUATION)]
     pub load_best_model_at_end: Option<bool>,
 
-    /// Stop after so many evaluations in a row without improvement; 0 = never
+    /// Stop after this many evaluations in a row without improvement; 0 = never
     #[arg(long, value_name = "EVALUATIONS", help_heading = EVALUATION)]
     pub early_stopping_patience: Option<u64>,
 
-    /// Improvements must be larger than this to count
+    /// Amount that an improvement must exceed to count
     #[arg(long, value_name = "CHANGE", help_heading = EVALUATION)]
     pub early_stopping_threshold: Option<f64>,
 
-    /// When to save a checkpoint: no, steps or epoch [default: as evaluations; steps with --save-steps]
+    /// When to save checkpoints: no, steps or epoch [default: the same as --eval-strategy; steps with --save-steps]
     #[arg(long, value_name = "WHEN", help_heading = SAVING)]
     pub save_strategy: Option<IntervalStrategy>,
 
-    /// Steps from one checkpoint to the next
+    /// Steps between checkpoints
     #[arg(long, value_name = "STEPS", help_heading = SAVING)]
     pub save_steps: Option<u64>,
 
-    /// Checkpoints to keep beside the best
+    /// Number of checkpoints to keep in addition to the best
     #[arg(long, value_name = "NUMBER", help_heading = SAVING)]
     pub save_total_limit: Option<usize>,
 
-    /// Bytes that checkpoints may take together; 0 = no limit
+    /// Maximum total size of the checkpoints in bytes; 0 = no limit
     #[arg(long, value_name = "BYTES", help_heading = SAVING)]
     pub save_bytes_limit: Option<u64>,
 
@@ -315,21 +315,21 @@ pub struct TrainOptions {
     #[arg(long, value_name = "WHEN", help_heading = SAVING)]
     pub logging_strategy: Option<IntervalStrategy>,
 
-    /// Steps from one log to the next
+    /// Steps between log entries
     #[arg(long, value_name = "STEPS", help_heading = SAVING)]
     pub logging_steps: Option<u64>,
 
-    /// Where the run is shown: tensorboard (files in its directory) or none
+    /// Where to report the run: tensorboard (files in its directory) or none
     #[arg(long, value_name = "WHERE", help_heading = SAVING)]
     pub report_to: Option<ReportTo>,
 
-    /// Run directory, must not exist [default: runs/DATASET-N]
+    /// Run directory; must not exist [default: runs/DATASET-N]
     #[arg(long, value_name = "DIR", help_heading = SAVING)]
     pub output: Option<PathBuf>,
 }
 
 impl TrainOptions {
-    /// How CSV files are to be read.
+    /// Returns the options of CSV files.
     pub fn csv(&self) -> CsvOptions {
         CsvOptions {
             delimiter: self.csv_delimiter,
@@ -342,18 +342,18 @@ impl TrainOptions {
 }
 
 const DATA: &str = "Data";
-const STRATEGY: &str = "What is trained";
+const STRATEGY: &str = "Training strategy";
 const OPTIMIZATION: &str = "Optimization";
 const EVALUATION: &str = "Evaluation";
 const SAVING: &str = "Saving and logging";
 
-/// `balanced`, or a number for each class.
+/// Class weights: `balanced`, or a number for each class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub enum ClassWeights {
-    /// `rows / (classes · rows of the class)`, as scikit-learn has it.
+    /// `rows / (classes · rows of the class)`, as in scikit-learn.
     Balanced,
-    /// Given.
+    /// The given weights.
     Given(Vec<f32>),
 }
 
@@ -366,7 +366,7 @@ impl FromStr for ClassWeights {
         }
         let number = |number: &str| {
             number.trim().parse().map_err(|_| {
-                format!("\"{number}\" is no number; expected balanced, or a weight for each class, such as 1,2.5")
+                format!("\"{number}\" is not a number; expected balanced, or a weight for each class, such as 1,2.5")
             })
         };
         let weights = text.split(',').map(number).collect::<Result<_, _>>()?;
@@ -401,19 +401,20 @@ impl From<ClassWeights> for toml::Value {
     }
 }
 
-/// A name may begin with a hyphen, as `-1` does, but a flag is none: its own value is missing then.
+/// Parses a label name, which may begin with a hyphen, such as `-1`. A flag is rejected, because it means
+/// that the value is missing.
 fn label_name(name: &str) -> Result<String, String> {
     match name.starts_with("--") {
-        true => Err("a name was expected, not a flag".into()),
-        // As people type lists: `a, b`.
+        true => Err("expected a name, not a flag".into()),
+        // People type lists with spaces: `a, b`.
         false => match name.trim() {
-            "" => Err("a name is empty; is there a comma too many?".into()),
+            "" => Err("a name is empty; is there an extra comma?".into()),
             name => Ok(name.into()),
         },
     }
 }
 
-/// A string, or a list of strings.
+/// Deserializes a string or integer, or a list of them, as a list of strings.
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -424,7 +425,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     #[derive(Deserialize)]
     #[serde(
         untagged,
-        expecting = "expected a text or an integer, or a list of them"
+        expecting = "expected a string or an integer, or a list of them"
     )]
     enum OneOrMany {
         One(Name),

@@ -1,4 +1,4 @@
-//! Training by a plan: what every command that trains has in common.
+//! Trains by a plan, for all commands that train.
 
 use std::path::Path;
 
@@ -13,11 +13,17 @@ use crate::{
     cli::interrupt,
     commands::program::program,
     error::Failure,
-    resolve::{loaded::Loaded, paths},
-    view::{output::say, predictions, progress::ProgressView, report::Report, shell::quote_path},
+    resolve::loaded::Loaded,
+    view::{
+        output::say,
+        predictions,
+        progress::ProgressView,
+        report::Report,
+        shell::{self, quote_path},
+    },
 };
 
-/// The base model, ready for the first step, and what there is to say of it.
+/// Returns the base model, ready for the first step, and prints a description.
 pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
     let start = Start::fresh(prepared);
     say!("{}", loaded.description);
@@ -32,7 +38,10 @@ pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
     start
 }
 
-/// Trains, and shows how it goes. The results lie in `run`.
+/// Trains and shows the progress. The results are in `run`.
+///
+/// # Errors
+/// Fails if training fails or is interrupted; the message says how to resume.
 pub fn execute(
     plan: &TrainPlan,
     loaded: Loaded,
@@ -78,32 +87,32 @@ pub fn execute(
     })
 }
 
-/// What to type to go on with a run.
+/// Returns the command that resumes a run.
 pub fn resume_line(run: &Path) -> String {
-    format!("{} resume {}", paths::program(), quote_path(run))
+    format!("{} resume {}", shell::program(), quote_path(run))
 }
 
-/// A run that is left, with how to go on.
+/// Returns the failure of an interrupted run, with the command that resumes it.
 fn interrupted(what: &Interruption, run: &RunDirectory) -> Failure {
     let line = resume_line(run.path());
-    Failure::Interrupted(format!("{what}. Go on with\n  {line}"))
+    Failure::Interrupted(format!("{what}. Resume with\n  {line}"))
 }
 
-/// An error of a run that has begun, with how to go on.
+/// Adds the command that resumes the run to an error, if the run has been started.
 fn with_advice(error: Failure, run: &RunDirectory) -> Failure {
     match error {
         Failure::Internal(message) if run.has_begun() => Failure::Internal(format!(
-            "{message}\nWhen that is mended, go on from the newest checkpoint with\n  {}",
+            "{message}\nOnce that is fixed, resume from the newest checkpoint with\n  {}",
             resume_line(run.path())
         )),
         other => other,
     }
 }
 
-/// Rows whose raw predictions are shown.
+/// Number of rows whose raw predictions are shown.
 const SHOWN_ROWS: u64 = 8;
 
-/// What the model says of the first validation rows.
+/// Formats the model's predictions for the first validation rows.
 fn raw_predictions(
     plan: &TrainPlan,
     rows: &TokenizedDataset,

@@ -1,7 +1,7 @@
-//! `--auto-find-batch-size`: the largest batch whose step fits into the memory.
+//! `--auto-find-batch-size`: finds the largest batch whose step fits into memory.
 //!
 //! A step that does not fit aborts, panics in a driver, or is killed by the system. So each size is
-//! tried in a process of its own, which the system is told to kill first.
+//! tried in a separate process, which the system is told to kill first.
 
 use std::{
     io::{Read, Write},
@@ -17,7 +17,7 @@ use crate::{commands::memory, error::Failure, resolve::loaded::Loaded, view::out
 /// Share of the free memory that a step may take.
 const SHARE: f64 = 0.9;
 
-/// What the other process is to try.
+/// The step that the other process tries.
 #[derive(Serialize, Deserialize)]
 struct Trial {
     plan: TrainPlan,
@@ -25,8 +25,11 @@ struct Trial {
     length: usize,
 }
 
-/// The plan with the largest batch size that fits, and the accumulation that keeps the rows of a
-/// step.
+/// Returns the plan with the largest batch size that fits, and as many accumulation steps as keep the
+/// number of rows per step.
+///
+/// # Errors
+/// Fails if not even one row fits, or if no process can be started.
 pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Failure> {
     let longest = loaded.data.train.lengths().max;
     let optimization = &plan.optimization;
@@ -47,22 +50,22 @@ pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Fa
         let rows = format!("{batch_size} rows of up to {longest} tokens");
         match problem {
             None => {
-                say!("batch   {rows} × {gradient_accumulation_steps} a step");
+                say!("batch   {rows} × {gradient_accumulation_steps} per step");
                 return Ok(trial.plan);
             }
-            Some(problem) => say!("batch   {rows} do not fit into the memory: {problem}"),
+            Some(problem) => say!("batch   {rows} do not fit into memory: {problem}"),
         }
     }
     Err(Failure::User(format!(
-        "not even one row of {longest} tokens fits into the memory; use a smaller --max-length, --strategy lora or head, or a smaller model"
+        "not even one row of {longest} tokens fits into memory; use a smaller --max-length, --strategy lora or head, or a smaller model"
     )))
 }
 
-/// Tries a step in another process; what went wrong, if something did.
+/// Tries a step in another process, and returns the problem if it failed.
 fn attempt(trial: &Trial) -> Result<Option<String>, Failure> {
     let internal = |error: std::io::Error| {
         Failure::Internal(format!(
-            "cannot try a batch size in a process of its own: {error}"
+            "cannot try a batch size in a separate process: {error}"
         ))
     };
     let text = serde_json::to_vec(trial).map_err(|error| internal(error.into()))?;
@@ -76,7 +79,7 @@ fn attempt(trial: &Trial) -> Result<Option<String>, Failure> {
         .spawn()
         .map_err(internal)?;
     if let Some(mut input) = child.stdin.take() {
-        // A child that is already gone says so by its status.
+        // If the child has already died, its status says so.
         let _ = input.write_all(&text);
     }
     let output = child.wait_with_output().map_err(internal)?;
@@ -94,9 +97,12 @@ fn attempt(trial: &Trial) -> Result<Option<String>, Failure> {
     }))
 }
 
-/// The other process: takes the step and prints its peak memory.
+/// Takes the step in the other process, and prints its peak memory.
+///
+/// # Errors
+/// Fails if the trial cannot be read or its step fails.
 pub fn trial() -> Result<ExitCode, Failure> {
-    // Only Linux has it, and only there a process is killed for its memory.
+    // Only Linux has this file, and only Linux kills processes for their memory.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let mut text = Vec::new();
     let internal = |error: String| Failure::Internal(format!("trial-step: {error}"));

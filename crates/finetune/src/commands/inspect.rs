@@ -1,4 +1,4 @@
-//! `finetune inspect`: what a `config.json` says, without weights.
+//! `finetune inspect`: describes a model from its `config.json`, without weights.
 
 use std::{fmt::Write, path::Path, process::ExitCode};
 
@@ -20,9 +20,13 @@ use crate::{
     },
 };
 
-/// Shown where no strategy is named.
+/// The strategies that are compared by default.
 const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
 
+/// Prints the modules of a model, or what a strategy trains.
+///
+/// # Errors
+/// Fails if the configuration cannot be read, or if options do not fit it.
 pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     let options = settings::read(None, &arguments.set, &TrainOptions::default())?;
     let model = run_model::resolve(&arguments.model.display().to_string())?;
@@ -50,7 +54,7 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
             text += &tree(&config);
             text += "\nstrategy        trainable        all params  trainable%  memory to train\n";
             for name in SHOWN {
-                // A model of one layer has no last two.
+                // A model with one layer has no last two.
                 let Ok(share) = Share::new(name, &options, &config) else {
                     continue;
                 };
@@ -72,8 +76,8 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     )
     .ok();
     show(&text)?;
-    // Of a configuration alone there is nothing more to see.
-    if let Ok(notes) = unused_weights(model, &own_config(model)?) {
+    // A configuration without weights has no unused ones.
+    if let Ok(notes) = unused_weights(model, &read_config(model)?) {
         for note in notes {
             say!("note: {note}");
         }
@@ -81,11 +85,11 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// More labels than any head has.
+/// An upper bound on the number of labels.
 const MOST_LABELS: usize = 1_000_000;
 
-/// The configuration as the file has it.
-fn own_config(path: &Path) -> Result<ModelConfig, Failure> {
+/// Reads the configuration.
+fn read_config(path: &Path) -> Result<ModelConfig, Failure> {
     match path.is_file() {
         true => {
             let text = std::fs::read_to_string(path).context("read", path)?;
@@ -96,7 +100,7 @@ fn own_config(path: &Path) -> Result<ModelConfig, Failure> {
 }
 
 fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
-    let config = own_config(path)?;
+    let config = read_config(path)?;
     let Some(labels) = labels else {
         return Ok(config);
     };
@@ -118,13 +122,13 @@ fn config(path: &Path, labels: Option<&str>) -> Result<ModelConfig, Failure> {
     Ok(config.with_outputs(Task::Classes(names)))
 }
 
-/// The names, each once.
+/// Collects the names, which must be distinct.
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Failure> {
     let mut seen = Vec::new();
     for name in names {
         if seen.iter().any(|other| other == name) {
             return Err(Failure::User(format!(
-                "--labels has {name:?} twice; give each class a name of its own"
+                "--labels has {name:?} twice; give each class a different name"
             )));
         }
         seen.push(name.to_string());
@@ -146,7 +150,7 @@ fn header(config: &ModelConfig) -> String {
     )
 }
 
-/// The modules with their shapes; of layers that are the same, the first.
+/// Lists the modules with their shapes; equal layers are listed once.
 fn tree(config: &ModelConfig) -> String {
     let mut text = String::from("\n");
     let (modules, places) = (modules(config), places(config));
@@ -183,7 +187,7 @@ fn tree(config: &ModelConfig) -> String {
     text
 }
 
-/// What a strategy trains.
+/// The part of a model that a strategy trains.
 struct Share {
     trainable: u64,
     all: u64,
@@ -248,8 +252,8 @@ impl Share {
     }
 }
 
-/// Number of the lowest layer among these modules or parameters; 0 with the embeddings, beyond all
-/// layers with the head alone.
+/// Returns the number of the lowest layer among these modules or parameters: 0 if they include the
+/// embeddings, and `usize::MAX` if there is only the head.
 fn lowest_layer(config: &ModelConfig, names: &[String]) -> usize {
     let places = places(config);
     let layers = names

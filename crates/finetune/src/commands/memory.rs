@@ -1,15 +1,15 @@
-//! Memory of the machine.
+//! Reads the machine's memory figures.
 
-/// Processes that the system has killed for want of memory since it started; `None` where it does not
-/// tell.
+/// Returns how many processes the system has killed for lack of memory since it started; `None` if it does
+/// not report that.
 pub fn kills() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/vmstat").ok()?;
     let line = text.lines().find(|line| line.starts_with("oom_kill "))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Bytes that programs can still have without swapping; `None` where the system does not tell. A
-/// container's limit counts too.
+/// Returns how many bytes are available without swapping, within the container's limit; `None` if the
+/// system does not report that.
 pub fn available_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text

@@ -1,45 +1,44 @@
-//! Memory that training takes, from sizes alone; within a fifth of what runs on the CPU were
-//! measured to take.
+//! Estimates the memory that training takes from sizes alone, within a fifth of measurements on the CPU.
 
 use finetune_models::ModelConfig;
 
-/// Rows and tokens of the batch that estimates are for.
+/// Rows of the batch that estimates are for, and tokens per row.
 pub const BATCH: (usize, usize) = (16, 128);
 
-/// The program, its tokenizer and what its allocator holds back.
+/// Bytes of the program, its tokenizer and memory that its allocator retains.
 const PROGRAM: u64 = 50_000_000;
 
-/// What a strategy trains in the layers that it trains.
+/// The kind of parameters that a strategy trains in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trained {
-    /// The layers' own weights.
+    /// The layer's weights.
     Weights,
-    /// LoRA's thin matrices.
+    /// LoRA's low-rank matrices.
     Lora,
     /// (IA)³'s scales.
     Ia3,
-    /// Biases and the like.
+    /// Biases or other small parameters.
     Little,
 }
 
 impl Trained {
-    /// Floats per token of a layer that are kept for the backward pass.
+    /// Returns the number of floats per token that a layer keeps for the backward pass.
     fn kept(self, hidden: u64, inner: u64) -> u64 {
-        // Always: query, key, value, two normalised sums, the inner layer before its activation.
+        // Always kept: query, key, value, two normalised sums, the inner layer before its activation.
         let least = 5 * hidden + inner;
         match self {
-            // What enters the linear layers.
+            // The inputs of the linear layers.
             Self::Weights => least + 3 * hidden + inner,
             Self::Lora => least + hidden,
-            // What is scaled: keys, values, the inner layer.
+            // The scaled values: keys, values, the inner layer.
             Self::Ia3 => least + 2 * hidden + inner,
             Self::Little => least,
         }
     }
 }
 
-/// Bytes for training with AdamW: the weights, two moments and a gradient of what is trained, and
-/// what the layers from `lowest_layer` on keep for the backward pass, for a batch of [`BATCH`].
+/// Returns the bytes that training with AdamW takes: the weights, two moments and a gradient per trained
+/// parameter, and what the layers from `lowest_layer` up keep for the backward pass of a [`BATCH`].
 pub fn training_bytes(
     config: &ModelConfig,
     (trainable, all): (u64, u64),
@@ -52,9 +51,9 @@ pub fn training_bytes(
     let scores = (rows * config.num_attention_heads * length * length) as u64;
     let layers = config.num_hidden_layers.saturating_sub(lowest_layer) as u64;
     let kept = layers * tokens * trained.kept(hidden, inner);
-    // Gradients come as what is kept goes.
+    // Kept activations are freed as gradients are computed.
     let step = kept.max(trainable);
-    // Of one layer: its backward pass, or where all are frozen its forward pass.
+    // For one layer: its backward pass, or its forward pass if all are frozen.
     let temporary = match layers {
         0 => tokens * (4 * hidden + 2 * inner) + 3 * scores,
         _ => tokens * 4 * inner + 5 * scores,
@@ -72,7 +71,7 @@ mod tests {
     /// Peak resident memory of runs of the program, in MB: DistilBERT and all-MiniLM-L6-v2 with
     /// two classes, rows of 128 tokens.
     #[test]
-    fn estimates_are_near_what_was_measured() {
+    fn estimates_are_near_measurements() {
         let distilbert = r#"{"model_type": "distilbert", "vocab_size": 30522, "dim": 768,
             "n_layers": 6, "n_heads": 12, "hidden_dim": 3072, "max_position_embeddings": 512,
             "activation": "gelu"}"#;

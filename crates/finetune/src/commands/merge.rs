@@ -14,11 +14,14 @@ use crate::{
         interrupt,
     },
     error::Failure,
-    resolve::{model, paths, run_model},
-    view::{output::show, shell::quote_path},
+    resolve::{model, run_model},
+    view::{
+        output::show,
+        shell::{program, quote_path},
+    },
 };
 
-/// What the merged model is compared on.
+/// The texts that the merged model is compared on.
 const SAMPLES: [&str; 4] = [
     "A moving, beautifully acted film.",
     "A dull and pointless mess.",
@@ -26,6 +29,10 @@ const SAMPLES: [&str; 4] = [
     "What does it cost, and when can it be here?",
 ];
 
+/// Merges an adapter into its base model.
+///
+/// # Errors
+/// Fails if the adapter or its base model cannot be loaded or merged, or if the result cannot be written.
 pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let device = device(&arguments.device)?;
     let directory = run_model::resolve(&arguments.adapter.display().to_string())?;
@@ -33,9 +40,9 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     let file = AdapterFile::read(adapter)?;
     let settings = ModelSettings::read(adapter)?;
     let check_free = || match arguments.output.symlink_metadata() {
-        // A link that leads nowhere is there too.
+        // A broken link exists too.
         Ok(_) => Err(Failure::User(format!(
-            "{} exists already, and nothing is overwritten; choose another --output",
+            "{} already exists and is not overwritten; choose another --output",
             arguments.output.display()
         ))),
         Err(_) => Ok(()),
@@ -64,7 +71,7 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
     if let Some(parent) = arguments.output.parent() {
         std::fs::create_dir_all(parent).context("make", parent)?;
     }
-    // From here on a signal has to wait until what is half-written is removed.
+    // From here on, a signal has to wait until the partial directory is removed.
     interrupt::listen()?;
     let written = publish_directory(&arguments.output, |partial| -> Result<(), TrainError> {
         model.save_settings(partial, &tokenizer_from)?;
@@ -78,15 +85,15 @@ pub fn run(arguments: &MergeArguments) -> Result<ExitCode, Failure> {
         }
     });
     if let Err(error) = written {
-        // Another process may have been faster.
+        // Another process may have created the output first.
         check_free()?;
         return Err(error.into());
     }
-    let (output, program) = (arguments.output.display(), paths::program());
+    let (output, program) = (arguments.output.display(), program());
     let quoted = quote_path(&arguments.output);
     let text = match settings.is_some_and(|settings| settings.pairs()) {
-        true => "--pair \"a text of yours\" \"and its second\"",
-        false => "\"a text of yours\"",
+        true => "--pair \"your text\" \"its second text\"",
+        false => "\"your text\"",
     };
     show(&format!(
         "merged  {directory} into its base model, in f32; all weights are finite\n\

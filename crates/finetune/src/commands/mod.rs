@@ -1,4 +1,4 @@
-//! The commands.
+//! The commands, one file or directory each, and the code that they share.
 
 pub(crate) mod evaluate;
 pub(crate) mod execute;

@@ -1,7 +1,8 @@
-//! What this program is, for the manifest of a run.
+//! The version of this program, for the manifest of a run.
 
 use finetune_train::ProgramFacts;
 
+/// Returns the version and commit of this program.
 pub fn program() -> ProgramFacts {
     ProgramFacts {
         version: env!("CARGO_PKG_VERSION").into(),

@@ -1,4 +1,4 @@
-//! `finetune replay`: repeats a run and compares.
+//! `finetune replay`: repeats a run and compares the results.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,24 +21,29 @@ use crate::{
     view::{
         output::{print_json, say, show},
         run_comparison::{Compared, compare},
+        shell,
     },
 };
 
+/// Repeats a run; the exit code is 1 if the results differ.
+///
+/// # Errors
+/// Fails if the run is incomplete or its files have changed, or if training fails.
 pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     special_files::refuse_in(&arguments.run)?;
     let output = arguments.output.as_ref().map(std::path::absolute);
     let output = output.transpose().map_err(|error| {
-        let problem = format!("cannot tell where --output is: {error}");
+        let problem = format!("cannot resolve --output: {error}");
         Failure::of(ErrorKind::of(&error), problem)
     })?;
-    let first = &paths::go_where_it_began(&arguments.run);
+    let first = &paths::enter_start_directory(&arguments.run);
     let (original, saved) = RunDirectory::read(first)?;
     if !original.is_complete() {
         return Err(Failure::User(format!(
-            "{} is not complete, so there is nothing to compare with; finish it with\n  {} resume {}",
+            "{} is incomplete, so there is nothing to compare with; finish it with\n  {} resume {}",
             first.display(),
-            paths::program(),
+            shell::program(),
             first.display()
         )));
     }
@@ -62,7 +67,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     execute(&plan, loaded, start, &mut run)?;
 
     let compared = compare(first, run.path())?;
-    let equal = compared.iter().all(|one| one.difference.is_none());
+    let equal = compared.iter().all(|aspect| aspect.difference.is_none());
     match arguments.json {
         true => print_json(as_json(&compared, equal, &run))?,
         false => show(&table(&compared, equal, first, run.path()))?,
@@ -70,7 +75,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!equal)))
 }
 
-/// Refuses files that are not those of the run.
+/// Checks that the files are those of the run.
 fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Result<(), Failure> {
     let model = ModelFacts::of(plan, loaded.files.revision.clone(), &loaded.data)?;
     let files = loaded.data.files()?;
@@ -78,7 +83,7 @@ fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Re
     let mut changed = Vec::new();
     let mut compare = |what: String, was: &str, is: &str| {
         if was != is {
-            changed.push(format!("{what}: its SHA-256 is {is}, was {was}"));
+            changed.push(format!("{what}: its SHA-256 is {is}, but was {was}"));
         }
     };
     compare(
@@ -96,20 +101,20 @@ fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Re
             None => compare(
                 was.path.display().to_string(),
                 &was.sha256,
-                "none: it is gone",
+                "none, because it is missing",
             ),
         }
     }
     match changed.is_empty() {
         true => Ok(()),
         false => Err(Failure::User(format!(
-            "the run cannot be repeated, because its files have changed since:\n  {}\nBring them back, or train anew",
+            "the run cannot be repeated, because its files have changed since:\n  {}\nRestore them, or train again",
             changed.join("\n  ")
         ))),
     }
 }
 
-/// Says what else than the plan is different, in case the results are.
+/// Prints notes on changes of program and machine, which may explain different results.
 fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
     let Some(session) = manifest.sessions.first() else {
         return;
@@ -118,7 +123,7 @@ fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
     let was = &session.program;
     if *was != program {
         say!(
-            "note: the run was made by version {} (commit {}), this is {} (commit {})",
+            "note: the run was made by version {} (commit {}); this is version {} (commit {})",
             was.version,
             was.git_commit,
             program.version,
@@ -142,23 +147,24 @@ fn with_suffix(run: &Path, suffix: &str) -> PathBuf {
 
 fn as_json(compared: &[Compared], equal: bool, run: &RunDirectory) -> serde_json::Value {
     let mut all = json!({"equal": equal, "output": run.path().display().to_string()});
-    for one in compared {
-        all[one.what] = json!({"equal": one.difference.is_none(), "difference": one.difference});
+    for aspect in compared {
+        let difference = &aspect.difference;
+        all[aspect.what] = json!({"equal": difference.is_none(), "difference": difference});
     }
     all
 }
 
 fn table(compared: &[Compared], equal: bool, first: &Path, second: &Path) -> String {
     let mut text = format!("\n{} and {}\n\n", first.display(), second.display());
-    for one in compared {
-        let verdict = match &one.difference {
+    for aspect in compared {
+        let verdict = match &aspect.difference {
             None => "equal".to_string(),
-            Some(place) => format!("differ; the first difference: {place}"),
+            Some(place) => format!("different; the first difference is {place}"),
         };
-        text += &format!("{:8}  {}: {verdict}\n", one.what, one.extent);
+        text += &format!("{:8}  {}: {verdict}\n", aspect.what, aspect.extent);
     }
     text + match equal {
-        true => "\nThe run is repeated to the bit.\n",
-        false => "\nThe run is not repeated.\n",
+        true => "\nThe replay is bit-identical.\n",
+        false => "\nThe replay differs.\n",
     }
 }

@@ -1,4 +1,4 @@
-//! `finetune resume`, and `train --resume`.
+//! `finetune resume` and `train --resume`.
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -20,10 +20,14 @@ use crate::{
     view::output::{say, show},
 };
 
+/// Resumes a run.
+///
+/// # Errors
+/// Fails if the run cannot be resumed with these options, or if training fails.
 pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     special_files::refuse_in(&arguments.run)?;
-    let path = paths::go_where_it_began(&arguments.run);
+    let path = paths::enter_start_directory(&arguments.run);
     let (run, saved) = RunDirectory::open(&path)?;
     if run.is_complete() {
         return say_complete(&run, &saved);
@@ -32,16 +36,16 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     if arguments.worker {
         end_with_parent();
     } else if now.optimization.auto_find_batch_size {
-        let mut in_place = now;
-        in_place.saving.output = saved.trained().saving.output.clone();
-        saved.check_resumable(&in_place, &arguments.accept)?;
+        let mut compared = now;
+        compared.saving.output = saved.trained().saving.output.clone();
+        saved.check_resumable(&compared, &arguments.accept)?;
         drop(run);
         return supervise(&path, &worker_options(arguments));
     }
     resume(run, &saved, now, arguments, load_unchanged)
 }
 
-/// Options of the process that trains.
+/// Returns the options of the training process.
 fn worker_options(arguments: &ResumeArguments) -> Vec<OsString> {
     let set = arguments.set.iter().flat_map(|set| ["--set", set]);
     let accept = arguments.accept.iter().flat_map(|key| ["--accept", key]);
@@ -49,8 +53,11 @@ fn worker_options(arguments: &ResumeArguments) -> Vec<OsString> {
     set.chain(accept).chain(json).map(OsString::from).collect()
 }
 
-/// Goes on with a run by the plan `now`, which may differ from its own in what is harmless or
-/// accepted. `load` brings what that plan names.
+/// Resumes a run with the plan `now`, which may differ from the saved plan in harmless or accepted keys.
+/// `load` loads the model and rows of that plan.
+///
+/// # Errors
+/// Fails if the plans differ otherwise, or if training fails.
 pub fn resume(
     mut run: RunDirectory,
     saved: &SavedPlan,
@@ -62,15 +69,15 @@ pub fn resume(
         return say_complete(&run, saved);
     }
     if saved.written().is_err() {
-        say!("note: plan.toml is damaged, and is written anew");
+        say!("note: plan.toml is damaged and is rewritten");
     }
     if saved.trained().model.files.is_empty() {
         say!(
-            "note: an earlier version began the run and kept no hashes of the base model's configuration and tokenizer, so a change there may go unnoticed"
+            "note: the run was started by an earlier version, which recorded no hashes of the base model's configuration and tokenizer, so changes to them may go unnoticed"
         );
         now.model.files.clear();
     }
-    // Where the run is now is no difference.
+    // A moved run is not a difference.
     now.saving.output = paths::output_of(run.path(), saved.trained());
     for difference in saved.check_resumable(&now, &arguments.accept)? {
         if difference.key != "output" {
@@ -83,7 +90,7 @@ pub fn resume(
     let start = Start::newest(&now, &run, &loaded.base, &loaded.device)?;
     let start = match start.state.step {
         0 if arguments.worker => fresh_start(&loaded, start.prepared),
-        _ => going_on(start, &loaded, &run),
+        _ => resumed_start(start, &loaded, &run),
     };
     if arguments.list_trainable {
         say!("  {}", start.prepared.names.join("\n  "));
@@ -92,14 +99,14 @@ pub fn resume(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what there is, and from where it goes on.
-fn going_on(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
+/// Prints the model and rows, and where the run resumes.
+fn resumed_start(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
     say!("{}", loaded.description);
     for damage in &start.damaged {
-        say!("note: a newer checkpoint is passed over: {damage}");
+        say!("note: a newer checkpoint is skipped: {damage}");
     }
     let from = match start.state.step {
-        0 => "from the beginning, there is no checkpoint".to_string(),
+        0 => "from the beginning, because there is no checkpoint".to_string(),
         step => format!("after step {step}"),
     };
     say!("resume  {}: {from}", run.path().display());
@@ -111,7 +118,7 @@ fn say_complete(run: &RunDirectory, saved: &SavedPlan) -> Result<ExitCode, Failu
     let is_best = saved.trained().evaluation.load_best_model_at_end;
     if let Some((file, checkpoint)) = run.changed_model().filter(|_| is_best) {
         say!(
-            "note: {} is not what the run saved; {} still has it",
+            "note: {} is not the file that the run saved; {} still has it",
             file.display(),
             checkpoint.display()
         );
@@ -124,18 +131,21 @@ fn say_complete(run: &RunDirectory, saved: &SavedPlan) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that a plan names, provided that weights and rows are what they were.
+/// Loads the model and rows of a plan, provided that they are unchanged.
+///
+/// # Errors
+/// Fails if weights, configuration or rows have changed, or if they cannot be loaded.
 pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let rows = Rows::choose(plan)?;
     let found = model::of_plan(plan)?;
     let files = found.clone().verify()?;
     if files.weights_sha256 != plan.model.sha256 {
         return Err(Failure::User(format!(
-            "the weights of {} are not those that the run began with: their SHA-256 is {}, was {}",
+            "the weights of {} are not those that the run started with: their SHA-256 is {}, but was {}",
             plan.model.name, files.weights_sha256, plan.model.sha256
         )));
     }
-    // What is wrong with a configuration says more than that it is another.
+    // An error in a configuration says more than that it has changed.
     let base = BaseModel::open(&files.dir)?;
     plan.model.check_files(&files.dir)?;
     let loaded = load(plan, &rows, found, base)?;

@@ -1,6 +1,6 @@
-//! A run with `--auto-find-batch-size`, in a process of its own: where the memory does not suffice after
-//! all, that process is ended by the system or ends itself, and half of the batch goes on from the newest
-//! checkpoint. The rows of a step stay the same.
+//! Runs training with `--auto-find-batch-size` in a separate process. If that process still runs out of
+//! memory, the run resumes from the newest checkpoint with half the batch size. The number of rows per
+//! step stays the same.
 
 use std::{
     ffi::OsString,
@@ -20,20 +20,23 @@ use crate::{
     view::output::say,
 };
 
-/// How often it is looked whether the process has ended, or a signal come.
+/// Interval of polling for the end of the process and for signals.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Works on a run that has begun, by `resume RUN OPTIONS` in another process, as often as need be.
+/// Trains a run that has been started, with `resume RUN OPTIONS` in another process, as often as necessary.
+///
+/// # Errors
+/// Fails if the process cannot be started or dies, or if not even one row fits into memory.
 pub fn supervise(run: &Path, options: &[OsString]) -> Result<ExitCode, Failure> {
     let internal = |error: io::Error| {
-        Failure::Internal(format!("cannot train in a process of its own: {error}"))
+        Failure::Internal(format!("cannot train in a separate process: {error}"))
     };
     let program = std::env::current_exe().map_err(internal)?;
     loop {
         let kills = memory::kills();
         let mut command = Command::new(&program);
         command.arg("resume").arg(run).arg("--worker").args(options);
-        // Ctrl-C comes to this process alone, which hands it on once.
+        // Only this process receives Ctrl-C, and forwards it once.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut worker = command.spawn().map_err(internal)?;
@@ -43,7 +46,7 @@ pub fn supervise(run: &Path, options: &[OsString]) -> Result<ExitCode, Failure> 
         }
         if !lacked_memory(status, memory::kills() > kills) {
             return Err(Failure::Internal(format!(
-                "the process that trained was ended by {status}. Go on with\n  {}",
+                "the training process ended with {status}. Resume with\n  {}",
                 resume_line(run)
             )));
         }
@@ -51,7 +54,7 @@ pub fn supervise(run: &Path, options: &[OsString]) -> Result<ExitCode, Failure> 
     }
 }
 
-/// The end of the process; signals that come meanwhile are handed on to it.
+/// Waits for the process to end and forwards signals to it.
 fn wait(worker: &mut Child) -> io::Result<ExitStatus> {
     loop {
         if let Some(status) = worker.try_wait()? {
@@ -64,15 +67,15 @@ fn wait(worker: &mut Child) -> io::Result<ExitStatus> {
                 signal_hook::consts::SIGTERM => Signal::TERM,
                 _ => Signal::INT,
             };
-            // It may have ended just now.
+            // The process may have just ended.
             let _ = kill_process(Pid::from_child(worker), signal);
         }
         thread::sleep(PAUSE);
     }
 }
 
-/// Whether a process that a signal ended had not enough memory: an allocation that fails aborts, and the
-/// system kills, and counts it.
+/// Returns whether a process ended by a signal ran out of memory: a failed allocation aborts, and the
+/// system's own kills are counted.
 fn lacked_memory(status: ExitStatus, killed_for_memory: bool) -> bool {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
@@ -87,7 +90,7 @@ fn lacked_memory(status: ExitStatus, killed_for_memory: bool) -> bool {
     }
 }
 
-/// Gives a run the next smaller batch.
+/// Changes a run's plan to the next smaller batch size.
 fn halve(path: &Path, status: ExitStatus) -> Result<(), Failure> {
     let (mut run, saved) = RunDirectory::open(path)?;
     let plan = saved.trained();
@@ -96,11 +99,11 @@ fn halve(path: &Path, status: ExitStatus) -> Result<(), Failure> {
     let mut sizes = batch_sizes(rows, optimization.gradient_accumulation_steps);
     let Some((batch_size, gradient_accumulation_steps)) = sizes.nth(1) else {
         return Err(Failure::User(
-            "not even one row fits into the memory; use a smaller --max-length, --strategy lora or head, or a smaller model".into(),
+            "not even one row fits into memory; use a smaller --max-length, --strategy lora or head, or a smaller model".into(),
         ));
     };
     say!(
-        "note: {rows} rows did not fit into the memory in the end ({status}); the run goes on from its newest checkpoint with {batch_size} rows × {gradient_accumulation_steps} a step"
+        "note: {rows} rows did not fit into memory after all ({status}); the run resumes from its newest checkpoint with {batch_size} rows × {gradient_accumulation_steps} per step"
     );
     let plan = TrainPlan {
         optimization: optimization.with_batches(batch_size, gradient_accumulation_steps),
@@ -109,9 +112,9 @@ fn halve(path: &Path, status: ExitStatus) -> Result<(), Failure> {
     Ok(run.change_plan(&plan)?)
 }
 
-/// To be called in the process that trains: it is asked to end where the one that waits for it is gone.
+/// Makes the training process, which calls this, stop if its parent dies.
 pub fn end_with_parent() {
-    // Only Linux has it.
+    // Only Linux supports this.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
 }
@@ -123,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn which_ends_are_a_lack_of_memory() {
+    fn aborts_and_counted_kills_mean_out_of_memory() {
         let signal = ExitStatus::from_raw;
         assert!(lacked_memory(signal(6), false));
         assert!(lacked_memory(signal(9), true));

@@ -25,6 +25,10 @@ use crate::{
     view::output::say,
 };
 
+/// Trains a model, or resumes its run.
+///
+/// # Errors
+/// Fails if options are invalid, if a file cannot be read or written, or if training fails.
 pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     let options = settings::read(
         arguments.config.as_deref(),
@@ -33,7 +37,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     )?;
     interrupt::listen()?;
 
-    // Whatever can be refused is refused before the first download.
+    // Invalid options are reported before the first download.
     let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
     device(&device_name)?;
     let rows = Rows::choose(&options)?;
@@ -81,7 +85,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     } = WholePlan::resolve(&options, &rows, device_name, run.path())?;
     plan.make_paths_absolute();
     if plan.optimization.auto_find_batch_size {
-        // Trials with damaged weights would look like a lack of memory.
+        // A trial that fails because of damaged weights would look like a lack of memory.
         loaded.files.clone().verify()?;
         plan = find_batch_size(plan, &loaded)?;
         plan.model.sha256 = verification.wait()?.weights_sha256;
@@ -99,7 +103,7 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Options of the process that trains, which the plan does not have.
+/// Returns the options of the training process that are not in the plan.
 fn worker_options(arguments: &TrainArguments) -> Vec<OsString> {
     let flags = [
         ("--json", arguments.json),
@@ -111,8 +115,8 @@ fn worker_options(arguments: &TrainArguments) -> Vec<OsString> {
     flags.chain(accepted).map(OsString::from).collect()
 }
 
-/// The run to go on with, if that is asked for: the one named, or with `auto` the output directory
-/// if a run began there (without one, the data set's last run if that is not complete).
+/// Returns the run to resume, if any: the one named, or with `auto` the run in the output directory
+/// (without one, the data set's last run, if it is incomplete).
 fn resumed(
     arguments: &TrainArguments,
     options: &TrainOptions,

@@ -1,14 +1,17 @@
-//! Which classes have rows, among the rows that were chosen: what is refused, and what is said.
+//! Checks which classes have rows among the chosen ones.
 
 use finetune_data::{Columns, Note, Split, Task, TokenizedDataset};
 
 use crate::{error::Failure, view::progress::count};
 
-/// Fewer rows than this may all have different labels by chance or on purpose.
+/// Fewer rows than this may legitimately all have different labels.
 const FEW_ROWS: u64 = 10;
 
-/// Refuses a label column in which no two rows of all `splits` have the same label: a text or an
-/// identifier, not a class. The classes of `labels` are those that were found in the rows.
+/// Rejects a label column in which no two rows of any of the `splits` have the same label: it holds texts
+/// or identifiers, not classes. The classes of `labels` are those found in the rows.
+///
+/// # Errors
+/// Fails if all labels differ, or if the rows cannot be read.
 pub fn refuse_all_different(
     splits: &[&Split],
     columns: &Columns,
@@ -18,7 +21,7 @@ pub fn refuse_all_different(
         return Ok(());
     };
     let rows: u64 = splits.iter().map(|split| split.len()).sum();
-    // Rows of one split may be rows of another too.
+    // Splits may share rows.
     let longest = splits.iter().map(|split| split.len()).max().unwrap_or(0);
     if rows < FEW_ROWS || (names.len() as u64) < longest {
         return Ok(());
@@ -36,7 +39,7 @@ pub fn refuse_all_different(
     )))
 }
 
-/// Rows of each class in every split, in the order of the classes.
+/// The number of rows of each class in every split, in class order.
 pub struct Counted<'a> {
     labels: &'a Task,
     training: Vec<u64>,
@@ -44,7 +47,7 @@ pub struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    /// `None` where rows have no classes.
+    /// Counts the rows of each class; `None` if the rows have no classes.
     pub fn new(
         labels: &'a Task,
         training: &TokenizedDataset,
@@ -61,8 +64,11 @@ impl<'a> Counted<'a> {
         })
     }
 
-    /// Refuses training rows of one class only, and says which classes have no rows. `by_index`: labels
-    /// are numbers, from 0, of names that the user gave.
+    /// Checks that the training rows have more than one class, and returns notes on classes without rows.
+    /// `by_index` means that labels are indices, from 0, into the names that the user gave.
+    ///
+    /// # Errors
+    /// Fails if all training rows have the same class.
     pub fn check(
         &self,
         columns: &[String],
@@ -85,14 +91,14 @@ impl<'a> Counted<'a> {
             return Ok(());
         };
         Err(Failure::User(format!(
-            "all {} training rows chosen ({training}) have the label {:?} in column `{}`; classification needs rows of at least two classes. If the rows are sorted by label, choose them from everywhere: --train-split train with --train-rows N draws at random",
+            "all {} chosen training rows ({training}) have the label {:?} in column `{}`; classification needs rows of at least two classes. If the rows are sorted by label, draw them at random: --train-split train --train-rows N",
             count(self.training[*only]),
             names[*only],
             columns.join("`, `"),
         )))
     }
 
-    /// Classes without a row anywhere.
+    /// Describes the classes without a row in any split.
     fn absent(&self, by_index: bool) -> Option<String> {
         let total = |class: usize| self.training[class] + self.elsewhere(class);
         let absent = classes(&self.training, |count| count == 0);
@@ -111,7 +117,7 @@ impl<'a> Counted<'a> {
                     .map(|class| class.to_string())
                     .collect();
                 format!(
-                    ". The labels are numbers, which are counted from 0 ({}); if yours begin with 1, say --labels {} to have them by number",
+                    ". The labels are numbers, which count from 0 ({}); if yours count from 1, use --labels {} to match them by number",
                     meant.join(", "),
                     found.join(",")
                 )
@@ -120,12 +126,12 @@ impl<'a> Counted<'a> {
         };
         Some(format!(
             "no row has {}: the model cannot learn {}{numbers}",
-            named(names, &absent, |_| String::new()),
+            list_classes(names, &absent, |_| String::new()),
             if absent.len() == 1 { "it" } else { "them" },
         ))
     }
 
-    /// Classes without a training row that other splits have.
+    /// Describes the classes without a training row that other splits have.
     fn unlearnable(&self) -> Option<String> {
         let without = classes(&self.training, |count| count == 0);
         let met: Vec<_> = without
@@ -145,7 +151,7 @@ impl<'a> Counted<'a> {
         };
         Some(format!(
             "no training row has {}: the model cannot learn {}, and those rows count as errors; use more rows, or a stratified split",
-            named(self.labels.class_names(), &met, elsewhere),
+            list_classes(self.labels.class_names(), &met, elsewhere),
             if met.len() == 1 { "it" } else { "them" },
         ))
     }
@@ -155,25 +161,25 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// What the macro averages of a split are over, if some classes have no rows there.
+/// Returns a note on the macro averages of a split in which some classes have no rows.
 pub fn averages_of(names: &[String], counts: &[u64], split: &str) -> Option<Note> {
     let empty = classes(counts, |count| count == 0);
     (!empty.is_empty()).then(|| {
         Note::new(format!(
-            "no {split} row has {}: macro averages are over all {} classes, where {} as 0",
-            named(names, &empty, |_| String::new()),
+            "no {split} row has {}: macro averages are taken over all {} classes, of which {} as 0",
+            list_classes(names, &empty, |_| String::new()),
             names.len(),
             if empty.len() == 1 {
-                "it counts"
+                "this one counts"
             } else {
-                "they count"
+                "these count"
             },
         ))
     })
 }
 
-/// `class a (1 in test)`, or `classes a, b, … 3 more`, the names quoted.
-fn named(names: &[String], classes: &[usize], detail: impl Fn(usize) -> String) -> String {
+/// Returns `class a (1 in test)`, or `classes a, b, … 3 more`, with quoted names.
+fn list_classes(names: &[String], classes: &[usize], detail: impl Fn(usize) -> String) -> String {
     const SHOWN: usize = 12;
     let shown = classes.iter().take(SHOWN);
     let shown: Vec<_> = shown
@@ -191,7 +197,7 @@ fn named(names: &[String], classes: &[usize], detail: impl Fn(usize) -> String) 
     format!("{noun} {}{more}", shown.join(", "))
 }
 
-/// The classes whose count is as `is` says.
+/// Returns the classes whose count satisfies `is`.
 fn classes(counts: &[u64], is: impl Fn(u64) -> bool) -> Vec<usize> {
     let classes = counts.iter().enumerate();
     let classes = classes.filter(|(_, count)| is(**count));

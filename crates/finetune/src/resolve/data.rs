@@ -1,4 +1,4 @@
-//! Opening data, and tokenizing with progress.
+//! Reads and tokenizes data, with progress.
 
 use std::ops::ControlFlow;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How data files are read: until a signal comes.
+/// Returns the options of reading data files, which stops after a signal.
 pub fn read_options(csv: CsvOptions) -> ReadOptions {
     ReadOptions {
         csv,
@@ -26,7 +26,7 @@ pub fn read_options(csv: CsvOptions) -> ReadOptions {
     }
 }
 
-/// Says what was noticed about data.
+/// Prints notes about the data.
 pub fn say_notes(notes: &[Note]) {
     for note in notes {
         say!("note: {note}");
@@ -34,6 +34,9 @@ pub fn say_notes(notes: &[Note]) {
 }
 
 /// Tokenizes a split, or finds its tokens in the cache.
+///
+/// # Errors
+/// Fails if the rows cannot be read or tokenized, or after a signal.
 pub fn tokenize(
     split: &Split,
     columns: &Columns,
@@ -65,32 +68,32 @@ pub fn tokenize(
     );
     bar.finish_and_clear();
     let tokenized = tokenized?;
-    let homeless = "there is no folder for them".to_owned();
+    let no_directory = "there is no cache directory".to_owned();
     let not_kept = tokenized.build_report().not_kept.clone();
-    if let Some(reason) = not_kept.or(cache.is_none().then_some(homeless)) {
+    if let Some(reason) = not_kept.or(cache.is_none().then_some(no_directory)) {
         say!(
-            "note: tokens are not kept for the next time: {reason}; {} names another folder",
+            "note: tokens are not cached: {reason}; set another directory with {}",
             paths::TOKEN_CACHE_VARIABLES
         );
     }
     if let CacheSource::Rebuilt(reason) = &tokenized.build_report().source {
         say!(
-            "note: the cached tokens of {} were damaged ({reason}) and were made again",
+            "note: the cached tokens of {} were damaged ({reason}) and have been rebuilt",
             split.name()
         );
     }
     Ok(tokenized)
 }
 
-/// One line about tokenized rows.
+/// Describes tokenized rows in one line.
 pub fn describe(data: &TokenizedDataset) -> String {
     let lengths = data.lengths();
-    let cut = match data.truncated_rows() {
-        0 => "none cut".to_string(),
-        rows => format!("{} rows cut at {}", count(rows), data.max_length()),
+    let truncated = match data.truncated_rows() {
+        0 => "none truncated".to_string(),
+        rows => format!("{} rows truncated to {}", count(rows), data.max_length()),
     };
     format!(
-        "{} rows, {:.1} tokens on average, longest {}, {cut}",
+        "{} rows, {:.1} tokens on average, longest {}, {truncated}",
         count(data.len()),
         lengths.mean,
         lengths.max

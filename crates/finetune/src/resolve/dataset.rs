@@ -1,4 +1,4 @@
-//! From the name of a data set to its files: a path here, or a name on the hub.
+//! Resolves the name of a data set, a local path or a name on the hub, to its files.
 
 use std::{path::Path, str::FromStr};
 
@@ -9,35 +9,40 @@ use finetune_hub::{CsvSettings, FoundDataset, Hub, LocalDataset, is_dataset_name
 
 use crate::{error::Failure, resolve::download::shown, view::output::say};
 
-/// A data set as somebody named it.
+/// A data set as the user named it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DatasetName<'a> {
     pub name: &'a str,
-    /// Configuration on the hub; empty: the only one, or the default.
+    /// Configuration on the hub, or empty for the only or the default one.
     pub config: &'a str,
-    /// Branch, tag or commit on the hub; empty: `main`.
+    /// Branch, tag or commit on the hub, or empty for `main`.
     pub revision: &'a str,
 }
 
 /// A data set whose splits are known.
 pub enum DatasetSplits {
-    /// With its configuration, or empty.
-    Here(Dataset, String),
+    /// A local data set and its configuration, which may be empty.
+    Local(Dataset, String),
+    /// A data set on the hub, whose files may have to be downloaded.
     OnHub(Box<FoundDataset>),
 }
 
-/// A data set whose files are here.
+/// A data set whose files are on this machine.
 #[derive(Clone)]
 pub struct OpenedDataset {
     pub dataset: Dataset,
-    /// Configuration and commit of one from the hub, or a folder's configuration, else empty.
+    /// Configuration of a data set from the hub or of a local directory with a card, else empty.
     pub config: String,
+    /// Commit of a data set from the hub, else empty.
     pub revision: String,
 }
 
 impl DatasetName<'_> {
-    /// Finds the splits. A path here wins, unless there is a revision, or a configuration and the path
-    /// is no folder with a card, which has some.
+    /// Finds the splits. A local path takes precedence, unless a revision is given, or a configuration
+    /// that the path has no card for.
+    ///
+    /// # Errors
+    /// Fails if the data set cannot be found or read.
     pub fn find(self, options: &ReadOptions) -> Result<DatasetSplits, Failure> {
         let Self {
             name,
@@ -48,7 +53,7 @@ impl DatasetName<'_> {
         let (config, revision) = (given(config), given(revision));
         let is_plain = config.is_none() && revision.is_none();
         if revision.is_none()
-            && let Some(found) = here_by_card(name, config.as_deref(), options)?
+            && let Some(found) = local_with_card(name, config.as_deref(), options)?
         {
             return Ok(found);
         }
@@ -60,10 +65,10 @@ impl DatasetName<'_> {
                     "revision"
                 };
                 return Err(Failure::User(format!(
-                    "--dataset-{flag} is for data sets on the hub, named as imdb or owner/name, but {name} is a path"
+                    "--dataset-{flag} is for data sets on the hub, such as imdb or owner/name, but {name} is a path"
                 )));
             }
-            return Ok(DatasetSplits::Here(
+            return Ok(DatasetSplits::Local(
                 Dataset::open_with(name, options)?,
                 String::new(),
             ));
@@ -73,7 +78,7 @@ impl DatasetName<'_> {
         });
         match found {
             Ok(found) => Ok(DatasetSplits::OnHub(Box::new(found))),
-            // Perhaps a path was misspelt.
+            // The name may be a misspelt path.
             Err(failure) => Err(failure.with_message(|message| match Dataset::open(name) {
                 Err(local @ Error::NotFound { .. }) => format!("{local}\n{message}"),
                 _ => message,
@@ -83,23 +88,25 @@ impl DatasetName<'_> {
 }
 
 impl DatasetSplits {
-    /// The split to take for `train`, `validation` or `test` where none was named, as
-    /// [`Dataset::default_split`].
+    /// Returns the default split for `train`, `validation` or `test`, as [`Dataset::default_split`] does.
     pub fn default_split(&self, role: &str) -> Option<String> {
         match self {
-            Self::Here(dataset, _) => dataset.default_split(role).map(|(name, _)| name),
+            Self::Local(dataset, _) => dataset.default_split(role).map(|(name, _)| name),
             Self::OnHub(found) => default_split(&found.split_names(), role).map(str::to_string),
         }
     }
 
-    /// Brings the files here that these split expressions need, and no others.
+    /// Opens the data set and downloads the files that these split expressions need, and no others.
+    ///
+    /// # Errors
+    /// Fails if a split is unknown, or if files cannot be downloaded or read.
     pub fn open<S: AsRef<str>>(
         self,
         expressions: &[S],
         options: &ReadOptions,
     ) -> Result<OpenedDataset, Failure> {
         let found = match self {
-            Self::Here(dataset, config) => {
+            Self::Local(dataset, config) => {
                 return Ok(OpenedDataset {
                     dataset,
                     config,
@@ -135,18 +142,18 @@ impl DatasetSplits {
     }
 }
 
-/// A folder on this machine with a card, as cloned from the hub, is read as that says; `None` where
-/// there is none.
-fn here_by_card(
+/// Opens a local directory with a card, such as a clone from the hub, as the card says; `None` if there is
+/// no such directory or card.
+fn local_with_card(
     name: &str,
     config: Option<&str>,
     options: &ReadOptions,
 ) -> Result<Option<DatasetSplits>, Failure> {
-    let dir = Path::new(name);
-    if !dir.is_dir() {
+    let directory = Path::new(name);
+    if !directory.is_dir() {
         return Ok(None);
     }
-    let Some(card) = LocalDataset::read(dir, config)? else {
+    let Some(card) = LocalDataset::read(directory, config)? else {
         return Ok(None);
     };
     if config.is_some() && card.config.is_none() {
@@ -161,10 +168,10 @@ fn here_by_card(
         None => Dataset::open_named(name, &card.class_names, &options)?,
     };
     let config = card.config.unwrap_or_default();
-    Ok(Some(DatasetSplits::Here(dataset, config)))
+    Ok(Some(DatasetSplits::Local(dataset, config)))
 }
 
-/// The options, and below them what the card of the data set `name` says about CSV.
+/// Returns the options, with the CSV settings in the card of the data set `name` as defaults.
 fn with_card(
     card: &CsvSettings,
     name: &str,

@@ -1,4 +1,4 @@
-//! What comes from the hub, with a bar for each file.
+//! Downloads from the hub, with a progress bar for each file.
 
 use finetune_hub::{HubError, Progress};
 use indicatif::ProgressBar;
@@ -11,10 +11,13 @@ use crate::{
     },
 };
 
-/// Where a call tells how far it is.
+/// The callback that receives a download's progress.
 type Report<'a> = &'a mut dyn FnMut(Progress);
 
-/// Makes a call that may download, and shows what it tells.
+/// Makes a call that may download, and shows its progress.
+///
+/// # Errors
+/// Fails if the call fails.
 pub fn shown<T>(call: impl FnOnce(Report<'_>) -> Result<T, HubError>) -> Result<T, Failure> {
     let mut current: Option<(String, ProgressBar)> = None;
     let result = call(&mut |progress| match progress {
@@ -22,7 +25,7 @@ pub fn shown<T>(call: impl FnOnce(Report<'_>) -> Result<T, HubError>) -> Result<
             if current.as_ref().is_none_or(|(name, _)| *name != file) {
                 let bar = bar(total.unwrap_or(0), DOWNLOAD);
                 bar.set_message(printable(&file).into_owned());
-                // Speed and ETA count from where a resumed download goes on.
+                // Speed and ETA are measured from where a download resumes.
                 bar.set_position(done);
                 bar.reset_eta();
                 current = Some((file, bar));

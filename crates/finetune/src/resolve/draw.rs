@@ -1,19 +1,22 @@
-//! Some of the rows of a split, drawn and tokenized.
+//! Draws rows of a split at random and tokenizes them.
 
 use finetune_data::{Columns, Split, Task, TextTokenizer, TokenizedDataset};
 
 use crate::{error::Failure, resolve::data::tokenize, view::output::say};
 
-/// How many rows are drawn, and by which seed; 0 rows: all.
+/// The number of rows to draw, or 0 for all, and the seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw {
     pub rows: u64,
     pub seed: u64,
 }
 
-/// Draws rows of `whole` and tokenizes them, or finds their tokens in the cache. Where the plain draw
-/// loses a class they are drawn class by class, which is said. The classes of the plain draw are known
-/// once it is tokenized, so that the labels of all rows are read only where one is missing.
+/// Draws rows of `whole` and tokenizes them, or finds their tokens in the cache. If a plain draw misses a
+/// class, rows are drawn class by class, and a note says so. Tokenizing the plain draw reveals its classes,
+/// so all rows' labels are read only if one is missing.
+///
+/// # Errors
+/// Fails if the rows cannot be read or tokenized.
 pub fn tokenize_drawn(
     whole: &Split,
     draw: Draw,

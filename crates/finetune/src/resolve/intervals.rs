@@ -1,4 +1,4 @@
-//! When a run evaluates, saves and logs, from what of it is said.
+//! Resolves when a run evaluates, saves and logs.
 
 use std::num::NonZeroU64;
 
@@ -6,8 +6,11 @@ use finetune_train::{Interval, IntervalStrategy, Strategy, TrainPlan};
 
 use crate::{cli::train_options::TrainOptions, error::Failure};
 
-/// Sets the three intervals of a plan, and whether its result is the best model. Evaluations and
-/// checkpoints go together unless both are said: then the best model can be loaded at the end.
+/// Sets the three intervals of a plan, and whether its result is the best model. Unless both are given,
+/// evaluations and checkpoints coincide, so that the best model can be loaded at the end.
+///
+/// # Errors
+/// Fails if a strategy and its number of steps contradict each other.
 pub fn set(plan: &mut TrainPlan, options: &TrainOptions) -> Result<(), Failure> {
     let eval = given(
         "eval",
@@ -29,7 +32,7 @@ pub fn set(plan: &mut TrainPlan, options: &TrainOptions) -> Result<(), Failure> 
     )?;
     let together = match plan.model.strategy {
         Strategy::Features => None,
-        // Without checkpoints there are evaluations all the same.
+        // Evaluations take place even without checkpoints.
         _ => eval.or(save.filter(|save| *save != Interval::No)),
     };
     let (evaluation, saving) = (&mut plan.evaluation, &mut plan.saving);
@@ -42,7 +45,7 @@ pub fn set(plan: &mut TrainPlan, options: &TrainOptions) -> Result<(), Failure> 
     Ok(())
 }
 
-/// An interval that is said, by its strategy or by its steps.
+/// Returns the interval that is given by its strategy or its steps, if any.
 fn given(
     name: &str,
     strategy: Option<IntervalStrategy>,

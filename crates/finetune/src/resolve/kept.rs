@@ -1,4 +1,5 @@
-//! What is kept with a model, under what the user says. Where the two differ, that is said.
+//! The training settings saved with a model, which serve as defaults. A note says where the user's
+//! options differ from them.
 
 use std::path::Path;
 
@@ -14,15 +15,18 @@ use crate::{
     view::{output::say, shell::quote},
 };
 
-/// What is kept with a model; of one that transformers saved, nothing.
+/// The settings saved with a model; a model saved by transformers has none.
 pub struct Kept {
     settings: Option<ModelSettings>,
-    /// The files of a model that is named as on the hub.
+    /// The files of a model that is named by its name on the hub.
     found: Option<FoundModel>,
 }
 
 impl Kept {
-    /// Reads it from the model's directory, which for a name of the hub is found first.
+    /// Reads the settings from the model's directory. A name on the hub is found first.
+    ///
+    /// # Errors
+    /// Fails if the model cannot be found, or if its settings are damaged.
     pub fn read(name: &str, revision: Option<&str>) -> Result<Self, Failure> {
         let found = match Path::new(name).is_dir() {
             true => None,
@@ -37,12 +41,12 @@ impl Kept {
         })
     }
 
-    /// The model's files, where they were looked for.
+    /// Returns the files of a model from the hub.
     pub fn found(&self) -> Option<&FoundModel> {
         self.found.as_ref()
     }
 
-    /// The kept settings.
+    /// Returns the saved settings.
     pub fn settings(&self) -> Option<&ModelSettings> {
         self.settings.as_ref()
     }
@@ -51,26 +55,26 @@ impl Kept {
         self.settings.as_ref().map(ModelSettings::kept)
     }
 
-    /// Longest row in tokens; where nothing says it, as long as the tokenizer's files say, and no
-    /// longer than others.
-    pub fn max_length(&self, given: Option<usize>, by_default: usize) -> usize {
+    /// Returns the maximum row length in tokens: as given, else as in training, else the smaller of the
+    /// model's `model_default` and the default of training.
+    pub fn max_length(&self, given: Option<usize>, model_default: usize) -> usize {
         let kept = self.plan().map(|plan| plan.data.max_length);
         note_change("--max-length", given, kept);
         given
             .or(kept)
-            .unwrap_or(by_default.min(DataPlan::default().max_length))
+            .unwrap_or(model_default.min(DataPlan::default().max_length))
     }
 
-    /// In which numbers products are computed on the device of this name.
+    /// Returns the precision of matrix multiplications on the device of this name.
     pub fn precision(&self, given: Option<PrecisionChoice>, device: &str) -> Precision {
         let kept = self.plan().map(|plan| plan.model.precision);
-        let named = given.map(|given| given.resolve(device));
-        note_change("--precision", named.map(name), kept.map(name));
+        let given = given.map(|given| given.resolve(device));
+        note_change("--precision", given.map(name), kept.map(name));
         let auto = || PrecisionChoice::Auto.resolve(device);
-        named.or(kept).unwrap_or_else(auto)
+        given.or(kept).unwrap_or_else(auto)
     }
 
-    /// Rows per batch of an evaluation.
+    /// Returns the number of rows per evaluation batch.
     pub fn batch_size(&self, given: Option<usize>) -> usize {
         let kept = self.plan().map(|plan| plan.evaluation.eval_batch_size);
         given
@@ -78,29 +82,29 @@ impl Kept {
             .unwrap_or(EvaluationPlan::default().eval_batch_size)
     }
 
-    /// Seed of the rows drawn.
+    /// Returns the seed for drawing rows.
     pub fn seed(&self, given: Option<u64>) -> u64 {
         let kept = self.plan().map(|plan| plan.seed);
         given.or(kept).unwrap_or(TrainPlan::SEED)
     }
 
-    /// Whether the model was trained on pairs of texts, where that is known.
+    /// Returns whether the model was trained on pairs of texts, if that is known.
     pub fn pairs(&self) -> Option<bool> {
         let columns = self.plan().map(|plan| plan.data.text_column.len())?;
         (columns > 0).then_some(columns == 2)
     }
 
-    /// Whether the training took names that match none of the labels by their position.
+    /// Returns whether training matched names that match none of the labels by position.
     pub fn labels_by_position(&self) -> bool {
         self.plan().is_some_and(|plan| plan.data.labels_by_position)
     }
 
-    /// What separates the labels of a row in one cell: as given, else as in training.
+    /// Returns the separator of labels in one cell: as given, else as in training.
     pub fn label_separator(&self, given: Option<char>) -> Option<char> {
         given.or_else(|| self.plan()?.data.label_separator)
     }
 
-    /// How CSV files are read: as given, else as in training.
+    /// Returns the options of CSV files: as given, else as in training.
     pub fn csv(&self, given: CsvOptions) -> CsvOptions {
         given.or(self
             .plan()
@@ -108,38 +112,38 @@ impl Kept {
             .unwrap_or_default())
     }
 
-    /// Whether the training left out rows without a text or a label.
+    /// Returns whether training skipped rows without a text or a label.
     pub fn skip_invalid(&self) -> bool {
         self.plan().is_some_and(|plan| plan.data.skip_invalid)
     }
 
-    /// The text columns of `rows`, and with `own_label` the label columns: those given, else those that
-    /// the model was trained on, else `own_label`, which may be empty, else by convention.
+    /// Returns the text columns of `rows`, and the label columns if `default_label` is given: as given,
+    /// else as in training, else `default_label`, which may be empty, else by convention.
     ///
     /// # Errors
-    /// Columns that are not there; one text a row for a model of pairs.
+    /// Fails if a column is missing, or if rows have a single text and the model expects pairs.
     pub fn columns(
         &self,
         rows: &Split,
         text: &[String],
         label: &[String],
-        own_label: Option<&[String]>,
+        default_label: Option<&[String]>,
     ) -> Result<Columns, Failure> {
         let is_column = |name: &String| rows.schema().field_with_name(name).is_ok();
         let kept_text = self.plan().map_or(&[][..], |plan| &plan.data.text_column);
         let use_kept = text.is_empty() && kept_text.iter().all(is_column);
         let named_text = if use_kept { kept_text } else { text };
-        let kept_label = match own_label {
+        let kept_label = match default_label {
             None => &[][..],
             Some(_) => self.plan().map_or(&[][..], |plan| &plan.data.label_column),
         };
-        let all_there = |names: &&[String]| !names.is_empty() && names.iter().all(is_column);
-        let defaults = [kept_label, own_label.unwrap_or_default()];
+        let all_exist = |names: &&[String]| !names.is_empty() && names.iter().all(is_column);
+        let defaults = [kept_label, default_label.unwrap_or_default()];
         let named_label = match label.is_empty() {
-            true => defaults.into_iter().find(all_there).unwrap_or_default(),
+            true => defaults.into_iter().find(all_exist).unwrap_or_default(),
             false => label,
         };
-        let columns = Columns::resolve(rows, named_text, named_label, own_label.is_some())?;
+        let columns = Columns::resolve(rows, named_text, named_label, default_label.is_some())?;
         self.check_pair(&columns)?;
         for (flag, kept, found) in [
             ("text", kept_text, &columns.text),
@@ -167,7 +171,10 @@ impl Kept {
         }
     }
 
-    /// That a model of single texts gets no pairs, where it is known to be one.
+    /// Checks that a model of single texts, if it is known to be one, is not given pairs.
+    ///
+    /// # Errors
+    /// Fails with advice if the model was trained on single texts.
     pub fn check_pairs(&self, first: &str, second: &str) -> Result<(), Failure> {
         match self.pairs() {
             Some(false) => Err(Failure::User(format!(
@@ -179,7 +186,10 @@ impl Kept {
         }
     }
 
-    /// That a model of pairs gets single texts from somewhere that has no columns.
+    /// Checks that a model of pairs is not given single texts from a source without columns.
+    ///
+    /// # Errors
+    /// Fails with advice if the model was trained on pairs.
     pub fn check_single_texts(&self, typed: &[String]) -> Result<(), Failure> {
         if self.pairs() != Some(true) {
             return Ok(());
@@ -190,7 +200,7 @@ impl Kept {
             [] => "\"the first text\" \"the second text\"".into(),
         };
         Err(Failure::User(format!(
-            "the model was trained on pairs of texts, and one text is no pair; type both as --pair {example}, or give a --file with both columns"
+            "the model was trained on pairs of texts, but a single text was given; type both as --pair {example}, or use a --file with both columns"
         )))
     }
 }
@@ -202,7 +212,7 @@ fn name(precision: Precision) -> &'static str {
     }
 }
 
-/// Says that what is given is not what the model was trained with.
+/// Prints a note if a given value differs from the one that the model was trained with.
 fn note_change<T: PartialEq + std::fmt::Display>(flag: &str, given: Option<T>, kept: Option<T>) {
     if let (Some(given), Some(kept)) = (given, kept)
         && given != kept

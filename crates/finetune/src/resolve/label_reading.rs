@@ -1,10 +1,13 @@
-//! What is done about labels before they are classes or numbers: rows without one, and notes.
+//! Handles rows and splits without labels.
 
 use finetune_data::{Columns, ProblemType, Split};
 
 use crate::{error::Failure, view::output::say};
 
-/// The rows with text and label, where others are to be left out; says how many those are.
+/// Returns the rows that have a text and a label, if others are to be skipped, and prints how many are.
+///
+/// # Errors
+/// Fails if no row is left, or if the rows cannot be read.
 pub fn valid(split: Split, columns: &Columns, skip_invalid: bool) -> Result<Split, Failure> {
     if !skip_invalid {
         return Ok(split);
@@ -22,16 +25,16 @@ pub fn valid(split: Split, columns: &Columns, skip_invalid: bool) -> Result<Spli
     }
 }
 
-/// Splits without labels: their column is not there, or all are -1, by which hidden labels are marked.
+/// Detects splits without labels: their column is missing, or all labels are -1, which marks hidden ones.
 pub struct Hidden<'a> {
     pub columns: &'a Columns,
-    /// Names that the user gave; -1 among them is a class.
+    /// The names that the user gave; -1 among them is a class.
     pub labels: &'a [String],
     pub problem_type: Option<ProblemType>,
 }
 
 impl Hidden<'_> {
-    /// Why the rows of a split have no labels; `None` where they have some.
+    /// Explains why the rows of a split have no labels; `None` if they have some.
     fn hidden(&self, split: &Split) -> Result<Option<String>, Failure> {
         let schema = split.schema();
         let is_there = |column: &String| schema.field_with_name(column).is_ok();
@@ -43,7 +46,7 @@ impl Hidden<'_> {
             let alike = |name: &&&str| name.trim().eq_ignore_ascii_case(column.trim());
             if let Some(alike) = names.iter().find(alike) {
                 return Err(Failure::User(format!(
-                    "{}: there is no column `{column}`, as the training rows have, but {alike:?}; name it alike in all files",
+                    "{}: there is no column `{column}`, which the training rows have, but there is {alike:?}; use the same name in all files",
                     file.unwrap_or_default()
                 )));
             }
@@ -56,10 +59,13 @@ impl Hidden<'_> {
         let is_label = self.problem_type == Some(ProblemType::Regression)
             || self.labels.iter().any(|name| name == "-1");
         let hidden = !is_label && split.labels_are_hidden(self.columns)?;
-        Ok(hidden.then(|| "all its labels are -1, which marks rows without a label".to_owned()))
+        Ok(hidden.then(|| "all its labels are -1, which marks hidden labels".to_owned()))
     }
 
-    /// The test rows, unless their labels are hidden; an error where the user `named` these.
+    /// Returns the test rows, unless their labels are hidden.
+    ///
+    /// # Errors
+    /// Fails if the labels are hidden and the user `named` this split.
     pub fn without_test(
         &self,
         test: Option<(Split, String)>,
@@ -74,13 +80,16 @@ impl Hidden<'_> {
                 "the test split {name} has no labels: {why}; choose another, or none with --test-split \"\""
             ))),
             Some(why) => {
-                say!("note: the test split {name} is left out: {why}");
+                say!("note: the test split {name} is not used: {why}");
                 Ok(None)
             }
         }
     }
 
-    /// The validation rows likewise.
+    /// Returns the validation rows, unless their labels are hidden.
+    ///
+    /// # Errors
+    /// Fails if the labels are hidden and the user `named` this split.
     pub fn without_validation(
         &self,
         validation: Option<Split>,
@@ -97,7 +106,7 @@ impl Hidden<'_> {
             ))),
             Some(why) => {
                 say!(
-                    "note: the validation split {} is left out: {why}; a share of the training rows is taken instead",
+                    "note: the validation split {} is not used: {why}; a share of the training rows is held out instead",
                     split.name()
                 );
                 Ok(None)

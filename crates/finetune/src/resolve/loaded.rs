@@ -1,4 +1,4 @@
-//! From a plan to the rows and files that it names.
+//! Loads the rows and files that a plan names.
 
 use std::time::Instant;
 
@@ -12,21 +12,24 @@ use crate::{
     view::output::say,
 };
 
-/// Rows and files that a plan names.
+/// The rows and files that a plan names.
 pub struct Loaded {
     pub device: Device,
     pub files: FoundModel,
     pub base: BaseModel,
     pub data: TrainData,
-    /// What there is, in words.
+    /// Model and rows in words.
     pub description: String,
-    /// When that began.
+    /// When loading began.
     pub began: Instant,
-    /// Time that the rows took.
+    /// Seconds that loading the rows took.
     pub data_seconds: f64,
 }
 
 /// Tokenizes the rows.
+///
+/// # Errors
+/// Fails if the device cannot be used, or if the rows cannot be read or tokenized.
 pub fn load(
     plan: &TrainPlan,
     rows: &Rows,

@@ -1,4 +1,4 @@
-//! From what was typed to rows, models and plans.
+//! Resolves the options into rows, models and plans.
 
 pub(crate) mod class_checks;
 pub(crate) mod data;

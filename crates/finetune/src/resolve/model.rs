@@ -1,4 +1,4 @@
-//! From a model's name to its files, with progress.
+//! Finds, verifies and loads the files of a named model.
 
 use std::{path::Path, thread};
 
@@ -14,13 +14,19 @@ use crate::{
     view::output::say,
 };
 
-/// Finds the files of a name; downloads show their progress.
+/// Finds the files of a model by name and shows the progress of downloads.
+///
+/// # Errors
+/// Fails if the model cannot be found or downloaded.
 pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
     special_files::refuse_in(Path::new(name))?;
     shown(|report| Hub::from_env().find(name, revision, report))
 }
 
-/// The base model's files of a plan.
+/// Finds the files of a plan's base model.
+///
+/// # Errors
+/// Fails if the model cannot be found or downloaded.
 pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
     let revision = plan.model.revision.as_deref();
     let found = find(&plan.model.name, revision);
@@ -35,11 +41,14 @@ pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
     })
 }
 
-/// Weights that are verified on a thread of their own, while they are loaded.
+/// A verification of weights on a separate thread, while they are loaded.
 pub struct Verification(thread::JoinHandle<Result<ModelFiles, HubError>>);
 
 impl Verification {
-    /// Begins.
+    /// Starts the verification.
+    ///
+    /// # Errors
+    /// Fails if no thread can be started.
     pub fn begin(found: &FoundModel) -> Result<Self, Failure> {
         let found = found.clone();
         let thread = thread::Builder::new().name("verifier".into());
@@ -48,16 +57,22 @@ impl Verification {
         thread.map(Self).map_err(failed)
     }
 
-    /// Waits for the verdict. Nothing may be done with the weights before, and what is wrong with
-    /// them is said before what it led to.
+    /// Waits for the result. Call this before using the weights and before reporting an error of
+    /// loading them, which damaged weights may have caused.
+    ///
+    /// # Errors
+    /// Fails if the weights are damaged.
     pub fn wait(self) -> Result<ModelFiles, Failure> {
-        let stopped = |_| Failure::Internal("the thread that verifies the weights stopped".into());
+        let stopped = |_| Failure::Internal("the thread that verifies the weights panicked".into());
         Ok(self.0.join().map_err(stopped)??)
     }
 }
 
-/// Loads a saved model, or an adapter with the base model that it names, or the one given. `found` are
-/// the model's files if somebody has looked for them already.
+/// Loads a saved model, or an adapter on the base model that is given or that it names. `found` has the
+/// model's files if they have already been found.
+///
+/// # Errors
+/// Fails if a file is missing or damaged, or if an option does not fit the model.
 pub fn classifier(
     name: &str,
     found: Option<&FoundModel>,
@@ -69,7 +84,7 @@ pub fn classifier(
         true => adapter(directory, open, device)?,
         false if open.model_base.is_some() => {
             return Err(Failure::User(format!(
-                "--model-base names the base model of an adapter, but {name} is none (it has no {ADAPTER_CONFIG}); leave it out"
+                "--model-base names the base model of an adapter, but {name} is not one (it has no {ADAPTER_CONFIG}); leave it out"
             )));
         }
         false => {
@@ -106,7 +121,10 @@ fn adapter(
     Ok(loaded?)
 }
 
-/// The files of an adapter's base model.
+/// Finds the files of an adapter's base model.
+///
+/// # Errors
+/// Fails if the base model is not named, or cannot be found or downloaded.
 pub fn adapter_base(
     directory: &Path,
     file: &AdapterFile,
@@ -122,8 +140,11 @@ pub fn adapter_base(
     }
 }
 
-/// The base model that an adapter names, from here: a directory may be named as seen from here, as
-/// peft looks for it, or else from the adapter.
+/// Returns the base model that an adapter names. A directory may be relative to the current directory,
+/// as in peft, or else to the adapter.
+///
+/// # Errors
+/// Fails if the adapter names no base model.
 pub fn base_name(directory: &Path, file: &AdapterFile) -> Result<String, Failure> {
     if file.base_model.is_empty() {
         return Err(Failure::User(format!(
@@ -135,14 +156,14 @@ pub fn base_name(directory: &Path, file: &AdapterFile) -> Result<String, Failure
     let found = found.map(|path| path.display().to_string());
     Ok(match found {
         Some(path) if path != file.base_model => {
-            say!("note: the base model is {path}, named from the adapter's directory");
+            say!("note: the base model is {path}, relative to the adapter's directory");
             path
         }
         _ => file.base_model.clone(),
     })
 }
 
-/// An adapter's base model that is not to be had, and what to do.
+/// Adds to an error the base model that an adapter names, and advice.
 pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Failure {
     error.with_message(|problem| {
         format!(
@@ -153,7 +174,7 @@ pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Fai
     })
 }
 
-/// Where a model's files came from, in words.
+/// Describes where a model's files came from.
 pub fn describe(source: Source) -> &'static str {
     match source {
         Source::Local => "a directory",

@@ -1,4 +1,4 @@
-//! From options to the plan.
+//! Turns options into a plan.
 
 use std::{num::NonZeroU64, path::Path};
 
@@ -22,11 +22,14 @@ use crate::{
     view::output::say,
 };
 
-/// More steps than any run takes.
+/// An upper bound on the steps of a run.
 const MOST_STEPS: f64 = 1e9;
 
-/// The plan with every default filled in and checked, as far as it can be without the model's
-/// files; [`with_model`] does the rest.
+/// Returns the plan with all defaults filled in, and checks it as far as possible without the model's
+/// files; [`with_model`] and [`with_data`] complete it.
+///
+/// # Errors
+/// Fails if options are invalid or contradict each other.
 pub fn plan(
     options: &TrainOptions,
     rows: &Rows,
@@ -51,8 +54,8 @@ pub fn plan(
     model.revision = adapter_revision;
     model.precision = options.precision.unwrap_or_default().resolve(&model.device);
     data.dataset.clone_from(&rows.dataset);
-    data.dataset_config = named(&rows.dataset_config);
-    data.dataset_revision = named(&rows.dataset_revision);
+    data.dataset_config = non_empty(&rows.dataset_config);
+    data.dataset_revision = non_empty(&rows.dataset_revision);
     data.train_split.clone_from(&rows.train_name);
     data.validation_split.clone_from(&rows.validation_name);
     data.test_split = rows.test_name();
@@ -60,7 +63,7 @@ pub fn plan(
     data.text_column.clone_from(&rows.columns.text);
     data.label_column.clone_from(&rows.columns.label);
     data.labels_by_position = rows.columns.labels_by_position;
-    // Unless it is given, the head's is that of the rest.
+    // By default, the head has the same learning rate as the rest.
     let rate = options.learning_rate;
     plan.optimization.head_learning_rate = rate.unwrap_or(plan.optimization.learning_rate);
     plan.optimization.warmup = warmup(options)?;
@@ -68,12 +71,12 @@ pub fn plan(
     plan.optimization.optimizer = optimizer(options)?;
     plan.saving.output = output.display().to_string();
     intervals::set(&mut plan, options)?;
-    let plan = settings::laid_over(&plan, taken_as_given(options)?)?;
+    let plan = settings::override_plan(&plan, copied_options(options)?)?;
     plan.check()?;
     Ok(plan)
 }
 
-/// Options whose value in the plan is not simply the one that is given.
+/// Options whose value is resolved, not copied into the plan.
 const RESOLVED: [&str; 25] = [
     "model",
     "dataset",
@@ -102,30 +105,33 @@ const RESOLVED: [&str; 25] = [
     "output",
 ];
 
-/// The keys of the plan that are given as they stand there: all others need no line here.
-fn taken_as_given(options: &TrainOptions) -> Result<Table, Failure> {
+/// Returns the options that are copied into the plan under the same key.
+fn copied_options(options: &TrainOptions) -> Result<Table, Failure> {
     let given = Table::try_from(options).map_err(|error| Failure::Internal(error.to_string()))?;
     let is_key = |name: &str| TrainPlan::KEYS.iter().any(|key| key.name == name);
-    let taken = |name: &str| is_key(name) && !RESOLVED.contains(&name);
-    Ok(given.into_iter().filter(|(key, _)| taken(key)).collect())
+    let is_copied = |name: &str| is_key(name) && !RESOLVED.contains(&name);
+    Ok(given
+        .into_iter()
+        .filter(|(key, _)| is_copied(key))
+        .collect())
 }
 
-/// The name, if it is one.
-fn named(name: &str) -> Option<String> {
+/// Returns the name unless it is empty.
+fn non_empty(name: &str) -> Option<String> {
     Some(name.to_string()).filter(|name| !name.is_empty())
 }
 
-/// Refuses a batch that is given by rows and by tokens.
+/// Rejects a batch size given both in rows and in tokens.
 fn check_batch(options: &TrainOptions) -> Result<(), Failure> {
     match (options.batch_tokens.unwrap_or_default(), options.batch_size) {
         (tokens @ 1.., Some(rows)) => Err(Failure::User(format!(
-            "batch_size is {rows} and batch_tokens {tokens}, but a batch is cut by one of them; leave the other out"
+            "batch_size is {rows} and batch_tokens is {tokens}, but only one of them can limit a batch; leave the other out"
         ))),
         _ => Ok(()),
     }
 }
 
-/// How long the learning rate rises.
+/// Returns the length of the learning rate's warm-up.
 fn warmup(options: &TrainOptions) -> Result<Warmup, Failure> {
     let ratio = options.warmup_ratio;
     let Some(steps) = options.warmup_steps else {
@@ -133,21 +139,21 @@ fn warmup(options: &TrainOptions) -> Result<Warmup, Failure> {
     };
     if let Some(ratio) = ratio {
         say!(
-            "note: warmup_steps is {steps} and warmup_ratio {ratio}; the steps count, as in transformers"
+            "note: warmup_steps is {steps} and warmup_ratio is {ratio}; the steps take precedence, as in transformers"
         );
     }
     let whole = NonZeroU64::new(steps as u64).filter(|_| steps.fract() == 0.0);
     match (steps, whole) {
-        // As in transformers, a number below 1 is a share.
+        // A number below 1 is a share, as in transformers.
         (0.0..1.0, _) => Ok(Warmup::Ratio(steps)),
         (1.0..=MOST_STEPS, Some(steps)) => Ok(Warmup::Steps(steps)),
         _ => Err(Failure::User(format!(
-            "warmup_steps is {steps}; expected a whole number of steps up to {MOST_STEPS}, or a share of them below 1"
+            "warmup_steps is {steps}; expected a whole number of steps up to {MOST_STEPS}, or a share below 1"
         ))),
     }
 }
 
-/// The schedule by its type and its settings.
+/// Returns the schedule from its type and settings.
 fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
     let mut table = options.lr_scheduler_kwargs.clone().unwrap_or_default();
     if let Some(kind) = &options.lr_scheduler_type {
@@ -156,11 +162,11 @@ fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
     settings::from_table(table, "lr_scheduler_kwargs")
 }
 
-/// The optimizer by its name and its settings.
+/// Returns the optimizer from its name and settings.
 fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
     let mut table = options.optim_args.clone().unwrap_or_default();
-    let own = table.get("optim").and_then(|name| name.as_str());
-    let name = options.optim.clone().or_else(|| own.map(str::to_string));
+    let nested = table.get("optim").and_then(|name| name.as_str());
+    let name = options.optim.clone().or_else(|| nested.map(str::to_string));
     let name = name.unwrap_or_else(|| "adamw".into());
     table.insert("optim".into(), name.clone().into());
     let adam = [
@@ -172,7 +178,7 @@ fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
         let Some(value) = value else { continue };
         if !name.starts_with("adam") {
             return Err(Failure::User(format!(
-                "{key} is for adamw and adam, but optim is {name}; its own settings are optim_args.*"
+                "{key} is for adamw and adam, but optim is {name}; its settings are optim_args.*"
             )));
         }
         table.insert(key.into(), value.into());
@@ -180,10 +186,10 @@ fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
     settings::from_table(table, "optim_args")
 }
 
-/// Name and revision of a base model.
+/// The name and revision of a base model.
 type BaseName = (String, Option<String>);
 
-/// What is trained, and the base model of the adapter that the run goes on with.
+/// Returns what to train, and the base model of the adapter to continue training, if any.
 fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<BaseName>), Failure> {
     let named = options.strategy.as_deref().map(str::parse::<Strategy>);
     let named = named.transpose().map_err(Failure::User)?;
@@ -192,23 +198,26 @@ fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<BaseName>), Fail
     };
     special_files::refuse_in(Path::new(directory))?;
     let file = AdapterFile::read(Path::new(directory))?;
-    let own = match file.config {
+    let strategy = match file.config {
         PeftConfig::Lora(_) => Strategy::Lora,
         PeftConfig::Ia3(_) => Strategy::Ia3,
     };
-    if let Some(named) = named.filter(|named| *named != own) {
+    if let Some(named) = named.filter(|named| *named != strategy) {
         return Err(Failure::User(format!(
-            "{directory} is an adapter of strategy {own}, but --strategy says {named}; leave it out"
+            "{directory} is an adapter of strategy {strategy}, but --strategy is {named}; leave it out"
         )));
     }
     let base = match &options.model {
         Some(_) => None,
         None => Some(model::base_name(Path::new(directory), &file)?),
     };
-    Ok((own, base.map(|base| (base, file.revision))))
+    Ok((strategy, base.map(|base| (base, file.revision))))
 }
 
-/// The plan with what only the model's configuration tells.
+/// Completes the plan with what depends on the model's configuration.
+///
+/// # Errors
+/// Fails if options do not fit the model.
 pub fn with_model(
     mut plan: TrainPlan,
     options: &TrainOptions,
@@ -218,7 +227,7 @@ pub fn with_model(
     plan.data.max_length = match options.max_length {
         Some(length) if length > longest => {
             return Err(Failure::User(format!(
-                "--max-length {length} is more than the model takes: its max_position_embeddings is {rows}{}",
+                "--max-length {length} is more than the model supports: its max_position_embeddings is {rows}{}",
                 match longest == rows {
                     true => String::new(),
                     false => format!(", which leaves room for {longest} tokens"),
@@ -235,7 +244,7 @@ pub fn with_model(
         .map(|adapter| adapter.resolved(family))
     {
         None => drop(Trainable::new(&plan.model.strategy, config)?),
-        // An adapter to go on with is checked when it is read.
+        // An adapter to continue training is checked when it is read.
         Some(_) if plan.model.adapter.is_some() => {}
         Some(adapter) => {
             adapter.plan(family, &modules(config))?.check_ranks()?;
@@ -249,7 +258,10 @@ pub fn with_model(
     Ok(plan)
 }
 
-/// The plan with what only the tokenized rows tell.
+/// Completes the plan with what depends on the tokenized rows.
+///
+/// # Errors
+/// Fails if options do not fit the rows.
 pub fn with_data(
     mut plan: TrainPlan,
     options: &TrainOptions,
@@ -268,7 +280,7 @@ pub fn with_data(
     Ok(plan)
 }
 
-/// Weights by which every class counts alike.
+/// Returns weights that give all classes the same influence.
 fn balanced(plan: &TrainPlan, rows: &TokenizedDataset) -> Result<Vec<f32>, Failure> {
     let objective = objective::of(plan.data.problem_type);
     let counts = rows.class_counts();
@@ -285,17 +297,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_given_goes_into_the_plan_by_its_key() {
-        assert!(taken_as_given(&TrainOptions::default()).unwrap().is_empty());
+    fn options_are_copied_into_the_plan_by_key() {
+        assert!(copied_options(&TrainOptions::default()).unwrap().is_empty());
         let options = TrainOptions {
             weight_decay: Some(0.5),
             train_rows: Some(9),
-            // Resolved with the rows, or with the model.
+            // Resolved with the rows or the model.
             test_split: Some("train[:9]".into()),
             optim: Some("sgd".into()),
             ..TrainOptions::default()
         };
-        let taken = taken_as_given(&options).unwrap();
+        let taken = copied_options(&options).unwrap();
         let expected = [
             ("weight_decay", Value::Float(0.5)),
             ("train_rows", Value::Integer(9)),
@@ -307,7 +319,7 @@ mod tests {
                 .into_iter()
                 .collect()
         );
-        let plan = settings::laid_over(&TrainPlan::default(), taken).unwrap();
+        let plan = settings::override_plan(&TrainPlan::default(), taken).unwrap();
         assert_eq!(plan.optimization.weight_decay, 0.5);
         assert_eq!(plan.data.train_rows, NonZeroU64::new(9));
         for key in RESOLVED {

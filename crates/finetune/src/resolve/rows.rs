@@ -1,4 +1,4 @@
-//! The rows of a run: which, from where, with what labels.
+//! Chooses the rows of a run, with their columns and labels.
 
 use std::num::NonZeroU64;
 
@@ -26,28 +26,29 @@ use crate::{
 pub struct Rows {
     /// The data set as named by the user.
     pub dataset: String,
-    /// Configuration and commit of one from the hub, else empty.
+    /// Configuration of a data set from the hub, else empty.
     pub dataset_config: String,
+    /// Commit of a data set from the hub, else empty.
     pub dataset_revision: String,
     train: Split,
-    /// Training rows that are drawn; `None`: all.
+    /// Number of training rows to draw; `None` for all.
     train_rows: Option<NonZeroU64>,
     /// Split expression of the training rows.
     pub train_name: String,
     validation: Split,
-    /// Validation rows that are drawn; `None`: all.
+    /// Number of validation rows to draw; `None` for all.
     eval_rows: Option<NonZeroU64>,
     seed: u64,
-    /// Split expression of the validation rows; `None`: a share of the training rows.
+    /// Split expression of the validation rows; `None` for a share of the training rows.
     pub validation_name: Option<String>,
     test: Option<(Split, String)>,
     pub columns: Columns,
     pub labels: Task,
-    /// Whether labels are numbers, counted from 0, of the names that the user gave.
+    /// Whether labels are indices, from 0, into the names that the user gave.
     by_index: bool,
 }
 
-/// Which rows, columns and labels of a data set: as far as they are given, or all of it where a plan says so.
+/// A choice of rows, columns and labels of a data set. Options may leave it partly open; a plan does not.
 #[derive(Clone, PartialEq)]
 pub struct RowChoice<'a> {
     dataset: Option<&'a str>,
@@ -125,15 +126,15 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
     }
 }
 
-/// The split for a role that nobody named one for; which of several, is said.
+/// Returns the default split for a role. If there are several candidates, a note says which is chosen.
 fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
     let (name, note) = dataset.default_split(role)?;
     say_notes(note.as_slice());
     Some(name)
 }
 
-/// That the data set has splits that no expression of `used` means. Of several for one role it was
-/// said already which was chosen.
+/// Returns a note on splits that no expression of `used` names. It omits the other candidates for a role,
+/// which [`default_split`] has already noted.
 fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
     let names = dataset.split_names();
     let is_named = |name: &str| {
@@ -154,7 +155,7 @@ fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
         .collect();
     (!unused.is_empty()).then(|| {
         Note::new(format!(
-            "{} also has {}, which {} not used; --validation-split or --test-split names a split",
+            "{} also has {}, which {} not used; name a split with --validation-split or --test-split",
             dataset.path(),
             unused.join(", "),
             if unused.len() == 1 { "is" } else { "are" }
@@ -164,6 +165,9 @@ fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
 
 impl Rows {
     /// Opens the data set and finds rows, columns and classes.
+    ///
+    /// # Errors
+    /// Fails if the data set cannot be read, or if its rows, columns or labels do not fit the choice.
     pub fn choose<'a>(choice: impl Into<RowChoice<'a>>) -> Result<Self, Failure> {
         let choice = choice.into();
         let Some(path) = choice.dataset.map(str::to_string) else {
@@ -178,19 +182,23 @@ impl Rows {
             revision: choice.dataset_revision,
         }
         .find(&options)?;
-        let or_its_own = |given: Option<&str>, role: &str| match given {
+        let or_default = |given: Option<&str>, role: &str| match given {
             Some(expression) => expression.to_string(),
             None => found.default_split(role).unwrap_or_default(),
         };
         let wanted = [
             choice.train_split.unwrap_or("train").to_string(),
-            or_its_own(choice.validation_split, "validation"),
-            or_its_own(choice.test_split, "test"),
+            or_default(choice.validation_split, "validation"),
+            or_default(choice.test_split, "test"),
         ];
         Self::choose_in(&path, found.open(&wanted, &options)?, choice)
     }
 
-    /// The same of the data set `path` that is open already, with all splits that are chosen.
+    /// Chooses rows as [`choose`](Self::choose) does, from the data set `path` that is already open with
+    /// all chosen splits.
+    ///
+    /// # Errors
+    /// Fails as `choose` does.
     pub fn choose_in<'a>(
         path: &str,
         opened: OpenedDataset,
@@ -266,7 +274,7 @@ impl Rows {
         let names = Some(choice.labels).filter(|names| !names.is_empty());
         let inferred = Inferred::of(&splits, &columns, names, choice.problem_type)?;
         let (columns, labels) = (inferred.columns, inferred.task);
-        let met = match names {
+        let name_notes = match names {
             Some(_) => NameNotes::new(&labels, &splits, &columns, NamesOf::User)?,
             None => NameNotes::default(),
         };
@@ -274,7 +282,7 @@ impl Rows {
             class_checks::refuse_all_different(&splits, &columns, &labels)?;
         }
         say_notes(&inferred.notes);
-        say_notes(&met.notes);
+        say_notes(&name_notes.notes);
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
@@ -284,7 +292,7 @@ impl Rows {
                     whole_train.stratified_split(&columns, Some(&labels), fraction, choice.seed)?;
                 if parts.1.is_empty() {
                     return Err(Failure::User(format!(
-                        "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, is no row; use more rows, or name rows with --validation-split"
+                        "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, leaves no row; use more rows, or name rows with --validation-split"
                     )));
                 }
                 parts
@@ -304,11 +312,14 @@ impl Rows {
             test,
             columns,
             labels,
-            by_index: met.by_index,
+            by_index: name_notes.by_index,
         })
     }
 
-    /// Tokenizes all splits, and checks which classes the rows chosen have.
+    /// Tokenizes all splits, and checks which classes the chosen rows have.
+    ///
+    /// # Errors
+    /// Fails if rows cannot be read or tokenized, or if all training rows have the same class.
     pub fn tokenize(
         &self,
         max_length: usize,
@@ -349,7 +360,10 @@ impl Rows {
         Ok(data)
     }
 
-    /// The training rows, those that were drawn.
+    /// Returns the training rows, or those that are drawn.
+    ///
+    /// # Errors
+    /// Fails if the rows cannot be read.
     pub fn drawn_train(&self) -> Result<Split, Failure> {
         let labels = Some(&self.labels);
         let rows = self.train_rows.map_or(0, NonZeroU64::get);
@@ -357,17 +371,17 @@ impl Rows {
         Ok(drawn.0)
     }
 
-    /// All validation rows.
+    /// Returns all validation rows.
     pub fn validation(&self) -> &Split {
         &self.validation
     }
 
-    /// Split expression of the test rows, if there are any.
+    /// Returns the split expression of the test rows, if there are any.
     pub fn test_name(&self) -> Option<String> {
         self.test.as_ref().map(|(_, name)| name.clone())
     }
 
-    /// What the labels are, in words.
+    /// Describes the labels in words.
     pub fn describe_labels(&self) -> String {
         objective::of(self.labels.problem_type()).describe(&self.labels)
     }

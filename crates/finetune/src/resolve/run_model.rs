@@ -1,4 +1,4 @@
-//! From the name of a run's directory to its model's.
+//! Resolves the name of a run directory to that of its model.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,15 @@ use finetune_train::{RunDirectory, layout};
 
 use crate::{
     error::Failure,
-    resolve::{paths, special_files},
-    view::shell::{quote, quote_path},
+    resolve::special_files,
+    view::shell::{program, quote, quote_path},
 };
 
-/// The model that `name` means: of a run's directory its result, otherwise `name` itself.
+/// Returns the model that `name` means: the result if it is a run directory, otherwise `name` itself.
 ///
 /// # Errors
-/// A run without a result yet; the message says how to finish it, and which checkpoints open as
-/// models.
+/// Fails if a run has no result yet; the message says how to finish it, and which checkpoints can be
+/// used as models.
 pub fn resolve(name: &str) -> Result<String, Failure> {
     let path = Path::new(name);
     special_files::refuse_in(path)?;
@@ -32,15 +32,15 @@ pub fn resolve(name: &str) -> Result<String, Failure> {
         special_files::refuse_in(&model)?;
         return Ok(model.display().to_string());
     }
-    let program = paths::program();
+    let program = program();
     let mut message = format!(
-        "{name} is a run without a result yet; finish it with\n  {program} resume {}",
+        "{name} is an unfinished run without a result; finish it with\n  {program} resume {}",
         quote(name)
     );
     let checkpoints = checkpoints(path);
     if let Some((newest, others)) = checkpoints.split_last() {
         let newest = quote_path(newest);
-        message += &format!("\nor name one of its checkpoints, which are models too: {newest}");
+        message += &format!("\nor use one of its checkpoints, which are models too: {newest}");
         for other in others.iter().rev() {
             message += &format!(", {}", quote_path(other));
         }
@@ -48,7 +48,7 @@ pub fn resolve(name: &str) -> Result<String, Failure> {
     Err(Failure::User(message))
 }
 
-/// The checkpoints of a run, the newest last.
+/// Returns the checkpoints of a run, newest last.
 fn checkpoints(run: &Path) -> Vec<PathBuf> {
     let paths = RunDirectory::read(run).and_then(|(run, _)| run.checkpoint_paths());
     paths.unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Pipes, sockets and devices that have the name of a file. Opening a pipe waits for somebody to write
-//! into it and a device may have no end, so they are refused before anything is opened.
+//! Rejects pipes, sockets and devices in place of files. Opening a pipe waits for a writer and a device
+//! may have no end, so they are rejected before anything is opened.
 
 use std::{fs, path::Path};
 
@@ -7,11 +7,14 @@ use finetune_train::layout;
 
 use crate::error::Failure;
 
-/// Folders of a run below its own: `checkpoints/step-N`.
+/// Depth of the directories below a run's: `checkpoints/step-N`.
 const DEPTH: usize = 2;
 
-/// Refuses a path that is neither a file nor a directory, where `expected` should be; what is not there
-/// is left to who opens it.
+/// Rejects a path that is neither a file nor a directory; `expected` describes what it should be. A
+/// missing file is reported when it is opened.
+///
+/// # Errors
+/// Fails if the path is a pipe, a socket or a device.
 pub fn refuse_file(path: &Path, expected: &str) -> Result<(), Failure> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() && !found.is_file() => Err(Failure::User(format!(
@@ -22,21 +25,24 @@ pub fn refuse_file(path: &Path, expected: &str) -> Result<(), Failure> {
     }
 }
 
-/// Refuses the directory of a model, an adapter or a run in which something is neither a file nor a
-/// directory.
+/// Rejects the directory of a model, an adapter or a run that contains anything other than files and
+/// directories.
+///
+/// # Errors
+/// Fails if the directory contains a pipe, a socket or a device.
 pub fn refuse_in(directory: &Path) -> Result<(), Failure> {
     let is_run = directory.join(layout::PLAN).symlink_metadata().is_ok();
     refuse_below(directory, if is_run { DEPTH } else { 0 })
 }
 
 fn refuse_below(directory: &Path, depth: usize) -> Result<(), Failure> {
-    // What cannot be listed, or is not there, is refused by who needs it.
+    // A directory that is missing or cannot be listed is reported when it is used.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         match path.is_dir() {
             true if depth > 0 => refuse_below(&path, depth - 1)?,
             true => {}
-            false => refuse_file(&path, "a file: bring it back, or remove it")?,
+            false => refuse_file(&path, "a file; restore it, or remove it")?,
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! From options and rows to a plan with nothing left open, in one pass: what the options say, then the
-//! model, then the tokenized rows.
+//! Resolves options and rows into a complete plan in one pass: first the options, then the model, then
+//! the tokenized rows.
 
 use std::path::Path;
 
@@ -18,18 +18,20 @@ use crate::{
     view::output::say,
 };
 
-/// A plan, and what it names.
+/// A complete plan with the model and rows that it names.
 pub struct WholePlan {
-    /// The plan, but for the hash of the weights, which the verification tells.
+    /// The plan, except for the hash of the weights, which the verification returns.
     pub plan: TrainPlan,
     pub loaded: Loaded,
-    /// That of the weights, which goes on meanwhile.
+    /// The verification of the weights, which runs in the background.
     pub verification: Verification,
 }
 
 impl WholePlan {
-    /// Fills in what only the model and the rows tell. Whatever the options alone make wrong is refused
-    /// before the first download.
+    /// Resolves the plan. Errors of the options alone are reported before the first download.
+    ///
+    /// # Errors
+    /// Fails if options are invalid or do not fit the model or the rows, or if a file cannot be read.
     pub fn resolve(
         options: &TrainOptions,
         rows: &Rows,
@@ -53,7 +55,7 @@ impl WholePlan {
     }
 }
 
-/// The plan with rows no longer than the tokenizer's settings want them, unless the user wants them so.
+/// Limits the length of rows to the tokenizer's maximum, unless the user gave a length.
 fn within_tokenizer(
     mut plan: TrainPlan,
     options: &TrainOptions,

@@ -1,4 +1,4 @@
-//! Two evaluations side by side: before and after training, or one model and another.
+//! Compares two evaluations: before and after training, or of two models.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use finetune_infer::{EvaluationRecord, objective};
 use finetune_task::ProblemType;
 use serde_json::{Map, Value, json};
 
-/// The metrics of two evaluations.
+/// The changes of metrics between two evaluations.
 pub struct Comparison {
     changes: Vec<Change>,
 }
 
-/// One metric of both.
+/// One metric of both evaluations.
 struct Change {
     name: String,
     title: String,
@@ -22,7 +22,7 @@ struct Change {
 }
 
 impl Comparison {
-    /// Of two evaluations of a task: the metrics that tell most about it.
+    /// Compares the metrics that best show how two evaluations of a task differ.
     pub fn new(
         problem_type: ProblemType,
         before: &EvaluationRecord,
@@ -32,7 +32,7 @@ impl Comparison {
         Self::of(before, after, metrics.iter().copied())
     }
 
-    /// The metrics of these names.
+    /// Compares the metrics with these names.
     pub fn of_metrics<'a>(
         before: &EvaluationRecord,
         after: &EvaluationRecord,
@@ -58,7 +58,7 @@ impl Comparison {
         }
     }
 
-    /// With confidence intervals of the differences, by name of the metric.
+    /// Adds confidence intervals of the differences, by name of the metric.
     pub fn with_intervals(mut self, intervals: &BTreeMap<&str, [f64; 2]>) -> Self {
         for change in &mut self.changes {
             change.interval = intervals.get(change.name.as_str()).copied();
@@ -66,11 +66,12 @@ impl Comparison {
         self
     }
 
-    /// A line per metric: its title, both values, the change. `heads` are above the values.
-    pub fn table(&self, heads: [&str; 2]) -> String {
+    /// Formats one line per metric with its title, both values and the change. `headers` are the titles of
+    /// the values.
+    pub fn table(&self, headers: [&str; 2]) -> String {
         let titles = self.changes.iter().map(|change| change.title.len());
         let width = titles.max().unwrap_or(0);
-        let [first, second] = heads;
+        let [first, second] = headers;
         let mut text = format!("{:width$}  {first:>9}  {second:>9}  {:>9}", "", "change");
         if self.changes.iter().any(|change| change.interval.is_some()) {
             text += "  95 % interval";
@@ -95,7 +96,7 @@ impl Comparison {
         text
     }
 
-    /// By name of the metric the change, and its interval where there is one.
+    /// Returns the change and its interval, if there is one, by name of the metric.
     pub fn json(&self) -> Value {
         let changes = self.changes.iter().map(|change| {
             let mut entry = Map::new();
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_of_what_tells_most() {
+    fn a_table_shows_the_most_telling_metrics() {
         let record = |json| serde_json::from_value::<EvaluationRecord>(json).unwrap();
         let before = json!({"accuracy": 0.5, "f1_macro": 0.25, "loss": 0.7, "confidence": 0.5125, "f1_micro": 0.5});
         let before = record(before);

@@ -1,4 +1,4 @@
-//! What is shown.
+//! The program's output: messages, progress, tables and reports.
 
 pub(crate) mod comparison;
 pub(crate) mod next;

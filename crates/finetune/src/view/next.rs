@@ -1,36 +1,34 @@
-//! What to type after a run: lines that work as they stand, and repeat its figures.
+//! The commands to type after a run, which work as they are and reproduce its results.
 
 use std::{num::NonZeroU64, path::Path};
 
 use finetune_infer::objective;
 use finetune_train::TrainPlan;
 
-use crate::{
-    resolve::paths,
-    view::shell::{quote, quote_path},
-};
+use crate::view::shell::{program, quote, quote_path};
 
-/// The lines, with their ends. `validation_rows` is how many rows the training evaluated.
+/// Returns the lines, each with its line feed. `validation_rows` is the number of rows that training
+/// evaluated.
 pub fn lines(plan: &TrainPlan, model: &Path, validation_rows: u64) -> String {
-    let program = paths::program();
+    let program = program();
     let (model, dataset) = (quote_path(model), dataset(plan));
     let text = match plan.data.text_column.len() {
-        2 => "--pair \"a text of yours\" \"and its second\"",
-        _ => "\"a text of yours\"",
+        2 => "--pair \"your text\" \"its second text\"",
+        _ => "\"your text\"",
     };
     let rows = evaluated_rows(plan, validation_rows);
     let mut lines = format!(
         "  {program} predict --model {model} {text}\n  \
          {program} evaluate --model {model} --dataset {dataset}{rows}\n"
     );
-    // A half is rarely the best threshold of a label.
+    // The default threshold of 0.5 is rarely a label's best.
     if objective::of(plan.data.problem_type).has_thresholds() {
         lines += &format!("  {program} evaluate {model} --dataset {dataset} --find-thresholds\n");
     }
     lines
 }
 
-/// How the data set of a plan is named on a command line.
+/// Formats a plan's data set as command-line arguments.
 fn dataset(plan: &TrainPlan) -> String {
     let name = quote(&plan.data.dataset);
     match &plan.data.dataset_revision {
@@ -43,8 +41,7 @@ fn dataset(plan: &TrainPlan) -> String {
     }
 }
 
-/// The options by which the run's own rows are evaluated again: those of the test, else of the
-/// validation.
+/// Returns the options that evaluate the run's test rows again, or else its validation rows.
 fn evaluated_rows(plan: &TrainPlan, validation_rows: u64) -> String {
     match plan.data.test_split.as_deref() {
         Some("test") => String::new(),
@@ -66,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rows_of_the_run() {
+    fn options_select_the_rows_of_the_run() {
         let rows = |test: &str, validation: &str, eval_rows, evaluated| {
             let named = |name: &str| Some(name.to_string()).filter(|name| !name.is_empty());
             let mut plan = TrainPlan::default();

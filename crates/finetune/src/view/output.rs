@@ -1,4 +1,4 @@
-//! Standard output and standard error.
+//! Writes to standard output and standard error.
 
 use std::{
     borrow::Cow,
@@ -11,13 +11,19 @@ use std::{
 
 use crate::error::Failure;
 
-/// Writes to standard output, at once.
+/// Writes to standard output and flushes it.
+///
+/// # Errors
+/// Fails if standard output is closed or cannot be written to.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// What became of writing to standard output.
+/// Converts the result of writing to standard output.
+///
+/// # Errors
+/// Fails if the write failed.
 pub fn written(done: Result<(), Error>) -> Result<(), Failure> {
     done.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => Failure::OutputClosed,
@@ -25,23 +31,29 @@ pub fn written(done: Result<(), Error>) -> Result<(), Failure> {
     })
 }
 
-/// Writes text for people to standard output, with control characters shown.
+/// Writes text for people to standard output, with control characters escaped.
+///
+/// # Errors
+/// Fails as [`print()`] does.
 pub fn show(text: &str) -> Result<(), Failure> {
     print(&printable(text))
 }
 
-/// Writes JSON to standard output, which is perhaps a terminal.
+/// Writes JSON to standard output, which may be a terminal.
+///
+/// # Errors
+/// Fails as [`print()`] does.
 pub fn print_json(json: impl Display) -> Result<(), Failure> {
     print(&terminal_json(&format!("{json}\n")))
 }
 
-/// JSON text with the same content and nothing that a terminal obeys: JSON may have DEL, the C1
-/// characters and marks of writing direction as they are, and has an escape for each.
+/// Escapes what a terminal would obey in JSON text, without changing its content: JSON permits raw DEL, C1
+/// characters and marks of writing direction, and has an escape for each.
 pub fn terminal_json(json: &str) -> Cow<'_, str> {
     escaped(json, |shown, c| write!(shown, "\\u{:04x}", u32::from(c)))
 }
 
-/// Writes a line to standard error, arguments as of `format!`.
+/// Writes a line to standard error; takes the arguments of `format!`.
 macro_rules! say {
     ($($argument:tt)*) => {
         $crate::view::output::line(&format!($($argument)*))
@@ -49,28 +61,27 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// Writes a line to standard error; [`say!`] is how to call it. Where it cannot be written it is
-/// dropped, because what a run has to say must never end the run. A note is said once, however often
-/// what it is about is met.
+/// Writes a line to standard error; call it with [`say!`]. A line that cannot be written is dropped, because
+/// a message must never end a run. The same note is printed only once.
 pub fn line(text: &str) {
     static NOTES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if text.starts_with("note: ")
-        && let Ok(mut said) = NOTES.lock()
-        && !said.insert(text.into())
+        && let Ok(mut printed) = NOTES.lock()
+        && !printed.insert(text.into())
     {
         return;
     }
     let _ = writeln!(stderr().lock(), "{}", printable(text));
 }
 
-/// `text` as it may go to a terminal. Texts, class names and file names come from strangers: a
-/// control character in one could move the cursor or retitle the window, and a mark of writing
-/// direction could reverse what stands beside it, so all but line feeds and tabs are shown as escapes.
+/// Escapes `text` for a terminal. Texts, class names and file names are untrusted: a control character could
+/// move the cursor or retitle the window, and a mark of writing direction could reverse neighbouring text,
+/// so all except line feeds and tabs are escaped.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |shown, c| write!(shown, "{}", c.escape_default()))
 }
 
-/// `text` with `escape` in place of what acts on a terminal.
+/// Replaces characters that act on a terminal by `escape`.
 fn escaped(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Result) -> Cow<'_, str> {
     let acts = |c: char| {
         let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -90,7 +101,7 @@ fn escaped(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Result) -
     Cow::Owned(shown)
 }
 
-/// That a file cannot be written, and why.
+/// Returns the failure of writing a file.
 pub fn cannot_write(path: &Path, error: &Error) -> Failure {
     Failure::of(
         finetune_files::ErrorKind::of(error),
@@ -103,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_acts_on_a_terminal_is_shown() {
+    fn characters_that_act_on_a_terminal_are_escaped() {
         assert_eq!(
             printable("plain\ttext,\ntwo lines, é 漢"),
             "plain\ttext,\ntwo lines, é 漢"
@@ -115,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_the_same_without_acting() {
+    fn escaped_json_has_the_same_content() {
         let value = serde_json::json!({"a\u{7f}": "\u{9b}2J \u{202e}é\n\u{1b}"});
         let text = value.to_string();
         let shown = terminal_json(&text);

@@ -1,4 +1,4 @@
-//! Progress on standard error: bars on a terminal, a few lines elsewhere.
+//! Shows progress on standard error: bars on a terminal, a few lines elsewhere.
 
 use crate::view::output::{printable, say};
 use std::{
@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::view::run_time::Estimate;
 
-/// A bar of `total` units, drawn only on a terminal.
+/// Creates a bar of `total` units, which is drawn only on a terminal.
 pub fn bar(total: u64, template: &'static str) -> ProgressBar {
     let bar = match stderr().is_terminal() {
         true => ProgressBar::new(total),
@@ -25,37 +25,37 @@ pub fn bar(total: u64, template: &'static str) -> ProgressBar {
     bar
 }
 
-/// The bar of an evaluation of the rows called so.
+/// Creates the bar of an evaluation of `split`.
 pub fn evaluation_bar(split: &str, rows: u64) -> ProgressBar {
     let bar = bar(rows, EVALUATION);
     bar.set_message(split.to_string());
     bar
 }
 
-/// Template of a download.
+/// The template of a download's bar.
 pub const DOWNLOAD: &str = "  {msg:24} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
-/// Template of tokenizing.
+/// The template of a tokenization's bar.
 pub const ROWS: &str = "  {msg:24} {bar:30} {human_pos}/{human_len} rows {per_sec} ETA {eta}";
 const STEPS: &str = "  training {bar:30} {pos}/{len} {msg} ETA {eta}";
 const EVALUATION: &str = "  {msg} {bar:30} {human_pos}/{human_len} rows ETA {eta}";
 
-/// Shows a run as it goes.
+/// Shows the progress of a run.
 #[derive(Default)]
 pub struct ProgressView {
     training: Option<ProgressBar>,
     evaluation: Option<ProgressBar>,
-    /// Mean of the losses since the last line, and their number.
+    /// Sum of the losses since the last line, and their number.
     losses: (f64, u64),
     /// Rows and seconds since the last line.
     speed: (u64, f64),
     total_steps: u64,
-    /// What a long run has to say of its time, until it is said.
+    /// The estimate of a long run's time, until it is printed.
     estimate: Option<Estimate>,
 }
 
 impl ProgressView {
-    /// A view that says how long the run takes, once its speed is known, if that is long; `all_rows`:
-    /// nobody said how many rows to train on.
+    /// Creates a view that prints how long a long run takes, if it trains on `all_rows` because the user
+    /// gave no number.
     pub fn with_estimate(all_rows: bool) -> Self {
         Self {
             estimate: all_rows.then(Estimate::default),
@@ -63,7 +63,7 @@ impl ProgressView {
         }
     }
 
-    /// A line above the bars.
+    /// Prints a line above the bars.
     fn line(&self, text: &str) {
         match &self.training {
             Some(bar) if !bar.is_hidden() => bar.println(printable(text)),
@@ -71,7 +71,7 @@ impl ProgressView {
         }
     }
 
-    /// Mean loss and samples per second of the steps since the last call, if there were any.
+    /// Returns the mean loss and the samples per second of the steps since the last call, if there were any.
     fn take_means(&mut self) -> Option<(f64, f64)> {
         let (losses, count) = std::mem::take(&mut self.losses);
         let (rows, seconds) = std::mem::take(&mut self.speed);
@@ -97,7 +97,7 @@ impl Observer for ProgressView {
                     estimate.train_rows = *train_rows;
                 }
                 self.line(&format!(
-                    "train   {} steps ({} an epoch, {} of warm-up) on {} rows, {} for validation",
+                    "train   {} steps ({} per epoch, {} of warm-up) on {} rows, {} for validation",
                     count(*total_steps),
                     count(*steps_per_epoch),
                     count(*warmup_steps),
@@ -126,10 +126,10 @@ impl Observer for ProgressView {
                 if let Some(estimate) = &mut self.estimate
                     && estimate.add(*seconds)
                 {
-                    let said = estimate.said(self.total_steps);
+                    let note = estimate.note(self.total_steps);
                     self.estimate = None;
-                    if let Some(said) = said {
-                        self.line(&format!("note: {said}"));
+                    if let Some(note) = note {
+                        self.line(&format!("note: {note}"));
                     }
                 }
                 self.losses.0 += loss;
@@ -175,7 +175,7 @@ impl Observer for ProgressView {
                     bar.finish_and_clear();
                 }
                 if *split == "test" {
-                    // The report has it.
+                    // The report shows it.
                     return Ok(());
                 }
                 let best = if *best { "  * best so far" } else { "" };
@@ -199,7 +199,7 @@ impl Observer for ProgressView {
                 trainable_parameters,
                 ..
             } => self.line(&format!(
-                "unfreeze layers from {lowest_layer} on: {} parameters are trained",
+                "unfreeze layers {lowest_layer} and above: {} trainable parameters",
                 count(*trainable_parameters)
             )),
             Event::Step { .. } | Event::Checkpoint { .. } => {}
@@ -208,7 +208,7 @@ impl Observer for ProgressView {
     }
 }
 
-/// The metrics that fit on a line.
+/// Formats the most important metrics on one line.
 pub fn headline(metrics: &Evaluation) -> String {
     let metrics = metrics.summary.headline().into_iter();
     let shown: Vec<_> = metrics
@@ -217,7 +217,7 @@ pub fn headline(metrics: &Evaluation) -> String {
     shown.join("  ")
 }
 
-/// A number with commas between the thousands.
+/// Formats a number with thousands separators.
 pub fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }

@@ -1,4 +1,4 @@
-//! How a run ended, as JSON and in words.
+//! Reports the results of a run, as JSON or text.
 
 use finetune_train::{RunDirectory, RunResults, SavingCost, TrainPlan};
 
@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-/// The results of a run, to be printed.
+/// The results of a run to print.
 pub struct Report {
     pub results: RunResults,
-    /// What the untrained model says of the first rows, of strategy `features`.
+    /// The untrained model's predictions for the first rows, for strategy `features`.
     pub raw_predictions: Option<String>,
 }
 
 impl Report {
-    /// Prints it on standard output: one JSON object, or in words. The run is complete: that nobody
-    /// can read this is no failure of it.
+    /// Prints the report on standard output, as one JSON object or as text. The run is complete, so an
+    /// error of printing is only a note.
     pub fn print(&self, plan: &TrainPlan, run: &RunDirectory, json: bool) {
         let printed = match json {
             true => print_json(self.results.to_json()),
@@ -34,7 +34,7 @@ impl Report {
         }
     }
 
-    /// How many rows the training evaluated.
+    /// Returns the number of validation rows that training evaluated.
     fn validation_rows(&self) -> u64 {
         let outcome = &self.results.outcome;
         let best = outcome.best.as_ref().map(|best| &best.evaluation);
@@ -42,7 +42,7 @@ impl Report {
         evaluation.map_or(0, |metrics| metrics.rows())
     }
 
-    /// The untouched model and the result on the validation rows.
+    /// Compares the untrained model and the result on the validation rows.
     fn comparison(&self, plan: &TrainPlan) -> Option<Comparison> {
         let outcome = &self.results.outcome;
         if outcome.steps == 0 {
@@ -53,10 +53,10 @@ impl Report {
         Some(Comparison::new(plan.data.problem_type, before, after))
     }
 
-    /// The test results, what was done, and what to type next.
+    /// Formats the test results, what was done, and commands to continue with.
     pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
         let peak = self.results.peak_memory.map_or_else(String::new, |bytes| {
-            format!(", {:.2} GB of memory at most", bytes as f64 / 1e9)
+            format!(", peak memory {:.2} GB", bytes as f64 / 1e9)
         });
         let test = self.results.test.as_ref().map_or_else(String::new, |all| {
             let (headline, tables) = (headline(&all.evaluation()), summary::tables(all));
@@ -73,12 +73,12 @@ impl Report {
             .raw_predictions
             .as_ref()
             .map_or_else(String::new, |table| {
-                format!("\nwhat it says of the first validation rows, untrained\n\n{table}\n")
+                format!("\npredictions of the untrained model for the first validation rows\n\n{table}\n")
             });
         let saving = saving(&outcome.saving);
         let lost = outcome.lost_best.as_ref().map_or_else(String::new, |lost| {
             format!(
-                ": the last model, of step {}, not the best, of step {}, whose checkpoint is damaged",
+                ": the last model, from step {}, because the checkpoint of the best, from step {}, is damaged",
                 count(outcome.kept_step),
                 count(lost.step)
             )
@@ -96,12 +96,12 @@ impl Report {
     }
 }
 
-/// What checkpoints cost, in words.
+/// Describes what saving checkpoints cost.
 fn saving(cost: &SavingCost) -> String {
     match cost.checkpoints {
         0 => String::new(),
         checkpoints => format!(
-            "saved   {checkpoints} checkpoints, {:.2} GB, written in {:.1} s beside the training, which waited {:.2} s\n",
+            "saved   {checkpoints} checkpoints, {:.2} GB, written in {:.1} s during training, which waited {:.2} s\n",
             cost.bytes as f64 / 1e9,
             cost.write_seconds,
             cost.stall_seconds

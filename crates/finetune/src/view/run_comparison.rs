@@ -1,4 +1,4 @@
-//! What two runs of the same plan have in common, and where they first differ.
+//! Compares two runs of the same plan and finds where they first differ.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -10,17 +10,20 @@ use serde_json::Value;
 
 use crate::error::Failure;
 
-/// The outcome of comparing one thing.
+/// The result of comparing one aspect of two runs.
 pub struct Compared {
-    /// What was compared.
+    /// The aspect.
     pub what: &'static str,
-    /// What there is of it, in words.
+    /// The amount of it, in words.
     pub extent: String,
-    /// The first difference; none: it is equal.
+    /// The first difference; `None` if they are equal.
     pub difference: Option<String>,
 }
 
-/// Compares events, metrics and weights of two run directories.
+/// Compares the events, metrics and weights of two run directories.
+///
+/// # Errors
+/// Fails if a file cannot be read or is damaged.
 pub fn compare(first: &Path, second: &Path) -> Result<Vec<Compared>, Failure> {
     Ok(vec![
         events(first, second)?,
@@ -29,7 +32,7 @@ pub fn compare(first: &Path, second: &Path) -> Result<Vec<Compared>, Failure> {
     ])
 }
 
-/// The first place where two values differ, as `path: this, that`.
+/// Finds the first place where two values differ, as `path: this, that`.
 fn first_difference(path: &str, this: &Value, that: &Value) -> Option<String> {
     let at = |key: &str| match path {
         "" => key.to_string(),
@@ -54,7 +57,7 @@ fn first_difference(path: &str, this: &Value, that: &Value) -> Option<String> {
     }
 }
 
-/// The event logs. Checkpoints do not count: an interruption adds one.
+/// Compares the event logs, without checkpoints, because an interruption adds one.
 fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let read = |run: &Path| -> Result<Vec<Value>, Failure> {
         let path = run.join(layout::EVENTS);
@@ -80,7 +83,7 @@ fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
     });
     let count = (these.len() != those.len()).then(|| {
         format!(
-            "there are {} events, {} in the other",
+            "there are {} events, and {} in the other",
             these.len(),
             those.len()
         )
@@ -92,7 +95,7 @@ fn events(first: &Path, second: &Path) -> Result<Compared, Failure> {
     })
 }
 
-/// The files with the results.
+/// Compares the files with the results.
 fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let read = |run: &Path| -> Result<Value, Failure> {
         let path = run.join(layout::RESULTS);
@@ -111,7 +114,7 @@ fn metrics(first: &Path, second: &Path) -> Result<Compared, Failure> {
     })
 }
 
-/// The weights, bit for bit.
+/// Compares the weights bit for bit.
 fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
     let [first, second] = [first, second].map(|run| run.join(layout::MODEL));
     let name = match first.join(ADAPTER_WEIGHTS).exists() {
@@ -142,7 +145,7 @@ fn weights(first: &Path, second: &Path) -> Result<Compared, Failure> {
             (Some(this), Some(that)) => {
                 Some(format!("{name}: {} values, {}", this.len(), that.len()))
             }
-            _ => Some(format!("{name}: only one of the two has it")),
+            _ => Some(format!("{name}: only in one of the two runs")),
         });
     Ok(Compared {
         what: "weights",
@@ -216,7 +219,7 @@ mod tests {
         );
         assert_eq!(
             events(&first, &longer).unwrap().difference.unwrap(),
-            "there are 1 events, 2 in the other"
+            "there are 1 events, and 2 in the other"
         );
     }
 }

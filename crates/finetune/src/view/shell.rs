@@ -1,13 +1,13 @@
-//! Words for a line that somebody may type.
+//! Quotes words for command lines that the user can type.
 
-use std::path::Path;
+use std::{env, path::Path};
 
 use finetune_data::shell_word;
 
 use crate::view::output::printable;
 
-/// `word` as a POSIX shell reads it: as it is where nothing in it is special, else in quotes.
-/// Control characters are written as `$'…'`, which bash and zsh know.
+/// Quotes `word` for a POSIX shell, if necessary. Control characters are written as `$'…'`, which bash and
+/// zsh support.
 pub fn quote(word: &str) -> String {
     if word.contains(char::is_control) || printable(word) != word {
         let escaped = word.chars().map(|c| match c {
@@ -23,7 +23,7 @@ pub fn quote(word: &str) -> String {
     shell_word(word)
 }
 
-/// [`quote`] of a path; one that looks like an option gets its folder before it.
+/// Quotes a path as [`quote`] does, with `./` before one that looks like an option.
 pub fn quote_path(path: &Path) -> String {
     let path = path.display().to_string();
     match path.starts_with('-') {
@@ -32,12 +32,21 @@ pub fn quote_path(path: &Path) -> String {
     }
 }
 
+/// Returns this program as it was called, or by its relative path if that is below the current directory,
+/// quoted for a shell.
+pub fn program() -> String {
+    let name = env::args_os().next().unwrap_or_else(|| "finetune".into());
+    let path = Path::new(&name);
+    let here = env::current_dir().unwrap_or_default();
+    quote_path(path.strip_prefix(here).unwrap_or(path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_gives_the_word_back() {
+    fn a_shell_reads_the_word_back() {
         for word in [
             "plain-word_1.csv",
             "runs/größe-1",

@@ -1,22 +1,22 @@
-//! Whether a classifier's confidence is its accuracy.
+//! Compares a classifier's confidence with its accuracy.
 
 use finetune_infer::Accumulator;
 use finetune_metrics::ReliabilityBin;
 use serde_json::{Value, json};
 
-/// The reliability table, after ECE and Brier score; empty for what has no classes.
+/// Formats the ECE, the Brier score and the reliability table; empty if there are no classes.
 pub fn table(all: &Accumulator) -> String {
     let Some(all) = all.as_classes() else {
         return String::new();
     };
     let summary = all.summary();
-    // Two conventions are in use for two classes, one twice the other.
+    // There are two conventions for two classes, of which one is twice the other.
     let convention = match all.class_names().len() {
         2 => "mean squared error of one class's probability, 0 to 1",
         _ => "mean of the squared errors summed over the classes, 0 to 2",
     };
     let mut text = format!(
-        "expected calibration error {:.4}, Brier score {:.4} ({convention}, as scikit-learn has it)\n\n\
+        "expected calibration error {:.4}, Brier score {:.4} ({convention}, as in scikit-learn)\n\n\
          {:>14}  {:>7}  {:>15}  {:>8}\n",
         summary.ece, summary.brier, "confidence", "rows", "mean confidence", "accuracy"
     );
@@ -30,7 +30,7 @@ pub fn table(all: &Accumulator) -> String {
     text
 }
 
-/// The bins that have rows.
+/// Returns the bins that have rows, as JSON.
 pub fn json(all: &Accumulator) -> Value {
     all.as_classes()
         .map_or(Value::Null, |all| json!(filled(&all.reliability_bins())))

@@ -1,4 +1,4 @@
-//! The rows to evaluate: which, and whether the model was trained on them.
+//! Chooses the rows to evaluate, and detects rows that the model was trained on.
 
 use std::num::NonZeroU64;
 
@@ -19,10 +19,10 @@ use crate::{
     view::{output::say, progress::count},
 };
 
-/// A data set to choose rows of.
+/// A data set to choose rows from.
 pub struct Data {
     opened: OpenedDataset,
-    /// How its files were read.
+    /// The options that its CSV files were read with.
     csv: CsvOptions,
     name: String,
 }
@@ -31,37 +31,40 @@ pub struct Data {
 pub struct ChosenRows {
     data: Data,
     pub whole: Split,
-    /// Which of them.
+    /// How to draw from them.
     pub draw: Draw,
-    /// The rows of a training, where it held these out, and the plan that it chose them by.
+    /// The plan and rows of the training, if the rows are those that it held out.
     training: Option<(TrainPlan, Rows)>,
 }
 
-/// What of a data set is evaluated.
+/// The rows of a data set to evaluate by default.
 enum Choice {
-    /// These rows, all of them unless a number is said.
+    /// All rows of this expression.
     Expression(String),
-    /// The rows that training held out; `true`: as many as training evaluated.
+    /// The rows that training held out: as many as it evaluated if `true`, else all.
     HeldOut(bool),
-    /// The validation split of the training, and as many rows as it evaluated.
+    /// As many rows of this validation split as training evaluated.
     OwnValidation(String),
 }
 
 impl Data {
-    /// Opens the data set that is named, or that the model was trained on.
+    /// Opens the named data set, or the one that the model was trained on.
+    ///
+    /// # Errors
+    /// Fails if there is none, or if it cannot be read.
     pub fn open(arguments: &EvaluateArguments, kept: &Kept) -> Result<Self, Failure> {
-        let own = kept
+        let trained_on = kept
             .settings()
             .map(|settings| &settings.kept().data.dataset);
-        let Some(name) = arguments.dataset.as_ref().or(own) else {
+        let Some(name) = arguments.dataset.as_ref().or(trained_on) else {
             return Err(Failure::User(
                 "no data: the model does not say what it was trained on; name a file, a directory with one file per split, or a glob with --dataset".into(),
             ));
         };
         if arguments.dataset.is_none() {
-            say!("note: the data set is {name}, on which the model was trained");
+            say!("note: the data set is {name}, which the model was trained on");
         }
-        let is_own = own == Some(name);
+        let is_own = trained_on == Some(name);
         let csv = kept.csv(arguments.csv.options());
         let options = read_options(csv.clone());
         let kept = kept.settings().map(ModelSettings::kept).filter(|_| is_own);
@@ -82,7 +85,7 @@ impl Data {
             named.filter(|name| arguments.find_thresholds.is_none() && name != "validation");
         let splits: Vec<String> = match (named, kept) {
             (Some(expression), _) => vec![expression],
-            // Which of these are evaluated is found out with all of them at hand.
+            // The choice among these needs all of them opened.
             (None, kept) => {
                 let roles = ["train", "validation", "test"].into_iter();
                 let own = kept.into_iter().flat_map(|own| {
@@ -91,8 +94,8 @@ impl Data {
                     [train, validation, own.data.test_split.clone()]
                 });
                 let own = own.map(Option::unwrap_or_default);
-                let usual = roles.filter_map(|role| found.default_split(role));
-                usual.chain(own).collect()
+                let defaults = roles.filter_map(|role| found.default_split(role));
+                defaults.chain(own).collect()
             }
         };
         Ok(Self {
@@ -102,8 +105,11 @@ impl Data {
         })
     }
 
-    /// The rows that the arguments name; by default those that the training of the model evaluated at
-    /// its end. `outputs` are the model's.
+    /// Chooses the rows that the arguments name, by default those that training evaluated at its end.
+    /// `outputs` are the model's.
+    ///
+    /// # Errors
+    /// Fails if the rows do not exist, cannot be read, or cannot be identified.
     pub fn choose(
         self,
         arguments: &EvaluateArguments,
@@ -113,17 +119,19 @@ impl Data {
         let own_rows = kept.settings().and_then(|own| own.kept().data.eval_rows);
         let own_rows = own_rows.map_or(0, NonZeroU64::get);
         let mut training = None;
-        let (whole, by_default) = match self.choice(arguments, kept)? {
+        let (whole, default_rows) = match self.choice(arguments, kept)? {
             Choice::Expression(expression) => (self.split(&expression)?, 0),
             Choice::OwnValidation(expression) => (self.split(&expression)?, own_rows),
             Choice::HeldOut(as_many) => {
                 let Some(settings) = kept.settings() else {
-                    return Err(Failure::Internal("rows held out by nobody".into()));
+                    return Err(Failure::Internal(
+                        "held-out rows of a model without settings".into(),
+                    ));
                 };
                 let plan = self.plan(settings, outputs);
                 let rows = self.rows(&plan)?;
                 say!(
-                    "note: the rows are those of {} that training held out for validation",
+                    "note: evaluating the rows of {} that training held out for validation",
                     self.name
                 );
                 let whole = rows.validation().clone();
@@ -132,7 +140,7 @@ impl Data {
             }
         };
         let draw = Draw {
-            rows: arguments.eval_rows.unwrap_or(by_default),
+            rows: arguments.eval_rows.unwrap_or(default_rows),
             seed: kept.seed(arguments.seed),
         };
         Ok(ChosenRows {
@@ -143,7 +151,7 @@ impl Data {
         })
     }
 
-    /// The rows of an expression, with what was noticed about their files.
+    /// Returns the rows of an expression, and prints notes about their files.
     fn split(&self, expression: &str) -> Result<Split, Failure> {
         let split = self.opened.dataset.split(expression)?;
         say_notes(&self.opened.dataset.notes());
@@ -165,7 +173,7 @@ impl Data {
             (None, _) => {}
         }
         if arguments.find_thresholds.is_some() {
-            // Thresholds that were chosen on the test rows would flatter the model there.
+            // Thresholds chosen on the test rows would overstate the model's results there.
             let own_validation = own
                 .filter(|_| self.is_own(own))
                 .and_then(|own| own.kept().data.validation_split.clone());
@@ -176,7 +184,7 @@ impl Data {
                     Ok(Choice::HeldOut(false))
                 }
                 (None, _) => Err(Failure::User(format!(
-                    "{} has no validation split to find thresholds on; name rows that are neither trained nor tested on with --split",
+                    "{} has no validation split to find thresholds on; name rows that are used neither for training nor for testing with --split",
                     self.name
                 ))),
             };
@@ -200,7 +208,7 @@ impl Data {
             Some(Files::Same) => Ok(Choice::HeldOut(true)),
             Some(Files::Changed(path)) if self.is_own(own) => {
                 say!(
-                    "note: {path} has changed since the model was trained on it, so which rows it was trained on cannot be told; all are evaluated"
+                    "note: {path} has changed since the model was trained on it, so the rows that training held out are unknown; all rows are evaluated"
                 );
                 Ok(Choice::Expression("train".into()))
             }
@@ -208,20 +216,20 @@ impl Data {
         }
     }
 
-    /// Whether the data set is named as that of the training.
+    /// Returns whether the data set has the name of the one used in training.
     fn is_own(&self, own: Option<&ModelSettings>) -> bool {
         own.is_some_and(|own| own.kept().data.dataset == self.name)
     }
 
-    /// The plan by which the training chose its rows, of this data set.
+    /// Returns the plan by which training chose its rows, applied to this data set.
     fn plan(&self, own: &ModelSettings, outputs: &Task) -> TrainPlan {
         let mut plan = own.plan(outputs);
         plan.data.dataset.clone_from(&self.name);
         plan
     }
 
-    /// The rows of this data set that a plan chooses. Files are not read again if they were read as the
-    /// plan reads them.
+    /// Returns the rows of this data set that a plan chooses. Files are not read again if they were read with
+    /// the plan's options.
     fn rows(&self, plan: &TrainPlan) -> Result<Rows, Failure> {
         let data = &plan.data;
         let splits = [
@@ -239,12 +247,12 @@ impl Data {
         }
     }
 
-    /// Whether the training split of this data set has the files of the training.
+    /// Compares the files of this data set's training split with those used in training.
     fn training_files(&self, own: &ModelSettings) -> Result<Files, Failure> {
         let Ok(split) = self.opened.dataset.split(&own.kept().data.train_split) else {
             return Ok(Files::Others);
         };
-        // Others are usually of another length, and need not be read.
+        // Other files usually differ in length, so most need not be read.
         let lengths = split.files().into_iter().map(|path| {
             let length = std::fs::metadata(&path).map_or(0, |file| file.len());
             (path.display().to_string(), length)
@@ -271,11 +279,11 @@ impl Data {
 
     fn cannot_hold_out(&self, found: &Files) -> Failure {
         let why = match found {
-            Files::Changed(path) => format!("{path} is not the file that it was then"),
-            _ => "this is not the data that it was trained on".into(),
+            Files::Changed(path) => format!("{path} has changed since"),
+            _ => "this is not the data that the model was trained on".into(),
         };
         Failure::User(format!(
-            "{} has no split `validation`, and the rows that the model's training held out cannot be told, because {why}; name rows with --split, of {}",
+            "{} has no split `validation`, and the rows that training held out are unknown, because {why}; name rows of {} with --split",
             self.name,
             self.opened.dataset.split_names().join(", ")
         ))
@@ -283,12 +291,15 @@ impl Data {
 }
 
 impl ChosenRows {
-    /// Whether the data set is named as that of the model's training.
+    /// Returns whether the data set has the name of the one used in the model's training.
     pub fn is_own(&self, kept: &Kept) -> bool {
         self.data.is_own(kept.settings())
     }
 
-    /// Says it where the model was trained on rows that are evaluated.
+    /// Prints a note if the model was trained on rows that are evaluated.
+    ///
+    /// # Errors
+    /// Fails if the rows cannot be read.
     pub fn note_training_rows(
         &self,
         model: &str,
@@ -317,14 +328,14 @@ impl ChosenRows {
         };
         let Some(drawn) = drawn else {
             say!(
-                "note: {model} was trained on rows of a file that is evaluated here, perhaps on these; figures on rows of the training flatter a model"
+                "note: {model} was trained on rows of a file that is evaluated here, possibly on these rows, which would overstate its results"
             );
             return Ok(());
         };
         let shared = drawn.rows_in_common(rows)?;
         if shared > 0 {
             say!(
-                "note: {} of these {} rows are among those that {model} was trained on, which flatters it",
+                "note: {model} was trained on {} of these {} rows, which overstates its results",
                 count(shared),
                 count(rows.len())
             );
@@ -333,18 +344,18 @@ impl ChosenRows {
     }
 }
 
-/// What the files of a training split are.
+/// How the files of a training split compare with those that the model was trained on.
 #[derive(PartialEq, Eq)]
 enum Files {
-    /// Those that the model was trained on.
+    /// The same files.
     Same,
-    /// Not those; the first of them.
+    /// Different files; the path of the first one.
     Changed(String),
-    /// There is no such split.
+    /// The split does not exist.
     Others,
 }
 
-/// Whether rows come from a file that was trained on.
+/// Returns whether rows come from a file that the model was trained on.
 fn shares_files(trained: &[FileFacts], rows: &Split) -> Result<bool, Failure> {
     if trained.is_empty() {
         return Ok(false);

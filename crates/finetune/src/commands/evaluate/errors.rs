@@ -1,4 +1,4 @@
-//! The rows that a model got most wrong, with their texts and where they stand.
+//! Lists the rows that a model got most wrong, with their texts and places.
 
 use finetune_data::Place;
 use serde_json::{Value, json};
@@ -6,35 +6,39 @@ use serde_json::{Value, json};
 use super::subject::Evaluated;
 use crate::{
     error::Failure,
-    view::terminal::{self, Texts, cut, fit, one_line, widest},
+    view::terminal::{self, Texts, fit, one_line, truncate, widest},
 };
 
-/// Columns of a text where there is no terminal, and the fewest on one.
+/// Width of a text without a terminal.
 const TEXT_WIDTH: usize = 100;
+/// Minimum width of a text on a terminal.
 const LEAST_TEXT_WIDTH: usize = 24;
 
-/// Errors, the worst first.
+/// The errors of a model, worst first.
 pub struct Errors {
-    /// What the sizes are, in a word.
+    /// The name of the measure in [`Error::size`].
     measure: &'static str,
     errors: Vec<Error>,
-    /// Whether the rows are of several files, so that a row number alone says nothing.
+    /// Whether the rows come from several files, so that a row number alone is ambiguous.
     several_files: bool,
 }
 
 /// One error.
 struct Error {
-    /// Where the row stands in its file, whatever was selected of it.
+    /// The row's place in its file, independent of the selection.
     place: Place,
     text: Texts,
     label: String,
     prediction: String,
-    /// Probability of the wrong prediction, or how far it is off.
+    /// Probability of the wrong prediction, or the size of its error.
     size: f64,
 }
 
 impl Errors {
-    /// The `count` worst errors.
+    /// Finds the `count` worst errors.
+    ///
+    /// # Errors
+    /// Fails if the rows cannot be read.
     pub fn new(evaluated: &Evaluated, count: usize) -> Result<Self, Failure> {
         let found = evaluated.all.worst_rows(count);
         let rows = found.rows.iter().map(|error| evaluated.row(error.row));
@@ -59,7 +63,7 @@ impl Errors {
         })
     }
 
-    /// A line per error; texts are cut where the terminal ends.
+    /// Formats one line per error, with texts truncated to fit the terminal.
     pub fn table(&self) -> String {
         if self.errors.is_empty() {
             return "no errors\n".into();
@@ -84,13 +88,13 @@ impl Errors {
                 fit(&error.label, labels),
                 fit(&error.prediction, predictions),
                 fit(place, place_width),
-                cut(&one_line(&error.text), width)
+                truncate(&one_line(&error.text), width)
             );
         }
         table
     }
 
-    /// `57`, `57 (line 59)`, with the file's name before it where there are several.
+    /// Formats a place as `57` or `57 (line 59)`, after the file's name if there are several.
     fn place(&self, error: &Error) -> String {
         let Place { file, row, line } = &error.place;
         let file = match self.several_files {
@@ -103,7 +107,7 @@ impl Errors {
         }
     }
 
-    /// A list of objects; `row` counts from 0 in `file`, `line`, where the format has lines, from 1.
+    /// Returns a list of objects: `row` counts from 0 in `file`, and `line` from 1 if the format has lines.
     pub fn json(&self) -> Value {
         let errors = self.errors.iter().map(|error| {
             let Place { file, row, line } = &error.place;

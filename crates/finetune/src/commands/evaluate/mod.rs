@@ -1,4 +1,4 @@
-//! `finetune evaluate`: one model on labelled rows, or two on the same ones.
+//! `finetune evaluate`: evaluates one model on labelled rows, or compares two on the same rows.
 
 mod calibration;
 mod chosen_rows;
@@ -31,6 +31,10 @@ use crate::{
     },
 };
 
+/// Evaluates one model or compares two.
+///
+/// # Errors
+/// Fails if options are invalid, or if models or rows cannot be read or do not fit together.
 pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     interrupt::at_once(true);
@@ -71,7 +75,7 @@ pub fn run(arguments: &EvaluateArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is printed of one model.
+/// Formats the output for one model.
 fn single(
     arguments: &EvaluateArguments,
     model: &Evaluated,
@@ -112,7 +116,7 @@ fn single(
     Ok(text)
 }
 
-/// What is printed of two models.
+/// Formats the output for two models.
 fn two(
     arguments: &EvaluateArguments,
     a: &Evaluated,
@@ -140,7 +144,7 @@ fn two(
     Ok(text)
 }
 
-/// Errors and calibration, where they are asked for.
+/// Formats errors and calibration, if they are requested.
 fn details(arguments: &EvaluateArguments, model: &Evaluated) -> Result<String, Failure> {
     let mut text = String::new();
     if let Some(count) = arguments.errors {
@@ -152,7 +156,7 @@ fn details(arguments: &EvaluateArguments, model: &Evaluated) -> Result<String, F
     Ok(text)
 }
 
-/// The same as keys of an object.
+/// Adds errors and calibration to a JSON object, if they are requested.
 fn add_details(
     arguments: &EvaluateArguments,
     model: &Evaluated,
@@ -167,7 +171,7 @@ fn add_details(
     Ok(())
 }
 
-/// The chosen metrics alone.
+/// Returns the chosen metrics as a JSON object.
 fn values(model: &Evaluated, chosen: &[Metric]) -> Value {
     let evaluation = model.all.evaluation();
     let values = chosen

@@ -1,4 +1,4 @@
-//! What is refused before any work, or as soon as the models are known.
+//! Validates the options of `evaluate`, before any work or once the models are loaded.
 
 use finetune_data::{NameList, match_names};
 use finetune_infer::objective::{self, Objective};
@@ -12,7 +12,10 @@ use crate::{
     resolve::run_model,
 };
 
-/// The models' names: one, or two to compare. A run's name is its model's.
+/// Returns the names of one model, or of two to compare. The name of a run stands for its model.
+///
+/// # Errors
+/// Fails if the number of models does not fit the options, or if a run has no model yet.
 pub fn models(arguments: &EvaluateArguments) -> Result<Vec<String>, Failure> {
     let named = arguments.models.iter().map(String::as_str);
     let names: Vec<_> = named.chain(arguments.model.as_deref()).collect();
@@ -20,7 +23,7 @@ pub fn models(arguments: &EvaluateArguments) -> Result<Vec<String>, Failure> {
     match names.len() {
         1 => {}
         2 if arguments.find_thresholds.is_some() => {
-            return refuse("--find-thresholds is for one model; name one");
+            return refuse("--find-thresholds is for one model; name only one");
         }
         2 => {}
         _ => return refuse("name one model, or two to compare"),
@@ -28,7 +31,10 @@ pub fn models(arguments: &EvaluateArguments) -> Result<Vec<String>, Failure> {
     names.into_iter().map(run_model::resolve).collect()
 }
 
-/// Numbers that make no sense, and metrics that nobody knows.
+/// Checks the options that do not depend on the models.
+///
+/// # Errors
+/// Fails if the batch size is out of range or a metric is unknown.
 pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
     arguments.batch_size.map_or(Ok(()), batch_size::check)?;
     for name in &arguments.metrics {
@@ -38,8 +44,10 @@ pub fn check(arguments: &EvaluateArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Options that the models have no use for, and models that cannot be compared. Gives the metrics
-/// that were asked for.
+/// Checks the options against the models, and returns the requested metrics.
+///
+/// # Errors
+/// Fails if an option or a metric does not apply to the models, or if they cannot be compared.
 pub fn check_models(
     arguments: &EvaluateArguments,
     subjects: &[Subject],
@@ -51,24 +59,27 @@ pub fn check_models(
         return Ok(Vec::new());
     };
     let task = outputs.problem_type();
-    type Can = fn(&dyn Objective) -> bool;
-    let options: [(&str, bool, Can); 2] = [
-        ("--calibration", arguments.calibration, |of| {
-            of.has_calibration()
+    type Applies = fn(&dyn Objective) -> bool;
+    let options: [(&str, bool, Applies); 2] = [
+        ("--calibration", arguments.calibration, |objective| {
+            objective.has_calibration()
         }),
         (
             "--find-thresholds",
             arguments.find_thresholds.is_some(),
-            |of| of.has_thresholds(),
+            |objective| objective.has_thresholds(),
         ),
     ];
-    for (option, given, has) in options {
-        if given && !has(objective::of(task)) {
-            let kinds = objective::ALL.into_iter().filter(|of| has(*of));
-            let kinds: Vec<_> = kinds.map(|of| of.problem_type().name()).collect();
+    for (option, given, applies) in options {
+        if given && !applies(objective::of(task)) {
+            let objectives = objective::ALL.into_iter();
+            let tasks: Vec<_> = objectives
+                .filter(|objective| applies(*objective))
+                .map(|objective| objective.problem_type().name())
+                .collect();
             return Err(Failure::User(format!(
-                "{option} is for {} models, but this is one for {task}",
-                kinds.join(" and ")
+                "{option} is for {} models, but this is a model for {task}",
+                tasks.join(" and ")
             )));
         }
     }
@@ -79,8 +90,8 @@ pub fn check_models(
     metrics.collect()
 }
 
-/// Two models answer the same question where they have the same kind of labels, by names that match in
-/// whatever order; a single number needs no name.
+/// Checks that two models have the same task and, in any order, matching names of outputs. The name of a
+/// single value does not matter.
 fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
     let (first, second) = (a.outputs(), b.outputs());
     let list = |outputs| NameList {
@@ -117,7 +128,7 @@ fn same_labels(a: &Subject, b: &Subject) -> Result<(), Failure> {
         )
     };
     Err(Failure::User(format!(
-        "two models are compared on the same labels, but {} and {}",
+        "two models can only be compared on the same labels, but {} and {}",
         describe(a),
         describe(b)
     )))

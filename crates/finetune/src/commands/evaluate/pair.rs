@@ -1,4 +1,4 @@
-//! Two models on the same rows.
+//! Compares two models on the same rows.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::{
     view::{comparison::Comparison, progress::count},
 };
 
-/// Differences smaller than what chance brings about once in twenty times are not called one.
+/// The significance level of differences.
 const SIGNIFICANT: f64 = 0.05;
-/// Rows times resamples that the bootstrap takes; beyond that fewer resamples, whose interval is
-/// narrow with so many rows in any case.
+/// Maximum number of rows times resamples of the bootstrap. With many rows, the interval is narrow even
+/// with fewer resamples.
 const WORK: f64 = 2e8;
 
-/// What two models have made of the same rows.
+/// The results of two models on the same rows.
 pub struct Pair<'a> {
     models: [&'a Evaluated; 2],
     metrics: [Value; 2],
@@ -25,15 +25,18 @@ pub struct Pair<'a> {
     test: Test,
 }
 
-/// Whether the difference is more than chance.
+/// The significance test of the difference.
 enum Test {
     McNemar(McNemar),
-    /// The metric, and the interval of its change.
+    /// A metric and the interval of its change.
     Bootstrap(Metric, [f64; 2]),
 }
 
 impl<'a> Pair<'a> {
-    /// Compares the metrics asked for, or those that tell most.
+    /// Compares the chosen metrics, or by default those that best show a difference.
+    ///
+    /// # Errors
+    /// Fails if an interval or test cannot be computed, which is a bug.
     pub fn new(a: &'a Evaluated, b: &'a Evaluated, chosen: &[Metric]) -> Result<Self, Failure> {
         let internal = |error: finetune_metrics::MetricError| Failure::Internal(error.to_string());
         let (first, second) = (a.row_scores()?, b.row_scores()?);
@@ -42,7 +45,7 @@ impl<'a> Pair<'a> {
         for &metric in first.metrics() {
             let interval = first.interval_of_change(&second, metric, &bootstrap);
             let interval = interval.map_err(internal)?;
-            // Undefined in a resample, as a correlation with a constant.
+            // A metric may be undefined in a resample, such as a correlation with a constant.
             if interval.low.is_finite() {
                 intervals.insert(metric.name(), [interval.low, interval.high]);
             }
@@ -73,7 +76,7 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// The table, and what the test says.
+    /// Formats the table and the result of the test.
     pub fn text(&self) -> String {
         let [a, b] = self.models;
         let table = self.comparison.table(["A", "B"]);
@@ -85,7 +88,7 @@ impl<'a> Pair<'a> {
         )
     }
 
-    /// `models`, `a` and `b` with all metrics, `change`, and the test.
+    /// Returns an object with `models`, `a` and `b` with all metrics, `change`, and the test.
     pub fn json(&self) -> Value {
         let [a, b] = &self.metrics;
         let mut all = json!({
@@ -102,11 +105,11 @@ impl<'a> Pair<'a> {
 }
 
 fn bootstrap(rows: &RowScores) -> Bootstrap {
-    let usual = Bootstrap::default();
+    let default = Bootstrap::default();
     let affordable = WORK / f64::from(rows.rows().max(1));
     Bootstrap {
-        resamples: usual.resamples.min((affordable as usize).max(100)),
-        ..usual
+        resamples: default.resamples.min((affordable as usize).max(100)),
+        ..default
     }
 }
 
@@ -116,12 +119,12 @@ impl Test {
             Self::McNemar(test) => mcnemar_sentence(test),
             Self::Bootstrap(metric, [low, high]) => {
                 let verdict = match () {
-                    () if *high < 0.0 => "B's errors are smaller, and by more than chance",
-                    () if *low > 0.0 => "A's errors are smaller, and by more than chance",
-                    () => "the difference can be chance",
+                    () if *high < 0.0 => "B's errors are significantly smaller",
+                    () if *low > 0.0 => "A's errors are significantly smaller",
+                    () => "the difference is not significant",
                 };
                 format!(
-                    "Paired bootstrap: with other rows of this kind the change of {metric} would lie between {low:+.4} and {high:+.4}, 95 times of 100: {verdict}.\n"
+                    "Paired bootstrap: the 95 % interval of the change of {metric} is {low:+.4} to {high:+.4}; {verdict}.\n"
                 )
             }
         }
@@ -134,18 +137,18 @@ fn mcnemar_sentence(test: &McNemar) -> String {
         false => ("A", test.only_a, test.only_b),
     };
     let verdict = match () {
-        () if alone == other => "The two err equally often.".to_string(),
+        () if alone == other => "Both make equally many errors.".to_string(),
         () if test.p_value < SIGNIFICANT => {
-            format!("{better} is better, and by more than chance.")
+            format!("{better} is significantly better.")
         }
-        () => "A difference like this is easily chance.".into(),
+        () => "The difference is not significant.".into(),
     };
     let method = match test.exact {
         true => "exact",
         false => "chi-square",
     };
     format!(
-        "McNemar's test: both are right on {} rows, A alone on {}, B alone on {}, neither on {}; p = {} ({method}). {verdict}\n",
+        "McNemar's test: both are right on {} rows, only A on {}, only B on {}, neither on {}; p = {} ({method}). {verdict}\n",
         count(test.both),
         count(test.only_a),
         count(test.only_b),
@@ -181,22 +184,22 @@ mod tests {
     }
 
     #[test]
-    fn the_test_is_said_in_words() {
+    fn the_test_is_described_in_words() {
         let clear = sentence(2, 20);
         for part in [
-            "50 rows, A alone on 2, B alone on 20, neither on 7",
+            "50 rows, only A on 2, only B on 20, neither on 7",
             "(exact)",
-            "B is better, and by more than chance",
+            "B is significantly better",
         ] {
             assert!(clear.contains(part), "{clear}");
         }
         assert!(
-            sentence(60, 10).contains("A is better"),
+            sentence(60, 10).contains("A is significantly better"),
             "{}",
             sentence(60, 10)
         );
         assert!(sentence(60, 10).contains("(chi-square)"));
-        assert!(sentence(5, 7).contains("easily chance"));
-        assert!(sentence(5, 5).contains("err equally often"));
+        assert!(sentence(5, 7).contains("not significant"));
+        assert!(sentence(5, 5).contains("equally many errors"));
     }
 }

@@ -1,4 +1,4 @@
-//! One model on the rows.
+//! Evaluates one model on the chosen rows.
 
 use burn::tensor::Device;
 use finetune_data::{
@@ -25,7 +25,7 @@ use crate::{
 
 /// A model to evaluate.
 pub struct Subject {
-    /// As the user named it.
+    /// The name that the user gave.
     pub name: String,
     pub classifier: Classifier,
     pub kept: Kept,
@@ -33,11 +33,11 @@ pub struct Subject {
 
 /// A model that was evaluated.
 pub struct Evaluated {
-    /// As the user named it.
+    /// The name that the user gave.
     pub name: String,
-    /// What it predicts.
+    /// The model's task.
     pub problem_type: ProblemType,
-    /// Its metrics, and what tables are made of.
+    /// The accumulated metrics.
     pub all: Accumulator,
     /// The rows.
     pub data: TokenizedDataset,
@@ -46,6 +46,10 @@ pub struct Evaluated {
 }
 
 impl Subject {
+    /// Loads a model.
+    ///
+    /// # Errors
+    /// Fails if the model cannot be loaded.
     pub fn load(
         name: &str,
         kept: Kept,
@@ -61,43 +65,50 @@ impl Subject {
         })
     }
 
+    /// Returns the model's task and the names of its outputs.
     pub fn outputs(&self) -> &Task {
         self.classifier.outputs()
     }
 
-    /// The columns of the rows. The label columns of a model of several outputs are by default those
-    /// that are named as its outputs, if all are there.
+    /// Returns the columns of the rows. The default label columns of a model with several outputs are those
+    /// named like its outputs, if all exist.
     fn columns(
         &self,
         arguments: &EvaluateArguments,
         rows: &ChosenRows,
     ) -> Result<Columns, Failure> {
-        let own = match self.outputs() {
+        let outputs = match self.outputs() {
             Task::Classes(_) => &[],
             Task::MultiLabel(names) | Task::Regression(names) => names.as_slice(),
         };
-        let own = columns_of(own, &rows.whole).unwrap_or_default();
+        let default_label = columns_of(outputs, &rows.whole).unwrap_or_default();
         let (text, label) = (&arguments.columns.text_column, &arguments.label_column);
-        let mut columns = self.kept.columns(&rows.whole, text, label, Some(&own))?;
+        let mut columns = self
+            .kept
+            .columns(&rows.whole, text, label, Some(&default_label))?;
         columns.cells.separator = self.kept.label_separator(arguments.label_separator);
         let by_position = arguments.labels_by_position
             || (self.kept.labels_by_position() && rows.is_own(&self.kept));
         Ok(columns.by_position(by_position))
     }
 
-    /// The labels as the model has them: its kind, its names in its order.
+    /// Reads the labels as the model's: of its task, with its names in its order.
     fn labels(&self, rows: &Split, columns: &Columns) -> Result<Inferred, Failure> {
         let problem_type = self.outputs().problem_type();
         let outputs = self.outputs();
         let names = (!outputs.is_single_number()).then(|| outputs.names());
         let inferred = Inferred::of(&[rows], columns, names, Some(problem_type))?;
-        let met = NameNotes::new(&inferred.task, &[rows], &inferred.columns, NamesOf::Model)?;
+        let name_notes =
+            NameNotes::new(&inferred.task, &[rows], &inferred.columns, NamesOf::Model)?;
         say_notes(&inferred.notes);
-        say_notes(&met.notes);
+        say_notes(&name_notes.notes);
         Ok(inferred)
     }
 
     /// Evaluates the model on `rows`.
+    ///
+    /// # Errors
+    /// Fails if the rows cannot be read or do not fit the model, or after a signal.
     pub fn evaluate(
         self,
         arguments: &EvaluateArguments,
@@ -115,8 +126,8 @@ impl Subject {
         } = self.labels(whole, &columns)?;
         let model = self.classifier.model();
         let longest = model.config().longest_sequence();
-        let by_default = self.classifier.default_max_length();
-        let max_length = self.kept.max_length(arguments.max_length, by_default);
+        let model_default = self.classifier.default_max_length();
+        let max_length = self.kept.max_length(arguments.max_length, model_default);
         let max_length = max_length.min(longest);
         let tokenizer = self.classifier.tokenizer();
         interrupt::at_once(false);
@@ -150,7 +161,7 @@ impl Subject {
     }
 }
 
-/// The columns that are named as these outputs, if each has one.
+/// Returns the columns named like these outputs, if each has one.
 fn columns_of(outputs: &[String], rows: &Split) -> Option<Vec<String>> {
     let fields = rows.schema().fields().iter();
     let columns: Vec<String> = fields.map(|field| field.name().clone()).collect();
@@ -164,12 +175,15 @@ fn columns_of(outputs: &[String], rows: &Split) -> Option<Vec<String>> {
 }
 
 impl Evaluated {
-    /// Number, among the evaluated rows, of the row of a prediction.
+    /// Returns the row number, among the evaluated rows, of a prediction.
     pub fn row(&self, prediction: usize) -> u64 {
         self.order.get(prediction).copied().unwrap_or_default()
     }
 
-    /// Target and prediction of each row, in the order of the rows.
+    /// Returns the target and prediction of each row, in the order of the rows.
+    ///
+    /// # Errors
+    /// Fails if the scores cannot be computed, which is a bug.
     pub fn row_scores(&self) -> Result<RowScores, Failure> {
         let thresholds = self.all.as_labels().map_or(&[][..], |all| all.thresholds());
         let scores = RowScores::new(&self.all.predictions(), thresholds, &self.order);

@@ -1,4 +1,4 @@
-//! From which probability on each label counts as predicted: the search, and where it is kept.
+//! Searches the probability thresholds of labels, and saves them with the model.
 
 use std::{io::Write, path::Path};
 
@@ -13,18 +13,21 @@ use crate::{
     view::terminal::{fit, widest},
 };
 
-/// The best thresholds of a model, and what they change.
+/// The best thresholds of a model, and their effect.
 pub struct Found {
     kind: Thresholds,
     names: Vec<String>,
     thresholds: Vec<f64>,
     best: BestThresholds,
-    /// Micro and macro F1 with the thresholds before, and with these.
+    /// Micro and macro F1, with the old thresholds and with the new.
     f1: [[f64; 2]; 2],
 }
 
 impl Found {
-    /// Searches on the rows of an evaluation.
+    /// Searches for the best thresholds on the rows of an evaluation.
+    ///
+    /// # Errors
+    /// Fails if the thresholds found are invalid, which is a bug.
     pub fn new(all: &MultiLabelAccumulator, kind: Thresholds) -> Result<Self, Failure> {
         let best = all.best_thresholds();
         let thresholds = match kind {
@@ -48,9 +51,11 @@ impl Found {
         })
     }
 
-    /// Writes them into `config.json` of the model's directory, where prediction and evaluation find
-    /// them. Not into a file of their own, because transformers keeps unknown keys of that file when
-    /// it saves a model, and leaves unknown files behind.
+    /// Writes the thresholds into the model's `config.json`, where prediction and evaluation find them.
+    /// transformers preserves unknown keys of that file when it saves a model, but not unknown files.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or written.
     pub fn save(&self, directory: &Path) -> Result<(), Failure> {
         let mut config = ModelConfig::from_directory(directory)?;
         config.label_thresholds = Some(self.thresholds.clone());
@@ -59,11 +64,11 @@ impl Found {
         Ok(replace_file(&path, |file| file.write_all(text.as_bytes()))?)
     }
 
-    /// The thresholds, what they change, and where they are now.
+    /// Formats the thresholds, their effect, and where they are saved.
     pub fn text(&self, directory: &Path) -> String {
         let [[micro, macro_], [new_micro, new_macro]] = self.f1;
         let mut text = match self.kind {
-            Thresholds::Global => format!("threshold of all labels {:.4}\n", self.best.global),
+            Thresholds::Global => format!("threshold for all labels {:.4}\n", self.best.global),
             Thresholds::PerLabel => {
                 let width = widest(&self.names, "label".len());
                 let mut table = format!("{}  threshold      F1\n", fit("label", width));
@@ -82,7 +87,7 @@ impl Found {
         text
     }
 
-    /// The same as an object.
+    /// Returns the thresholds and their effect as a JSON object.
     pub fn json(&self) -> Value {
         let [before, after] = self.f1;
         let f1 = |[micro, macro_]: [f64; 2]| json!({"f1_micro": micro, "f1_macro": macro_});

@@ -1,4 +1,4 @@
-//! Reads and tokenizes ahead of the model: in order, on two threads, a bounded number of texts.
+//! Reads and tokenizes a bounded number of texts ahead of the model, in order, on two threads.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -11,38 +11,41 @@ use finetune_data::{Error, PackedBatch, TextEncoder};
 use super::source::Source;
 use crate::{cli::interrupt, error::Failure, view::predictions::row::Row};
 
-/// Rows that are read and wait to be tokenized.
+/// Maximum number of rows waiting to be tokenized.
 const ROWS_AHEAD: usize = 64;
-/// Chunks that are tokenized and wait for the model.
+/// Maximum number of chunks waiting for the model.
 const CHUNKS_AHEAD: usize = 1;
-/// A chunk has the rows of so many batches: enough to find similar lengths among.
+/// Batches per chunk, enough to group rows of similar length.
 const BATCHES: usize = 32;
-/// A chunk takes no more rows once its texts have so many bytes.
+/// A chunk is complete once its texts have this many bytes.
 const BYTES: usize = 1 << 19;
-/// How long a chunk waits for more rows where somebody may wait for its answer.
+/// How long a chunk waits for more rows if the source is live.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// How often somebody who waits for rows looks whether to go on waiting.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval of polling for a signal while waiting for rows.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Consecutive rows, and the tokens of those that have a text.
 pub struct Chunk {
     pub rows: Vec<Row>,
     pub tokens: PackedBatch,
-    /// How long it took to tokenize them.
+    /// Time that tokenizing took.
     pub tokenizing: Duration,
 }
 
-/// The chunks of a source. Rows before one that cannot be read still come.
+/// The chunks of a source. Rows before one that cannot be read are still delivered.
 pub struct Chunks {
     chunks: Receiver<Result<Chunk, Error>>,
-    /// The one that tokenizes, then the one that reads.
+    /// The thread that tokenizes and the one that reads.
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Chunks {
-    /// Begins to read. Which rows become a chunk depends on the rows alone, except where the source
-    /// is live: there it is those that come within some milliseconds.
+    /// Starts reading. The rows of a chunk depend on the rows alone, unless the source is live: then they
+    /// are those that arrive within some milliseconds.
+    ///
+    /// # Errors
+    /// Fails if a thread cannot be started.
     pub fn begin(source: Source, encoder: TextEncoder, batch_size: usize) -> Result<Self, Failure> {
         let (send_row, rows) = sync_channel(ROWS_AHEAD);
         let (send_chunk, chunks) = sync_channel(CHUNKS_AHEAD);
@@ -52,7 +55,7 @@ impl Chunks {
             patience: source.live.then_some(PATIENCE),
         };
         let mut rows = source.rows;
-        // Sending fails when nobody wants more rows.
+        // Sending fails when no more rows are wanted.
         let read = move || drop(rows.try_for_each(|row| send_row.send(row)));
         let tokenize = move || tokenize(&collector, &encoder, &send_chunk);
         Ok(Self {
@@ -68,13 +71,13 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<Self::Item> {
         let received = loop {
             if interrupt::requested() {
-                // The reader may wait for input that never comes: nobody waits for it.
+                // The reader may wait for input that never comes, so it is not joined.
                 self.threads.clear();
                 return Some(Err(Failure::Interrupted(
                     "interrupted; nothing was kept".into(),
                 )));
             }
-            match self.chunks.recv_timeout(LOOK) {
+            match self.chunks.recv_timeout(POLL) {
                 Err(RecvTimeoutError::Timeout) => {}
                 other => break other,
             }
@@ -85,11 +88,11 @@ impl Iterator for Chunks {
                 self.threads.clear();
                 Some(Err(error.into()))
             }
-            // Both threads are done, or one of them has panicked, which looks the same from here.
+            // Both threads are done, or one of them has panicked, which looks the same here.
             Err(_) => {
                 let mut threads = self.threads.drain(..);
                 let failed = threads.any(|thread| thread.join().is_err());
-                let message = "a thread that reads and tokenizes stopped";
+                let message = "a thread that reads or tokenizes panicked";
                 failed.then(|| Err(Failure::Internal(message.into())))
             }
         }
@@ -128,23 +131,23 @@ fn tokenize(
             }
         }
         if let Some(error) = error {
-            // Whoever does not listen any more has an error of its own.
+            // A closed receiver has already reported an error.
             let _ = chunks.send(Err(error));
             return;
         }
     }
 }
 
-/// Makes chunks of rows.
+/// Collects rows into chunks.
 struct Collector {
     rows: Receiver<Result<Row, Error>>,
     most_rows: usize,
-    /// How long to wait after a first row; `None`: for as long as there are more.
+    /// How long to wait for more rows after the first one; `None` to wait for a full chunk.
     patience: Option<Duration>,
 }
 
 impl Collector {
-    /// The next rows, up to the one that cannot be read. None at the end.
+    /// Returns the next rows, up to one that cannot be read; empty at the end.
     fn collect(&self) -> (Vec<Row>, Option<Error>) {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let mut next = self.rows.recv().ok();
@@ -162,7 +165,7 @@ impl Collector {
             if rows.len() < self.most_rows && bytes < BYTES {
                 next = match deadline {
                     None => self.rows.recv().ok(),
-                    // What is there is taken, however late it is.
+                    // Rows that have already arrived are taken even after the deadline.
                     Some(deadline) => {
                         let left = deadline.saturating_duration_since(Instant::now());
                         self.rows.recv_timeout(left).ok()
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_full_or_the_last() {
+    fn all_chunks_but_the_last_are_full() {
         let (send, collector) = collector(None, 3);
         for _ in 0..7 {
             send.send(text("a")).unwrap();
@@ -238,7 +241,7 @@ mod tests {
             send.send(text("a")).unwrap();
             assert_eq!(collector.collect().0.len(), 1);
         }
-        // What came meanwhile is one chunk.
+        // Rows that arrived in the meantime form one chunk.
         for _ in 0..500 {
             send.send(text("a")).unwrap();
         }

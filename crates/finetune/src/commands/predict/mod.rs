@@ -19,10 +19,13 @@ use crate::{
     view::{output::say, predictions::Sink, progress::count},
 };
 
-/// Fewer texts than this, and nobody asks how fast it went.
+/// The speed is printed for at least this many texts.
 const MANY: u64 = 100;
 
-/// Predicts. The program runs since `started`.
+/// Predicts texts. The program was started at `started`.
+///
+/// # Errors
+/// Fails if options are invalid, if model or texts cannot be read, or if the output cannot be written.
 pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     interrupt::at_once(true);
@@ -34,8 +37,8 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     let source = Source::open(arguments, &kept, whole_rows)?;
     let mut classifier = model::classifier(&name, kept.found(), &arguments.open, &device)?;
     classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
-    let by_default = classifier.default_max_length();
-    let max_length = kept.max_length(arguments.max_length, by_default);
+    let model_default = classifier.default_max_length();
+    let max_length = kept.max_length(arguments.max_length, model_default);
     let encoder = classifier.encoder(max_length, source.pairs)?;
     let mut sink = Sink::open(
         format,
@@ -62,12 +65,12 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
             chunk.rows.retain(|row| row.texts.is_some());
         }
         let mut predictions = predictions.into_iter();
-        let of_rows = chunk.rows.iter().map(|row| match row.texts {
+        let row_predictions = chunk.rows.iter().map(|row| match row.texts {
             Some(_) => predictions.next(),
             None => None,
         });
-        let of_rows: Vec<_> = of_rows.collect();
-        sink.write(&chunk.rows, &of_rows)?;
+        let row_predictions: Vec<_> = row_predictions.collect();
+        sink.write(&chunk.rows, &row_predictions)?;
     }
     sink.finish()?;
     timings.end();
@@ -81,8 +84,8 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     }
     if without_text > 0 {
         let what = match arguments.skip_invalid {
-            true if without_text == 1 => " and was left out",
-            true => " and were left out",
+            true if without_text == 1 => " and was skipped",
+            true => " and were skipped",
             false if without_text == 1 => "; its prediction is empty",
             false => "; their predictions are empty",
         };
@@ -99,8 +102,7 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-/// The form of the output, by its option or by the name of the file, and whether it is a table of
-/// whole rows.
+/// Returns the output format, from the option or the file's extension, and whether it has whole input rows.
 fn form(arguments: &PredictArguments) -> Result<(Format, bool), Failure> {
     let output = arguments.output.as_deref();
     let extension = output.and_then(|path| path.extension());
@@ -117,13 +119,13 @@ fn form(arguments: &PredictArguments) -> Result<(Format, bool), Failure> {
             Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
             Some("parquet") => Format::Parquet,
             Some("arrow") => Format::Arrow,
-            // A table of aligned columns is not what opens such a file.
+            // Programs that open such a file cannot read a table of aligned columns.
             Some(
                 other
                 @ ("xlsx" | "xls" | "ods" | "feather" | "ipc" | "gz" | "zst" | "xml" | "html"),
             ) => {
                 return Err(Failure::User(format!(
-                    "predictions are not written as .{other}; name a file that ends in .csv, .tsv, .jsonl, .parquet or .arrow, or choose a form with --format"
+                    "predictions cannot be written as .{other}; name a file that ends in .csv, .tsv, .jsonl, .parquet or .arrow, or choose a format with --format"
                 )));
             }
             _ => Format::Table,

@@ -1,4 +1,4 @@
-//! The texts to predict: of a file, of standard input, or given as arguments.
+//! The texts to predict, from a file, standard input or arguments.
 
 use std::{
     io::{BufReader, stdin},
@@ -20,19 +20,22 @@ use crate::{
     view::{predictions::row::Row, terminal::Texts},
 };
 
-/// Texts, and what kind of place they come from.
+/// The texts to predict, and the properties of their source.
 pub struct Source {
     pub rows: Box<dyn Iterator<Item = Result<Row, Error>> + Send>,
     /// Whether rows are pairs of texts.
     pub pairs: bool,
-    /// Whether somebody may be waiting for an answer before there is another row.
+    /// Whether a user may wait for an answer before giving the next row.
     pub live: bool,
-    /// The columns of the rows' origins, where they have them.
+    /// The columns of the rows' origins, if they have any.
     pub schema: Option<SchemaRef>,
 }
 
 impl Source {
-    /// Opens what the arguments name, with `whole_rows` all columns of a file.
+    /// Opens the source that the arguments name. With `whole_rows`, all columns of a file are read.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or if texts do not fit a model of pairs or of single texts.
     pub fn open(
         arguments: &PredictArguments,
         kept: &Kept,
@@ -82,7 +85,7 @@ impl Source {
         say_notes(&dataset.notes());
         let named = &arguments.columns.text_column;
         let columns = match is_text {
-            // Lines are in no column, of whose name something could be said.
+            // Lines have no column whose name could be noted.
             true => Columns::resolve(&split, named, &[], false)?,
             false => kept.columns(&split, named, &[], None)?,
         };

@@ -1,4 +1,4 @@
-//! Where the time of a prediction goes.
+//! Measures where the time of a prediction goes.
 
 use std::{
     path::Path,
@@ -18,9 +18,9 @@ pub struct Timings {
     pub tokens: u64,
     /// From the first read to the last write.
     pub seconds: f64,
-    /// In the model's forward passes.
+    /// Spent in the model's forward passes.
     pub model_seconds: f64,
-    /// In the tokenizer, beside the model.
+    /// Spent in the tokenizer, in parallel with the model.
     pub tokenize_seconds: f64,
     /// From the start of the program until the model was loaded.
     pub start_seconds: f64,
@@ -29,7 +29,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Of a program that runs since `started` and is about to read.
+    /// Starts measuring, in a program that was started at `started` and is about to read.
     pub fn ready(started: Instant) -> Self {
         Self {
             texts: 0,
@@ -42,7 +42,7 @@ impl Timings {
         }
     }
 
-    /// Counts a chunk that the model took `model` for.
+    /// Adds a chunk that took the model the time `model`.
     pub fn add(&mut self, chunk: &Chunk, model: Duration) {
         self.texts += chunk.tokens.batch_size() as u64;
         self.tokens += chunk.tokens.num_tokens() as u64;
@@ -50,12 +50,15 @@ impl Timings {
         self.tokenize_seconds += chunk.tokenizing.as_secs_f64();
     }
 
-    /// All is written.
+    /// Ends measuring, when all predictions are written.
     pub fn end(&mut self) {
         self.seconds = self.ready.elapsed().as_secs_f64();
     }
 
-    /// Writes them as a JSON object.
+    /// Writes the timings as a JSON object.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let json =
             serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))?;

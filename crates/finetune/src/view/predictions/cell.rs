@@ -1,4 +1,4 @@
-//! Values of a column as text and as JSON.
+//! Converts the values of a column to text and to JSON.
 
 use finetune_data::{
     JSON_TEXT,
@@ -14,10 +14,10 @@ use finetune_data::{
 };
 use serde_json::{Map, Value, json};
 
-/// How values are written that have no form of their own: dates, decimals, bytes (in hex).
+/// The format of values without a special case: dates, decimals, bytes (in hex).
 const OPTIONS: FormatOptions<'static> = FormatOptions::new();
 
-/// One column of a batch, ready to be written cell by cell.
+/// One column of a batch, prepared for conversion cell by cell.
 pub struct Cells<'a> {
     array: &'a ArrayRef,
     form: Form<'a>,
@@ -33,7 +33,10 @@ enum Form<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// The cells of `array`, a column of this field.
+    /// Prepares the cells of `array`, a column of this field.
+    ///
+    /// # Errors
+    /// Fails if values of this type cannot be converted.
     pub fn new(field: &Field, array: &'a ArrayRef) -> Result<Self, ArrowError> {
         let form = if is_text(array.data_type()) {
             let strings = cast(array, &DataType::LargeUtf8)?
@@ -51,14 +54,17 @@ impl<'a> Cells<'a> {
         Ok(Self { array, form })
     }
 
-    /// As text; what is nested as JSON. `None` for null.
+    /// Returns a value as text, or as JSON if it is nested; `None` for null.
+    ///
+    /// # Errors
+    /// Fails if the value cannot be converted.
     pub fn text(&self, row: usize) -> Result<Option<String>, ArrowError> {
         if self.array.is_null(row) || *self.array.data_type() == DataType::Null {
             return Ok(None);
         }
         Ok(Some(match &self.form {
             Form::Text(strings) => strings.value(row).into(),
-            // A string among values of other types stands without quotes.
+            // A string among values of other types is written without quotes.
             Form::Json(strings) => match serde_json::from_str(strings.value(row)) {
                 Ok(Value::String(text)) => text,
                 _ => strings.value(row).into(),
@@ -68,7 +74,10 @@ impl<'a> Cells<'a> {
         }))
     }
 
-    /// As JSON.
+    /// Returns a value as JSON.
+    ///
+    /// # Errors
+    /// Fails if the value cannot be converted.
     pub fn json(&self, row: usize) -> Result<Value, ArrowError> {
         if let Form::Json(strings) = &self.form
             && !strings.is_null(row)
@@ -88,7 +97,7 @@ fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// A value of any type. What JSON has no form for is text: dates, decimals, bytes (in hex).
+/// Converts a value of any type to JSON. Dates, decimals and bytes (in hex), which JSON lacks, become text.
 fn json_of(array: &ArrayRef, row: usize) -> Result<Value, ArrowError> {
     if array.is_null(row) {
         return Ok(Value::Null);
@@ -142,7 +151,7 @@ fn json_of(array: &ArrayRef, row: usize) -> Result<Value, ArrowError> {
     }
 }
 
-/// The shortest number that reads back as this one, where JSON can say it.
+/// Returns the shortest number that reads back as this one, or null for NaN and infinities.
 fn number(value: impl ToString) -> Value {
     json!(value.to_string().parse::<f64>().ok())
 }
@@ -160,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_has_a_form() {
+    fn every_type_is_converted() {
         let strings = StringArray::from(vec![Some("a \"b\""), None]);
         let dictionary: DictionaryArray<Int32Type> = vec![Some("x"), None].into_iter().collect();
         let lists =

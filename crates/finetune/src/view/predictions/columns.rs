@@ -1,4 +1,4 @@
-//! Predictions as columns of a table.
+//! Converts predictions into the columns of a table.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use finetune_data::arrow::{
 use finetune_infer::{Column, Field, Prediction, objective};
 use finetune_models::Task;
 
-/// Columns of predictions, those of the [objective](objective::Objective::columns), each null where a
-/// row has none.
+/// The columns of predictions, as the [objective](objective::Objective::columns) defines them, with nulls
+/// for rows without a prediction.
 pub struct Columns {
     columns: Vec<Column>,
     fields: Vec<datatypes::Field>,
 }
 
 impl Columns {
-    /// Columns to stand beside those of `taken`. Where that has one of the same name, the
-    /// prediction's gets a number; also gives these pairs of names.
+    /// Creates columns to add to those of `taken`. A column whose name is taken gets a number; the pairs of
+    /// old and new names are returned too.
     pub fn new(outputs: &Task, taken: &Schema) -> (Self, Vec<(String, String)>) {
         let columns = objective::of(outputs.problem_type()).columns(outputs);
         let mut fields: Vec<datatypes::Field> = Vec::new();
@@ -40,12 +40,12 @@ impl Columns {
         (Self { columns, fields }, renamed)
     }
 
-    /// Their names and types.
+    /// Returns the names and types of the columns.
     pub fn fields(&self) -> &[datatypes::Field] {
         &self.fields
     }
 
-    /// Their values.
+    /// Returns the values of the columns.
     pub fn arrays(&self, predictions: &[Option<Prediction>]) -> Vec<ArrayRef> {
         let columns = self.columns.iter();
         columns
@@ -54,7 +54,7 @@ impl Columns {
     }
 }
 
-/// The type of a column.
+/// Returns the type of a column.
 fn data_type(field: Field) -> DataType {
     match field {
         Field::Label => DataType::Utf8,
@@ -66,7 +66,7 @@ fn data_type(field: Field) -> DataType {
     }
 }
 
-/// The values of a column.
+/// Returns the values of a column.
 fn array(field: Field, predictions: &[Option<Prediction>]) -> ArrayRef {
     match field {
         Field::Label => {
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_taken_gets_a_number() {
+    fn taken_names_get_a_number() {
         let taken = ["prediction", "prediction_2", "confidence"];
         let taken: Vec<_> = taken
             .map(|name| datatypes::Field::new(name, DataType::Utf8, true))

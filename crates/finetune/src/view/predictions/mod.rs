@@ -1,4 +1,4 @@
-//! Writes predictions as they come: a table to look at, JSON lines, or files of whole rows.
+//! Writes predictions as they arrive: as a table for people, as JSON lines, or with whole input rows.
 
 mod cell;
 mod columns;
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Where predictions go. A file appears when it is complete.
+/// The destination and format of predictions. A file appears when it is complete.
 pub enum Sink {
     Table { out: Out, table: Table, begun: bool },
     JsonLines { out: Out, outputs: Task },
@@ -31,8 +31,11 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// Opens the output. With `whole_rows` it is a table of the input's columns, those of `schema`
-    /// where the input has any, and the predictions beside them.
+    /// Opens the output. With `whole_rows`, it contains the input's columns, which `schema` lists if the
+    /// input has any, followed by the predictions.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be opened.
     pub fn open(
         format: Format,
         whole_rows: bool,
@@ -55,7 +58,10 @@ impl Sink {
         })
     }
 
-    /// Writes one batch; a row without a text has no prediction.
+    /// Writes one batch, in which a row without a text has no prediction.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be written to.
     pub fn write(
         &mut self,
         rows: &[Row],
@@ -85,6 +91,9 @@ impl Sink {
     }
 
     /// Completes the output.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be written to.
     pub fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Table { out, .. } | Self::JsonLines { out, .. } => out.finish(),
@@ -93,7 +102,7 @@ impl Sink {
     }
 }
 
-/// The table of a few predictions.
+/// Formats a table of a few predictions.
 pub fn table(texts: &[Texts], predictions: &[Prediction], outputs: &Task) -> String {
     let table = Table::new(outputs);
     let rows = texts.iter().zip(predictions);

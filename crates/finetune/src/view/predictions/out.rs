@@ -1,4 +1,5 @@
-//! Where predictions go: standard output, a pipe or device, or a file that appears when it is complete.
+//! The destination of predictions: standard output, a pipe or device, or a file that appears when it is
+//! complete.
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,13 +15,13 @@ use crate::{
     view::output::{cannot_write, say, written},
 };
 
-/// Somewhere to write to.
+/// An output to write to.
 pub enum Out {
-    /// Each batch is shown when it is done.
+    /// Standard output, flushed after each batch.
     Standard,
-    /// A pipe or a device, which is written to as it is.
+    /// A pipe or a device, which is written to directly.
     Stream { file: File, path: PathBuf },
-    /// A file written beside its place under a name of its own.
+    /// A file that is written under a temporary name beside its destination.
     File {
         file: BufWriter<NewFile>,
         path: PathBuf,
@@ -28,13 +29,16 @@ pub enum Out {
 }
 
 impl Out {
-    /// Standard output, or the file of this name, which must not exist. From here on a signal is
-    /// waited for where there is a file to remove.
+    /// Opens standard output, or a new file, which must not exist. From here on, a signal no longer ends the
+    /// program at once if there is a file to remove.
+    ///
+    /// # Errors
+    /// Fails if the file exists or cannot be created.
     pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path.filter(|path| !is_standard(path)) else {
-            if is_nowhere() {
+            if is_discarded() {
                 say!(
-                    "note: standard output is closed or leads nowhere, so no prediction is kept; name a file with --output"
+                    "note: standard output is closed or discarded, so predictions are lost; name a file with --output"
                 );
             }
             return Ok(Self::Standard);
@@ -42,12 +46,12 @@ impl Out {
         if path.symlink_metadata().is_ok() {
             if !is_stream(path) {
                 return Err(Failure::User(format!(
-                    "{} exists already, and nothing is overwritten; choose another --output",
+                    "{} already exists and is not overwritten; choose another --output",
                     path.display()
                 )));
             }
             say!(
-                "note: {} is a pipe or a device: what is predicted goes to whoever reads it, who is waited for",
+                "note: {} is a pipe or a device; writing waits for its reader",
                 path.display()
             );
             let file = OpenOptions::new().append(true).open(path);
@@ -56,15 +60,15 @@ impl Out {
                 path: path.into(),
             });
         }
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        let parent = path.parent().filter(|parent| *parent != Path::new(""));
+        if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
             return Err(Failure::User(format!(
-                "cannot write {}: there is no folder {}; make it first, or choose another --output",
+                "cannot write {}: there is no directory {}; create it first, or choose another --output",
                 path.display(),
-                folder.display()
+                parent.display()
             )));
         }
-        // Before there is a file: a signal just after would leave it.
+        // Set before the file is created, because a signal just afterwards would leave it behind.
         interrupt::at_once(false);
         let file = NewFile::beside(path)?;
         Ok(Self::File {
@@ -73,7 +77,10 @@ impl Out {
         })
     }
 
-    /// Writes a piece of text.
+    /// Writes text, and flushes it unless it goes to a file.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be written to.
     pub fn text(&mut self, text: &str) -> Result<(), Failure> {
         let done = self.write_all(text.as_bytes()).and_then(|()| match self {
             Self::File { .. } => Ok(()),
@@ -82,7 +89,10 @@ impl Out {
         self.check(done)
     }
 
-    /// Completes the file.
+    /// Completes the output.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be written to, or if the file has appeared in the meantime.
     pub fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.flush();
         self.check(flushed)?;
@@ -95,7 +105,7 @@ impl Out {
             Ok(_) => Ok(()),
             Err(error) if error.source.kind() == ErrorKind::AlreadyExists => {
                 Err(Failure::User(format!(
-                    "{} appeared meanwhile, and nothing is overwritten; choose another --output",
+                    "{} has appeared in the meantime and is not overwritten; choose another --output",
                     path.display()
                 )))
             }
@@ -131,9 +141,9 @@ impl Write for Out {
     }
 }
 
-/// Whether standard output was closed when the program was started: then it is the null device, open for
-/// reading too. A shell's `>/dev/null` only writes, and is meant.
-fn is_nowhere() -> bool {
+/// Returns whether standard output is the null device opened for reading and writing, as it is if it was
+/// closed when the program was started. A deliberate `>/dev/null` only writes.
+fn is_discarded() -> bool {
     #[cfg(unix)]
     {
         use rustix::fs::{OFlags, fcntl_getfl, fstat};
@@ -149,12 +159,12 @@ fn is_nowhere() -> bool {
     false
 }
 
-/// Names of standard output.
+/// Returns whether a path names standard output.
 fn is_standard(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdout")
 }
 
-/// Whether a path leads to a pipe or a device, which can be written to and not replaced.
+/// Returns whether a path leads to a pipe or a device, which can be written to but not replaced.
 fn is_stream(path: &Path) -> bool {
     #[cfg(unix)]
     {

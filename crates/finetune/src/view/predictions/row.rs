@@ -1,4 +1,4 @@
-//! What is predicted, beside which its prediction is shown.
+//! A row to predict, with its place in the input.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::view::terminal::Texts;
 
 /// One row to predict.
 pub struct Row {
-    /// Its text or pair of texts; `None` where it has none.
+    /// The text or pair of texts, if it has any.
     pub texts: Option<Texts>,
-    /// The rows of the file that it is among, and its number there, where all columns are wanted.
+    /// The batch of the file that contains it, and its index there, if all columns are to be written.
     pub origin: Option<(Arc<RecordBatch>, usize)>,
 }

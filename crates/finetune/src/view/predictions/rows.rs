@@ -1,4 +1,4 @@
-//! Whole rows with their predictions beside them: CSV, TSV, JSON lines, Parquet, Arrow.
+//! Writes whole rows with their predictions: CSV, TSV, JSON lines, Parquet, Arrow.
 
 use std::{
     io::{IsTerminal, stdout},
@@ -27,11 +27,11 @@ use crate::{
     view::output::{cannot_write, printable, say, terminal_json},
 };
 
-/// The rows of the input, all their columns and the predictions, in their order. Rows that are only
-/// texts have the columns `text` and, of pairs, `text_pair`.
+/// Writes the rows of the input in order, with all their columns and the predictions. Rows without columns
+/// get a column `text` and, for pairs, `text_pair`.
 pub struct RowSink {
     columns: Columns,
-    /// Of all columns, for the writer.
+    /// The schema of all columns.
     schema: SchemaRef,
     pairs: bool,
     writer: Writer,
@@ -39,7 +39,7 @@ pub struct RowSink {
 }
 
 enum Writer {
-    /// Fields with this between them.
+    /// Fields separated by a delimiter.
     Fields(Out, char),
     JsonLines(Out),
     Parquet(Box<ParquetStream<Out>>),
@@ -47,7 +47,10 @@ enum Writer {
 }
 
 impl RowSink {
-    /// Begins a table of rows of this schema. A column's name that is taken is said.
+    /// Opens the output for rows of this schema, and prints a note if names of prediction columns are taken.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be opened or written to.
     pub fn open(
         format: Format,
         path: Option<&Path>,
@@ -60,13 +63,13 @@ impl RowSink {
         if !renamed.is_empty() {
             let (taken, names): (Vec<_>, Vec<_>) = renamed.into_iter().unzip();
             say!(
-                "note: the input has {} already; the predictions stand in {}",
+                "note: the input already has {}; the predictions are in {}",
                 taken.join(", "),
                 names.join(", ")
             );
         }
-        let own = columns.fields().iter().cloned().map(Arc::new);
-        let fields: Vec<_> = input.fields().iter().cloned().chain(own).collect();
+        let added = columns.fields().iter().cloned().map(Arc::new);
+        let fields: Vec<_> = input.fields().iter().cloned().chain(added).collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
         let mut out = Out::open(path)?;
         let shown = path.unwrap_or(Path::new("standard output")).to_path_buf();
@@ -101,13 +104,16 @@ impl RowSink {
     }
 
     /// Writes rows with their predictions.
+    ///
+    /// # Errors
+    /// Fails if the rows cannot be converted or written.
     pub fn write(
         &mut self,
         rows: &[Row],
         predictions: &[Option<Prediction>],
     ) -> Result<(), Failure> {
         let mut begin = 0;
-        // Those of one batch of the file go together.
+        // Rows of one batch of the file are written together.
         let batch = |row: &Row| row.origin.as_ref().map(|(batch, _)| Arc::as_ptr(batch));
         for group in rows.chunk_by(|a, b| batch(a) == batch(b)) {
             let end = begin + group.len();
@@ -176,6 +182,9 @@ impl RowSink {
     }
 
     /// Completes the output.
+    ///
+    /// # Errors
+    /// Fails if the output cannot be written to.
     pub fn finish(self) -> Result<(), Failure> {
         let out = match self.writer {
             Writer::Fields(out, _) | Writer::JsonLines(out) => out,
@@ -192,12 +201,12 @@ impl RowSink {
 fn failed(path: &Path, error: &ArrowError) -> Failure {
     match error {
         ArrowError::IoError(_, error) => cannot_write(path, error),
-        // Rows that a format cannot hold.
+        // Rows that the format cannot represent.
         error => Failure::User(format!("cannot write {}: {error}", path.display())),
     }
 }
 
-/// A line per row of the table, each of its cells.
+/// Returns one line per row of the table, made from its cells.
 fn lines(
     table: &RecordBatch,
     line: impl Fn(&[Cells<'_>], usize, &[String]) -> Result<String, ArrowError>,
@@ -216,7 +225,7 @@ fn lines(
         .collect()
 }
 
-/// A line of a CSV or TSV file; nothing at all between delimiters is null.
+/// Formats a line of a CSV or TSV file, in which an unquoted empty field is null.
 fn delimited(values: impl Iterator<Item = Option<String>>, delimiter: char) -> String {
     let special = |c: char| c == delimiter || c == '"' || c == '\n' || c == '\r';
     let fields = values.map(|value| match value {
@@ -230,7 +239,7 @@ fn delimited(values: impl Iterator<Item = Option<String>>, delimiter: char) -> S
     fields.join(&delimiter.to_string()) + "\n"
 }
 
-/// Data are exact, except where somebody looks at them.
+/// Escapes text on a terminal; elsewhere the data is exact.
 fn terminal(out: &Out, text: String) -> String {
     match matches!(out, Out::Standard) && stdout().is_terminal() {
         true => printable(&text).into_owned(),
@@ -238,7 +247,7 @@ fn terminal(out: &Out, text: String) -> String {
     }
 }
 
-/// The schema without what marks columns of JSON text here.
+/// Returns the schema without the internal mark of JSON columns.
 fn unmarked(schema: &Schema) -> Schema {
     let field = |field: &Arc<Field>| {
         let mut metadata = field.metadata().clone();
@@ -273,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_quoted_where_they_must_be() {
+    fn fields_are_quoted_only_if_necessary() {
         let fields = [
             "plain",
             "",

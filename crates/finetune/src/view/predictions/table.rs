@@ -1,17 +1,17 @@
-//! Predictions as aligned columns.
+//! Formats predictions as aligned columns.
 
 use finetune_infer::{Column, Field, Prediction, objective};
 use finetune_models::Task;
 
 use crate::view::terminal::{self, Texts, fit, fit_right, one_line, widest, width};
 
-/// Most and fewest columns of the terminal that a text takes.
+/// Range of the width of a text in columns of the terminal.
 const TEXT_WIDTH: std::ops::RangeInclusive<usize> = 24..=60;
-/// The probabilities of more outputs than these are not shown.
+/// Probabilities are not shown for more outputs than this.
 const MAX_COLUMNS: usize = 8;
 
-/// The form of a table: a text, then the columns that the objective
-/// [shows](objective::Objective::shown_columns).
+/// The layout of a table: a text, then the objective's
+/// [columns](objective::Objective::shown_columns).
 pub struct Table {
     outputs: Task,
     columns: Vec<Column>,
@@ -19,7 +19,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// For standard output: texts are cut where the terminal ends.
+    /// Creates a table for standard output, in which texts are truncated to fit the terminal.
     pub fn new(outputs: &Task) -> Self {
         let few = outputs.num_labels() <= MAX_COLUMNS;
         let columns = objective::of(outputs.problem_type()).shown_columns(outputs);
@@ -37,7 +37,7 @@ impl Table {
         table
     }
 
-    /// The line of names, without its end.
+    /// Returns the header line, without a line feed.
     pub fn header(&self) -> String {
         let mut header = fit("text", self.text_width);
         for Column { name, field } in &self.columns {
@@ -51,7 +51,7 @@ impl Table {
         header
     }
 
-    /// A text with its prediction, without the line's end; `-` for what there is not.
+    /// Returns the line of a text and its prediction, without a line feed; `-` marks missing values.
     pub fn row(&self, texts: Option<&Texts>, prediction: Option<&Prediction>) -> String {
         let text = texts.map_or_else(|| "-".into(), one_line);
         let mut row = fit(&text, self.text_width);
