@@ -1,3 +1,5 @@
+//! The error type of this crate, and the place of a row in a file.
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use finetune_files::{ErrorKind, FileError};
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where a row stands: its file, its number in the file, and for text formats its line.
+/// The place of a row: its file, its number in the file, and its line in text formats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file.
@@ -597,7 +599,7 @@ pub enum Error {
     },
 }
 
-/// How to name the encoding of a file that may be in another; JSON and the binary formats may not.
+/// Returns how to name the encoding of a file. JSON and the binary formats have only one.
 fn named_encoding(place: &Place) -> &'static str {
     match crate::read::Format::of(&place.file) {
         Some(crate::read::Format::Csv | crate::read::Format::Tsv | crate::read::Format::Text) => {
@@ -608,7 +610,7 @@ fn named_encoding(place: &Place) -> &'static str {
 }
 
 impl Error {
-    /// On whose side the error lies.
+    /// Classifies the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => ErrorKind::of(source),
@@ -669,8 +671,8 @@ impl Error {
         }
     }
 
-    /// The system's error in what a library for a format reports, if there is one: of the disk, and not of
-    /// the file.
+    /// Returns the system's error behind what a library for a format reports, if there is one: the fault
+    /// is then the disk's and not the file's.
     pub(crate) fn system(
         path: &Path,
         action: &'static str,
@@ -698,7 +700,7 @@ impl From<FileError> for Error {
     }
 }
 
-/// What to do with a text where a number is needed.
+/// Returns what to do about a text where a number is needed.
 fn way_to_a_number(found: &str) -> &'static str {
     match crate::labels::facts::marks_missing_value(found) {
         true => "leave such rows out with --skip-invalid",
@@ -707,7 +709,7 @@ fn way_to_a_number(found: &str) -> &'static str {
     }
 }
 
-/// `a, b, c, …` of at most `limit` names, for messages.
+/// Formats at most `limit` names as `a, b, c, …` for messages.
 pub(crate) fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
     let mut out = names
         .iter()
@@ -721,7 +723,7 @@ pub(crate) fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
     out
 }
 
-/// `; did you mean a or b?` with the names nearest to `wanted`; empty where none is near.
+/// Returns `; did you mean a or b?` with the names nearest to `wanted`, or nothing if none is near.
 pub(crate) fn nearest<T: AsRef<str>>(wanted: &str, names: &[T]) -> String {
     let mut near: Vec<(f64, &str)> = names
         .iter()
@@ -766,7 +768,7 @@ mod tests {
         assert_eq!(damaged.kind(), ErrorKind::Input);
     }
 
-    /// What a library for a format reports is damage, unless the system's error is behind it.
+    /// An error reported by a library for a format is damage, unless the system's error is behind it.
     #[cfg(unix)]
     #[test]
     fn the_systems_error_is_found_in_a_librarys() {

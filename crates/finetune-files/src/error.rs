@@ -27,7 +27,7 @@ impl FileError {
         }
     }
 
-    /// On whose side the error lies.
+    /// Classifies the error.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::of(&self.source)
     }
@@ -38,7 +38,6 @@ pub trait IoContext<T> {
     /// Names what was tried on which file.
     ///
     /// # Errors
-    ///
     /// Those of `self`.
     fn context(self, action: &'static str, path: &Path) -> Result<T, FileError>;
 }

@@ -259,7 +259,7 @@ pub enum HubError {
 }
 
 impl HubError {
-    /// On whose side the error lies. A hub that cannot be reached, answers with errors or sends something
+    /// Classifies the error. A hub that cannot be reached, answers with errors or sends something
     /// else than it says is the environment's; one that does not have what was asked for, or wants a token,
     /// has answered, and the request is the user's to mend.
     pub fn kind(&self) -> ErrorKind {

@@ -124,7 +124,7 @@ pub enum MetricError {
 }
 
 impl MetricError {
-    /// On whose side the error lies. Shapes and numbers of names are the caller's to get right; names,
+    /// Classifies the error. Shapes and numbers of names are the caller's to get right; names,
     /// thresholds and values that are no numbers come from outside.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -157,7 +157,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// On whose side the error lies. Numbers in a batch come from texts and a tokenizer, so they are input; its
+    /// Classifies the error. Numbers in a batch come from texts and a tokenizer, so they are input; its
     /// shape is the program's.
     pub fn kind(&self) -> ErrorKind {
         match self {

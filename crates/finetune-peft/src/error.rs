@@ -109,7 +109,7 @@ pub enum PeftError {
 }
 
 impl PeftError {
-    /// On whose side the error lies.
+    /// Classifies the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),

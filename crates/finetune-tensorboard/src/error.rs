@@ -147,7 +147,7 @@ pub enum TensorboardError {
 }
 
 impl TensorboardError {
-    /// On whose side the error lies.
+    /// Classifies the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } => ErrorKind::of(source),
