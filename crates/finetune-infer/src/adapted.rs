@@ -48,14 +48,14 @@ impl AdapterOutputs {
         let number = head.unwrap_or(base.outputs.num_labels());
         let own_head = head.is_some();
         if directory.join(CONFIG).exists() {
-            let own = ModelConfig::from_directory(directory)?;
-            check_encoder(directory, &own, base)?;
+            let config = ModelConfig::from_directory(directory)?;
+            check_encoder(directory, &config, base)?;
             // Without names, even the number of labels may be transformers' default.
-            let names_them = own.outputs.num_labels() == number || !own.outputs.is_unnamed();
-            if own.outputs.num_labels() != number && names_them {
+            let has_names = config.outputs.num_labels() == number || !config.outputs.is_unnamed();
+            if config.outputs.num_labels() != number && has_names {
                 return Err(InferError::AdapterLabels {
                     config: directory.join(CONFIG),
-                    names: own.outputs.num_labels(),
+                    names: config.outputs.num_labels(),
                     of: match own_head {
                         true => "adapter's head",
                         false => "base model's head",
@@ -63,10 +63,10 @@ impl AdapterOutputs {
                     outputs: number,
                 });
             }
-            if names_them {
+            if has_names {
                 return Ok(Self {
-                    outputs: own.outputs,
-                    thresholds: own.label_thresholds,
+                    outputs: config.outputs,
+                    thresholds: config.label_thresholds,
                     own_head,
                 });
             }
@@ -96,7 +96,7 @@ impl AdapterOutputs {
 /// Fails if the adapter's own `config.json` describes a different encoder from the base's.
 fn check_encoder(
     directory: &Path,
-    own: &ModelConfig,
+    adapter: &ModelConfig,
     base: &ModelConfig,
 ) -> Result<(), InferError> {
     let sizes = |config: &ModelConfig| {
@@ -115,13 +115,13 @@ fn check_encoder(
             base,
         })
     };
-    if own.family.model_type != base.family.model_type {
-        let (own, base) = (own.family.model_type, base.family.model_type);
+    if adapter.family.model_type != base.family.model_type {
+        let (own, base) = (adapter.family.model_type, base.family.model_type);
         return refuse("model_type", own.to_string(), base.to_string());
     }
-    let mut pairs = sizes(own).into_iter().zip(sizes(base));
-    match pairs.find(|(own, base)| own != base) {
-        Some(((key, own), (_, base))) => refuse(key, own.to_string(), base.to_string()),
+    let mut pairs = sizes(adapter).into_iter().zip(sizes(base));
+    match pairs.find(|(adapter, base)| adapter != base) {
+        Some(((key, adapter), (_, base))) => refuse(key, adapter.to_string(), base.to_string()),
         None => Ok(()),
     }
 }
@@ -138,12 +138,16 @@ impl Base {
         device: &Device,
     ) -> Result<SequenceClassifier, InferError> {
         let mut model = self.model.clone();
-        let own = AdapterOutputs::read(directory, model.config())?;
-        match own.own_head {
-            true => model = model.with_outputs(own.outputs, 0, device),
-            false => model.name_outputs(own.outputs)?,
+        let AdapterOutputs {
+            outputs,
+            thresholds,
+            own_head,
+        } = AdapterOutputs::read(directory, model.config())?;
+        match own_head {
+            true => model = model.with_outputs(outputs, 0, device),
+            false => model.name_outputs(outputs)?,
         }
-        model.set_label_thresholds(own.thresholds);
+        model.set_label_thresholds(thresholds);
         let (_, plan) = load_adapter(&mut model, ADAPTER, directory, device)?;
         self.check_complete(directory, &plan)?;
         Ok(model)

@@ -22,20 +22,23 @@ pub fn json_line(
         line.insert("text_pair".into(), json!(second));
     }
     let objective = objective::of(task.problem_type());
-    let predicted = prediction.map(|found| objective.predicted(found, task));
+    let predicted = prediction.map(|prediction| objective.predicted(prediction, task));
     line.insert("prediction".into(), json!(predicted));
     if !task.class_names().is_empty() {
         line.insert(
             "confidence".into(),
-            json!(prediction.map(|found| found.confidence)),
+            json!(prediction.map(|prediction| prediction.confidence)),
         );
-        line.insert("label".into(), json!(prediction.map(|found| &found.label)));
-        let probabilities = prediction.map(|found| by_name(task, &found.probabilities));
+        line.insert(
+            "label".into(),
+            json!(prediction.map(|prediction| &prediction.label)),
+        );
+        let probabilities = prediction.map(|prediction| by_name(task, &prediction.probabilities));
         line.insert("probabilities".into(), json!(probabilities));
     }
     line.insert(
         "logits".into(),
-        json!(prediction.map(|found| &found.logits)),
+        json!(prediction.map(|prediction| &prediction.logits)),
     );
     Value::Object(line).to_string()
 }

@@ -13,6 +13,7 @@ use crate::Evaluation;
 pub struct EvaluationRecord(Map<String, Value>);
 
 impl EvaluationRecord {
+    /// Converts an evaluation to its stored form.
     pub(crate) fn of(evaluation: &Evaluation) -> Self {
         match serde_json::to_value(evaluation) {
             Ok(Value::Object(metrics)) => Self(metrics),

@@ -125,9 +125,9 @@ impl Objective for MultiLabel {
     }
 
     fn columns(&self, task: &Task) -> Vec<Column> {
-        let own = [Column::new("prediction", Field::Labels)];
+        let first = [Column::new("prediction", Field::Labels)];
         let each = Column::each(task.names(), "probability_", Field::Probability);
-        own.into_iter().chain(each).collect()
+        first.into_iter().chain(each).collect()
     }
 
     fn shown_columns(&self, task: &Task) -> Vec<Column> {

@@ -101,21 +101,21 @@ impl Objective for SingleLabel {
     }
 
     fn columns(&self, task: &Task) -> Vec<Column> {
-        let own = [
+        let first = [
             Column::new("prediction", Field::Label),
             Column::new("confidence", Field::Confidence),
         ];
         let each = Column::each(task.names(), "probability_", Field::Probability);
-        own.into_iter().chain(each).collect()
+        first.into_iter().chain(each).collect()
     }
 
     fn shown_columns(&self, task: &Task) -> Vec<Column> {
-        let own = [
+        let first = [
             Column::new("label", Field::Label),
             Column::new("confidence", Field::Confidence),
         ];
         let each = Column::each(task.names(), "", Field::Probability);
-        own.into_iter().chain(each).collect()
+        first.into_iter().chain(each).collect()
     }
 
     fn has_calibration(&self) -> bool {

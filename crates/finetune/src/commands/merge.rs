@@ -1,4 +1,4 @@
-//! `finetune merge`.
+//! `finetune merge`: merges an adapter into its base model.
 
 use std::{path::Path, process::ExitCode};
 

@@ -79,28 +79,34 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
 fn check_unchanged(manifest: &Manifest, plan: &TrainPlan, loaded: &Loaded) -> Result<(), Failure> {
     let model = ModelFacts::of(plan, loaded.files.revision.clone(), &loaded.data)?;
     let files = loaded.data.files()?;
-    let was = &manifest.model;
+    let recorded = &manifest.model;
     let mut changed = Vec::new();
-    let mut compare = |what: String, was: &str, is: &str| {
-        if was != is {
-            changed.push(format!("{what}: its SHA-256 is {is}, but was {was}"));
+    let mut compare = |what: String, recorded: &str, current: &str| {
+        if recorded != current {
+            changed.push(format!(
+                "{what}: its SHA-256 is {current}, but was {recorded}"
+            ));
         }
     };
     compare(
         "the tokenizer".into(),
-        &was.tokenizer_sha256,
+        &recorded.tokenizer_sha256,
         &model.tokenizer_sha256,
     );
-    if let (Some(was), Some(is)) = (&was.adapter_sha256, &model.adapter_sha256) {
+    if let (Some(recorded), Some(current)) = (&recorded.adapter_sha256, &model.adapter_sha256) {
         let adapter = plan.model.adapter.as_deref().unwrap_or_default();
-        compare(format!("the adapter {adapter}"), was, is);
+        compare(format!("the adapter {adapter}"), recorded, current);
     }
-    for was in &manifest.data {
-        match files.iter().find(|file| file.path == was.path) {
-            Some(is) => compare(was.path.display().to_string(), &was.sha256, &is.sha256),
+    for recorded in &manifest.data {
+        match files.iter().find(|file| file.path == recorded.path) {
+            Some(current) => compare(
+                recorded.path.display().to_string(),
+                &recorded.sha256,
+                &current.sha256,
+            ),
             None => compare(
-                was.path.display().to_string(),
-                &was.sha256,
+                recorded.path.display().to_string(),
+                &recorded.sha256,
                 "none, because it is missing",
             ),
         }
@@ -120,12 +126,12 @@ fn note_differences(manifest: &Manifest, plan: &TrainPlan) {
         return;
     };
     let (program, machine) = (program(), MachineFacts::here(&plan.model.device));
-    let was = &session.program;
-    if *was != program {
+    let recorded = &session.program;
+    if *recorded != program {
         say!(
             "note: the run was made by version {} (commit {}); this is version {} (commit {})",
-            was.version,
-            was.git_commit,
+            recorded.version,
+            recorded.git_commit,
             program.version,
             program.git_commit
         );

@@ -1,4 +1,4 @@
-//! `finetune resume` and `train --resume`.
+//! `finetune resume` and `train --resume`: resume a run.
 
 use std::{ffi::OsString, process::ExitCode};
 

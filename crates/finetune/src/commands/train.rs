@@ -1,4 +1,4 @@
-//! `finetune train`.
+//! `finetune train`: trains a model, or resumes its run.
 
 use std::{
     ffi::OsString,

@@ -44,7 +44,7 @@ enum Choice {
     /// The rows that training held out: as many as it evaluated if `true`, else all.
     HeldOut(bool),
     /// As many rows of this validation split as training evaluated.
-    OwnValidation(String),
+    TrainingValidation(String),
 }
 
 impl Data {
@@ -64,16 +64,19 @@ impl Data {
         if arguments.dataset.is_none() {
             say!("note: the data set is {name}, which the model was trained on");
         }
-        let is_own = trained_on == Some(name);
+        let is_training_data = trained_on == Some(name);
         let csv = kept.csv(arguments.csv.options());
         let options = read_options(csv.clone());
-        let kept = kept.settings().map(ModelSettings::kept).filter(|_| is_own);
-        let or_own = |given: &str, own: fn(&DataPlan) -> &Option<String>| match (given, kept) {
-            ("", Some(kept)) => own(&kept.data).clone().unwrap_or_default(),
+        let kept = kept
+            .settings()
+            .map(ModelSettings::kept)
+            .filter(|_| is_training_data);
+        let or_saved = |given: &str, saved: fn(&DataPlan) -> &Option<String>| match (given, kept) {
+            ("", Some(kept)) => saved(&kept.data).clone().unwrap_or_default(),
             _ => given.to_string(),
         };
-        let config = or_own(&arguments.dataset_config, |data| &data.dataset_config);
-        let revision = or_own(&arguments.dataset_revision, |data| &data.dataset_revision);
+        let config = or_saved(&arguments.dataset_config, |data| &data.dataset_config);
+        let revision = or_saved(&arguments.dataset_revision, |data| &data.dataset_revision);
         let found = DatasetName {
             name,
             config: &config,
@@ -88,14 +91,14 @@ impl Data {
             // The choice among these needs all of them opened.
             (None, kept) => {
                 let roles = ["train", "validation", "test"].into_iter();
-                let own = kept.into_iter().flat_map(|own| {
-                    let train = Some(own.data.train_split.clone());
-                    let validation = own.data.validation_split.clone();
-                    [train, validation, own.data.test_split.clone()]
+                let training_splits = kept.into_iter().flat_map(|plan| {
+                    let train = Some(plan.data.train_split.clone());
+                    let validation = plan.data.validation_split.clone();
+                    [train, validation, plan.data.test_split.clone()]
                 });
-                let own = own.map(Option::unwrap_or_default);
+                let training_splits = training_splits.map(Option::unwrap_or_default);
                 let defaults = roles.filter_map(|role| found.default_split(role));
-                defaults.chain(own).collect()
+                defaults.chain(training_splits).collect()
             }
         };
         Ok(Self {
@@ -116,12 +119,16 @@ impl Data {
         kept: &Kept,
         outputs: &Task,
     ) -> Result<ChosenRows, Failure> {
-        let own_rows = kept.settings().and_then(|own| own.kept().data.eval_rows);
-        let own_rows = own_rows.map_or(0, NonZeroU64::get);
+        let training_eval_rows = kept
+            .settings()
+            .and_then(|settings| settings.kept().data.eval_rows);
+        let training_eval_rows = training_eval_rows.map_or(0, NonZeroU64::get);
         let mut training = None;
         let (whole, default_rows) = match self.choice(arguments, kept)? {
             Choice::Expression(expression) => (self.split(&expression)?, 0),
-            Choice::OwnValidation(expression) => (self.split(&expression)?, own_rows),
+            Choice::TrainingValidation(expression) => {
+                (self.split(&expression)?, training_eval_rows)
+            }
             Choice::HeldOut(as_many) => {
                 let Some(settings) = kept.settings() else {
                     return Err(Failure::Internal(
@@ -136,7 +143,7 @@ impl Data {
                 );
                 let whole = rows.validation().clone();
                 training = Some((plan, rows));
-                (whole, if as_many { own_rows } else { 0 })
+                (whole, if as_many { training_eval_rows } else { 0 })
             }
         };
         let draw = Draw {
@@ -159,12 +166,14 @@ impl Data {
     }
 
     fn choice(&self, arguments: &EvaluateArguments, kept: &Kept) -> Result<Choice, Failure> {
-        let own = kept.settings();
-        let holds_out = own.filter(|own| own.kept().data.validation_split.is_none());
+        let settings = kept.settings();
+        let holds_out = settings.filter(|settings| settings.kept().data.validation_split.is_none());
         let has = |split: &str| self.opened.dataset.has_split(split);
         match (&arguments.split, holds_out) {
-            (Some(expression), Some(own)) if expression == "validation" && !has(expression) => {
-                return match self.training_files(own)? {
+            (Some(expression), Some(settings))
+                if expression == "validation" && !has(expression) =>
+            {
+                return match self.training_files(settings)? {
                     Files::Same => Ok(Choice::HeldOut(false)),
                     found => Err(self.cannot_hold_out(&found)),
                 };
@@ -174,13 +183,13 @@ impl Data {
         }
         if arguments.find_thresholds.is_some() {
             // Thresholds chosen on the test rows would overstate the model's results there.
-            let own_validation = own
-                .filter(|_| self.is_own(own))
-                .and_then(|own| own.kept().data.validation_split.clone());
-            return match (own_validation, holds_out) {
+            let training_validation = settings
+                .filter(|_| self.is_training_data(settings))
+                .and_then(|settings| settings.kept().data.validation_split.clone());
+            return match (training_validation, holds_out) {
                 (Some(expression), _) => Ok(Choice::Expression(expression)),
                 (None, _) if has("validation") => Ok(Choice::Expression("validation".into())),
-                (None, Some(own)) if self.training_files(own)? == Files::Same => {
+                (None, Some(settings)) if self.training_files(settings)? == Files::Same => {
                     Ok(Choice::HeldOut(false))
                 }
                 (None, _) => Err(Failure::User(format!(
@@ -189,13 +198,13 @@ impl Data {
                 ))),
             };
         }
-        if let Some(own) = own.filter(|_| self.is_own(own)) {
-            let plan = own.kept();
+        if let Some(settings) = settings.filter(|_| self.is_training_data(settings)) {
+            let plan = settings.kept();
             if let Some(test) = &plan.data.test_split {
                 return Ok(Choice::Expression(test.clone()));
             }
             if let Some(validation) = &plan.data.validation_split {
-                return Ok(Choice::OwnValidation(validation.clone()));
+                return Ok(Choice::TrainingValidation(validation.clone()));
             }
         }
         let mut roles = ["test", "validation"].into_iter();
@@ -204,9 +213,12 @@ impl Data {
             say_notes(note.as_slice());
             return Ok(Choice::Expression(split));
         }
-        match holds_out.map(|own| self.training_files(own)).transpose()? {
+        match holds_out
+            .map(|settings| self.training_files(settings))
+            .transpose()?
+        {
             Some(Files::Same) => Ok(Choice::HeldOut(true)),
-            Some(Files::Changed(path)) if self.is_own(own) => {
+            Some(Files::Changed(path)) if self.is_training_data(settings) => {
                 say!(
                     "note: {path} has changed since the model was trained on it, so the rows that training held out are unknown; all rows are evaluated"
                 );
@@ -217,13 +229,13 @@ impl Data {
     }
 
     /// Returns whether the data set has the name of the one used in training.
-    fn is_own(&self, own: Option<&ModelSettings>) -> bool {
-        own.is_some_and(|own| own.kept().data.dataset == self.name)
+    fn is_training_data(&self, settings: Option<&ModelSettings>) -> bool {
+        settings.is_some_and(|settings| settings.kept().data.dataset == self.name)
     }
 
     /// Returns the plan by which training chose its rows, applied to this data set.
-    fn plan(&self, own: &ModelSettings, outputs: &Task) -> TrainPlan {
-        let mut plan = own.plan(outputs);
+    fn plan(&self, settings: &ModelSettings, outputs: &Task) -> TrainPlan {
+        let mut plan = settings.plan(outputs);
         plan.data.dataset.clone_from(&self.name);
         plan
     }
@@ -248,8 +260,8 @@ impl Data {
     }
 
     /// Compares the files of this data set's training split with those used in training.
-    fn training_files(&self, own: &ModelSettings) -> Result<Files, Failure> {
-        let Ok(split) = self.opened.dataset.split(&own.kept().data.train_split) else {
+    fn training_files(&self, settings: &ModelSettings) -> Result<Files, Failure> {
+        let Ok(split) = self.opened.dataset.split(&settings.kept().data.train_split) else {
             return Ok(Files::Others);
         };
         // Other files usually differ in length, so most need not be read.
@@ -258,22 +270,22 @@ impl Data {
             (path.display().to_string(), length)
         });
         let lengths: Vec<_> = lengths.collect();
-        let of_same_length = lengths
+        let same_lengths = lengths
             .iter()
             .map(|(_, length)| length)
-            .eq(own.train_files.iter().map(|file| &file.bytes));
+            .eq(settings.train_files.iter().map(|file| &file.bytes));
         let changed = || match lengths.first() {
             Some((path, _)) => Files::Changed(path.clone()),
             None => Files::Others,
         };
-        if own.train_files.is_empty() || !of_same_length {
+        if settings.train_files.is_empty() || !same_lengths {
             return Ok(changed());
         }
         let hashes = split.file_hashes()?;
         let same = hashes
             .iter()
             .map(|(_, _, hash)| hash)
-            .eq(own.train_files.iter().map(|file| &file.sha256));
+            .eq(settings.train_files.iter().map(|file| &file.sha256));
         Ok(if same { Files::Same } else { changed() })
     }
 
@@ -292,8 +304,8 @@ impl Data {
 
 impl ChosenRows {
     /// Returns whether the data set has the name of the one used in the model's training.
-    pub fn is_own(&self, kept: &Kept) -> bool {
-        self.data.is_own(kept.settings())
+    pub fn is_training_data(&self, kept: &Kept) -> bool {
+        self.data.is_training_data(kept.settings())
     }
 
     /// Prints a note if the model was trained on rows that are evaluated.
@@ -307,18 +319,18 @@ impl ChosenRows {
         outputs: &Task,
         rows: &Split,
     ) -> Result<(), Failure> {
-        let Some(own) = kept.settings() else {
+        let Some(settings) = kept.settings() else {
             return Ok(());
         };
-        if !shares_files(&own.train_files, rows)? {
+        if !shares_files(&settings.train_files, rows)? {
             return Ok(());
         }
-        let plan = self.data.plan(own, outputs);
+        let plan = self.data.plan(settings, outputs);
         let is_same =
             |held_out: &&(TrainPlan, Rows)| RowChoice::from(&held_out.0) == (&plan).into();
         let drawn = match self.training.as_ref().filter(is_same) {
             Some((_, train)) => Some(train.drawn_train()?),
-            None => match self.data.training_files(own)? {
+            None => match self.data.training_files(settings)? {
                 Files::Same => {
                     let train = self.data.rows(&plan).ok();
                     train.map(|train| train.drawn_train()).transpose()?

@@ -88,7 +88,7 @@ impl Subject {
             .columns(&rows.whole, text, label, Some(&default_label))?;
         columns.cells.separator = self.kept.label_separator(arguments.label_separator);
         let by_position = arguments.labels_by_position
-            || (self.kept.labels_by_position() && rows.is_own(&self.kept));
+            || (self.kept.labels_by_position() && rows.is_training_data(&self.kept));
         Ok(columns.by_position(by_position))
     }
 
@@ -116,8 +116,8 @@ impl Subject {
     ) -> Result<Evaluated, Failure> {
         interrupt::at_once(true);
         let columns = self.columns(arguments, rows)?;
-        let skip_invalid =
-            arguments.skip_invalid || (self.kept.skip_invalid() && rows.is_own(&self.kept));
+        let skip_invalid = arguments.skip_invalid
+            || (self.kept.skip_invalid() && rows.is_training_data(&self.kept));
         let whole = &label_reading::valid(rows.whole.clone(), &columns, skip_invalid)?;
         let Inferred {
             task: labels,

@@ -1,4 +1,4 @@
-//! `finetune predict`.
+//! `finetune predict`: predicts the labels of texts.
 
 mod chunks;
 mod source;

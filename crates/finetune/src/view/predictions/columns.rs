@@ -71,14 +71,18 @@ fn array(field: Field, predictions: &[Option<Prediction>]) -> ArrayRef {
     match field {
         Field::Label => {
             let labels = predictions.iter();
-            let labels = labels.map(|found| found.as_ref().map(|found| found.label.as_str()));
+            let labels = labels.map(|prediction| {
+                prediction
+                    .as_ref()
+                    .map(|prediction| prediction.label.as_str())
+            });
             Arc::new(labels.collect::<StringArray>())
         }
         Field::Labels => {
             let mut lists = ListBuilder::new(StringBuilder::new());
-            for found in predictions {
-                let labels = found.as_ref().map(|found| {
-                    let labels = found.labels.iter().flatten();
+            for prediction in predictions {
+                let labels = prediction.as_ref().map(|prediction| {
+                    let labels = prediction.labels.iter().flatten();
                     labels.map(|label| Some(label.as_str())).collect::<Vec<_>>()
                 });
                 lists.append_option(labels);
@@ -87,7 +91,7 @@ fn array(field: Field, predictions: &[Option<Prediction>]) -> ArrayRef {
         }
         number => {
             let values = predictions.iter();
-            let values = values.map(|found| number.number(found.as_ref()?));
+            let values = values.map(|prediction| number.number(prediction.as_ref()?));
             Arc::new(values.collect::<Float32Array>())
         }
     }

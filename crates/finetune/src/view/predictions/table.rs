@@ -59,16 +59,16 @@ impl Table {
             row += "  ";
             row += &match field {
                 Field::Label => {
-                    let label = prediction.map_or("-", |found| &found.label);
+                    let label = prediction.map_or("-", |prediction| &prediction.label);
                     fit(label, self.label_width())
                 }
                 Field::Labels => {
-                    let labels = prediction.and_then(|found| found.labels.as_ref());
+                    let labels = prediction.and_then(|prediction| prediction.labels.as_ref());
                     let labels = labels.filter(|labels| !labels.is_empty());
                     labels.map_or_else(|| "-".into(), |labels| labels.join(", "))
                 }
                 number => {
-                    let value = prediction.and_then(|found| number.number(found));
+                    let value = prediction.and_then(|prediction| number.number(prediction));
                     let width = column_width(name);
                     match value {
                         Some(value) => format!("{value:>width$.4}"),
