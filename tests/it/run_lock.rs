@@ -49,6 +49,21 @@ fn signal(child: &Child, signal: &str) {
     );
 }
 
+/// Returns whether all threads of a process have stopped; without `/proc`, whether the process has.
+fn is_stopped(child: &Child) -> bool {
+    let stopped = |state: &str| state.trim_start().starts_with('T');
+    let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", child.id())) else {
+        let pid = child.id().to_string();
+        let state = Command::new("ps")
+            .args(["-o", "state=", "-p", &pid])
+            .output();
+        return stopped(&String::from_utf8_lossy(&state.unwrap().stdout));
+    };
+    let mut states = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("stat")));
+    // The state follows the name, which is in parentheses.
+    states.all(|stat| stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(stopped)))
+}
+
 fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -74,6 +89,8 @@ fn a_run_that_is_at_work_is_left_alone() {
     wait_for("a checkpoint", || saved.exists());
     // So that what is compared stands still.
     signal(&child, "-STOP");
+    // The signal is asynchronous: a thread may finish what it is writing.
+    wait_for("the process to stop", || is_stopped(&child));
     let pid = format!("process {} on ", child.id());
     let words = ["run is in use by", &pid, "(since 2", "wait until that ends"];
     let before = files(&scratch.path("run"));
