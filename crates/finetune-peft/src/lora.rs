@@ -136,9 +136,7 @@ impl Lora {
         options: MatmulOptions,
     ) -> Tensor<2> {
         let dropped = dropout(x.clone(), drop);
-        // In f32 whatever the layer's precision, so that runs of earlier versions resume to the same
-        // bits.
-        let precision = Precision::F32;
+        let precision = options.precision;
         let reduced = matmul(dropped.clone(), self.a.val(), precision);
         let product = matmul(reduced, self.b.val(), precision) * self.scaling;
         // The norm is a constant for the gradient (section 4.3 of the paper, and peft).

@@ -7,7 +7,6 @@ use burn::backend::{
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
     },
-    ops::FloatTensorOps,
     tensor::FloatTensor,
 };
 
@@ -53,17 +52,13 @@ impl<B: EncoderGradients> Backward<B, 2> for Matmul {
     }
 }
 
-/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32, both the multiplication and its
-/// gradients are Burn's own.
+/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul).
 pub(super) fn matmul<B: EncoderGradients, C: CheckpointStrategy>(
     a: FloatTensor<Autodiff<B, C>>,
     b: FloatTensor<Autodiff<B, C>>,
     options: MatmulOptions,
 ) -> FloatTensor<Autodiff<B, C>> {
     let precision = options.precision;
-    if precision == Precision::F32 {
-        return Autodiff::<B, C>::float_matmul(a, b);
-    }
     let (needs_a, needs_b) = (b.is_tracked(), a.is_tracked());
     let (a, a_node) = a.into_parts();
     let (b, b_node) = b.into_parts();

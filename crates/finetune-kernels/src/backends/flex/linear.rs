@@ -79,14 +79,13 @@ pub(super) fn lora_keeping(operation: Lora<Flex>) -> (FloatTensor<Flex>, FloatTe
     (add_product(base, reduced.clone(), b, precision), reduced)
 }
 
-/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul). In f32 it uses Burn's own kernels,
-/// whose order of summation differs from ours, so that earlier runs are reproduced bit for bit.
+/// See [`EncoderOps::matmul`](crate::ops::EncoderOps::matmul).
 pub(super) fn matmul(
     a: FloatTensor<Flex>,
     b: FloatTensor<Flex>,
     options: MatmulOptions,
 ) -> FloatTensor<Flex> {
-    if options.precision == Precision::F32 || !are_plain([&a, &b]) {
+    if !are_plain([&a, &b]) {
         return portable::matmul::<Flex>(a, b, options.precision);
     }
     let mut out = empty([a.shape()[0], b.shape()[1]]);
