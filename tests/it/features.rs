@@ -7,8 +7,8 @@ use finetune_data::{
 use finetune_kernels::{DropoutSource, softmax_cross_entropy};
 use finetune_models::{SequenceClassifier, Task};
 use finetune_train::{
-    FeatureLimits, FeatureStore, Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups,
-    Strategy, TrainError, Trainable, forward,
+    FeatureLimits, FeatureStore, ForwardPath, Optimizer, OptimizerConfig, ParameterGradients,
+    ParameterGroups, Strategy, TrainError, Trainable,
 };
 
 use crate::{
@@ -119,7 +119,8 @@ fn kept_features_are_the_computed_ones() {
                     }
                     let logits = |store: Option<&FeatureStore>| {
                         let off = DropoutSource::OFF;
-                        values(forward(&case.model, &batch, layers, store, off).unwrap())
+                        let path = ForwardPath::new(layers, store);
+                        values(path.logits(&case.model, &batch, off).unwrap())
                     };
                     let difference = largest_difference(&logits(Some(&stores[1])), &logits(None));
                     assert!(difference < 1e-6, "{name} {layers}: {difference}");
@@ -142,7 +143,8 @@ fn losses(case: &Case, strategy: Strategy, limits: Option<(u64, u64)>) -> Vec<f3
     let mut losses = Vec::new();
     for batch in (0..2).flat_map(|epoch| case.batches(epoch)) {
         let dropout = DropoutSource::at(1, losses.len() as u32);
-        let logits = forward(&model, &batch, layers, store.as_ref(), dropout).unwrap();
+        let path = ForwardPath::new(layers, store.as_ref());
+        let logits = path.logits(&model, &batch, dropout).unwrap();
         let finetune_data::Labels::Classes(targets) = &batch.labels else {
             unreachable!()
         };

@@ -1,6 +1,6 @@
 //! The errors of the training engine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use finetune_files::{ErrorKind, FileError};
 use finetune_metrics::Metric;
@@ -300,6 +300,7 @@ impl From<finetune_infer::InferError> for TrainError {
             InferError::Model(error) => Self::Model(error),
             InferError::Peft(error) => Self::Peft(error),
             InferError::Metric(error) => Self::Metric(error),
+            InferError::Device(error) => Self::Device(error),
             InferError::Interrupted => Self::Interrupted,
             error => Self::Infer(error),
         }
@@ -307,14 +308,6 @@ impl From<finetune_infer::InferError> for TrainError {
 }
 
 impl TrainError {
-    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| FileError::new("read", path, source).into()
-    }
-
-    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| FileError::new("write", path, source).into()
-    }
-
     /// Returns who can resolve the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -367,7 +360,7 @@ impl TrainError {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, path::Path};
 
     use super::*;
 

@@ -27,7 +27,7 @@ pub use finetune_infer::{
 };
 pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureReport, FeatureStore};
-pub use frozen::forward::{ForwardPath, forward};
+pub use frozen::forward::ForwardPath;
 pub use model::base_model::BaseModel;
 pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;

@@ -80,17 +80,3 @@ impl<'a> ForwardPath<'a> {
         Ok(frozen.logits(features, &tokens.offsets, dropout))
     }
 }
-
-/// Computes the logits of a batch along a [`ForwardPath`].
-///
-/// # Errors
-/// Fails like [`ForwardPath::logits`].
-pub fn forward(
-    model: &SequenceClassifier,
-    batch: &PackedBatch,
-    frozen_layers: usize,
-    features: Option<&FeatureStore>,
-    dropout: DropoutSource,
-) -> Result<Tensor<2>, TrainError> {
-    ForwardPath::new(frozen_layers, features).logits(model, batch, dropout)
-}

@@ -18,7 +18,7 @@ impl ModelPlan {
     pub fn hash_weights(base: &Path) -> Result<String, TrainError> {
         let mut list = Vec::new();
         for path in weight_files(base)? {
-            let facts = FileFacts::of(&path).map_err(TrainError::read(&path))?;
+            let facts = FileFacts::of(&path).context("read", &path)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             list.push((facts.sha256, name.into_owned()));
         }

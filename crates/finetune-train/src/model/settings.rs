@@ -3,7 +3,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use finetune_files::FileError;
+use finetune_files::{FileError, IoContext};
 use finetune_models::Task;
 use serde_json::{Map, Value, json};
 
@@ -128,7 +128,7 @@ impl ModelSettings {
     /// Fails with [`TrainError::File`].
     pub fn write(&self, directory: &Path) -> Result<(), TrainError> {
         let path = directory.join(Self::FILE);
-        fs::write(&path, self.to_json()).map_err(TrainError::write(&path))
+        Ok(fs::write(&path, self.to_json()).context("write", &path)?)
     }
 
     /// Returns a plan with these settings, the model's outputs and defaults for the rest, which is

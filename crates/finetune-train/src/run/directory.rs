@@ -9,7 +9,7 @@ use std::{
 
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
-use finetune_files::{DirectoryLock, LockError, is_partial, publish_directory};
+use finetune_files::{DirectoryLock, IoContext, LockError, is_partial, publish_directory};
 use finetune_models::{SequenceClassifier, WEIGHTS};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
@@ -317,7 +317,7 @@ impl RunDirectory {
         self.replace_model(|partial| {
             for (name, from) in files {
                 let to = partial.join(name);
-                fs::copy(from, &to).map_err(TrainError::write(&to))?;
+                fs::copy(from, &to).context("write", &to)?;
             }
             // Checkpoints of earlier versions lack this file.
             match partial.join(ModelSettings::FILE).exists() {
@@ -346,7 +346,7 @@ impl RunDirectory {
     ) -> Result<(), TrainError> {
         let directory = self.model();
         if directory.exists() {
-            fs::remove_dir_all(&directory).map_err(TrainError::write(&directory))?;
+            fs::remove_dir_all(&directory).context("write", &directory)?;
         }
         publish_directory(&directory, fill)
     }
@@ -419,7 +419,7 @@ fn holds_nothing(path: &Path) -> bool {
 
 /// Removes what killed sessions left half-written in a run directory.
 fn remove_leftovers(path: &Path) -> Result<(), TrainError> {
-    let entries = fs::read_dir(path).map_err(TrainError::write(path))?;
+    let entries = fs::read_dir(path).context("write", path)?;
     for entry in entries
         .flatten()
         .filter(|entry| is_leftover(&entry.file_name()))
@@ -429,7 +429,7 @@ fn remove_leftovers(path: &Path) -> Result<(), TrainError> {
             true => fs::remove_dir_all(&path),
             false => fs::remove_file(&path),
         };
-        removed.map_err(TrainError::write(&path))?;
+        removed.context("write", &path)?;
     }
     Ok(())
 }

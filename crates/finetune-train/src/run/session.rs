@@ -5,6 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use finetune_files::IoContext;
 use finetune_peft::ADAPTER_WEIGHTS;
 use serde_json::Value;
 
@@ -116,7 +117,7 @@ fn weights(run: &Path) -> Result<FileFacts, TrainError> {
 }
 
 fn hashed(path: &Path) -> Result<FileFacts, TrainError> {
-    FileFacts::of(path).map_err(TrainError::read(path))
+    Ok(FileFacts::of(path).context("read", path)?)
 }
 
 impl ModelFacts {

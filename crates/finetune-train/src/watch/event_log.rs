@@ -7,7 +7,7 @@ use std::{
 };
 
 use finetune_checkpoint::Content;
-use finetune_files::replace_file;
+use finetune_files::{IoContext, replace_file};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -124,11 +124,10 @@ impl EventLog {
             sha256: String::new(),
         };
         let saved = saved.unwrap_or(begin);
-        let write = || TrainError::write(&path);
         let mut mended = None;
         let hasher = match saved.position {
             0 => Sha256::new(),
-            _ => match saved.verify(&path).map_err(write())? {
+            _ => match saved.verify(&path).context("write", &path)? {
                 Ok(hasher) => hasher,
                 Err(problem) => {
                     let damaged = |problem| TrainError::Damaged {
@@ -136,7 +135,10 @@ impl EventLog {
                         problem,
                     };
                     let copy = copy.ok_or_else(|| damaged(problem.clone()))?;
-                    let hasher = saved.verify(copy).map_err(write())?.map_err(damaged)?;
+                    let hasher = saved
+                        .verify(copy)
+                        .context("write", &path)?
+                        .map_err(damaged)?;
                     restore(copy, &path)?;
                     mended = Some(problem);
                     hasher
@@ -154,7 +156,7 @@ impl EventLog {
             Ok(file)
         };
         let log = Self {
-            file: BufWriter::new(open().map_err(write())?),
+            file: BufWriter::new(open().context("write", &path)?),
             path,
             position: saved.position,
             hasher,
@@ -165,7 +167,7 @@ impl EventLog {
 
 /// Replaces a file by a copy.
 fn restore(copy: &Path, path: &Path) -> Result<(), TrainError> {
-    let mut content = File::open(copy).map_err(TrainError::write(path))?;
+    let mut content = File::open(copy).context("write", path)?;
     Ok(replace_file(path, |file| {
         io::copy(&mut content, file).map(drop)
     })?)
@@ -185,12 +187,12 @@ impl Observer for EventLog {
             // Flushed so that the log of a killed run is complete up to here.
             self.file.flush()
         };
-        write().map_err(TrainError::write(&self.path))
+        Ok(write().context("write", &self.path)?)
     }
 
     fn checkpoint(&mut self) -> Result<Option<(&'static str, Value)>, TrainError> {
         let synced = self.file.get_ref().sync_data();
-        synced.map_err(TrainError::write(&self.path))?;
+        synced.context("write", &self.path)?;
         let state = SavedLog {
             position: self.position,
             sha256: hex(self.hasher.clone()),

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufRead, BufReader, ErrorKind},
+    io::{self, BufRead, BufReader, ErrorKind},
     path::Path,
 };
 
-use finetune_files::IoContext;
+use finetune_files::{FileError, IoContext};
 use finetune_metrics::bare_name;
 use finetune_tensorboard::{
     DEFAULT_NUM_THRESHOLDS, EventWriter, HparamValue, SessionStatus, TensorboardError,
@@ -119,7 +119,7 @@ impl TensorboardLog {
     pub fn rebuild(directory: &Path, plan: &TrainPlan, events: &Path) -> Result<Self, TrainError> {
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(TrainError::write(directory)(error));
+                return Err(FileError::new("write", directory, error).into());
             }
             _ => {}
         }
@@ -250,8 +250,8 @@ impl Observer for TensorboardLog {
         if event.is_transient() {
             return Ok(());
         }
-        let logged =
-            LoggedEvent::of(event).map_err(|error| TrainError::write(self.path())(error.into()))?;
+        let logged = LoggedEvent::of(event).map_err(io::Error::from);
+        let logged = logged.context("write", self.path())?;
         self.write(&logged)?;
         if let Event::Evaluated {
             split,
