@@ -98,7 +98,10 @@ impl Accumulator {
     /// Returns the data for each class's precision-recall curve; empty if there are no classes or more
     /// than `most`.
     pub fn curves(&self, most: usize) -> Vec<ClassCurve<'_>> {
-        self.0.curves(most)
+        match self.predictions().outputs() > most {
+            true => Vec::new(),
+            false => self.0.curves(),
+        }
     }
 
     /// Returns the accumulator of single-label classification, which has calibration.

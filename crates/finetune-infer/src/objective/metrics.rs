@@ -37,7 +37,7 @@ pub(crate) trait RowMetrics: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    fn curves(&self, _most: usize) -> Vec<ClassCurve<'_>> {
+    fn curves(&self) -> Vec<ClassCurve<'_>> {
         Vec::new()
     }
 

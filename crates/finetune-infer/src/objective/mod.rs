@@ -47,7 +47,9 @@ pub trait Objective: fmt::Debug + Send + Sync {
     fn made_up_labels(&self, rows: usize, outputs: usize) -> Labels;
 
     /// Returns whether [`LossConfig::label_smoothing_factor`] applies.
-    fn smooths_labels(&self) -> bool;
+    fn smooths_labels(&self) -> bool {
+        false
+    }
 
     /// Returns the [`LossConfig::class_weights`] that give all classes the same influence, from the
     /// number of rows of each class among `rows`; `None` if there are no classes.

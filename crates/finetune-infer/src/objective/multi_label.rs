@@ -36,10 +36,6 @@ impl Objective for MultiLabel {
         }
     }
 
-    fn smooths_labels(&self) -> bool {
-        false
-    }
-
     /// Returns weights that give a class's positives the same influence as its negatives.
     fn balanced_weights(&self, counts: &[u64], rows: u64) -> Option<Vec<f32>> {
         let weight = |&count: &u64| rows.saturating_sub(count) as f32 / count as f32;
@@ -211,14 +207,11 @@ impl RowMetrics for MultiLabelAccumulator {
         WorstRows::new("confidence", found, count)
     }
 
-    fn curves(&self, most: usize) -> Vec<ClassCurve<'_>> {
+    fn curves(&self) -> Vec<ClassCurve<'_>> {
         let (names, rows) = (self.class_names(), self.predictions());
         let Targets::MultiLabel(targets) = rows.targets() else {
             return Vec::new();
         };
-        if names.len() > most {
-            return Vec::new();
-        }
         let sigmoids = |logits: &[f32]| logits.iter().map(|&logit| sigmoid(logit) as f32).collect();
         let probabilities: Vec<Vec<f32>> = rows.iter().map(sigmoids).collect();
         ClassCurve::all(names, &probabilities, |row, class| {

@@ -37,10 +37,6 @@ impl Objective for Regression {
         }
     }
 
-    fn smooths_labels(&self) -> bool {
-        false
-    }
-
     fn balanced_weights(&self, _counts: &[u64], _rows: u64) -> Option<Vec<f32>> {
         None
     }

@@ -188,14 +188,11 @@ impl RowMetrics for ClassificationAccumulator {
         scores.into_iter().filter_map(interval).collect()
     }
 
-    fn curves(&self, most: usize) -> Vec<ClassCurve<'_>> {
+    fn curves(&self) -> Vec<ClassCurve<'_>> {
         let (names, rows) = (self.class_names(), self.predictions());
         let Targets::Classes(targets) = rows.targets() else {
             return Vec::new();
         };
-        if names.len() > most {
-            return Vec::new();
-        }
         let probabilities: Vec<_> = rows.iter().map(softmax).collect();
         let is_of = |row: usize, class| {
             targets
