@@ -7,7 +7,7 @@ use burn::Tensor;
 use finetune_checkpoint::{
     BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
 };
-use finetune_models::{CONFIG, Described, TOKENIZER_FILES, WEIGHTS, visit_parameters};
+use finetune_models::{CONFIG, Described, SavedModel, TOKENIZER_FILES, WEIGHTS, visit_parameters};
 use finetune_peft::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
     data_bytes, stream_tensors,

@@ -10,7 +10,7 @@ use std::{
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
 use finetune_files::{DirectoryLock, IoContext, LockError, is_partial, publish_directory};
-use finetune_models::{SequenceClassifier, WEIGHTS};
+use finetune_models::{SavedModel, SequenceClassifier, WEIGHTS};
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
