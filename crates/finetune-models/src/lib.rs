@@ -3,9 +3,11 @@
 mod adaptable;
 mod classifier;
 mod encoder;
+mod encoder_config;
 mod error;
 pub mod family;
 mod files;
+mod fresh;
 mod head;
 mod masked_lm;
 mod parameters;
@@ -16,6 +18,7 @@ mod walk;
 
 pub use classifier::SequenceClassifier;
 pub use encoder::{ChosenTokens, Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm};
+pub use encoder_config::{EncoderConfig, EncoderSettings, Preset};
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{

@@ -7,10 +7,8 @@ use finetune_kernels::{DropoutSource, Indices, MaskedTokens, Offsets, PackedToke
 
 use crate::{
     ChosenTokens, Described, Encoder, HiddenStates, LoadReport, MaskedLmHead, ModelConfig,
-    ModelError, Parameter, ParameterTable, SavedModel,
-    files::load::{fresh_values, load_values},
-    parameters::masked_lm_parameters,
-    values::Values,
+    ModelError, Parameter, ParameterTable, SavedModel, files::load::load_values, fresh::all_values,
+    parameters::masked_lm_parameters, values::Values,
 };
 
 /// An encoder with a head that computes a logit per word of the vocabulary for any of its tokens. The
@@ -66,7 +64,7 @@ impl MaskedLm {
     /// Fails if the family's table is incomplete.
     pub fn fresh(config: ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         let parameters = masked_lm_parameters(&config);
-        let by_path = fresh_values(parameters, seed, config.initializer_range);
+        let by_path = all_values(parameters, seed, config.initializer_range);
         Self::new(&mut Values { by_path, device }, config)
     }
 
@@ -331,6 +329,9 @@ mod tests {
             let (again, report) = load(write(&model, |all| copied(all, 1.0)).path()).unwrap();
             assert_eq!(tensors(&again), tensors(&model));
             assert!(report.unexpected.is_empty(), "{:?}", report.unexpected);
+            if family.masked_lm.same.is_empty() {
+                continue;
+            }
             match load(write(&model, |all| copied(all, 2.0)).path()) {
                 Err(ModelError::NotTied { first, second, .. }) => {
                     let same = family.masked_lm.same.iter();

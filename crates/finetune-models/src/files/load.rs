@@ -9,8 +9,6 @@ use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use finetune_kernels::{Stream, random};
-use finetune_peft::transpose;
 use rayon::prelude::*;
 
 use super::{
@@ -18,7 +16,9 @@ use super::{
     weights::{Reader, Weights},
 };
 use crate::{
-    ModelConfig, ModelError, Parameter, Place, Role, SequenceClassifier, Task, parameters,
+    ModelConfig, ModelError, Parameter, Place, SequenceClassifier, Task,
+    fresh::{model_layout, of_head},
+    parameters,
     values::{ShapedValues, Values},
 };
 
@@ -82,21 +82,6 @@ pub(crate) fn load_values(
     Ok((values, report))
 }
 
-/// Draws the values of these parameters with `seed`.
-pub(crate) fn fresh_values(
-    parameters: Vec<Parameter>,
-    seed: u64,
-    initializer_range: f64,
-) -> BTreeMap<String, ShapedValues> {
-    let parameters = parameters.into_par_iter();
-    let values = parameters.map(|parameter| {
-        let values = model_layout(&parameter, fresh(&parameter, seed, initializer_range));
-        let shape = parameter.model_shape();
-        (parameter.path, (values, shape))
-    });
-    values.collect()
-}
-
 impl SequenceClassifier {
     /// Loads a directory with `config.json` and weights as transformers writes them:
     /// `model.safetensors` or `pytorch_model.bin`, whole or in shards (f32, f16, bf16 or f64; with or
@@ -158,7 +143,7 @@ impl SequenceClassifier {
             let mut classifier = parameters.filter(|p| p.place == Place::Classifier);
             let mut drawn = || {
                 let parameter = classifier.next()?;
-                let values = fresh(&parameter, seed, config.initializer_range);
+                let values = of_head(&parameter, seed, config.initializer_range);
                 let values = model_layout(&parameter, values);
                 Some(TensorData::new(values, parameter.model_shape()))
             };
@@ -342,7 +327,7 @@ impl LoadPlan {
             } = source;
             let values = match &name {
                 Some(name) => reader.read(name, parameter.is_transposed())?,
-                None => model_layout(&parameter, fresh(&parameter, seed, initializer_range)),
+                None => model_layout(&parameter, of_head(&parameter, seed, initializer_range)),
             };
             for copy in copies {
                 if reader.read(&copy, parameter.is_transposed())? != values {
@@ -362,29 +347,5 @@ impl LoadPlan {
         let values = sources.into_par_iter().map_init(|| weights.reader(), read);
         let values: Vec<Result<_, ModelError>> = values.collect();
         values.into_iter().collect()
-    }
-}
-
-/// Converts values from the file's layout to that of the model.
-fn model_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
-    match parameter.shape[..] {
-        [out, input] if parameter.is_transposed() => transpose(&values, out, input),
-        _ => values,
-    }
-}
-
-/// Initialises a parameter as transformers does for a head: normal weights, zero biases, norms that
-/// change nothing.
-fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
-    let length = parameter.num_elements();
-    let stream = match parameter.place {
-        Place::Embeddings | Place::Layer(_) => Stream::ENCODER,
-        Place::HeadDense => Stream::HEAD_DENSE,
-        Place::Classifier => Stream::CLASSIFIER,
-    };
-    match (parameter.role, parameter.shape.len()) {
-        (Role::NormScale, _) => vec![1.0; length],
-        (_, 1) => vec![0.0; length],
-        _ => random::normal(seed, stream, length, initializer_range),
     }
 }

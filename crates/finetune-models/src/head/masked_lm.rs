@@ -5,8 +5,7 @@ use burn::{
     module::{Module, Param},
 };
 use finetune_kernels::{
-    Activation, Dropout, DropoutSource, Indices, Precision, dropout_residual_norm, matmul,
-    vocabulary_cross_entropy,
+    Activation, DropoutSource, Indices, Precision, layer_norm, matmul, vocabulary_cross_entropy,
 };
 use finetune_peft::Linear;
 
@@ -65,8 +64,7 @@ impl MaskedLmHead {
     /// Computes what the decoder multiplies by the word table, `[tokens, embedding]`.
     fn transformed(&self, states: Tensor<2>, source: DropoutSource) -> Tensor<2> {
         let x = self.dense.forward(states, self.activation, source);
-        let nothing = Tensor::zeros(x.dims(), &x.device());
-        dropout_residual_norm(x, nothing, self.norm.val(), Dropout::NONE)
+        layer_norm(x, self.norm.val())
     }
 
     /// Sets the precision of the matrix multiplications.
