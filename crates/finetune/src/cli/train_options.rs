@@ -191,11 +191,11 @@ pub struct TrainOptions {
     #[arg(long, value_name = "FACTOR", help_heading = OPTIMIZATION)]
     pub layerwise_lr_decay: Option<f64>,
 
-    /// Schedule: linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; set lr_scheduler_kwargs.* with --set
+    /// Schedule: linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, one_cycle, step or exponential; set lr_scheduler_kwargs.* with --set
     #[arg(long, value_name = "TYPE", help_heading = OPTIMIZATION)]
     pub lr_scheduler_type: Option<String>,
 
-    /// Settings of the schedule, by transformers' names (torch's for one_cycle).
+    /// Settings of the schedule, by transformers' names (torch's for one_cycle, step and exponential).
     #[arg(skip)]
     pub lr_scheduler_kwargs: Option<Table>,
 
