@@ -123,6 +123,10 @@ pub struct TrainOptions {
     #[arg(long, value_name = "DIR", help_heading = STRATEGY)]
     pub adapter: Option<String>,
 
+    /// Give the model a new classifier, as is needed to carry the encoder of a run over to other labels
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
+    pub reset_head: Option<bool>,
+
     /// Apply dropout below the lowest trained layer too, as transformers does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
     pub frozen_dropout: Option<bool>,
