@@ -134,7 +134,7 @@ mod tests {
         let sizes = serde_json::json!({
             "model_type": model_type, "vocab_size": 9, "max_position_embeddings": 9, "type_vocab_size": 2,
             "hidden_size": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8,
-            "embedding_size": 4, "dim": 4, "n_layers": 2, "n_heads": 2, "hidden_dim": 8,
+            "embedding_size": 4, "hidden_act": "gelu", "activation": "gelu", "dim": 4, "n_layers": 2, "n_heads": 2, "hidden_dim": 8,
         });
         ModelConfig::parse(&sizes.to_string(), Path::new("config.json")).unwrap()
     }
