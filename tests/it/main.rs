@@ -25,6 +25,7 @@ mod label_reading;
 mod library;
 mod logs;
 mod loop_options;
+mod masked_lm;
 mod minilm;
 mod names;
 mod next;

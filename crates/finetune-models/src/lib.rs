@@ -7,6 +7,7 @@ mod error;
 pub mod family;
 mod files;
 mod head;
+mod masked_lm;
 mod parameters;
 #[cfg(test)]
 mod testing;
@@ -14,16 +15,18 @@ mod values;
 mod walk;
 
 pub use classifier::SequenceClassifier;
-pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, first_tokens};
+pub use encoder::{ChosenTokens, Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm};
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    CONFIG, LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, WEIGHTS, to_file_layout,
-    unused_weights, weight_files,
+    CONFIG, LoadReport, ModelConfig, SafetensorsFile, SavedModel, TOKENIZER_FILES, WEIGHTS,
+    to_file_layout, unused_weights, weight_files,
 };
 pub use finetune_task::Task;
-pub use head::Head;
+pub use head::{Head, MaskedLmHead};
+pub use masked_lm::MaskedLm;
 pub use parameters::{
-    Component, Parameter, ParameterId, ParameterTable, Place, Role, modules, parameters, places,
+    Component, Parameter, ParameterId, ParameterTable, Place, Role, masked_lm_parameters, modules,
+    parameters, places,
 };
 pub use walk::{Described, ParameterMap, map_parameters, set_trained, visit_parameters};

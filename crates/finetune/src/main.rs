@@ -13,7 +13,9 @@ use crate::{
         args::{Arguments, Command},
         panics, python_names,
     },
-    commands::{evaluate, find_batch_size, inspect, merge, predict, replay, resume, train},
+    commands::{
+        evaluate, fill_mask, find_batch_size, inspect, merge, predict, replay, resume, train,
+    },
     view::output::say,
 };
 
@@ -37,6 +39,7 @@ fn program() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments, started),
+        Command::FillMask(arguments) => fill_mask::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
     };

@@ -82,6 +82,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-infer/src/device.rs", "or check the driver", "--device", Test("bad_option::devices_that_the_build_or_the_machine_lacks")),
     way("finetune-train/src/error.rs", "as the run directory", "--output", Does(files::clean, "train --dataset data --output data", With("other"))),
     way("finetune-train/src/error.rs", "is not the directory of a run", "finetune", Subject),
+    way("finetune/src/commands/fill_mask.rs", "masks are filled in single texts", "--text-column", Test("masked_lm::texts_with_masks_come_from_arguments_lines_and_files")),
     way("finetune-train/src/error.rs", "free space there, or have them computed each time with", "--set", Test("features::a_directory_that_is_not_there_is_named")),
     way("finetune-train/src/error.rs", "which are not available", "--set", Direction),
     way("finetune-train/src/error.rs", "usually helps", "--learning-rate --warmup-ratio", Direction),

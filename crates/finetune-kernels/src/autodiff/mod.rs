@@ -19,6 +19,7 @@ mod tests;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used)]
 mod threads;
+mod vocabulary;
 
 use burn::backend::{
     Autodiff, Backend,
@@ -30,7 +31,7 @@ use crate::{
     Activation, Dropout,
     ops::{
         Attention, DropoutResidualNorm, EmbeddingNorm, EncoderGradients, EncoderOps, Linear, Lora,
-        MatmulOptions,
+        MatmulOptions, VocabularyCrossEntropy,
     },
 };
 
@@ -69,6 +70,10 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
 
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         dropout::dropout::<B, C>(x, dropout)
+    }
+
+    fn vocabulary_cross_entropy(operation: VocabularyCrossEntropy<Self>) -> FloatTensor<Self> {
+        vocabulary::vocabulary_cross_entropy(operation)
     }
 }
 

@@ -1,17 +1,13 @@
 //! A transformer layer of the encoder.
 
-use burn::{
-    Tensor,
-    module::Module,
-    tensor::{Int, TensorData},
-};
+use burn::{Tensor, module::Module};
 use finetune_kernels::{
     Activation, AttentionShape, DropoutSource, Offsets, Precision, Site, attention,
     dropout_residual_norm,
 };
 use finetune_peft::{Linear, Part, PartMut};
 
-use super::LayerNorm;
+use super::{ChosenTokens, LayerNorm};
 use crate::{Component, ModelConfig, ModelError, values::Values};
 
 /// Lists the parts of a layer, by shared or by mutable reference.
@@ -110,7 +106,7 @@ impl EncoderLayer {
         &self,
         hidden: Tensor<2>,
         offsets: &Offsets,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         source: DropoutSource,
     ) -> Tensor<2> {
         let shape = &self.shape;
@@ -124,9 +120,9 @@ impl EncoderLayer {
                 hidden,
                 AttentionShape::of_all(offsets, shape.heads, shape.precision),
             ),
-            Wanted::First => (
-                first_tokens(hidden, offsets),
-                AttentionShape::of_first(offsets, shape.heads, shape.precision),
+            Wanted::Some(chosen) => (
+                chosen.select(hidden),
+                AttentionShape::of_some(chosen.offsets(), offsets, shape.heads, shape.precision),
             ),
         };
         let context = attention(
@@ -174,21 +170,13 @@ impl EncoderLayer {
     }
 }
 
-/// The tokens for which a layer computes hidden states. The head reads only the first token of each
-/// sequence, so the last layer computes everything but keys and values for that token alone. With
-/// six layers this saves a seventh of the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+/// The tokens for which a layer computes hidden states. A head reads only some of them, such as the
+/// first token of each sequence, so the last layer computes everything but keys and values for those
+/// alone. With six layers and the first tokens this saves a seventh of the work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
     /// All tokens, `[tokens, hidden]`.
     All,
-    /// The first token of each sequence, `[batch, hidden]`.
-    First,
-}
-
-/// Selects the first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
-pub fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
-    let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
-    let shape = [rows.len()];
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());
-    hidden.select(0, rows)
+    /// Some tokens, `[chosen, hidden]`.
+    Some(&'a ChosenTokens),
 }

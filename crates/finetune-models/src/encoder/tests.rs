@@ -1,12 +1,11 @@
 //! Tests of the encoder with tiny random models: all ways through it agree.
 
 use burn::Tensor;
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
+use finetune_kernels::{DropoutSource, Indices, Offsets, PackedTokens};
 use serde_json::json;
 
-use super::first_tokens;
 use crate::{
-    HiddenStates,
+    ChosenTokens, HiddenStates,
     family::{DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
     testing::{config, config_with, model, tokens},
 };
@@ -29,7 +28,8 @@ fn the_first_tokens_are_those_of_the_whole() {
         let tokens = tokens();
         let all = model.encoder.encode(&tokens, OFF).unwrap();
         assert_eq!(all.dims(), [11, 12]);
-        let expected = values(first_tokens(all, &tokens.offsets));
+        let first = ChosenTokens::first(&tokens.offsets);
+        let expected = values(first.select(all));
         for layer in 0..=3 {
             let hidden = model.encoder.embed(&tokens, OFF).unwrap();
             let hidden = model.encoder.run(hidden, layer, &tokens.offsets, OFF);
@@ -44,6 +44,25 @@ fn the_first_tokens_are_those_of_the_whole() {
                 close(&values(logits), &values(whole)),
                 "{name} from {layer}"
             );
+        }
+    }
+}
+
+/// Any number of tokens of a sequence, none of some.
+#[test]
+fn chosen_tokens_are_those_of_the_whole() {
+    for family in FAMILIES {
+        let model = model(config(family));
+        let tokens = tokens();
+        let all = model.encoder.encode(&tokens, OFF).unwrap();
+        for places in [vec![1], vec![0, 2, 3, 5, 10], vec![4], (0..11).collect()] {
+            let places: Indices = places.into();
+            let chosen = ChosenTokens::new(&places, &tokens.offsets).unwrap();
+            let hidden = model.encoder.embed(&tokens, OFF).unwrap();
+            let found = model.encoder.chosen(hidden, &chosen, &tokens.offsets, OFF);
+            let expected = chosen.select(all.clone());
+            assert_eq!(found.dims(), [places.len(), 12]);
+            assert!(close(&values(found), &values(expected)), "{places:?}");
         }
     }
 }

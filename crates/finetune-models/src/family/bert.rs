@@ -2,7 +2,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, HeadKind, Keys, MaskedLmKind, Positions, TokenTypes};
 use crate::Component::*;
 
 /// The table of BERT.
@@ -38,5 +38,21 @@ pub static BERT: Family = Family {
         (HeadDense, "bert.pooler.dense"),
         (Classifier, "classifier"),
     ],
-    ignored: &["cls.", "bert.embeddings.position_ids"],
+    masked_lm: MaskedLmKind {
+        architecture: "BertForMaskedLM",
+        activation: None,
+        weights: &[
+            (MaskedDense, "cls.predictions.transform.dense"),
+            (MaskedNorm, "cls.predictions.transform.LayerNorm"),
+            (DecoderBias, "cls.predictions"),
+        ],
+        same: &[
+            (
+                "cls.predictions.decoder.weight",
+                "bert.embeddings.word_embeddings.weight",
+            ),
+            ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+        ],
+    },
+    ignored: &["cls.", "bert.pooler.", "bert.embeddings.position_ids"],
 };

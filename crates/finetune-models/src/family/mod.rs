@@ -51,6 +51,8 @@ pub struct Family {
     /// The name of each component in the weights file, without `.weight` or `.bias`; `{}` stands for
     /// the layer index. The order is that of [`parameters`](crate::parameters).
     pub weights: &'static [(Component, &'static str)],
+    /// The head of masked language models.
+    pub masked_lm: MaskedLmKind,
     /// Name prefixes of pretraining heads and buffers, which are ignored silently.
     pub ignored: &'static [&'static str],
 }
@@ -83,6 +85,20 @@ pub struct HeadKind {
     pub activation: Activation,
     /// Whether dropout is applied to the head's input too, with the same probability.
     pub input_dropout: bool,
+}
+
+/// The head of a family's masked language models.
+#[derive(Debug)]
+pub struct MaskedLmKind {
+    /// `architectures[0]` of the masked language model.
+    pub architecture: &'static str,
+    /// Activation after the dense layer; `None` for that of the feed-forward blocks.
+    pub activation: Option<Activation>,
+    /// The names of the head's components in the weights file, as in [`Family::weights`].
+    pub weights: &'static [(Component, &'static str)],
+    /// Names under which files may hold a weight once more, or instead, and its own name: those of the
+    /// decoder's weight, which is the word table, and of its bias.
+    pub same: &'static [(&'static str, &'static str)],
 }
 
 /// Names of the keys in `config.json`.

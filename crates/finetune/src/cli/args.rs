@@ -8,7 +8,9 @@ use finetune_data::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions
 use finetune_train::PrecisionChoice;
 
 use crate::{
-    cli::{default_texts::DefaultTexts, train_options::TrainOptions},
+    cli::{
+        default_texts::DefaultTexts, fill_mask_args::FillMaskArguments, train_options::TrainOptions,
+    },
     view::output::{printable, say},
 };
 
@@ -68,6 +70,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Predict the labels of texts
     Predict(PredictArguments),
+    /// Fill masks in texts with their likeliest words, by a masked language model
+    FillMask(FillMaskArguments),
     /// Show a model's modules, what each strategy trains, and how much memory it takes
     Inspect(InspectArguments),
     /// Merge an adapter into its base model and save the result

@@ -17,6 +17,7 @@ mod linear;
 mod norm;
 mod packed_weight;
 mod sgd;
+mod vocabulary;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
@@ -29,7 +30,7 @@ use crate::{
     memory::Piece,
     ops::{
         AdafactorStep, AdamStep, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderGradients,
-        EncoderOps, Linear, Lora, OptimizerOps, SgdStep, TableRows,
+        EncoderOps, Linear, Lora, OptimizerOps, SgdStep, TableRows, VocabularyCrossEntropy,
     },
 };
 
@@ -83,6 +84,10 @@ impl EncoderOps for Flex {
     fn dropout(x: FloatTensor<Self>, dropped: Dropout) -> FloatTensor<Self> {
         dropout(x, dropped)
     }
+
+    fn vocabulary_cross_entropy(operation: VocabularyCrossEntropy<Self>) -> FloatTensor<Self> {
+        vocabulary::vocabulary_cross_entropy(operation)
+    }
 }
 
 impl EncoderGradients for Flex {
@@ -123,6 +128,17 @@ impl EncoderGradients for Flex {
         activation: Activation,
     ) -> FloatTensor<Self> {
         activation_gradient(x, grad, activation)
+    }
+
+    fn vocabulary_gradients(
+        operation: VocabularyCrossEntropy<Self>,
+        wanted: [bool; 3],
+    ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 3]) {
+        vocabulary::vocabulary_gradients(operation, wanted)
+    }
+
+    fn scaled(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self> {
+        vocabulary::scaled(x, factor)
     }
 }
 

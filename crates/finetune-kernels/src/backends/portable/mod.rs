@@ -9,6 +9,7 @@ mod loss;
 mod norm;
 mod optimizer;
 mod upload;
+mod vocabulary;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use attention::{AttentionKept, attention};
@@ -20,3 +21,4 @@ pub(crate) use optimizer::{
     adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
     sgd_step, square_sum, whole_gradient,
 };
+pub(crate) use vocabulary::{scaled, vocabulary_cross_entropy, vocabulary_gradients};
