@@ -66,7 +66,7 @@ pub use run::frozen_prefix::FrozenPrefix;
 pub use run::inputs::{RunInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::lasting::lasting;
-pub(crate) use run::learning::{Learning, supervised::Supervised};
+pub(crate) use run::learning::{Learning, masked::MaskedLearning, supervised::Supervised};
 pub use run::manifest::{
     MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts, Session,
     SessionEnd,
