@@ -126,9 +126,10 @@ fn what_cannot_be_learned_from_is_refused() {
         &arguments("--dataset few.txt --max-length 32 --output run"),
         &["few.txt", "less than one window of 32", "--max-length"],
     );
+    pretrain(&scratch, "--dataset few.txt --max-length 4 --output few").succeeded();
     scratch.refuses(
         &arguments("--dataset blank.csv --output run"),
-        &["texts are empty"],
+        &["blank.csv", "are empty"],
     );
     for (options, words) in [
         ("--mlm-probability 0", &["mlm_probability", "0.15"][..]),

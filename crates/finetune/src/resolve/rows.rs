@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use finetune_data::{
     Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
-    ReadOptions, Split, Task, TextRows, TextTokenizer, TokenizedDataset,
+    ReadOptions, Split, Task, TextRows, TextTokenizer,
 };
 use finetune_infer::objective;
 use finetune_train::{DataPlan, TrainData, TrainPlan};
@@ -412,14 +412,21 @@ impl Rows {
             let windows = tokenize_windows(&drawn, &self.columns, tokenizer, max_length)?;
             match windows.is_empty() {
                 true => Err(Failure::User(format!(
-                    "{}: all its texts are empty, so there is nothing to mask",
+                    "{}: all texts of {} are empty, so there is nothing to mask",
+                    self.dataset,
                     split.name()
                 ))),
                 false => Ok(windows),
             }
         };
         let train = tokens(&self.train, self.train_rows)?;
-        refuse_less_than_a_window(&train, max_length)?;
+        let all = train.total_tokens();
+        if all < max_length as u64 {
+            return Err(Failure::User(format!(
+                "{}: the training texts have {all} tokens in all, less than one window of {max_length}; pretrain on more texts, or with a smaller --max-length",
+                self.dataset
+            )));
+        }
         Ok(TrainData {
             train,
             validation: tokens(&self.validation, self.eval_rows)?,
@@ -480,16 +487,4 @@ fn labels(
     say_notes(&inferred.notes);
     say_notes(&name_notes.notes);
     Ok((columns, labels, name_notes.by_index))
-}
-
-/// Refuses texts that do not fill one window altogether.
-fn refuse_less_than_a_window(windows: &TokenizedDataset, max_length: usize) -> Result<(), Failure> {
-    let tokens = windows.total_tokens();
-    match tokens < max_length as u64 {
-        true => Err(Failure::User(format!(
-            "{}: its texts have {tokens} tokens in all, which is less than one window of {max_length}; pretrain on more texts, or with a smaller --max-length",
-            windows.split().name()
-        ))),
-        false => Ok(()),
-    }
 }
