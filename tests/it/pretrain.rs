@@ -151,8 +151,12 @@ fn what_cannot_be_learned_from_is_refused() {
         ],
         &["mlm_probability", "finetune pretrain"],
     );
-    // A tokenizer that cannot mask.
+    // A tokenizer that cannot mask; that of a BERT always can.
     let model = scratch.copy_model("tiny_bert");
+    scratch.write(
+        "model/tokenizer_config.json",
+        r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#,
+    );
     let tokenizer = std::fs::read_to_string(model.join("tokenizer.json")).unwrap();
     std::fs::write(
         model.join("tokenizer.json"),
