@@ -33,6 +33,7 @@ mod optim;
 mod parity;
 mod peft;
 mod predict;
+mod pretrain;
 mod reports;
 mod resume;
 mod run_damage;

@@ -23,7 +23,7 @@ use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
 /// padding, and the maximum length is an argument of [`encoder`](Self::encoder).
 #[derive(Clone)]
 pub struct TextTokenizer {
-    texts: Arc<TextTokens>,
+    pub(crate) texts: Arc<TextTokens>,
     single: Arc<Template>,
     pair: Arc<Template>,
     side: TruncationSide,
@@ -243,7 +243,7 @@ impl TextTokenizer {
         self.template(pair).added()
     }
 
-    fn template(&self, pair: bool) -> &Arc<Template> {
+    pub(crate) fn template(&self, pair: bool) -> &Arc<Template> {
         if pair { &self.pair } else { &self.single }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod default_texts;
 pub(crate) mod fill_mask_args;
 pub(crate) mod interrupt;
 pub(crate) mod panics;
+pub(crate) mod pretrain_options;
 pub(crate) mod python_names;
 pub(crate) mod settings;
 pub(crate) mod train_options;
