@@ -14,5 +14,6 @@ pub(crate) mod paths;
 pub(crate) mod plan;
 pub(crate) mod rows;
 pub(crate) mod run_model;
+pub(crate) mod scratch;
 pub(crate) mod special_files;
 pub(crate) mod whole_plan;
