@@ -146,7 +146,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     script(&python, "check_saved.py", &args)?;
 
     println!("\n── masked language models that finetune trained, opened in transformers");
-    masked_language_models(&python, &binary, &work, &committed_masked_lm)?;
+    masked_language_models(&python, &binary, &work, &committed.join("masked_lm"))?;
 
     println!("\n── adapters that finetune trained, opened in PEFT, and merged, in transformers");
     script(&python, "check_adapters.py", &[binary.as_ref()])?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use finetune_data::{TextTokenizer, has_tokenizer};
 use finetune_infer::device;
-use finetune_models::SequenceClassifier;
+use finetune_models::{SavedModel, SequenceClassifier};
 
 use crate::{ScratchPlan, TrainError, TrainPlan, layout::INITIAL};
 

@@ -15,7 +15,7 @@ use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
-    ADAPTER, FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan, TrainedModel,
+    FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan, TrainedModel,
     layout::{self, CHECKPOINTS, EVENTS, INITIAL, MODEL, PLAN, RESULTS},
     run::{checkpoints::TRAINING_FILES, saved_plan::lost, write::write_text},
 };
