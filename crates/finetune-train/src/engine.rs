@@ -55,7 +55,7 @@ pub(crate) fn train(
         let started = Instant::now();
         let step = state.step;
         if let Some(strategy) = unfreezing.begins_at(step) {
-            learner = learner.training(&strategy)?;
+            learner = learner.training(plan, &strategy)?;
             observers.emit(&learner.unfrozen(step))?;
         }
         let step_loss = StepLoss::new(&loss, learner.frozen_layers(), prefix.train());

@@ -7,3 +7,4 @@ pub(crate) mod prepare;
 pub(crate) mod settings;
 pub(crate) mod trainable;
 pub(crate) mod unfreezing;
+pub(crate) mod word_table;

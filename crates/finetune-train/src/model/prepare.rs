@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_infer::{AdapterOutputs, not_saved};
-use finetune_models::{LoadReport, SequenceClassifier, modules};
+use finetune_infer::{AdapterOutputs, load_tokenizer, not_saved};
+use finetune_models::{LoadReport, Role, SequenceClassifier, modules, parameters};
 use finetune_peft::{
     AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
 };
 
-use crate::{ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
+use crate::{
+    ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable,
+    model::{head::Head, word_table::with_word_vectors},
+};
 
 /// A model ready for training. Parameters that the strategy does not train take no gradients.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl Prepared {
 }
 
 /// Loads the weights of the base model and applies the plan's strategy. If the plan names an adapter
-/// directory, that adapter is trained further. A head that predicts the plan's labels is kept, with its
+/// directory, that adapter is trained further. If it names word vectors, they replace the word table. A head that predicts the plan's labels is kept, with its
 /// outputs reordered to match; notes report differing names, and why a head was reinitialized.
 ///
 /// # Errors
@@ -53,10 +56,54 @@ pub fn prepare(
         return continue_adapter(plan, Path::new(adapter), base, device);
     }
     let mut notes = Vec::new();
-    let (mut model, report) = load_base(plan, base, device, &mut notes)?;
+    let (mut model, mut report) = load_base(plan, base, device, &mut notes)?;
+    if plan.model.vectors.is_some() {
+        let tokenizer = load_tokenizer(&base.directory, &base.config)?;
+        let seed = plan.seed;
+        model = with_word_vectors(model, &plan.model, &tokenizer, seed, device, &mut notes)?;
+        let table = parameters(model.config());
+        let table = table.iter().find(|p| p.role == Role::WordTable);
+        report
+            .fresh
+            .retain(|name| table.is_none_or(|table| *name != table.name));
+    }
+    prepare_loaded(plan, base, device, model, report, notes)
+}
+
+/// Prepares the model of a checkpoint as [`prepare`] does. Its word table is the trained one.
+pub(crate) fn prepare_saved(
+    plan: &TrainPlan,
+    saved: &BaseModel,
+    device: &Device,
+) -> Result<Prepared, TrainError> {
+    let mut notes = Vec::new();
+    let (model, report) = load_base(plan, saved, device, &mut notes)?;
+    prepare_loaded(plan, saved, device, model, report, notes)
+}
+
+/// Applies the plan's strategy to a loaded model.
+fn prepare_loaded(
+    plan: &TrainPlan,
+    base: &BaseModel,
+    device: &Device,
+    mut model: SequenceClassifier,
+    report: LoadReport,
+    mut notes: Vec<String>,
+) -> Result<Prepared, TrainError> {
     model.set_precision(plan.model.precision);
     let Some(config) = plan.model.peft_config() else {
-        let trainable = Trainable::new(&plan.model.strategy, model.config())?;
+        let trainable = Trainable::of(&plan.model, &plan.model.strategy, model.config())?;
+        if plan.model.freeze_embeddings {
+            let table = parameters(model.config());
+            let table = table.into_iter().find(|p| p.role == Role::WordTable);
+            notes.extend(table.map(|table| {
+                format!(
+                    "the word table stays as it is ({}, {} parameters); positions, token types and the norm of the embeddings are not part of it",
+                    table.name,
+                    table.num_elements()
+                )
+            }));
+        }
         let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
         if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
             notes.push(format!(

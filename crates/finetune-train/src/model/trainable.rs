@@ -7,7 +7,7 @@ use finetune_models::{
     Described, ModelConfig, Parameter, Place, Role, parameters, set_trained, visit_parameters,
 };
 
-use crate::{Strategy, TrainError};
+use crate::{ModelPlan, Strategy, TrainError};
 
 /// The parameters trained by a strategy without an adapter.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,33 @@ impl Trainable {
             all: elements(&all),
             parameters: chosen,
         })
+    }
+
+    /// Selects the parameters that `plan` trains while `strategy` is in force: its own, or one of the
+    /// stages of `gradual`.
+    ///
+    /// # Errors
+    /// Fails as [`new`](Self::new) does, and if nothing but the frozen word table would be trained.
+    pub fn of(
+        plan: &ModelPlan,
+        strategy: &Strategy,
+        config: &ModelConfig,
+    ) -> Result<Self, TrainError> {
+        let mut chosen = Self::new(strategy, config)?;
+        if !plan.freeze_embeddings || chosen.parameters.is_empty() {
+            return Ok(chosen);
+        }
+        chosen.parameters.retain(|p| p.role != Role::WordTable);
+        chosen.trainable = elements(&chosen.parameters);
+        match chosen.parameters.is_empty() {
+            true => Err(TrainError::Conflict {
+                keys: ["freeze_embeddings", "strategy"],
+                problem: format!(
+                    "strategy {strategy} trains the word table alone, but freeze_embeddings keeps it as it is; leave one of them out"
+                ),
+            }),
+            false => Ok(chosen),
+        }
     }
 
     /// Enables gradients for these parameters of `model`, and disables them for all others.

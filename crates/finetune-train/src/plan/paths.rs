@@ -18,7 +18,10 @@ impl TrainPlan {
             data.dataset = absolute(&data.dataset);
         }
         let model = &mut self.model;
-        for path in std::iter::once(&mut model.name).chain(&mut model.adapter) {
+        for path in std::iter::once(&mut model.name)
+            .chain(&mut model.adapter)
+            .chain(&mut model.vectors)
+        {
             if exists_here(path) {
                 *path = absolute(path);
             }

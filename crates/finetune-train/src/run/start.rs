@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::{
     BaseModel, EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError,
     TrainPlan, TrainState,
+    model::prepare::prepare_saved,
     plan::changed_keys::changed_keys,
     prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
@@ -83,7 +84,7 @@ impl Start {
         // The base of an adapter is unchanged; every other model is stored whole in the checkpoint.
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => prepare(plan, base, device)?,
-            false => prepare(plan, &BaseModel::open(checkpoint.path())?, device)?,
+            false => prepare_saved(plan, &BaseModel::open(checkpoint.path())?, device)?,
         };
         // Newer plans hold hashes of the base model's files, which have been checked or accepted
         // already.

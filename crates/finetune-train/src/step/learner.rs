@@ -39,7 +39,7 @@ impl Learner {
             .parameter_groups(model.config().num_hidden_layers);
         let model = match strategy {
             None => model,
-            Some(strategy) => Trainable::new(&strategy, model.config())?.apply(model),
+            Some(strategy) => Trainable::of(&plan.model, &strategy, model.config())?.apply(model),
         };
         let mut model = model.train();
         model.pack_frozen(false);
@@ -61,8 +61,8 @@ impl Learner {
     ///
     /// # Errors
     /// Fails if the strategy does not fit the model.
-    pub fn training(self, strategy: &Strategy) -> Result<Self, TrainError> {
-        let trainable = Trainable::new(strategy, self.model.config())?;
+    pub fn training(self, plan: &TrainPlan, strategy: &Strategy) -> Result<Self, TrainError> {
+        let trainable = Trainable::of(&plan.model, strategy, self.model.config())?;
         let mut model = trainable.apply(self.model);
         model.pack_frozen(false);
         Ok(Self {
