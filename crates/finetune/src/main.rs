@@ -13,7 +13,9 @@ use crate::{
         args::{Arguments, Command},
         panics, python_names,
     },
-    commands::{evaluate, find_batch_size, inspect, merge, predict, replay, resume, train},
+    commands::{
+        evaluate, find_batch_size, inspect, merge, predict, replay, resume, tokenizer, train,
+    },
     view::output::say,
 };
 
@@ -39,6 +41,7 @@ fn program() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments, started),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Tokenizer(arguments) => tokenizer::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -8,7 +8,10 @@ use finetune_data::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions
 use finetune_train::PrecisionChoice;
 
 use crate::{
-    cli::{default_texts::DefaultTexts, train_options::TrainOptions},
+    cli::{
+        default_texts::DefaultTexts, tokenizer_args::TokenizerArguments,
+        train_options::TrainOptions,
+    },
     view::output::{printable, say},
 };
 
@@ -72,6 +75,8 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Merge an adapter into its base model and save the result
     Merge(MergeArguments),
+    /// Train a tokenizer, or add words to a model's vocabulary
+    Tokenizer(TokenizerArguments),
 }
 
 #[derive(Debug, Args)]

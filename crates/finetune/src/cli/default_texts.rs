@@ -57,6 +57,8 @@ impl DefaultTexts {
             "metric_for_best_model" => by_task(),
             // The plan has transformers' name.
             "optim" => value.trim_end_matches("_torch").into(),
+            // The plan's file omits it.
+            "freeze_embeddings" => "false".into(),
             "device" => "auto".into(),
             "precision" => PrecisionChoice::default().to_string(),
             _ => value,
@@ -173,7 +175,7 @@ mod tests {
     /// Each option that is a key of the plan shows its default, or is known to have none.
     #[test]
     fn every_option_of_the_plan_shows_its_default() {
-        let without = ["revision", "adapter", "label_separator"];
+        let without = ["revision", "adapter", "vectors", "label_separator"];
         for option in train(command()).get_arguments() {
             let (name, help) = (option.get_id().as_str(), help(option));
             let of_plan = TrainPlan::KEYS.iter().any(|key| key.name == name);

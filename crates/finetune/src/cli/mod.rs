@@ -7,4 +7,5 @@ pub(crate) mod interrupt;
 pub(crate) mod panics;
 pub(crate) mod python_names;
 pub(crate) mod settings;
+pub(crate) mod tokenizer_args;
 pub(crate) mod train_options;

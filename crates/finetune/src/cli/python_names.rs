@@ -351,7 +351,10 @@ pub fn key(name: &str) -> Result<Option<&'static str>, String> {
 /// # Errors
 /// Fails with advice if a flag of `train` has no equivalent.
 pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    let trains = arguments.iter().skip(1).any(|argument| argument == "train");
+    // `tokenizer train` has other flags.
+    let mut named = arguments.iter().skip(1);
+    let trains = named.find(|argument| *argument == "train" || *argument == "tokenizer");
+    let trains = trains.is_some_and(|command| command == "train");
     let mut ours = Vec::with_capacity(arguments.len());
     let mut rest = arguments.into_iter().peekable();
     while let Some(argument) = rest.next() {

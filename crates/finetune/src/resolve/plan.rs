@@ -243,7 +243,7 @@ pub fn with_model(
         .peft_config()
         .map(|adapter| adapter.resolved(family))
     {
-        None => drop(Trainable::new(&plan.model.strategy, config)?),
+        None => drop(Trainable::of(&plan.model, &plan.model.strategy, config)?),
         // An adapter to continue training is checked when it is read.
         Some(_) if plan.model.adapter.is_some() => {}
         Some(adapter) => {
