@@ -140,6 +140,11 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     script(&python, "check_saved.py", &args)?;
 
+    println!("\n── tokenizers that finetune trains and extends, in transformers");
+    let committed = scripts().join("tokenizers");
+    let compare = [binary.as_ref(), "--compare".as_ref(), committed.as_ref()];
+    script(&python, "make_tokenizers.py", &compare)?;
+
     println!("\n── adapters that finetune trained, opened in PEFT, and merged, in transformers");
     script(&python, "check_adapters.py", &[binary.as_ref()])?;
 
