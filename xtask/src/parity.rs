@@ -67,6 +67,19 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
+    let masked_lm = again.join("masked_lm");
+    let committed_masked_lm = scripts().join("masked_lm");
+    script(
+        &python,
+        "make_masked_lm.py",
+        &[
+            "--out".as_ref(),
+            masked_lm.as_ref(),
+            "--compare".as_ref(),
+            committed_masked_lm.as_ref(),
+        ],
+    )?;
+
     println!("\n── MiniLM as DistilBERT against MiniLM, both in transformers");
     let distilbert = fixtures::distilminilm(&base)?;
     script(
@@ -144,6 +157,8 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     let committed = scripts().join("tokenizers");
     let compare = [binary.as_ref(), "--compare".as_ref(), committed.as_ref()];
     script(&python, "make_tokenizers.py", &compare)?;
+    println!("\n── masked language models that finetune trained, opened in transformers");
+    masked_language_models(&python, &binary, &work, &committed_masked_lm)?;
 
     println!("\n── adapters that finetune trained, opened in PEFT, and merged, in transformers");
     script(&python, "check_adapters.py", &[binary.as_ref()])?;
@@ -151,6 +166,53 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     println!("\n── TensorBoard's files, read by TensorBoard, against the event logs");
     let runs: Vec<&OsStr> = runs.iter().map(|run| run.as_os_str()).collect();
     script(&python, "check_tensorboard.py", &runs)
+}
+
+/// Pretrains each of the masked language models in `fixtures` for a few steps, and compares the words that
+/// it then puts in the place of masks with transformers'.
+fn masked_language_models(
+    python: &Path,
+    binary: &Path,
+    work: &Path,
+    fixtures: &Path,
+) -> Result<()> {
+    let texts = work.join("texts.txt");
+    let lines: Vec<_> = (0..200)
+        .map(|n| format!("the story of film {n} was slow , and the plot was not good"))
+        .collect();
+    fs::write(&texts, lines.join("\n"))
+        .with_context(|| format!("cannot write {}", texts.display()))?;
+    let (mut models, mut cases) = (Vec::new(), vec![OsString::from("--cases")]);
+    for (name, mask) in [
+        ("bert", "[MASK]"),
+        ("distilbert", "[MASK]"),
+        ("roberta", "<mask>"),
+        ("electra", "[MASK]"),
+    ] {
+        let run = work.join(format!("masked_{name}"));
+        let mut train = Command::new(binary);
+        train
+            .arg("pretrain")
+            .arg("--model")
+            .arg(fixtures.join(name));
+        train.arg("--dataset").arg(&texts);
+        train
+            .args(["--max-steps", "12", "--json", "--output"])
+            .arg(&run);
+        output_of(&mut train)?;
+        let mut fill = Command::new(binary);
+        fill.arg("fill-mask").arg(run.join("model"));
+        fill.arg(format!("the film was {mask} ."));
+        fill.arg(format!("a {mask} film with a {mask} plot"));
+        let filled = run.join("filled.jsonl");
+        fs::write(&filled, output_of(fill.arg("--json"))?)
+            .with_context(|| format!("cannot write {}", filled.display()))?;
+        models.push(run.join("model").into_os_string());
+        cases.push(filled.into());
+    }
+    models.extend(cases);
+    let args: Vec<&OsStr> = models.iter().map(OsString::as_os_str).collect();
+    script(python, "check_masked_lm.py", &args)
 }
 
 /// Creates a folder with `train.jsonl`, whose rows have a list of labels and two numbers.
@@ -189,6 +251,7 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
         ],
     )?;
     script(python, "make_families.py", &[])?;
+    script(python, "make_masked_lm.py", &[])?;
     script(python, "make_optim.py", &[])
 }
 

@@ -3,7 +3,7 @@
 //! # Contents
 //!
 //! - `functional/`: the operations on Burn's tensors that models and optimizers call
-//! - `dropout.rs`, [`random`]: stateless random numbers
+//! - `dropout.rs`, [`random`], `row_draws.rs`: stateless random numbers
 //! - `losses.rs`: losses composed of Burn's own operations
 //! - [`ops`]: the interface to the backends, with a struct of operands per operation
 //! - `backends/`: each backend's implementations of the operations
@@ -29,21 +29,24 @@ mod memory;
 pub mod ops;
 mod processor;
 pub mod random;
+mod row_draws;
 
 pub use dropout::{Dropout, DropoutSource};
-pub use finetune_batch::{Indices, Offsets, PackedTokens, UsedRows};
+pub use finetune_batch::{Indices, MaskedTokens, Offsets, PackedTokens, UsedRows};
 pub use functional::{
     EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
-    adam_step, attention, dropout, dropout_residual_norm, embedding_norm, linear, lora, matmul,
-    moving_average, scatter_rows, sgd_momentum_step, sgd_step, softmax_cross_entropy, square_sum,
+    adam_step, attention, dropout, dropout_residual, dropout_residual_norm, embedding_norm,
+    embedding_sum, layer_norm, linear, lora, matmul, moving_average, pool, scatter_rows,
+    sgd_momentum_step, sgd_step, softmax_cross_entropy, square_sum, vocabulary_cross_entropy,
     zeros,
 };
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 #[cfg(feature = "flex")]
 pub use memory::release_unused_memory;
 pub use ops::{
-    Activation, AdafactorStep, AdamStep, AttentionShape, LoraOptions, MatmulOptions, Precision,
-    SgdStep, TableRows, matmul::time_in_matmul,
+    Activation, AdafactorStep, AdamStep, AttentionShape, LoraOptions, MatmulOptions, Pooling,
+    Precision, SgdStep, TableRows, matmul::time_in_matmul,
 };
 pub use processor::may_use;
 pub use random::{Site, Stream};
+pub use row_draws::RowDraws;

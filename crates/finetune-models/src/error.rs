@@ -39,6 +39,24 @@ pub enum ModelError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// The description of a new encoder is not TOML, or has an unknown key or value.
+    #[error("{path} does not describe an encoder: {reason}")]
+    EncoderSyntax {
+        /// The path of the file.
+        path: PathBuf,
+        /// The parser's message, with the line.
+        reason: String,
+    },
+    /// A setting of a new encoder is missing or unusable.
+    #[error("{whose}: {key}: {problem}")]
+    Encoder {
+        /// The description: a file, or the name of a preset.
+        whose: String,
+        /// The key of the setting.
+        key: &'static str,
+        /// What was found and what was expected.
+        problem: String,
+    },
     /// The safetensors file is damaged or malicious.
     #[error("{path} is not a valid safetensors file: {problem}; fetch or save it again")]
     Weights {
@@ -126,6 +144,35 @@ pub enum ModelError {
     /// A batch with nothing to compute.
     #[error("the batch has no sequences, or one without tokens")]
     EmptyBatch,
+    /// Tokens chosen from a batch that it does not have, or in disorder.
+    #[error("the places of the chosen tokens are not ascending numbers below {tokens}")]
+    Places {
+        /// Number of tokens of the batch.
+        tokens: usize,
+    },
+    /// More or fewer ids than masked tokens.
+    #[error("{ids} ids for {places} masked tokens")]
+    MaskedLength {
+        /// Number of places.
+        places: usize,
+        /// Number of ids.
+        ids: usize,
+    },
+    /// A batch without masked tokens, of which there is no loss.
+    #[error("no token of the batch is masked")]
+    NothingMasked,
+    /// A file with two weights that are one and the same in this model.
+    #[error(
+        "{path}: {first} and {second} differ, but they are one weight here: a decoder with a weight of its own (\"tie_word_embeddings\": false) is not supported"
+    )]
+    NotTied {
+        /// The path of the weights file.
+        path: PathBuf,
+        /// The name of the weight.
+        first: String,
+        /// Its other name.
+        second: String,
+    },
     /// More or fewer names than outputs.
     #[error("{names} names for a model with {outputs} outputs")]
     NameCount {
@@ -165,16 +212,22 @@ impl ModelError {
             Self::MissingFile { .. }
             | Self::ConfigSyntax { .. }
             | Self::Config { .. }
+            | Self::EncoderSyntax { .. }
+            | Self::Encoder { .. }
             | Self::Weights { .. }
             | Self::Torch { .. }
             | Self::Shards { .. }
             | Self::NotFinite { .. }
             | Self::Mismatch { .. }
             | Self::MissingWeights { .. }
+            | Self::NotTied { .. }
             | Self::OutOfRange { .. }
             | Self::NameCount { .. } => ErrorKind::Input,
             Self::BatchLength { .. }
             | Self::EmptyBatch
+            | Self::Places { .. }
+            | Self::MaskedLength { .. }
+            | Self::NothingMasked
             | Self::NotDescribed { .. }
             | Self::NoValues { .. }
             | Self::NoWeight { .. } => ErrorKind::Bug,

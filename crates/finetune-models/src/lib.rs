@@ -3,10 +3,13 @@
 mod adaptable;
 mod classifier;
 mod encoder;
+mod encoder_config;
 mod error;
 pub mod family;
 mod files;
+mod fresh;
 mod head;
+mod masked_lm;
 mod parameters;
 #[cfg(test)]
 mod testing;
@@ -14,16 +17,19 @@ mod values;
 mod walk;
 
 pub use classifier::SequenceClassifier;
-pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, first_tokens};
+pub use encoder::{ChosenTokens, Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm};
+pub use encoder_config::{EncoderConfig, EncoderSettings, Preset};
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    CONFIG, LoadReport, ModelConfig, NewRow, SafetensorsFile, TOKENIZER_FILES, WEIGHTS,
+    CONFIG, LoadReport, ModelConfig, NewRow, SafetensorsFile, SavedModel, TOKENIZER_FILES, WEIGHTS,
     extend_vocabulary, to_file_layout, unused_weights, weight_files,
 };
 pub use finetune_task::Task;
-pub use head::Head;
+pub use head::{Head, MaskedLmHead};
+pub use masked_lm::MaskedLm;
 pub use parameters::{
-    Component, Parameter, ParameterId, ParameterTable, Place, Role, modules, parameters, places,
+    Component, Parameter, ParameterId, ParameterTable, Place, Role, masked_lm_parameters, modules,
+    parameters, places,
 };
 pub use walk::{Described, ParameterMap, map_parameters, set_trained, visit_parameters};

@@ -29,18 +29,26 @@ pub enum Component {
     Value,
     /// Output projection of the attention.
     Output,
-    /// Layer norm after the attention.
+    /// Layer norm after (or before) the attention.
     AttentionNorm,
     /// First linear layer of the feed-forward block, `hidden_size` to `intermediate_size`.
     Up,
     /// Second linear layer of the feed-forward block, `intermediate_size` to `hidden_size`.
     Down,
-    /// Layer norm after the feed-forward block.
+    /// Layer norm after (or before) the feed-forward block.
     OutputNorm,
+    /// Layer norm of the encoder's output, in pre-norm encoders. It belongs to the last layer.
+    FinalNorm,
     /// The dense layer below the classifier: BERT's pooler, DistilBERT's `pre_classifier`.
     HeadDense,
     /// The final linear layer, which computes the outputs.
     Classifier,
+    /// The dense layer of a masked language model's head, `hidden_size` to the width of the embeddings.
+    MaskedDense,
+    /// Layer norm after that layer.
+    MaskedNorm,
+    /// The bias of a masked language model's decoder, whose weight is the word table.
+    DecoderBias,
 }
 
 /// Where a parameter is in the model.
@@ -50,9 +58,9 @@ pub enum Place {
     Embeddings,
     /// In the encoder layer with this index, from 0.
     Layer(usize),
-    /// In the dense layer below the classifier.
+    /// In the dense layer below the classifier, or in what is below a masked language model's decoder.
     HeadDense,
-    /// In the final linear layer.
+    /// In the final linear layer, or in a masked language model's decoder.
     Classifier,
 }
 
@@ -139,6 +147,19 @@ pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
         .collect()
 }
 
+/// Lists all parameters of the masked language model that `config` describes, in the same order.
+pub fn masked_lm_parameters(config: &ModelConfig) -> Vec<Parameter> {
+    let family = config.family;
+    let encoder = family.weights.iter();
+    let encoder = encoder.filter(|(component, _)| !component.place(0).is_head());
+    let lines = encoder.filter(|(component, _)| config.has(*component));
+    let lines = lines.chain(family.masked_lm.weights);
+    let components = in_order(config, lines).into_iter();
+    components
+        .flat_map(|(component, layer, name)| component.parameters(config, layer, &name))
+        .collect()
+}
+
 /// Lists all modules with parameters of the classifier that `config` describes, as peft sees them, in
 /// the order of [`parameters`].
 pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
@@ -151,7 +172,7 @@ pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
                     out_features: outputs,
                     bias: true,
                 },
-                Shape::Table { .. } | Shape::Norm { .. } => {
+                Shape::Table { .. } | Shape::Norm { .. } | Shape::Bias { .. } => {
                     let parameters = component.parameters(config, layer, &name).into_iter();
                     let leaf = |p: Parameter| (p.role.file_leaf().to_string(), p.shape);
                     ModuleKind::Other {
@@ -181,7 +202,17 @@ pub fn places(config: &ModelConfig) -> HashMap<String, Place> {
 /// layers one by one, the head.
 pub(crate) fn components(config: &ModelConfig) -> Vec<(Component, usize, String)> {
     let lines = config.family.weights.iter();
-    let lines = lines.filter(|(component, _)| config.has(*component));
+    in_order(
+        config,
+        lines.filter(|(component, _)| config.has(*component)),
+    )
+}
+
+/// Orders the lines of a table, those of layers once for each layer.
+fn in_order<'a>(
+    config: &ModelConfig,
+    lines: impl Iterator<Item = &'a (Component, &'static str)>,
+) -> Vec<(Component, usize, String)> {
     let (below, rest): (Vec<_>, Vec<_>) =
         lines.partition(|(component, _)| component.place(0) == Place::Embeddings);
     let (layered, head): (Vec<_>, Vec<_>) = rest
@@ -191,8 +222,11 @@ pub(crate) fn components(config: &ModelConfig) -> Vec<(Component, usize, String)
         (*component, layer, name.replace("{}", &layer.to_string()))
     };
     let mut all: Vec<_> = below.iter().map(|line| named(line, 0)).collect();
-    for layer in 0..config.num_hidden_layers {
-        all.extend(layered.iter().map(|line| named(line, layer)));
+    let last = config.num_hidden_layers - 1;
+    for layer in 0..=last {
+        let lines = layered.iter();
+        let lines = lines.filter(|(component, _)| layer == last || component.is_repeated());
+        all.extend(lines.map(|line| named(line, layer)));
     }
     all.extend(head.iter().map(|line| named(line, 0)));
     all
@@ -213,6 +247,10 @@ enum Shape {
     Norm {
         width: usize,
     },
+    /// A bias without a weight of its own.
+    Bias {
+        length: usize,
+    },
 }
 
 impl Component {
@@ -231,10 +269,16 @@ impl Component {
             | Self::AttentionNorm
             | Self::Up
             | Self::Down
-            | Self::OutputNorm => Place::Layer(layer),
-            Self::HeadDense => Place::HeadDense,
-            Self::Classifier => Place::Classifier,
+            | Self::OutputNorm
+            | Self::FinalNorm => Place::Layer(layer),
+            Self::HeadDense | Self::MaskedDense | Self::MaskedNorm => Place::HeadDense,
+            Self::Classifier | Self::DecoderBias => Place::Classifier,
         }
+    }
+
+    /// Returns whether every layer has the component.
+    fn is_repeated(self) -> bool {
+        self.place(0) == Place::Layer(0) && self != Self::FinalNorm
     }
 
     /// Returns the component's key in checkpoints, such as `layers.0.query`.
@@ -254,7 +298,10 @@ impl Component {
             Self::Up => of_layer("up"),
             Self::Down => of_layer("down"),
             Self::OutputNorm => of_layer("output_norm"),
-            Self::HeadDense => "head.dense".into(),
+            Self::FinalNorm => "final_norm".into(),
+            Self::HeadDense | Self::MaskedDense => "head.dense".into(),
+            Self::MaskedNorm => "head.norm".into(),
+            Self::DecoderBias => "head".into(),
             Self::Classifier => "head.classifier".into(),
         }
     }
@@ -277,10 +324,17 @@ impl Component {
             Self::Query | Self::Key | Self::Value | Self::Output | Self::HeadDense => {
                 linear(hidden, hidden)
             }
-            Self::AttentionNorm | Self::OutputNorm => Shape::Norm { width: hidden },
+            Self::AttentionNorm | Self::OutputNorm | Self::FinalNorm => {
+                Shape::Norm { width: hidden }
+            }
             Self::Up => linear(hidden, inner),
             Self::Down => linear(inner, hidden),
             Self::Classifier => linear(hidden, config.outputs.num_labels()),
+            Self::MaskedDense => linear(hidden, embedding),
+            Self::MaskedNorm => Shape::Norm { width: embedding },
+            Self::DecoderBias => Shape::Bias {
+                length: config.vocab_size,
+            },
         }
     }
 
@@ -303,6 +357,7 @@ impl Component {
                 parameter(Role::NormScale, vec![width]),
                 parameter(Role::NormShift, vec![width]),
             ],
+            Shape::Bias { length } => vec![parameter(Role::Bias, vec![length])],
         }
     }
 }
@@ -357,9 +412,18 @@ pub struct ParameterTable {
 }
 
 impl ParameterTable {
-    /// Creates the table of the model that `config` describes.
+    /// Creates the table of the classifier that `config` describes.
     pub fn new(config: &ModelConfig) -> Self {
-        let parameters = parameters(config).into_iter();
+        Self::of(config, parameters(config))
+    }
+
+    /// Creates the table of the masked language model that `config` describes.
+    pub fn of_masked_lm(config: &ModelConfig) -> Self {
+        Self::of(config, masked_lm_parameters(config))
+    }
+
+    fn of(config: &ModelConfig, parameters: Vec<Parameter>) -> Self {
+        let parameters = parameters.into_iter();
         Self {
             by_path: parameters.map(|p| (p.path, (p.place, p.role))).collect(),
             layers: config.num_hidden_layers,
@@ -460,7 +524,7 @@ mod tests {
                     "{}: {component:?}",
                     family.model_type
                 );
-                let is_of_layer = component.place(0) == Place::Layer(0);
+                let is_of_layer = component.is_repeated();
                 assert_eq!(
                     name.matches("{}").count(),
                     usize::from(is_of_layer),

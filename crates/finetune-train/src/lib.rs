@@ -7,6 +7,7 @@ mod execute;
 mod file_facts;
 mod frozen;
 pub mod layout;
+mod masking;
 mod model;
 mod plan;
 mod run;
@@ -28,10 +29,12 @@ pub use finetune_infer::{
 pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureReport, FeatureStore};
 pub use frozen::forward::ForwardPath;
+pub use masking::{MaskedBatch, Masker};
 pub use model::base_model::BaseModel;
 pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
 pub use model::trainable::{Trainable, lowest_trained_layer};
+pub use model::trained_model::{ModelWeights, TrainedModel};
 pub use model::unfreezing::Unfreezing;
 pub use plan::data::DataPlan;
 pub use plan::evaluation::EvaluationPlan;
@@ -43,6 +46,7 @@ pub use plan::model::ModelPlan;
 pub use plan::one_cycle::{AnnealStrategy, OneCycleConfig};
 pub use plan::optimization::OptimizationPlan;
 pub use plan::optimizer::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};
+pub use plan::pretraining::{MaskUnit, PretrainingPlan};
 pub use plan::report_to::ReportTo;
 pub use plan::run_length::RunLength;
 pub use plan::saving::SavingPlan;
@@ -62,6 +66,7 @@ pub use run::frozen_prefix::FrozenPrefix;
 pub use run::inputs::{RunInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::lasting::lasting;
+pub(crate) use run::learning::{Learning, masked::MaskedLearning, supervised::Supervised};
 pub use run::manifest::{
     MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts, Session,
     SessionEnd,

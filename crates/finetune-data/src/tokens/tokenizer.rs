@@ -25,13 +25,15 @@ use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
 /// padding, and the maximum length is an argument of [`encoder`](Self::encoder).
 #[derive(Clone)]
 pub struct TextTokenizer {
-    texts: Arc<TextTokens>,
+    pub(crate) texts: Arc<TextTokens>,
     single: Arc<Template>,
     pair: Arc<Template>,
     side: TruncationSide,
     hash: [u8; 32],
     vocab_size: usize,
     model_max_length: Option<usize>,
+    /// The mask token that the files of a directory name.
+    pub(crate) mask_token: Option<String>,
     notes: Arc<[Note]>,
 }
 
@@ -79,6 +81,7 @@ impl TextTokenizer {
             notes.extend(files.no_types_note);
         }
         tokenizer.model_max_length = files.model_max_length;
+        tokenizer.mask_token = files.mask_token;
         tokenizer.notes = notes.into();
         if files.split_special_tokens {
             let mut texts = tokenizer.texts.tokenizer.clone();
@@ -157,6 +160,7 @@ impl TextTokenizer {
             hash: Sha256::digest(bytes).into(),
             vocab_size,
             model_max_length: None,
+            mask_token: None,
             notes: [].into(),
         };
         Ok(tokenizer.with_side(side))
@@ -211,6 +215,15 @@ impl TextTokenizer {
         self.texts.tokenizer.token_to_id(token)
     }
 
+    /// Returns the id of the mask token: the one that the tokenizer's files name, or else `[MASK]` or
+    /// `<mask>`, if it is in the vocabulary.
+    pub fn mask_token_id(&self) -> Option<u32> {
+        let named = self.mask_token.iter().map(String::as_str);
+        named
+            .chain(["[MASK]", "<mask>"])
+            .find_map(|token| self.token_to_id(token))
+    }
+
     /// Returns the token of an id, if it is in the vocabulary.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
         self.texts.tokenizer.id_to_token(id)
@@ -221,12 +234,26 @@ impl TextTokenizer {
         &self.texts.tokenizer
     }
 
+    /// Returns the text of some tokens, with or without the special tokens among them.
+    ///
+    /// # Errors
+    /// Fails if the tokenizer cannot decode them.
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
+        let tokenizer = &self.texts.tokenizer;
+        let decoded = catching(|| tokenizer.decode(ids, skip_special_tokens));
+        let decoded = decoded.and_then(|text| text.map_err(|error| error.to_string()));
+        decoded.map_err(|message| Error::Tokenize {
+            place: "decoding".to_owned(),
+            message,
+        })
+    }
+
     /// Returns the number of special tokens that are added to a row of one text or of a pair.
     pub fn num_special_tokens(&self, pair: bool) -> usize {
         self.template(pair).added()
     }
 
-    fn template(&self, pair: bool) -> &Arc<Template> {
+    pub(crate) fn template(&self, pair: bool) -> &Arc<Template> {
         if pair { &self.pair } else { &self.single }
     }
 

@@ -22,4 +22,5 @@ mod splits;
 mod tasks;
 mod tokenization;
 mod tokenizers;
+mod windows;
 mod word_vectors;

@@ -2,18 +2,21 @@
 //! implementations.
 
 use burn::{
-    backend::{Autodiff, AutodiffBackend, Flex, ops::FloatTensorOps, tensor::FloatTensor},
+    backend::{
+        Autodiff, AutodiffBackend, Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor,
+    },
     tensor::TensorData,
 };
 use proptest::prelude::*;
 
 use crate::{
     Activation, AttentionShape, Dropout, DropoutSource, MatmulOptions, Offsets, PackedTokens,
-    Precision, Site, Stream,
+    Pooling, Precision, Site, Stream,
     backends::portable,
     ops::{
-        Attention, DropoutResidualNorm, EmbeddingNorm, EmbeddingTables, EncoderOps, Linear, Lora,
-        Norm, NormBackward, TokenTypeTable,
+        Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
+        EmbeddingTables, EncoderOps, LayerNorm, Linear, Lora, Norm, NormBackward, Pool,
+        TokenTypeTable, VocabularyCrossEntropy,
     },
     random,
 };
@@ -143,6 +146,23 @@ pub(super) fn attention_of(
     }
 }
 
+/// Creates the operation from x, table, and bias, with targets for its rows.
+pub(super) fn vocabulary(
+    tensors: Vec<FloatTensor<B>>,
+    precision: Precision,
+) -> VocabularyCrossEntropy<B> {
+    let [x, table, bias] = take(tensors);
+    let (rows, words) = (x.shape()[0], bias.shape()[0]);
+    VocabularyCrossEntropy {
+        x,
+        table,
+        bias,
+        targets: (0..rows).map(|row| (row * 7 % words) as u32).collect(),
+        denominator: 3.0,
+        precision,
+    }
+}
+
 fn norm(gamma: FloatTensor<B>, beta: FloatTensor<B>) -> Norm<B> {
     Norm {
         gamma,
@@ -162,6 +182,39 @@ pub(super) fn residual_norm(tensors: Vec<FloatTensor<B>>, dropped: bool) -> Drop
     }
 }
 
+/// Creates the operation from x and residual.
+pub(super) fn residual_sum(tensors: Vec<FloatTensor<B>>, dropped: bool) -> DropoutResidual<B> {
+    let [x, residual] = take(tensors);
+    DropoutResidual {
+        x,
+        residual,
+        dropout: drawn(dropped),
+    }
+}
+
+/// Creates the operation from x, gamma, and beta.
+pub(super) fn norm_alone(tensors: Vec<FloatTensor<B>>) -> LayerNorm<B> {
+    let [x, gamma, beta] = take(tensors);
+    LayerNorm {
+        x,
+        norm: norm(gamma, beta),
+    }
+}
+
+/// Creates the operation from x.
+pub(super) fn pool_of(
+    tensors: Vec<FloatTensor<B>>,
+    offsets: &Offsets,
+    pooling: Pooling,
+) -> Pool<B> {
+    let [x] = take(tensors);
+    Pool {
+        x,
+        offsets: offsets.clone(),
+        pooling,
+    }
+}
+
 /// Creates the operation from the word, position, and token type tables, gamma, and beta.
 pub(super) fn embedding(
     tensors: Vec<FloatTensor<B>>,
@@ -170,19 +223,37 @@ pub(super) fn embedding(
     dropped: bool,
 ) -> EmbeddingNorm<B> {
     let [word, position, token_type, gamma, beta] = take(tensors);
-    let token_type = match types {
-        true => TokenTypeTable::Table(token_type),
-        false => TokenTypeTable::Absent,
-    };
     EmbeddingNorm {
-        tables: EmbeddingTables {
-            word,
-            position,
-            token_type,
-        },
+        tables: tables([word, position, token_type], types),
         norm: norm(gamma, beta),
         tokens: tokens.clone(),
         dropout: drawn(dropped),
+    }
+}
+
+/// Creates the operation without a norm from the word, position, and token type tables.
+pub(super) fn embedding_sum_of(
+    tensors: Vec<FloatTensor<B>>,
+    tokens: &PackedTokens,
+    types: bool,
+    dropped: bool,
+) -> EmbeddingSum<B> {
+    EmbeddingSum {
+        tables: tables(take(tensors), types),
+        tokens: tokens.clone(),
+        dropout: drawn(dropped),
+    }
+}
+
+fn tables([word, position, token_type]: [FloatTensor<B>; 3], types: bool) -> EmbeddingTables<B> {
+    EmbeddingTables {
+        word,
+        position,
+        token_type: match types {
+            true => TokenTypeTable::Table(token_type),
+            false => TokenTypeTable::Absent,
+        },
+        scale: if types { 1.0 } else { 2.5 },
     }
 }
 
@@ -305,6 +376,27 @@ proptest! {
     }
 
     #[test]
+    fn vocabulary_cross_entropy(
+        [rows, width, words] in [1usize..20, 1usize..40, 2usize..80],
+        tracked in 0u32..8,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, width], 0, tracked(0)),
+            input(&[words, width], 1, tracked(1)),
+            input(&[words], 2, tracked(2)),
+        ];
+        check(
+            &inputs,
+            &|tensors| {
+                let operation = vocabulary(tensors, Precision::F32);
+                <B as EncoderOps>::vocabulary_cross_entropy(operation)
+            },
+            &|tensors| portable::vocabulary_cross_entropy(vocabulary(tensors, Precision::F32)),
+        );
+    }
+
+    #[test]
     fn dropout([rows, columns] in [1usize..20, 1usize..40], dropped in any::<bool>()) {
         check(
             &[input(&[rows, columns], 0, true)],
@@ -324,11 +416,11 @@ proptest! {
         lengths in prop::collection::vec(1u32..24, 1..6),
         heads in 1usize..4,
         head_size in prop::sample::select(&[1usize, 4, 17, 64][..]),
-        first in any::<bool>(),
+        queries in prop::sample::select(&QUERIES[..]),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
-        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], first, dropped, tracked);
+        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], queries, dropped, tracked);
     }
 
     #[test]
@@ -356,6 +448,75 @@ proptest! {
     }
 
     #[test]
+    fn dropout_residual(
+        [rows, columns] in [1usize..40, 1usize..40],
+        dropped in any::<bool>(),
+        tracked in 0u32..4,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [0, 1].map(|index| input(&[rows, columns], index, tracked(index)));
+        check(
+            &inputs,
+            &|tensors| B::dropout_residual(residual_sum(tensors, dropped)),
+            &|tensors| portable::dropout_residual(residual_sum(tensors, dropped)),
+        );
+    }
+
+    #[test]
+    fn layer_norm([rows, columns] in [1usize..40, 8usize..40], tracked in 0u32..8) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, columns], 0, tracked(0)),
+            input(&[columns], 1, tracked(1)),
+            input(&[columns], 2, tracked(2)),
+        ];
+        check(
+            &inputs,
+            &|tensors| B::norm(norm_alone(tensors)),
+            &|tensors| portable::NormKept::layer_norm(norm_alone(tensors)).0,
+        );
+    }
+
+    #[test]
+    fn pool(
+        lengths in prop::collection::vec(1u32..24, 1..6),
+        columns in 1usize..40,
+        pooling in prop::sample::select(&Pooling::ALL[..]),
+        tracked in any::<bool>(),
+    ) {
+        let offsets = Offsets::from_lengths(lengths);
+        check(
+            &[input(&[offsets.num_tokens(), columns], 0, tracked)],
+            &|tensors| B::pool(pool_of(tensors, &offsets, pooling)),
+            &|tensors| portable::pool(pool_of(tensors, &offsets, pooling)),
+        );
+    }
+
+    #[test]
+    fn embedding_sum(
+        lengths in prop::collection::vec(1u32..8, 1..5),
+        columns in 1usize..28,
+        types in any::<bool>(),
+        dropped in any::<bool>(),
+        tracked in 0u32..8,
+    ) {
+        let tokens = tokens_of(Offsets::from_lengths(lengths));
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[11, columns], 0, tracked(0)),
+            input(&[8, columns], 1, tracked(1)),
+            input(&[2, columns], 2, tracked(2) && types),
+        ];
+        check(
+            &inputs,
+            &|tensors| B::embedding_sum(embedding_sum_of(tensors, &tokens, types, dropped)),
+            &|tensors| {
+                portable::dropped_embedding_sum(embedding_sum_of(tensors, &tokens, types, dropped))
+            },
+        );
+    }
+
+    #[test]
     fn embedding_norm(
         lengths in prop::collection::vec(1u32..8, 1..5),
         columns in 8usize..28,
@@ -363,13 +524,7 @@ proptest! {
         dropped in any::<bool>(),
         tracked in 0u32..32,
     ) {
-        let offsets = Offsets::from_lengths(lengths);
-        let count = offsets.num_tokens() as u32;
-        let tokens = PackedTokens {
-            ids: (0..count).map(|token| token * 5 % 11).collect(),
-            positions: offsets.ranges().flat_map(|range| 0..range.len() as u32).collect(),
-            type_ids: (0..count).map(|token| token % 2).collect(),
-            offsets, used_rows: None, };
+        let tokens = tokens_of(Offsets::from_lengths(lengths));
         let tracked = bits(tracked);
         let inputs = [
             input(&[11, columns], 0, tracked(0)),
@@ -390,17 +545,84 @@ proptest! {
     }
 }
 
+/// The tokens of each sequence that attend to all of its tokens.
+#[derive(Clone, Copy, Debug)]
+enum Queries {
+    All,
+    First,
+    /// A part of the tokens, and none of some sequences but the first.
+    Some,
+}
+
+const QUERIES: [Queries; 3] = [Queries::All, Queries::First, Queries::Some];
+
+/// Returns tokens of a table of 11 words, 8 positions, and 2 types.
+fn tokens_of(offsets: Offsets) -> PackedTokens {
+    let count = offsets.num_tokens() as u32;
+    let positions = offsets.ranges().flat_map(|range| 0..range.len() as u32);
+    PackedTokens {
+        ids: (0..count).map(|token| token * 5 % 11).collect(),
+        positions: positions.collect(),
+        type_ids: (0..count).map(|token| token % 2).collect(),
+        offsets,
+        used_rows: None,
+    }
+}
+
+/// Columns with several equal maxima: the gradient goes to the first.
+#[test]
+fn pooling_by_the_maximum_with_ties() {
+    let offsets = Offsets::from_lengths([3, 1, 4]);
+    let values: [f32; 8] = [1.0, 5.0, 1.0, 0.0, 0.0, 5.0, -1.0, -1.0];
+    let values: Vec<f32> = values.iter().flat_map(|&v| [v, v.min(1.0)]).collect();
+    let inputs = [(vec![8, 2], values, true)];
+    let found = results(&inputs, &|tensors| {
+        B::pool(pool_of(tensors, &offsets, Pooling::Max))
+    });
+    assert_eq!(
+        found[0].as_deref(),
+        Some(&[5.0, 1.0, 0.0, 0.0, 5.0, 1.0][..])
+    );
+    let gradient = found[1].as_ref().unwrap();
+    let has_gradient = |column| -> Vec<usize> {
+        (0..8)
+            .filter(|row| gradient[2 * row + column] != 0.0)
+            .collect()
+    };
+    assert_eq!([has_gradient(0), has_gradient(1)], [[1, 3, 5], [0, 3, 5]]);
+}
+
+/// A maximum over something that is not a number is not a number.
+#[test]
+fn pooling_passes_on_what_is_not_a_number() {
+    let offsets = Offsets::from_lengths([3]);
+    let inputs = [(vec![3, 1], vec![1.0, f32::NAN, 2.0], false)];
+    for pooling in [Pooling::Mean, Pooling::Max] {
+        let found = results(&inputs, &|tensors| {
+            B::pool(pool_of(tensors, &offsets, pooling))
+        });
+        assert!(found[0].as_ref().unwrap()[0].is_nan(), "{pooling}");
+    }
+}
+
 fn check_attention(
     offsets: &Offsets,
     [heads, head_size]: [usize; 2],
-    first: bool,
+    queries: Queries,
     dropped: bool,
     tracked: u32,
 ) {
-    let shape = match first {
-        true => AttentionShape::of_first(offsets, heads, Precision::F32),
-        false => AttentionShape::of_all(offsets, heads, Precision::F32),
-    };
+    let lengths = offsets.ranges().enumerate().map(|(sequence, range)| {
+        let length = range.len() as u32;
+        match queries {
+            Queries::All => length,
+            Queries::First => 1,
+            Queries::Some if sequence == 0 => length.div_ceil(3),
+            Queries::Some => length * (sequence as u32 % 3) / 3,
+        }
+    });
+    let queries = Offsets::from_lengths(lengths);
+    let shape = AttentionShape::of_some(&queries, offsets, heads, Precision::F32);
     let tracked = bits(tracked);
     let inputs = [0, 1, 2].map(|index| {
         let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
@@ -425,11 +647,11 @@ proptest! {
     fn attention_of_long_sequences(
         lengths in prop::collection::vec(1u32..=512, 1..4),
         [heads, head_size] in [1usize..4, 8usize..40],
-        first in any::<bool>(),
+        queries in prop::sample::select(&QUERIES[..]),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
-        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], first, dropped, tracked);
+        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], queries, dropped, tracked);
     }
 }
 
@@ -438,8 +660,9 @@ proptest! {
 fn attention_of_extreme_batches() {
     for lengths in [vec![1; 300], vec![512], vec![128, 129, 255, 256, 257]] {
         let offsets = Offsets::from_lengths(lengths);
-        check_attention(&offsets, [2, 16], false, true, 7);
-        check_attention(&offsets, [2, 16], true, true, 7);
+        for queries in QUERIES {
+            check_attention(&offsets, [2, 16], queries, true, 7);
+        }
     }
 }
 
@@ -461,6 +684,53 @@ fn attention_in_bf16() {
         let size: f64 = exact.iter().map(|x| square(*x)).sum();
         let relative = (error / size).sqrt();
         assert!(relative > 0.0 && relative < 1e-2, "{relative}");
+    }
+}
+
+/// Multiplications in bf16 are those of the portable implementation, which rounds the same operands.
+#[test]
+fn vocabulary_cross_entropy_in_bf16() {
+    let inputs = [
+        input(&[30, 64], 0, true),
+        input(&[90, 64], 1, true),
+        input(&[90], 2, true),
+    ];
+    let run = |precision| {
+        results(&inputs, &|tensors| {
+            <B as EncoderOps>::vocabulary_cross_entropy(vocabulary(tensors, precision))
+        })
+    };
+    let inner: Vec<_> = inputs
+        .iter()
+        .map(|(shape, values, _)| {
+            let data = TensorData::new(values.clone(), shape.clone());
+            Flex::float_from_data(data, &Default::default())
+        })
+        .collect();
+    let [x, table, bias] = inner.try_into().unwrap();
+    let portable = VocabularyCrossEntropy::<Flex> {
+        x,
+        table,
+        bias,
+        targets: (0..30).map(|row| row * 7 % 90).collect(),
+        denominator: 3.0,
+        precision: Precision::Bf16,
+    };
+    let (loss, gradients) = portable::vocabulary_gradients(portable, [true; 3]);
+    let mut found = run(Precision::Bf16).into_iter();
+    let exact = run(Precision::F32);
+    assert_eq!(found.len(), 4);
+    let weight = random::normal(8, Stream(0), 1, 1.0)[0];
+    let loss = values(loss);
+    assert!((found.next().unwrap().unwrap()[0] - loss[0]).abs() < 1e-4);
+    assert_ne!(exact[0].as_ref().unwrap()[0], loss[0]);
+    for (found, expected) in found.zip(gradients) {
+        let expected = values(expected.unwrap());
+        let largest = expected.iter().fold(0.0f32, |all, v| all.max(v.abs()));
+        for (found, expected) in found.unwrap().iter().zip(expected) {
+            // The gradients of the logits may be rounded to neighbouring numbers.
+            assert!((found - weight * expected).abs() <= 2e-3 * weight.abs() * largest);
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use rayon::ThreadPoolBuilder;
 
 use super::tests::{
-    ACTIVATIONS, B, Input, attention_of, drawn, embedding, input, layer, residual_norm, results,
-    take,
+    ACTIVATIONS, B, Input, attention_of, drawn, embedding, embedding_sum_of, input, layer,
+    norm_alone, pool_of, residual_norm, residual_sum, results, take, vocabulary,
 };
-use crate::{AttentionShape, Offsets, PackedTokens, Precision, ops::EncoderOps};
+use crate::{AttentionShape, Offsets, PackedTokens, Pooling, Precision, ops::EncoderOps};
 use burn::backend::tensor::FloatTensor;
 
 fn check(inputs: &[Input], run: &(dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B> + Sync)) {
@@ -44,8 +44,9 @@ fn linear_and_activation() {
 #[test]
 fn attention() {
     let offsets = Offsets::from_lengths([70, 1, 130, 2]);
-    for shape in [AttentionShape::of_all, AttentionShape::of_first] {
-        let shape = shape(&offsets, 3, Precision::F32);
+    for queries in [[70, 1, 130, 2], [1; 4], [0, 1, 40, 0]] {
+        let queries = Offsets::from_lengths(queries);
+        let shape = AttentionShape::of_some(&queries, &offsets, 3, Precision::F32);
         let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
         let inputs = [0, 1, 2].map(|index| input(&[rows[index], 48], index as u32, true));
         check(&inputs, &|tensors| {
@@ -69,15 +70,60 @@ fn dropout_residual_norm() {
 }
 
 #[test]
-fn embedding_norm() {
+fn dropout_residual() {
+    let inputs = [0, 1].map(|index| input(&[ROWS, 96], index, true));
+    check(&inputs, &|tensors| {
+        B::dropout_residual(residual_sum(tensors, true))
+    });
+}
+
+#[test]
+fn layer_norm() {
+    let inputs = [
+        input(&[ROWS, 96], 0, true),
+        input(&[96], 1, true),
+        input(&[96], 2, true),
+    ];
+    check(&inputs, &|tensors| B::norm(norm_alone(tensors)));
+}
+
+#[test]
+fn pool() {
+    let offsets = Offsets::from_lengths([70, 1, 130, 2]);
+    for pooling in Pooling::ALL {
+        check(&[input(&[ROWS, 100], 0, true)], &|tensors| {
+            B::pool(pool_of(tensors, &offsets, pooling))
+        });
+    }
+}
+
+#[test]
+fn embedding_sum() {
+    let tokens = tokens();
+    let inputs = [
+        input(&[11, 96], 0, true),
+        input(&[ROWS, 96], 1, true),
+        input(&[2, 96], 2, true),
+    ];
+    check(&inputs, &|tensors| {
+        B::embedding_sum(embedding_sum_of(tensors, &tokens, true, true))
+    });
+}
+
+fn tokens() -> PackedTokens {
     let count = ROWS as u32;
-    let tokens = PackedTokens {
+    PackedTokens {
         ids: (0..count).map(|token| token * 5 % 11).collect(),
         positions: (0..count).collect(),
         type_ids: (0..count).map(|token| token % 2).collect(),
         offsets: Offsets::from_lengths([count]),
         used_rows: None,
-    };
+    }
+}
+
+#[test]
+fn embedding_norm() {
+    let tokens = tokens();
     let inputs = [
         input(&[11, 96], 0, true),
         input(&[ROWS, 96], 1, true),
@@ -88,6 +134,20 @@ fn embedding_norm() {
     check(&inputs, &|tensors| {
         B::embedding_norm(embedding(tensors, &tokens, true, true))
     });
+}
+
+#[test]
+fn vocabulary_cross_entropy() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let inputs = [
+            input(&[ROWS, 96], 0, true),
+            input(&[3500, 96], 1, true),
+            input(&[3500], 2, true),
+        ];
+        check(&inputs, &|tensors| {
+            B::vocabulary_cross_entropy(vocabulary(tensors, precision))
+        });
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod multiversion;
 #[cfg(feature = "flex")]
 pub(crate) mod norm;
 #[cfg(feature = "flex")]
+pub(crate) mod pooling;
+#[cfg(feature = "flex")]
 pub(crate) mod sgd;
 #[cfg(feature = "flex")]
 mod softmax;
@@ -29,3 +31,5 @@ mod softmax;
 pub(crate) mod squares;
 #[cfg(feature = "flex")]
 mod sum;
+#[cfg(feature = "flex")]
+pub(crate) mod vocabulary;

@@ -1,12 +1,11 @@
 //! Tests of the encoder with tiny random models: all ways through it agree.
 
 use burn::Tensor;
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
+use finetune_kernels::{DropoutSource, Indices, Offsets, PackedTokens, pool};
 use serde_json::json;
 
-use super::first_tokens;
 use crate::{
-    HiddenStates,
+    ChosenTokens, HiddenStates,
     family::{DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
     testing::{config, config_with, model, tokens},
 };
@@ -23,27 +22,47 @@ fn close(found: &[f32], expected: &[f32]) -> bool {
 }
 
 #[test]
-fn the_first_tokens_are_those_of_the_whole() {
+fn what_the_head_reads_comes_from_the_whole() {
     for family in FAMILIES {
         let model = model(config(family));
         let tokens = tokens();
         let all = model.encoder.encode(&tokens, OFF).unwrap();
         assert_eq!(all.dims(), [11, 12]);
-        let expected = values(first_tokens(all, &tokens.offsets));
+        let pooling = model.config().structure.pooling;
+        let expected = values(pool(all, &tokens.offsets, pooling));
         for layer in 0..=3 {
             let hidden = model.encoder.embed(&tokens, OFF).unwrap();
             let hidden = model.encoder.run(hidden, layer, &tokens.offsets, OFF);
             assert_eq!(hidden.layer, layer);
             let logits = model.forward_from(hidden.clone(), &tokens.offsets, OFF);
-            let first = model.encoder.first(hidden, &tokens.offsets, OFF);
+            let pooled = model.encoder.pooled(hidden, &tokens.offsets, OFF);
             let name = family.model_type;
-            assert!(close(&values(first), &expected), "{name} from {layer}");
+            assert!(close(&values(pooled), &expected), "{name} from {layer}");
             let whole = model.forward(&tokens, OFF).unwrap();
             assert_eq!(whole.dims(), [3, 5]);
             assert!(
                 close(&values(logits), &values(whole)),
                 "{name} from {layer}"
             );
+        }
+    }
+}
+
+/// Any number of tokens of a sequence, none of some.
+#[test]
+fn chosen_tokens_are_those_of_the_whole() {
+    for family in FAMILIES {
+        let model = model(config(family));
+        let tokens = tokens();
+        let all = model.encoder.encode(&tokens, OFF).unwrap();
+        for places in [vec![1], vec![0, 2, 3, 5, 10], vec![4], (0..11).collect()] {
+            let places: Indices = places.into();
+            let chosen = ChosenTokens::new(&places, &tokens.offsets).unwrap();
+            let hidden = model.encoder.embed(&tokens, OFF).unwrap();
+            let found = model.encoder.chosen(hidden, &chosen, &tokens.offsets, OFF);
+            let expected = chosen.select(all.clone());
+            assert_eq!(found.dims(), [places.len(), 12]);
+            assert!(close(&values(found), &values(expected)), "{places:?}");
         }
     }
 }
@@ -95,7 +114,7 @@ fn token_types_count_where_the_family_has_them() {
             ..tokens()
         };
         let [with, without] = [with, without].map(|t| values(model.forward(&t, OFF).unwrap()));
-        let counts = matches!(family.model_type, "bert" | "electra");
+        let counts = matches!(family.model_type, "bert" | "electra" | "finetune");
         assert_eq!(with != without, counts, "{}", family.model_type);
     }
 }

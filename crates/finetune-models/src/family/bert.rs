@@ -1,8 +1,6 @@
 //! BERT (Devlin et al. 2018), as transformers' `BertForSequenceClassification`.
 
-use finetune_kernels::Activation;
-
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, Keys, MaskedLmKind, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of BERT.
@@ -14,11 +12,7 @@ pub static BERT: Family = Family {
     norm_epsilon: 1e-12,
     positions: Positions::FromZero,
     token_types: TokenTypes::OfTokenizer,
-    attention_output_dropout: true,
-    head: HeadKind {
-        activation: Activation::Tanh,
-        input_dropout: false,
-    },
+    structure: Some(Structure::OF_BERT),
     weights: &[
         (WordTable, "bert.embeddings.word_embeddings"),
         (PositionTable, "bert.embeddings.position_embeddings"),
@@ -38,5 +32,21 @@ pub static BERT: Family = Family {
         (HeadDense, "bert.pooler.dense"),
         (Classifier, "classifier"),
     ],
-    ignored: &["cls.", "bert.embeddings.position_ids"],
+    masked_lm: MaskedLmKind {
+        architecture: "BertForMaskedLM",
+        activation: None,
+        weights: &[
+            (MaskedDense, "cls.predictions.transform.dense"),
+            (MaskedNorm, "cls.predictions.transform.LayerNorm"),
+            (DecoderBias, "cls.predictions"),
+        ],
+        same: &[
+            (
+                "cls.predictions.decoder.weight",
+                "bert.embeddings.word_embeddings.weight",
+            ),
+            ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+        ],
+    },
+    ignored: &["cls.", "bert.pooler.", "bert.embeddings.position_ids"],
 };

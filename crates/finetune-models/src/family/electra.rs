@@ -3,7 +3,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, HeadKind, Keys, MaskedLmKind, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of ELECTRA.
@@ -18,11 +18,13 @@ pub static ELECTRA: Family = Family {
     norm_epsilon: 1e-12,
     positions: Positions::FromZero,
     token_types: TokenTypes::OfTokenizer,
-    attention_output_dropout: true,
-    head: HeadKind {
-        activation: Activation::Gelu,
-        input_dropout: true,
-    },
+    structure: Some(Structure {
+        head: HeadKind {
+            dense: Some(Activation::Gelu),
+            input_dropout: true,
+        },
+        ..Structure::OF_BERT
+    }),
     weights: &[
         (WordTable, "electra.embeddings.word_embeddings"),
         (PositionTable, "electra.embeddings.position_embeddings"),
@@ -43,6 +45,19 @@ pub static ELECTRA: Family = Family {
         (HeadDense, "classifier.dense"),
         (Classifier, "classifier.out_proj"),
     ],
+    masked_lm: MaskedLmKind {
+        architecture: "ElectraForMaskedLM",
+        activation: Some(Activation::Gelu),
+        weights: &[
+            (MaskedDense, "generator_predictions.dense"),
+            (MaskedNorm, "generator_predictions.LayerNorm"),
+            (DecoderBias, "generator_lm_head"),
+        ],
+        same: &[(
+            "generator_lm_head.weight",
+            "electra.embeddings.word_embeddings.weight",
+        )],
+    },
     ignored: &[
         "discriminator_predictions.",
         "generator_predictions.",

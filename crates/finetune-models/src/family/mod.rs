@@ -5,26 +5,30 @@
 mod bert;
 mod distilbert;
 mod electra;
+mod finetune;
 mod roberta;
-
-use finetune_kernels::Activation;
+pub(crate) mod structure;
 
 pub use self::{
     bert::BERT,
     distilbert::DISTILBERT,
     electra::ELECTRA,
+    finetune::FINETUNE,
     roberta::{CAMEMBERT, ROBERTA, XLM_ROBERTA},
+    structure::{EmbeddingScale, HeadKind, HeadLayers, NormPlacement, PositionKind, Structure},
 };
 use crate::Component;
+use finetune_kernels::Activation;
 
 /// All supported families.
-pub static FAMILIES: [&Family; 6] = [
+pub static FAMILIES: [&Family; 7] = [
     &BERT,
     &DISTILBERT,
     &ROBERTA,
     &XLM_ROBERTA,
     &CAMEMBERT,
     &ELECTRA,
+    &FINETUNE,
 ];
 
 /// The table of a model family.
@@ -44,13 +48,13 @@ pub struct Family {
     pub positions: Positions,
     /// Where token types come from.
     pub token_types: TokenTypes,
-    /// Whether dropout is applied to the attention's output before the residual connection.
-    pub attention_output_dropout: bool,
-    /// The classification head.
-    pub head: HeadKind,
+    /// How the encoder and its head are built; `None` if `config.json` says so.
+    pub structure: Option<Structure>,
     /// The name of each component in the weights file, without `.weight` or `.bias`; `{}` stands for
     /// the layer index. The order is that of [`parameters`](crate::parameters).
     pub weights: &'static [(Component, &'static str)],
+    /// The head of masked language models.
+    pub masked_lm: MaskedLmKind,
     /// Name prefixes of pretraining heads and buffers, which are ignored silently.
     pub ignored: &'static [&'static str],
 }
@@ -72,17 +76,24 @@ pub enum TokenTypes {
     None,
     /// The tokenizer assigns them.
     OfTokenizer,
+    /// The tokenizer assigns them, if the model has a table for them.
+    OfTokenizerIfAny,
     /// They are all 0: there is a table, but the family's tokenizers assign no types.
     Zero,
 }
 
-/// The variations of the classification head: dense layer, activation, dropout, classifier.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HeadKind {
-    /// Activation after the dense layer.
-    pub activation: Activation,
-    /// Whether dropout is applied to the head's input too, with the same probability.
-    pub input_dropout: bool,
+/// The head of a family's masked language models.
+#[derive(Debug)]
+pub struct MaskedLmKind {
+    /// `architectures[0]` of the masked language model.
+    pub architecture: &'static str,
+    /// Activation after the dense layer; `None` for that of the feed-forward blocks.
+    pub activation: Option<Activation>,
+    /// The names of the head's components in the weights file, as in [`Family::weights`].
+    pub weights: &'static [(Component, &'static str)],
+    /// Names under which files may hold a weight once more, or instead, and its own name: those of the
+    /// decoder's weight, which is the word table, and of its bias.
+    pub same: &'static [(&'static str, &'static str)],
 }
 
 /// Names of the keys in `config.json`.

@@ -3,7 +3,7 @@
 
 mod config;
 mod extend;
-mod load;
+pub(crate) mod load;
 mod pickle;
 mod raw_tensor;
 mod safetensors;
@@ -24,6 +24,6 @@ pub use self::{
     extend::{NewRow, extend_vocabulary},
     load::{LoadReport, unused_weights},
     safetensors::SafetensorsFile,
-    save::{TOKENIZER_FILES, to_file_layout},
+    save::{SavedModel, TOKENIZER_FILES, to_file_layout},
     weights::weight_files,
 };

@@ -3,8 +3,10 @@
 pub(crate) mod base_files;
 pub(crate) mod base_model;
 pub(crate) mod head;
+mod masked_model;
 pub(crate) mod prepare;
 pub(crate) mod settings;
 pub(crate) mod trainable;
+pub(crate) mod trained_model;
 pub(crate) mod unfreezing;
 pub(crate) mod word_table;

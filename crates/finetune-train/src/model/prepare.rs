@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_infer::{AdapterOutputs, load_tokenizer, not_saved};
-use finetune_models::{LoadReport, Role, SequenceClassifier, modules, parameters};
+use finetune_infer::{AdapterOutputs, not_saved};
+use finetune_models::{Described, LoadReport, SequenceClassifier, modules};
 use finetune_peft::{
     AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
@@ -12,14 +12,17 @@ use finetune_peft::{
 
 use crate::{
     ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable,
-    model::{head::Head, word_table::with_word_vectors},
+    model::{
+        head::Head,
+        word_table::{frozen_note, with_word_vectors},
+    },
 };
 
 /// A model ready for training. Parameters that the strategy does not train take no gradients.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Prepared<M = SequenceClassifier> {
     /// The model.
-    pub model: SequenceClassifier,
+    pub model: M,
     /// The configuration of its adapter, if the strategy trains one.
     pub adapter: Option<AdapterFile>,
     /// Reports what the base model's files lacked.
@@ -34,16 +37,43 @@ pub struct Prepared {
     pub notes: Vec<String>,
 }
 
-impl Prepared {
+impl<M> Prepared<M> {
     /// Returns the line that peft's `print_trainable_parameters` prints.
     pub fn trainable_line(&self) -> String {
         trainable_line(self.trainable, self.all)
     }
 }
 
+impl<M: Described> Prepared<M> {
+    /// Makes a model train these parameters, and adds a note if something random is not among them.
+    pub(crate) fn whole(
+        model: M,
+        trainable: Trainable,
+        report: LoadReport,
+        mut notes: Vec<String>,
+    ) -> Self {
+        let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
+        if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
+            notes.push(format!(
+                "{name} is initialized at random, and the strategy does not train it"
+            ));
+        }
+        Self {
+            model: trainable.apply(model),
+            adapter: None,
+            report,
+            trainable: trainable.trainable,
+            all: trainable.all,
+            names: trainable.parameters.into_iter().map(|p| p.name).collect(),
+            notes,
+        }
+    }
+}
+
 /// Loads the weights of the base model and applies the plan's strategy. If the plan names an adapter
-/// directory, that adapter is trained further. If it names word vectors, they replace the word table. A head that predicts the plan's labels is kept, with its
-/// outputs reordered to match; notes report differing names, and why a head was reinitialized.
+/// directory, that adapter is trained further. If it names word vectors, they replace the word table. A
+/// head that predicts the plan's labels is kept, with its outputs reordered to match; notes report
+/// differing names, and why a head was reinitialized.
 ///
 /// # Errors
 /// Fails if a file cannot be read, or if the strategy or the adapter does not fit the model.
@@ -56,69 +86,14 @@ pub fn prepare(
         return continue_adapter(plan, Path::new(adapter), base, device);
     }
     let mut notes = Vec::new();
-    let (mut model, mut report) = load_base(plan, base, device, &mut notes)?;
-    if plan.model.vectors.is_some() {
-        let tokenizer = load_tokenizer(&base.directory, &base.config)?;
-        let seed = plan.seed;
-        model = with_word_vectors(model, &plan.model, &tokenizer, seed, device, &mut notes)?;
-        let table = parameters(model.config());
-        let table = table.iter().find(|p| p.role == Role::WordTable);
-        report
-            .fresh
-            .retain(|name| table.is_none_or(|table| *name != table.name));
-    }
-    prepare_loaded(plan, base, device, model, report, notes)
-}
-
-/// Prepares the model of a checkpoint as [`prepare`] does. Its word table is the trained one.
-pub(crate) fn prepare_saved(
-    plan: &TrainPlan,
-    saved: &BaseModel,
-    device: &Device,
-) -> Result<Prepared, TrainError> {
-    let mut notes = Vec::new();
-    let (model, report) = load_base(plan, saved, device, &mut notes)?;
-    prepare_loaded(plan, saved, device, model, report, notes)
-}
-
-/// Applies the plan's strategy to a loaded model.
-fn prepare_loaded(
-    plan: &TrainPlan,
-    base: &BaseModel,
-    device: &Device,
-    mut model: SequenceClassifier,
-    report: LoadReport,
-    mut notes: Vec<String>,
-) -> Result<Prepared, TrainError> {
+    let (model, mut report) = load_base(plan, base, device, &mut notes)?;
+    let mut model = with_word_vectors(model, plan, base, device, &mut report, &mut notes)?;
     model.set_precision(plan.model.precision);
     let Some(config) = plan.model.peft_config() else {
-        let trainable = Trainable::of(&plan.model, &plan.model.strategy, model.config())?;
-        if plan.model.freeze_embeddings {
-            let table = parameters(model.config());
-            let table = table.into_iter().find(|p| p.role == Role::WordTable);
-            notes.extend(table.map(|table| {
-                format!(
-                    "the word table stays as it is ({}, {} parameters); positions, token types and the norm of the embeddings are not part of it",
-                    table.name,
-                    table.num_elements()
-                )
-            }));
-        }
-        let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
-        if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
-            notes.push(format!(
-                "{name} is initialized at random, and the strategy does not train it"
-            ));
-        }
-        return Ok(Prepared {
-            model: trainable.apply(model),
-            adapter: None,
-            report,
-            trainable: trainable.trainable,
-            all: trainable.all,
-            names: trainable.parameters.into_iter().map(|p| p.name).collect(),
-            notes,
-        });
+        let trainable = Trainable::new(&plan.model.strategy, model.config())?;
+        let trainable = trainable.but_frozen(&plan.model)?;
+        notes.extend(frozen_note(&plan.model, model.config()));
+        return Ok(Prepared::whole(model, trainable, report, notes));
     };
     let config = with_fresh_modules(config, &report.fresh);
     let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;

@@ -26,8 +26,19 @@ impl Trainable {
     /// # Errors
     /// Fails if a layer does not exist, or a pattern is invalid or matches nothing.
     pub fn new(strategy: &Strategy, config: &ModelConfig) -> Result<Self, TrainError> {
+        Self::among(parameters(config), strategy, config)
+    }
+
+    /// Selects among `all` parameters of another model on the encoder that `config` describes.
+    ///
+    /// # Errors
+    /// Fails like [`new`](Self::new).
+    pub fn among(
+        all: Vec<Parameter>,
+        strategy: &Strategy,
+        config: &ModelConfig,
+    ) -> Result<Self, TrainError> {
         let layers = config.num_hidden_layers;
-        let all = parameters(config);
         let numbers = match strategy {
             Strategy::Last(count) if *count > layers => {
                 return Err(TrainError::TooFewLayers {
@@ -78,30 +89,25 @@ impl Trainable {
         })
     }
 
-    /// Selects the parameters that `plan` trains while `strategy` is in force: its own, or one of the
-    /// stages of `gradual`.
+    /// Leaves out the word table, if `plan` freezes it.
     ///
     /// # Errors
-    /// Fails as [`new`](Self::new) does, and if nothing but the frozen word table would be trained.
-    pub fn of(
-        plan: &ModelPlan,
-        strategy: &Strategy,
-        config: &ModelConfig,
-    ) -> Result<Self, TrainError> {
-        let mut chosen = Self::new(strategy, config)?;
-        if !plan.freeze_embeddings || chosen.parameters.is_empty() {
-            return Ok(chosen);
+    /// Fails if nothing else would be trained.
+    pub fn but_frozen(mut self, plan: &ModelPlan) -> Result<Self, TrainError> {
+        if !plan.freeze_embeddings || self.parameters.is_empty() {
+            return Ok(self);
         }
-        chosen.parameters.retain(|p| p.role != Role::WordTable);
-        chosen.trainable = elements(&chosen.parameters);
-        match chosen.parameters.is_empty() {
+        self.parameters.retain(|p| p.role != Role::WordTable);
+        self.trainable = elements(&self.parameters);
+        match self.parameters.is_empty() {
             true => Err(TrainError::Conflict {
                 keys: ["freeze_embeddings", "strategy"],
                 problem: format!(
-                    "strategy {strategy} trains the word table alone, but freeze_embeddings keeps it as it is; leave one of them out"
+                    "strategy {} trains the word table alone, but freeze_embeddings keeps it as it is; leave one of them out",
+                    plan.strategy
                 ),
             }),
-            false => Ok(chosen),
+            false => Ok(self),
         }
     }
 

@@ -8,40 +8,62 @@ use burn::{
 };
 use finetune_data::{TextTokenizer, WordVectors};
 use finetune_files::IoContext;
+use finetune_infer::load_tokenizer;
 use finetune_kernels::{Stream, random};
-use finetune_models::{Described, ParameterId, ParameterMap, Role, map_parameters};
+use finetune_models::{
+    Described, LoadReport, ModelConfig, Parameter, ParameterId, ParameterMap, Role, map_parameters,
+    parameters,
+};
 
-use crate::{FileFacts, ModelPlan, TrainError};
+use crate::{BaseModel, FileFacts, ModelPlan, TrainError, TrainPlan};
 
 /// Replaces the word table of a model by the vectors that the plan names, if it names any. A row without a
 /// vector is drawn from normal distributions with the mean and the standard deviation that the vectors have
-/// in each dimension, as a function of `seed` and the row. The notes say how much of the vocabulary is
-/// covered.
+/// in each dimension, as a function of the seed and the row. The notes say how much of the vocabulary is
+/// covered; a table without weights in the files is no longer reported as fresh.
 ///
 /// # Errors
 /// Fails if the file cannot be read or is not the plan's, or if its vectors do not fit the model.
 pub(crate) fn with_word_vectors<M: Described>(
     model: M,
-    plan: &ModelPlan,
-    tokenizer: &TextTokenizer,
-    seed: u64,
+    plan: &TrainPlan,
+    base: &BaseModel,
     device: &Device,
+    report: &mut LoadReport,
     notes: &mut Vec<String>,
 ) -> Result<M, TrainError> {
-    let Some(path) = plan.vectors.as_deref().map(Path::new) else {
+    let Some(path) = plan.model.vectors.as_deref().map(Path::new) else {
         return Ok(model);
     };
-    check_unchanged(path, &plan.vectors_sha256)?;
+    check_unchanged(path, &plan.model.vectors_sha256)?;
+    let tokenizer = load_tokenizer(&base.directory, &base.config)?;
     let mut fill = Fill {
         path,
-        tokenizer,
-        seed,
+        tokenizer: &tokenizer,
+        seed: plan.seed,
         device,
         result: Ok(Vec::new()),
     };
     let model = map_parameters(model, &mut fill);
     notes.extend(fill.result?);
+    let table = table_of(&base.config).map(|table| table.name);
+    report.fresh.retain(|name| Some(name) != table.as_ref());
     Ok(model)
+}
+
+/// Says what a frozen word table is, if the plan has one.
+pub(crate) fn frozen_note(plan: &ModelPlan, config: &ModelConfig) -> Option<String> {
+    let table = table_of(config).filter(|_| plan.freeze_embeddings)?;
+    Some(format!(
+        "the word table stays as it is ({}, {} parameters); positions, token types and the norm of the embeddings are not part of it",
+        table.name,
+        table.num_elements()
+    ))
+}
+
+fn table_of(config: &ModelConfig) -> Option<Parameter> {
+    let mut all = parameters(config).into_iter();
+    all.find(|parameter| parameter.role == Role::WordTable)
 }
 
 /// Checks that a file still has the content that the plan was made with.

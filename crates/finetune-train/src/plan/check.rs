@@ -5,8 +5,9 @@ use std::{fmt, num::NonZeroUsize};
 use finetune_data::BatchSize;
 
 use crate::{
-    CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan, RunLength,
-    SchedulerType, Strategy, TrainError, TrainPlan, Warmup, plan::run_length::check_epochs,
+    CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
+    PretrainingPlan, RunLength, SchedulerType, Strategy, TrainError, TrainPlan, Warmup,
+    plan::run_length::check_epochs,
 };
 
 /// Upper limit of a count. No run needs more, and products of larger values could overflow.
@@ -34,7 +35,35 @@ impl TrainPlan {
         self.optimization.loss().check(&self.outputs())?;
         self.evaluation.check(self.saving.save)?;
         self.model.check()?;
+        if let Some(pretraining) = &self.pretraining {
+            pretraining.check(self)?;
+        }
         self.metric(metrics).map(drop)
+    }
+}
+
+impl PretrainingPlan {
+    fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
+        let share = self.mlm_probability;
+        let valid = share > 0.0 && share <= 1.0;
+        let expected = "a share above 0 and at most 1, such as 0.15";
+        value(valid, "mlm_probability", share, expected)?;
+        let strategy = &plan.model.strategy;
+        let refused = strategy.is_adapter() || *strategy == Strategy::Features;
+        conflict(refused, ["pretraining", "strategy"], || {
+            format!(
+                "strategy {strategy} is for training on labels; a masked language model is trained with --strategy full, head, last:N, layers:N,N, params:REGEX, gradual or bitfit"
+            )
+        })?;
+        let (optimization, keys) = (&plan.optimization, ["pretraining", "auto_find_batch_size"]);
+        conflict(optimization.auto_find_batch_size, keys, || {
+            "auto_find_batch_size is for training on labels; limit a batch with --batch-tokens"
+                .into()
+        })?;
+        let keys = ["pretraining", "label_smoothing_factor"];
+        conflict(optimization.label_smoothing_factor > 0.0, keys, || {
+            "label_smoothing_factor is for labels, and pretraining has none; leave it out".into()
+        })
     }
 }
 
