@@ -10,14 +10,15 @@ use crate::{
     fixtures, samples,
 };
 
-/// The width of the tiny model's word table.
+/// The width of the tiny model's word table, and of that of the encoder `lab`.
 const WIDTH: usize = 32;
+const LAB: usize = 100;
 const TABLE: &str = "bert.embeddings.word_embeddings.weight";
 const POSITIONS: &str = "bert.embeddings.position_embeddings.weight";
 
 /// Vectors by counting: for each word, how often others are at most two words away, summed over groups of
 /// words and brought to a small size.
-fn vectors() -> BTreeMap<String, Vec<f32>> {
+fn vectors(width: usize) -> BTreeMap<String, Vec<f32>> {
     let texts = samples::examples(200);
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     for (text, _) in &texts {
@@ -32,8 +33,8 @@ fn vectors() -> BTreeMap<String, Vec<f32>> {
         for (at, word) in words.iter().enumerate() {
             let near = at.saturating_sub(2)..(at + 3).min(words.len());
             for other in near.filter(|other| *other != at) {
-                let vector = counts.entry(word.to_string()).or_insert(vec![0.0; WIDTH]);
-                vector[numbers[words[other]] % WIDTH] += 1.0;
+                let vector = counts.entry(word.to_string()).or_insert(vec![0.0; width]);
+                vector[numbers[words[other]] % width] += 1.0;
             }
         }
     }
@@ -58,7 +59,7 @@ fn file(vectors: &BTreeMap<String, Vec<f32>>) -> String {
 fn scratch() -> Scratch {
     let scratch = Scratch::new();
     samples::splits(&scratch, "csv");
-    let mut vectors = vectors();
+    let mut vectors = vectors(WIDTH);
     vectors.remove("film");
     scratch.write("vectors.txt", file(&vectors));
     scratch
@@ -82,7 +83,7 @@ fn a_frozen_table_of_vectors_stays_and_the_rest_is_trained() {
     let options = "--vectors vectors.txt --freeze-embeddings --max-steps 4 --save-steps 2 \
         --eval-steps 2 --save-total-limit 3 --learning-rate 1e-2 --output run";
     let run = train(&scratch, options).succeeded();
-    let vectors = vectors();
+    let vectors = vectors(WIDTH);
     let words = vectors.len() - 1;
     let coverage = format!("vectors.txt: it has vectors for {words} of the vocabulary's");
     assert!(run.stderr.contains(&coverage), "{run}");
@@ -148,7 +149,7 @@ fn rows_without_a_vector_depend_on_the_seed() {
     assert_eq!(one, same);
     let changed = one.chunks(WIDTH).zip(other.chunks(WIDTH));
     let changed = changed.filter(|(one, other)| one != other).count();
-    let vectors = vectors().len() - 1;
+    let vectors = vectors(WIDTH).len() - 1;
     assert_eq!(changed, one.len() / WIDTH - vectors);
 }
 
@@ -184,7 +185,7 @@ fn every_strategy_leaves_a_frozen_table() {
 fn what_contradicts_vectors_is_refused() {
     let scratch = scratch();
     scratch.write("narrow.txt", "the 1 2 3\n");
-    scratch.write("twice.txt", format!("{0}{0}", file(&vectors())));
+    scratch.write("twice.txt", format!("{0}{0}", file(&vectors(WIDTH))));
     for (options, words) in [
         (
             "--vectors vectors.txt --strategy lora",
@@ -205,4 +206,40 @@ fn what_contradicts_vectors_is_refused() {
         train(&scratch, &format!("{options} --output run")).refused(&[words]);
         scratch.unchanged_since(&before);
     }
+}
+
+/// The course's lab: a vocabulary of whole words, word vectors that stay as they are, and a small encoder.
+#[test]
+fn an_encoder_from_scratch_begins_with_vectors() {
+    let scratch = scratch();
+    let vectors = vectors(LAB);
+    scratch.write("wide.txt", file(&vectors));
+    let tokenizer = "tokenizer train data --kind words --lowercase --vocab-size 500 -o words";
+    let made = scratch.run(&split(tokenizer)).succeeded();
+    for options in [
+        "train --dataset data --vectors wide.txt --freeze-embeddings",
+        // Of a masked language model the table is also the output layer.
+        "pretrain --dataset data --vectors wide.txt --freeze-embeddings --masking words",
+    ] {
+        let command = options.split(' ').next().unwrap();
+        let more = "--init scratch --encoder lab --tokenizer words --max-steps 2 --output";
+        let arguments = [split(options), split(more), vec![command]].concat();
+        let run = scratch.run(&arguments).succeeded();
+        let words = vectors.len();
+        let coverage = format!("for {words} of the vocabulary's {words} words (100.0 %)");
+        assert!(run.stderr.contains(&coverage), "{run}");
+        let model = scratch.path(&format!("{command}/model"));
+        let tokenizer = TextTokenizer::from_directory(&model).unwrap();
+        let table = tensor(model, "encoder.embeddings.word.weight");
+        for (word, vector) in &vectors {
+            let id = tokenizer.token_to_id(word).unwrap() as usize;
+            assert_eq!(&table[id * LAB..][..LAB], vector, "{command}: {word}");
+        }
+    }
+    // What `tokenizer train` suggests works.
+    let next = made.stdout.lines().last().unwrap().trim();
+    let (_, next) = next.split_once(" train ").unwrap();
+    let next = format!("train {next} --max-steps 1 --output next");
+    scratch.run(&split(&next)).succeeded();
+    scratch.run(&split("predict --model next film")).succeeded();
 }

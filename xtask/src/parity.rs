@@ -54,18 +54,22 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
-    let families = again.join("families");
-    let committed = committed.join("families");
-    script(
-        &python,
-        "make_families.py",
-        &[
-            "--out".as_ref(),
-            families.as_ref(),
-            "--compare".as_ref(),
-            committed.as_ref(),
-        ],
-    )?;
+    for (name, folder) in [
+        ("make_families.py", "families"),
+        ("make_encoders.py", "encoders"),
+    ] {
+        let (new, committed) = (again.join(folder), committed.join(folder));
+        script(
+            &python,
+            name,
+            &[
+                "--out".as_ref(),
+                new.as_ref(),
+                "--compare".as_ref(),
+                committed.as_ref(),
+            ],
+        )?;
+    }
 
     let masked_lm = again.join("masked_lm");
     let committed_masked_lm = scripts().join("masked_lm");
@@ -122,10 +126,14 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ("regression", &base.dir, &numbers),
         ("multi_label", &base.dir, &labels),
         ("two_numbers", &distilbert, &pair),
-        ("roberta", &committed.join("roberta"), &classes),
-        ("xlm_roberta", &committed.join("xlm_roberta"), &numbers),
-        ("camembert", &committed.join("camembert"), &labels),
-        ("electra", &committed.join("electra"), &classes),
+        ("roberta", &committed.join("families/roberta"), &classes),
+        (
+            "xlm_roberta",
+            &committed.join("families/xlm_roberta"),
+            &numbers,
+        ),
+        ("camembert", &committed.join("families/camembert"), &labels),
+        ("electra", &committed.join("families/electra"), &classes),
     ] {
         let run = work.join(name);
         runs.push(run.clone());
@@ -252,6 +260,7 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
     )?;
     script(python, "make_families.py", &[])?;
     script(python, "make_masked_lm.py", &[])?;
+    script(python, "make_encoders.py", &[])?;
     script(python, "make_optim.py", &[])
 }
 

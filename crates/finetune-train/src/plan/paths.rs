@@ -18,10 +18,9 @@ impl TrainPlan {
             data.dataset = absolute(&data.dataset);
         }
         let model = &mut self.model;
-        for path in std::iter::once(&mut model.name)
-            .chain(&mut model.adapter)
-            .chain(&mut model.vectors)
-        {
+        let tokenizer = model.scratch.as_mut().map(|scratch| &mut scratch.tokenizer);
+        let paths = std::iter::once(&mut model.name).chain(&mut model.adapter);
+        for path in paths.chain(&mut model.vectors).chain(tokenizer) {
             if exists_here(path) {
                 *path = absolute(path);
             }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use finetune_data::{SPECIAL_TOKENS, TokenizerTraining};
+use finetune_data::{SPECIAL_TOKENS, TokenizerKind, TokenizerTraining};
 
 use super::{
     output::{check_free, publish},
@@ -12,7 +12,11 @@ use crate::{
     cli::tokenizer_args::TokenizerTrainArguments,
     error::Failure,
     resolve::data::say_notes,
-    view::{output::show, progress::count},
+    view::{
+        output::show,
+        progress::count,
+        shell::{program, quote, quote_path},
+    },
 };
 
 /// Trains a tokenizer and saves it.
@@ -56,7 +60,8 @@ pub fn run(arguments: &TokenizerTrainArguments) -> Result<ExitCode, Failure> {
          tokens    {}, {} of them special ({})\n\
          coverage  {}\n\
          {examples}\
-         saved     {}\n",
+         saved     {}\n\n\
+         Next:\n  {} train --init scratch --encoder {} --tokenizer {} --dataset {}\n",
         arguments.kind,
         count(coverage.texts),
         count(coverage.words),
@@ -66,6 +71,13 @@ pub fn run(arguments: &TokenizerTrainArguments) -> Result<ExitCode, Failure> {
         SPECIAL_TOKENS.join(" "),
         texts::describe(coverage),
         output.display(),
+        program(),
+        match arguments.kind {
+            TokenizerKind::Words => "lab",
+            _ => "mini",
+        },
+        quote_path(output),
+        quote(&arguments.texts.dataset),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
