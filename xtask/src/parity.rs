@@ -114,10 +114,14 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ("regression", &base.dir, &numbers),
         ("multi_label", &base.dir, &labels),
         ("two_numbers", &distilbert, &pair),
-        ("roberta", &committed.join("roberta"), &classes),
-        ("xlm_roberta", &committed.join("xlm_roberta"), &numbers),
-        ("camembert", &committed.join("camembert"), &labels),
-        ("electra", &committed.join("electra"), &classes),
+        ("roberta", &committed.join("families/roberta"), &classes),
+        (
+            "xlm_roberta",
+            &committed.join("families/xlm_roberta"),
+            &numbers,
+        ),
+        ("camembert", &committed.join("families/camembert"), &labels),
+        ("electra", &committed.join("families/electra"), &classes),
     ] {
         let run = work.join(name);
         runs.push(run.clone());
@@ -145,6 +149,10 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
     script(&python, "check_saved.py", &args)?;
 
+    println!("\n── tokenizers that finetune trains and extends, in transformers");
+    let committed = scripts().join("tokenizers");
+    let compare = [binary.as_ref(), "--compare".as_ref(), committed.as_ref()];
+    script(&python, "make_tokenizers.py", &compare)?;
     println!("\n── masked language models that finetune trained, opened in transformers");
     masked_language_models(&python, &binary, &work, &committed.join("masked_lm"))?;
 

@@ -534,6 +534,20 @@ pub enum Error {
         /// Texts per row.
         texts: usize,
     },
+    /// A vocabulary that cannot be trained or extended.
+    #[error("{message}")]
+    Vocabulary {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A file of word vectors that cannot be used.
+    #[error("{}: {message}", path.display())]
+    WordVectors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
     /// Neither the cache directory nor the one for temporary files can be written.
     #[error(
         "there is no place for the tokens: {cache}; nor {temporary}; set TMPDIR to a directory with room"
@@ -678,6 +692,8 @@ impl Error {
             | Self::TokenizerFiles { .. }
             | Self::Tokenize { .. }
             | Self::MaxLength { .. }
+            | Self::Vocabulary { .. }
+            | Self::WordVectors { .. }
             | Self::RowCount { .. }
             | Self::BatchTooLarge { .. }
             | Self::Sampler { .. } => ErrorKind::Input,

@@ -8,6 +8,7 @@ mod note;
 mod read;
 mod rows;
 mod tokens;
+mod vectors;
 
 pub use batch::packed::PackedBatch;
 
@@ -46,6 +47,7 @@ pub use rows::split::{RowBatch, Split};
 pub use rows::split_expr::splits_in;
 pub use rows::texts::{RowsWithTexts, TextRow, text_lines};
 pub use tokens::caught::panic_is_caught;
+pub use tokens::extension::{ExtendedTokenizer, NewToken};
 pub use tokens::masking_vocabulary::MaskingVocabulary;
 pub use tokens::text_encoder::{Encoded, TextEncoder};
 pub use tokens::tokenized::{
@@ -53,4 +55,8 @@ pub use tokens::tokenized::{
 };
 pub use tokens::tokenizer::TextTokenizer;
 pub use tokens::tokenizer_directory::{has_tokenizer, model_max_length};
+pub use tokens::training::{
+    Coverage, Example, SPECIAL_TOKENS, TokenizerKind, TokenizerTraining, TrainedTokenizer,
+};
 pub use tokens::truncation::{TruncationSide, TruncationStrategy};
+pub use vectors::WordVectors;

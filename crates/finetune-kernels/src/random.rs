@@ -72,6 +72,9 @@ impl Stream {
     /// The final linear layer of a head.
     pub const CLASSIFIER: Self = Self(2);
 
+    /// Rows of a word table for which there is no word vector.
+    pub const WORD_VECTORS: Self = Self(4);
+
     /// The first stream of adapters, beyond those of heads.
     const FIRST_ADAPTER: u32 = 1 << 16;
 

@@ -22,8 +22,8 @@ pub use encoder_config::{EncoderConfig, EncoderSettings, Preset};
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    CONFIG, LoadReport, ModelConfig, SafetensorsFile, SavedModel, TOKENIZER_FILES, WEIGHTS,
-    to_file_layout, unused_weights, weight_files,
+    CONFIG, LoadReport, ModelConfig, NewRow, SafetensorsFile, SavedModel, TOKENIZER_FILES, WEIGHTS,
+    extend_vocabulary, to_file_layout, unused_weights, weight_files,
 };
 pub use finetune_task::Task;
 pub use head::{Head, MaskedLmHead};

@@ -49,7 +49,7 @@ pub(crate) fn train<L: Learning>(
         let started = Instant::now();
         let step = state.step;
         if let Some(strategy) = unfreezing.begins_at(step) {
-            learner = learner.training(&strategy)?;
+            learner = learner.training(plan, &strategy)?;
             observers.emit(&learner.unfrozen(step))?;
         }
         let batches = batches(&data.train, &rows?)?;

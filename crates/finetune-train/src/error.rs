@@ -177,6 +177,19 @@ pub enum TrainError {
         /// One line per file, with its hashes.
         changed: Vec<String>,
     },
+    /// The file of word vectors has changed since the plan was made.
+    #[error(
+        "{} is not the file of word vectors that the run began with, so its result would differ: its SHA-256 is {now}, but was {was}; restore it, or start another run",
+        path.display()
+    )]
+    ChangedVectors {
+        /// The file.
+        path: PathBuf,
+        /// Its hash in the plan.
+        was: String,
+        /// Its hash now.
+        now: String,
+    },
     /// The base model's configuration has changed since the run began.
     #[error(
         "the base model's config.json is not the one that the run began with:\n{}\nRestore it, or start another run",
@@ -362,6 +375,7 @@ impl TrainError {
             | Self::OtherLabels { .. }
             | Self::NoHead { .. }
             | Self::ChangedFiles { .. }
+            | Self::ChangedVectors { .. }
             | Self::ChangedConfig { .. }
             | Self::ChangedRows { .. }
             | Self::ChangedPlan { .. }

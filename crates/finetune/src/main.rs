@@ -14,7 +14,8 @@ use crate::{
         panics, python_names,
     },
     commands::{
-        evaluate, fill_mask, find_batch_size, inspect, merge, predict, replay, resume, train,
+        evaluate, fill_mask, find_batch_size, inspect, merge, predict, replay, resume, tokenizer,
+        train,
     },
     view::output::say,
 };
@@ -43,6 +44,7 @@ fn program() -> ExitCode {
         Command::FillMask(arguments) => fill_mask::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
+        Command::Tokenizer(arguments) => tokenizer::run(&arguments),
     };
     match result {
         Ok(code) => code,

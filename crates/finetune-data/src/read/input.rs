@@ -223,12 +223,12 @@ impl fmt::Display for DamagedStream {
 impl std::error::Error for DamagedStream {}
 
 /// A decompressor whose own errors can be told from the system's.
-struct Decompressed<R> {
+pub(crate) struct Decompressed<R> {
     input: R,
     format: &'static str,
 }
 
-fn buffered<R: Read>(input: R, format: &'static str) -> BufReader<Decompressed<R>> {
+pub(crate) fn buffered<R: Read>(input: R, format: &'static str) -> BufReader<Decompressed<R>> {
     BufReader::with_capacity(CHUNK, Decompressed { input, format })
 }
 

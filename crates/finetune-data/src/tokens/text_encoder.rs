@@ -58,6 +58,8 @@ pub struct Encoded {
 pub(crate) struct TextTokens {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) safe_cut: Option<SafeCut>,
+    /// The token for what is not in the vocabulary, if there is one.
+    pub(crate) unknown: Option<u32>,
 }
 
 /// The tokens of one text, starting from the side that is kept.
@@ -140,9 +142,14 @@ impl TextEncoder {
             TruncationSide::Right => 0..count,
             TruncationSide::Left => ids.len() - count..ids.len(),
         };
-        let (ids, type_ids) = self
+        let (mut ids, mut type_ids) = self
             .template
             .fill([&a.ids[side(&a.ids, kept_a)], &b.ids[side(&b.ids, kept_b)]]);
+        // Nothing can be computed from a row without tokens, which transformers would make of an empty text
+        // if there are no special tokens around it.
+        if let (true, Some(unknown)) = (ids.is_empty(), self.texts.unknown) {
+            (ids, type_ids) = (vec![unknown], vec![0]);
+        }
         Ok(Encoded {
             ids,
             type_ids,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokenizers::utils::truncation::TruncationDirection;
 use tokenizers::{PostProcessorWrapper, Tokenizer};
@@ -14,6 +15,7 @@ use crate::tokens::template::Template;
 use crate::tokens::text_encoder::{TextEncoder, TextTokens};
 use crate::tokens::tokenized::hex;
 use crate::tokens::tokenizer_directory::Files;
+use crate::tokens::training::unknown_id;
 use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
 
 /// A tokenizer in the format of transformers' fast tokenizers: a `tokenizer.json`, or the files of
@@ -88,6 +90,7 @@ impl TextTokenizer {
                 tokenizer: texts,
                 // A cut does not know which added tokens are recognised in texts.
                 safe_cut: None,
+                unknown: tokenizer.texts.unknown,
             });
             tokenizer.hash = hash_with(tokenizer.hash, "split_special_tokens");
         }
@@ -144,10 +147,12 @@ impl TextTokenizer {
         let special = single.largest_id().max(pair.largest_id());
         let vocab_size = largest.max(special.unwrap_or(0)) as usize + 1;
         let safe_cut = catching(|| SafeCut::of(&tokenizer)).map_err(damaged)?;
+        let unknown = unknown_id(tokenizer.get_model());
         let tokenizer = Self {
             texts: Arc::new(TextTokens {
                 tokenizer,
                 safe_cut,
+                unknown,
             }),
             single: Arc::new(single),
             pair: Arc::new(pair),
@@ -224,6 +229,11 @@ impl TextTokenizer {
         self.texts.tokenizer.id_to_token(id)
     }
 
+    /// Returns the tokenizer of single texts without special tokens.
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.texts.tokenizer
+    }
+
     /// Returns the text of some tokens, with or without the special tokens among them.
     ///
     /// # Errors
@@ -272,6 +282,31 @@ impl TextTokenizer {
             side: self.side,
         })
     }
+}
+
+/// Returns the `tokenizer.json` of a model directory, as its files define it together.
+///
+/// # Errors
+/// Fails if the files cannot be read or are not a tokenizer.
+pub(crate) fn effective_json(directory: &Path) -> Result<Value> {
+    let path = directory.join("tokenizer.json");
+    let own = match is_there(&path)? {
+        true => Some(std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?),
+        false => None,
+    };
+    let origin = || path.display().to_string();
+    let parsed = own
+        .as_ref()
+        .map(|bytes| TextTokenizer::new(bytes, origin()));
+    let parsed = parsed.transpose()?;
+    let parts = own.as_deref().zip(parsed.as_ref());
+    let parts = parts.map(|(bytes, parsed)| (bytes, &parsed.texts.tokenizer));
+    let files = Files::read(directory, parts)?;
+    let bytes = files.json.or(own).unwrap_or_default();
+    serde_json::from_slice(&bytes).map_err(|error| Error::Tokenizer {
+        origin: origin(),
+        message: error.to_string(),
+    })
 }
 
 fn hash_with(hash: [u8; 32], more: &str) -> [u8; 32] {

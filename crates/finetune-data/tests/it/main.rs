@@ -23,3 +23,4 @@ mod tasks;
 mod tokenization;
 mod tokenizers;
 mod windows;
+mod word_vectors;

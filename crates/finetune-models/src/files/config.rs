@@ -225,6 +225,15 @@ impl ModelConfig {
         }
     }
 
+    /// Returns the text of `config.json` of the same files with a vocabulary of another size, in f32.
+    pub(crate) fn json_with_vocabulary(&self, size: usize) -> String {
+        let mut raw = self.raw.clone();
+        raw.insert("vocab_size".into(), json!(size));
+        raw.insert("dtype".into(), json!("float32"));
+        raw.remove("torch_dtype");
+        format!("{:#}\n", Value::Object(raw))
+    }
+
     /// Returns the text of `config.json` for a saved classifier: every key that was read, updated with
     /// the architecture, the labels and the problem type of this model.
     pub fn to_json(&self) -> String {

@@ -2,6 +2,7 @@
 //! that are copied along.
 
 mod config;
+mod extend;
 pub(crate) mod load;
 mod pickle;
 mod raw_tensor;
@@ -20,6 +21,7 @@ pub const WEIGHTS: &str = "model.safetensors";
 
 pub use self::{
     config::ModelConfig,
+    extend::{NewRow, extend_vocabulary},
     load::{LoadReport, unused_weights},
     safetensors::SafetensorsFile,
     save::{SavedModel, TOKENIZER_FILES, to_file_layout},

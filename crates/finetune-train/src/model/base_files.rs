@@ -30,6 +30,20 @@ impl ModelPlan {
         Ok(hex(Sha256::new().chain_update(lines)))
     }
 
+    /// Sets [`vectors_sha256`](Self::vectors_sha256) to the hash of the file of word vectors, if the plan
+    /// names one and has no hash yet.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read.
+    pub fn identify_vectors(&mut self) -> Result<(), TrainError> {
+        if let (Some(path), true) = (&self.vectors, self.vectors_sha256.is_empty()) {
+            let path = Path::new(path);
+            finetune_data::regular_file(path)?;
+            self.vectors_sha256 = FileFacts::of(path).context("read", path)?.sha256;
+        }
+        Ok(())
+    }
+
     /// Computes [`files`](Self::files) anew: the hashes of the files in `base`, the base model's
     /// directory, and under `adapter/` those of the adapter to train further, if there is one.
     ///

@@ -8,7 +8,10 @@ use finetune_models::{
 };
 use finetune_peft::AdapterFile;
 
-use crate::{BaseModel, ModelWeights, Prepared, TrainError, TrainPlan, Trainable, TrainedModel};
+use crate::{
+    BaseModel, ModelWeights, Prepared, TrainError, TrainPlan, Trainable, TrainedModel,
+    model::word_table::{frozen_note, with_word_vectors},
+};
 
 impl TrainedModel for MaskedLm {
     fn parameters_of(config: &ModelConfig) -> Vec<Parameter> {
@@ -21,11 +24,15 @@ impl TrainedModel for MaskedLm {
         device: &Device,
     ) -> Result<Prepared<Self>, TrainError> {
         let BaseModel { directory, config } = base;
-        let (mut model, report) = Self::load_with(config.clone(), directory, plan.seed, device)?;
+        let (model, mut report) = Self::load_with(config.clone(), directory, plan.seed, device)?;
+        let mut notes = Vec::new();
+        let mut model = with_word_vectors(model, plan, base, device, &mut report, &mut notes)?;
         model.set_precision(plan.model.precision);
         let parameters = masked_lm_parameters(config);
         let trainable = Trainable::among(parameters, &plan.model.strategy, config)?;
-        Ok(Prepared::whole(model, trainable, report, Vec::new()))
+        let trainable = trainable.but_frozen(&plan.model)?;
+        notes.extend(frozen_note(&plan.model, config));
+        Ok(Prepared::whole(model, trainable, report, notes))
     }
 
     fn config(&self) -> &ModelConfig {

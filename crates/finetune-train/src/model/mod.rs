@@ -11,3 +11,4 @@ pub(crate) mod settings;
 pub(crate) mod trainable;
 pub(crate) mod trained_model;
 pub(crate) mod unfreezing;
+pub(crate) mod word_table;

@@ -10,7 +10,13 @@ use finetune_peft::{
     trainable_line,
 };
 
-use crate::{ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
+use crate::{
+    ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable,
+    model::{
+        head::Head,
+        word_table::{frozen_note, with_word_vectors},
+    },
+};
 
 /// A model ready for training. Parameters that the strategy does not train take no gradients.
 #[derive(Debug)]
@@ -65,9 +71,9 @@ impl<M: Described> Prepared<M> {
 }
 
 /// Loads the weights of the base model and applies the plan's strategy. If the plan names an adapter
-/// directory, that adapter is trained further. A head that predicts the plan's labels is kept unless the
-/// plan resets it, with its outputs reordered to match; notes report differing names, and why a head was
-/// reinitialized.
+/// directory, that adapter is trained further. If it names word vectors, they replace the word table. A
+/// head that predicts the plan's labels is kept unless the plan resets it, with its outputs reordered to
+/// match; notes report differing names, and why a head was reinitialized.
 ///
 /// # Errors
 /// Fails if a file cannot be read, or if the strategy or the adapter does not fit the model.
@@ -80,10 +86,13 @@ pub fn prepare(
         return continue_adapter(plan, Path::new(adapter), base, device);
     }
     let mut notes = Vec::new();
-    let (mut model, report) = load_base(plan, base, device, &mut notes)?;
+    let (model, mut report) = load_base(plan, base, device, &mut notes)?;
+    let mut model = with_word_vectors(model, plan, base, device, &mut report, &mut notes)?;
     model.set_precision(plan.model.precision);
     let Some(config) = plan.model.peft_config() else {
         let trainable = Trainable::new(&plan.model.strategy, model.config())?;
+        let trainable = trainable.but_frozen(&plan.model)?;
+        notes.extend(frozen_note(&plan.model, model.config()));
         return Ok(Prepared::whole(model, trainable, report, notes));
     };
     let config = with_fresh_modules(config, &report.fresh);

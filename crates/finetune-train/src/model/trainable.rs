@@ -7,7 +7,7 @@ use finetune_models::{
     Described, ModelConfig, Parameter, Place, Role, parameters, set_trained, visit_parameters,
 };
 
-use crate::{Strategy, TrainError, model::common_names::known_as};
+use crate::{ModelPlan, Strategy, TrainError, model::common_names::known_as};
 
 /// The parameters trained by a strategy without an adapter.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +90,28 @@ impl Trainable {
             all: elements(&all),
             parameters: chosen,
         })
+    }
+
+    /// Leaves out the word table, if `plan` freezes it.
+    ///
+    /// # Errors
+    /// Fails if nothing else would be trained.
+    pub fn but_frozen(mut self, plan: &ModelPlan) -> Result<Self, TrainError> {
+        if !plan.freeze_embeddings || self.parameters.is_empty() {
+            return Ok(self);
+        }
+        self.parameters.retain(|p| p.role != Role::WordTable);
+        self.trainable = elements(&self.parameters);
+        match self.parameters.is_empty() {
+            true => Err(TrainError::Conflict {
+                keys: ["freeze_embeddings", "strategy"],
+                problem: format!(
+                    "strategy {} trains the word table alone, but freeze_embeddings keeps it as it is; leave one of them out",
+                    plan.strategy
+                ),
+            }),
+            false => Ok(self),
+        }
     }
 
     /// Enables gradients for these parameters of `model`, and disables them for all others.

@@ -243,6 +243,16 @@ impl ModelPlan {
                 )
             },
         )?;
+        conflict(
+            self.vectors.is_some() && self.strategy.is_adapter(),
+            ["vectors", "strategy"],
+            || {
+                format!(
+                    "vectors fill the word table, which the adapter of strategy {} is saved without; choose another strategy, such as full or head",
+                    self.strategy
+                )
+            },
+        )?;
         let table = if self.lora.is_some() { "lora" } else { "ia3" };
         conflict(
             self.adapter.is_some() && (self.lora.is_some() || self.ia3.is_some()),

@@ -118,6 +118,15 @@ plan_file! {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")] reset_head: bool
     }
     model.frozen_dropout: Refused { #[serde(default)] frozen_dropout: bool }
+    model.vectors: Refused {
+        #[serde(default, skip_serializing_if = "String::is_empty")] vectors: String
+    }
+    model.vectors_sha256: Refused {
+        #[serde(default, skip_serializing_if = "String::is_empty")] vectors_sha256: String
+    }
+    model.freeze_embeddings: Refused {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")] freeze_embeddings: bool
+    }
     model.unfreeze_every: Refused { unfreeze_every: f64 }
     optimization.length: Refused { epochs: f64, max_steps: u64 }
     data.train_rows: Refused { train_rows: u64 }

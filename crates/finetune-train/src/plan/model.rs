@@ -39,6 +39,13 @@ pub struct ModelPlan {
     /// they are a fixed function of the text, and the head learns from the features that prediction
     /// will see.
     pub frozen_dropout: bool,
+    /// File of word vectors that replace the word table before training; `None` keeps the model's own.
+    pub vectors: Option<String>,
+    /// SHA-256 of that file; empty without one.
+    pub vectors_sha256: String,
+    /// Whether the word table stays as it is, whatever the strategy trains. Position embeddings, token
+    /// types and the norm of the embeddings do not belong to it.
+    pub freeze_embeddings: bool,
     /// Epochs between unfreezing one layer and the next, for `gradual`.
     pub unfreeze_every: f64,
     /// How many features of frozen layers are kept.
@@ -63,6 +70,9 @@ impl Default for ModelPlan {
             adapter: None,
             reset_head: false,
             frozen_dropout: false,
+            vectors: None,
+            vectors_sha256: String::new(),
+            freeze_embeddings: false,
             unfreeze_every: 0.5,
             feature_cache: FeatureLimits::default(),
             device: "cpu".into(),

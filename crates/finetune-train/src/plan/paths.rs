@@ -20,7 +20,7 @@ impl TrainPlan {
         let model = &mut self.model;
         let tokenizer = model.scratch.as_mut().map(|scratch| &mut scratch.tokenizer);
         let paths = std::iter::once(&mut model.name).chain(&mut model.adapter);
-        for path in paths.chain(tokenizer) {
+        for path in paths.chain(&mut model.vectors).chain(tokenizer) {
             if exists_here(path) {
                 *path = absolute(path);
             }

@@ -88,6 +88,13 @@ impl TrainPlan {
         }
     }
 
+    /// Returns the same plan for a model that was saved by it, and whose word table is the trained one.
+    pub(crate) fn without_vectors(&self) -> Self {
+        let mut plan = self.clone();
+        plan.model.vectors = None;
+        plan
+    }
+
     /// Returns the task that the model is trained for.
     pub fn outputs(&self) -> Task {
         Task::new(self.data.problem_type, self.data.labels.clone())

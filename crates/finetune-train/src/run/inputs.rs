@@ -121,6 +121,7 @@ impl RunInputs {
         if plan.model.files.is_empty() {
             plan.model.files = plan.model.hash_files(&self.base)?;
         }
+        plan.model.identify_vectors()?;
         if plan.data.dataset_fingerprints.is_empty() {
             plan.data.dataset_fingerprints = self.data.fingerprints();
         }

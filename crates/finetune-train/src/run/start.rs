@@ -85,9 +85,10 @@ impl<M: TrainedModel> Start<M> {
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => M::prepare(plan, base, device)?,
             false => {
-                let mut plan = plan.clone();
+                let saved = BaseModel::open(checkpoint.path())?;
+                let mut plan = plan.without_vectors();
                 plan.model.reset_head = false;
-                M::prepare(&plan, &BaseModel::open(checkpoint.path())?, device)?
+                M::prepare(&plan, &saved, device)?
             }
         };
         // Newer plans hold hashes of the base model's files, which have been checked or accepted

@@ -38,7 +38,7 @@ impl<M: TrainedModel> Learner<M> {
             .parameter_groups(model.config().num_hidden_layers);
         let model = match strategy {
             None => model,
-            Some(strategy) => trainable(&strategy, &model)?.apply(model),
+            Some(strategy) => trainable(plan, &strategy, &model)?.apply(model),
         };
         let mut model = model.train();
         model.pack_frozen();
@@ -60,8 +60,8 @@ impl<M: TrainedModel> Learner<M> {
     ///
     /// # Errors
     /// Fails if the strategy does not fit the model.
-    pub fn training(self, strategy: &Strategy) -> Result<Self, TrainError> {
-        let trainable = trainable(strategy, &self.model)?;
+    pub fn training(self, plan: &TrainPlan, strategy: &Strategy) -> Result<Self, TrainError> {
+        let trainable = trainable(plan, strategy, &self.model)?;
         let mut model = trainable.apply(self.model);
         model.pack_frozen();
         Ok(Self {
@@ -146,8 +146,13 @@ impl<M: TrainedModel> Learner<M> {
     }
 }
 
-/// Selects the parameters of `model` that a strategy trains.
-fn trainable<M: TrainedModel>(strategy: &Strategy, model: &M) -> Result<Trainable, TrainError> {
+/// Selects the parameters of `model` that `plan` trains while a strategy is in force.
+fn trainable<M: TrainedModel>(
+    plan: &TrainPlan,
+    strategy: &Strategy,
+    model: &M,
+) -> Result<Trainable, TrainError> {
     let config = model.config();
-    Trainable::among(M::parameters_of(config), strategy, config)
+    let chosen = Trainable::among(M::parameters_of(config), strategy, config)?;
+    chosen.but_frozen(&plan.model)
 }

@@ -12,6 +12,7 @@ use crate::{
         default_texts::DefaultTexts,
         fill_mask_args::FillMaskArguments,
         pretrain_options::{self, TrainsOn},
+        tokenizer_args::TokenizerArguments,
         train_options::TrainOptions,
     },
     view::output::{printable, say},
@@ -93,6 +94,8 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Merge an adapter into its base model and save the result
     Merge(MergeArguments),
+    /// Train a tokenizer, or add words to a model's vocabulary
+    Tokenizer(TokenizerArguments),
 }
 
 #[derive(Debug, Args)]

@@ -73,6 +73,8 @@ impl DefaultTexts {
             }
             // The plan has transformers' name.
             "optim" => value.trim_end_matches("_torch").into(),
+            // The plan's file omits it.
+            "freeze_embeddings" => "false".into(),
             "device" => "auto".into(),
             "precision" => PrecisionChoice::default().to_string(),
             _ => value,
@@ -192,6 +194,7 @@ mod tests {
         let without = [
             "revision",
             "adapter",
+            "vectors",
             "label_separator",
             "encoder",
             "tokenizer",

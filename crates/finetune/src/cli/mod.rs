@@ -9,4 +9,5 @@ pub(crate) mod panics;
 pub(crate) mod pretrain_options;
 pub(crate) mod python_names;
 pub(crate) mod settings;
+pub(crate) mod tokenizer_args;
 pub(crate) mod train_options;

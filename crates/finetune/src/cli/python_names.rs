@@ -359,10 +359,11 @@ pub fn key(name: &str) -> Result<Option<&'static str>, String> {
 /// # Errors
 /// Fails with advice if a flag of `train` or `pretrain` has no equivalent.
 pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    let trains = arguments
-        .iter()
-        .skip(1)
-        .any(|argument| argument == "train" || argument == "pretrain");
+    // `tokenizer train` has other flags.
+    let commands = ["train", "pretrain", "tokenizer"];
+    let mut named = arguments.iter().skip(1);
+    let named = named.find(|argument| commands.iter().any(|command| *argument == command));
+    let trains = named.is_some_and(|command| command != "tokenizer");
     let mut ours = Vec::with_capacity(arguments.len());
     let mut rest = arguments.into_iter().peekable();
     while let Some(argument) = rest.next() {

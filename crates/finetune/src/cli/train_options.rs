@@ -131,6 +131,14 @@ pub struct TrainOptions {
     #[arg(long, help_heading = STRATEGY)]
     pub strategy: Option<String>,
 
+    /// Word vectors for the word table, in GloVe's text format (plain, gzip or zip), matched by word; words without a vector are drawn with the same spread
+    #[arg(long, value_name = "FILE", help_heading = STRATEGY)]
+    pub vectors: Option<String>,
+
+    /// Keep the word table as it is, whatever the strategy trains; positions and norms are trained all the same
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
+    pub freeze_embeddings: Option<bool>,
+
     /// Directory of an adapter to continue training
     #[arg(long, value_name = "DIR", help_heading = STRATEGY)]
     pub adapter: Option<String>,

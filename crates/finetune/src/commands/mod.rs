@@ -13,4 +13,5 @@ pub(crate) mod program;
 pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod supervise;
+pub(crate) mod tokenizer;
 pub(crate) mod train;

@@ -260,7 +260,10 @@ pub fn with_model(
         .map(|adapter| adapter.resolved(family))
     {
         None if plan.pretraining.is_some() => pretraining::check_strategy(&plan, config)?,
-        None => drop(Trainable::new(&plan.model.strategy, config)?),
+        None => {
+            let chosen = Trainable::new(&plan.model.strategy, config)?;
+            drop(chosen.but_frozen(&plan.model)?);
+        }
         // An adapter to continue training is checked when it is read.
         Some(_) if plan.model.adapter.is_some() => {}
         Some(adapter) => {

@@ -28,6 +28,7 @@ pub fn plan(options: &TrainOptions, strategy: Strategy, device: String) -> Train
 /// Fails if a layer does not exist, or a pattern is invalid or matches nothing.
 pub fn check_strategy(plan: &TrainPlan, config: &ModelConfig) -> Result<(), Failure> {
     let parameters = MaskedLm::parameters_of(config);
-    Trainable::among(parameters, &plan.model.strategy, config)?;
+    let chosen = Trainable::among(parameters, &plan.model.strategy, config)?;
+    drop(chosen.but_frozen(&plan.model)?);
     Ok(())
 }

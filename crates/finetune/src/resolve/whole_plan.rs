@@ -50,6 +50,7 @@ impl WholePlan {
         let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
         let loaded = load(&plan, rows, files, base)?;
         let mut plan = with_data(plan, options, &loaded)?;
+        plan.model.identify_vectors()?;
         plan.model.files = plan.model.hash_files(&loaded.files.dir)?;
         Ok(Self {
             plan,
