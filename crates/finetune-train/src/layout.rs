@@ -10,6 +10,8 @@ pub const EVENTS: &str = "events.jsonl";
 pub const RESULTS: &str = "results.json";
 /// The directory of the kept model.
 pub const MODEL: &str = "model";
+/// The directory of the run that adapts the base model, if a run begins with that.
+pub const ADAPTATION: &str = "adaptation";
 /// The directory of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
