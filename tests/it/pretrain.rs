@@ -176,3 +176,70 @@ fn what_cannot_be_learned_from_is_refused() {
         &["model", "mask token"],
     );
 }
+
+/// Adapting and fine-tuning are one run: it resumes as one, and its repetition has the same bits.
+#[test]
+fn an_adapted_run_resumes_as_one() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write("more.txt", text(60));
+    let model = fixtures::path("tiny_bert").display().to_string();
+    let options = "--dataset data --adapt-epochs 3 --unlabelled more.txt --adapt-learning-rate 3e-3 \
+        --masking words --epochs 1 --batch-size 8";
+    let train = |output: &'static str| {
+        let mut arguments = vec!["train", "--model", &model, "--output", output];
+        arguments.extend(split(options));
+        arguments
+    };
+    let whole = scratch.run(&train("undisturbed")).succeeded();
+    assert!(whole.stderr.contains("adapt   to 220 texts"), "{whole}");
+    let results = scratch.json("undisturbed/adaptation/results.json");
+    let loss = |which: &str| results[which]["loss"].as_f64().unwrap();
+    assert!(loss("validation") < loss("before") - 0.2, "{results}");
+    let weights = |run: &str| scratch.read(&format!("{run}/model/model.safetensors"));
+    let plain = [
+        "train",
+        "--model",
+        &model,
+        "--dataset",
+        "data",
+        "--output",
+        "plain",
+    ];
+    let plain = [&plain[..], &["--epochs", "1", "--batch-size", "8"]].concat();
+    scratch.run(&plain).succeeded();
+    assert!(
+        weights("plain") != weights("undisturbed"),
+        "nothing was adapted"
+    );
+
+    // Killed while it adapts, and resumed.
+    let mut child = scratch
+        .command(&train("run"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = scratch.path("run/adaptation/plan.toml");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !begun.exists() && Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    scratch.run(&["resume", "run"]).succeeded();
+    assert!(weights("run") == weights("undisturbed"), "weights differ");
+    scratch.run(&["replay", "run"]).succeeded();
+    scratch.refuses(
+        &[
+            "train",
+            "--dataset",
+            "data",
+            "--adapt-epochs",
+            "1",
+            "--strategy",
+            "lora",
+        ],
+        &["adapt_epochs", "finetune pretrain"],
+    );
+}

@@ -588,6 +588,9 @@ pub enum Error {
         /// Number of rows.
         len: u64,
     },
+    /// Nothing was given to tokenize.
+    #[error("there are no texts to tokenize")]
+    NoTexts,
     /// The texts of windows were asked for.
     #[error("windows of texts are not rows, so their texts cannot be read again")]
     WindowTexts,
@@ -641,7 +644,9 @@ impl Error {
             Self::Io { source, .. } => ErrorKind::of(source),
             Self::NoPlaceForTokens { source, .. } => source.kind(),
             Self::Stopped => ErrorKind::Interrupted,
-            Self::RowOutOfRange { .. } | Self::WindowTexts | Self::Arrow { .. } => ErrorKind::Bug,
+            Self::RowOutOfRange { .. } | Self::NoTexts | Self::WindowTexts | Self::Arrow { .. } => {
+                ErrorKind::Bug
+            }
             Self::NoMaskToken
             | Self::OnlySpecialTokens
             | Self::Cache { .. }

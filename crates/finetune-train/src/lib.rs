@@ -37,6 +37,7 @@ pub use model::settings::ModelSettings;
 pub use model::trainable::{Trainable, lowest_trained_layer};
 pub use model::trained_model::{ModelWeights, TrainedModel};
 pub use model::unfreezing::Unfreezing;
+pub use plan::adaptation::AdaptationPlan;
 pub use plan::data::DataPlan;
 pub use plan::evaluation::EvaluationPlan;
 pub use plan::feature_limits::FeatureLimits;

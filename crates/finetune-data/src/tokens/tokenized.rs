@@ -38,6 +38,8 @@ pub struct TokenizedDataset {
     cache: Arc<Cache>,
     split: Split,
     columns: Columns,
+    /// Further splits whose texts were cut into windows.
+    others: Arc<[Split]>,
     files: Arc<[Arc<Path>]>,
     max_length: usize,
     form: Form,
@@ -116,54 +118,42 @@ impl TokenizedDataset {
         options: &TokenizeOptions<'_>,
         progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        Self::build_as(
-            Form::Row,
-            split,
-            columns,
-            labels,
-            tokenizer,
-            options,
-            progress,
-        )
+        let sources = [(split, columns)];
+        Self::build_as(Form::Row, &sources, labels, tokenizer, options, progress)
     }
 
-    /// Tokenizes the texts of a split on all cores as windows without labels, or loads the result from
-    /// the cache: each text is cut into consecutive parts of at most the maximum length, and nothing is
-    /// left out. The texts of a pair are cut each by itself. `progress` counts rows of the split.
+    /// Tokenizes the texts of splits, each with its columns, on all cores as windows without labels, or
+    /// loads the result from the cache: each text is cut into consecutive parts of at most the maximum
+    /// length, and nothing is left out. The texts of a pair are cut each by itself. `progress` counts
+    /// rows of the splits.
     ///
     /// # Errors
-    /// Fails as [`build`](Self::build) does.
+    /// Fails as [`build`](Self::build) does, and if there are no splits.
     pub fn build_windows(
-        split: &Split,
-        columns: &Columns,
+        sources: &[(&Split, &Columns)],
         tokenizer: &TextTokenizer,
         options: &TokenizeOptions<'_>,
         progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
-        Self::build_as(
-            Form::Windows,
-            split,
-            columns,
-            None,
-            tokenizer,
-            options,
-            progress,
-        )
+        Self::build_as(Form::Windows, sources, None, tokenizer, options, progress)
     }
 
     fn build_as(
         form: Form,
-        split: &Split,
-        columns: &Columns,
+        sources: &[(&Split, &Columns)],
         labels: Option<&Task>,
         tokenizer: &TextTokenizer,
         options: &TokenizeOptions<'_>,
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let started = Instant::now();
+        let Some((&(split, columns), others)) = sources.split_first() else {
+            return Err(Error::NoTexts);
+        };
+        let rows = sources.iter().map(|(split, _)| split.len()).sum();
         let pairs = form == Form::Row && columns.is_pair();
         let encoder = tokenizer.encoder(options.max_length, pairs)?;
-        let of = (columns, tokenizer, form);
+        let of = (columns, others, tokenizer, form);
         let decoder = match labels {
             Some(task) => Some(LabelDecoder::new(task, split, columns)?),
             None => None,
@@ -173,7 +163,7 @@ impl TokenizedDataset {
         let mut place = None;
         let mut not_kept = None;
         if let Some(directory) = options.cache_dir {
-            key = cache_key(split, columns, labels, &encoder, tokenizer, form)?;
+            key = cache_key(sources, labels, &encoder, tokenizer, form)?;
             let path = directory.join(hex(&key[..16]) + ".tokens");
             if path.exists() {
                 match Cache::open(&path, key) {
@@ -200,21 +190,25 @@ impl TokenizedDataset {
         };
         let mut write = |directory: &Path, place: Option<&Path>| {
             let mut writer = CacheWriter::create(directory, place, layout)?;
-            let mut read = 0;
-            encode_all(split, columns, decoder.as_ref(), &encoder, form, |rows| {
-                read += rows.rows();
-                for (index, encoded) in rows.iter() {
-                    writer.push(encoded, rows.source(index), rows.labels(), index)?;
-                }
-                match progress(read, split.len()) {
-                    ControlFlow::Continue(()) => Ok(()),
-                    ControlFlow::Break(()) => Err(Error::Stopped),
-                }
-            })?;
-            if read != split.len() {
+            let (mut read, mut files) = (0, 0);
+            for &(split, columns) in sources {
+                encode_all(split, columns, decoder.as_ref(), &encoder, form, |part| {
+                    read += part.rows();
+                    for (index, encoded) in part.iter() {
+                        let (file, row) = part.source(index);
+                        writer.push(encoded, (files + file, row), part.labels(), index)?;
+                    }
+                    match progress(read, rows) {
+                        ControlFlow::Continue(()) => Ok(()),
+                        ControlFlow::Break(()) => Err(Error::Stopped),
+                    }
+                })?;
+                files += split.files().len() as u32;
+            }
+            if read != rows {
                 return Err(Error::RowCount {
                     name: split.name().to_owned(),
-                    expected: split.len(),
+                    expected: rows,
                     found: read,
                 });
             }
@@ -246,7 +240,7 @@ impl TokenizedDataset {
     fn new(
         cache: Cache,
         split: &Split,
-        (columns, tokenizer, form): (&Columns, &TextTokenizer, Form),
+        (columns, others, tokenizer, form): (&Columns, &[(&Split, &Columns)], &TextTokenizer, Form),
         options: &TokenizeOptions<'_>,
         mut build: BuildReport,
         started: Instant,
@@ -257,7 +251,11 @@ impl TokenizedDataset {
             cache: Arc::new(cache),
             split: split.clone(),
             columns: columns.clone(),
-            files: split.files().into(),
+            files: std::iter::once(split)
+                .chain(others.iter().map(|(split, _)| *split))
+                .flat_map(Split::files)
+                .collect(),
+            others: others.iter().map(|(split, _)| (*split).clone()).collect(),
             max_length: options.max_length,
             form,
             tokenizer_hash: tokenizer.hash(),
@@ -265,9 +263,14 @@ impl TokenizedDataset {
         }
     }
 
-    /// Returns the rows that were tokenized.
+    /// Returns the rows that were tokenized; of several splits as windows, those of the first.
     pub fn split(&self) -> &Split {
         &self.split
+    }
+
+    /// Returns all splits that were tokenized: one, or several as windows.
+    pub fn splits(&self) -> impl Iterator<Item = &Split> {
+        std::iter::once(&self.split).chain(&*self.others)
     }
 
     /// Returns the number of rows.
@@ -510,8 +513,7 @@ fn is_about_writing(error: &Error) -> bool {
 }
 
 fn cache_key(
-    split: &Split,
-    columns: &Columns,
+    sources: &[(&Split, &Columns)],
     labels: Option<&Task>,
     encoder: &TextEncoder,
     tokenizer: &TextTokenizer,
@@ -519,17 +521,21 @@ fn cache_key(
 ) -> Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     hasher.update(VERSION.to_le_bytes());
-    hasher.update(split.content_hash()?);
-    hasher.update(tokenizer.hash());
-    hasher.update((encoder.max_length() as u64).to_le_bytes());
-    // The debug form of names quotes and escapes them, so that no two of these texts run together.
-    hasher.update(format!(
-        "{:?} {:?} {labels:?}",
-        columns.text,
-        labels.map(|_| (&columns.label, columns.cells))
-    ));
-    if columns.labels_by_position {
-        hasher.update("by position");
+    for (number, (split, columns)) in sources.iter().enumerate() {
+        hasher.update(split.content_hash()?);
+        if number == 0 {
+            hasher.update(tokenizer.hash());
+            hasher.update((encoder.max_length() as u64).to_le_bytes());
+        }
+        // The debug form of names quotes and escapes them, so that no two of these texts run together.
+        hasher.update(format!(
+            "{:?} {:?} {labels:?}",
+            columns.text,
+            labels.map(|_| (&columns.label, columns.cells))
+        ));
+        if columns.labels_by_position {
+            hasher.update("by position");
+        }
     }
     if form == Form::Windows {
         hasher.update("windows");

@@ -16,7 +16,8 @@ fn windows(split: &Split, max_length: usize, cache_dir: Option<&Path>) -> Tokeni
         cache_dir,
     };
     let keep_going = |_, _| ControlFlow::Continue(());
-    TokenizedDataset::build_windows(split, &columns, &tokenizer(), &options, keep_going).unwrap()
+    let sources = [(split, &columns)];
+    TokenizedDataset::build_windows(&sources, &tokenizer(), &options, keep_going).unwrap()
 }
 
 /// The tokens of each row without its two special tokens.
@@ -70,6 +71,37 @@ fn a_text_is_cut_into_windows_and_nothing_is_lost() {
     assert_eq!(cut.places(&[0]).unwrap()[0].row, 0);
     let error = message(cut.texts(&[0]));
     assert_has(&error, &["windows"]);
+}
+
+#[test]
+fn texts_of_several_splits_follow_each_other() {
+    let folder = folder(&[
+        ("a.csv", "text\nhello all\n"),
+        ("b.csv", "review,other\nnot bad world,x\nworld,y\n"),
+    ]);
+    let open = |name: &str| {
+        let dataset = Dataset::open(path(&folder, name)).unwrap();
+        dataset.split("train").unwrap()
+    };
+    let (first, second) = (open("a.csv"), open("b.csv"));
+    let of = |split: &Split| Columns::resolve(split, &[], &[], false).unwrap();
+    let columns = (of(&first), of(&second));
+    let sources = [(&first, &columns.0), (&second, &columns.1)];
+    let options = TokenizeOptions {
+        max_length: 4,
+        cache_dir: None,
+    };
+    let keep_going = |_, _| ControlFlow::Continue(());
+    let both =
+        TokenizedDataset::build_windows(&sources, &tokenizer(), &options, keep_going).unwrap();
+    let alone = [
+        inner(&windows(&first, 4, None)),
+        inner(&windows(&second, 4, None)),
+    ];
+    assert_eq!(inner(&both), alone.concat());
+    let source = both.source(3).unwrap();
+    assert_eq!((source.row, source.file.ends_with("b.csv")), (1, true));
+    assert_eq!((both.splits().count(), both.files().len()), (2, 2));
 }
 
 #[test]

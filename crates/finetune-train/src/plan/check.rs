@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroUsize};
 use finetune_data::BatchSize;
 
 use crate::{
-    CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
+    AdaptationPlan, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
     PretrainingPlan, RunLength, SchedulerType, Strategy, TrainError, TrainPlan, Warmup,
     plan::run_length::check_epochs,
 };
@@ -38,16 +38,50 @@ impl TrainPlan {
         if let Some(pretraining) = &self.pretraining {
             pretraining.check(self)?;
         }
+        if let Some(adaptation) = &self.adaptation {
+            adaptation.check(self)?;
+        }
         self.metric(metrics).map(drop)
     }
 }
 
-impl PretrainingPlan {
+impl AdaptationPlan {
     fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
+        let (epochs, rate) = (self.epochs, self.learning_rate);
+        let valid = epochs > 0.0 && epochs.is_finite();
+        value(valid, "adapt_epochs", epochs, "a number above 0")?;
+        check_epochs(epochs)?;
+        let valid = rate > 0.0 && rate.is_finite();
+        let expected = "a number above 0, such as 1e-4";
+        value(valid, "adapt_learning_rate", rate, expected)?;
+        self.masks.check_share()?;
+        let strategy = &plan.model.strategy;
+        conflict(strategy.is_adapter(), ["adaptation", "strategy"], || {
+            format!(
+                "adapt_epochs changes the base model, but the result of strategy {strategy} is an adapter of an unchanged one; pretrain first with `finetune pretrain`, and then train on its result"
+            )
+        })?;
+        let (optimization, keys) = (&plan.optimization, ["adaptation", "auto_find_batch_size"]);
+        conflict(optimization.auto_find_batch_size, keys, || {
+            "adapt_epochs and auto_find_batch_size do not go together; leave one of them out".into()
+        })?;
+        let both = plan.pretraining.is_some();
+        conflict(both, ["adaptation", "pretraining"], || {
+            "adapt_epochs is for training on labels; set epochs".into()
+        })
+    }
+}
+
+impl PretrainingPlan {
+    fn check_share(&self) -> Result<(), TrainError> {
         let share = self.mlm_probability;
         let valid = share > 0.0 && share <= 1.0;
         let expected = "a share above 0 and at most 1, such as 0.15";
-        value(valid, "mlm_probability", share, expected)?;
+        value(valid, "mlm_probability", share, expected)
+    }
+
+    fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
+        self.check_share()?;
         let strategy = &plan.model.strategy;
         let refused = strategy.is_adapter() || *strategy == Strategy::Features;
         conflict(refused, ["pretraining", "strategy"], || {

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use toml::Table;
 
 use crate::{
-    FeatureLimits, IntervalStrategy, OptimizerConfig, PretrainingPlan, ReportTo, ScheduleConfig,
-    Strategy, TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
+    AdaptationPlan, FeatureLimits, IntervalStrategy, OptimizerConfig, PretrainingPlan, ReportTo,
+    ScheduleConfig, Strategy, TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
 };
 
 /// A key of the plan.
@@ -179,6 +179,10 @@ plan_file! {
     pretraining: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pretraining: Option<PretrainingPlan>
+    }
+    adaptation: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adaptation: Option<AdaptationPlan>
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every setting of a run, resolved and checked: the parts of [`TrainPlan`](train_plan::TrainPlan),
 //! their format in `plan.toml`, and what may change when a run is resumed.
 
+pub(crate) mod adaptation;
 pub(crate) mod changed_keys;
 pub(crate) mod check;
 pub(crate) mod comparison;

@@ -5,9 +5,9 @@ use finetune_metrics::Metric;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChosenMetric, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
-    PrecisionChoice, PretrainingPlan, SavingPlan, Strategy, TrainError, plan::file::PlanFile,
-    resolve_auto,
+    AdaptationPlan, ChosenMetric, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan,
+    OptimizationPlan, PrecisionChoice, PretrainingPlan, SavingPlan, Strategy, TrainError,
+    plan::file::PlanFile, resolve_auto,
 };
 
 /// The complete settings of a run. The run directory stores them as `plan.toml`; the same plan on the
@@ -27,6 +27,8 @@ pub struct TrainPlan {
     pub saving: SavingPlan,
     /// The masks of a run that pretrains on texts without labels; `None` trains on labels.
     pub pretraining: Option<PretrainingPlan>,
+    /// Pretraining on the training texts before training; `None` trains the base model as it is.
+    pub adaptation: Option<AdaptationPlan>,
     /// Seed for sampling and ordering rows, initializing the head, and dropout.
     pub seed: u64,
 }
@@ -84,6 +86,7 @@ impl TrainPlan {
             evaluation: EvaluationPlan::default(),
             saving: SavingPlan::default(),
             pretraining: None,
+            adaptation: None,
             seed: Self::SEED,
         }
     }
@@ -95,8 +98,12 @@ impl TrainPlan {
         plan
     }
 
-    /// Returns the task that the model is trained for.
+    /// Returns the task that the model is trained for; of one that pretrains, a placeholder of two
+    /// classes, as transformers has it.
     pub fn outputs(&self) -> Task {
+        if self.pretraining.is_some() {
+            return Task::Classes(Task::default_names(2));
+        }
         Task::new(self.data.problem_type, self.data.labels.clone())
     }
 

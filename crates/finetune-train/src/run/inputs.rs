@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use finetune_data::{Split, TokenizedDataset};
+use finetune_data::TokenizedDataset;
 
 use crate::{FileFacts, ModelPlan, ProgramFacts, RunDirectory, TrainError, TrainPlan};
 
@@ -33,7 +33,7 @@ impl TrainData {
     pub fn files(&self) -> Result<Vec<FileFacts>, TrainError> {
         let mut files: Vec<FileFacts> = Vec::new();
         for split in self.splits() {
-            for file in files_of(split.split())? {
+            for file in files_of(split)? {
                 if !files.iter().any(|known| known.path == file.path) {
                     files.push(file);
                 }
@@ -44,7 +44,7 @@ impl TrainData {
 
     /// Returns the files that the training rows may come from, with paths that are valid Unicode.
     pub(crate) fn train_files(&self) -> Result<Vec<FileFacts>, TrainError> {
-        let mut files = files_of(self.train.split())?;
+        let mut files = files_of(&self.train)?;
         for file in &mut files {
             file.path = file.path.to_string_lossy().into_owned().into();
         }
@@ -58,14 +58,17 @@ impl TrainData {
     }
 }
 
-fn files_of(split: &Split) -> Result<Vec<FileFacts>, TrainError> {
-    let hashed = split.file_hashes()?.into_iter();
-    let facts = hashed.map(|(path, bytes, sha256)| FileFacts {
-        path: path.to_path_buf(),
-        bytes,
-        sha256,
-    });
-    Ok(facts.collect())
+fn files_of(rows: &TokenizedDataset) -> Result<Vec<FileFacts>, TrainError> {
+    let mut files = Vec::new();
+    for split in rows.splits() {
+        let hashed = split.file_hashes()?.into_iter();
+        files.extend(hashed.map(|(path, bytes, sha256)| FileFacts {
+            path: path.to_path_buf(),
+            bytes,
+            sha256,
+        }));
+    }
+    Ok(files)
 }
 
 /// The inputs of one session of a run.

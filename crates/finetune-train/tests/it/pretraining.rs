@@ -47,7 +47,7 @@ impl Texts {
                 cache_dir: None,
             };
             let keep_going = |_, _| ControlFlow::Continue(());
-            TokenizedDataset::build_windows(&split, &columns, &tokenizer, &options, keep_going)
+            TokenizedDataset::build_windows(&[(&split, &columns)], &tokenizer, &options, keep_going)
                 .unwrap()
         };
         let data = TrainData {

@@ -67,7 +67,12 @@ pub fn command() -> clap::Command {
             command.mut_args(|argument| shown(train.add_to(argument), TrainsOn::Labels))
         })
         .mut_subcommand("pretrain", |command| {
-            command.mut_args(|argument| shown(pretrain.add_to(argument), TrainsOn::Texts))
+            command.mut_args(|argument| {
+                shown(
+                    pretrain.add_to(pretrain_options::described(argument)),
+                    TrainsOn::Texts,
+                )
+            })
         })
 }
 

@@ -6,7 +6,9 @@
 use clap::Arg;
 use finetune_data::ProblemType;
 use finetune_hub::DEFAULT_MODEL;
-use finetune_train::{EvaluationPlan, PrecisionChoice, Strategy, TrainPlan};
+use finetune_train::{
+    AdaptationPlan, EvaluationPlan, PrecisionChoice, PretrainingPlan, Strategy, TrainPlan,
+};
 use toml::{Table, Value};
 
 /// Introduces the default in an option's help text.
@@ -18,6 +20,8 @@ const SILENT: [&str; 3] = ["warmup_steps", "eval_steps", "save_steps"];
 /// The defaults of the options of `train`.
 pub struct DefaultTexts {
     plan: Table,
+    /// Those of masked language modelling.
+    masks: Table,
 }
 
 impl DefaultTexts {
@@ -36,6 +40,7 @@ impl DefaultTexts {
     fn of_plan(plan: TrainPlan) -> Self {
         Self {
             plan: Table::try_from(plan).unwrap_or_default(),
+            masks: Table::try_from(PretrainingPlan::default()).unwrap_or_default(),
         }
     }
 
@@ -75,6 +80,7 @@ impl DefaultTexts {
             "optim" => value.trim_end_matches("_torch").into(),
             // The plan's file omits it.
             "freeze_embeddings" => "false".into(),
+            "adapt_learning_rate" => float(AdaptationPlan::LEARNING_RATE),
             "device" => "auto".into(),
             "precision" => PrecisionChoice::default().to_string(),
             _ => value,
@@ -84,9 +90,10 @@ impl DefaultTexts {
 
     /// Returns an option's value in the plan, where optimizer and schedule settings are nested.
     fn value(&self, option: &str) -> Option<&Value> {
-        let nested = ["optimizer", "schedule", "pretraining"].iter();
+        let nested = ["optimizer", "schedule"].iter();
         let mut nested = nested.filter_map(|table| self.plan.get(*table)?.get(option));
-        self.plan.get(option).or_else(|| nested.next())
+        let of_plan = self.plan.get(option).or_else(|| nested.next());
+        of_plan.or_else(|| self.masks.get(option))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The options of `train` and `pretrain`, which share their names: which of them belong to which command.
 
+use clap::Arg;
 use toml::Table;
 
 use crate::{cli::train_options::TrainOptions, error::Failure};
@@ -14,7 +15,7 @@ pub enum TrainsOn {
 }
 
 /// Options about labels, and others that `pretrain` does not take.
-const OF_TRAIN: [&str; 9] = [
+const OF_TRAIN: [&str; 12] = [
     "label_column",
     "labels",
     "labels_by_position",
@@ -24,36 +25,83 @@ const OF_TRAIN: [&str; 9] = [
     "class_weights",
     "adapter",
     "auto_find_batch_size",
+    "adapt_epochs",
+    "unlabelled",
+    "adapt_learning_rate",
 ];
 
-/// Options about masks, which `train` does not take.
-const OF_PRETRAIN: [&str; 3] = ["mlm_probability", "masking", "line_by_line"];
+/// Options about masked language modelling, which `train` takes only with `adapt_epochs`.
+const OF_MASKS: [&str; 5] = [
+    "mlm_probability",
+    "masking",
+    "line_by_line",
+    "unlabelled",
+    "adapt_learning_rate",
+];
 
-/// Returns whether a command does not take an option.
+/// Returns whether a command never takes an option.
 pub fn is_foreign(option: &str, command: TrainsOn) -> bool {
-    match command {
-        TrainsOn::Labels => OF_PRETRAIN.contains(&option),
-        TrainsOn::Texts => OF_TRAIN.contains(&option),
-    }
+    command == TrainsOn::Texts && OF_TRAIN.contains(&option)
 }
 
 /// Refuses options that the command does not take.
 ///
 /// # Errors
-/// Fails if one is given; the message says which command takes it.
+/// Fails if one is given; the message says when it has an effect.
 pub fn check(options: &TrainOptions, command: TrainsOn) -> Result<(), Failure> {
     let given = Table::try_from(options).map_err(|error| Failure::Internal(error.to_string()))?;
-    let Some(option) = given.keys().find(|option| is_foreign(option, command)) else {
-        return Ok(());
+    let mut names = given.keys().map(String::as_str);
+    let without_masks = command == TrainsOn::Labels && options.adapt_epochs.is_none();
+    let refused = match without_masks {
+        true => names.find(|option| OF_MASKS.contains(option)),
+        false => names.find(|option| is_foreign(option, command)),
     };
-    Err(Failure::User(match command {
-        TrainsOn::Labels => format!(
-            "{option} is an option of `finetune pretrain`, which masks tokens; leave it out"
-        ),
-        TrainsOn::Texts => format!(
+    match refused {
+        None => Ok(()),
+        Some(option) if without_masks => Err(Failure::User(format!(
+            "{option} is about masked language modelling, which `finetune pretrain` does, and `finetune train` with --adapt-epochs; leave it out"
+        ))),
+        Some(option) => Err(Failure::User(format!(
             "{option} is an option of `finetune train`; pretraining reads texts without labels, so leave it out"
-        ),
-    }))
+        ))),
+    }
+}
+
+/// What some options mean in `pretrain`, where that differs from `train`.
+const HELP: [(&str, &str); 6] = [
+    (
+        "model",
+        "Model to go on with: a directory or a name on the hub",
+    ),
+    (
+        "validation_fraction",
+        "Share of the training texts to hold out for validation if there is no validation split",
+    ),
+    (
+        "text_column",
+        "Text column; of two (a,b) each text counts for itself [default: by convention: text, sentence, sentence1 and sentence2, …]",
+    ),
+    (
+        "skip_invalid",
+        "Skip rows without a text, and report how many",
+    ),
+    (
+        "strategy",
+        "What to train: full (everything), head (that of masked tokens), last:N, layers:N,N, params:REGEX, gradual or bitfit",
+    ),
+    (
+        "max_length",
+        "Maximum length of a window in tokens; longer texts are cut into several",
+    ),
+];
+
+/// Gives an option of `pretrain` its own help text, if it has one.
+pub fn described(option: Arg) -> Arg {
+    let own = HELP.iter().find(|(name, _)| option.get_id() == *name);
+    match own {
+        Some((_, help)) => option.help(*help),
+        None => option,
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +117,12 @@ mod tests {
         check(&masks, TrainsOn::Texts).unwrap();
         let error = check(&masks, TrainsOn::Labels).unwrap_err().to_string();
         assert!(error.contains("mlm_probability"), "{error}");
+        let adapting = TrainOptions {
+            adapt_epochs: Some(1.0),
+            ..masks
+        };
+        check(&adapting, TrainsOn::Labels).unwrap();
+        check(&adapting, TrainsOn::Texts).unwrap_err();
         let labels = TrainOptions {
             label_column: vec!["stars".into()],
             ..TrainOptions::default()
@@ -86,8 +140,11 @@ mod tests {
             .get_arguments()
             .map(|option| option.get_id().as_str())
             .collect();
-        for option in OF_TRAIN.iter().chain(&OF_PRETRAIN) {
+        for option in OF_TRAIN.iter().chain(&OF_MASKS) {
             assert!(names.contains(option), "{option}");
+        }
+        for (option, _) in HELP {
+            assert!(names.contains(&option), "{option}");
         }
     }
 }

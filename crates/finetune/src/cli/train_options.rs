@@ -291,6 +291,18 @@ pub struct TrainOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = MASKING)]
     pub line_by_line: Option<bool>,
 
+    /// First pretrain the base model on the training texts, without their labels, in this many passes
+    #[arg(long, value_name = "EPOCHS", help_heading = MASKING)]
+    pub adapt_epochs: Option<f64>,
+
+    /// With --adapt-epochs: a further data set of texts, as for --dataset
+    #[arg(long, value_name = "DATASET", help_heading = MASKING)]
+    pub unlabelled: Option<String>,
+
+    /// With --adapt-epochs: its peak learning rate
+    #[arg(long, value_name = "RATE", help_heading = MASKING)]
+    pub adapt_learning_rate: Option<f64>,
+
     /// Seed for drawing and ordering rows, initializing the head, and dropout
     #[arg(long)]
     pub seed: Option<u64>,

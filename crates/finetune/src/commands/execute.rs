@@ -96,9 +96,7 @@ pub fn execute<M: RunModel>(
         began,
         ..
     } = loaded;
-    let observers = Observers::default()
-        .with(ProgressView::with_estimate(plan.data.train_rows.is_none()))
-        .with(interrupt::OnSignal);
+    let observers = observers(plan);
     let inputs = RunInputs {
         base: files.dir,
         commit: files.revision,
@@ -127,13 +125,20 @@ pub fn execute<M: RunModel>(
     })
 }
 
+/// Returns the observers of a run: those that show its progress and listen to signals.
+pub fn observers(plan: &TrainPlan) -> Observers<'static> {
+    Observers::default()
+        .with(ProgressView::with_estimate(plan.data.train_rows.is_none()))
+        .with(interrupt::OnSignal)
+}
+
 /// Returns the command that resumes a run.
 pub fn resume_line(run: &Path) -> String {
     format!("{} resume {}", shell::program(), quote_path(run))
 }
 
 /// Returns the failure of an interrupted run, with the command that resumes it.
-fn interrupted(what: &Interruption, run: &RunDirectory) -> Failure {
+pub fn interrupted(what: &Interruption, run: &RunDirectory) -> Failure {
     let line = resume_line(run.path());
     Failure::Interrupted(format!("{what}. Resume with\n  {line}"))
 }

@@ -1,5 +1,6 @@
 //! The commands, one file or directory each, and the code that they share.
 
+pub(crate) mod adapt;
 pub(crate) mod evaluate;
 pub(crate) mod execute;
 pub(crate) mod fill_mask;

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     cli::{args::ReplayArguments, interrupt},
     commands::{
+        adapt::adapted,
         execute::{RunModel, execute, fresh_start},
         program::program,
         resume::load_unchanged,
@@ -83,7 +84,8 @@ fn repeat<M: RunModel>(
     loaded: Loaded,
     run: &mut RunDirectory,
 ) -> Result<(), Failure> {
-    let prepared = M::prepare(plan, &loaded.base, &loaded.device)?;
+    let base = adapted(plan, &loaded, run)?;
+    let prepared = M::prepare(plan, &base, &loaded.device)?;
     let start = fresh_start(&loaded, prepared);
     execute(plan, loaded, start, run).map(drop)
 }

@@ -8,6 +8,7 @@ use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan, Train
 use crate::{
     cli::{args::ResumeArguments, interrupt, settings},
     commands::{
+        adapt::adapted,
         execute::{RunModel, execute, fresh_start},
         supervise::{end_with_parent, supervise},
     },
@@ -101,7 +102,8 @@ fn go_on<M: RunModel>(
     loaded: Loaded,
     arguments: &ResumeArguments,
 ) -> Result<ExitCode, Failure> {
-    let start = Start::<M>::newest(&now, &run, &loaded.base, &loaded.device)?;
+    let base = adapted(&now, &loaded, &mut run)?;
+    let start = Start::<M>::newest(&now, &run, &base, &loaded.device)?;
     let start = match start.state.step {
         0 if arguments.worker => fresh_start(&loaded, start.prepared),
         _ => resumed_start(start, &loaded, &run),

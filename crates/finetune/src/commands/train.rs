@@ -18,6 +18,7 @@ use crate::{
         train_options::TrainOptions,
     },
     commands::{
+        adapt::adapted,
         execute::{RunModel, execute, fresh_start},
         find_batch_size::find_batch_size,
         resume::resume,
@@ -135,7 +136,12 @@ fn begin<M: RunModel>(
         loaded,
         verification,
     } = whole;
-    let prepared = M::prepare(&plan, &loaded.base, &loaded.device);
+    if plan.adaptation.is_some() {
+        // The run begins before its base model is adapted, so the plan has to be complete.
+        plan.model.sha256 = loaded.files.clone().verify()?.weights_sha256;
+    }
+    let base = adapted(&plan, &loaded, &mut run)?;
+    let prepared = M::prepare(&plan, &base, &loaded.device);
     plan.model.sha256 = verification.wait()?.weights_sha256;
     let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {

@@ -44,40 +44,42 @@ pub fn tokenize(
     tokenizer: &TextTokenizer,
     max_length: usize,
 ) -> Result<TokenizedDataset, Failure> {
-    cached(split, max_length, |options, progress| {
+    cached(&[split], max_length, |options, progress| {
         TokenizedDataset::build(split, columns, Some(labels), tokenizer, options, progress)
     })
 }
 
-/// Tokenizes the texts of a split as windows, or finds their tokens in the cache.
+/// Tokenizes the texts of splits, each with its columns, as windows, or finds their tokens in the cache.
 ///
 /// # Errors
 /// Fails if the texts cannot be read or tokenized, or after a signal.
 pub fn tokenize_windows(
-    split: &Split,
-    columns: &Columns,
+    sources: &[(&Split, &Columns)],
     tokenizer: &TextTokenizer,
     max_length: usize,
 ) -> Result<TokenizedDataset, Failure> {
-    cached(split, max_length, |options, progress| {
-        TokenizedDataset::build_windows(split, columns, tokenizer, options, progress)
+    let splits: Vec<_> = sources.iter().map(|(split, _)| *split).collect();
+    cached(&splits, max_length, |options, progress| {
+        TokenizedDataset::build_windows(sources, tokenizer, options, progress)
     })
 }
 
 /// Receives the number of rows done, and of all rows.
 type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
-/// Has a split tokenized by `build` with the user's cache, and shows the progress.
+/// Has splits tokenized by `build` with the user's cache, and shows the progress.
 fn cached(
-    split: &Split,
+    splits: &[&Split],
     max_length: usize,
     build: impl FnOnce(
         &TokenizeOptions<'_>,
         Progress<'_>,
     ) -> Result<TokenizedDataset, finetune_data::Error>,
 ) -> Result<TokenizedDataset, Failure> {
-    let bar = bar(split.len(), ROWS);
-    let message = format!("tokenizing {}", split.name());
+    let names: Vec<_> = splits.iter().map(|split| split.name()).collect();
+    let names = names.join(" and ");
+    let bar = bar(splits.iter().map(|split| split.len()).sum(), ROWS);
+    let message = format!("tokenizing {names}");
     bar.set_message(printable(&message).into_owned());
     let cache = paths::token_cache();
     let options = TokenizeOptions {
@@ -102,10 +104,7 @@ fn cached(
         );
     }
     if let CacheSource::Rebuilt(reason) = &tokenized.build_report().source {
-        say!(
-            "note: the cached tokens of {} were damaged ({reason}) and have been rebuilt",
-            split.name()
-        );
+        say!("note: the cached tokens of {names} were damaged ({reason}) and have been rebuilt");
     }
     Ok(tokenized)
 }
@@ -116,7 +115,7 @@ pub fn describe(data: &TokenizedDataset) -> String {
     if data.is_windows() {
         return format!(
             "{} texts in {} windows of up to {} tokens, {:.1} on average",
-            count(data.split().len()),
+            count(data.splits().map(Split::len).sum()),
             count(data.len()),
             data.max_length(),
             lengths.mean

@@ -18,6 +18,8 @@ pub struct Loaded {
     pub files: FoundModel,
     pub base: BaseModel,
     pub data: TrainData,
+    /// The texts to adapt the base model to, if it is to be adapted first.
+    pub adaptation: Option<TrainData>,
     /// Model and rows in words.
     pub description: String,
     /// When loading began.
@@ -42,12 +44,16 @@ pub fn load(
     for note in tokenizer.notes() {
         say!("note: {note}");
     }
-    if plan.pretraining.is_some() {
+    if plan.pretraining.is_some() || plan.adaptation.is_some() {
         let checked = tokenizer.masking_vocabulary().map_err(Failure::from);
         checked
             .map_err(|error| error.with_message(|problem| format!("{}: {problem}", files.name)))?;
     }
     let data = rows.tokenize(plan.data.max_length, &tokenizer)?;
+    let adaptation = plan.adaptation.as_ref();
+    let adaptation = adaptation
+        .map(|adaptation| rows.adaptation(adaptation, plan.data.max_length, &tokenizer))
+        .transpose()?;
     let description = format!(
         "model   {}\ndata    {}: {}\n        train {}",
         model::described(plan, &files, &base.config),
@@ -60,6 +66,7 @@ pub fn load(
         files,
         base,
         data,
+        adaptation,
         description,
         began,
         data_seconds: began.elapsed().as_secs_f64(),

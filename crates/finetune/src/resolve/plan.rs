@@ -48,7 +48,7 @@ pub fn plan(
     check_batch(options)?;
     let scratch = scratch(options)?;
     let mut plan = match rows.texts_only {
-        false => TrainPlan::new(&rows.labels, strategy, device),
+        false => pretraining::adapting(options, TrainPlan::new(&rows.labels, strategy, device)),
         true => pretraining::plan(options, strategy, device),
     };
     let (model, data) = (&mut plan.model, &mut plan.data);

@@ -1,25 +1,45 @@
-//! What is particular to the plan of a run that pretrains.
+//! What is particular to the plan of a run that pretrains, alone or before it trains on labels.
 
 use finetune_data::BatchSize;
 use finetune_models::{MaskedLm, ModelConfig};
-use finetune_train::{PretrainingPlan, Strategy, TrainPlan, Trainable, TrainedModel};
+use finetune_train::{
+    AdaptationPlan, PretrainingPlan, Strategy, TrainPlan, Trainable, TrainedModel,
+};
 
 use crate::{cli::train_options::TrainOptions, error::Failure};
 
 /// Returns the defaults of pretraining, with the options that only it has.
 pub fn plan(options: &TrainOptions, strategy: Strategy, device: String) -> TrainPlan {
     let mut plan = TrainPlan::pretraining(strategy, device);
-    let default = PretrainingPlan::default();
-    plan.pretraining = Some(PretrainingPlan {
-        mlm_probability: options.mlm_probability.unwrap_or(default.mlm_probability),
-        masking: options.masking.unwrap_or(default.masking),
-        line_by_line: options.line_by_line,
-    });
+    plan.pretraining = Some(masks(options));
     // The default is a number of tokens, which would override the rows.
     if let (Some(rows), None) = (options.batch_size, options.batch_tokens) {
         plan.optimization.batch = BatchSize::Rows(rows);
     }
     plan
+}
+
+/// Adds the adaptation of the base model to a plan, if options ask for it.
+pub fn adapting(options: &TrainOptions, plan: TrainPlan) -> TrainPlan {
+    let rate = options.adapt_learning_rate;
+    TrainPlan {
+        adaptation: options.adapt_epochs.map(|epochs| AdaptationPlan {
+            epochs,
+            learning_rate: rate.unwrap_or(AdaptationPlan::LEARNING_RATE),
+            unlabelled: options.unlabelled.clone(),
+            masks: masks(options),
+        }),
+        ..plan
+    }
+}
+
+fn masks(options: &TrainOptions) -> PretrainingPlan {
+    let default = PretrainingPlan::default();
+    PretrainingPlan {
+        mlm_probability: options.mlm_probability.unwrap_or(default.mlm_probability),
+        masking: options.masking.unwrap_or(default.masking),
+        line_by_line: options.line_by_line,
+    }
 }
 
 /// Checks that the plan's strategy fits the model.

@@ -7,7 +7,7 @@ use finetune_data::{
     ReadOptions, Split, Task, TextRows, TextTokenizer,
 };
 use finetune_infer::objective;
-use finetune_train::{DataPlan, TrainData, TrainPlan};
+use finetune_train::{AdaptationPlan, DataPlan, TrainData, TrainPlan};
 
 use crate::{
     cli::train_options::TrainOptions,
@@ -409,7 +409,8 @@ impl Rows {
     fn windows(&self, max_length: usize, tokenizer: &TextTokenizer) -> Result<TrainData, Failure> {
         let tokens = |split: &Split, rows: Option<NonZeroU64>| {
             let drawn = split.shuffle_take(self.seed, rows.map_or(0, NonZeroU64::get))?;
-            let windows = tokenize_windows(&drawn, &self.columns, tokenizer, max_length)?;
+            let sources = [(&drawn, &self.columns)];
+            let windows = tokenize_windows(&sources, tokenizer, max_length)?;
             match windows.is_empty() {
                 true => Err(Failure::User(format!(
                     "{}: all texts of {} are empty, so there is nothing to mask",
@@ -434,6 +435,33 @@ impl Rows {
                 Some((split, _)) => Some(tokens(split, None)?),
                 None => None,
             },
+        })
+    }
+
+    /// Tokenizes the texts to adapt the base model to: those of the training rows and the unlabelled
+    /// ones, and those of the validation rows to judge by.
+    ///
+    /// # Errors
+    /// Fails if the texts cannot be read or tokenized.
+    pub fn adaptation(
+        &self,
+        plan: &AdaptationPlan,
+        max_length: usize,
+        tokenizer: &TextTokenizer,
+    ) -> Result<TrainData, Failure> {
+        let train = self.drawn_train()?;
+        let unlabelled = match &plan.unlabelled {
+            Some(name) => Some(unlabelled(name, text_rows(plan.masks.line_by_line))?),
+            None => None,
+        };
+        let mut sources = vec![(&train, &self.columns)];
+        sources.extend(unlabelled.as_ref().map(|(split, columns)| (split, columns)));
+        let eval_rows = self.eval_rows.map_or(0, NonZeroU64::get);
+        let validation = self.validation.shuffle_take(self.seed, eval_rows)?;
+        Ok(TrainData {
+            train: tokenize_windows(&sources, tokenizer, max_length)?,
+            validation: tokenize_windows(&[(&validation, &self.columns)], tokenizer, max_length)?,
+            test: None,
         })
     }
 
@@ -487,4 +515,22 @@ fn labels(
     say_notes(&inferred.notes);
     say_notes(&name_notes.notes);
     Ok((columns, labels, name_notes.by_index))
+}
+
+/// Opens a data set of texts, with their columns.
+fn unlabelled(name: &str, text_rows: TextRows) -> Result<(Split, Columns), Failure> {
+    let options = ReadOptions {
+        text_rows,
+        ..read_options(CsvOptions::default())
+    };
+    let named = DatasetName {
+        name,
+        ..DatasetName::default()
+    };
+    let dataset = named.find(&options)?.open(&["train"], &options)?.dataset;
+    let split = dataset.split("train")?;
+    let mut columns = Columns::resolve(&split, &[], &[], false)?;
+    columns.label.clear();
+    say_notes(&dataset.notes());
+    Ok((split, columns))
 }

@@ -1,0 +1,62 @@
+//! `--adapt-epochs`: pretrains the base model on the texts of the run, before it is fine-tuned. That is a
+//! run of its own inside the run's directory, which is resumed with it.
+
+use finetune_models::MaskedLm;
+use finetune_train::{
+    BaseModel, RunDirectory, RunEnd, RunInputs, Start, TrainPlan, TrainedModel, layout,
+};
+
+use crate::{
+    commands::{
+        execute::{interrupted, observers},
+        program::program,
+    },
+    error::Failure,
+    resolve::{data::describe, loaded::Loaded},
+    view::output::say,
+};
+
+/// Returns the model that the run in `run` trains: the base model of its plan, adapted first if the plan
+/// says so, for which the run begins.
+///
+/// # Errors
+/// Fails if the adaptation fails or is interrupted.
+pub fn adapted(
+    plan: &TrainPlan,
+    loaded: &Loaded,
+    run: &mut RunDirectory,
+) -> Result<BaseModel, Failure> {
+    let path = run.path().join(layout::ADAPTATION);
+    let (Some(data), Some(fresh)) = (&loaded.adaptation, plan.adapting(&path)) else {
+        return Ok(loaded.base.clone());
+    };
+    if !run.has_begun() {
+        run.begin(plan, &loaded.files.dir)?;
+    }
+    let (mut adaptation, plan, start) = match layout::has_begun(&path) {
+        true => {
+            let (adaptation, saved) = RunDirectory::open(&path)?;
+            if adaptation.is_complete() {
+                return Ok(BaseModel::open(&adaptation.model())?);
+            }
+            let plan = saved.written()?.clone();
+            let start = Start::newest(&plan, &adaptation, &loaded.base, &loaded.device)?;
+            (adaptation, plan, start)
+        }
+        false => {
+            let prepared = MaskedLm::prepare(&fresh, &loaded.base, &loaded.device)?;
+            (RunDirectory::create(&path)?, fresh, Start::fresh(prepared))
+        }
+    };
+    say!("adapt   to {}", describe(&data.train));
+    let inputs = RunInputs {
+        commit: loaded.files.revision.clone(),
+        program: program(),
+        data_seconds: loaded.data_seconds,
+        ..RunInputs::new(&loaded.files.dir, data.clone())
+    };
+    match adaptation.pretrain(&plan, start, &inputs, observers(&plan))? {
+        RunEnd::Complete(_) => Ok(BaseModel::open(&adaptation.model())?),
+        RunEnd::Interrupted(interruption) => Err(interrupted(&interruption, run)),
+    }
+}
