@@ -10,6 +10,7 @@ mod files;
 mod fresh;
 mod head;
 mod masked_lm;
+mod mean_pooled;
 mod parameters;
 #[cfg(test)]
 mod testing;

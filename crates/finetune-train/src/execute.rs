@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 use finetune_models::MaskedLm;
 
 use crate::{
-    Event, Learning, MaskedLearning, Observers, RunDirectory, RunInputs, RunResults, Start,
-    StopReason, Supervised, TrainError, TrainPlan, TrainedModel,
+    Contrastive, Event, Learning, MaskedLearning, Observers, RunDirectory, RunInputs, RunResults,
+    Start, StopReason, Strategy, Supervised, TrainError, TrainPlan, TrainedModel,
     engine::train,
     peak_memory_bytes,
     run::{session::OpenSession, write::write_json},
@@ -73,7 +73,10 @@ impl RunDirectory {
             let problem = "the plan pretrains; run it with RunDirectory::pretrain";
             return Err(TrainError::Internal(problem.into()));
         }
-        self.session::<Supervised>(plan, start, inputs, observers)
+        match plan.model.strategy {
+            Strategy::Contrastive => self.session::<Contrastive>(plan, start, inputs, observers),
+            _ => self.session::<Supervised>(plan, start, inputs, observers),
+        }
     }
 
     /// Runs a session of a run that pretrains a masked language model; otherwise the same as

@@ -11,7 +11,7 @@ use finetune_peft::{
 };
 
 use crate::{
-    ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable,
+    ADAPTER, BaseModel, ModelPlan, Strategy, TrainError, TrainPlan, Trainable,
     model::{
         head::Head,
         word_table::{frozen_note, with_word_vectors},
@@ -114,6 +114,12 @@ fn load_base(
     let load = |outputs| {
         SequenceClassifier::load_with(config.clone(), directory, outputs, plan.seed, device)
     };
+    if plan.model.strategy == Strategy::Contrastive {
+        let config = config.clone();
+        return Ok(SequenceClassifier::load_mean_pooled(
+            config, directory, wanted, plan.seed, device,
+        )?);
+    }
     let own = &config.outputs;
     if plan.model.reset_head {
         let (mut model, mut report) = load(Some(wanted.clone()))?;

@@ -35,6 +35,7 @@ impl TrainPlan {
         self.optimization.loss().check(&self.outputs())?;
         self.evaluation.check(self.saving.save)?;
         self.model.check()?;
+        self.model.contrastive.check(self)?;
         if let Some(pretraining) = &self.pretraining {
             pretraining.check(self)?;
         }
@@ -83,7 +84,8 @@ impl PretrainingPlan {
     fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
         self.check_share()?;
         let strategy = &plan.model.strategy;
-        let refused = strategy.is_adapter() || *strategy == Strategy::Features;
+        let on_labels = [Strategy::Features, Strategy::Contrastive];
+        let refused = strategy.is_adapter() || on_labels.contains(strategy);
         conflict(refused, ["pretraining", "strategy"], || {
             format!(
                 "strategy {strategy} is for training on labels; a masked language model is trained with --strategy full, head, last:N, layers:N,N, params:REGEX, gradual or bitfit"
@@ -325,7 +327,7 @@ fn value(
 }
 
 /// Fails if two settings contradict each other.
-fn conflict(
+pub(super) fn conflict(
     contradicts: bool,
     keys: [&'static str; 2],
     problem: impl FnOnce() -> String,

@@ -14,8 +14,9 @@ use sha2::{Digest, Sha256};
 use toml::Table;
 
 use crate::{
-    AdaptationPlan, FeatureLimits, IntervalStrategy, OptimizerConfig, PretrainingPlan, ReportTo,
-    ScheduleConfig, Strategy, TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
+    AdaptationPlan, ContrastiveConfig, FeatureLimits, IntervalStrategy, OptimizerConfig,
+    PretrainingPlan, ReportTo, ScheduleConfig, Strategy, TrainError, TrainPlan, file_facts::hex,
+    plan::stored::Stored,
 };
 
 /// A key of the plan.
@@ -175,6 +176,10 @@ plan_file! {
     }
     model.ia3: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")] ia3: Option<Ia3Config>
+    }
+    model.contrastive: Refused {
+        #[serde(default, skip_serializing_if = "ContrastiveConfig::is_default")]
+        contrastive: ContrastiveConfig
     }
     pretraining: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ pub(crate) mod adaptation;
 pub(crate) mod changed_keys;
 pub(crate) mod check;
 pub(crate) mod comparison;
+pub(crate) mod contrastive;
 pub(crate) mod data;
 pub(crate) mod evaluation;
 pub(crate) mod feature_limits;

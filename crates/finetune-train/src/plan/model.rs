@@ -6,7 +6,7 @@ use finetune_kernels::Precision;
 use finetune_models::EncoderConfig;
 use finetune_peft::{Ia3Config, LoraConfig};
 
-use crate::{FeatureLimits, Strategy, plan::stored::Stored};
+use crate::{ContrastiveConfig, FeatureLimits, Strategy, plan::stored::Stored};
 
 /// The name of the model of a run that starts from new weights.
 const SCRATCH: &str = "scratch";
@@ -31,6 +31,8 @@ pub struct ModelPlan {
     pub lora: Option<LoraConfig>,
     /// (IA)³ settings, under peft's names.
     pub ia3: Option<Ia3Config>,
+    /// Settings of contrastive training.
+    pub contrastive: ContrastiveConfig,
     /// Directory of an existing adapter to train further; `None` creates a new one.
     pub adapter: Option<String>,
     /// Whether the classifier is a new one even if the base model or adapter has one for these labels.
@@ -67,6 +69,7 @@ impl Default for ModelPlan {
             strategy: Strategy::default(),
             lora: None,
             ia3: None,
+            contrastive: ContrastiveConfig::default(),
             adapter: None,
             reset_head: false,
             frozen_dropout: false,
