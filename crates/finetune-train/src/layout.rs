@@ -10,6 +10,8 @@ pub const EVENTS: &str = "events.jsonl";
 pub const RESULTS: &str = "results.json";
 /// The directory of the kept model.
 pub const MODEL: &str = "model";
+/// The directory of the initial model, in runs that train an encoder from nothing.
+pub const INITIAL: &str = "initial";
 /// The directory of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 

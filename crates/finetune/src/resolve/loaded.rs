@@ -49,9 +49,8 @@ pub fn load(
     }
     let data = rows.tokenize(plan.data.max_length, &tokenizer)?;
     let description = format!(
-        "model   {} ({})\ndata    {}: {}\n        train {}",
-        files.name,
-        model::describe(files.source),
+        "model   {}\ndata    {}: {}\n        train {}",
+        model::described(plan, &files, &base.config),
         rows.dataset,
         rows.describe_labels(),
         describe(&data.train)
