@@ -39,7 +39,7 @@ mod tests {
         let expected = [
             [0.0, 1.0, 0.0, 1.0],
             [0.841_471, 0.540_302_3, 0.009_999_83, 0.999_95],
-            [0.909_297_4, -0.416_146_84, 0.019_998_67, 0.999_800_03],
+            [0.909_297_4, -0.416_146_84, 0.019_998_67, 0.999_8],
         ];
         for (found, expected) in found.iter().zip(expected.as_flattened()) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
