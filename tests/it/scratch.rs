@@ -256,6 +256,35 @@ fn presets_are_written_as_the_families_whose_shape_they_have() {
     }
 }
 
+/// A BERT's tokenizer is built anew from its vocabulary, as in transformers; another kind is not.
+#[test]
+fn a_tokenizer_of_another_kind_stays_what_it_is() {
+    let scratch = scratch();
+    let words = "[PAD] [UNK] [CLS] [SEP] [MASK] film movie plot good bad the was";
+    let vocabulary = split(words).into_iter().enumerate();
+    let vocabulary: serde_json::Map<_, _> = vocabulary
+        .map(|(id, word)| (word.to_string(), id.into()))
+        .collect();
+    let size = vocabulary.len();
+    let tokenizer = serde_json::json!({
+        "version": "1.0",
+        "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
+        "model": {
+            "type": "WordPiece", "vocab": vocabulary, "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+        },
+    });
+    scratch.write("words/tokenizer.json", tokenizer.to_string());
+    let more = "--max-steps 2 --eval-strategy no --save-strategy no --test-split= --output run";
+    scratch.run(&train("mini", "words", more)).succeeded();
+    assert_eq!(scratch.json("run/model/config.json")["vocab_size"], size);
+    let settings = scratch.json("run/model/tokenizer_config.json");
+    assert_eq!(settings["tokenizer_class"], "PreTrainedTokenizerFast");
+    let predict = ["predict", "--model", "run", "--json", "the film was good"];
+    scratch.run(&predict).succeeded();
+}
+
 #[test]
 fn contradictions_and_mistakes_are_named() {
     let scratch = scratch();

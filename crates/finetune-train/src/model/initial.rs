@@ -1,10 +1,15 @@
 //! The model with new weights from which a run starts that trains an encoder from nothing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use finetune_data::{TextTokenizer, has_tokenizer};
+use finetune_files::{IoContext, publish_directory};
 use finetune_infer::device;
-use finetune_models::{SavedModel, SequenceClassifier};
+use finetune_models::{SavedModel, SequenceClassifier, WEIGHTS};
+use serde_json::{Map, Value, json};
 
 use crate::{ScratchPlan, TrainError, TrainPlan, layout::INITIAL};
 
@@ -33,8 +38,42 @@ impl ScratchPlan {
         let config = self
             .encoder
             .model_config(tokenizer.vocab_size(), padding, plan.outputs())?;
+        let has_types = config.type_vocab_size > 0;
         let model = SequenceClassifier::fresh(config, plan.seed, &device("cpu")?)?;
-        model.save(&directory, files)?;
+        publish_directory(&directory, |partial| {
+            model.save_settings(partial, files)?;
+            model.save_weights(&partial.join(WEIGHTS))?;
+            keep_reading(partial, &tokenizer, has_types)
+        })?;
         Ok(directory)
     }
+}
+
+/// Makes the tokenizer of a model directory the given one. Without a class, it is read as those of the
+/// model's family are, which a tokenizer of another kind need not survive.
+fn keep_reading(
+    directory: &Path,
+    tokenizer: &TextTokenizer,
+    has_types: bool,
+) -> Result<(), TrainError> {
+    let path = directory.join("tokenizer_config.json");
+    let mut settings: Map<String, Value> = match path.exists() {
+        true => {
+            let bytes = fs::read(&path).context("read", &path)?;
+            serde_json::from_slice(&bytes).unwrap_or_default()
+        }
+        false => Map::new(),
+    };
+    let read = TextTokenizer::from_directory(directory);
+    let is_same = read.is_ok_and(|read| read.hash() == tokenizer.hash());
+    if is_same || settings.contains_key("tokenizer_class") {
+        return Ok(());
+    }
+    settings.insert("tokenizer_class".into(), json!("PreTrainedTokenizerFast"));
+    if has_types {
+        let inputs = json!(["input_ids", "token_type_ids", "attention_mask"]);
+        settings.entry("model_input_names").or_insert(inputs);
+    }
+    let text = format!("{:#}\n", Value::Object(settings));
+    Ok(fs::write(&path, text).context("write", &path)?)
 }
