@@ -9,7 +9,7 @@ use burn::{
 };
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, softmax_cross_entropy};
 use finetune_models::{
-    EncoderSettings, Parameter, ParameterId, ParameterMap, SequenceClassifier, Task,
+    EncoderSettings, Parameter, ParameterId, ParameterMap, SavedModel, SequenceClassifier, Task,
     map_parameters, parameters, set_trained, to_file_layout,
 };
 use finetune_peft::transpose;

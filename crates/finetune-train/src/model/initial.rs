@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use finetune_data::{TextTokenizer, has_tokenizer};
 use finetune_infer::device;
-use finetune_models::{SavedModel, SequenceClassifier};
+use finetune_models::{MaskedLm, SavedModel, SequenceClassifier};
 
 use crate::{ScratchPlan, TrainError, TrainPlan, layout::INITIAL};
 
@@ -33,8 +33,12 @@ impl ScratchPlan {
         let config = self
             .encoder
             .model_config(tokenizer.vocab_size(), padding, plan.outputs())?;
-        let model = SequenceClassifier::fresh(config, plan.seed, &device("cpu")?)?;
-        model.save(&directory, files)?;
+        let (seed, device) = (plan.seed, device("cpu")?);
+        // Without labels there are no outputs that a classifier could have.
+        match plan.pretraining {
+            Some(_) => MaskedLm::fresh(config, seed, &device)?.save(&directory, files)?,
+            None => SequenceClassifier::fresh(config, seed, &device)?.save(&directory, files)?,
+        }
         Ok(directory)
     }
 }
