@@ -114,6 +114,9 @@ plan_file! {
     data.skip_invalid: Refused { #[serde(default)] skip_invalid: bool }
     model.strategy: Refused { strategy: Strategy }
     model.adapter: Refused { #[serde(default)] adapter: String }
+    model.reset_head: Refused {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")] reset_head: bool
+    }
     model.frozen_dropout: Refused { #[serde(default)] frozen_dropout: bool }
     model.vectors: Refused {
         #[serde(default, skip_serializing_if = "String::is_empty")] vectors: String

@@ -80,12 +80,13 @@ impl<M: TrainedModel> Start<M> {
         device: &Device,
     ) -> Result<Self, TrainError> {
         let saved = read_state(&checkpoint.file(STATE)?)?;
-        // The base of an adapter is unchanged; every other model is stored whole in the checkpoint.
+        // The base of an adapter is unchanged; every other model is stored whole in the checkpoint, with
+        // the head that the run began with.
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => M::prepare(plan, base, device)?,
             false => {
                 let saved = BaseModel::open(checkpoint.path())?;
-                M::prepare(&plan.without_vectors(), &saved, device)?
+                M::prepare(&plan.of_checkpoint(), &saved, device)?
             }
         };
         // Newer plans hold hashes of the base model's files, which have been checked or accepted
