@@ -8,7 +8,7 @@ use std::{
 use finetune_data::{TextTokenizer, has_tokenizer};
 use finetune_files::{IoContext, publish_directory};
 use finetune_infer::device;
-use finetune_models::{SavedModel, SequenceClassifier, WEIGHTS};
+use finetune_models::{MaskedLm, SavedModel, SequenceClassifier, WEIGHTS};
 use serde_json::{Map, Value, json};
 
 use crate::{ScratchPlan, TrainError, TrainPlan, layout::INITIAL};
@@ -39,14 +39,23 @@ impl ScratchPlan {
             .encoder
             .model_config(tokenizer.vocab_size(), padding, plan.outputs())?;
         let has_types = config.type_vocab_size > 0;
-        let model = SequenceClassifier::fresh(config, plan.seed, &device("cpu")?)?;
+        let (seed, device) = (plan.seed, device("cpu")?);
         publish_directory(&directory, |partial| {
-            model.save_settings(partial, files)?;
-            model.save_weights(&partial.join(WEIGHTS))?;
+            // Without labels there are no outputs that a classifier could have.
+            match plan.pretraining {
+                Some(_) => write(&MaskedLm::fresh(config, seed, &device)?, partial, files)?,
+                None => write(&SequenceClassifier::fresh(config, seed, &device)?, partial, files)?,
+            }
             keep_reading(partial, &tokenizer, has_types)
         })?;
         Ok(directory)
     }
+}
+
+/// Writes the model and the tokenizer's `files` to an existing directory.
+fn write(model: &impl SavedModel, directory: &Path, files: &Path) -> Result<(), TrainError> {
+    model.save_settings(directory, files)?;
+    Ok(model.save_weights(&directory.join(WEIGHTS))?)
 }
 
 /// Makes the tokenizer of a model directory the given one. Without a class, it is read as those of the

@@ -95,9 +95,11 @@ impl TrainPlan {
         }
     }
 
-    /// Returns the same plan for a model that was saved by it, and whose word table is the trained one.
-    pub(crate) fn without_vectors(&self) -> Self {
+    /// Returns the same plan for a model that a run of it has saved: its head and its word table are the
+    /// trained ones.
+    pub(crate) fn of_checkpoint(&self) -> Self {
         let mut plan = self.clone();
+        plan.model.reset_head = false;
         plan.model.vectors = None;
         plan
     }

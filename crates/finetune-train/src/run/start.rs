@@ -86,9 +86,7 @@ impl<M: TrainedModel> Start<M> {
             true => M::prepare(plan, base, device)?,
             false => {
                 let saved = BaseModel::open(checkpoint.path())?;
-                let mut plan = plan.without_vectors();
-                plan.model.reset_head = false;
-                M::prepare(&plan, &saved, device)?
+                M::prepare(&plan.of_checkpoint(), &saved, device)?
             }
         };
         // Newer plans hold hashes of the base model's files, which have been checked or accepted
