@@ -147,7 +147,7 @@ mod tests {
     fn words_are_aligned_and_several_masks_numbered() {
         let one = vec![filling(0.75, "good"), filling(0.03125, "dreadful")];
         assert_eq!(
-            table("a [MASK] film", &[one.clone()]),
+            table("a [MASK] film", std::slice::from_ref(&one)),
             "a [MASK] film\n  0.7500  good      a good film\n  0.0312  dreadful  a dreadful film\n"
         );
         let both = table("a [MASK] [MASK]", &[one, vec![filling(1.0, " x")]]);
