@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::{
-    command::{Scratch, argument},
+    command::{Scratch, argument, split},
     fixtures, samples,
 };
 
@@ -152,6 +152,26 @@ fn numbers_out_of_range() {
     ] {
         check(&[flag, value], words);
     }
+}
+
+#[test]
+fn settings_of_schedules() {
+    let set = |setting: &str, words: &[&str]| {
+        let setting = format!("lr_scheduler_kwargs.{setting}");
+        check(&["--lr-scheduler-type", "step", "--set", &setting], words);
+    };
+    set("step_size=0", &["step_size is 0", "epochs above 0"]);
+    set("gamma=-1", &["gamma is -1", "above 0"]);
+    set("step_unit=minutes", &["minutes", "epochs", "steps"]);
+    let exponential = ["--lr-scheduler-type", "exponential"];
+    check(
+        &exponential,
+        &["gamma is not set", "--set lr_scheduler_kwargs.gamma=0.9"],
+    );
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let line = "--dataset data --max-steps 1 --lr-scheduler-type exponential --set lr_scheduler_kwargs.gamma=0.9";
+    scratch.train(&split(line)).succeeded();
 }
 
 #[test]

@@ -333,6 +333,50 @@ fn optimizers_and_schedules() {
     }
 }
 
+/// The settings of the course's lab run as they are: the rate falls after each epoch, and without a
+/// warm-up it starts at its peak.
+#[test]
+fn stepped_schedules() {
+    let rates = |options: &str| {
+        let scratch = scratch();
+        train(&scratch, &format!("--max-grad-norm 0.1 {options}")).succeeded();
+        let events = scratch.json_lines("run/events.jsonl").into_iter();
+        let steps = events.filter(|event| event["event"] == "step");
+        let rates: Vec<_> = steps
+            .map(|event| event["learning_rate"].as_f64().unwrap())
+            .collect();
+        // Each epoch has ten steps.
+        rates.into_iter().step_by(5).collect::<Vec<_>>()
+    };
+    let sgd = "--optim sgd --learning-rate 1 --epochs 3";
+    let close = |found: Vec<f64>, expected: &[f64]| {
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        let pairs = found.iter().zip(expected);
+        for (found, expected) in pairs {
+            assert!(
+                (found / expected - 1.0).abs() < 1e-12 || found == expected,
+                "{found}"
+            );
+        }
+    };
+    close(
+        rates(&format!("{sgd} --lr-scheduler-type step")),
+        &[1.0, 1.0, 0.1, 0.1, 0.01, 0.01],
+    );
+    close(
+        rates(&format!(
+            "{sgd} --lr-scheduler-type exponential --set lr_scheduler_kwargs.gamma=0.5 --warmup-steps 10"
+        )),
+        &[0.0, 0.5, 1.0, 1.0, 0.5, 0.5],
+    );
+    close(
+        rates(&format!(
+            "{sgd} --lr-scheduler-type step --set lr_scheduler_kwargs.step_size=15 --set lr_scheduler_kwargs.step_unit=steps --set lr_scheduler_kwargs.gamma=0.2"
+        )),
+        &[1.0, 1.0, 1.0, 0.2, 0.2, 0.2],
+    );
+}
+
 /// `train` with a limit on its memory, in kilobytes, and two threads.
 #[cfg(target_os = "linux")]
 fn limited(scratch: &Scratch, kilobytes: u64, options: &str) -> Run {

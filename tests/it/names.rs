@@ -205,25 +205,35 @@ fn a_head_is_kept_in_whatever_order() {
     assert_eq!(logits(&scratch, "case/model"), swapped(&before));
 }
 
+/// A run's head for other labels is not given up unasked: the message has both lists of names and the
+/// ways out, each of which works as it is typed.
 #[test]
-fn a_head_is_drawn_anew_with_a_reason() {
+fn other_labels_need_a_new_head() {
     let scratch = trained("");
     let before = logits(&scratch, "run/model");
     let rows = samples::csv(&samples::examples(60));
     let rows = rows.replace(",negative\n", ",bad\n");
     scratch.write("other.csv", rows.replace(",positive\n", ",good\n"));
-    let run = go_on(&scratch, "fresh", "--dataset other.csv");
-    says(
-        &run,
+    scratch.refuses(
+        &split("train --model run --dataset other.csv --output fresh"),
         &[
-            "reinitialized",
+            "run/model",
             "(bad, good)",
             "(negative, positive)",
             "--labels-by-position",
+            "--reset-head",
         ],
     );
-    assert!(run.stderr.contains("new weights: classifier"), "{run}");
+    let run = go_on(&scratch, "fresh", "--dataset other.csv --reset-head");
+    assert!(!run.stderr.contains("reinitialized"), "{run}");
+    let new = "new weights: classifier.weight, classifier.bias";
+    assert!(run.stderr.contains(new), "{run}");
     assert_ne!(logits(&scratch, "fresh/model"), before);
+    // The tokenizer comes along.
+    let file = "tokenizer.json";
+    assert!(
+        scratch.read(&format!("fresh/model/{file}")) == scratch.read(&format!("run/model/{file}"))
+    );
 
     let run = go_on(&scratch, "kept", "--dataset other.csv --labels-by-position");
     says(
@@ -232,18 +242,65 @@ fn a_head_is_drawn_anew_with_a_reason() {
     );
     assert_eq!(logits(&scratch, "kept/model"), before);
 
-    // A class more: which names would keep it is said where there are some.
+    // A class more, a class less, another task.
     let more = rows.replacen(",positive\n", ",mixed\n", 20);
     scratch.write("more.csv", more);
-    let run = go_on(&scratch, "more", "--dataset more.csv");
-    says(
-        &run,
-        &[
-            "reinitialized",
-            "bad, mixed, positive",
-            "negative, positive",
-        ],
+    scratch.refuses(
+        &split("train --model run --dataset more.csv --output more"),
+        &["bad, mixed, positive", "negative, positive", "--reset-head"],
     );
+    go_on(&scratch, "more", "--dataset more.csv --reset-head");
+    scratch.refuses(
+        &split("train --model more --dataset data --output less --labels negative,positive"),
+        &["bad, mixed, positive", "negative, positive", "--reset-head"],
+    );
+    let scores: String = (0..60).map(|row| format!("a film,{row}.5\n")).collect();
+    scratch.write("scores.csv", format!("text,score\n{scores}"));
+    scratch.refuses(
+        &split("train --model run --dataset scores.csv --output scores --label-column score"),
+        &["regression (score)", "(negative, positive)", "--reset-head"],
+    );
+
+    // The same labels: a new head all the same.
+    let run = go_on(&scratch, "reset", "--dataset data --reset-head");
+    assert!(run.stderr.contains(new), "{run}");
+    assert_ne!(logits(&scratch, "reset/model"), before);
+    // Numbers have no names that could be others.
+    let numbers = rows
+        .replace(",bad\n", ",0\n")
+        .replace(",positive\n", ",1\n");
+    scratch.write("numbered.csv", numbers);
+    let run = go_on(&scratch, "numbered", "--dataset numbered.csv");
+    says(&run, &["reinitialized", "(0, 1)", "(negative, positive)"]);
+}
+
+/// The encoder goes over to other labels, and a run that was interrupted resumes with the head that it
+/// had, not another new one.
+#[test]
+fn a_transfer_is_resumed() {
+    let scratch = trained("");
+    let rows = samples::csv(&samples::examples(60));
+    let rows = rows.replacen(",positive\n", ",mixed\n", 20);
+    scratch.write("more.csv", rows);
+    let line = |output: &str| {
+        let fixed =
+            "train --model run --reset-head --dataset more.csv --max-steps 4 --save-steps 2";
+        let run = scratch.run(&split(&format!("{fixed} --output {output}")));
+        run.succeeded();
+    };
+    line("whole");
+    line("half");
+    // As if the session had been killed after step 2.
+    for gone in ["results.json", "model", "checkpoints/step-000004"] {
+        let gone = scratch.path("half").join(gone);
+        let _ = std::fs::remove_dir_all(&gone);
+        let _ = std::fs::remove_file(&gone);
+    }
+    let run = scratch.run(&split("resume half")).succeeded();
+    assert!(run.stderr.contains("after step 2"), "{run}");
+    let read = |run: &str| scratch.read(&format!("{run}/model/model.safetensors"));
+    assert!(read("whole") == read("half"));
+    scratch.run(&split("replay whole")).succeeded();
 }
 
 #[test]
@@ -282,8 +339,13 @@ fn an_adapters_head() {
     }
     let rows = samples::csv(&samples::examples(60)).replacen(",positive\n", ",mixed\n", 20);
     scratch.write("more.csv", rows);
-    let run = on("more", "--dataset more.csv");
-    says(&run, &["adapter's head is reinitialized", "mixed"]);
+    scratch.refuses(
+        &split("train --adapter run/model --dataset more.csv --output more"),
+        &["run/model", "mixed", "(negative, positive)", "--reset-head"],
+    );
+    let run = on("more", "--dataset more.csv --reset-head");
+    says_nothing(&run);
+    assert!(run.stderr.contains("new weights: classifier"), "{run}");
     assert_eq!(logits(&scratch, "more/model")[0].len(), 3);
 }
 

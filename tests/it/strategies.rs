@@ -80,6 +80,15 @@ fn frozen_weights_keep_their_bits() {
             &["bert.encoder.layer.0.", "bert.pooler.", "classifier."],
         ),
         ("params:attention.*query", &[".attention.self.query."]),
+        (
+            "params:linear2|head",
+            &[
+                ".0.output.dense.",
+                ".1.output.dense.",
+                "bert.pooler.",
+                "classifier.",
+            ],
+        ),
     ] {
         let scratch = scratch();
         let base = scratch.copy_model("tiny_bert");

@@ -145,6 +145,17 @@ pub enum TrainError {
         /// Why the base model's head cannot be used.
         why: String,
     },
+    /// A model or adapter was trained for other labels, and nothing says that it gets a new head.
+    #[error(
+        "the head of {} cannot be kept: {why}. To train its encoder with a new head, add --reset-head",
+        model.display()
+    )]
+    OtherLabels {
+        /// The directory of the model or adapter.
+        model: PathBuf,
+        /// Why the head cannot be kept; names both lists of labels.
+        why: String,
+    },
     /// Files of the base model have changed since the run began.
     #[error(
         "files of the base model {model} are not those that the run began with, so its result would differ:\n{}\nRestore them, or start another run",
@@ -337,6 +348,7 @@ impl TrainError {
             | Self::NoSteps
             | Self::UndefinedMetric { .. }
             | Self::RandomWeights { .. }
+            | Self::OtherLabels { .. }
             | Self::NoHead { .. }
             | Self::ChangedFiles { .. }
             | Self::ChangedConfig { .. }

@@ -1,6 +1,6 @@
 //! Learning rates and momenta of every schedule equal those of torch and transformers.
 
-use finetune_train::{Schedule, ScheduleConfig};
+use finetune_train::{Epochs, Schedule, ScheduleConfig};
 
 use super::{cases, doubles};
 
@@ -12,7 +12,10 @@ fn schedules_are_transformers_and_torchs() {
         let peak = case["learning_rate"].as_f64().unwrap();
         let warmup = case["warmup_steps"].as_u64().unwrap();
         let total = case["total_steps"].as_u64().unwrap();
-        let schedule = Schedule::new(&config, peak, warmup, total).unwrap();
+        let mut schedule = Schedule::new(&config, peak, warmup, total).unwrap();
+        if let Some(steps) = case.get("steps_per_epoch") {
+            schedule = schedule.with_epochs(Epochs::Even(steps.as_u64().unwrap()));
+        }
         for (step, expected) in doubles(&case["rates"]).into_iter().enumerate() {
             let found = schedule.at(step as u64);
             assert!(

@@ -5,7 +5,7 @@ use finetune_data::Labels;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 use finetune_models::{SavedModel, SequenceClassifier, to_file_layout};
 use finetune_train::{
-    LossConfig, Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, Schedule,
+    Epochs, LossConfig, Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, Schedule,
     ScheduleConfig, SchedulerType, clip_factor,
 };
 
@@ -62,6 +62,8 @@ struct Run {
     rows_per_batch: usize,
     epochs: usize,
     learning_rate: f64,
+    warmup_steps: u64,
+    max_grad_norm: f64,
     schedule: SchedulerType,
     loss: LossConfig,
     optimizer: &'static str,
@@ -76,6 +78,8 @@ impl Run {
             rows_per_batch: 4,
             epochs: 1,
             learning_rate: 1e-3,
+            warmup_steps: 2,
+            max_grad_norm: 1.0,
             schedule: SchedulerType::Linear,
             loss: LossConfig::default(),
             optimizer: "optim = \"adamw\"",
@@ -110,7 +114,9 @@ impl Run {
             lr_scheduler_type: self.schedule,
             ..Default::default()
         };
-        let schedule = Schedule::new(&config, self.learning_rate, 2, total).unwrap();
+        let schedule = Schedule::new(&config, self.learning_rate, self.warmup_steps, total);
+        let per_epoch = total / self.epochs as u64;
+        let schedule = schedule.unwrap().with_epochs(Epochs::Even(per_epoch));
         let config: OptimizerConfig = toml::from_str(self.optimizer).unwrap();
         let mut optimizer = Optimizer::new(config, self.groups);
         let mut model = tiny_bert(device).train();
@@ -132,7 +138,8 @@ impl Run {
             // The recorded rate is that of the last parameter group, which is the head's.
             let rate = schedule.at(step as u64);
             assert!((rate * self.groups.head_lr_scale - rates[step]).abs() < 1e-15);
-            model = optimizer.step(model, gradients, rate, None, clip_factor(norm, 1.0));
+            let clip = clip_factor(norm, self.max_grad_norm);
+            model = optimizer.step(model, gradients, rate, None, clip);
             count += 1;
         }
         assert_eq!(count, rates.len(), "{name}");
@@ -273,5 +280,21 @@ fn adam() {
     check(Run {
         optimizer: "optim = \"adam\"",
         ..Run::new("adam")
+    });
+}
+
+/// The settings of the course's lab: plain SGD at 1, a tenth of it after each epoch, gradients of norm
+/// 0.1 at most.
+#[test]
+fn sgd_with_step_schedule() {
+    check(Run {
+        epochs: 3,
+        optimizer: "optim = \"sgd\"",
+        learning_rate: 1.0,
+        warmup_steps: 0,
+        max_grad_norm: 0.1,
+        schedule: SchedulerType::Step,
+        groups: ParameterGroups::new(0.0, 2),
+        ..Run::new("lab")
     });
 }

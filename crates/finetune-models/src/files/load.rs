@@ -136,23 +136,29 @@ impl SequenceClassifier {
     /// `seed`, as by [`load`](Self::load), unless the outputs are unchanged. All other tensors are
     /// shared, not copied.
     pub fn with_outputs(mut self, outputs: Task, seed: u64, device: &Device) -> Self {
-        let keep = same_classifier(&outputs, &self.config().outputs);
+        if !same_classifier(&outputs, &self.config().outputs) {
+            return self.with_new_classifier(outputs, seed, device);
+        }
+        self.set_config(self.config().clone().with_outputs(outputs));
+        self
+    }
+
+    /// Does the same as [`with_outputs`](Self::with_outputs), but draws the classifier in any case.
+    pub fn with_new_classifier(mut self, outputs: Task, seed: u64, device: &Device) -> Self {
         let config = self.config().clone().with_outputs(outputs);
-        if !keep {
-            let parameters = parameters(&config).into_iter();
-            let mut classifier = parameters.filter(|p| p.place == Place::Classifier);
-            let mut drawn = || {
-                let parameter = classifier.next()?;
-                let values = of_head(&parameter, seed, config.initializer_range);
-                let values = model_layout(&parameter, values);
-                Some(TensorData::new(values, parameter.model_shape()))
-            };
-            if let (Some(weight), Some(bias)) = (drawn(), drawn()) {
-                self.head.classifier.replace(
-                    Tensor::from_data(weight, device),
-                    Tensor::from_data(bias, device),
-                );
-            }
+        let parameters = parameters(&config).into_iter();
+        let mut classifier = parameters.filter(|p| p.place == Place::Classifier);
+        let mut drawn = || {
+            let parameter = classifier.next()?;
+            let values = of_head(&parameter, seed, config.initializer_range);
+            let values = model_layout(&parameter, values);
+            Some(TensorData::new(values, parameter.model_shape()))
+        };
+        if let (Some(weight), Some(bias)) = (drawn(), drawn()) {
+            self.head.classifier.replace(
+                Tensor::from_data(weight, device),
+                Tensor::from_data(bias, device),
+            );
         }
         self.set_config(config);
         self

@@ -1,7 +1,12 @@
 //! Reuse of a trained head for other outputs.
 
+use std::path::Path;
+
 use finetune_data::{MatchRule, NameList, labels_argument, match_names, mismatch, name_numbers};
+use finetune_infer::AdapterOutputs;
 use finetune_models::Task;
+
+use crate::{BaseModel, ModelSettings, TrainError, TrainPlan};
 
 /// The origin of the head for new outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +29,11 @@ impl Head {
         if own.problem_type() != wanted.problem_type() {
             return Self::Fresh {
                 why: format!(
-                    "it is for {}, but the labels are for {}",
+                    "it is for {} ({}), but the labels are for {} ({})",
                     own.problem_type(),
-                    wanted.problem_type()
+                    shown(own.names()),
+                    wanted.problem_type(),
+                    shown(wanted.names())
                 ),
             };
         }
@@ -72,13 +79,50 @@ impl Head {
     }
 }
 
+/// Lists names, or the first of many.
+fn shown(names: &[String]) -> String {
+    let first: Vec<_> = names.iter().take(12).map(String::as_str).collect();
+    let more = if names.len() > 12 { ", …" } else { "" };
+    format!("{}{more}", first.join(", "))
+}
+
+/// Refuses a model or adapter that this program has trained for other labels than the plan's, unless the
+/// plan asks for a new head. Where either side has numbers instead of names, and for models from
+/// elsewhere, [`prepare`](crate::prepare) decides, and says so.
+///
+/// # Errors
+/// Fails with [`TrainError::OtherLabels`], or if a file cannot be read.
+pub fn check_head(plan: &TrainPlan, base: &BaseModel) -> Result<(), TrainError> {
+    let adapter = plan.model.adapter.as_ref().map(Path::new);
+    let trained = adapter.unwrap_or(&base.directory);
+    if plan.model.reset_head || ModelSettings::read(trained)?.is_none() {
+        return Ok(());
+    }
+    let own = match adapter {
+        None => base.config.outputs.clone(),
+        Some(adapter) => {
+            let own = AdapterOutputs::read(adapter, &base.config)?;
+            if !own.own_head {
+                return Ok(());
+            }
+            own.outputs
+        }
+    };
+    let wanted = plan.outputs();
+    let has_names = |task: &Task| name_numbers(task.names()).is_none();
+    match Head::choose(&own, &wanted, plan.data.labels_by_position) {
+        Head::Fresh { why } if has_names(&own) && has_names(&wanted) => {
+            Err(TrainError::OtherLabels {
+                model: trained.into(),
+                why,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Explains why names that match only partly do not make a head.
 fn partly(found: NameList<'_>, own: NameList<'_>) -> String {
-    let shown = |names: &[String]| {
-        let first: Vec<_> = names.iter().take(12).map(String::as_str).collect();
-        let more = if names.len() > 12 { ", …" } else { "" };
-        format!("{}{more}", first.join(", "))
-    };
     let is_part = found.names.iter().all(|name| own.names.contains(name));
     let way_out = match labels_argument(own.names).filter(|_| is_part) {
         Some(typed) => format!("; --labels {typed} keeps it"),

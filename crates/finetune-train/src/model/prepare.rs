@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use finetune_infer::{AdapterOutputs, not_saved};
-use finetune_models::{Described, LoadReport, SequenceClassifier, modules};
+use finetune_models::{Described, LoadReport, ModelConfig, SequenceClassifier, modules};
 use finetune_peft::{
     AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
@@ -65,8 +65,9 @@ impl<M: Described> Prepared<M> {
 }
 
 /// Loads the weights of the base model and applies the plan's strategy. If the plan names an adapter
-/// directory, that adapter is trained further. A head that predicts the plan's labels is kept, with its
-/// outputs reordered to match; notes report differing names, and why a head was reinitialized.
+/// directory, that adapter is trained further. A head that predicts the plan's labels is kept unless the
+/// plan resets it, with its outputs reordered to match; notes report differing names, and why a head was
+/// reinitialized.
 ///
 /// # Errors
 /// Fails if a file cannot be read, or if the strategy or the adapter does not fit the model.
@@ -105,6 +106,14 @@ fn load_base(
         SequenceClassifier::load_with(config.clone(), directory, outputs, plan.seed, device)
     };
     let own = &config.outputs;
+    if plan.model.reset_head {
+        let (mut model, mut report) = load(Some(wanted.clone()))?;
+        if !report.fresh_classifier {
+            report.fresh.extend(classifier_weights(model.config()));
+            model = model.with_new_classifier(wanted, plan.seed, device);
+        }
+        return Ok((model, report));
+    }
     match Head::choose(own, &wanted, plan.data.labels_by_position) {
         Head::Kept { .. } if *own == wanted => Ok(load(Some(wanted))?),
         Head::Kept { order, note } => {
@@ -152,7 +161,13 @@ fn continue_adapter(
     // Weights initialized for the base have been replaced by the adapter's.
     report.fresh.clear();
     let mut notes = Vec::new();
-    match Head::choose(&own.outputs, &wanted, plan.data.labels_by_position) {
+    let head = match plan.model.reset_head {
+        true => Head::Fresh {
+            why: "as reset_head says".into(),
+        },
+        false => Head::choose(&own.outputs, &wanted, plan.data.labels_by_position),
+    };
+    match head {
         Head::Kept { .. } if own.outputs == wanted => {}
         Head::Kept { order, note } => {
             notes.extend(note);
@@ -166,11 +181,11 @@ fn continue_adapter(
                     why,
                 });
             }
-            report.fresh = ["weight", "bias"]
-                .map(|leaf| format!("{module}.{leaf}"))
-                .into();
-            notes.push(format!("the adapter's head is reinitialized: {why}"));
-            model = model.with_outputs(wanted, plan.seed, device);
+            report.fresh = classifier_weights(model.config()).into();
+            if !plan.model.reset_head {
+                notes.push(format!("the adapter's head is reinitialized: {why}"));
+            }
+            model = model.with_new_classifier(wanted, plan.seed, device);
             let config = model.config();
             adapted = file
                 .config
@@ -186,6 +201,12 @@ fn continue_adapter(
         report,
         notes,
     ))
+}
+
+/// Returns the names of the classifier's weights in files.
+fn classifier_weights(config: &ModelConfig) -> [String; 2] {
+    let module = config.classifier_name();
+    ["weight", "bias"].map(|leaf| format!("{module}.{leaf}"))
 }
 
 /// Wraps up a model with its adapter, whose trained parts are `adapted`.

@@ -7,7 +7,7 @@ use finetune_models::{
     Described, ModelConfig, Parameter, Place, Role, parameters, set_trained, visit_parameters,
 };
 
-use crate::{Strategy, TrainError};
+use crate::{Strategy, TrainError, model::common_names::known_as};
 
 /// The parameters trained by a strategy without an adapter.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,10 @@ impl Trainable {
         let trains = |parameter: &&Parameter| match (strategy, &pattern) {
             (Strategy::Full, _) => true,
             (Strategy::Features, _) => false,
-            (_, Some(pattern)) => pattern.is_match(&parameter.name).unwrap_or(false),
+            (_, Some(pattern)) => {
+                let name = known_as(parameter, pattern.as_str(), config.family);
+                pattern.is_match(&name).unwrap_or(false)
+            }
             _ if parameter.place.is_head() => true,
             (Strategy::BitFit, _) => matches!(parameter.role, Role::Bias | Role::NormShift),
             _ => matches!(parameter.place, Place::Layer(number) if numbers.contains(&number)),
@@ -130,4 +133,65 @@ fn nearest(pattern: &str, all: &[Parameter]) -> String {
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     let names = scored.into_iter().take(4).map(|(_, name)| name);
     names.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(model_type: &str) -> ModelConfig {
+        let sizes = serde_json::json!({
+            "model_type": model_type, "vocab_size": 9, "max_position_embeddings": 9, "type_vocab_size": 2,
+            "hidden_size": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8,
+            "embedding_size": 4, "hidden_act": "gelu", "activation": "gelu", "dim": 4, "n_layers": 2, "n_heads": 2, "hidden_dim": 8,
+        });
+        ModelConfig::parse(&sizes.to_string(), Path::new("config.json")).unwrap()
+    }
+
+    fn chosen(pattern: &str, config: &ModelConfig) -> Vec<(Place, Role, Vec<usize>)> {
+        let strategy = Strategy::Params(pattern.into());
+        let trainable = Trainable::new(&strategy, config).unwrap();
+        let each = trainable.parameters.into_iter();
+        each.map(|p| (p.place, p.role, p.shape)).collect()
+    }
+
+    /// The exercise of the course's lab: the second feed-forward layer of every block, and the head.
+    #[test]
+    fn one_pattern_means_the_same_in_every_family() {
+        for family in finetune_models::family::FAMILIES {
+            let config = config(family.model_type);
+            let found = chosen("linear2|head", &config);
+            let second = |layer| {
+                [
+                    (Place::Layer(layer), Role::LinearWeight, vec![4, 8]),
+                    (Place::Layer(layer), Role::Bias, vec![4]),
+                ]
+            };
+            let mut expected = [second(0), second(1)].concat();
+            let heads = parameters(&config)
+                .into_iter()
+                .filter(|p| p.place.is_head());
+            expected.extend(heads.map(|p| (p.place, p.role, p.shape)));
+            assert_eq!(found, expected, "{}", family.model_type);
+            let one = chosen(r"layer\.1\.linear1\.weight", &config);
+            let first = (Place::Layer(1), Role::LinearWeight, vec![8, 4]);
+            assert_eq!(one, [first], "{}", family.model_type);
+            // What a pattern excludes by this name is excluded.
+            let all = parameters(&config).len();
+            let others = chosen("^(?!.*linear2)(?!head)", &config).len();
+            assert_eq!(others + expected.len(), all, "{}", family.model_type);
+        }
+    }
+
+    /// Without those words, names are transformers' alone.
+    #[test]
+    fn other_patterns_see_the_names_of_files() {
+        let config = config("bert");
+        let second = chosen(r"layer\.\d+\.output\.dense|^classifier", &config);
+        assert_eq!(second.len(), 6);
+        let rest = chosen("^(?!.*output)(?!classifier)", &config);
+        assert!(rest.iter().any(|(place, ..)| *place == Place::HeadDense));
+    }
 }

@@ -113,6 +113,9 @@ plan_file! {
     data.skip_invalid: Refused { #[serde(default)] skip_invalid: bool }
     model.strategy: Refused { strategy: Strategy }
     model.adapter: Refused { #[serde(default)] adapter: String }
+    model.reset_head: Refused {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")] reset_head: bool
+    }
     model.frozen_dropout: Refused { #[serde(default)] frozen_dropout: bool }
     model.unfreeze_every: Refused { unfreeze_every: f64 }
     optimization.length: Refused { epochs: f64, max_steps: u64 }

@@ -27,6 +27,8 @@ pub struct ModelPlan {
     pub ia3: Option<Ia3Config>,
     /// Directory of an existing adapter to train further; `None` creates a new one.
     pub adapter: Option<String>,
+    /// Whether the classifier is a new one even if the base model or adapter has one for these labels.
+    pub reset_head: bool,
     /// Whether layers below the lowest trained one use dropout, as they do in transformers. Without it
     /// they are a fixed function of the text, and the head learns from the features that prediction
     /// will see.
@@ -52,6 +54,7 @@ impl Default for ModelPlan {
             lora: None,
             ia3: None,
             adapter: None,
+            reset_head: false,
             frozen_dropout: false,
             unfreeze_every: 0.5,
             feature_cache: FeatureLimits::default(),

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{OneCycleConfig, TrainError};
 
-/// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's one-cycle
-/// schedule.
+/// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's `OneCycleLR`,
+/// `StepLR` and `ExponentialLR`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchedulerType {
@@ -26,11 +26,15 @@ pub enum SchedulerType {
     InverseSqrt,
     /// torch's `OneCycleLR` (Smith & Topin 2018), which includes its own warm-up.
     OneCycle,
+    /// torch's `StepLR`: the peak, multiplied by `gamma` after each `step_size`.
+    Step,
+    /// torch's `ExponentialLR`: the peak, multiplied by `gamma` after each epoch.
+    Exponential,
 }
 
 impl SchedulerType {
     /// All schedules.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Linear,
         Self::Cosine,
         Self::CosineWithRestarts,
@@ -39,7 +43,28 @@ impl SchedulerType {
         Self::ConstantWithWarmup,
         Self::InverseSqrt,
         Self::OneCycle,
+        Self::Step,
+        Self::Exponential,
     ];
+}
+
+/// The unit in which `step` and `exponential` count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepUnit {
+    /// Passes over the training rows: torch's `scheduler.step()` at the end of each epoch.
+    #[default]
+    #[serde(alias = "epoch")]
+    Epochs,
+    /// Optimizer steps: torch's `scheduler.step()` after each of them.
+    #[serde(alias = "step")]
+    Steps,
+}
+
+impl StepUnit {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A schedule and its settings, with the names and defaults of transformers and torch. Settings that do
@@ -61,6 +86,15 @@ pub struct ScheduleConfig {
     /// steps, or 10,000 without a warm-up).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timescale: Option<u64>,
+    /// Epochs or steps between two falls of `step` (default: 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_size: Option<f64>,
+    /// Factor of each fall of `step` (default: 0.1) and `exponential` (which has no default).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f64>,
+    /// Unit of `step_size`, and of the falls of `exponential`.
+    #[serde(skip_serializing_if = "StepUnit::is_default")]
+    pub step_unit: StepUnit,
     /// Settings of `one_cycle`.
     pub one_cycle: OneCycleConfig,
 }
@@ -73,6 +107,9 @@ impl Default for ScheduleConfig {
             power: 1.0,
             lr_end: 1e-7,
             timescale: None,
+            step_size: None,
+            gamma: None,
+            step_unit: StepUnit::default(),
             one_cycle: OneCycleConfig::default(),
         }
     }
@@ -110,7 +147,40 @@ impl ScheduleConfig {
                 require(steps > 0, "timescale", steps as f64, "at least 1 step")
             }
             SchedulerType::OneCycle => self.one_cycle.check(),
+            SchedulerType::Step | SchedulerType::Exponential => self.check_stepped(),
             _ => Ok(()),
+        }
+    }
+
+    fn check_stepped(&self) -> Result<(), TrainError> {
+        let factor = "a number above 0, such as 0.1";
+        match self.gamma {
+            Some(gamma) => require(gamma > 0.0 && gamma.is_finite(), "gamma", gamma, factor)?,
+            None if self.lr_scheduler_type == SchedulerType::Exponential => {
+                return Err(TrainError::Value {
+                    key: "gamma",
+                    found: "not set".into(),
+                    expected:
+                        "the factor of exponential, such as --set lr_scheduler_kwargs.gamma=0.9"
+                            .into(),
+                });
+            }
+            None => {}
+        }
+        let size = self.step_size.unwrap_or(1.0);
+        match self.step_unit {
+            StepUnit::Epochs => require(
+                size > 0.0 && size.is_finite(),
+                "step_size",
+                size,
+                "a number of epochs above 0, such as 1",
+            ),
+            StepUnit::Steps => require(
+                size >= 1.0 && size.fract() == 0.0,
+                "step_size",
+                size,
+                "a whole number of steps, at least 1",
+            ),
         }
     }
 }
@@ -149,7 +219,9 @@ mod tests {
                 "constant",
                 "constant_with_warmup",
                 "inverse_sqrt",
-                "one_cycle"
+                "one_cycle",
+                "step",
+                "exponential"
             ]
         );
         let text = "lr_scheduler_type = \"polynomial\"\npower = 2.0";
@@ -185,6 +257,13 @@ mod tests {
                 "lr_scheduler_type = \"one_cycle\"\none_cycle.max_momentum = 1.0",
                 "max_momentum",
             ),
+            ("lr_scheduler_type = \"step\"\nstep_size = 0", "step_size"),
+            (
+                "lr_scheduler_type = \"step\"\nstep_unit = \"steps\"\nstep_size = 1.5",
+                "step_size",
+            ),
+            ("lr_scheduler_type = \"step\"\ngamma = -0.1", "gamma"),
+            ("lr_scheduler_type = \"exponential\"", "gamma"),
         ] {
             let config: ScheduleConfig = toml::from_str(text).unwrap();
             let error = config.check(5e-5).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::plan::stored::Stored;
+use crate::{SchedulerType, plan::stored::Stored};
 
 /// The steps at the start of a run in which the learning rate rises.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,15 @@ impl Default for Warmup {
 }
 
 impl Warmup {
+    /// Returns the default before a schedule: none before torch's `StepLR` and `ExponentialLR`, so that
+    /// settings that ran there give the same learning rates here.
+    pub fn default_of(schedule: SchedulerType) -> Self {
+        match schedule {
+            SchedulerType::Step | SchedulerType::Exponential => Self::Ratio(0.0),
+            _ => Self::default(),
+        }
+    }
+
     /// Returns the number of warm-up steps in a run of `total` steps.
     pub fn steps(self, total: u64) -> u64 {
         match self {

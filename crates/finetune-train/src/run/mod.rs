@@ -5,7 +5,6 @@ pub(crate) mod best;
 pub(crate) mod checkpoints;
 pub(crate) mod directory;
 pub(crate) mod early_stopping;
-pub(crate) mod epochs;
 pub(crate) mod evaluate;
 pub(crate) mod frozen_prefix;
 pub(crate) mod inputs;

@@ -80,10 +80,15 @@ impl<M: TrainedModel> Start<M> {
         device: &Device,
     ) -> Result<Self, TrainError> {
         let saved = read_state(&checkpoint.file(STATE)?)?;
-        // The base of an adapter is unchanged; every other model is stored whole in the checkpoint.
+        // The base of an adapter is unchanged; every other model is stored whole in the checkpoint, with
+        // the head that the run began with.
         let mut prepared = match plan.model.strategy.is_adapter() {
             true => M::prepare(plan, base, device)?,
-            false => M::prepare(plan, &BaseModel::open(checkpoint.path())?, device)?,
+            false => {
+                let mut plan = plan.clone();
+                plan.model.reset_head = false;
+                M::prepare(&plan, &BaseModel::open(checkpoint.path())?, device)?
+            }
         };
         // Newer plans hold hashes of the base model's files, which have been checked or accepted
         // already.

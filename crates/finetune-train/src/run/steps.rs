@@ -57,12 +57,13 @@ impl Steps {
         let warmup = plan.optimization.warmup.steps(self.total);
         // Strategy `features` takes no steps, but a schedule needs at least one.
         let total = self.total.max(1);
-        Schedule::new(
+        let schedule = Schedule::new(
             &plan.optimization.schedule,
             plan.optimization.learning_rate,
             warmup,
             total,
-        )
+        )?;
+        Ok(schedule.with_epochs(self.epochs.clone()))
     }
 
     /// Returns the number of optimizer steps per epoch, averaged if epochs differ.

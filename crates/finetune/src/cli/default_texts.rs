@@ -58,6 +58,9 @@ impl DefaultTexts {
             "model" => format!("the adapter's, or {DEFAULT_MODEL}"),
             "learning_rate" => by_strategy(),
             "max_length" => format!("{value}, or the model's maximum"),
+            // Left out of the plan unless it is set.
+            "reset_head" => false.to_string(),
+            "warmup_ratio" => format!("{value}; 0 with step and exponential"),
             "eval_strategy" => format!("{value}; steps with --eval-steps"),
             "load_best_model_at_end" => {
                 format!("{value}, if there are evaluations and checkpoints")

@@ -266,7 +266,7 @@ const NAMES: [(&str, Here); 135] = [
     ),
     (
         "ignore_mismatched_sizes",
-        Always("a head for other classes is initialized anew"),
+        Not("add --reset-head to give a model of other classes a new head"),
     ),
     // DataTrainingArguments
     ("dataset_name", Is("dataset")),

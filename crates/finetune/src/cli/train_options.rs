@@ -123,6 +123,10 @@ pub struct TrainOptions {
     #[arg(long, value_name = "DIR", help_heading = STRATEGY)]
     pub adapter: Option<String>,
 
+    /// Give the model a new classifier, as is needed to carry the encoder of a run over to other labels
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
+    pub reset_head: Option<bool>,
+
     /// Apply dropout below the lowest trained layer too, as transformers does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = STRATEGY)]
     pub frozen_dropout: Option<bool>,
@@ -191,11 +195,11 @@ pub struct TrainOptions {
     #[arg(long, value_name = "FACTOR", help_heading = OPTIMIZATION)]
     pub layerwise_lr_decay: Option<f64>,
 
-    /// Schedule: linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt or one_cycle; set lr_scheduler_kwargs.* with --set
+    /// Schedule: linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, one_cycle, step or exponential; set lr_scheduler_kwargs.* with --set
     #[arg(long, value_name = "TYPE", help_heading = OPTIMIZATION)]
     pub lr_scheduler_type: Option<String>,
 
-    /// Settings of the schedule, by transformers' names (torch's for one_cycle).
+    /// Settings of the schedule, by transformers' names (torch's for one_cycle, step and exponential).
     #[arg(skip)]
     pub lr_scheduler_kwargs: Option<Table>,
 

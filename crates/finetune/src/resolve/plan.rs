@@ -8,7 +8,8 @@ use finetune_infer::objective;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
-    Interval, OptimizerConfig, ScheduleConfig, Strategy, TrainPlan, Trainable, Warmup, check_metric,
+    Interval, OptimizerConfig, ScheduleConfig, SchedulerType, Strategy, TrainPlan, Trainable,
+    Warmup, check_metric,
 };
 use toml::Table;
 
@@ -71,8 +72,8 @@ pub fn plan(
     // By default, the head has the same learning rate as the rest.
     let rate = options.learning_rate;
     plan.optimization.head_learning_rate = rate.unwrap_or(plan.optimization.learning_rate);
-    plan.optimization.warmup = warmup(options)?;
     plan.optimization.schedule = schedule(options)?;
+    plan.optimization.warmup = warmup(options, plan.optimization.schedule.lr_scheduler_type)?;
     plan.optimization.optimizer = optimizer(options)?;
     plan.saving.output = output.display().to_string();
     intervals::set(&mut plan, options)?;
@@ -136,11 +137,11 @@ fn check_batch(options: &TrainOptions) -> Result<(), Failure> {
     }
 }
 
-/// Returns the length of the learning rate's warm-up.
-fn warmup(options: &TrainOptions) -> Result<Warmup, Failure> {
+/// Returns the length of the learning rate's warm-up before a schedule of this type.
+fn warmup(options: &TrainOptions, schedule: SchedulerType) -> Result<Warmup, Failure> {
     let ratio = options.warmup_ratio;
     let Some(steps) = options.warmup_steps else {
-        return Ok(ratio.map_or_else(Warmup::default, Warmup::Ratio));
+        return Ok(ratio.map_or_else(|| Warmup::default_of(schedule), Warmup::Ratio));
     };
     if let Some(ratio) = ratio {
         say!(

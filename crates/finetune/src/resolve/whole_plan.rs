@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use finetune_data::model_max_length;
-use finetune_train::{BaseModel, TrainPlan};
+use finetune_train::{BaseModel, TrainPlan, check_head, layout};
 
 use crate::{
     cli::train_options::TrainOptions,
@@ -43,6 +43,10 @@ impl WholePlan {
         let verification = Verification::begin(&files)?;
         let base = BaseModel::open(&files.dir)?;
         let plan = with_model(plan, options, &base.config)?;
+        // The head of a run that goes on is in its checkpoint.
+        if !layout::has_begun(output) {
+            check_head(&plan, &base)?;
+        }
         let plan = within_tokenizer(plan, options, model_max_length(&files.dir)?);
         let loaded = load(&plan, rows, files, base)?;
         let mut plan = with_data(plan, options, &loaded)?;

@@ -1,14 +1,16 @@
 //! The learning rate of each step, and the momentum with `one_cycle`.
 
+pub(crate) mod epochs;
 mod one_cycle;
+mod stepped;
 
 use std::f64::consts::PI;
 
-use self::one_cycle::OneCycle;
-use crate::{ScheduleConfig, SchedulerType, TrainError};
+use self::{one_cycle::OneCycle, stepped::Stepped};
+use crate::{Epochs, ScheduleConfig, SchedulerType, TrainError};
 
 /// The learning rate as a function of the step: transformers' schedules under the same names, and
-/// torch's `OneCycleLR`.
+/// torch's `OneCycleLR`, `StepLR` and `ExponentialLR`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     learning_rate: f64,
@@ -27,12 +29,13 @@ enum AfterWarmup {
     Polynomial { power: f64, lr_end: f64 },
     InverseSqrt { timescale: f64 },
     OneCycle(OneCycle),
+    Stepped(Stepped),
 }
 
 impl Schedule {
     /// Creates a schedule over `total_steps` optimizer steps with the peak `learning_rate`, to which it
     /// rises in the first `warmup_steps`. As in transformers and torch, `constant` and `one_cycle`
-    /// ignore the warm-up.
+    /// ignore the warm-up. All steps are one epoch, unless [`with_epochs`](Self::with_epochs) says more.
     ///
     /// # Errors
     /// Fails with [`TrainError::Value`], which names the key of an invalid value, or with
@@ -70,6 +73,13 @@ impl Schedule {
             SchedulerType::OneCycle => {
                 AfterWarmup::OneCycle(OneCycle::new(config.one_cycle, learning_rate, total_steps))
             }
+            SchedulerType::Step => {
+                let size = config.step_size.unwrap_or(1.0);
+                AfterWarmup::Stepped(Stepped::new(config, size, warmup_steps, total_steps))
+            }
+            SchedulerType::Exponential => {
+                AfterWarmup::Stepped(Stepped::new(config, 1.0, warmup_steps, total_steps))
+            }
         };
         let without_warmup = matches!(
             config.lr_scheduler_type,
@@ -81,6 +91,14 @@ impl Schedule {
             total_steps,
             after_warmup,
         })
+    }
+
+    /// Returns the schedule with these epochs, which `step` and `exponential` count.
+    pub fn with_epochs(mut self, epochs: Epochs) -> Self {
+        if let AfterWarmup::Stepped(stepped) = &mut self.after_warmup {
+            stepped.set_epochs(epochs);
+        }
+        self
     }
 
     /// Returns the learning rate of step `step`, from 0. A warm-up starts with 0, as in transformers.
@@ -113,6 +131,7 @@ impl Schedule {
                 1.0 / ((step as f64 + shift) / timescale).sqrt()
             }
             AfterWarmup::OneCycle(cycle) => return cycle.learning_rate_at(step),
+            AfterWarmup::Stepped(stepped) => stepped.factor(step),
         };
         self.learning_rate * factor
     }
@@ -144,6 +163,7 @@ mod tests {
     fn schedule(lr_scheduler_type: SchedulerType, warmup: u64, total: u64) -> Schedule {
         let config = ScheduleConfig {
             lr_scheduler_type,
+            gamma: Some(0.5),
             ..Default::default()
         };
         Schedule::new(&config, 1.0, warmup, total).unwrap()
@@ -169,6 +189,47 @@ mod tests {
                 for step in 0..8 {
                     let rate = schedule.at(step);
                     assert!((0.0..=1.0).contains(&rate), "{kind:?} {step}: {rate}");
+                }
+            }
+        }
+    }
+
+    /// Epochs of 3, 4 and 2 steps, as batches by tokens give.
+    #[test]
+    fn uneven_epochs_end_where_they_end() {
+        let uneven = Epochs::Ends(vec![3, 7, 9]);
+        let rates = |schedule: &Schedule| -> Vec<f64> { (0..10).map(|s| schedule.at(s)).collect() };
+        let whole = schedule(SchedulerType::Exponential, 0, 9).with_epochs(uneven.clone());
+        assert_eq!(
+            rates(&whole),
+            [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125]
+        );
+        // A warm-up of one epoch postpones all falls by an epoch.
+        let warm = schedule(SchedulerType::Step, 3, 9).with_epochs(uneven);
+        let third = 1.0 / 3.0;
+        assert_eq!(
+            rates(&warm),
+            [0.0, third, 2.0 * third, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
+        );
+    }
+
+    /// In floating point, 7/3 - 1/3 may be less than 2.
+    #[test]
+    fn a_period_that_is_over_has_passed() {
+        for steps in 1..60 {
+            let config = ScheduleConfig {
+                lr_scheduler_type: SchedulerType::Step,
+                gamma: Some(0.5),
+                ..Default::default()
+            };
+            for warmup in 0..steps {
+                let schedule = Schedule::new(&config, 1.0, warmup, 10 * steps).unwrap();
+                let schedule = schedule.with_epochs(Epochs::Even(steps));
+                for epoch in 1..5 {
+                    let end = warmup + epoch * steps;
+                    let expected = 0.5f64.powi(epoch as i32);
+                    assert_eq!(schedule.at(end), expected, "{steps} {warmup}");
+                    assert_eq!(schedule.at(end - 1), 2.0 * expected, "{steps} {warmup}");
                 }
             }
         }

@@ -5,8 +5,8 @@ use finetune_data::{BatchSize, Sampler};
 use crate::{RunLength, TrainError, TrainPlan};
 
 /// The ends of the epochs, counted in optimizer steps.
-#[derive(Debug)]
-pub(crate) enum Epochs {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Epochs {
     /// All epochs have this number of steps.
     Even(u64),
     /// The number of steps up to the end of each epoch of the run. With a token budget it depends on
@@ -20,7 +20,7 @@ impl Epochs {
     ///
     /// # Errors
     /// Fails with [`TrainError::NoRows`] if an epoch is empty, or if the lengths of the rows cannot be read.
-    pub fn count(plan: &TrainPlan, sampler: &Sampler) -> Result<Self, TrainError> {
+    pub(crate) fn count(plan: &TrainPlan, sampler: &Sampler) -> Result<Self, TrainError> {
         let accumulation = plan.optimization.gradient_accumulation_steps as u64;
         let steps = |epoch| match sampler.num_batches(epoch)?.div_ceil(accumulation) {
             0 => Err(TrainError::NoRows),
