@@ -54,18 +54,22 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
-    let families = again.join("families");
-    let committed = committed.join("families");
-    script(
-        &python,
-        "make_families.py",
-        &[
-            "--out".as_ref(),
-            families.as_ref(),
-            "--compare".as_ref(),
-            committed.as_ref(),
-        ],
-    )?;
+    for (name, folder) in [
+        ("make_families.py", "families"),
+        ("make_encoders.py", "encoders"),
+    ] {
+        let (new, committed) = (again.join(folder), committed.join(folder));
+        script(
+            &python,
+            name,
+            &[
+                "--out".as_ref(),
+                new.as_ref(),
+                "--compare".as_ref(),
+                committed.as_ref(),
+            ],
+        )?;
+    }
 
     println!("\n── MiniLM as DistilBERT against MiniLM, both in transformers");
     let distilbert = fixtures::distilminilm(&base)?;
@@ -184,6 +188,7 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
         ],
     )?;
     script(python, "make_families.py", &[])?;
+    script(python, "make_encoders.py", &[])?;
     script(python, "make_optim.py", &[])
 }
 

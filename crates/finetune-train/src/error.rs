@@ -38,6 +38,16 @@ pub enum TrainError {
     #[cfg(feature = "tensorboard")]
     #[error(transparent)]
     Tensorboard(#[from] finetune_tensorboard::TensorboardError),
+    /// A directory that should have a tokenizer has none.
+    #[error(
+        "{} {}; --tokenizer expects a directory with tokenizer.json (or vocab.txt, or vocab.json and merges.txt), as `finetune tokenizer train` makes it and every model has it",
+        .directory.display(),
+        if .directory.exists() { "has no tokenizer" } else { "does not exist" }
+    )]
+    NoTokenizer {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// A setting has an invalid value.
     #[error("{key} is {found}; expected {expected}")]
     Value {
@@ -338,7 +348,8 @@ impl TrainError {
             Self::RunDirectory { source, .. } => {
                 source.as_ref().map_or(ErrorKind::Input, ErrorKind::of)
             }
-            Self::Value { .. }
+            Self::NoTokenizer { .. }
+            | Self::Value { .. }
             | Self::Conflict { .. }
             | Self::TooFewLayers { .. }
             | Self::NoLayer { .. }

@@ -12,6 +12,8 @@ pub const RESULTS: &str = "results.json";
 pub const MODEL: &str = "model";
 /// The directory of the run that adapts the base model, if a run begins with that.
 pub const ADAPTATION: &str = "adaptation";
+/// The directory of the initial model, in runs that train an encoder from nothing.
+pub const INITIAL: &str = "initial";
 /// The directory of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 

@@ -44,7 +44,7 @@ pub use plan::feature_limits::FeatureLimits;
 pub use plan::file::{Key, OnResume};
 pub use plan::interval::{Interval, IntervalStrategy, Moment};
 pub use plan::metric_check::check_metric;
-pub use plan::model::ModelPlan;
+pub use plan::model::{ModelPlan, ScratchPlan};
 pub use plan::one_cycle::{AnnealStrategy, OneCycleConfig};
 pub use plan::optimization::OptimizationPlan;
 pub use plan::optimizer::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};

@@ -220,7 +220,7 @@ fn with_adapter(
     mut notes: Vec<String>,
 ) -> Prepared {
     // A plan that names no model has the one that is here.
-    let name = match plan.model.name.is_empty() {
+    let name = match plan.model.name.is_empty() || plan.model.scratch.is_some() {
         true => base.directory.clone(),
         false => plan.model.name.clone().into(),
     };

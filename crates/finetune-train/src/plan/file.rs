@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use finetune_data::{CsvOptions, ProblemType};
 use finetune_kernels::Precision;
+use finetune_models::EncoderConfig;
 use finetune_peft::{Ia3Config, LoraConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -156,6 +157,10 @@ plan_file! {
     model.feature_cache: Refused { feature_cache: FeatureLimits }
     saving.report_to: Harmless { #[serde(default)] report_to: ReportTo }
     saving.output: Harmless { output: String }
+    model.scratch: Refused {
+        #[serde(default, skip_serializing_if = "String::is_empty")] tokenizer: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")] encoder: Option<EncoderConfig>
+    }
     model.lora: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")] lora: Option<LoraConfig>
     }

@@ -18,7 +18,9 @@ impl TrainPlan {
             data.dataset = absolute(&data.dataset);
         }
         let model = &mut self.model;
-        for path in std::iter::once(&mut model.name).chain(&mut model.adapter) {
+        let tokenizer = model.scratch.as_mut().map(|scratch| &mut scratch.tokenizer);
+        let paths = std::iter::once(&mut model.name).chain(&mut model.adapter);
+        for path in paths.chain(tokenizer) {
             if exists_here(path) {
                 *path = absolute(path);
             }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan, TrainedModel,
-    layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
+    layout::{self, CHECKPOINTS, EVENTS, INITIAL, MODEL, PLAN, RESULTS},
     run::{checkpoints::TRAINING_FILES, saved_plan::lost, write::write_text},
 };
 
@@ -83,6 +83,7 @@ impl RunDirectory {
             }
         }
         remove_leftovers(path)?;
+        remove_initial(path)?;
         Ok(run)
     }
 
@@ -352,7 +353,10 @@ impl Drop for RunDirectory {
     fn drop(&mut self) {
         match (self.begun, self.existed) {
             (true, _) => {}
-            (false, true) => drop(remove_leftovers(&self.path)),
+            (false, true) => {
+                let _ = remove_leftovers(&self.path);
+                let _ = remove_initial(&self.path);
+            }
             (false, false) => {
                 let _ = fs::remove_dir_all(&self.path);
                 remove_empty(&self.made);
@@ -392,6 +396,9 @@ fn make(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
     }
 }
 
+/// The file that [`DirectoryLock`] creates.
+const LOCK: &str = ".lock";
+
 /// Files that are written under a temporary name and renamed.
 const REPLACED: [&str; 4] = [PLAN, Manifest::FILE, RESULTS, EVENTS];
 
@@ -405,12 +412,24 @@ fn is_leftover(name: &OsStr) -> bool {
 /// Returns whether a directory contains nothing worth keeping: at most what a run leaves that is killed
 /// before it begins.
 fn holds_nothing(path: &Path) -> bool {
-    let is_lock = |name: &OsStr| name == ".lock";
+    let is_lock = |name: &OsStr| name == LOCK;
+    let is_initial = |name: &OsStr| name == INITIAL && path.join(LOCK).exists();
     let entries =
         fs::read_dir(path).map(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())));
     entries.is_ok_and(|mut names| {
-        names.all(|name| name.is_ok_and(|name| is_lock(&name) || is_leftover(&name)))
+        names.all(|name| {
+            name.is_ok_and(|name| is_lock(&name) || is_initial(&name) || is_leftover(&name))
+        })
     })
+}
+
+/// Removes the initial model of a run that has not begun.
+fn remove_initial(path: &Path) -> Result<(), TrainError> {
+    let initial = path.join(INITIAL);
+    match initial.exists() {
+        true => Ok(fs::remove_dir_all(&initial).context("write", &initial)?),
+        false => Ok(()),
+    }
 }
 
 /// Removes what killed sessions left half-written in a run directory.

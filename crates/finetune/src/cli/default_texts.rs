@@ -196,7 +196,13 @@ mod tests {
     /// Each option that is a key of the plan shows its default, or is known to have none.
     #[test]
     fn every_option_of_the_plan_shows_its_default() {
-        let without = ["revision", "adapter", "label_separator"];
+        let without = [
+            "revision",
+            "adapter",
+            "label_separator",
+            "encoder",
+            "tokenizer",
+        ];
         for option in train(command()).get_arguments() {
             let (name, help) = (option.get_id().as_str(), help(option));
             let of_plan = TrainPlan::KEYS.iter().any(|key| key.name == name);

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use finetune_data::{
     CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting, ProblemType,
 };
@@ -23,6 +23,18 @@ pub struct TrainOptions {
     /// Revision on the hub: a branch, tag or commit
     #[arg(long)]
     pub revision: Option<String>,
+
+    /// Where the weights come from: pretrained (--model), or scratch for new ones, with --encoder and --tokenizer [default: pretrained]
+    #[arg(long, value_name = "SOURCE", help_heading = SCRATCH)]
+    pub init: Option<InitialWeights>,
+
+    /// Encoder to train from scratch: lab, mini, small, distil, or a TOML file that describes one
+    #[arg(long, value_name = "PRESET|FILE", help_heading = SCRATCH)]
+    pub encoder: Option<String>,
+
+    /// Directory with the tokenizer of an encoder that is trained from scratch
+    #[arg(long, value_name = "DIR", help_heading = SCRATCH)]
+    pub tokenizer: Option<String>,
 
     /// Data set: a file, a directory with one file per split, a glob of shards (Parquet, Arrow, CSV, JSON lines), or a name on the hub, such as imdb
     #[arg(long, help_heading = DATA)]
@@ -372,9 +384,20 @@ impl TrainOptions {
 const DATA: &str = "Data";
 const STRATEGY: &str = "Training strategy";
 const MASKING: &str = "Masked language modelling";
+const SCRATCH: &str = "Training from scratch";
 const OPTIMIZATION: &str = "Optimization";
 const EVALUATION: &str = "Evaluation";
 const SAVING: &str = "Saving and logging";
+
+/// Where the weights of the model come from at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InitialWeights {
+    /// From a model.
+    Pretrained,
+    /// They are new.
+    Scratch,
+}
 
 /// Class weights: `balanced`, or a number for each class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

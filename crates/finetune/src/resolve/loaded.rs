@@ -55,9 +55,8 @@ pub fn load(
         .map(|adaptation| rows.adaptation(adaptation, plan.data.max_length, &tokenizer))
         .transpose()?;
     let description = format!(
-        "model   {} ({})\ndata    {}: {}\n        train {}",
-        files.name,
-        model::describe(files.source),
+        "model   {}\ndata    {}: {}\n        train {}",
+        model::described(plan, &files, &base.config),
         rows.dataset,
         rows.describe_labels(),
         describe(&data.train)

@@ -15,5 +15,6 @@ pub(crate) mod plan;
 pub(crate) mod pretraining;
 pub(crate) mod rows;
 pub(crate) mod run_model;
+pub(crate) mod scratch;
 pub(crate) mod special_files;
 pub(crate) mod whole_plan;

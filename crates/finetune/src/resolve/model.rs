@@ -4,6 +4,7 @@ use std::{path::Path, thread};
 
 use burn::tensor::Device;
 use finetune_hub::{FoundModel, Hub, HubError, ModelFiles, Source};
+use finetune_models::{ModelConfig, parameters};
 use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
 use finetune_train::{Classifier, TrainPlan};
 
@@ -11,7 +12,7 @@ use crate::{
     cli::args::ModelArguments,
     error::Failure,
     resolve::{download::shown, run_model, special_files},
-    view::output::say,
+    view::{output::say, progress::count},
 };
 
 /// Finds the files of a model by name and shows the progress of downloads.
@@ -23,11 +24,15 @@ pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
     shown(|report| Hub::from_env().find(name, revision, report))
 }
 
-/// Finds the files of a plan's base model.
+/// Finds the files of a plan's base model. One with new weights is written into the run's directory.
 ///
 /// # Errors
-/// Fails if the model cannot be found or downloaded.
+/// Fails if the model cannot be found, downloaded or written.
 pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
+    if let Some(scratch) = &plan.model.scratch {
+        let directory = scratch.initial_model(plan, Path::new(&plan.saving.output))?;
+        return find(&directory.display().to_string(), None);
+    }
     let revision = plan.model.revision.as_deref();
     let found = find(&plan.model.name, revision);
     found.map_err(|error| {
@@ -174,8 +179,25 @@ pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Fai
     })
 }
 
+/// Describes the base model of a plan and where its files came from.
+pub fn described(plan: &TrainPlan, files: &FoundModel, config: &ModelConfig) -> String {
+    let Some(scratch) = &plan.model.scratch else {
+        return format!("{} ({})", files.name, describe(files.source));
+    };
+    let elements: usize = parameters(config).iter().map(|p| p.num_elements()).sum();
+    format!(
+        "new weights: {} layers of width {}, {} words, {} parameters ({}; tokenizer {})",
+        config.num_hidden_layers,
+        config.hidden_size,
+        count(config.vocab_size as u64),
+        count(elements as u64),
+        config.family.model_type,
+        scratch.tokenizer
+    )
+}
+
 /// Describes where a model's files came from.
-pub fn describe(source: Source) -> &'static str {
+fn describe(source: Source) -> &'static str {
     match source {
         Source::Local => "a directory",
         Source::Cache => "from the cache",

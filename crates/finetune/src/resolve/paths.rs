@@ -35,6 +35,11 @@ pub fn keep_paths_of(saved: &TrainPlan, now: &mut TrainPlan) {
             now.clone_from(saved);
         }
     }
+    if let (Some(now), Some(saved)) = (&mut now.model.scratch, &saved.model.scratch)
+        && absolute(&now.tokenizer) == absolute(&saved.tokenizer)
+    {
+        now.tokenizer.clone_from(&saved.tokenizer);
+    }
     if let (Some(now), Some(saved)) = (&mut now.model.adapter, &saved.model.adapter)
         && absolute(now) == absolute(saved)
     {

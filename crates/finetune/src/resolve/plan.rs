@@ -8,8 +8,8 @@ use finetune_infer::objective;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
-    Interval, OptimizerConfig, ScheduleConfig, SchedulerType, Strategy, TrainPlan, Trainable,
-    Warmup, check_metric,
+    Interval, OptimizerConfig, ScheduleConfig, SchedulerType, ScratchPlan, Strategy, TrainPlan,
+    Trainable, Warmup, check_metric,
 };
 use toml::Table;
 
@@ -20,7 +20,8 @@ use crate::{
     },
     error::Failure,
     resolve::{
-        intervals, loaded::Loaded, model, pretraining, rows::Rows, run_model, special_files,
+        intervals, loaded::Loaded, model, pretraining, rows::Rows, run_model, scratch::scratch,
+        special_files,
     },
     view::output::say,
 };
@@ -45,6 +46,7 @@ pub fn plan(
         _ => (None, None),
     };
     check_batch(options)?;
+    let scratch = scratch(options)?;
     let mut plan = match rows.texts_only {
         false => pretraining::adapting(options, TrainPlan::new(&rows.labels, strategy, device)),
         true => pretraining::plan(options, strategy, device),
@@ -58,6 +60,12 @@ pub fn plan(
         .or(adapter_base)
         .unwrap_or_else(|| DEFAULT_MODEL.into());
     model.revision = adapter_revision;
+    if let Some(scratch) = scratch {
+        model.start_from_scratch(scratch);
+        if matches!(model.strategy, Strategy::Full | Strategy::Gradual) {
+            plan.optimization.learning_rate = ScratchPlan::LEARNING_RATE;
+        }
+    }
     model.precision = options.precision.unwrap_or_default().resolve(&model.device);
     data.dataset.clone_from(&rows.dataset);
     data.dataset_config = non_empty(&rows.dataset_config);
@@ -83,8 +91,10 @@ pub fn plan(
 }
 
 /// Options whose value is resolved, not copied into the plan.
-const RESOLVED: [&str; 25] = [
+const RESOLVED: [&str; 27] = [
     "model",
+    "encoder",
+    "tokenizer",
     "dataset",
     "dataset_config",
     "dataset_revision",
