@@ -177,6 +177,43 @@ fn what_cannot_be_learned_from_is_refused() {
     );
 }
 
+#[test]
+fn an_encoder_from_nothing() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write(
+        "encoder.toml",
+        "hidden_size = 32\nlayers = 2\nheads = 2\nnorm = \"pre\"\npositions = \"sinusoidal\"\n",
+    );
+    let tokenizer = fixtures::path("tiny_bert").display().to_string();
+    let pretrain = ["pretrain", "--init", "scratch", "--encoder", "encoder.toml"];
+    let options = [
+        "--tokenizer",
+        &tokenizer,
+        "--dataset",
+        "data",
+        "--output",
+        "run",
+    ];
+    let options = [
+        &pretrain[..],
+        &options,
+        &["--epochs", "4", "--max-length", "16"],
+    ]
+    .concat();
+    scratch.run(&options).succeeded();
+    let results = scratch.json("run/results.json");
+    let loss = |which: &str| results[which]["loss"].as_f64().unwrap();
+    assert!(loss("validation") < loss("before") - 0.2, "{results}");
+    let config = scratch.json("run/model/config.json");
+    assert_eq!(config["architectures"][0], "FinetuneForMaskedLM");
+    let train = "train --model run --dataset data --output tuned --epochs 1";
+    scratch.run(&split(train)).succeeded();
+    scratch
+        .run(&["fill-mask", "run", "a [MASK] film"])
+        .succeeded();
+}
+
 /// Adapting and fine-tuning are one run: it resumes as one, and its repetition has the same bits.
 #[test]
 fn an_adapted_run_resumes_as_one() {
