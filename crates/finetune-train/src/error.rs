@@ -100,6 +100,14 @@ pub enum TrainError {
     /// There are no training rows.
     #[error("there are no training rows")]
     NoRows,
+    /// A class has a single training row, where pairs of rows are needed.
+    #[error(
+        "class {class} has a single training text, but strategy contrastive pairs each text with another of its class; add texts of this class, leave it out, or choose --strategy full"
+    )]
+    TooFewTexts {
+        /// The class.
+        class: String,
+    },
     /// A schedule has no steps.
     #[error("the schedule has 0 steps; expected at least 1")]
     NoSteps,
@@ -345,6 +353,7 @@ impl TrainError {
             | Self::Pattern { .. }
             | Self::NoParameter { .. }
             | Self::NoRows
+            | Self::TooFewTexts { .. }
             | Self::NoSteps
             | Self::UndefinedMetric { .. }
             | Self::RandomWeights { .. }

@@ -34,6 +34,7 @@ pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
 pub use model::trainable::{Trainable, lowest_trained_layer};
 pub use model::unfreezing::Unfreezing;
+pub use plan::contrastive::ContrastiveConfig;
 pub use plan::data::DataPlan;
 pub use plan::evaluation::EvaluationPlan;
 pub use plan::feature_limits::FeatureLimits;

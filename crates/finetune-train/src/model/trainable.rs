@@ -56,7 +56,7 @@ impl Trainable {
             _ => None,
         };
         let trains = |parameter: &&Parameter| match (strategy, &pattern) {
-            (Strategy::Full, _) => true,
+            (Strategy::Full | Strategy::Contrastive, _) => true,
             (Strategy::Features, _) => false,
             (_, Some(pattern)) => {
                 let name = known_as(parameter, pattern.as_str(), config.family);

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize};
 
-use finetune_data::BatchSize;
+use finetune_data::{BatchSize, ProblemType};
 
 use crate::{
     CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan, RunLength,
@@ -34,7 +34,43 @@ impl TrainPlan {
         self.optimization.loss().check(&self.outputs())?;
         self.evaluation.check(self.saving.save)?;
         self.model.check()?;
+        if self.model.strategy == Strategy::Contrastive {
+            self.check_contrastive()?;
+        }
         self.metric(metrics).map(drop)
+    }
+}
+
+impl TrainPlan {
+    /// Refuses what has no meaning for pairs of texts.
+    fn check_contrastive(&self) -> Result<(), TrainError> {
+        self.model.contrastive.check()?;
+        let task = self.data.problem_type;
+        let classes = task == ProblemType::SingleLabelClassification;
+        conflict(!classes, ["strategy", "problem_type"], || {
+            format!(
+                "strategy contrastive pairs texts by their class, but the task is {task}; use another, such as --strategy full"
+            )
+        })?;
+        let of_rows = &self.optimization;
+        let without_meaning = [
+            (
+                "batch_tokens",
+                matches!(of_rows.batch, BatchSize::Tokens(_)),
+            ),
+            ("length_buckets", of_rows.length_buckets.is_some()),
+            (
+                "label_smoothing_factor",
+                of_rows.label_smoothing_factor > 0.0,
+            ),
+            ("class_weights", !of_rows.class_weights.is_empty()),
+        ];
+        for (key, given) in without_meaning {
+            conflict(given, ["strategy", key], || {
+                format!("{key} has no meaning for the pairs of strategy contrastive; leave it out")
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -201,6 +237,16 @@ impl ModelPlan {
                 },
             )?;
         }
+        conflict(
+            !self.contrastive.is_default() && self.strategy != Strategy::Contrastive,
+            ["contrastive", "strategy"],
+            || {
+                format!(
+                    "contrastive has settings, but the strategy is {}; add --strategy contrastive, or remove them",
+                    self.strategy
+                )
+            },
+        )?;
         if let Some(lora) = &self.lora {
             lora.check_fresh()?;
         }

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use toml::Table;
 
 use crate::{
-    FeatureLimits, IntervalStrategy, OptimizerConfig, ReportTo, ScheduleConfig, Strategy,
-    TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
+    ContrastiveConfig, FeatureLimits, IntervalStrategy, OptimizerConfig, ReportTo, ScheduleConfig,
+    Strategy, TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
 };
 
 /// A key of the plan.
@@ -161,6 +161,10 @@ plan_file! {
     }
     model.ia3: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")] ia3: Option<Ia3Config>
+    }
+    model.contrastive: Refused {
+        #[serde(default, skip_serializing_if = "ContrastiveConfig::is_default")]
+        contrastive: ContrastiveConfig
     }
 }
 

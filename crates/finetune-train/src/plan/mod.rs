@@ -4,6 +4,7 @@
 pub(crate) mod changed_keys;
 pub(crate) mod check;
 pub(crate) mod comparison;
+pub(crate) mod contrastive;
 pub(crate) mod data;
 pub(crate) mod evaluation;
 pub(crate) mod feature_limits;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use finetune_kernels::Precision;
 use finetune_peft::{Ia3Config, LoraConfig};
 
-use crate::{FeatureLimits, Strategy};
+use crate::{ContrastiveConfig, FeatureLimits, Strategy};
 
 /// The base model, the part of it that is trained, and the device.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub struct ModelPlan {
     pub lora: Option<LoraConfig>,
     /// (IA)³ settings, under peft's names.
     pub ia3: Option<Ia3Config>,
+    /// Settings of contrastive training.
+    pub contrastive: ContrastiveConfig,
     /// Directory of an existing adapter to train further; `None` creates a new one.
     pub adapter: Option<String>,
     /// Whether the classifier is a new one even if the base model or adapter has one for these labels.
@@ -53,6 +55,7 @@ impl Default for ModelPlan {
             strategy: Strategy::default(),
             lora: None,
             ia3: None,
+            contrastive: ContrastiveConfig::default(),
             adapter: None,
             reset_head: false,
             frozen_dropout: false,

@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use finetune_peft::{Ia3Config, LoraConfig, PeftConfig};
 use serde::{Deserialize, Serialize};
 
-/// Which parameters are trained. As text: `full`, `head`, `last:2`, `layers:3,5`, `params:REGEX`,
-/// `gradual`, `features`, `bitfit`, `lora`, `ia3`.
+/// Which parameters are trained, and how. As text: `full`, `head`, `last:2`, `layers:3,5`,
+/// `params:REGEX`, `gradual`, `features`, `bitfit`, `lora`, `ia3`, `contrastive`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Strategy {
@@ -32,11 +32,13 @@ pub enum Strategy {
     Lora,
     /// An (IA)³ adapter, and the head saved with it.
     Ia3,
+    /// Everything, for few labels: the encoder learns from pairs of texts, and a logistic regression on
+    /// its embeddings is the head (SetFit, Tunstall et al. 2022).
+    Contrastive,
 }
 
 /// The notation of strategies, for messages and help.
-pub const STRATEGIES: &str =
-    "full, head, last:N, layers:N,N,…, params:REGEX, gradual, features, bitfit, lora, ia3";
+pub const STRATEGIES: &str = "full, head, last:N, layers:N,N,…, params:REGEX, gradual, features, bitfit, lora, ia3, contrastive";
 
 impl Strategy {
     /// Returns the configuration of the adapter that is trained, if there is one, with peft's defaults
@@ -62,6 +64,7 @@ impl Strategy {
     /// parameters are trained.
     pub fn default_learning_rate(&self) -> f64 {
         match self {
+            Self::Contrastive => 2e-5,
             Self::Full => 5e-5,
             Self::Last(_) | Self::Layers(_) | Self::Params(_) | Self::Gradual => 1e-4,
             Self::Lora => 5e-4,
@@ -87,6 +90,7 @@ impl fmt::Display for Strategy {
             Self::BitFit => f.write_str("bitfit"),
             Self::Lora => f.write_str("lora"),
             Self::Ia3 => f.write_str("ia3"),
+            Self::Contrastive => f.write_str("contrastive"),
         }
     }
 }
@@ -110,6 +114,7 @@ impl FromStr for Strategy {
                 "bitfit" => Ok(Self::BitFit),
                 "lora" => Ok(Self::Lora),
                 "ia3" => Ok(Self::Ia3),
+                "contrastive" => Ok(Self::Contrastive),
                 _ => Err(unknown(text)),
             },
             Some(("last", count)) => Ok(Self::Last(number(count)?)),
@@ -158,6 +163,7 @@ mod tests {
             "bitfit",
             "lora",
             "ia3",
+            "contrastive",
         ] {
             assert_eq!(text.parse::<Strategy>().unwrap().to_string(), text);
         }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ChosenMetric, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
-    PrecisionChoice, SavingPlan, Strategy, TrainError, plan::file::PlanFile, resolve_auto,
+    PrecisionChoice, RunLength, SavingPlan, Strategy, TrainError, plan::file::PlanFile,
+    resolve_auto,
 };
 
 /// The complete settings of a run. The run directory stores them as `plan.toml`; the same plan on the
@@ -55,6 +56,10 @@ impl TrainPlan {
             plan.evaluation.eval = Interval::No;
             plan.evaluation.load_best_model_at_end = false;
             plan.saving.save = Interval::No;
+        }
+        if strategy == Strategy::Contrastive {
+            // An epoch has several times as many pairs as there are rows.
+            plan.optimization.length = RunLength::Epochs(1.0);
         }
         plan.model.strategy = strategy;
         plan.model.precision = PrecisionChoice::default().resolve(&device);

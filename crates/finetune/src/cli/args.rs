@@ -152,7 +152,7 @@ pub struct InspectArguments {
     #[arg(long)]
     pub labels: Option<String>,
 
-    /// What to train: full, head, last:N, layers:N,N, params:REGEX, bitfit, lora or ia3 [default: a table of the common ones]
+    /// What to train: full, head, last:N, layers:N,N, params:REGEX, bitfit, lora, ia3 or contrastive [default: a table of the common ones]
     #[arg(long)]
     pub strategy: Option<String>,
 

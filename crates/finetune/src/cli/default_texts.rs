@@ -48,6 +48,7 @@ impl DefaultTexts {
         let value = self.value(option).map(text).unwrap_or_default();
         let text = match option {
             "model" => format!("the adapter's, or {DEFAULT_MODEL}"),
+            "epochs" => format!("{value}; 1 with contrastive"),
             "learning_rate" => by_strategy(),
             "max_length" => format!("{value}, or the model's maximum"),
             // Left out of the plan unless it is set.
@@ -95,6 +96,7 @@ fn float(number: f64) -> String {
 /// Lists the learning rates of the strategies that train something, smallest first.
 fn by_strategy() -> String {
     let strategies = [
+        Strategy::Contrastive,
         Strategy::Full,
         Strategy::Last(1),
         Strategy::Layers(Vec::new()),

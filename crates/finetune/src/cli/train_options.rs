@@ -8,7 +8,9 @@ use finetune_data::{
     CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting, ProblemType,
 };
 use finetune_peft::{Ia3Config, LoraConfig};
-use finetune_train::{FeatureLimits, IntervalStrategy, PrecisionChoice, ReportTo};
+use finetune_train::{
+    ContrastiveConfig, FeatureLimits, IntervalStrategy, PrecisionChoice, ReportTo,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
 
@@ -115,7 +117,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "ENCODING", help_heading = DATA)]
     pub csv_encoding: Option<CsvEncoding>,
 
-    /// What to train: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora or ia3; set lora.r and the like with --set
+    /// What to train: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora, ia3 or contrastive (for few labels, as SetFit); set lora.r and the like with --set
     #[arg(long, help_heading = STRATEGY)]
     pub strategy: Option<String>,
 
@@ -142,6 +144,10 @@ pub struct TrainOptions {
     /// IA³'s settings, by peft's names.
     #[arg(skip)]
     pub ia3: Option<Ia3Config>,
+
+    /// Settings of contrastive training.
+    #[arg(skip)]
+    pub contrastive: Option<ContrastiveConfig>,
 
     /// Limits of the cache for the outputs of frozen layers.
     #[arg(skip)]

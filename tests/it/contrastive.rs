@@ -1,0 +1,109 @@
+//! `--strategy contrastive`: few labels, compared in pairs.
+
+use serde_json::Value;
+
+use crate::{
+    command::{Run, Scratch, split},
+    samples,
+};
+
+/// A directory with 12 training rows of each class, and many to evaluate.
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write("data/train.csv", samples::csv(&samples::examples(24)));
+    scratch
+}
+
+fn train(scratch: &Scratch, options: &str) -> Run {
+    let fixed = "--dataset data --strategy contrastive --learning-rate 1e-3";
+    scratch.train(&split(&format!("{fixed} {options}")))
+}
+
+#[test]
+fn the_encoder_learns_from_pairs() {
+    let scratch = scratch();
+    let results = train(&scratch, "--epochs 4 --json").succeeded().json();
+    let accuracy = |at: &str| results[at]["accuracy"].as_f64().unwrap();
+    assert!(accuracy("test") > 0.8, "{results}");
+    assert!(accuracy("validation") >= accuracy("before"), "{results}");
+    // 2 · 144 pairs of each epoch in batches of 16: both kinds are as many.
+    let events = scratch.json_lines("run/events.jsonl");
+    let steps: Vec<&Value> = events.iter().filter(|event| event["event"] == "step").collect();
+    assert_eq!(steps.len(), 4 * 18);
+    assert_eq!(steps[0]["rows"], 32);
+    let loss = |steps: &[&Value]| -> f64 {
+        let losses = steps.iter().map(|step| step["loss"].as_f64().unwrap());
+        losses.sum()
+    };
+    assert!(loss(&steps[54..]) < 0.5 * loss(&steps[..18]));
+    // The model says how it pools, and predicts and evaluates like any other.
+    assert_eq!(scratch.json("run/model/config.json")["pooling"], "mean");
+    let again = scratch.run(&split("evaluate run/model --split test --json"));
+    let again = again.succeeded().json();
+    assert_eq!(again["accuracy"], results["test"]["accuracy"]);
+    let text = "the film was bad .";
+    let run = scratch.run(&["predict", "--model", "run", "--json", text]);
+    assert_eq!(run.succeeded().json_lines().len(), 1);
+    // It is a model to go on from, by any strategy.
+    let on = "train --model run --dataset data --strategy head --epochs 1 --output on";
+    scratch.run(&split(on)).succeeded();
+}
+
+#[test]
+fn a_run_is_resumed_to_the_same_bits() {
+    let scratch = scratch();
+    let line = |output: &str| {
+        let line = format!(
+            "train --model run/model --dataset data --strategy contrastive --max-steps 6 --save-steps 2 --output {output}"
+        );
+        scratch.run(&split(&line)).succeeded();
+    };
+    train(&scratch, "--max-steps 2").succeeded();
+    line("whole");
+    line("half");
+    // As if the session had been killed after step 4.
+    for gone in ["results.json", "model", "checkpoints/step-000006"] {
+        let gone = scratch.path("half").join(gone);
+        let _ = std::fs::remove_dir_all(&gone);
+        let _ = std::fs::remove_file(&gone);
+    }
+    let run = scratch.run(&split("resume half")).succeeded();
+    assert!(run.stderr.contains("resume  "), "{run}");
+    let read = |run: &str| scratch.read(&format!("{run}/model/model.safetensors"));
+    assert!(read("whole") == read("half"));
+    scratch.run(&split("replay whole")).succeeded();
+}
+
+#[test]
+fn what_has_no_pairs_is_refused() {
+    let scratch = scratch();
+    let refused = |options: &str, words: &[&str]| {
+        let fixed = format!("--dataset data --strategy contrastive {options}");
+        scratch.refuses_train(&split(&fixed), words);
+    };
+    refused("--batch-tokens 500", &["batch_tokens", "contrastive"]);
+    refused("--length-buckets 4", &["length_buckets", "contrastive"]);
+    refused("--class-weights balanced", &["class_weights", "contrastive"]);
+    refused("--ema-decay 0.9", &["ema_decay", "contrastive"]);
+    refused("--set contrastive.head_c=0", &["head_c is 0", "above 0"]);
+    let settings = "--dataset data --strategy full --set contrastive.head_c=2";
+    scratch.refuses_train(&split(settings), &["--strategy contrastive"]);
+    let scores: String = (0..60).map(|row| format!("a film,{row}.5\n")).collect();
+    scratch.write("scores.csv", format!("text,score\n{scores}"));
+    scratch.refuses_train(
+        &split("--dataset scores.csv --label-column score --strategy contrastive"),
+        &["regression", "--strategy full"],
+    );
+    // A single text of a class.
+    let mut rows = samples::examples(9);
+    let last = rows.pop().unwrap();
+    rows.retain(|row| row.1 != last.1);
+    rows.push(last.clone());
+    scratch.write("data/train.csv", samples::csv(&rows));
+    let class = samples::CLASSES[last.1];
+    refused("", &[class, "single training text", "--strategy full"]);
+    scratch
+        .train(&split("--dataset data --strategy full --max-steps 1"))
+        .succeeded();
+}
