@@ -119,6 +119,10 @@ fn check_encoder(
         let (own, base) = (adapter.family.model_type, base.family.model_type);
         return refuse("model_type", own.to_string(), base.to_string());
     }
+    let (own, other) = (adapter.structure.settings(), base.structure.settings());
+    if let Some(((key, own), (_, base))) = own.into_iter().zip(other).find(|(a, b)| a != b) {
+        return refuse(key, own.to_string(), base.to_string());
+    }
     let mut pairs = sizes(adapter).into_iter().zip(sizes(base));
     match pairs.find(|(adapter, base)| adapter != base) {
         Some(((key, adapter), (_, base))) => refuse(key, adapter.to_string(), base.to_string()),

@@ -224,6 +224,7 @@ fn tables(device: &Device) -> EmbeddingTables {
         word: normal([30522, HIDDEN], device),
         position: normal([512, HIDDEN], device),
         token_type: None,
+        scale: 1.0,
     }
 }
 

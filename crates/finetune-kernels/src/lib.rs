@@ -34,16 +34,16 @@ pub use dropout::{Dropout, DropoutSource};
 pub use finetune_batch::{Indices, Offsets, PackedTokens, UsedRows};
 pub use functional::{
     EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
-    adam_step, attention, dropout, dropout_residual_norm, embedding_norm, linear, lora, matmul,
-    moving_average, scatter_rows, sgd_momentum_step, sgd_step, softmax_cross_entropy, square_sum,
-    zeros,
+    adam_step, attention, dropout, dropout_residual, dropout_residual_norm, embedding_norm,
+    embedding_sum, layer_norm, linear, lora, matmul, moving_average, pool, scatter_rows,
+    sgd_momentum_step, sgd_step, softmax_cross_entropy, square_sum, zeros,
 };
 pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
 #[cfg(feature = "flex")]
 pub use memory::release_unused_memory;
 pub use ops::{
-    Activation, AdafactorStep, AdamStep, AttentionShape, LoraOptions, MatmulOptions, Precision,
-    SgdStep, TableRows, matmul::time_in_matmul,
+    Activation, AdafactorStep, AdamStep, AttentionShape, LoraOptions, MatmulOptions, Pooling,
+    Precision, SgdStep, TableRows, matmul::time_in_matmul,
 };
 pub use processor::may_use;
 pub use random::{Site, Stream};

@@ -15,6 +15,9 @@ impl Site {
     /// Number of sites per encoder layer.
     const OF_LAYER: u32 = 3;
 
+    /// The first site inside of feed-forward blocks, beyond the other sites of any model's layers.
+    const FIRST_FEED_FORWARD: u32 = 1 << 19;
+
     /// The first site of adapters, beyond those of any model's layers.
     const FIRST_ADAPTER: u32 = 1 << 20;
 
@@ -31,6 +34,11 @@ impl Site {
     /// The output of the feed-forward block in encoder layer `layer`.
     pub const fn layer_output(layer: usize) -> Self {
         Self::of_layer(layer, 2)
+    }
+
+    /// The activations of the feed-forward block in encoder layer `layer`.
+    pub const fn feed_forward(layer: usize) -> Self {
+        Self(Self::FIRST_FEED_FORWARD + layer as u32)
     }
 
     /// The input of the final linear layer of a head on an encoder of `layers` layers.
@@ -58,9 +66,6 @@ impl Site {
 pub struct Stream(pub(crate) u32);
 
 impl Stream {
-    /// The weights of an encoder.
-    pub const ENCODER: Self = Self(0);
-
     /// The dense layer of a head.
     pub const HEAD_DENSE: Self = Self(1);
 
@@ -70,9 +75,17 @@ impl Stream {
     /// The first stream of adapters, beyond those of heads.
     const FIRST_ADAPTER: u32 = 1 << 16;
 
+    /// The first stream of encoders, beyond those of adapters.
+    const FIRST_ENCODER: u32 = 1 << 20;
+
     /// The adapter of linear layer `linear`, counted over the whole model.
     pub const fn adapter(linear: usize) -> Self {
         Self(Self::FIRST_ADAPTER + linear as u32)
+    }
+
+    /// Parameter `number` of an encoder.
+    pub const fn encoder(number: usize) -> Self {
+        Self(Self::FIRST_ENCODER + number as u32)
     }
 }
 
@@ -184,18 +197,22 @@ mod tests {
             Site::layer_output(5),
             Site::head(6),
             Site::head_input(6),
+            Site::feed_forward(5),
             Site::adapter(2),
         ];
         assert_eq!(
             sites.map(|site| site.0),
-            [16, 17, 18, 19, 20, (1 << 20) + 2]
+            [16, 17, 18, 19, 20, (1 << 19) + 5, (1 << 20) + 2]
         );
         let streams = [
-            Stream::ENCODER,
             Stream::HEAD_DENSE,
             Stream::CLASSIFIER,
             Stream::adapter(2),
+            Stream::encoder(3),
         ];
-        assert_eq!(streams.map(|stream| stream.0), [0, 1, 2, (1 << 16) + 2]);
+        assert_eq!(
+            streams.map(|stream| stream.0),
+            [1, 2, (1 << 16) + 2, (1 << 20) + 3]
+        );
     }
 }

@@ -172,6 +172,7 @@ fn embeddings_are_summed_by_token() {
         word: table(5, 0.0),
         position: table(3, 100.0),
         token_type: Some(table(2, 1000.0)),
+        scale: 1.0,
     };
     let tokens = PackedTokens {
         ids: [4, 0, 2].into(),
@@ -255,6 +256,7 @@ fn the_gradient_of_used_rows_is_a_part_of_the_tables() {
             word: word.clone(),
             position: position.clone(),
             token_type: None,
+            scale: 1.0,
         };
         let norm = Norm {
             gamma: Tensor::ones([8], &device),

@@ -104,8 +104,8 @@ impl SequenceClassifier {
         offsets: &Offsets,
         dropout: DropoutSource,
     ) -> Tensor<2> {
-        let first = self.encoder.first(hidden, offsets, dropout);
-        self.head.forward(first, dropout)
+        let pooled = self.encoder.pooled(hidden, offsets, dropout);
+        self.head.forward(pooled, dropout)
     }
 
     /// Sets the precision of the encoder's matrix multiplications. The head stays in f32: it is small,

@@ -39,6 +39,24 @@ pub enum ModelError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// The description of a new encoder is not TOML, or has an unknown key or value.
+    #[error("{path} does not describe an encoder: {reason}")]
+    EncoderSyntax {
+        /// The path of the file.
+        path: PathBuf,
+        /// The parser's message, with the line.
+        reason: String,
+    },
+    /// A setting of a new encoder is missing or unusable.
+    #[error("{whose}: {key}: {problem}")]
+    Encoder {
+        /// The description: a file, or the name of a preset.
+        whose: String,
+        /// The key of the setting.
+        key: &'static str,
+        /// What was found and what was expected.
+        problem: String,
+    },
     /// The safetensors file is damaged or malicious.
     #[error("{path} is not a valid safetensors file: {problem}; fetch or save it again")]
     Weights {
@@ -165,6 +183,8 @@ impl ModelError {
             Self::MissingFile { .. }
             | Self::ConfigSyntax { .. }
             | Self::Config { .. }
+            | Self::EncoderSyntax { .. }
+            | Self::Encoder { .. }
             | Self::Weights { .. }
             | Self::Torch { .. }
             | Self::Shards { .. }

@@ -3,9 +3,11 @@
 mod adaptable;
 mod classifier;
 mod encoder;
+mod encoder_config;
 mod error;
 pub mod family;
 mod files;
+mod fresh;
 mod head;
 mod parameters;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod walk;
 
 pub use classifier::SequenceClassifier;
 pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, first_tokens};
+pub use encoder_config::{EncoderConfig, EncoderSettings, Preset};
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{

@@ -29,14 +29,16 @@ pub enum Component {
     Value,
     /// Output projection of the attention.
     Output,
-    /// Layer norm after the attention.
+    /// Layer norm after (or before) the attention.
     AttentionNorm,
     /// First linear layer of the feed-forward block, `hidden_size` to `intermediate_size`.
     Up,
     /// Second linear layer of the feed-forward block, `intermediate_size` to `hidden_size`.
     Down,
-    /// Layer norm after the feed-forward block.
+    /// Layer norm after (or before) the feed-forward block.
     OutputNorm,
+    /// Layer norm of the encoder's output, in pre-norm encoders. It belongs to the last layer.
+    FinalNorm,
     /// The dense layer below the classifier: BERT's pooler, DistilBERT's `pre_classifier`.
     HeadDense,
     /// The final linear layer, which computes the outputs.
@@ -191,8 +193,11 @@ pub(crate) fn components(config: &ModelConfig) -> Vec<(Component, usize, String)
         (*component, layer, name.replace("{}", &layer.to_string()))
     };
     let mut all: Vec<_> = below.iter().map(|line| named(line, 0)).collect();
-    for layer in 0..config.num_hidden_layers {
-        all.extend(layered.iter().map(|line| named(line, layer)));
+    let last = config.num_hidden_layers - 1;
+    for layer in 0..=last {
+        let lines = layered.iter();
+        let lines = lines.filter(|(component, _)| layer == last || component.is_repeated());
+        all.extend(lines.map(|line| named(line, layer)));
     }
     all.extend(head.iter().map(|line| named(line, 0)));
     all
@@ -231,10 +236,16 @@ impl Component {
             | Self::AttentionNorm
             | Self::Up
             | Self::Down
-            | Self::OutputNorm => Place::Layer(layer),
+            | Self::OutputNorm
+            | Self::FinalNorm => Place::Layer(layer),
             Self::HeadDense => Place::HeadDense,
             Self::Classifier => Place::Classifier,
         }
+    }
+
+    /// Returns whether every layer has the component.
+    fn is_repeated(self) -> bool {
+        self.place(0) == Place::Layer(0) && self != Self::FinalNorm
     }
 
     /// Returns the component's key in checkpoints, such as `layers.0.query`.
@@ -254,6 +265,7 @@ impl Component {
             Self::Up => of_layer("up"),
             Self::Down => of_layer("down"),
             Self::OutputNorm => of_layer("output_norm"),
+            Self::FinalNorm => "final_norm".into(),
             Self::HeadDense => "head.dense".into(),
             Self::Classifier => "head.classifier".into(),
         }
@@ -277,7 +289,9 @@ impl Component {
             Self::Query | Self::Key | Self::Value | Self::Output | Self::HeadDense => {
                 linear(hidden, hidden)
             }
-            Self::AttentionNorm | Self::OutputNorm => Shape::Norm { width: hidden },
+            Self::AttentionNorm | Self::OutputNorm | Self::FinalNorm => {
+                Shape::Norm { width: hidden }
+            }
             Self::Up => linear(hidden, inner),
             Self::Down => linear(inner, hidden),
             Self::Classifier => linear(hidden, config.outputs.num_labels()),
@@ -460,7 +474,7 @@ mod tests {
                     "{}: {component:?}",
                     family.model_type
                 );
-                let is_of_layer = component.place(0) == Place::Layer(0);
+                let is_of_layer = component.is_repeated();
                 assert_eq!(
                     name.matches("{}").count(),
                     usize::from(is_of_layer),

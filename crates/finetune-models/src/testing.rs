@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_kernels::{Offsets, PackedTokens, Stream, random};
+use finetune_kernels::{Offsets, PackedTokens, Pooling, Stream, random};
 use serde_json::{Map, Value, json};
 
-use crate::{Family, ModelConfig, SequenceClassifier, parameters, values::Values};
+use crate::{
+    Family, ModelConfig, SequenceClassifier,
+    family::{EmbeddingScale, NormPlacement, PositionKind, Structure},
+    parameters,
+    values::Values,
+};
 
 /// Returns the configuration of a tiny model of `family` in which no two sizes are equal; `more`
 /// overrides keys of its `config.json`.
@@ -27,6 +32,19 @@ pub(crate) fn config_with(family: &Family, more: Value) -> ModelConfig {
     set("max_position_embeddings", json!(17));
     set("type_vocab_size", json!(2));
     set("num_labels", json!(5));
+    if family.structure.is_none() {
+        // Unlike any other family, as far as possible.
+        let structure = Structure {
+            norm: NormPlacement::Pre,
+            positions: PositionKind::Sinusoidal,
+            embedding_scale: EmbeddingScale::SqrtHidden,
+            feed_forward_dropout: 0.1,
+            pooling: Pooling::Mean,
+            ..Structure::OF_BERT
+        };
+        let settings = structure.settings().into_iter();
+        all.extend(settings.map(|(key, value)| (key.to_string(), value)));
+    }
     if let Value::Object(more) = more {
         all.extend(more);
     }

@@ -247,7 +247,7 @@ impl PeftConfig {
 
     /// Fills in the default targets of the model's family, so that the file states them. Those of BERT,
     /// RoBERTa, XLM-RoBERTa and ELECTRA are peft's; for CamemBERT and DistilBERT, which peft's table
-    /// lacks, they are the corresponding layers.
+    /// lacks, and for our own encoders they are the corresponding layers.
     pub fn resolved(mut self, model_type: &str) -> Self {
         let names = |names: [&str; 2]| names.map(String::from).to_vec();
         match &mut self {
@@ -263,6 +263,7 @@ impl PeftConfig {
             Self::Ia3(config) => {
                 let targets = match model_type {
                     "distilbert" => ["k_lin", "v_lin", "ffn.lin2"],
+                    "finetune" => ["key", "value", "linear2"],
                     _ => ["key", "value", "output.dense"],
                 };
                 let list = |names: &[&str]| {

@@ -47,7 +47,7 @@ impl Tiny {
 
     fn forward(&self) -> Vec<f32> {
         let device = self.shift.val().device();
-        let x = random::normal(8, Stream::ENCODER, 20, 1.0);
+        let x = random::normal(8, Stream::HEAD_DENSE, 20, 1.0);
         let x = Tensor::<2>::from_data(TensorData::new(x, [5, 4]), &device);
         let off = DropoutSource::OFF;
         let hidden = self.query.forward(x, Activation::Tanh, off) + self.shift.val().unsqueeze();

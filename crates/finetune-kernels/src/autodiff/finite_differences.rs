@@ -7,9 +7,12 @@ use burn::{
     tensor::TensorData,
 };
 
-use super::tests::{ACTIVATIONS, B, attention_of, embedding, layer, residual_norm, take};
+use super::tests::{
+    ACTIVATIONS, B, attention_of, embedding, embedding_sum_of, layer, norm_alone, pool_of,
+    residual_norm, residual_sum, take,
+};
 use crate::{
-    AttentionShape, Offsets, PackedTokens, Precision, Stream,
+    AttentionShape, Offsets, PackedTokens, Pooling, Precision, Stream,
     backends::portable,
     ops::{EncoderOps, NormBackward},
     random,
@@ -134,14 +137,72 @@ fn dropout_residual_norm() {
 }
 
 #[test]
-fn embedding_norm() {
-    let tokens = PackedTokens {
+fn dropout_residual() {
+    let inputs = [input(&[4, 6], 0), input(&[4, 6], 1)];
+    check(&inputs, &|tensors| {
+        portable::dropout_residual(residual_sum(tensors, true))
+    });
+    // The hand-written gradients.
+    check(&inputs, &|tensors| {
+        B::dropout_residual(residual_sum(tensors, true))
+    });
+}
+
+#[test]
+fn layer_norm() {
+    let inputs = [input(&[4, 6], 0), input(&[6], 1), input(&[6], 2)];
+    check(&inputs, &|tensors| {
+        portable::NormKept::layer_norm(norm_alone(tensors)).0
+    });
+    // The hand-written gradients.
+    check(&inputs, &|tensors| B::norm(norm_alone(tensors)));
+}
+
+#[test]
+fn pool() {
+    let offsets = Offsets::from_lengths([3, 1, 2]);
+    for pooling in Pooling::ALL {
+        let inputs = [input(&[6, 4], 0)];
+        check(&inputs, &|tensors| {
+            portable::pool(pool_of(tensors, &offsets, pooling))
+        });
+        // The hand-written gradients.
+        check(&inputs, &|tensors| {
+            B::pool(pool_of(tensors, &offsets, pooling))
+        });
+    }
+}
+
+#[test]
+fn embedding_sum() {
+    let tokens = tokens();
+    let inputs = [input(&[5, 6], 0), input(&[3, 6], 1), input(&[2, 6], 2)];
+    check(&inputs, &|tensors| {
+        portable::dropped_embedding_sum(embedding_sum_of(tensors, &tokens, true, true))
+    });
+    // The hand-written gradients, without token types, whose words are scaled.
+    check(&inputs, &|tensors| {
+        B::embedding_sum(embedding_sum_of(tensors, &tokens, true, true))
+    });
+    check(&inputs[..2], &|mut tensors| {
+        tensors.push(tensors[0].clone());
+        B::embedding_sum(embedding_sum_of(tensors, &tokens, false, true))
+    });
+}
+
+fn tokens() -> PackedTokens {
+    PackedTokens {
         ids: [4, 0, 2, 4, 4].into(),
         positions: [0, 1, 2, 0, 1].into(),
         type_ids: [0, 1, 1, 0, 1].into(),
         offsets: Offsets::from_lengths([3, 2]),
         used_rows: None,
-    };
+    }
+}
+
+#[test]
+fn embedding_norm() {
+    let tokens = tokens();
     let inputs = [
         input(&[5, 6], 0),
         input(&[3, 6], 1),

@@ -13,6 +13,8 @@ mod linear;
 mod lora;
 mod matmul;
 mod norm;
+mod pooling;
+mod residual;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
@@ -29,8 +31,8 @@ use burn::backend::{
 use crate::{
     Activation, Dropout,
     ops::{
-        Attention, DropoutResidualNorm, EmbeddingNorm, EncoderGradients, EncoderOps, Linear, Lora,
-        MatmulOptions,
+        Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
+        EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, MatmulOptions, Pool,
     },
 };
 
@@ -63,8 +65,24 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
         norm::dropout_residual_norm(operation)
     }
 
+    fn dropout_residual(operation: DropoutResidual<Self>) -> FloatTensor<Self> {
+        residual::dropout_residual(operation)
+    }
+
+    fn norm(operation: LayerNorm<Self>) -> FloatTensor<Self> {
+        norm::layer_norm(operation)
+    }
+
     fn embedding_norm(operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
         embedding::embedding_norm(operation)
+    }
+
+    fn embedding_sum(operation: EmbeddingSum<Self>) -> FloatTensor<Self> {
+        embedding::embedding_sum(operation)
+    }
+
+    fn pool(operation: Pool<Self>) -> FloatTensor<Self> {
+        pooling::pool(operation)
     }
 
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {

@@ -9,11 +9,12 @@ use proptest::prelude::*;
 
 use crate::{
     Activation, AttentionShape, Dropout, DropoutSource, MatmulOptions, Offsets, PackedTokens,
-    Precision, Site, Stream,
+    Pooling, Precision, Site, Stream,
     backends::portable,
     ops::{
-        Attention, DropoutResidualNorm, EmbeddingNorm, EmbeddingTables, EncoderOps, Linear, Lora,
-        Norm, NormBackward, TokenTypeTable,
+        Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
+        EmbeddingTables, EncoderOps, LayerNorm, Linear, Lora, Norm, NormBackward, Pool,
+        TokenTypeTable,
     },
     random,
 };
@@ -162,6 +163,39 @@ pub(super) fn residual_norm(tensors: Vec<FloatTensor<B>>, dropped: bool) -> Drop
     }
 }
 
+/// Creates the operation from x and residual.
+pub(super) fn residual_sum(tensors: Vec<FloatTensor<B>>, dropped: bool) -> DropoutResidual<B> {
+    let [x, residual] = take(tensors);
+    DropoutResidual {
+        x,
+        residual,
+        dropout: drawn(dropped),
+    }
+}
+
+/// Creates the operation from x, gamma, and beta.
+pub(super) fn norm_alone(tensors: Vec<FloatTensor<B>>) -> LayerNorm<B> {
+    let [x, gamma, beta] = take(tensors);
+    LayerNorm {
+        x,
+        norm: norm(gamma, beta),
+    }
+}
+
+/// Creates the operation from x.
+pub(super) fn pool_of(
+    tensors: Vec<FloatTensor<B>>,
+    offsets: &Offsets,
+    pooling: Pooling,
+) -> Pool<B> {
+    let [x] = take(tensors);
+    Pool {
+        x,
+        offsets: offsets.clone(),
+        pooling,
+    }
+}
+
 /// Creates the operation from the word, position, and token type tables, gamma, and beta.
 pub(super) fn embedding(
     tensors: Vec<FloatTensor<B>>,
@@ -170,19 +204,37 @@ pub(super) fn embedding(
     dropped: bool,
 ) -> EmbeddingNorm<B> {
     let [word, position, token_type, gamma, beta] = take(tensors);
-    let token_type = match types {
-        true => TokenTypeTable::Table(token_type),
-        false => TokenTypeTable::Absent,
-    };
     EmbeddingNorm {
-        tables: EmbeddingTables {
-            word,
-            position,
-            token_type,
-        },
+        tables: tables([word, position, token_type], types),
         norm: norm(gamma, beta),
         tokens: tokens.clone(),
         dropout: drawn(dropped),
+    }
+}
+
+/// Creates the operation without a norm from the word, position, and token type tables.
+pub(super) fn embedding_sum_of(
+    tensors: Vec<FloatTensor<B>>,
+    tokens: &PackedTokens,
+    types: bool,
+    dropped: bool,
+) -> EmbeddingSum<B> {
+    EmbeddingSum {
+        tables: tables(take(tensors), types),
+        tokens: tokens.clone(),
+        dropout: drawn(dropped),
+    }
+}
+
+fn tables([word, position, token_type]: [FloatTensor<B>; 3], types: bool) -> EmbeddingTables<B> {
+    EmbeddingTables {
+        word,
+        position,
+        token_type: match types {
+            true => TokenTypeTable::Table(token_type),
+            false => TokenTypeTable::Absent,
+        },
+        scale: if types { 1.0 } else { 2.5 },
     }
 }
 
@@ -356,6 +408,75 @@ proptest! {
     }
 
     #[test]
+    fn dropout_residual(
+        [rows, columns] in [1usize..40, 1usize..40],
+        dropped in any::<bool>(),
+        tracked in 0u32..4,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [0, 1].map(|index| input(&[rows, columns], index, tracked(index)));
+        check(
+            &inputs,
+            &|tensors| B::dropout_residual(residual_sum(tensors, dropped)),
+            &|tensors| portable::dropout_residual(residual_sum(tensors, dropped)),
+        );
+    }
+
+    #[test]
+    fn layer_norm([rows, columns] in [1usize..40, 8usize..40], tracked in 0u32..8) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, columns], 0, tracked(0)),
+            input(&[columns], 1, tracked(1)),
+            input(&[columns], 2, tracked(2)),
+        ];
+        check(
+            &inputs,
+            &|tensors| B::norm(norm_alone(tensors)),
+            &|tensors| portable::NormKept::layer_norm(norm_alone(tensors)).0,
+        );
+    }
+
+    #[test]
+    fn pool(
+        lengths in prop::collection::vec(1u32..24, 1..6),
+        columns in 1usize..40,
+        pooling in prop::sample::select(&Pooling::ALL[..]),
+        tracked in any::<bool>(),
+    ) {
+        let offsets = Offsets::from_lengths(lengths);
+        check(
+            &[input(&[offsets.num_tokens(), columns], 0, tracked)],
+            &|tensors| B::pool(pool_of(tensors, &offsets, pooling)),
+            &|tensors| portable::pool(pool_of(tensors, &offsets, pooling)),
+        );
+    }
+
+    #[test]
+    fn embedding_sum(
+        lengths in prop::collection::vec(1u32..8, 1..5),
+        columns in 1usize..28,
+        types in any::<bool>(),
+        dropped in any::<bool>(),
+        tracked in 0u32..8,
+    ) {
+        let tokens = tokens_of(Offsets::from_lengths(lengths));
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[11, columns], 0, tracked(0)),
+            input(&[8, columns], 1, tracked(1)),
+            input(&[2, columns], 2, tracked(2) && types),
+        ];
+        check(
+            &inputs,
+            &|tensors| B::embedding_sum(embedding_sum_of(tensors, &tokens, types, dropped)),
+            &|tensors| {
+                portable::dropped_embedding_sum(embedding_sum_of(tensors, &tokens, types, dropped))
+            },
+        );
+    }
+
+    #[test]
     fn embedding_norm(
         lengths in prop::collection::vec(1u32..8, 1..5),
         columns in 8usize..28,
@@ -363,13 +484,7 @@ proptest! {
         dropped in any::<bool>(),
         tracked in 0u32..32,
     ) {
-        let offsets = Offsets::from_lengths(lengths);
-        let count = offsets.num_tokens() as u32;
-        let tokens = PackedTokens {
-            ids: (0..count).map(|token| token * 5 % 11).collect(),
-            positions: offsets.ranges().flat_map(|range| 0..range.len() as u32).collect(),
-            type_ids: (0..count).map(|token| token % 2).collect(),
-            offsets, used_rows: None, };
+        let tokens = tokens_of(Offsets::from_lengths(lengths));
         let tracked = bits(tracked);
         let inputs = [
             input(&[11, columns], 0, tracked(0)),
@@ -387,6 +502,55 @@ proptest! {
                 portable::NormKept::embedding_norm(embedding(tensors, &tokens, types, dropped)).0
             },
         );
+    }
+}
+
+/// Returns tokens of a table of 11 words, 8 positions, and 2 types.
+fn tokens_of(offsets: Offsets) -> PackedTokens {
+    let count = offsets.num_tokens() as u32;
+    let positions = offsets.ranges().flat_map(|range| 0..range.len() as u32);
+    PackedTokens {
+        ids: (0..count).map(|token| token * 5 % 11).collect(),
+        positions: positions.collect(),
+        type_ids: (0..count).map(|token| token % 2).collect(),
+        offsets,
+        used_rows: None,
+    }
+}
+
+/// Columns with several equal maxima: the gradient goes to the first.
+#[test]
+fn pooling_by_the_maximum_with_ties() {
+    let offsets = Offsets::from_lengths([3, 1, 4]);
+    let values: [f32; 8] = [1.0, 5.0, 1.0, 0.0, 0.0, 5.0, -1.0, -1.0];
+    let values: Vec<f32> = values.iter().flat_map(|&v| [v, v.min(1.0)]).collect();
+    let inputs = [(vec![8, 2], values, true)];
+    let found = results(&inputs, &|tensors| {
+        B::pool(pool_of(tensors, &offsets, Pooling::Max))
+    });
+    assert_eq!(
+        found[0].as_deref(),
+        Some(&[5.0, 1.0, 0.0, 0.0, 5.0, 1.0][..])
+    );
+    let gradient = found[1].as_ref().unwrap();
+    let has_gradient = |column| -> Vec<usize> {
+        (0..8)
+            .filter(|row| gradient[2 * row + column] != 0.0)
+            .collect()
+    };
+    assert_eq!([has_gradient(0), has_gradient(1)], [[1, 3, 5], [0, 3, 5]]);
+}
+
+/// A maximum over something that is not a number is not a number.
+#[test]
+fn pooling_passes_on_what_is_not_a_number() {
+    let offsets = Offsets::from_lengths([3]);
+    let inputs = [(vec![3, 1], vec![1.0, f32::NAN, 2.0], false)];
+    for pooling in [Pooling::Mean, Pooling::Max] {
+        let found = results(&inputs, &|tensors| {
+            B::pool(pool_of(tensors, &offsets, pooling))
+        });
+        assert!(found[0].as_ref().unwrap()[0].is_nan(), "{pooling}");
     }
 }
 

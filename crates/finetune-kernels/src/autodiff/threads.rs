@@ -3,10 +3,10 @@
 use rayon::ThreadPoolBuilder;
 
 use super::tests::{
-    ACTIVATIONS, B, Input, attention_of, drawn, embedding, input, layer, residual_norm, results,
-    take,
+    ACTIVATIONS, B, Input, attention_of, drawn, embedding, embedding_sum_of, input, layer,
+    norm_alone, pool_of, residual_norm, residual_sum, results, take,
 };
-use crate::{AttentionShape, Offsets, PackedTokens, Precision, ops::EncoderOps};
+use crate::{AttentionShape, Offsets, PackedTokens, Pooling, Precision, ops::EncoderOps};
 use burn::backend::tensor::FloatTensor;
 
 fn check(inputs: &[Input], run: &(dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B> + Sync)) {
@@ -69,15 +69,60 @@ fn dropout_residual_norm() {
 }
 
 #[test]
-fn embedding_norm() {
+fn dropout_residual() {
+    let inputs = [0, 1].map(|index| input(&[ROWS, 96], index, true));
+    check(&inputs, &|tensors| {
+        B::dropout_residual(residual_sum(tensors, true))
+    });
+}
+
+#[test]
+fn layer_norm() {
+    let inputs = [
+        input(&[ROWS, 96], 0, true),
+        input(&[96], 1, true),
+        input(&[96], 2, true),
+    ];
+    check(&inputs, &|tensors| B::norm(norm_alone(tensors)));
+}
+
+#[test]
+fn pool() {
+    let offsets = Offsets::from_lengths([70, 1, 130, 2]);
+    for pooling in Pooling::ALL {
+        check(&[input(&[ROWS, 100], 0, true)], &|tensors| {
+            B::pool(pool_of(tensors, &offsets, pooling))
+        });
+    }
+}
+
+#[test]
+fn embedding_sum() {
+    let tokens = tokens();
+    let inputs = [
+        input(&[11, 96], 0, true),
+        input(&[ROWS, 96], 1, true),
+        input(&[2, 96], 2, true),
+    ];
+    check(&inputs, &|tensors| {
+        B::embedding_sum(embedding_sum_of(tensors, &tokens, true, true))
+    });
+}
+
+fn tokens() -> PackedTokens {
     let count = ROWS as u32;
-    let tokens = PackedTokens {
+    PackedTokens {
         ids: (0..count).map(|token| token * 5 % 11).collect(),
         positions: (0..count).collect(),
         type_ids: (0..count).map(|token| token % 2).collect(),
         offsets: Offsets::from_lengths([count]),
         used_rows: None,
-    };
+    }
+}
+
+#[test]
+fn embedding_norm() {
+    let tokens = tokens();
     let inputs = [
         input(&[11, 96], 0, true),
         input(&[ROWS, 96], 1, true),

@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::norm::{Norm, ROWS, add, normalize, normalize_and_scale};
+use super::{
+    multiversion::multiversion,
+    norm::{Norm, ROWS, add, normalize, normalize_and_scale},
+};
 use crate::{Dropout, PackedTokens};
 
 /// The tables, row-major.
@@ -11,15 +14,21 @@ pub(crate) struct Tables<'a> {
     pub(crate) word: &'a [f32],
     pub(crate) position: &'a [f32],
     pub(crate) token_type: Option<&'a [f32]>,
+    /// The factor of the words' rows.
+    pub(crate) scale: f32,
 }
 
 impl Tables<'_> {
-    /// Computes `word + token_type + position` of a token. The order is that of transformers, and
+    /// Computes `scale · word + token_type + position` of a token. The order is that of transformers, and
     /// affects the last bit.
     fn sum(&self, tokens: &PackedTokens, token: usize, sum: &mut [f32]) {
         let columns = sum.len();
         let rows = |index: u32| index as usize * columns..(index as usize + 1) * columns;
-        sum.copy_from_slice(&self.word[rows(tokens.ids[token])]);
+        let word = &self.word[rows(tokens.ids[token])];
+        match self.scale {
+            1.0 => sum.copy_from_slice(word),
+            scale => scaled(word, scale, sum),
+        }
         if let Some(table) = self.token_type {
             add(sum, &table[rows(tokens.type_ids[token])]);
         }
@@ -73,6 +82,32 @@ pub(crate) fn embedding_norm_keeping(
             drop_row(result, token, dropout);
         }
     });
+}
+
+/// Writes `dropout(sum of embeddings)` into `result`, `[tokens, columns]`.
+pub(crate) fn embedding_sum(
+    tables: Tables<'_>,
+    tokens: &PackedTokens,
+    columns: usize,
+    dropout: Dropout,
+    result: &mut [f32],
+) {
+    let pieces = result.par_chunks_mut(ROWS * columns).enumerate();
+    pieces.for_each(|(piece, result)| {
+        for (row, result) in result.chunks_mut(columns).enumerate() {
+            let token = piece * ROWS + row;
+            tables.sum(tokens, token, result);
+            drop_row(result, token, dropout);
+        }
+    });
+}
+
+multiversion! {
+    fn scaled(x: &[f32], scale: f32, result: &mut [f32]) {
+        for (result, x) in result.iter_mut().zip(x) {
+            *result = x * scale;
+        }
+    }
 }
 
 fn drop_row(row: &mut [f32], token: usize, dropout: Dropout) {

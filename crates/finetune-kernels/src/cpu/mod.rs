@@ -22,6 +22,8 @@ mod multiversion;
 #[cfg(feature = "flex")]
 pub(crate) mod norm;
 #[cfg(feature = "flex")]
+pub(crate) mod pooling;
+#[cfg(feature = "flex")]
 pub(crate) mod sgd;
 #[cfg(feature = "flex")]
 mod softmax;

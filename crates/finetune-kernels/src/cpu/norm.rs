@@ -68,6 +68,54 @@ pub(crate) fn dropout_residual_norm_keeping(
     });
 }
 
+/// Replaces `x` by `dropout(x) + residual`, for rows of `columns` elements.
+pub(crate) fn dropout_residual(x: &mut [f32], residual: &[f32], columns: usize, dropout: Dropout) {
+    let pieces = x.par_chunks_mut(ROWS * columns);
+    let pieces = pieces.zip(residual.par_chunks(ROWS * columns)).enumerate();
+    pieces.for_each(|(piece, (x, residual))| {
+        let rows = x.chunks_mut(columns).zip(residual.chunks(columns));
+        for (row, (x, residual)) in rows.enumerate() {
+            add_dropped(x, residual, piece * ROWS + row, dropout);
+        }
+    });
+}
+
+/// Writes `norm(x)` to `result`.
+pub(crate) fn layer_norm(x: &[f32], norm: Norm<'_>, result: &mut [f32]) {
+    let columns = norm.gamma.len();
+    let pieces = x.par_chunks(ROWS * columns);
+    let pieces = pieces.zip(result.par_chunks_mut(ROWS * columns));
+    pieces.for_each(|(x, result)| {
+        for (x, result) in x.chunks(columns).zip(result.chunks_mut(columns)) {
+            result.copy_from_slice(x);
+            normalize_and_scale(result, norm.gamma, norm.beta, norm.epsilon);
+        }
+    });
+}
+
+/// Does the work of [`layer_norm`], and also writes the normalized rows to `normal` and the standard
+/// deviations by which they were divided to `deviations`, `[rows]`.
+pub(crate) fn layer_norm_keeping(
+    x: &[f32],
+    norm: Norm<'_>,
+    result: &mut [f32],
+    [normal, deviations]: [&mut [f32]; 2],
+) {
+    let columns = norm.gamma.len();
+    let pieces = x.par_chunks(ROWS * columns);
+    let pieces = pieces.zip(result.par_chunks_mut(ROWS * columns));
+    let pieces = pieces.zip(normal.par_chunks_mut(ROWS * columns));
+    let pieces = pieces.zip(deviations.par_chunks_mut(ROWS));
+    pieces.for_each(|(((x, result), normal), deviations)| {
+        let rows = x.chunks(columns).zip(result.chunks_mut(columns));
+        let rows = rows.zip(normal.chunks_mut(columns)).zip(deviations);
+        for (((x, result), normal), deviation) in rows {
+            normal.copy_from_slice(x);
+            *deviation = normalize(normal, norm.gamma, norm.beta, norm.epsilon, result);
+        }
+    });
+}
+
 /// The values from which the backward pass of a norm starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept<'a> {

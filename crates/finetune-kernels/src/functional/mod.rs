@@ -10,7 +10,8 @@ use burn::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, LoraOptions, MatmulOptions, PackedTokens,
+    Activation, AttentionShape, Dropout, LoraOptions, MatmulOptions, Offsets, PackedTokens,
+    Pooling,
     ops::{self, EncoderOps, TokenTypeTable},
 };
 
@@ -49,6 +50,8 @@ pub struct EmbeddingTables {
     pub position: Tensor<2>,
     /// `[type_vocab_size, hidden]`, if the model has token types.
     pub token_type: Option<Tensor<2>>,
+    /// The factor of the word table's rows.
+    pub scale: f64,
 }
 
 impl From<EmbeddingTables> for ops::EmbeddingTables<Dispatch> {
@@ -60,6 +63,7 @@ impl From<EmbeddingTables> for ops::EmbeddingTables<Dispatch> {
                 Some(table) => TokenTypeTable::Table(table.into_dispatch()),
                 None => TokenTypeTable::Absent,
             },
+            scale: tables.scale,
         }
     }
 }
@@ -156,7 +160,24 @@ pub fn dropout_residual_norm(
     }))
 }
 
-/// Computes `dropout(norm(word + position + token type))`, `[tokens, hidden]`.
+/// Computes `dropout(x) + residual`, where all are `[tokens, hidden]`.
+pub fn dropout_residual(x: Tensor<2>, residual: Tensor<2>, dropout: Dropout) -> Tensor<2> {
+    float(Dispatch::dropout_residual(ops::DropoutResidual {
+        x: x.into_dispatch(),
+        residual: residual.into_dispatch(),
+        dropout,
+    }))
+}
+
+/// Computes `norm(x)`, `[tokens, hidden]`.
+pub fn layer_norm(x: Tensor<2>, norm: Norm) -> Tensor<2> {
+    float(Dispatch::norm(ops::LayerNorm {
+        x: x.into_dispatch(),
+        norm: norm.into(),
+    }))
+}
+
+/// Computes `dropout(norm(scale · word + position + token type))`, `[tokens, hidden]`.
 pub fn embedding_norm(
     tables: EmbeddingTables,
     norm: Norm,
@@ -168,6 +189,29 @@ pub fn embedding_norm(
         norm: norm.into(),
         tokens: tokens.clone(),
         dropout,
+    }))
+}
+
+/// Computes `dropout(scale · word + position + token type)`, `[tokens, hidden]`.
+pub fn embedding_sum(
+    tables: EmbeddingTables,
+    tokens: &PackedTokens,
+    dropout: Dropout,
+) -> Tensor<2> {
+    float(Dispatch::embedding_sum(ops::EmbeddingSum {
+        tables: tables.into(),
+        tokens: tokens.clone(),
+        dropout,
+    }))
+}
+
+/// Computes one row per sequence from the rows of its tokens: `[tokens, columns]` to
+/// `[batch, columns]`. No sequence may be empty.
+pub fn pool(x: Tensor<2>, offsets: &Offsets, pooling: Pooling) -> Tensor<2> {
+    float(Dispatch::pool(ops::Pool {
+        x: x.into_dispatch(),
+        offsets: offsets.clone(),
+        pooling,
     }))
 }
 

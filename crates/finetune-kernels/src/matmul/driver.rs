@@ -22,6 +22,8 @@ use crate::{Precision, cpu::norm, memory::Piece};
 
 /// Number of panels of the right operand in a group, so that a block of steps fits into the L2 cache.
 const GROUP: usize = 3;
+/// Maximum number of panels in a group if there are so few steps that more of them fit.
+const MOST_GROUP: usize = 8;
 /// Maximum number of panels of the left operand in a task. Their results fit into the L2 cache while one
 /// block after another is added to them.
 const MOST_ROWS: usize = 40;
@@ -94,6 +96,7 @@ impl Work for Multiplication<'_> {
             }
         }
         let blocks = step_blocks::<K>(steps).len();
+        let group = group_size::<K>(steps, cols);
         let is_small = rows * steps * cols <= SMALL;
         let mut memory = Piece::new(0);
         let left = match K::left_in_place(a) {
@@ -118,7 +121,7 @@ impl Work for Multiplication<'_> {
             activated: epilogue.activated.map(|x| Memory(x.as_mut_ptr())),
         };
         let run = |(rows, cols): (Range<usize>, Range<usize>)| {
-            let count = GROUP * K::NR * K::KC * size_of::<K::Element>();
+            let count = group * K::NR * K::KC * size_of::<K::Element>();
             let mut memory = Piece::new(count.div_ceil(size_of::<f32>()));
             // SAFETY: no two tasks have an element of the result in common, and nothing else refers to
             // the result until all are done.
@@ -131,7 +134,7 @@ impl Work for Multiplication<'_> {
                 block_epilogue.run(rows, cols);
             }
         };
-        let tasks = tasks::<K>(rows, cols, blocks);
+        let tasks = tasks::<K>(rows, cols, blocks, group);
         match is_small {
             true => tasks.into_iter().for_each(run),
             false => tasks.into_par_iter().with_max_len(1).for_each(run),
@@ -139,11 +142,23 @@ impl Work for Multiplication<'_> {
     }
 }
 
+/// Returns the number of panels of the right operand in a group; all groups have about equally many.
+fn group_size<K: Kernel>(steps: usize, cols: usize) -> usize {
+    let panels = cols.div_ceil(K::NR).max(1);
+    let most = (GROUP * K::KC / steps.clamp(1, K::KC)).min(MOST_GROUP);
+    panels.div_ceil(panels.div_ceil(most))
+}
+
 /// Lists the rows and columns of the tasks. Tasks of the same rows follow each other, so that a thread
 /// mostly reads what it wrote in the previous multiplication instead of data in other cores' caches.
-fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize>, Range<usize>)> {
+fn tasks<K: Kernel>(
+    rows: usize,
+    cols: usize,
+    blocks: usize,
+    group: usize,
+) -> Vec<(Range<usize>, Range<usize>)> {
     let panels = rows.div_ceil(K::MR);
-    let groups = cols.div_ceil(GROUP * K::NR);
+    let groups = cols.div_ceil(group * K::NR);
     // How rows and columns are divided does not affect the order of any sum.
     let wanted = TASKS.max(TASKS_PER_THREAD * rayon::current_num_threads());
     let wanted = wanted.div_ceil(groups.max(1));
@@ -155,7 +170,7 @@ fn tasks<K: Kernel>(rows: usize, cols: usize, blocks: usize) -> Vec<(Range<usize
     let parts = (panels.div_ceil(most_rows))
         .max(wanted.min(panels / FEWEST_ROWS))
         .max(1);
-    let (height, width) = (panels.div_ceil(parts) * K::MR, GROUP * K::NR);
+    let (height, width) = (panels.div_ceil(parts) * K::MR, group * K::NR);
     let ranges = |length: usize, size: usize| {
         let starts = (0..length).step_by(size.max(1));
         starts.map(move |start| start..(start + size).min(length))

@@ -1,19 +1,27 @@
 //! The activation functions, by the names in `config.json`.
 
+use serde::{Deserialize, Serialize};
+
 /// An element-wise activation function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activation {
     /// `x`.
+    #[serde(skip)]
     Identity,
     /// `x · Φ(x)` with the exact error function (`gelu`).
+    #[serde(rename = "gelu")]
     Gelu,
     /// GELU's tanh approximation (`gelu_new`, `gelu_pytorch_tanh`).
+    #[serde(rename = "gelu_new", alias = "gelu_pytorch_tanh")]
     GeluTanh,
     /// `max(x, 0)` (`relu`).
+    #[serde(rename = "relu")]
     Relu,
     /// `x · sigmoid(x)` (`silu`, `swish`).
+    #[serde(rename = "silu", alias = "swish")]
     Silu,
     /// `tanh(x)` (`tanh`).
+    #[serde(rename = "tanh")]
     Tanh,
 }
 

@@ -24,6 +24,8 @@ pub struct EmbeddingTables<B: Backend> {
     /// `[type_vocab_size, hidden]`, if the model has token types.
     #[extension_type]
     pub token_type: TokenTypeTable<B>,
+    /// The factor of the word table's rows.
+    pub scale: f64,
 }
 
 /// The operands of [`EncoderOps::embedding_norm`](super::EncoderOps::embedding_norm).
@@ -38,5 +40,17 @@ pub struct EmbeddingNorm<B: Backend> {
     /// The rows of each token.
     pub tokens: PackedTokens,
     /// The dropout of the result.
+    pub dropout: Dropout,
+}
+
+/// The operands of [`EncoderOps::embedding_sum`](super::EncoderOps::embedding_sum).
+#[derive(Clone, Debug, ExtensionType)]
+pub struct EmbeddingSum<B: Backend> {
+    /// The tables whose rows are summed.
+    #[extension_type]
+    pub tables: EmbeddingTables<B>,
+    /// The rows of each token.
+    pub tokens: PackedTokens,
+    /// The dropout of the sum.
     pub dropout: Dropout,
 }

@@ -5,10 +5,10 @@ use std::fmt::Debug;
 use burn::backend::tensor::FloatTensor;
 
 use super::{
-    Activation, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderOps, Linear, Lora,
-    NormGradients, Precision,
+    Activation, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderOps, LayerNorm, Linear, Lora,
+    NormGradients, PoolMaximum, Precision,
 };
-use crate::{Dropout, backends::portable};
+use crate::{Dropout, Offsets, backends::portable};
 
 /// Gradients of [`EncoderOps`]: a method per gradient, so that only the required ones are computed. Each
 /// backend chooses the types of the values that an operation keeps between its two passes; a fused
@@ -65,6 +65,20 @@ pub trait EncoderGradients: EncoderOps {
     ) -> FloatTensor<Self> {
         portable::activation_gradient::<Self>(x, grad, activation)
     }
+
+    /// Computes the gradient of pooling by the mean, `[batch, columns]` to `[tokens, columns]`.
+    fn pool_mean_gradient(grad: FloatTensor<Self>, offsets: Offsets) -> FloatTensor<Self> {
+        portable::pool_mean_gradient::<Self>(grad, &offsets)
+    }
+
+    /// Computes the gradient of pooling by the maximum, `[batch, columns]` to `[tokens, columns]`.
+    fn pool_max_gradient(
+        kept: PoolMaximum<Self>,
+        grad: FloatTensor<Self>,
+        offsets: Offsets,
+    ) -> FloatTensor<Self> {
+        portable::pool_max_gradient(kept, grad, &offsets)
+    }
 }
 
 /// The values that layer norms keep between the forward and the backward pass.
@@ -75,8 +89,11 @@ pub trait NormBackward<B: EncoderOps>: Clone + Debug + Send + 'static {
     /// Computes [`EncoderOps::embedding_norm`] and keeps what its gradients need.
     fn embedding_norm(operation: EmbeddingNorm<B>) -> (FloatTensor<B>, Self);
 
+    /// Computes [`EncoderOps::norm`] and keeps what its gradients need.
+    fn layer_norm(operation: LayerNorm<B>) -> (FloatTensor<B>, Self);
+
     /// Computes the wanted gradients of `norm(dropout(x) + residual)`. For embeddings, the residual is
-    /// the sum of the tables' rows, and there is no `x`.
+    /// the sum of the tables' rows, and for a norm alone it is the norm's input; neither has an `x`.
     fn gradients(
         self,
         grad: FloatTensor<B>,

@@ -14,6 +14,7 @@ pub(crate) mod lora;
 pub(crate) mod matmul;
 mod norm;
 mod optimizer;
+mod pooling;
 mod rows;
 mod steps;
 
@@ -25,13 +26,14 @@ use crate::{Dropout, Indices, backends::portable};
 
 pub use activation::Activation;
 pub use attention::{Attention, AttentionShape};
-pub use embedding::{EmbeddingNorm, EmbeddingTables, TokenTypeTable};
+pub use embedding::{EmbeddingNorm, EmbeddingSum, EmbeddingTables, TokenTypeTable};
 pub use gradients::{AttentionBackward, EncoderGradients, NormBackward};
 pub use linear::Linear;
 pub use lora::{Lora, LoraOptions};
 pub use matmul::{MatmulOptions, PackedWeight, Precision};
-pub use norm::{DropoutResidualNorm, Norm, NormGradients};
+pub use norm::{DropoutResidual, DropoutResidualNorm, LayerNorm, Norm, NormGradients};
 pub use optimizer::OptimizerOps;
+pub use pooling::{Pool, PoolMaximum, Pooling};
 pub use rows::TableRows;
 pub use steps::{AdafactorStep, AdamStep, SgdStep};
 
@@ -84,10 +86,33 @@ pub trait EncoderOps: Backend {
         portable::NormKept::dropout_residual_norm(operation).0
     }
 
-    /// Computes `dropout(norm(word[ids] + position[positions] + token_type[type_ids]))`,
+    /// Computes `dropout(x) + residual`, the end of both blocks of an encoder layer that normalizes
+    /// their inputs instead: `[tokens, hidden]`.
+    fn dropout_residual(#[extension_type] operation: DropoutResidual<Self>) -> FloatTensor<Self> {
+        portable::dropout_residual(operation)
+    }
+
+    /// Computes `norm(x)`, `[tokens, hidden]`.
+    fn norm(#[extension_type] operation: LayerNorm<Self>) -> FloatTensor<Self> {
+        portable::NormKept::layer_norm(operation).0
+    }
+
+    /// Computes `dropout(norm(scale · word[ids] + position[positions] + token_type[type_ids]))`,
     /// `[tokens, hidden]`.
     fn embedding_norm(#[extension_type] operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
         portable::NormKept::embedding_norm(operation).0
+    }
+
+    /// Computes `dropout(scale · word[ids] + position[positions] + token_type[type_ids])`,
+    /// `[tokens, hidden]`.
+    fn embedding_sum(#[extension_type] operation: EmbeddingSum<Self>) -> FloatTensor<Self> {
+        portable::dropped_embedding_sum(operation)
+    }
+
+    /// Computes one row per sequence from the rows of its tokens: `[tokens, columns]` to
+    /// `[batch, columns]`.
+    fn pool(#[extension_type] operation: Pool<Self>) -> FloatTensor<Self> {
+        portable::pool(operation)
     }
 
     /// Sums rows of `values` into a table of `rows` rows: row `i` of `values` is added to row

@@ -29,6 +29,27 @@ pub struct DropoutResidualNorm<B: Backend> {
     pub dropout: Dropout,
 }
 
+/// The operands of [`EncoderOps::dropout_residual`](super::EncoderOps::dropout_residual).
+#[derive(Clone, Debug, ExtensionType)]
+pub struct DropoutResidual<B: Backend> {
+    /// The input of dropout, `[tokens, hidden]`.
+    pub x: FloatTensor<B>,
+    /// The residual that is added, `[tokens, hidden]`.
+    pub residual: FloatTensor<B>,
+    /// The dropout of `x`.
+    pub dropout: Dropout,
+}
+
+/// The operands of [`EncoderOps::norm`](super::EncoderOps::norm).
+#[derive(Clone, Debug, ExtensionType)]
+pub struct LayerNorm<B: Backend> {
+    /// `[tokens, hidden]`
+    pub x: FloatTensor<B>,
+    /// The norm's parameters.
+    #[extension_type]
+    pub norm: Norm<B>,
+}
+
 /// A value for each gradient of `norm(dropout(x) + residual)`: whether it is wanted, or the gradient
 /// itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

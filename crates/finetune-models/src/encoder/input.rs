@@ -57,7 +57,8 @@ impl InputRules {
             ),
         ];
         for (what, values, limit, key) in limits {
-            if key == "type_vocab_size" && self.type_rule == TokenTypes::None {
+            if key == "type_vocab_size" && limit == 0 {
+                // The model has none, and those of the tokenizer are ignored.
                 continue;
             }
             if let Some(&value) = values.iter().find(|&&value| value as usize >= limit) {

@@ -6,13 +6,13 @@ use burn::{
     tensor::{Int, TensorData},
 };
 use finetune_kernels::{
-    Activation, AttentionShape, DropoutSource, Offsets, Precision, Site, attention,
-    dropout_residual_norm,
+    Activation, AttentionShape, Dropout, DropoutSource, Offsets, Precision, Site, attention,
+    dropout, dropout_residual, dropout_residual_norm, layer_norm,
 };
 use finetune_peft::{Linear, Part, PartMut};
 
 use super::LayerNorm;
-use crate::{Component, ModelConfig, ModelError, values::Values};
+use crate::{Component, ModelConfig, ModelError, family::NormPlacement, values::Values};
 
 /// Lists the parts of a layer, by shared or by mutable reference.
 macro_rules! listed {
@@ -36,8 +36,8 @@ macro_rules! listed {
     };
 }
 
-/// A post-norm encoder layer: attention, then a feed-forward block, each followed by a residual
-/// connection and a layer norm.
+/// An encoder layer: attention, then a feed-forward block, each with a residual connection around it and
+/// a layer norm after that (or, in pre-norm encoders, before the block).
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
     /// Query projection.
@@ -48,13 +48,13 @@ pub struct EncoderLayer {
     pub value: Linear,
     /// Output projection of the attention.
     pub output: Linear,
-    /// Layer norm after the attention.
+    /// Layer norm after or before the attention.
     pub attention_norm: LayerNorm,
     /// First linear layer of the feed-forward block, `hidden` to `intermediate_size`.
     pub up: Linear,
     /// Second linear layer of the feed-forward block, back to `hidden`.
     pub down: Linear,
-    /// Layer norm after the feed-forward block.
+    /// Layer norm after or before the feed-forward block.
     pub output_norm: LayerNorm,
     #[module(skip)]
     shape: LayerShape,
@@ -71,6 +71,8 @@ struct LayerShape {
     dropout: f64,
     attention_dropout: f64,
     attention_output_dropout: f64,
+    feed_forward_dropout: f64,
+    norm: NormPlacement,
     precision: Precision,
 }
 
@@ -80,7 +82,7 @@ impl EncoderLayer {
         config: &ModelConfig,
         layer: usize,
     ) -> Result<Self, ModelError> {
-        let epsilon = config.norm_epsilon;
+        let (epsilon, structure) = (config.norm_epsilon, &config.structure);
         Ok(Self {
             query: values.linear(Component::Query, layer)?,
             key: values.linear(Component::Key, layer)?,
@@ -95,10 +97,12 @@ impl EncoderLayer {
                 activation: config.activation,
                 dropout: config.dropout,
                 attention_dropout: config.attention_dropout,
-                attention_output_dropout: match config.family.attention_output_dropout {
+                attention_output_dropout: match structure.attention_output_dropout {
                     true => config.dropout,
                     false => 0.0,
                 },
+                feed_forward_dropout: structure.feed_forward_dropout,
+                norm: structure.norm,
                 precision: Precision::F32,
             },
             number: layer,
@@ -114,44 +118,78 @@ impl EncoderLayer {
         source: DropoutSource,
     ) -> Tensor<2> {
         let shape = &self.shape;
+        let input = self.before_block(hidden.clone(), &self.attention_norm);
         let identity = Activation::Identity;
         let (key, value) = (
-            self.key.forward(hidden.clone(), identity, source),
-            self.value.forward(hidden.clone(), identity, source),
+            self.key.forward(input.clone(), identity, source),
+            self.value.forward(input.clone(), identity, source),
         );
-        let (hidden, attention_shape) = match wanted {
+        let (input, attention_shape) = match wanted {
             Wanted::All => (
-                hidden,
+                input,
                 AttentionShape::of_all(offsets, shape.heads, shape.precision),
             ),
             Wanted::First => (
-                first_tokens(hidden, offsets),
+                first_tokens(input, offsets),
                 AttentionShape::of_first(offsets, shape.heads, shape.precision),
             ),
         };
+        // Without a norm in between, the two are the same rows, which are selected once.
+        let residual = match (shape.norm, wanted) {
+            (NormPlacement::Post, _) => input.clone(),
+            (NormPlacement::Pre, Wanted::All) => hidden,
+            (NormPlacement::Pre, Wanted::First) => first_tokens(hidden, offsets),
+        };
         let context = attention(
-            self.query.forward(hidden.clone(), identity, source),
+            self.query.forward(input, identity, source),
             key,
             value,
             attention_shape,
             source.site(Site::attention(self.number), shape.attention_dropout),
         );
-        let attended = dropout_residual_norm(
+        let attended = self.after_block(
             self.output.forward(context, identity, source),
-            hidden,
-            self.attention_norm.val(),
+            residual,
+            &self.attention_norm,
             source.site(
                 Site::attention_output(self.number),
                 shape.attention_output_dropout,
             ),
         );
-        let inner = self.up.forward(attended.clone(), shape.activation, source);
-        dropout_residual_norm(
+        let input = self.before_block(attended.clone(), &self.output_norm);
+        let inner = self.up.forward(input, shape.activation, source);
+        let inner = dropout(
+            inner,
+            source.site(Site::feed_forward(self.number), shape.feed_forward_dropout),
+        );
+        self.after_block(
             self.down.forward(inner, identity, source),
             attended,
-            self.output_norm.val(),
+            &self.output_norm,
             source.site(Site::layer_output(self.number), shape.dropout),
         )
+    }
+
+    /// Computes the input of a block whose norm is `norm`.
+    fn before_block(&self, hidden: Tensor<2>, norm: &LayerNorm) -> Tensor<2> {
+        match self.shape.norm {
+            NormPlacement::Post => hidden,
+            NormPlacement::Pre => layer_norm(hidden, norm.val()),
+        }
+    }
+
+    /// Adds the result of a block to its residual.
+    fn after_block(
+        &self,
+        x: Tensor<2>,
+        residual: Tensor<2>,
+        norm: &LayerNorm,
+        dropout: Dropout,
+    ) -> Tensor<2> {
+        match self.shape.norm {
+            NormPlacement::Post => dropout_residual_norm(x, residual, norm.val(), dropout),
+            NormPlacement::Pre => dropout_residual(x, residual, dropout),
+        }
     }
 
     pub(crate) fn set_precision(&mut self, precision: Precision) {
@@ -174,8 +212,8 @@ impl EncoderLayer {
     }
 }
 
-/// The tokens for which a layer computes hidden states. The head reads only the first token of each
-/// sequence, so the last layer computes everything but keys and values for that token alone. With
+/// The tokens for which a layer computes hidden states. If the head reads only the first token of each
+/// sequence, the last layer computes everything but keys and values for that token alone. With
 /// six layers this saves a seventh of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {

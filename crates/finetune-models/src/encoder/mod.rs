@@ -4,11 +4,14 @@ mod embeddings;
 mod input;
 mod layer;
 mod norm;
+mod sinusoids;
 #[cfg(test)]
 mod tests;
 
 use burn::{Tensor, module::Module};
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
+use finetune_kernels::{
+    DropoutSource, Offsets, PackedTokens, Pooling, Precision, layer_norm, pool,
+};
 use finetune_peft::{Part, PartMut};
 
 pub use self::{
@@ -26,6 +29,10 @@ pub struct Encoder {
     pub embeddings: Embeddings,
     /// The layers, first to last.
     pub layers: Vec<EncoderLayer>,
+    /// The norm of the output, in pre-norm encoders.
+    pub final_norm: Option<LayerNorm>,
+    #[module(skip)]
+    pooling: Pooling,
     #[module(skip)]
     input: InputRules,
 }
@@ -35,7 +42,7 @@ pub struct Encoder {
 pub struct HiddenStates {
     /// `[tokens, hidden]`
     pub values: Tensor<2>,
-    /// The index of the layer that takes them as its input; the number of layers for the encoder's
+    /// The index of the layer that takes them as its input; the number of layers for the last layer's
     /// output.
     pub layer: usize,
 }
@@ -48,6 +55,14 @@ impl Encoder {
             layers: layers
                 .map(|layer| EncoderLayer::new(values, config, layer))
                 .collect::<Result<_, _>>()?,
+            final_norm: match config.has(Component::FinalNorm) {
+                true => {
+                    let epsilon = config.norm_epsilon;
+                    Some(LayerNorm::new(values, Component::FinalNorm, 0, epsilon)?)
+                }
+                false => None,
+            },
+            pooling: config.structure.pooling,
             input: InputRules::new(config),
         })
     }
@@ -89,14 +104,27 @@ impl Encoder {
         }
     }
 
-    /// Computes the encoder's output for the first token of each sequence, `[batch, hidden]`. This is
-    /// cheaper than the output for all tokens, since the last layer handles one token per sequence.
-    pub fn first(
+    /// Computes the input of the head, one vector per sequence: `[batch, hidden]`. If that is the first
+    /// token's, it is cheaper than the output for all tokens, since the last layer handles one token per
+    /// sequence.
+    pub fn pooled(
         &self,
         hidden: HiddenStates,
         offsets: &Offsets,
         dropout: DropoutSource,
     ) -> Tensor<2> {
+        match self.pooling {
+            Pooling::First => self.normalized(self.first(hidden, offsets, dropout)),
+            pooling => {
+                let all = self.layers.len();
+                let hidden = self.run(hidden, all, offsets, dropout);
+                pool(self.normalized(hidden.values), offsets, pooling)
+            }
+        }
+    }
+
+    /// Computes the last layer's output for the first token of each sequence, `[batch, hidden]`.
+    fn first(&self, hidden: HiddenStates, offsets: &Offsets, dropout: DropoutSource) -> Tensor<2> {
         match self.layers.split_last() {
             Some((last, below)) if hidden.layer <= below.len() => {
                 let hidden = self.run(hidden, below.len(), offsets, dropout);
@@ -117,7 +145,16 @@ impl Encoder {
     ) -> Result<Tensor<2>, ModelError> {
         let hidden = self.embed(tokens, dropout)?;
         let all = self.layers.len();
-        Ok(self.run(hidden, all, &tokens.offsets, dropout).values)
+        let hidden = self.run(hidden, all, &tokens.offsets, dropout);
+        Ok(self.normalized(hidden.values))
+    }
+
+    /// Applies the final norm, if there is one.
+    fn normalized(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match &self.final_norm {
+            Some(norm) => layer_norm(hidden, norm.val()),
+            None => hidden,
+        }
     }
 
     /// Sets the precision of the matrix multiplications.
@@ -143,34 +180,38 @@ impl Encoder {
     /// tables.
     pub(crate) fn parts(&self) -> Vec<(Component, usize, Part<'_>)> {
         let embeddings = &self.embeddings;
-        let mut parts = vec![(
-            Component::EmbeddingNorm,
-            0,
-            Part::NormShift(&embeddings.norm.beta),
-        )];
+        let norm = embeddings.norm.as_ref();
+        let norm = norm.map(|norm| Part::NormShift(&norm.beta));
+        let norm = norm.map(|part| (Component::EmbeddingNorm, 0, part));
+        let mut parts: Vec<_> = norm.into_iter().collect();
         let projection = embeddings.projection.as_ref().map(Part::Linear);
         parts.extend(projection.map(|part| (Component::EmbeddingProjection, 0, part)));
         for (number, layer) in self.layers.iter().enumerate() {
             let of_layer = layer.parts().into_iter();
             parts.extend(of_layer.map(|(component, part)| (component, number, part)));
         }
+        let norm = self.final_norm.as_ref();
+        let norm = norm.map(|norm| Part::NormShift(&norm.beta));
+        parts.extend(norm.map(|part| (Component::FinalNorm, 0, part)));
         parts
     }
 
     /// Lists the same parts in the same order, borrowed mutably.
     pub(crate) fn parts_mut(&mut self) -> Vec<(Component, usize, PartMut<'_>)> {
         let embeddings = &mut self.embeddings;
-        let mut parts = vec![(
-            Component::EmbeddingNorm,
-            0,
-            PartMut::NormShift(&mut embeddings.norm.beta),
-        )];
+        let norm = embeddings.norm.as_mut();
+        let norm = norm.map(|norm| PartMut::NormShift(&mut norm.beta));
+        let norm = norm.map(|part| (Component::EmbeddingNorm, 0, part));
+        let mut parts: Vec<_> = norm.into_iter().collect();
         let projection = embeddings.projection.as_mut().map(PartMut::Linear);
         parts.extend(projection.map(|part| (Component::EmbeddingProjection, 0, part)));
         for (number, layer) in self.layers.iter_mut().enumerate() {
             let of_layer = layer.parts_mut().into_iter();
             parts.extend(of_layer.map(|(component, part)| (component, number, part)));
         }
+        let norm = self.final_norm.as_mut();
+        let norm = norm.map(|norm| PartMut::NormShift(&mut norm.beta));
+        parts.extend(norm.map(|part| (Component::FinalNorm, 0, part)));
         parts
     }
 }

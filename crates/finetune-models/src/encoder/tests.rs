@@ -1,10 +1,9 @@
 //! Tests of the encoder with tiny random models: all ways through it agree.
 
 use burn::Tensor;
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens, pool};
 use serde_json::json;
 
-use super::first_tokens;
 use crate::{
     HiddenStates,
     family::{DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
@@ -23,21 +22,22 @@ fn close(found: &[f32], expected: &[f32]) -> bool {
 }
 
 #[test]
-fn the_first_tokens_are_those_of_the_whole() {
+fn what_the_head_reads_comes_from_the_whole() {
     for family in FAMILIES {
         let model = model(config(family));
         let tokens = tokens();
         let all = model.encoder.encode(&tokens, OFF).unwrap();
         assert_eq!(all.dims(), [11, 12]);
-        let expected = values(first_tokens(all, &tokens.offsets));
+        let pooling = model.config().structure.pooling;
+        let expected = values(pool(all, &tokens.offsets, pooling));
         for layer in 0..=3 {
             let hidden = model.encoder.embed(&tokens, OFF).unwrap();
             let hidden = model.encoder.run(hidden, layer, &tokens.offsets, OFF);
             assert_eq!(hidden.layer, layer);
             let logits = model.forward_from(hidden.clone(), &tokens.offsets, OFF);
-            let first = model.encoder.first(hidden, &tokens.offsets, OFF);
+            let pooled = model.encoder.pooled(hidden, &tokens.offsets, OFF);
             let name = family.model_type;
-            assert!(close(&values(first), &expected), "{name} from {layer}");
+            assert!(close(&values(pooled), &expected), "{name} from {layer}");
             let whole = model.forward(&tokens, OFF).unwrap();
             assert_eq!(whole.dims(), [3, 5]);
             assert!(
@@ -95,7 +95,7 @@ fn token_types_count_where_the_family_has_them() {
             ..tokens()
         };
         let [with, without] = [with, without].map(|t| values(model.forward(&t, OFF).unwrap()));
-        let counts = matches!(family.model_type, "bert" | "electra");
+        let counts = matches!(family.model_type, "bert" | "electra" | "finetune");
         assert_eq!(with != without, counts, "{}", family.model_type);
     }
 }

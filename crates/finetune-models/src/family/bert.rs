@@ -1,8 +1,6 @@
 //! BERT (Devlin et al. 2018), as transformers' `BertForSequenceClassification`.
 
-use finetune_kernels::Activation;
-
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, Keys, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of BERT.
@@ -14,11 +12,7 @@ pub static BERT: Family = Family {
     norm_epsilon: 1e-12,
     positions: Positions::FromZero,
     token_types: TokenTypes::OfTokenizer,
-    attention_output_dropout: true,
-    head: HeadKind {
-        activation: Activation::Tanh,
-        input_dropout: false,
-    },
+    structure: Some(Structure::OF_BERT),
     weights: &[
         (WordTable, "bert.embeddings.word_embeddings"),
         (PositionTable, "bert.embeddings.position_embeddings"),

@@ -2,7 +2,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, HeadKind, Keys, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of DistilBERT.
@@ -26,11 +26,14 @@ pub static DISTILBERT: Family = Family {
     norm_epsilon: 1e-12,
     positions: Positions::FromZero,
     token_types: TokenTypes::None,
-    attention_output_dropout: false,
-    head: HeadKind {
-        activation: Activation::Relu,
-        input_dropout: false,
-    },
+    structure: Some(Structure {
+        attention_output_dropout: false,
+        head: HeadKind {
+            dense: Some(Activation::Relu),
+            input_dropout: false,
+        },
+        ..Structure::OF_BERT
+    }),
     weights: &[
         (WordTable, "distilbert.embeddings.word_embeddings"),
         (PositionTable, "distilbert.embeddings.position_embeddings"),

@@ -3,7 +3,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, HeadKind, Keys, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of ELECTRA.
@@ -18,11 +18,13 @@ pub static ELECTRA: Family = Family {
     norm_epsilon: 1e-12,
     positions: Positions::FromZero,
     token_types: TokenTypes::OfTokenizer,
-    attention_output_dropout: true,
-    head: HeadKind {
-        activation: Activation::Gelu,
-        input_dropout: true,
-    },
+    structure: Some(Structure {
+        head: HeadKind {
+            dense: Some(Activation::Gelu),
+            input_dropout: true,
+        },
+        ..Structure::OF_BERT
+    }),
     weights: &[
         (WordTable, "electra.embeddings.word_embeddings"),
         (PositionTable, "electra.embeddings.position_embeddings"),

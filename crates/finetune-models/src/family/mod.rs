@@ -5,26 +5,29 @@
 mod bert;
 mod distilbert;
 mod electra;
+mod finetune;
 mod roberta;
-
-use finetune_kernels::Activation;
+pub(crate) mod structure;
 
 pub use self::{
     bert::BERT,
     distilbert::DISTILBERT,
     electra::ELECTRA,
+    finetune::FINETUNE,
     roberta::{CAMEMBERT, ROBERTA, XLM_ROBERTA},
+    structure::{EmbeddingScale, HeadKind, HeadLayers, NormPlacement, PositionKind, Structure},
 };
 use crate::Component;
 
 /// All supported families.
-pub static FAMILIES: [&Family; 6] = [
+pub static FAMILIES: [&Family; 7] = [
     &BERT,
     &DISTILBERT,
     &ROBERTA,
     &XLM_ROBERTA,
     &CAMEMBERT,
     &ELECTRA,
+    &FINETUNE,
 ];
 
 /// The table of a model family.
@@ -44,10 +47,8 @@ pub struct Family {
     pub positions: Positions,
     /// Where token types come from.
     pub token_types: TokenTypes,
-    /// Whether dropout is applied to the attention's output before the residual connection.
-    pub attention_output_dropout: bool,
-    /// The classification head.
-    pub head: HeadKind,
+    /// How the encoder and its head are built; `None` if `config.json` says so.
+    pub structure: Option<Structure>,
     /// The name of each component in the weights file, without `.weight` or `.bias`; `{}` stands for
     /// the layer index. The order is that of [`parameters`](crate::parameters).
     pub weights: &'static [(Component, &'static str)],
@@ -72,17 +73,10 @@ pub enum TokenTypes {
     None,
     /// The tokenizer assigns them.
     OfTokenizer,
+    /// The tokenizer assigns them, if the model has a table for them.
+    OfTokenizerIfAny,
     /// They are all 0: there is a table, but the family's tokenizers assign no types.
     Zero,
-}
-
-/// The variations of the classification head: dense layer, activation, dropout, classifier.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HeadKind {
-    /// Activation after the dense layer.
-    pub activation: Activation,
-    /// Whether dropout is applied to the head's input too, with the same probability.
-    pub input_dropout: bool,
 }
 
 /// Names of the keys in `config.json`.

@@ -3,7 +3,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, TokenTypes};
+use super::{Family, HeadKind, Keys, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of RoBERTa.
@@ -31,11 +31,13 @@ const TABLE: Family = Family {
     norm_epsilon: 1e-12,
     positions: Positions::AfterPadding(1),
     token_types: TokenTypes::Zero,
-    attention_output_dropout: true,
-    head: HeadKind {
-        activation: Activation::Tanh,
-        input_dropout: true,
-    },
+    structure: Some(Structure {
+        head: HeadKind {
+            dense: Some(Activation::Tanh),
+            input_dropout: true,
+        },
+        ..Structure::OF_BERT
+    }),
     weights: &[
         (WordTable, "roberta.embeddings.word_embeddings"),
         (PositionTable, "roberta.embeddings.position_embeddings"),

@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, path::Path};
 
-use finetune_kernels::Activation;
+use finetune_kernels::{Activation, Pooling};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use finetune_task::Task;
@@ -10,7 +11,10 @@ use finetune_task::Task;
 use super::CONFIG;
 use crate::{
     Component, Family, ModelError,
-    family::{FAMILIES, Positions, TokenTypes},
+    family::{
+        FAMILIES, HeadKind, HeadLayers, NormPlacement, PositionKind, Positions, Structure,
+        TokenTypes, structure::keys as structure_keys,
+    },
 };
 
 /// Limits beyond any real model. They keep products of two sizes far from overflow, and bound what is
@@ -26,6 +30,8 @@ const LABEL_THRESHOLDS: &str = "label_thresholds";
 pub struct ModelConfig {
     /// The model's family.
     pub family: &'static Family,
+    /// How the encoder and its head are built.
+    pub structure: Structure,
     /// Number of rows of the word embedding table.
     pub vocab_size: usize,
     /// Width of the hidden states.
@@ -38,12 +44,12 @@ pub struct ModelConfig {
     pub num_attention_heads: usize,
     /// Inner width of the feed-forward block.
     pub intermediate_size: usize,
-    /// Number of rows of the position embedding table; see
+    /// Number of positions, which is that of the rows of the position embedding table if there is one; see
     /// [`longest_sequence`](Self::longest_sequence).
     pub max_position_embeddings: usize,
     /// How positions are numbered, with this model's padding token.
     pub positions: Positions,
-    /// Number of rows of the token type embedding table; 0 if the family has none.
+    /// Number of rows of the token type embedding table; 0 if there is none.
     pub type_vocab_size: usize,
     /// Activation of the feed-forward block.
     pub activation: Activation,
@@ -103,6 +109,10 @@ impl ModelConfig {
         let hidden_size = reader.size(keys.hidden_size)?;
         let config = Self {
             family,
+            structure: match family.structure {
+                Some(structure) => structure,
+                None => reader.structure()?,
+            },
             vocab_size: reader.size("vocab_size")?,
             hidden_size,
             embedding_size: match keys.embedding_size {
@@ -116,6 +126,7 @@ impl ModelConfig {
             positions: reader.positions(family.positions)?,
             type_vocab_size: match family.token_types {
                 TokenTypes::None => 0,
+                TokenTypes::OfTokenizerIfAny => reader.size_or_zero("type_vocab_size")?,
                 TokenTypes::OfTokenizer | TokenTypes::Zero => reader.size("type_vocab_size")?,
             },
             activation: reader.activation(keys.activation)?,
@@ -146,6 +157,17 @@ impl ModelConfig {
                 ),
             ));
         }
+        if config.structure.positions == PositionKind::Sinusoidal
+            && !config.embedding_size.is_multiple_of(2)
+        {
+            return Err(reader.error(
+                keys.hidden_size,
+                format!(
+                    "{} is odd; sinusoidal positions are pairs of a sine and a cosine",
+                    config.embedding_size
+                ),
+            ));
+        }
         if config.longest_sequence() == 0 {
             return Err(reader.error(
                 "max_position_embeddings",
@@ -172,13 +194,20 @@ impl ModelConfig {
         self.max_position_embeddings.saturating_sub(before)
     }
 
-    /// Returns whether the model has a component: its family's table lists it, and the model's sizes do
-    /// not make it superfluous.
+    /// Returns whether the model has a component: its family's table lists it, and the model's structure
+    /// and sizes do not make it superfluous.
     pub fn has(&self, component: Component) -> bool {
-        let is_listed = self.family.name_of(component, 0).is_some();
-        let is_superfluous =
-            component == Component::EmbeddingProjection && self.embedding_size == self.hidden_size;
-        is_listed && !is_superfluous
+        let structure = &self.structure;
+        let has = match component {
+            Component::PositionTable => structure.positions == PositionKind::Learned,
+            Component::TokenTypeTable => self.type_vocab_size > 0,
+            Component::EmbeddingNorm => structure.embedding_norm,
+            Component::EmbeddingProjection => self.embedding_size != self.hidden_size,
+            Component::FinalNorm => structure.norm == NormPlacement::Pre,
+            Component::HeadDense => structure.head.dense.is_some(),
+            _ => true,
+        };
+        has && self.family.name_of(component, 0).is_some()
     }
 
     /// Returns the name of the head's final linear layer in files.
@@ -307,6 +336,61 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads the structure of a model whose family leaves it to `config.json`.
+    fn structure(&self) -> Result<Structure, ModelError> {
+        Ok(Structure {
+            norm: self.choice(structure_keys::NORM)?,
+            positions: self.choice(structure_keys::POSITIONS)?,
+            embedding_scale: self.choice(structure_keys::EMBEDDING_SCALE)?,
+            embedding_norm: self.choice(structure_keys::EMBEDDING_NORM)?,
+            attention_output_dropout: self.choice(structure_keys::ATTENTION_OUTPUT_DROPOUT)?,
+            feed_forward_dropout: self.probability(structure_keys::FEED_FORWARD_DROPOUT, 0.0)?,
+            pooling: self.named(structure_keys::POOLING, Pooling::from_name, &Pooling::NAMES)?,
+            head: HeadKind {
+                dense: match self.choice(structure_keys::HEAD)? {
+                    HeadLayers::Linear => None,
+                    HeadLayers::Dense => Some(self.activation(structure_keys::HEAD_ACTIVATION)?),
+                },
+                input_dropout: false,
+            },
+        })
+    }
+
+    /// Reads one of the values that a key can have.
+    fn choice<T: DeserializeOwned>(&self, key: &str) -> Result<T, ModelError> {
+        let value = self
+            .get(key)
+            .cloned()
+            .ok_or_else(|| self.error(key, "missing"))?;
+        serde_json::from_value(value).map_err(|error| self.error(key, error.to_string()))
+    }
+
+    /// Reads one of several things that are found by their `names`.
+    fn named<T>(
+        &self,
+        key: &str,
+        from_name: fn(&str) -> Option<T>,
+        names: &[&str],
+    ) -> Result<T, ModelError> {
+        let known = names.join(", ");
+        match self.get(key) {
+            None => Err(self.error(key, format!("missing; expected one of {known}"))),
+            Some(value) => value.as_str().and_then(from_name).ok_or_else(|| {
+                self.error(
+                    key,
+                    format!("{value} is not supported; expected one of {known}"),
+                )
+            }),
+        }
+    }
+
+    fn size_or_zero(&self, key: &str) -> Result<usize, ModelError> {
+        match self.get(key) {
+            Some(value) if value.as_u64() == Some(0) => Ok(0),
+            _ => self.size(key),
+        }
+    }
+
     fn size(&self, key: &str) -> Result<usize, ModelError> {
         self.size_up_to(key, MAX_SIZE)
     }
@@ -345,19 +429,7 @@ impl Reader<'_> {
     }
 
     fn activation(&self, key: &str) -> Result<Activation, ModelError> {
-        let known = Activation::NAMES.join(", ");
-        match self.get(key) {
-            None => Err(self.error(key, format!("missing; expected one of {known}"))),
-            Some(value) => value
-                .as_str()
-                .and_then(Activation::from_name)
-                .ok_or_else(|| {
-                    self.error(
-                        key,
-                        format!("{value} is not supported; expected one of {known}"),
-                    )
-                }),
-        }
+        self.named(key, Activation::from_name, &Activation::NAMES)
     }
 
     /// Reads the outputs as transformers does: from `id2label`, else `num_labels`, else as two labels.

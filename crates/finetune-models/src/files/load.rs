@@ -9,8 +9,6 @@ use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use finetune_kernels::{Stream, random};
-use finetune_peft::transpose;
 use rayon::prelude::*;
 
 use super::{
@@ -18,7 +16,9 @@ use super::{
     weights::{Reader, Weights},
 };
 use crate::{
-    ModelConfig, ModelError, Parameter, Place, SequenceClassifier, Task, parameters,
+    ModelConfig, ModelError, Parameter, Place, SequenceClassifier, Task,
+    fresh::{model_layout, of_head},
+    parameters,
     values::{ShapedValues, Values},
 };
 
@@ -127,7 +127,7 @@ impl SequenceClassifier {
         let mut classifier = parameters.filter(|p| p.place == Place::Classifier);
         let mut drawn = || {
             let parameter = classifier.next()?;
-            let values = fresh(&parameter, seed, config.initializer_range);
+            let values = of_head(&parameter, seed, config.initializer_range);
             let values = model_layout(&parameter, values);
             Some(TensorData::new(values, parameter.model_shape()))
         };
@@ -283,7 +283,7 @@ impl LoadPlan {
             let (parameter, source) = planned;
             let values = match source {
                 Some(name) => reader.read(&name, parameter.is_transposed())?,
-                None => model_layout(&parameter, fresh(&parameter, seed, initializer_range)),
+                None => model_layout(&parameter, of_head(&parameter, seed, initializer_range)),
             };
             let shape = parameter.model_shape();
             let shaped = (values, shape);
@@ -294,27 +294,5 @@ impl LoadPlan {
         let values = sources.into_par_iter().map_init(|| weights.reader(), read);
         let values: Vec<Result<_, ModelError>> = values.collect();
         values.into_iter().collect()
-    }
-}
-
-/// Converts values from the file's layout to that of the model.
-fn model_layout(parameter: &Parameter, values: Vec<f32>) -> Vec<f32> {
-    match parameter.shape[..] {
-        [out, input] if parameter.is_transposed() => transpose(&values, out, input),
-        _ => values,
-    }
-}
-
-/// Initialises a parameter as transformers does for a head: normal weights, zero biases.
-fn fresh(parameter: &Parameter, seed: u64, initializer_range: f64) -> Vec<f32> {
-    let length = parameter.num_elements();
-    let stream = match parameter.place {
-        Place::Embeddings | Place::Layer(_) => Stream::ENCODER,
-        Place::HeadDense => Stream::HEAD_DENSE,
-        Place::Classifier => Stream::CLASSIFIER,
-    };
-    match parameter.shape.len() {
-        1 => vec![0.0; length],
-        _ => random::normal(seed, stream, length, initializer_range),
     }
 }

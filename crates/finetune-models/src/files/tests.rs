@@ -61,10 +61,11 @@ fn bare_encoders_open_with_a_fresh_head() {
         let kept = model.file_tensors().into_iter().filter_map(rename);
         let mut kept: Vec<_> = kept.filter(|t| !t.name.starts_with("pooler.")).collect();
         let encoder = kept.len();
-        kept.push(NamedTensor {
-            name: format!("{}anything", family.ignored[0]),
+        let ignored = family.ignored.first().map(|start| NamedTensor {
+            name: format!("{start}anything"),
             ..kept[0].clone()
         });
+        kept.extend(ignored);
         write_tensors(&directory.path().join("model.safetensors"), kept).unwrap();
         let (again, report) = load(directory.path());
         assert_eq!(report.fresh.len(), 4, "{:?}", report.fresh);
@@ -183,7 +184,8 @@ fn tables_have_the_names_and_shapes_of_transformers_checkpoints() {
         assert_eq!(described, found, "{name}");
     }
     families.dedup();
-    assert_eq!(families.len(), FAMILIES.len());
+    let foreign = FAMILIES.iter().filter(|family| family.structure.is_some());
+    assert_eq!(families.len(), foreign.count());
 }
 
 #[test]

@@ -6,12 +6,12 @@ use finetune_peft::{Linear, Part, PartMut};
 
 use crate::{Component, ModelConfig, ModelError, family::HeadKind, values::Values};
 
-/// The classification head, applied to the first token: a dense layer, an activation, dropout and a
-/// final linear layer. The dense layer is BERT's pooler and DistilBERT's `pre_classifier`.
+/// The classification head, applied to one vector per sequence: a dense layer with an activation
+/// (BERT's pooler, DistilBERT's `pre_classifier`) in most models, then dropout and a final linear layer.
 #[derive(Module, Debug)]
 pub struct Head {
-    /// Dense layer, `hidden` to `hidden`.
-    pub dense: Linear,
+    /// Dense layer, `hidden` to `hidden`, with its activation, in heads that have one.
+    pub dense: Option<Linear>,
     /// Final linear layer, `hidden` to `outputs`.
     pub classifier: Linear,
     #[module(skip)]
@@ -26,43 +26,51 @@ pub struct Head {
 impl Head {
     pub(crate) fn new(values: &mut Values<'_>, config: &ModelConfig) -> Result<Self, ModelError> {
         Ok(Self {
-            dense: values.linear(Component::HeadDense, 0)?,
+            dense: match config.has(Component::HeadDense) {
+                true => Some(values.linear(Component::HeadDense, 0)?),
+                false => None,
+            },
             classifier: values.linear(Component::Classifier, 0)?,
-            kind: config.family.head,
+            kind: config.structure.head,
             dropout: config.classifier_dropout,
             layers: config.num_hidden_layers,
         })
     }
 
-    /// Maps the first tokens' hidden states, `[batch, hidden]`, to `[batch, outputs]`.
-    pub fn forward(&self, first: Tensor<2>, source: DropoutSource) -> Tensor<2> {
-        let first = match self.kind.input_dropout {
-            true => dropout(
-                first,
-                source.site(Site::head_input(self.layers), self.dropout),
-            ),
-            false => first,
+    /// Maps one vector per sequence, `[batch, hidden]`, to `[batch, outputs]`.
+    pub fn forward(&self, pooled: Tensor<2>, source: DropoutSource) -> Tensor<2> {
+        let features = match (&self.dense, self.kind.dense) {
+            (Some(dense), Some(activation)) => {
+                let pooled = match self.kind.input_dropout {
+                    true => dropout(
+                        pooled,
+                        source.site(Site::head_input(self.layers), self.dropout),
+                    ),
+                    false => pooled,
+                };
+                dense.forward(pooled, activation, source)
+            }
+            _ => pooled,
         };
-        let pooled = self.dense.forward(first, self.kind.activation, source);
-        let pooled = dropout(pooled, source.site(Site::head(self.layers), self.dropout));
+        let features = dropout(features, source.site(Site::head(self.layers), self.dropout));
         self.classifier
-            .forward(pooled, Activation::Identity, source)
+            .forward(features, Activation::Identity, source)
     }
 
     /// Lists the linear layers.
-    pub(crate) fn parts(&self) -> [(Component, Part<'_>); 2] {
-        [
-            (Component::HeadDense, Part::Linear(&self.dense)),
-            (Component::Classifier, Part::Linear(&self.classifier)),
-        ]
+    pub(crate) fn parts(&self) -> Vec<(Component, Part<'_>)> {
+        let dense = self.dense.iter();
+        let dense = dense.map(|dense| (Component::HeadDense, Part::Linear(dense)));
+        let classifier = (Component::Classifier, Part::Linear(&self.classifier));
+        dense.chain([classifier]).collect()
     }
 
     /// Lists the same layers in the same order, borrowed mutably.
-    pub(crate) fn parts_mut(&mut self) -> [(Component, PartMut<'_>); 2] {
-        [
-            (Component::HeadDense, PartMut::Linear(&mut self.dense)),
-            (Component::Classifier, PartMut::Linear(&mut self.classifier)),
-        ]
+    pub(crate) fn parts_mut(&mut self) -> Vec<(Component, PartMut<'_>)> {
+        let dense = self.dense.iter_mut();
+        let dense = dense.map(|dense| (Component::HeadDense, PartMut::Linear(dense)));
+        let classifier = (Component::Classifier, PartMut::Linear(&mut self.classifier));
+        dense.chain([classifier]).collect()
     }
 }
 
@@ -86,8 +94,9 @@ mod tests {
         });
         let mut head = model(config_with(family, sizes)).head;
         let swap = Tensor::from_floats([[0.0, 1.0], [1.0, 0.0]], &device);
-        head.dense.weight = Param::from_tensor(swap);
-        head.dense.bias = Param::from_tensor(Tensor::from_floats([0.0, 0.5], &device));
+        let dense = head.dense.as_mut().unwrap();
+        dense.weight = Param::from_tensor(swap);
+        dense.bias = Param::from_tensor(Tensor::from_floats([0.0, 0.5], &device));
         head.classifier.weight = Param::from_tensor(Tensor::from_floats([[1.0], [10.0]], &device));
         head.classifier.bias = Param::from_tensor(Tensor::from_floats([-3.0], &device));
         head

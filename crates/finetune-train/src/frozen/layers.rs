@@ -7,8 +7,8 @@ use finetune_models::{HiddenStates, ModelConfig, SequenceClassifier};
 use crate::TrainError;
 
 /// A model, and the number of its frozen layers, counted from the embeddings. The features are the output of these
-/// layers for a batch, without dropout: `[tokens, hidden]`, or `[batch, hidden]` (first tokens) if the
-/// whole encoder is frozen.
+/// layers for a batch, without dropout: `[tokens, hidden]`, or `[batch, hidden]` (what the head reads) if
+/// the whole encoder is frozen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrozenLayers<'a> {
     pub model: &'a SequenceClassifier,
@@ -16,7 +16,7 @@ pub(crate) struct FrozenLayers<'a> {
 }
 
 impl FrozenLayers<'_> {
-    /// Returns whether `layers` is the whole encoder, so that features are those of first tokens.
+    /// Returns whether `layers` is the whole encoder, so that features are what the head reads.
     pub fn are_all(layers: usize, config: &ModelConfig) -> bool {
         layers >= config.num_hidden_layers
     }
@@ -29,7 +29,7 @@ impl FrozenLayers<'_> {
         let (encoder, off) = (&self.model.encoder, DropoutSource::OFF);
         let hidden = encoder.embed(tokens, off)?;
         Ok(match Self::are_all(self.layers, self.model.config()) {
-            true => encoder.first(hidden, &tokens.offsets, off),
+            true => encoder.pooled(hidden, &tokens.offsets, off),
             false => {
                 encoder
                     .run(hidden, self.layers, &tokens.offsets, off)

@@ -10,12 +10,12 @@ use crate::{
     Indices,
     backends::portable,
     cpu::embedding::{self, Tables},
-    ops::{EmbeddingNorm, NormBackward, TokenTypeTable},
+    ops::{EmbeddingNorm, EmbeddingSum, EmbeddingTables, NormBackward, TokenTypeTable},
 };
 
 /// See [`EncoderOps::embedding_norm`](crate::ops::EncoderOps::embedding_norm).
 pub(super) fn embedding_norm(operation: EmbeddingNorm<Flex>) -> FloatTensor<Flex> {
-    let Some(tables) = tables(&operation) else {
+    let Some(tables) = tables_of_norm(&operation) else {
         return portable::NormKept::embedding_norm(operation).0;
     };
     let EmbeddingNorm {
@@ -30,20 +30,40 @@ pub(super) fn embedding_norm(operation: EmbeddingNorm<Flex>) -> FloatTensor<Flex
     result
 }
 
+/// See [`EncoderOps::embedding_sum`](crate::ops::EncoderOps::embedding_sum).
+pub(super) fn embedding_sum(operation: EmbeddingSum<Flex>) -> FloatTensor<Flex> {
+    let columns = operation.tables.word.shape()[1];
+    let Some(tables) = tables(&operation.tables).filter(|_| columns > 0) else {
+        return portable::dropped_embedding_sum(operation);
+    };
+    let EmbeddingSum {
+        tokens, dropout, ..
+    } = &operation;
+    let mut result = empty([tokens.ids.len(), columns]);
+    let output = values_mut(&mut result);
+    embedding::embedding_sum(tables, tokens, columns, *dropout, output);
+    result
+}
+
 /// Returns the tables as slices, if they and the norm's parameters are plain.
-pub(super) fn tables(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
-    let (tables, norm) = (&operation.tables, &operation.norm);
+pub(super) fn tables_of_norm(operation: &EmbeddingNorm<Flex>) -> Option<Tables<'_>> {
+    let parameters = [&operation.norm.gamma, &operation.norm.beta];
+    tables(&operation.tables).filter(|_| are_plain(parameters))
+}
+
+/// Returns the tables as slices, if they are plain.
+fn tables(tables: &EmbeddingTables<Flex>) -> Option<Tables<'_>> {
     let (word, position) = (&tables.word, &tables.position);
     let token_type = match &tables.token_type {
         TokenTypeTable::Absent => None,
         TokenTypeTable::Table(table) => Some(table),
     };
-    let parameters = [&norm.gamma, &norm.beta];
-    let plain = are_plain([word, position, token_type.unwrap_or(word)]) && are_plain(parameters);
+    let plain = are_plain([word, position, token_type.unwrap_or(word)]);
     plain.then(|| Tables {
         word: values(word),
         position: values(position),
         token_type: token_type.map(values),
+        scale: tables.scale as f32,
     })
 }
 

@@ -16,6 +16,7 @@ mod embedding;
 mod linear;
 mod norm;
 mod packed_weight;
+mod pooling;
 mod sgd;
 
 use burn::{
@@ -25,11 +26,12 @@ use burn::{
 use rayon::prelude::*;
 
 use crate::{
-    Activation, Dropout, Indices, MatmulOptions, Precision,
+    Activation, Dropout, Indices, MatmulOptions, Offsets, Precision,
     memory::Piece,
     ops::{
-        AdafactorStep, AdamStep, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderGradients,
-        EncoderOps, Linear, Lora, OptimizerOps, SgdStep, TableRows,
+        AdafactorStep, AdamStep, Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm,
+        EmbeddingSum, EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, OptimizerOps, Pool,
+        PoolMaximum, SgdStep, TableRows,
     },
 };
 
@@ -72,8 +74,24 @@ impl EncoderOps for Flex {
         norm::dropout_residual_norm(operation)
     }
 
+    fn dropout_residual(operation: DropoutResidual<Self>) -> FloatTensor<Self> {
+        norm::dropout_residual(operation)
+    }
+
+    fn norm(operation: LayerNorm<Self>) -> FloatTensor<Self> {
+        norm::layer_norm(operation)
+    }
+
     fn embedding_norm(operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
         embedding::embedding_norm(operation)
+    }
+
+    fn embedding_sum(operation: EmbeddingSum<Self>) -> FloatTensor<Self> {
+        embedding::embedding_sum(operation)
+    }
+
+    fn pool(operation: Pool<Self>) -> FloatTensor<Self> {
+        pooling::pool(operation)
     }
 
     fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
@@ -123,6 +141,18 @@ impl EncoderGradients for Flex {
         activation: Activation,
     ) -> FloatTensor<Self> {
         activation_gradient(x, grad, activation)
+    }
+
+    fn pool_mean_gradient(grad: FloatTensor<Self>, offsets: Offsets) -> FloatTensor<Self> {
+        pooling::mean_gradient(grad, &offsets)
+    }
+
+    fn pool_max_gradient(
+        kept: PoolMaximum<Self>,
+        grad: FloatTensor<Self>,
+        offsets: Offsets,
+    ) -> FloatTensor<Self> {
+        pooling::max_gradient(kept, grad, &offsets)
     }
 }
 

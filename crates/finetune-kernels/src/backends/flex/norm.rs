@@ -5,12 +5,15 @@ use burn::{
     tensor::TensorData,
 };
 
-use super::{are_plain, dropout, embedding::tables, empty, owned, values, values_mut};
+use super::{are_plain, dropout, embedding::tables_of_norm, empty, owned, values, values_mut};
 use crate::{
     Dropout,
     backends::portable,
     cpu::{self, norm},
-    ops::{DropoutResidualNorm, EmbeddingNorm, Norm, NormBackward, NormGradients},
+    ops::{
+        DropoutResidual, DropoutResidualNorm, EmbeddingNorm, LayerNorm, Norm, NormBackward,
+        NormGradients,
+    },
 };
 
 /// Returns the norm's parameters as slices.
@@ -46,6 +49,39 @@ pub(super) fn dropout_residual_norm(operation: DropoutResidualNorm<Flex>) -> Flo
     let norm = parameters(&norm);
     norm::dropout_residual_norm(values_mut(&mut x), values(&residual), norm, dropout);
     x
+}
+
+/// See [`EncoderOps::dropout_residual`](crate::ops::EncoderOps::dropout_residual). Works in place of
+/// `x`.
+pub(super) fn dropout_residual(operation: DropoutResidual<Flex>) -> FloatTensor<Flex> {
+    let DropoutResidual { x, residual, .. } = &operation;
+    if !are_plain([x, residual]) || x.shape().num_elements() == 0 {
+        return portable::dropout_residual(operation);
+    }
+    let DropoutResidual {
+        x,
+        residual,
+        dropout,
+    } = operation;
+    let (columns, mut x) = (x.shape()[1], owned(x));
+    norm::dropout_residual(values_mut(&mut x), values(&residual), columns, dropout);
+    x
+}
+
+/// Returns whether the implementations here can process the operands.
+fn is_plain_norm(LayerNorm { x, norm }: &LayerNorm<Flex>) -> bool {
+    are_plain([x, &norm.gamma, &norm.beta]) && x.shape().num_elements() > 0
+}
+
+/// See [`EncoderOps::norm`](crate::ops::EncoderOps::norm).
+pub(super) fn layer_norm(operation: LayerNorm<Flex>) -> FloatTensor<Flex> {
+    if !is_plain_norm(&operation) {
+        return portable::NormKept::layer_norm(operation).0;
+    }
+    let LayerNorm { x, norm } = &operation;
+    let mut result = empty(x.shape());
+    norm::layer_norm(values(x), parameters(norm), values_mut(&mut result));
+    result
 }
 
 /// The values that a norm keeps, which are those of the portable implementation.
@@ -86,7 +122,7 @@ impl NormBackward<Flex> for NormKept {
     }
 
     fn embedding_norm(operation: EmbeddingNorm<Flex>) -> (FloatTensor<Flex>, Self) {
-        let Some(tables) = tables(&operation) else {
+        let Some(tables) = tables_of_norm(&operation) else {
             let (result, kept) = portable::NormKept::embedding_norm(operation);
             return (result, Self(kept));
         };
@@ -111,6 +147,28 @@ impl NormBackward<Flex> for NormKept {
             normal,
             deviation,
             gamma: operation.norm.gamma,
+        };
+        (result, Self(kept))
+    }
+
+    fn layer_norm(operation: LayerNorm<Flex>) -> (FloatTensor<Flex>, Self) {
+        if !is_plain_norm(&operation) {
+            let (result, kept) = portable::NormKept::layer_norm(operation);
+            return (result, Self(kept));
+        }
+        let LayerNorm { x, norm } = operation;
+        let [mut result, mut normal] = [(); 2].map(|()| empty(x.shape()));
+        let mut deviation = empty([x.shape()[0], 1]);
+        norm::layer_norm_keeping(
+            values(&x),
+            parameters(&norm),
+            values_mut(&mut result),
+            [values_mut(&mut normal), values_mut(&mut deviation)],
+        );
+        let kept = portable::NormKept {
+            normal,
+            deviation,
+            gamma: norm.gamma,
         };
         (result, Self(kept))
     }

@@ -5,18 +5,28 @@ use burn::{
     tensor::{IndexingUpdateOp, Shape},
 };
 
-use super::upload;
+use super::{dropout, upload};
 use crate::{
     Indices, PackedTokens,
-    ops::{EmbeddingTables, TokenTypeTable},
+    ops::{EmbeddingSum, EmbeddingTables, TokenTypeTable},
 };
 
-/// Computes `word[ids] + token_type[type_ids] + position[positions]`, `[tokens, hidden]`.
+/// See [`EncoderOps::embedding_sum`](crate::ops::EncoderOps::embedding_sum).
+pub(crate) fn dropped_embedding_sum<B: Backend>(operation: EmbeddingSum<B>) -> FloatTensor<B> {
+    let sum = embedding_sum(operation.tables, &operation.tokens);
+    dropout::<B>(sum, operation.dropout)
+}
+
+/// Computes `scale · word[ids] + token_type[type_ids] + position[positions]`, `[tokens, hidden]`.
 pub(super) fn embedding_sum<B: Backend>(
     tables: EmbeddingTables<B>,
     tokens: &PackedTokens,
 ) -> FloatTensor<B> {
-    let sum = rows::<B>(tables.word, &tokens.ids);
+    let words = rows::<B>(tables.word, &tokens.ids);
+    let sum = match tables.scale {
+        1.0 => words,
+        scale => B::float_mul_scalar(words, scale.into()),
+    };
     // transformers adds the token types first; the order affects the last bit.
     let sum = match tables.token_type {
         TokenTypeTable::Absent => sum,

@@ -8,15 +8,17 @@ mod linear;
 mod loss;
 mod norm;
 mod optimizer;
+mod pooling;
 mod upload;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use attention::{AttentionKept, attention};
-pub(crate) use embedding::scatter_rows;
+pub(crate) use embedding::{dropped_embedding_sum, scatter_rows};
 pub(crate) use linear::{column_sums, linear, lora, lora_keeping, matmul, transposed};
 pub(crate) use loss::softmax_cross_entropy;
-pub(crate) use norm::{NormKept, dropout};
+pub(crate) use norm::{NormKept, dropout, dropout_residual};
 pub(crate) use optimizer::{
     adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
     sgd_step, square_sum, whole_gradient,
 };
+pub(crate) use pooling::{pool, pool_max_gradient, pool_mean_gradient};

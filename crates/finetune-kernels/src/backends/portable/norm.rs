@@ -8,7 +8,10 @@ use burn::{
 use super::{column_sums, embedding::embedding_sum, upload::constant};
 use crate::{
     Dropout,
-    ops::{DropoutResidualNorm, EmbeddingNorm, EncoderOps, Norm, NormBackward, NormGradients},
+    ops::{
+        DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EncoderOps, LayerNorm, Norm,
+        NormBackward, NormGradients,
+    },
 };
 
 /// The values that a norm keeps.
@@ -32,6 +35,10 @@ impl<B: EncoderOps> NormBackward<B> for NormKept<B> {
         let sum = embedding_sum(operation.tables, &operation.tokens);
         let (result, kept) = layer_norm(sum, operation.norm);
         (dropout::<B>(result, operation.dropout), kept)
+    }
+
+    fn layer_norm(operation: LayerNorm<B>) -> (FloatTensor<B>, Self) {
+        layer_norm(operation.x, operation.norm)
     }
 
     fn gradients(
@@ -90,6 +97,12 @@ fn layer_norm<B: Backend>(x: FloatTensor<B>, norm: Norm<B>) -> (FloatTensor<B>, 
         gamma: norm.gamma,
     };
     (result, kept)
+}
+
+/// See [`EncoderOps::dropout_residual`].
+pub(crate) fn dropout_residual<B: Backend>(operation: DropoutResidual<B>) -> FloatTensor<B> {
+    let dropped = dropout::<B>(operation.x, operation.dropout);
+    B::float_add(dropped, operation.residual)
 }
 
 /// See [`EncoderOps::dropout`].

@@ -139,6 +139,7 @@ mod tests {
                     word: tensor([5, HIDDEN]),
                     position: tensor([3, HIDDEN]),
                     token_type: TokenTypeTable::Table(tensor([2, HIDDEN])),
+                    scale: 1.0,
                 },
                 norm: Norm {
                     gamma: tensor([HIDDEN]),

@@ -49,11 +49,11 @@ pub struct FeatureReport {
 }
 
 /// The features of the rows of a data set: the input of the first layer that is not frozen, or, if all
-/// are, the last layer's output for the first token.
+/// are, what the head reads.
 #[derive(Debug)]
 pub struct FeatureStore {
     layers: usize,
-    first_token_only: bool,
+    one_per_row: bool,
     layout: Layout,
     memory: Vec<f32>,
     disk: Option<DiskFloats>,
@@ -88,7 +88,7 @@ impl FeatureStore {
         let layout = Layout::new(data, layers, model.config(), limits)?;
         let mut store = Self {
             layers,
-            first_token_only: FrozenLayers::are_all(layers, model.config()),
+            one_per_row: FrozenLayers::are_all(layers, model.config()),
             memory: zeros(layout.memory_floats())?,
             disk: match layout.disk_rows() {
                 0 => None,
@@ -143,7 +143,7 @@ impl FeatureStore {
     }
 
     /// Returns the features of a batch of the same data: `[tokens, hidden]`, or `[batch, hidden]`
-    /// (first tokens) if the whole encoder is frozen. Rows beyond the limits are computed together.
+    /// (what the head reads) if the whole encoder is frozen. Rows beyond the limits are computed together.
     ///
     /// # Errors
     /// Fails if the file cannot be read, or the tokens do not fit the model.
@@ -216,7 +216,7 @@ impl FeatureStore {
     /// Returns the range of floats of each row in a batch's features.
     fn spans(&self, offsets: &Offsets, hidden: usize) -> Vec<std::ops::Range<usize>> {
         let vectors = offsets.ranges().enumerate();
-        let vectors = vectors.map(|(index, tokens)| match self.first_token_only {
+        let vectors = vectors.map(|(index, tokens)| match self.one_per_row {
             true => index..index + 1,
             false => tokens,
         });
