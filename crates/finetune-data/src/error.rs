@@ -574,6 +574,17 @@ pub enum Error {
         /// Number of rows.
         len: u64,
     },
+    /// The texts of windows were asked for.
+    #[error("windows of texts are not rows, so their texts cannot be read again")]
+    WindowTexts,
+    /// A tokenizer for masked language modelling has no mask token.
+    #[error(
+        "the tokenizer has no mask token, which masked language modelling needs: its files name no mask_token, and neither [MASK] nor <mask> is in its vocabulary"
+    )]
+    NoMaskToken,
+    /// A vocabulary has nothing that could be masked.
+    #[error("the tokenizer has special tokens only, so there is nothing to mask or to learn")]
+    OnlySpecialTokens,
     /// A batch too large for 32-bit offsets.
     #[error("a batch of {tokens} tokens is too large; use a smaller batch")]
     BatchTooLarge {
@@ -616,8 +627,10 @@ impl Error {
             Self::Io { source, .. } => ErrorKind::of(source),
             Self::NoPlaceForTokens { source, .. } => source.kind(),
             Self::Stopped => ErrorKind::Interrupted,
-            Self::RowOutOfRange { .. } | Self::Arrow { .. } => ErrorKind::Bug,
-            Self::Cache { .. }
+            Self::RowOutOfRange { .. } | Self::WindowTexts | Self::Arrow { .. } => ErrorKind::Bug,
+            Self::NoMaskToken
+            | Self::OnlySpecialTokens
+            | Self::Cache { .. }
             | Self::NotFound { .. }
             | Self::NoDataFiles { .. }
             | Self::SeveralFolders { .. }

@@ -33,7 +33,7 @@ pub use note::Note;
 pub use read::csv_options::{
     CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting,
 };
-pub use read::options::{CsvHeader, ReadOptions, Stop};
+pub use read::options::{CsvHeader, ReadOptions, Stop, TextRows};
 #[cfg(feature = "parquet")]
 pub use read::parquet_sink::{ParquetSink, ParquetStream, write_parquet};
 pub use read::regular_file::regular_file;
@@ -46,6 +46,7 @@ pub use rows::split::{RowBatch, Split};
 pub use rows::split_expr::splits_in;
 pub use rows::texts::{RowsWithTexts, TextRow, text_lines};
 pub use tokens::caught::panic_is_caught;
+pub use tokens::masking_vocabulary::MaskingVocabulary;
 pub use tokens::text_encoder::{Encoded, TextEncoder};
 pub use tokens::tokenized::{
     BuildReport, CacheSource, LengthSummary, TokenizeOptions, TokenizedDataset,

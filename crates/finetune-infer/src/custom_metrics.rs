@@ -77,6 +77,15 @@ pub struct ChosenMetric {
 }
 
 impl ChosenMetric {
+    /// Returns the metric of masked language modelling with this name, with or without transformers'
+    /// prefix `eval_`.
+    ///
+    /// # Errors
+    /// Fails if there is no such metric; the message lists the known ones.
+    pub fn masked(name: &str) -> Result<Self, InferError> {
+        Ok(Metric::parse_masked(name)?.into())
+    }
+
     /// Returns the metric's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -31,6 +31,7 @@ pub use evaluation::{Evaluation, Summary};
 pub use finetune_kernels::Precision;
 pub use json_line::json_line;
 pub use objective::loss::{LossConfig, balanced_weights};
+pub use objective::masked_tokens::MaskedTokenLosses;
 pub use precision::{PrecisionChoice, PrecisionName};
 pub use prediction::Prediction;
 pub use record::EvaluationRecord;

@@ -3,7 +3,7 @@
 //! # Contents
 //!
 //! - `functional/`: the operations on Burn's tensors that models and optimizers call
-//! - `dropout.rs`, [`random`]: stateless random numbers
+//! - `dropout.rs`, [`random`], `row_draws.rs`: stateless random numbers
 //! - `losses.rs`: losses composed of Burn's own operations
 //! - [`ops`]: the interface to the backends, with a struct of operands per operation
 //! - `backends/`: each backend's implementations of the operations
@@ -29,9 +29,10 @@ mod memory;
 pub mod ops;
 mod processor;
 pub mod random;
+mod row_draws;
 
 pub use dropout::{Dropout, DropoutSource};
-pub use finetune_batch::{Indices, Offsets, PackedTokens, UsedRows};
+pub use finetune_batch::{Indices, MaskedTokens, Offsets, PackedTokens, UsedRows};
 pub use functional::{
     EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
     adam_step, attention, dropout, dropout_residual, dropout_residual_norm, embedding_norm,
@@ -47,3 +48,4 @@ pub use ops::{
 };
 pub use processor::may_use;
 pub use random::{Site, Stream};
+pub use row_draws::RowDraws;

@@ -53,6 +53,8 @@ const CLASSES_OR_LABELS: &[ProblemType] = &[
     ProblemType::MultiLabelClassification,
 ];
 const NUMBERS: &[ProblemType] = &[ProblemType::Regression];
+/// Masked language modelling, which predicts no labels.
+const NO_LABELS: &[ProblemType] = &[];
 
 metrics! {
     /// Mean loss over rows.
@@ -123,6 +125,8 @@ metrics! {
     Pearson = "pearson", Greater, NUMBERS;
     /// Spearman rank correlation.
     Spearman = "spearman", Greater, NUMBERS;
+    /// Exponential of the mean loss of masked tokens.
+    Perplexity = "perplexity", Smaller, NO_LABELS;
 }
 
 impl Metric {
@@ -155,6 +159,17 @@ impl Metric {
     /// Fails with [`MetricError::UnknownName`], which lists the nearest and all valid names of the task.
     pub fn parse(name: &str, problem_type: ProblemType) -> Result<Self, MetricError> {
         Self::find(name, |metric| metric.applies_to(problem_type))
+    }
+
+    /// Finds the metric of this name among those of masked language modelling, with or without the prefix
+    /// `eval_`.
+    ///
+    /// # Errors
+    /// Fails with [`MetricError::UnknownName`], which lists them.
+    pub fn parse_masked(name: &str) -> Result<Self, MetricError> {
+        Self::find(name, |metric| {
+            matches!(metric, Self::Loss | Self::Perplexity)
+        })
     }
 
     fn find(name: &str, valid: impl Fn(&Self) -> bool) -> Result<Self, MetricError> {
@@ -263,6 +278,19 @@ mod tests {
             Metric::parse("loss", ProblemType::Regression),
             Ok(Metric::Loss)
         );
+    }
+
+    #[test]
+    fn masked_language_models_have_their_own() {
+        let parsed = ["loss", "eval_perplexity"].map(|name| Metric::parse_masked(name).unwrap());
+        assert_eq!(parsed, [Metric::Loss, Metric::Perplexity]);
+        assert!(!Metric::Perplexity.greater_is_better());
+        let error = Metric::parse_masked("accuracy").unwrap_err().to_string();
+        assert!(
+            error.contains("valid names are: loss, perplexity"),
+            "{error}"
+        );
+        assert!(Metric::parse("perplexity", ProblemType::Regression).is_err());
     }
 
     #[test]

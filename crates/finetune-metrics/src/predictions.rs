@@ -98,6 +98,15 @@ impl<'a> Predictions<'a> {
         Ok(Self::from_parts(logits, outputs, targets))
     }
 
+    /// Returns the predictions of no rows.
+    pub const fn none() -> Self {
+        Self {
+            logits: &[],
+            outputs: 0,
+            targets: Targets::Classes(&[]),
+        }
+    }
+
     /// Combines parts that an accumulator has checked row by row.
     pub(crate) fn from_parts(logits: &'a [f32], outputs: usize, targets: Targets<'a>) -> Self {
         Self {

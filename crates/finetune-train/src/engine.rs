@@ -6,20 +6,22 @@ use finetune_infer::Workers;
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    AfterStep, Checkpoints, Event, FrozenPrefix, Learner, Observers, Outcome, RunDirectory,
-    Schedule, Start, StepFacts, StepLoss, Steps, StopReason, TrainData, TrainError, TrainPlan,
-    TrainState, Unfreezing, batches, clip_factor,
+    AfterStep, Checkpoints, Event, Learner, Learning, Observers, Outcome, RunDirectory, RunInputs,
+    Schedule, Start, StepFacts, Steps, StopReason, TrainData, TrainError, TrainPlan, TrainState,
+    TrainedModel, Unfreezing, batches, clip_factor,
 };
 
 /// Trains by `plan` from `start`, and leaves the result in `run`, or a checkpoint if interrupted. The
-/// same plan, data and weights give the same bits, in one session or in several.
-pub(crate) fn train(
+/// same plan, data and weights give the same bits, in one session or in several. `L` is what is learned;
+/// everything else is the same for all kinds of training.
+pub(crate) fn train<L: Learning>(
     plan: &TrainPlan,
-    start: Start,
-    data: &TrainData,
+    start: Start<L::Model>,
+    inputs: &RunInputs,
     run: &RunDirectory,
     observers: &mut Observers<'_>,
 ) -> Result<Outcome, TrainError> {
+    let data = &inputs.data;
     let steps = Steps::new(plan, &data.train)?;
     let schedule = steps.schedule(plan)?;
     let begun = started(&start, data, &steps, &schedule)?;
@@ -35,17 +37,9 @@ pub(crate) fn train(
     let mut learner = Learner::new(plan, prepared.model, strategy, optimizer, ema)?;
     let checkpoints = Checkpoints::open(plan, run, prepared.adapter, &state)?;
     observers.emit(&begun)?;
-    let prefix = FrozenPrefix::fill(plan, &learner, data, &steps, run.path(), observers)?;
-    let mut after = AfterStep::new(
-        plan,
-        &steps,
-        data,
-        &prefix,
-        checkpoints,
-        observers.metrics(),
-    )?;
+    let learning = L::begin(plan, &learner, inputs, &steps, run.path(), observers)?;
+    let mut after = AfterStep::new(plan, &steps, &learning, checkpoints, observers.metrics())?;
     let workers = Workers::of(&learner.model.device());
-    let loss = plan.optimization.loss();
 
     let mut reason = after.start(&learner, &mut state, observers)?;
     let mut rows = steps.from(state.step)?;
@@ -58,10 +52,10 @@ pub(crate) fn train(
             learner = learner.training(&strategy)?;
             observers.emit(&learner.unfrozen(step))?;
         }
-        let step_loss = StepLoss::new(&loss, learner.frozen_layers(), prefix.train());
         let batches = batches(&data.train, &rows?)?;
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
-        let backward = || step_loss.backward(&learner.model, &batches, dropout);
+        let epoch = steps.epoch(step);
+        let backward = || learning.backward(&learner, &batches, epoch, dropout);
         let (loss, gradients) = workers.run(backward)?;
         let grad_norm = gradients.global_norm();
         let learning_rate = schedule.at(step);
@@ -82,8 +76,8 @@ pub(crate) fn train(
 }
 
 /// Returns the event that a run begins or is resumed.
-fn started(
-    start: &Start,
+fn started<M>(
+    start: &Start<M>,
     data: &TrainData,
     steps: &Steps,
     schedule: &Schedule,

@@ -2,13 +2,11 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
-use burn::tensor::Device;
-
 use crate::{
-    Accumulator, Classifier, Event, Observers, RunDirectory, RunInputs, RunResults, Start,
-    StopReason, TrainError, TrainPlan,
+    Event, Learning, Observers, RunDirectory, RunInputs, RunResults, Start, StopReason, Supervised,
+    TrainError, TrainPlan, TrainedModel,
     engine::train,
-    evaluate, peak_memory_bytes,
+    peak_memory_bytes,
     run::{session::OpenSession, write::write_json},
 };
 
@@ -67,6 +65,21 @@ impl RunDirectory {
         plan: &TrainPlan,
         start: Start,
         inputs: &RunInputs,
+        observers: Observers<'_>,
+    ) -> Result<RunEnd, TrainError> {
+        if plan.pretraining.is_some() {
+            let problem = "the plan pretrains; run it with RunDirectory::pretrain";
+            return Err(TrainError::Internal(problem.into()));
+        }
+        self.session::<Supervised>(plan, start, inputs, observers)
+    }
+
+    /// Runs a session of any kind of training.
+    fn session<L: Learning>(
+        &mut self,
+        plan: &TrainPlan,
+        start: Start<L::Model>,
+        inputs: &RunInputs,
         mut observers: Observers<'_>,
     ) -> Result<RunEnd, TrainError> {
         self.check_open()?;
@@ -94,14 +107,14 @@ impl RunDirectory {
             self.begin(&plan, &inputs.base)?;
         }
         let observers = self.with_logs(&plan, &start, observers)?;
-        self.work(&plan, start, inputs, session, observers)
+        self.work::<L>(&plan, start, inputs, session, observers)
     }
 
     /// Runs the loop and the work that follows it.
-    fn work(
+    fn work<L: Learning>(
         &self,
         plan: &TrainPlan,
-        start: Start,
+        start: Start<L::Model>,
         inputs: &RunInputs,
         mut session: OpenSession,
         mut observers: Observers<'_>,
@@ -109,7 +122,7 @@ impl RunDirectory {
         let (trainable_parameters, parameters) = (start.prepared.trainable, start.prepared.all);
         let device = start.prepared.model.device();
         let started = Instant::now();
-        let outcome = match train(plan, start, &inputs.data, self, &mut observers) {
+        let outcome = match train::<L>(plan, start, inputs, self, &mut observers) {
             Err(TrainError::Interrupted) => {
                 return Ok(RunEnd::Interrupted(Interruption::BeforeFirstStep));
             }
@@ -121,7 +134,7 @@ impl RunDirectory {
             return Ok(RunEnd::Interrupted(Interruption::AfterStep(outcome.steps)));
         }
         let started = Instant::now();
-        let test = match self.evaluate_test(plan, inputs, &device, &mut observers) {
+        let test = match L::test(plan, inputs, &self.model(), &device, &mut observers) {
             Err(TrainError::Interrupted) => {
                 return Ok(RunEnd::Interrupted(Interruption::InTest(self.model())));
             }
@@ -153,26 +166,5 @@ impl RunDirectory {
         // Written last, since it marks the run as complete.
         write_json(&self.results(), &json)?;
         Ok(RunEnd::Complete(Box::new(results)))
-    }
-
-    /// Evaluates the saved model on the test rows, if there are any.
-    fn evaluate_test(
-        &self,
-        plan: &TrainPlan,
-        inputs: &RunInputs,
-        device: &Device,
-        observers: &mut Observers<'_>,
-    ) -> Result<Option<Accumulator>, TrainError> {
-        let Some(rows) = &inputs.data.test else {
-            return Ok(None);
-        };
-        let kept = self.model();
-        let mut best = match plan.model.strategy.is_adapter() {
-            true => Classifier::load_adapter(&inputs.base, &kept, device)?,
-            false => Classifier::load_on(&kept, device)?,
-        };
-        best.set_precision(plan.model.precision);
-        let batch_size = plan.evaluation.eval_batch_size;
-        evaluate(best.model(), rows, None, "test", batch_size, observers).map(Some)
     }
 }

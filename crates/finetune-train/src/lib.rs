@@ -7,6 +7,7 @@ mod execute;
 mod file_facts;
 mod frozen;
 pub mod layout;
+mod masking;
 mod model;
 mod plan;
 mod run;
@@ -28,11 +29,13 @@ pub use finetune_infer::{
 pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureReport, FeatureStore};
 pub use frozen::forward::ForwardPath;
+pub use masking::{MaskedBatch, Masker};
 pub use model::base_model::BaseModel;
 pub use model::head::check_head;
 pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
 pub use model::trainable::{Trainable, lowest_trained_layer};
+pub use model::trained_model::{ModelWeights, TrainedModel};
 pub use model::unfreezing::Unfreezing;
 pub use plan::contrastive::ContrastiveConfig;
 pub use plan::data::DataPlan;
@@ -45,6 +48,7 @@ pub use plan::model::ModelPlan;
 pub use plan::one_cycle::{AnnealStrategy, OneCycleConfig};
 pub use plan::optimization::OptimizationPlan;
 pub use plan::optimizer::{AdafactorConfig, AdamConfig, OPTIMIZERS, OptimizerConfig, SgdConfig};
+pub use plan::pretraining::{MaskUnit, PretrainingPlan};
 pub use plan::report_to::ReportTo;
 pub use plan::run_length::RunLength;
 pub use plan::saving::SavingPlan;
@@ -63,6 +67,7 @@ pub use run::frozen_prefix::FrozenPrefix;
 pub use run::inputs::{RunInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::lasting::lasting;
+pub(crate) use run::learning::{Learning, supervised::Supervised};
 pub use run::manifest::{
     MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts, Session,
     SessionEnd,

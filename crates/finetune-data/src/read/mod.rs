@@ -43,7 +43,7 @@ use self::dialect::Dialect;
 use self::input::{Coding, Compression};
 use crate::error::Place;
 use crate::read::csv_options::CsvEncoding;
-use crate::read::options::{CsvHeader, ReadOptions};
+use crate::read::options::{CsvHeader, ReadOptions, TextRows};
 use crate::read::regular_file::regular_file;
 use crate::{Error, Note, Result};
 
@@ -165,11 +165,28 @@ struct Looked {
 }
 
 /// How a text file is read, either as specified by the caller or as detected.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Reading {
     coding: Coding,
     dialect: Option<Dialect>,
     fasttext: bool,
+    /// Whether rows are documents of several lines.
+    documents: bool,
+}
+
+/// Identifies the tokens in caches, so it shows `documents`, which was added later, only where it is set.
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Reading");
+        shown
+            .field("coding", &self.coding)
+            .field("dialect", &self.dialect)
+            .field("fasttext", &self.fasttext);
+        if self.documents {
+            shown.field("documents", &true);
+        }
+        shown.finish()
+    }
 }
 
 impl SourceFile {
@@ -395,6 +412,7 @@ impl SourceFile {
             Format::Text => {
                 let start = encoding::prefix(&self.path, &coding, &self.options.stop, 256)?;
                 reading.fasttext = fasttext::is_fasttext(&start);
+                reading.documents = !reading.fasttext && self.has_documents(&coding, notes)?;
                 return Ok(reading);
             }
             _ => return Ok(reading),
@@ -407,6 +425,25 @@ impl SourceFile {
         Ok(reading)
     }
 
+    /// Returns whether the rows of a text file are documents of several lines.
+    fn has_documents(&self, coding: &Coding, notes: &mut Vec<Note>) -> Result<bool> {
+        let (path, options) = (&self.path, &self.options);
+        match options.text_rows {
+            TextRows::Lines => Ok(false),
+            TextRows::Documents => Ok(true),
+            TextRows::Detected => {
+                let blank = text::blank_line(path, coding, &options.stop)?;
+                if let Some(line) = blank {
+                    notes.push(Note::new(format!(
+                        "{}: blank lines, such as line {line}, separate its texts; --line-by-line makes each line a text",
+                        path.display()
+                    )));
+                }
+                Ok(blank.is_some())
+            }
+        }
+    }
+
     /// Reads a text file from end to end.
     fn whole(&self, reading: Reading, notes: &mut Vec<Note>) -> Result<FileInfo> {
         let (path, stop, coding) = (&self.path, &self.options.stop, &reading.coding);
@@ -414,7 +451,7 @@ impl SourceFile {
             (_, Some(_)) => self.csv(reading).info(notes),
             (Format::JsonLines, _) => jsonl::info(path, coding, stop),
             _ if reading.fasttext => fasttext::info(path, coding, stop, notes),
-            _ => text::info(path, coding, stop),
+            _ => text::info(path, coding, stop, reading.documents),
         }
     }
 
@@ -457,7 +494,7 @@ impl SourceFile {
             Format::Csv | Format::Tsv => self.csv(*reading).read(columns, fields, rows)?,
             Format::JsonLines => jsonl::read(path, coding, stop, fields, rows)?,
             Format::Text if reading.fasttext => fasttext::read(path, coding, stop, fields, rows)?,
-            Format::Text => text::read(path, coding, stop, fields, rows)?,
+            Format::Text => text::read(path, coding, stop, reading.documents, fields, rows)?,
         };
         let (path, stop) = (Arc::clone(path), stop.clone());
         let names = classes.among(columns);

@@ -12,6 +12,8 @@ pub struct ReadOptions {
     pub csv: CsvOptions,
     /// Where the column names of a CSV file come from.
     pub csv_header: CsvHeader,
+    /// What a row of a text file is.
+    pub text_rows: TextRows,
     /// Ends long scans of files early.
     pub stop: Stop,
 }
@@ -31,6 +33,18 @@ pub enum CsvHeader {
     },
     /// The column numbers, from 0. The first line is a row.
     Numbers,
+}
+
+/// What a row of a text file (`.txt`) is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TextRows {
+    /// A line, even an empty one.
+    #[default]
+    Lines,
+    /// A document: the lines up to the next blank one. Blank lines belong to no row.
+    Documents,
+    /// A document if the file has a blank line between others, or else a line. A note says which.
+    Detected,
 }
 
 /// A check for a stop request, made every few milliseconds during a scan, which then ends with

@@ -20,18 +20,35 @@ struct Prepared {
     labels: Labels,
 }
 
+/// What becomes of a row's texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One row of tokens, cut at the maximum length.
+    Row,
+    /// Windows of each text by itself, as many as it fills.
+    Windows,
+}
+
 /// Consecutive rows of a record batch, encoded.
 pub(crate) struct EncodedRows {
     prepared: Arc<Prepared>,
-    start: usize,
-    encoded: Vec<Encoded>,
+    rows: Range<usize>,
+    /// Each with the index of its row in the record batch.
+    encoded: Vec<(usize, Encoded)>,
 }
 
 impl EncodedRows {
-    /// Iterates over the rows with their indices in the record batch, which
+    /// Iterates over what the rows became, with their indices in the record batch, which
     /// [`source`](Self::source) and [`labels`](Self::labels) take.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Encoded)> {
-        (self.start..).zip(&self.encoded)
+        self.encoded
+            .iter()
+            .map(|(index, encoded)| (*index, encoded))
+    }
+
+    /// Returns the number of rows that were encoded.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.len() as u64
     }
 
     /// Returns the file and the row within it.
@@ -52,6 +69,7 @@ pub(crate) fn encode_all(
     columns: &Columns,
     decoder: Option<&LabelDecoder>,
     encoder: &TextEncoder,
+    form: Form,
     mut write: impl FnMut(EncodedRows) -> Result<()>,
 ) -> Result<()> {
     let mut names = columns.texts();
@@ -75,7 +93,7 @@ pub(crate) fn encode_all(
     if rayon::current_thread_index().is_some() {
         return tasks.try_for_each(|task| {
             let (prepared, range) = task?;
-            write(prepared.encode(range, columns, encoder)?)
+            write(prepared.encode(range, columns, encoder, form)?)
         });
     }
     let window = 4 * rayon::current_num_threads();
@@ -89,7 +107,7 @@ pub(crate) fn encode_all(
                     Err(error) => drop(send.send(Err(error))),
                     Ok((prepared, range)) => scope.spawn(move |_| {
                         // After an error nobody is listening, and the result is not needed.
-                        let _ = send.send(prepared.encode(range, columns, encoder));
+                        let _ = send.send(prepared.encode(range, columns, encoder, form));
                     }),
                 }
                 in_flight.push_back(receive);
@@ -134,12 +152,16 @@ impl Prepared {
         range: Range<usize>,
         columns: &Columns,
         encoder: &TextEncoder,
+        form: Form,
     ) -> Result<EncodedRows> {
-        let start = range.start;
-        let encoded = range.map(|index| self.encode_row(index, columns, encoder));
+        let mut encoded = Vec::with_capacity(range.len());
+        for index in range.clone() {
+            let of_row = self.encode_row(index, columns, encoder, form)?;
+            encoded.extend(of_row.into_iter().map(|encoded| (index, encoded)));
+        }
         Ok(EncodedRows {
-            encoded: encoded.collect::<Result<_>>()?,
-            start,
+            encoded,
+            rows: range,
             prepared: self,
         })
     }
@@ -149,7 +171,8 @@ impl Prepared {
         index: usize,
         columns: &Columns,
         encoder: &TextEncoder,
-    ) -> Result<Encoded> {
+        form: Form,
+    ) -> Result<Vec<Encoded>> {
         let null = |column: usize| Error::NullText {
             place: self.rows.at(index),
             column: columns.text[column].clone(),
@@ -159,7 +182,15 @@ impl Prepared {
             Some(texts) => Some(texts.get(index).ok_or_else(|| null(1))?),
             None => None,
         };
-        let encoded = encoder.encode(first, second);
+        let encoded = match form {
+            Form::Row => encoder.encode(first, second).map(|row| vec![row]),
+            Form::Windows => [Some(first), second]
+                .into_iter()
+                .flatten()
+                .map(|text| encoder.windows(text))
+                .collect::<Result<Vec<_>>>()
+                .map(|windows| windows.into_iter().flatten().collect()),
+        };
         encoded.map_err(|error| match error {
             Error::Tokenize { message, .. } => Error::Tokenize {
                 place: self.rows.at(index).to_string(),

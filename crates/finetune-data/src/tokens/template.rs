@@ -81,13 +81,17 @@ impl Template {
         self.0.iter().filter(is_special).count()
     }
 
+    /// Returns the ids of its special tokens.
+    pub(crate) fn special_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().filter_map(|piece| match *piece {
+            Piece::Special { id, .. } => Some(id),
+            Piece::Text { .. } => None,
+        })
+    }
+
     /// Returns the largest id of its special tokens.
     pub(crate) fn largest_id(&self) -> Option<u32> {
-        let id = |piece: &Piece| match piece {
-            Piece::Special { id, .. } => Some(*id),
-            Piece::Text { .. } => None,
-        };
-        self.0.iter().filter_map(id).max()
+        self.special_ids().max()
     }
 
     /// Returns the ids and type ids of a row with these texts.

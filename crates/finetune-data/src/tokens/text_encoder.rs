@@ -150,6 +150,29 @@ impl TextEncoder {
         })
     }
 
+    /// Encodes one text of any length as windows: consecutive parts of its tokens, each with the
+    /// special tokens of a text, and each but the last of the maximum length. A text without tokens
+    /// has no window.
+    ///
+    /// # Errors
+    /// Fails if the tokenizer fails, and if the encoder is for pairs.
+    pub fn windows(&self, text: &str) -> Result<Vec<Encoded>> {
+        if self.pairs {
+            return Err(failed("windows are cut from single texts".to_owned()));
+        }
+        let room = self.max_length.saturating_sub(self.template.added()).max(1);
+        let ids = self.texts.all(text).map_err(failed)?;
+        let window = |part: &[u32]| {
+            let (ids, type_ids) = self.template.fill([part, &[]]);
+            Encoded {
+                ids,
+                type_ids,
+                truncated: false,
+            }
+        };
+        Ok(ids.chunks(room).map(window).collect())
+    }
+
     /// Encodes texts or pairs on all cores into one unlabelled batch, whose rows count from 0.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use finetune_task::Labels;
 use crate::batch::packed::PackedBatch;
 use crate::error::Place;
 use crate::tokens::cache::{Cache, CacheWriter, Layout, VERSION, WRITE};
-use crate::tokens::encode::encode_all;
+use crate::tokens::encode::{Form, encode_all};
 use crate::tokens::text_encoder::TextEncoder;
 use crate::tokens::tokenizer::TextTokenizer;
 use crate::{Columns, Error, Inferred, LabelDecoder, Result, Split, Task, TextRow};
@@ -30,6 +30,9 @@ pub struct TokenizeOptions<'a> {
 
 /// A split as token ids in a file on disk, so that memory does not grow with the number of rows.
 /// Cloning is cheap; clones share the file and can be read from several threads.
+///
+/// A row of tokens is a row of the split, cut at the maximum length, or one of the windows into which
+/// its texts are cut ([`build_windows`](Self::build_windows)).
 #[derive(Clone, Debug)]
 pub struct TokenizedDataset {
     cache: Arc<Cache>,
@@ -37,6 +40,7 @@ pub struct TokenizedDataset {
     columns: Columns,
     files: Arc<[Arc<Path>]>,
     max_length: usize,
+    form: Form,
     tokenizer_hash: [u8; 32],
     build: BuildReport,
 }
@@ -110,10 +114,56 @@ impl TokenizedDataset {
         labels: Option<&Task>,
         tokenizer: &TextTokenizer,
         options: &TokenizeOptions<'_>,
+        progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        Self::build_as(
+            Form::Row,
+            split,
+            columns,
+            labels,
+            tokenizer,
+            options,
+            progress,
+        )
+    }
+
+    /// Tokenizes the texts of a split on all cores as windows without labels, or loads the result from
+    /// the cache: each text is cut into consecutive parts of at most the maximum length, and nothing is
+    /// left out. The texts of a pair are cut each by itself. `progress` counts rows of the split.
+    ///
+    /// # Errors
+    /// Fails as [`build`](Self::build) does.
+    pub fn build_windows(
+        split: &Split,
+        columns: &Columns,
+        tokenizer: &TextTokenizer,
+        options: &TokenizeOptions<'_>,
+        progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        Self::build_as(
+            Form::Windows,
+            split,
+            columns,
+            None,
+            tokenizer,
+            options,
+            progress,
+        )
+    }
+
+    fn build_as(
+        form: Form,
+        split: &Split,
+        columns: &Columns,
+        labels: Option<&Task>,
+        tokenizer: &TextTokenizer,
+        options: &TokenizeOptions<'_>,
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let started = Instant::now();
-        let encoder = tokenizer.encoder(options.max_length, columns.is_pair())?;
+        let pairs = form == Form::Row && columns.is_pair();
+        let encoder = tokenizer.encoder(options.max_length, pairs)?;
+        let of = (columns, tokenizer, form);
         let decoder = match labels {
             Some(task) => Some(LabelDecoder::new(task, split, columns)?),
             None => None,
@@ -123,13 +173,12 @@ impl TokenizedDataset {
         let mut place = None;
         let mut not_kept = None;
         if let Some(directory) = options.cache_dir {
-            key = cache_key(split, columns, labels, &encoder, tokenizer)?;
+            key = cache_key(split, columns, labels, &encoder, tokenizer, form)?;
             let path = directory.join(hex(&key[..16]) + ".tokens");
             if path.exists() {
                 match Cache::open(&path, key) {
                     Ok(cache) => {
                         let build = BuildReport::new(CacheSource::Cached, None);
-                        let of = (columns, tokenizer);
                         return Ok(Self::new(cache, split, of, options, build, started));
                     }
                     Err(why) => source = CacheSource::Rebuilt(why),
@@ -142,26 +191,31 @@ impl TokenizedDataset {
             finetune_files::remove_leftovers(directory);
         }
         let wide = tokenizer.vocab_size() > 1 << 16;
-        let layout = Layout::new(wide, columns.is_pair(), labels);
+        let layout = Layout::new(wide, pairs, labels);
         // The debug form of names quotes and escapes them, so different lists of names never look
         // alike.
-        let how = format!("max_length {}, labels {labels:?}", options.max_length);
+        let how = match form {
+            Form::Row => format!("max_length {}, labels {labels:?}", options.max_length),
+            Form::Windows => format!("windows of {}", options.max_length),
+        };
         let mut write = |directory: &Path, place: Option<&Path>| {
             let mut writer = CacheWriter::create(directory, place, layout)?;
-            encode_all(split, columns, decoder.as_ref(), &encoder, |rows| {
+            let mut read = 0;
+            encode_all(split, columns, decoder.as_ref(), &encoder, form, |rows| {
+                read += rows.rows();
                 for (index, encoded) in rows.iter() {
                     writer.push(encoded, rows.source(index), rows.labels(), index)?;
                 }
-                match progress(writer.rows(), split.len()) {
+                match progress(read, split.len()) {
                     ControlFlow::Continue(()) => Ok(()),
                     ControlFlow::Break(()) => Err(Error::Stopped),
                 }
             })?;
-            if writer.rows() != split.len() {
+            if read != split.len() {
                 return Err(Error::RowCount {
                     name: split.name().to_owned(),
                     expected: split.len(),
-                    found: writer.rows(),
+                    found: read,
                 });
             }
             writer.finish(key, &how, place)
@@ -186,14 +240,13 @@ impl TokenizedDataset {
             (error, _) => error,
         })?;
         let build = BuildReport::new(source, not_kept);
-        let of = (columns, tokenizer);
         Ok(Self::new(cache, split, of, options, build, started))
     }
 
     fn new(
         cache: Cache,
         split: &Split,
-        (columns, tokenizer): (&Columns, &TextTokenizer),
+        (columns, tokenizer, form): (&Columns, &TextTokenizer, Form),
         options: &TokenizeOptions<'_>,
         mut build: BuildReport,
         started: Instant,
@@ -206,6 +259,7 @@ impl TokenizedDataset {
             columns: columns.clone(),
             files: split.files().into(),
             max_length: options.max_length,
+            form,
             tokenizer_hash: tokenizer.hash(),
             build,
         }
@@ -239,6 +293,11 @@ impl TokenizedDataset {
     /// Returns the maximum length at which rows were cut.
     pub fn max_length(&self) -> usize {
         self.max_length
+    }
+
+    /// Returns whether the rows are windows of texts, not whole rows of the split.
+    pub fn is_windows(&self) -> bool {
+        self.form == Form::Windows
     }
 
     /// Returns the number of rows that were cut at the maximum length.
@@ -339,12 +398,16 @@ impl TokenizedDataset {
     }
 
     /// Returns the original texts of rows, in the given order, each with its place. This reads the
-    /// current files of the split again, once for any number of rows.
+    /// current files of the split again, once for any number of rows. Windows are not rows of the
+    /// split, so their texts cannot be found again.
     ///
     /// # Errors
-    /// Fails if a row is out of range, and if a file cannot be read or has fewer rows than before.
+    /// Fails if a row is out of range, for windows, and if a file cannot be read or has fewer rows than before.
     pub fn texts(&self, rows: &[u64]) -> Result<Vec<TextRow>> {
-        self.split.texts_of_rows(&self.columns, rows)
+        match self.form {
+            Form::Row => self.split.texts_of_rows(&self.columns, rows),
+            Form::Windows => Err(Error::WindowTexts),
+        }
     }
 
     /// Returns the files that rows may come from, in order.
@@ -373,11 +436,15 @@ impl TokenizedDataset {
     }
 
     /// Returns the places of rows with their lines, in the given order. This reads the files of the
-    /// split again, as [`texts`](Self::texts) does.
+    /// split again, as [`texts`](Self::texts) does. Windows have the place of their text, without its
+    /// line.
     ///
     /// # Errors
     /// The errors of [`texts`](Self::texts).
     pub fn places(&self, rows: &[u64]) -> Result<Vec<Place>> {
+        if self.form == Form::Windows {
+            return rows.iter().map(|&row| self.source(row)).collect();
+        }
         let texts = self.texts(rows)?.into_iter();
         Ok(texts.map(|row| row.place).collect())
     }
@@ -448,6 +515,7 @@ fn cache_key(
     labels: Option<&Task>,
     encoder: &TextEncoder,
     tokenizer: &TextTokenizer,
+    form: Form,
 ) -> Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     hasher.update(VERSION.to_le_bytes());
@@ -462,6 +530,9 @@ fn cache_key(
     ));
     if columns.labels_by_position {
         hasher.update("by position");
+    }
+    if form == Form::Windows {
+        hasher.update("windows");
     }
     Ok(hasher.finalize().into())
 }

@@ -23,13 +23,15 @@ use crate::{Error, Note, Result, TruncationSide, TruncationStrategy};
 /// padding, and the maximum length is an argument of [`encoder`](Self::encoder).
 #[derive(Clone)]
 pub struct TextTokenizer {
-    texts: Arc<TextTokens>,
+    pub(crate) texts: Arc<TextTokens>,
     single: Arc<Template>,
     pair: Arc<Template>,
     side: TruncationSide,
     hash: [u8; 32],
     vocab_size: usize,
     model_max_length: Option<usize>,
+    /// The mask token that the files of a directory name.
+    pub(crate) mask_token: Option<String>,
     notes: Arc<[Note]>,
 }
 
@@ -77,6 +79,7 @@ impl TextTokenizer {
             notes.extend(files.no_types_note);
         }
         tokenizer.model_max_length = files.model_max_length;
+        tokenizer.mask_token = files.mask_token;
         tokenizer.notes = notes.into();
         if files.split_special_tokens {
             let mut texts = tokenizer.texts.tokenizer.clone();
@@ -152,6 +155,7 @@ impl TextTokenizer {
             hash: Sha256::digest(bytes).into(),
             vocab_size,
             model_max_length: None,
+            mask_token: None,
             notes: [].into(),
         };
         Ok(tokenizer.with_side(side))
@@ -216,7 +220,7 @@ impl TextTokenizer {
         self.template(pair).added()
     }
 
-    fn template(&self, pair: bool) -> &Arc<Template> {
+    pub(crate) fn template(&self, pair: bool) -> &Arc<Template> {
         if pair { &self.pair } else { &self.single }
     }
 

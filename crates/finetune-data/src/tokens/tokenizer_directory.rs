@@ -54,6 +54,7 @@ pub(crate) struct Files {
     pub(crate) origin: String,
     pub(crate) side: Option<TruncationSide>,
     pub(crate) model_max_length: Option<usize>,
+    pub(crate) mask_token: Option<String>,
     pub(crate) split_special_tokens: bool,
     /// Whether token types tell a BERT the two texts of a pair apart.
     pub(crate) token_types: bool,
@@ -143,6 +144,7 @@ impl Files {
             origin: path.display().to_string(),
             side,
             model_max_length,
+            mask_token: settings.named("mask_token").map(str::to_owned),
             split_special_tokens: settings.truth("split_special_tokens") == Some(true),
             token_types: !has_types
                 || token_types.unwrap_or_else(|| {
@@ -313,10 +315,15 @@ impl Settings {
         self.all.get(key).and_then(Value::as_bool)
     }
 
+    /// Returns the text of a special token, if a file names it.
+    fn named(&self, key: &str) -> Option<&str> {
+        self.all.get(key).and_then(content)
+    }
+
     /// Returns the text of a BERT's special token.
     fn bert_token(&self, key: &str) -> &str {
         let default = BERT_DEFAULTS.iter().find(|(name, _)| *name == key);
-        let own = self.all.get(key).and_then(content);
+        let own = self.named(key);
         own.unwrap_or(default.map_or("", |(_, default)| default))
     }
 

@@ -22,3 +22,4 @@ mod splits;
 mod tasks;
 mod tokenization;
 mod tokenizers;
+mod windows;

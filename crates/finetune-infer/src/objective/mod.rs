@@ -3,6 +3,7 @@
 //! To add an objective, implement [`Objective`] in a new file here and list it in [`ALL`].
 
 pub(crate) mod loss;
+pub(crate) mod masked_tokens;
 mod metrics;
 mod multi_label;
 mod regression;

@@ -7,4 +7,5 @@ pub(crate) mod head;
 pub(crate) mod prepare;
 pub(crate) mod settings;
 pub(crate) mod trainable;
+pub(crate) mod trained_model;
 pub(crate) mod unfreezing;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use finetune_infer::{AdapterOutputs, not_saved};
-use finetune_models::{LoadReport, ModelConfig, SequenceClassifier, modules};
+use finetune_models::{Described, LoadReport, ModelConfig, SequenceClassifier, modules};
 use finetune_peft::{
     AdapterFile, AdapterPlan, PeftConfig, attach, is_head, is_part_of, load_adapter, train_adapter,
     trainable_line,
@@ -14,9 +14,9 @@ use crate::{ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable, mod
 
 /// A model ready for training. Parameters that the strategy does not train take no gradients.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Prepared<M = SequenceClassifier> {
     /// The model.
-    pub model: SequenceClassifier,
+    pub model: M,
     /// The configuration of its adapter, if the strategy trains one.
     pub adapter: Option<AdapterFile>,
     /// Reports what the base model's files lacked.
@@ -31,10 +31,36 @@ pub struct Prepared {
     pub notes: Vec<String>,
 }
 
-impl Prepared {
+impl<M> Prepared<M> {
     /// Returns the line that peft's `print_trainable_parameters` prints.
     pub fn trainable_line(&self) -> String {
         trainable_line(self.trainable, self.all)
+    }
+}
+
+impl<M: Described> Prepared<M> {
+    /// Makes a model train these parameters, and adds a note if something random is not among them.
+    pub(crate) fn whole(
+        model: M,
+        trainable: Trainable,
+        report: LoadReport,
+        mut notes: Vec<String>,
+    ) -> Self {
+        let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
+        if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
+            notes.push(format!(
+                "{name} is initialized at random, and the strategy does not train it"
+            ));
+        }
+        Self {
+            model: trainable.apply(model),
+            adapter: None,
+            report,
+            trainable: trainable.trainable,
+            all: trainable.all,
+            names: trainable.parameters.into_iter().map(|p| p.name).collect(),
+            notes,
+        }
     }
 }
 
@@ -58,21 +84,7 @@ pub fn prepare(
     model.set_precision(plan.model.precision);
     let Some(config) = plan.model.peft_config() else {
         let trainable = Trainable::new(&plan.model.strategy, model.config())?;
-        let trained = |name: &String| trainable.parameters.iter().any(|p| p.name == *name);
-        if let Some(name) = report.fresh.iter().find(|name| !trained(name)) {
-            notes.push(format!(
-                "{name} is initialized at random, and the strategy does not train it"
-            ));
-        }
-        return Ok(Prepared {
-            model: trainable.apply(model),
-            adapter: None,
-            report,
-            trainable: trainable.trainable,
-            all: trainable.all,
-            names: trainable.parameters.into_iter().map(|p| p.name).collect(),
-            notes,
-        });
+        return Ok(Prepared::whole(model, trainable, report, notes));
     };
     let config = with_fresh_modules(config, &report.fresh);
     let adapted = attach(&mut model, ADAPTER, &config, plan.seed, device)?;

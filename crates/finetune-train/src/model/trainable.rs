@@ -26,8 +26,19 @@ impl Trainable {
     /// # Errors
     /// Fails if a layer does not exist, or a pattern is invalid or matches nothing.
     pub fn new(strategy: &Strategy, config: &ModelConfig) -> Result<Self, TrainError> {
+        Self::among(parameters(config), strategy, config)
+    }
+
+    /// Selects among `all` parameters of another model on the encoder that `config` describes.
+    ///
+    /// # Errors
+    /// Fails like [`new`](Self::new).
+    pub fn among(
+        all: Vec<Parameter>,
+        strategy: &Strategy,
+        config: &ModelConfig,
+    ) -> Result<Self, TrainError> {
         let layers = config.num_hidden_layers;
-        let all = parameters(config);
         let numbers = match strategy {
             Strategy::Last(count) if *count > layers => {
                 return Err(TrainError::TooFewLayers {

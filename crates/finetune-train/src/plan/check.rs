@@ -2,11 +2,12 @@
 
 use std::{fmt, num::NonZeroUsize};
 
-use finetune_data::{BatchSize, ProblemType};
+use finetune_data::BatchSize;
 
 use crate::{
-    CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan, RunLength,
-    SchedulerType, Strategy, TrainError, TrainPlan, Warmup, plan::run_length::check_epochs,
+    CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
+    PretrainingPlan, RunLength, SchedulerType, Strategy, TrainError, TrainPlan, Warmup,
+    plan::run_length::check_epochs,
 };
 
 /// Upper limit of a count. No run needs more, and products of larger values could overflow.
@@ -34,43 +35,36 @@ impl TrainPlan {
         self.optimization.loss().check(&self.outputs())?;
         self.evaluation.check(self.saving.save)?;
         self.model.check()?;
-        if self.model.strategy == Strategy::Contrastive {
-            self.check_contrastive()?;
+        self.model.contrastive.check(self)?;
+        if let Some(pretraining) = &self.pretraining {
+            pretraining.check(self)?;
         }
         self.metric(metrics).map(drop)
     }
 }
 
-impl TrainPlan {
-    /// Refuses what has no meaning for pairs of texts.
-    fn check_contrastive(&self) -> Result<(), TrainError> {
-        self.model.contrastive.check()?;
-        let task = self.data.problem_type;
-        let classes = task == ProblemType::SingleLabelClassification;
-        conflict(!classes, ["strategy", "problem_type"], || {
+impl PretrainingPlan {
+    fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
+        let share = self.mlm_probability;
+        let valid = share > 0.0 && share <= 1.0;
+        let expected = "a share above 0 and at most 1, such as 0.15";
+        value(valid, "mlm_probability", share, expected)?;
+        let strategy = &plan.model.strategy;
+        let refused = strategy.is_adapter() || *strategy == Strategy::Features;
+        conflict(refused, ["pretraining", "strategy"], || {
             format!(
-                "strategy contrastive pairs texts by their class, but the task is {task}; use another, such as --strategy full"
+                "strategy {strategy} is for training on labels; a masked language model is trained with --strategy full, head, last:N, layers:N,N, params:REGEX, gradual or bitfit"
             )
         })?;
-        let of_rows = &self.optimization;
-        let without_meaning = [
-            (
-                "batch_tokens",
-                matches!(of_rows.batch, BatchSize::Tokens(_)),
-            ),
-            ("length_buckets", of_rows.length_buckets.is_some()),
-            (
-                "label_smoothing_factor",
-                of_rows.label_smoothing_factor > 0.0,
-            ),
-            ("class_weights", !of_rows.class_weights.is_empty()),
-        ];
-        for (key, given) in without_meaning {
-            conflict(given, ["strategy", key], || {
-                format!("{key} has no meaning for the pairs of strategy contrastive; leave it out")
-            })?;
-        }
-        Ok(())
+        let (optimization, keys) = (&plan.optimization, ["pretraining", "auto_find_batch_size"]);
+        conflict(optimization.auto_find_batch_size, keys, || {
+            "auto_find_batch_size is for training on labels; limit a batch with --batch-tokens"
+                .into()
+        })?;
+        let keys = ["pretraining", "label_smoothing_factor"];
+        conflict(optimization.label_smoothing_factor > 0.0, keys, || {
+            "label_smoothing_factor is for labels, and pretraining has none; leave it out".into()
+        })
     }
 }
 
@@ -237,16 +231,6 @@ impl ModelPlan {
                 },
             )?;
         }
-        conflict(
-            !self.contrastive.is_default() && self.strategy != Strategy::Contrastive,
-            ["contrastive", "strategy"],
-            || {
-                format!(
-                    "contrastive has settings, but the strategy is {}; add --strategy contrastive, or remove them",
-                    self.strategy
-                )
-            },
-        )?;
         if let Some(lora) = &self.lora {
             lora.check_fresh()?;
         }
@@ -298,7 +282,7 @@ fn value(
 }
 
 /// Fails if two settings contradict each other.
-fn conflict(
+pub(super) fn conflict(
     contradicts: bool,
     keys: [&'static str; 2],
     problem: impl FnOnce() -> String,

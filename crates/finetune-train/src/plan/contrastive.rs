@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU64;
 
+use finetune_data::{BatchSize, ProblemType};
 use serde::{Deserialize, Serialize};
 
-use super::schedule::require;
-use crate::TrainError;
+use super::{check::conflict, schedule::require};
+use crate::{Strategy, TrainError, TrainPlan};
 
 /// Settings of strategy `contrastive`, which learns from pairs of texts as SetFit does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,8 +34,41 @@ impl ContrastiveConfig {
         *self == Self::default()
     }
 
-    pub(super) fn check(&self) -> Result<(), TrainError> {
+    /// Checks the settings of a plan, and refuses others that have no meaning for pairs of texts.
+    pub(super) fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
+        let strategy = &plan.model.strategy;
+        if *strategy != Strategy::Contrastive {
+            return conflict(!self.is_default(), ["contrastive", "strategy"], || {
+                format!(
+                    "contrastive has settings, but the strategy is {strategy}; add --strategy contrastive, or remove them"
+                )
+            });
+        }
         let c = self.head_c;
-        require(c > 0.0 && c.is_finite(), "head_c", c, "a number above 0")
+        require(c > 0.0 && c.is_finite(), "head_c", c, "a number above 0")?;
+        let task = plan.data.problem_type;
+        let classes = task == ProblemType::SingleLabelClassification;
+        conflict(!classes, ["strategy", "problem_type"], || {
+            format!(
+                "strategy contrastive pairs texts by their class, but the task is {task}; use another, such as --strategy full"
+            )
+        })?;
+        let of_rows = &plan.optimization;
+        let by_tokens = matches!(of_rows.batch, BatchSize::Tokens(_));
+        for (key, given) in [
+            ("batch_tokens", by_tokens),
+            ("length_buckets", of_rows.length_buckets.is_some()),
+            (
+                "label_smoothing_factor",
+                of_rows.label_smoothing_factor > 0.0,
+            ),
+            ("class_weights", !of_rows.class_weights.is_empty()),
+            ("ema_decay", of_rows.ema_decay.is_some()),
+        ] {
+            conflict(given, ["strategy", key], || {
+                format!("{key} has no meaning for the pairs of strategy contrastive; leave it out")
+            })?;
+        }
+        Ok(())
     }
 }

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use toml::Table;
 
 use crate::{
-    ContrastiveConfig, FeatureLimits, IntervalStrategy, OptimizerConfig, ReportTo, ScheduleConfig,
-    Strategy, TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
+    ContrastiveConfig, FeatureLimits, IntervalStrategy, OptimizerConfig, PretrainingPlan, ReportTo,
+    ScheduleConfig, Strategy, TrainError, TrainPlan, file_facts::hex, plan::stored::Stored,
 };
 
 /// A key of the plan.
@@ -165,6 +165,10 @@ plan_file! {
     model.contrastive: Refused {
         #[serde(default, skip_serializing_if = "ContrastiveConfig::is_default")]
         contrastive: ContrastiveConfig
+    }
+    pretraining: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pretraining: Option<PretrainingPlan>
     }
 }
 

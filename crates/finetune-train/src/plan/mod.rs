@@ -16,6 +16,7 @@ pub(crate) mod one_cycle;
 pub(crate) mod optimization;
 pub(crate) mod optimizer;
 mod paths;
+pub(crate) mod pretraining;
 pub(crate) mod report_to;
 pub(crate) mod run_length;
 pub(crate) mod saving;

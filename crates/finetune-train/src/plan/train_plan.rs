@@ -1,12 +1,13 @@
 //! The plan: every setting of a run, resolved. Code that receives it never sees an unset option.
 
-use finetune_data::{ProblemType, Task};
+use finetune_data::{BatchSize, ProblemType, Task};
+use finetune_metrics::Metric;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ChosenMetric, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
-    PrecisionChoice, RunLength, SavingPlan, Strategy, TrainError, plan::file::PlanFile,
-    resolve_auto,
+    PrecisionChoice, PretrainingPlan, RunLength, SavingPlan, Strategy, TrainError,
+    plan::file::PlanFile, resolve_auto,
 };
 
 /// The complete settings of a run. The run directory stores them as `plan.toml`; the same plan on the
@@ -24,6 +25,8 @@ pub struct TrainPlan {
     pub evaluation: EvaluationPlan,
     /// Checkpoints, logs and the output.
     pub saving: SavingPlan,
+    /// The masks of a run that pretrains on texts without labels; `None` trains on labels.
+    pub pretraining: Option<PretrainingPlan>,
     /// Seed for sampling and ordering rows, initializing the head, and dropout.
     pub seed: u64,
 }
@@ -67,6 +70,15 @@ impl TrainPlan {
         plan
     }
 
+    /// Returns the defaults of `finetune pretrain` for a strategy and a device, without a model or data.
+    pub fn pretraining(strategy: Strategy, device: String) -> Self {
+        let mut plan = Self::new(&Task::Classes(Vec::new()), strategy, device);
+        plan.pretraining = Some(PretrainingPlan::default());
+        plan.evaluation.metric_for_best_model = Metric::Loss.name().into();
+        plan.optimization.batch = BatchSize::Tokens(PretrainingPlan::BATCH_TOKENS);
+        plan
+    }
+
     /// Returns the defaults that do not depend on machine or task.
     pub(crate) fn blank() -> Self {
         Self {
@@ -75,6 +87,7 @@ impl TrainPlan {
             optimization: OptimizationPlan::default(),
             evaluation: EvaluationPlan::default(),
             saving: SavingPlan::default(),
+            pretraining: None,
             seed: Self::SEED,
         }
     }
@@ -84,12 +97,16 @@ impl TrainPlan {
         Task::new(self.data.problem_type, self.data.labels.clone())
     }
 
-    /// Returns the metric that selects the best model: one of the task's, or one of `custom`.
+    /// Returns the metric that selects the best model: one of the task's or of `custom`, or of masked
+    /// language modelling.
     ///
     /// # Errors
     /// Fails if there is no such metric.
     pub fn metric(&self, custom: &CustomMetrics) -> Result<ChosenMetric, TrainError> {
         let name = &self.evaluation.metric_for_best_model;
+        if self.pretraining.is_some() {
+            return Ok(ChosenMetric::masked(name)?);
+        }
         Ok(custom.choose(name, self.data.problem_type)?)
     }
 }
@@ -114,6 +131,17 @@ mod tests {
         let plan = of(ProblemType::MultiLabelClassification, Strategy::Full);
         assert_eq!(plan.evaluation.metric_for_best_model, "average_precision");
         plan.check().unwrap();
+    }
+
+    #[test]
+    fn pretraining_has_its_own_defaults() {
+        let mut plan = TrainPlan::pretraining(Strategy::Full, "cpu".into());
+        assert_eq!(plan.evaluation.metric_for_best_model, "loss");
+        assert_eq!(plan.optimization.batch, BatchSize::Tokens(4096));
+        plan.check().unwrap();
+        plan.evaluation.metric_for_best_model = "accuracy".into();
+        let error = plan.check().unwrap_err().to_string();
+        assert!(error.contains("loss, perplexity"), "{error}");
     }
 
     #[test]

@@ -2,21 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use finetune_data::TokenizedDataset;
 use finetune_kernels::time_in_matmul;
 
 use crate::{
     Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
-    FeatureStore, FrozenPrefix, KeptModel, Learner, Observers, Outcome, RunDirectory, Steps,
-    StopReason, TrainData, TrainError, TrainPlan, TrainState, evaluate,
+    KeptModel, Learner, Learning, Observers, Outcome, RunDirectory, Steps, StopReason, TrainError,
+    TrainPlan, TrainState,
 };
 
 /// Performs the work that follows a step.
-pub(crate) struct AfterStep<'a> {
+pub(crate) struct AfterStep<'a, L> {
     plan: &'a TrainPlan,
     steps: &'a Steps,
-    validation: &'a TokenizedDataset,
-    features: Option<&'a FeatureStore>,
+    learning: &'a L,
     checkpoints: Checkpoints,
     metric: ChosenMetric,
 }
@@ -28,7 +26,7 @@ struct Measured {
     seconds: f64,
 }
 
-impl<'a> AfterStep<'a> {
+impl<'a, L: Learning> AfterStep<'a, L> {
     /// Prepares the work that follows the steps of a session.
     ///
     /// # Errors
@@ -36,16 +34,14 @@ impl<'a> AfterStep<'a> {
     pub fn new(
         plan: &'a TrainPlan,
         steps: &'a Steps,
-        data: &'a TrainData,
-        prefix: &'a FrozenPrefix,
+        learning: &'a L,
         checkpoints: Checkpoints,
         metrics: &CustomMetrics,
     ) -> Result<Self, TrainError> {
         Ok(Self {
             plan,
             steps,
-            validation: &data.validation,
-            features: prefix.validation(),
+            learning,
             checkpoints,
             metric: plan.metric(metrics)?,
         })
@@ -58,7 +54,7 @@ impl<'a> AfterStep<'a> {
     /// Fails if an evaluation, a checkpoint or an observer fails.
     pub fn start(
         &mut self,
-        learner: &Learner,
+        learner: &Learner<L::Model>,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<Option<StopReason>, TrainError> {
@@ -79,7 +75,7 @@ impl<'a> AfterStep<'a> {
     /// Fails if an evaluation, a checkpoint or an observer fails.
     pub fn step(
         &mut self,
-        learner: &Learner,
+        learner: &Learner<L::Model>,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<Option<StopReason>, TrainError> {
@@ -99,7 +95,7 @@ impl<'a> AfterStep<'a> {
 
     fn evaluate_and_save(
         &mut self,
-        learner: &Learner,
+        learner: &Learner<L::Model>,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<Option<StopReason>, TrainError> {
@@ -165,7 +161,7 @@ impl<'a> AfterStep<'a> {
 
     fn save(
         &mut self,
-        learner: &Learner,
+        learner: &Learner<L::Model>,
         best: bool,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
@@ -183,18 +179,11 @@ impl<'a> AfterStep<'a> {
 
     fn evaluate(
         &self,
-        learner: &Learner,
+        learner: &Learner<L::Model>,
         observers: &mut Observers<'_>,
     ) -> Result<Measured, TrainError> {
         let started = Instant::now();
-        let all = evaluate(
-            &learner.result(),
-            self.validation,
-            self.features,
-            "validation",
-            self.plan.evaluation.eval_batch_size,
-            observers,
-        )?;
+        let all = self.learning.evaluate(&learner.result(), observers)?;
         Ok(Measured {
             metrics: all.evaluation_with(observers.metrics()),
             predictions: Arc::new(all),
@@ -226,7 +215,7 @@ impl<'a> AfterStep<'a> {
     /// Fails if a checkpoint, the kept model or an observer fails.
     pub fn finish(
         self,
-        learner: &Learner,
+        learner: &Learner<L::Model>,
         state: &mut TrainState,
         reason: StopReason,
         run: &RunDirectory,

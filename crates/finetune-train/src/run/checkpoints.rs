@@ -7,16 +7,13 @@ use burn::Tensor;
 use finetune_checkpoint::{
     BackgroundWriter, CheckpointDirectory, CheckpointStore, Content, Retention, Saved,
 };
-use finetune_models::{CONFIG, Described, TOKENIZER_FILES, WEIGHTS, visit_parameters};
-use finetune_peft::{
-    ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
-    data_bytes, stream_tensors,
-};
+use finetune_models::{CONFIG, Described, TOKENIZER_FILES, visit_parameters};
+use finetune_peft::{AdapterFile, NamedTensor, data_bytes, stream_tensors};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    ADAPTER, Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState,
+    Learner, ModelSettings, RunDirectory, TrainError, TrainPlan, TrainState, TrainedModel,
     layout::{EVENTS, PLAN},
     watch::event_log::SavedLog,
 };
@@ -117,9 +114,9 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Fails if an earlier save failed.
-    pub fn save(
+    pub fn save<M: TrainedModel>(
         &mut self,
-        learner: &Learner,
+        learner: &Learner<M>,
         state: &TrainState,
         best: bool,
     ) -> Result<(), TrainError> {
@@ -134,7 +131,11 @@ impl Checkpoints {
         Ok(())
     }
 
-    fn content(&self, learner: &Learner, state: &TrainState) -> Result<Content, TrainError> {
+    fn content<M: TrainedModel>(
+        &self,
+        learner: &Learner<M>,
+        state: &TrainState,
+    ) -> Result<Content, TrainError> {
         let result = learner.result();
         let (optimizer, ema) = learner.states();
         let saved = SavedState {
@@ -158,15 +159,11 @@ impl Checkpoints {
                 content = content.copy(name, path);
             }
         }
-        let (file, tensors) = match &self.adapter {
-            None => (WEIGHTS, result.file_tensors()),
-            Some(adapter) => {
-                content = content.bytes(ADAPTER_CONFIG, adapter_config(adapter, &result)?);
-                let tensors = adapter_tensors(&result, ADAPTER, &adapter.config)?;
-                (ADAPTER_WEIGHTS, tensors)
-            }
-        };
-        content = tensors_file(content, file, tensors);
+        let weights = result.weights(self.adapter.as_ref())?;
+        if let Some((name, config)) = weights.adapter_config {
+            content = content.bytes(name, config);
+        }
+        content = tensors_file(content, weights.name, weights.tensors);
         if self.adapter.is_some() || learner.is_averaged() {
             let trained = trained_tensors(&learner.model);
             content = tensors_file(content, TRAINED, trained.into_iter().map(named).collect());

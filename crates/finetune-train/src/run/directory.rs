@@ -10,12 +10,12 @@ use std::{
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_data::shell_word;
 use finetune_files::{DirectoryLock, IoContext, LockError, is_partial, publish_directory};
-use finetune_models::{SequenceClassifier, WEIGHTS};
+use finetune_models::WEIGHTS;
 use finetune_peft::AdapterFile;
 use serde_json::Value;
 
 use crate::{
-    ADAPTER, FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan,
+    FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan, TrainedModel,
     layout::{self, CHECKPOINTS, EVENTS, MODEL, PLAN, RESULTS},
     run::{checkpoints::TRAINING_FILES, saved_plan::lost, write::write_text},
 };
@@ -273,15 +273,11 @@ impl RunDirectory {
     /// Saves a model, or only its adapter, as `model/`, which appears complete.
     pub(crate) fn save_model(
         &self,
-        model: &SequenceClassifier,
+        model: &impl TrainedModel,
         adapter: Option<&AdapterFile>,
     ) -> Result<(), TrainError> {
         self.replace_model(|partial| {
-            match adapter {
-                None => model.save_weights(&partial.join(WEIGHTS))?,
-                Some(adapter) => finetune_peft::save_adapter(model, ADAPTER, adapter, partial)?,
-            }
-            model.save_settings(partial, &self.tokenizer_from)?;
+            model.write(adapter, partial, &self.tokenizer_from)?;
             self.settings.write(partial)
         })
     }

@@ -5,6 +5,7 @@ use finetune_peft::AdapterFile;
 
 use crate::{
     EvaluationRecord, Event, Learner, LostBest, Observers, RunDirectory, TrainError, TrainState,
+    TrainedModel,
 };
 
 /// The model that a run keeps.
@@ -40,10 +41,10 @@ impl KeptModel {
     ///
     /// # Errors
     /// Fails if a file cannot be read or written, or an observer fails.
-    pub fn save(
+    pub fn save<M: TrainedModel>(
         mut self,
         checkpoints: &CheckpointDirectory,
-        learner: &Learner,
+        learner: &Learner<M>,
         adapter: Option<&AdapterFile>,
         state: &TrainState,
         run: &RunDirectory,

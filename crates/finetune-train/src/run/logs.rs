@@ -13,10 +13,10 @@ impl RunDirectory {
     /// # Errors
     /// Fails with [`TrainError::Damaged`] if the event log is damaged and cannot be restored, and with
     /// [`TrainError::File`] or [`TrainError::Tensorboard`] if a log cannot be written.
-    pub(crate) fn with_logs<'a>(
+    pub(crate) fn with_logs<'a, M>(
         &self,
         plan: &TrainPlan,
-        start: &Start,
+        start: &Start<M>,
         mut observers: Observers<'a>,
     ) -> Result<Observers<'a>, TrainError> {
         let copy = start.checkpoint.as_ref().map(|path| path.join(EVENTS));
@@ -38,10 +38,10 @@ impl RunDirectory {
     }
 
     #[cfg(feature = "tensorboard")]
-    fn with_tensorboard<'a>(
+    fn with_tensorboard<'a, M>(
         &self,
         plan: &TrainPlan,
-        start: &Start,
+        start: &Start<M>,
         mut observers: Observers<'a>,
     ) -> Result<Observers<'a>, TrainError> {
         let directory = self.path().join("tensorboard");
@@ -54,10 +54,10 @@ impl RunDirectory {
     }
 
     #[cfg(not(feature = "tensorboard"))]
-    fn with_tensorboard<'a>(
+    fn with_tensorboard<'a, M>(
         &self,
         _: &TrainPlan,
-        _: &Start,
+        _: &Start<M>,
         mut observers: Observers<'a>,
     ) -> Result<Observers<'a>, TrainError> {
         let message = "TensorBoard's files are not written: this program was built without them";

@@ -10,6 +10,7 @@ pub(crate) mod frozen_prefix;
 pub(crate) mod inputs;
 pub(crate) mod kept_model;
 pub(crate) mod lasting;
+pub(crate) mod learning;
 mod logs;
 mod machine;
 pub(crate) mod manifest;

@@ -12,23 +12,23 @@ use burn::{
 use finetune_checkpoint::{Checkpoint, CheckpointDirectory};
 use finetune_files::IoContext;
 use finetune_models::{
-    CONFIG, Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, map_parameters,
+    CONFIG, Described, ModelConfig, ParameterId, ParameterMap, SafetensorsFile, SequenceClassifier,
+    map_parameters,
 };
 use serde_json::Value;
 
 use crate::{
     BaseModel, EmaState, OptimizerState, Prepared, RunDirectory, STATE_VERSION, TrainError,
-    TrainPlan, TrainState,
+    TrainPlan, TrainState, TrainedModel,
     plan::changed_keys::changed_keys,
-    prepare,
     run::checkpoints::{EMA, OPTIMIZER, STATE, SavedState, TRAINED},
 };
 
 /// A model with all state that belongs to a point of its training.
 #[derive(Debug)]
-pub struct Start {
+pub struct Start<M = SequenceClassifier> {
     /// The model.
-    pub prepared: Prepared,
+    pub prepared: Prepared<M>,
     /// The progress of the run.
     pub state: TrainState,
     /// The optimizer's state.
@@ -41,9 +41,9 @@ pub struct Start {
     pub damaged: Vec<String>,
 }
 
-impl Start {
+impl<M: TrainedModel> Start<M> {
     /// Returns the start of a new run.
-    pub fn fresh(prepared: Prepared) -> Self {
+    pub fn fresh(prepared: Prepared<M>) -> Self {
         Self {
             prepared,
             state: TrainState::new(),
@@ -65,7 +65,7 @@ impl Start {
         device: &Device,
     ) -> Result<Self, TrainError> {
         let Some(found) = CheckpointDirectory::new(run.checkpoints()).newest_valid()? else {
-            return Ok(Self::fresh(prepare(plan, base, device)?));
+            return Ok(Self::fresh(M::prepare(plan, base, device)?));
         };
         let mut start = Self::at(plan, &found.checkpoint, base, device)?;
         let damaged = found.damaged.into_iter();
@@ -83,11 +83,11 @@ impl Start {
         // The base of an adapter is unchanged; every other model is stored whole in the checkpoint, with
         // the head that the run began with.
         let mut prepared = match plan.model.strategy.is_adapter() {
-            true => prepare(plan, base, device)?,
+            true => M::prepare(plan, base, device)?,
             false => {
                 let mut plan = plan.clone();
                 plan.model.reset_head = false;
-                prepare(&plan, &BaseModel::open(checkpoint.path())?, device)?
+                M::prepare(&plan, &BaseModel::open(checkpoint.path())?, device)?
             }
         };
         // Newer plans hold hashes of the base model's files, which have been checked or accepted

@@ -81,6 +81,11 @@ impl Steps {
         self.epochs.done(step)
     }
 
+    /// Returns the epoch, from 0, that contains step `step`.
+    pub fn epoch(&self, step: u64) -> u64 {
+        self.epochs.position(step).0
+    }
+
     /// Returns the moment after `step` steps; `last` says whether the run ends there.
     pub fn moment(&self, step: u64, last: bool) -> Moment {
         Moment {

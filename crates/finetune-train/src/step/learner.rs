@@ -1,18 +1,17 @@
 //! The state that training changes: the model, the optimizer's state and the moving average.
 
-use burn::module::Module;
 use finetune_models::{SequenceClassifier, visit_parameters};
 
 use crate::{
     Ema, EmaState, Event, Optimizer, OptimizerState, ParameterGradients, Strategy, TrainError,
-    TrainPlan, Trainable, lowest_trained_layer,
+    TrainPlan, Trainable, TrainedModel, lowest_trained_layer,
 };
 
 /// A model with the state of its training.
 #[derive(Debug)]
-pub(crate) struct Learner {
+pub(crate) struct Learner<M = SequenceClassifier> {
     /// The model being trained.
-    pub model: SequenceClassifier,
+    pub model: M,
     optimizer: Optimizer,
     ema: Option<Ema>,
     /// Whether frozen layers use dropout.
@@ -21,7 +20,7 @@ pub(crate) struct Learner {
     untrained_layers: usize,
 }
 
-impl Learner {
+impl<M: TrainedModel> Learner<M> {
     /// Resumes from the given states. Trains what `strategy` names, or else whatever in `model` takes
     /// gradients.
     ///
@@ -29,7 +28,7 @@ impl Learner {
     /// Fails if the strategy or a state does not fit the model.
     pub fn new(
         plan: &TrainPlan,
-        model: SequenceClassifier,
+        model: M,
         strategy: Option<Strategy>,
         optimizer: OptimizerState,
         ema: EmaState,
@@ -39,10 +38,10 @@ impl Learner {
             .parameter_groups(model.config().num_hidden_layers);
         let model = match strategy {
             None => model,
-            Some(strategy) => Trainable::new(&strategy, model.config())?.apply(model),
+            Some(strategy) => trainable(&strategy, &model)?.apply(model),
         };
         let mut model = model.train();
-        model.pack_frozen(false);
+        model.pack_frozen();
         let mut learner = Self {
             untrained_layers: lowest_trained_layer(&model),
             model,
@@ -62,9 +61,9 @@ impl Learner {
     /// # Errors
     /// Fails if the strategy does not fit the model.
     pub fn training(self, strategy: &Strategy) -> Result<Self, TrainError> {
-        let trainable = Trainable::new(strategy, self.model.config())?;
+        let trainable = trainable(strategy, &self.model)?;
         let mut model = trainable.apply(self.model);
-        model.pack_frozen(false);
+        model.pack_frozen();
         Ok(Self {
             untrained_layers: lowest_trained_layer(&model),
             model,
@@ -126,7 +125,7 @@ impl Learner {
     }
 
     /// Returns the model to evaluate and save: the moving average, if there is one.
-    pub fn result(&self) -> SequenceClassifier {
+    pub fn result(&self) -> M {
         let model = self.model.clone();
         match &self.ema {
             None => model,
@@ -145,4 +144,10 @@ impl Learner {
         let ema = self.ema.as_ref().map(Ema::state);
         (self.optimizer.state(), ema.unwrap_or_default())
     }
+}
+
+/// Selects the parameters of `model` that a strategy trains.
+fn trainable<M: TrainedModel>(strategy: &Strategy, model: &M) -> Result<Trainable, TrainError> {
+    let config = model.config();
+    Trainable::among(M::parameters_of(config), strategy, config)
 }

@@ -7,12 +7,13 @@ use std::{
 };
 
 /// The modules of the crate root from bottom to top, as ARCHITECTURE.md lists them.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "layout",
     "file_facts",
     "difference",
     "error",
     "plan",
+    "masking",
     "watch",
     "model",
     "frozen",

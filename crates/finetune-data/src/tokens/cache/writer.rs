@@ -108,11 +108,6 @@ impl CacheWriter {
         Ok(())
     }
 
-    /// Returns the number of rows written so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// Completes the file, syncs it and renames it to `place`; without a place, it lives until it
     /// is closed. `options` says how the rows were made, for the fingerprint.
     pub(crate) fn finish(
