@@ -12,6 +12,7 @@ mod cases;
 mod chosen_rows;
 mod command;
 mod compare;
+mod contrastive;
 mod evaluate;
 mod features;
 mod fixtures;

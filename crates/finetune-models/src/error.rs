@@ -152,6 +152,18 @@ pub enum ModelError {
         /// Number of outputs.
         outputs: usize,
     },
+    /// An encoder that no model with a mean of tokens can have.
+    #[error(
+        "a {model_type} model whose embedding_size {embedding_size} is not its hidden_size {hidden_size} cannot become one that pools by the mean"
+    )]
+    NoMeanPooling {
+        /// The family's `model_type`.
+        model_type: &'static str,
+        /// Width of the embeddings.
+        embedding_size: usize,
+        /// Width of the hidden states.
+        hidden_size: usize,
+    },
     /// A parameter of the model that its family's table does not describe.
     #[error("the table of the {model_type} family does not describe the parameter {path}")]
     NotDescribed {
@@ -192,6 +204,7 @@ impl ModelError {
             | Self::Mismatch { .. }
             | Self::MissingWeights { .. }
             | Self::OutOfRange { .. }
+            | Self::NoMeanPooling { .. }
             | Self::NameCount { .. } => ErrorKind::Input,
             Self::BatchLength { .. }
             | Self::EmptyBatch

@@ -9,6 +9,7 @@ pub mod family;
 mod files;
 mod fresh;
 mod head;
+mod mean_pooled;
 mod parameters;
 #[cfg(test)]
 mod testing;

@@ -41,6 +41,7 @@ pub(crate) fn train<L: Learning>(
     let mut after = AfterStep::new(plan, &steps, &learning, checkpoints, observers.metrics())?;
     let workers = Workers::of(&learner.model.device());
 
+    learner = learning.completed(learner)?;
     let mut reason = after.start(&learner, &mut state, observers)?;
     let mut rows = steps.from(state.step)?;
     while reason.is_none()
@@ -69,6 +70,9 @@ pub(crate) fn train<L: Learning>(
         let momentum = schedule.momentum_at(step);
         learner = workers.run(|| learner.step(gradients, learning_rate, momentum, clip));
         observers.emit(&state.advance(facts, &batches, started))?;
+        if after.is_due(&state, observers) {
+            learner = learning.completed(learner)?;
+        }
         reason = after.step(&learner, &mut state, observers)?;
     }
     let reason = reason.unwrap_or(StopReason::Completed);
@@ -97,6 +101,6 @@ fn started<M>(
         warmup_steps: schedule.warmup_steps(),
         parameters: start.prepared.all,
         trainable_parameters: start.prepared.trainable,
-        padding_avoided: steps.sampler().padding(0)?.avoided(),
+        padding_avoided: steps.padding_avoided()?,
     })
 }

@@ -3,8 +3,8 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use crate::{
-    Event, Learning, Observers, RunDirectory, RunInputs, RunResults, Start, StopReason, Supervised,
-    TrainError, TrainPlan, TrainedModel,
+    Contrastive, Event, Learning, Observers, RunDirectory, RunInputs, RunResults, Start,
+    StopReason, Strategy, Supervised, TrainError, TrainPlan, TrainedModel,
     engine::train,
     peak_memory_bytes,
     run::{session::OpenSession, write::write_json},
@@ -71,7 +71,10 @@ impl RunDirectory {
             let problem = "the plan pretrains; run it with RunDirectory::pretrain";
             return Err(TrainError::Internal(problem.into()));
         }
-        self.session::<Supervised>(plan, start, inputs, observers)
+        match plan.model.strategy {
+            Strategy::Contrastive => self.session::<Contrastive>(plan, start, inputs, observers),
+            _ => self.session::<Supervised>(plan, start, inputs, observers),
+        }
     }
 
     /// Runs a session of any kind of training.

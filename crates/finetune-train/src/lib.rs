@@ -67,7 +67,7 @@ pub use run::frozen_prefix::FrozenPrefix;
 pub use run::inputs::{RunInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::lasting::lasting;
-pub(crate) use run::learning::{Learning, supervised::Supervised};
+pub(crate) use run::learning::{Learning, contrastive::Contrastive, supervised::Supervised};
 pub use run::manifest::{
     MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts, Session,
     SessionEnd,
@@ -80,6 +80,8 @@ pub use run::start::Start;
 pub use run::state::{STATE_VERSION, Sums, TrainState};
 pub use run::steps::Steps;
 pub use step::batch::{StepLoss, batches};
+pub use step::contrastive::loss::pair_loss;
+pub use step::contrastive::pairs::check_pairs;
 pub use step::ema::{Ema, EmaState};
 pub use step::facts::StepFacts;
 pub use step::gradients::{ParameterGradients, clip_factor};

@@ -1,6 +1,7 @@
 //! Schedules, optimizers, averages, losses and whole runs equal those of torch and transformers
 //! (`make_optim.py`).
 
+mod contrastive;
 mod losses;
 mod optimizers;
 mod schedules;

@@ -17,13 +17,13 @@ use crate::{
 
 /// As in `make_optim.py`.
 const WEIGHTS: [f32; 3] = [0.25, 3.0, 1.5];
-const SAMPLES: usize = 48;
+pub(super) const SAMPLES: usize = 48;
 
 /// One row: ids, token types and class.
-struct Row(Vec<u32>, Vec<u32>, u32);
+pub(super) struct Row(Vec<u32>, Vec<u32>, u32);
 
 /// The 40 rows of `tiny_bert`'s ten steps.
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut fixture = Fixture::open("tiny_bert/trajectory.safetensors");
     let mut rows = Vec::new();
     for step in 0..10 {
@@ -37,7 +37,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn packed(rows: &[Row]) -> (PackedTokens, Labels) {
+pub(super) fn packed(rows: &[Row]) -> (PackedTokens, Labels) {
     let (mut ids, mut types, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     for Row(row_ids, row_types, _) in rows {
         ids.extend(row_ids);

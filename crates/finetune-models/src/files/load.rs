@@ -99,14 +99,9 @@ impl SequenceClassifier {
             Some(outputs) => config.with_outputs(outputs),
             None => config,
         };
-        let weights = Weights::open(directory)?;
-        let plan = LoadPlan::new(&config, &weights, keep_classifier)?;
-        let report = plan.report(&weights, &config);
-        let mut values = Values {
-            by_path: plan.read(&weights, seed, config.initializer_range)?,
-            device,
-        };
-        Ok((Self::new(&mut values, config)?, report))
+        let (by_path, report) = load_values(&config, directory, keep_classifier, seed)?;
+        let model = Self::new(&mut Values { by_path, device }, config)?;
+        Ok((model, report))
     }
 
     /// Turns the model into one with the same encoder for other outputs. Its classifier is drawn with
@@ -149,6 +144,23 @@ impl SequenceClassifier {
         self.set_config(config);
         self
     }
+}
+
+/// Reads or draws the values of all parameters of the model that `config` describes, by checkpoint key.
+///
+/// # Errors
+/// Fails as [`SequenceClassifier::load`] does.
+pub(crate) fn load_values(
+    config: &ModelConfig,
+    directory: &Path,
+    keep_classifier: bool,
+    seed: u64,
+) -> Result<(BTreeMap<String, ShapedValues>, LoadReport), ModelError> {
+    let weights = Weights::open(directory)?;
+    let plan = LoadPlan::new(config, &weights, keep_classifier)?;
+    let report = plan.report(&weights, config);
+    let by_path = plan.read(&weights, seed, config.initializer_range)?;
+    Ok((by_path, report))
 }
 
 /// Returns whether a classifier for `own` also serves for `wanted`. The name of a single regression

@@ -10,7 +10,9 @@ use finetune_peft::{
     trainable_line,
 };
 
-use crate::{ADAPTER, BaseModel, ModelPlan, TrainError, TrainPlan, Trainable, model::head::Head};
+use crate::{
+    ADAPTER, BaseModel, ModelPlan, Strategy, TrainError, TrainPlan, Trainable, model::head::Head,
+};
 
 /// A model ready for training. Parameters that the strategy does not train take no gradients.
 #[derive(Debug)]
@@ -105,6 +107,12 @@ fn load_base(
     let load = |outputs| {
         SequenceClassifier::load_with(config.clone(), directory, outputs, plan.seed, device)
     };
+    if plan.model.strategy == Strategy::Contrastive {
+        let config = config.clone();
+        return Ok(SequenceClassifier::load_mean_pooled(
+            config, directory, wanted, plan.seed, device,
+        )?);
+    }
     let own = &config.outputs;
     if plan.model.reset_head {
         let (mut model, mut report) = load(Some(wanted.clone()))?;

@@ -69,6 +69,13 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         Ok(state.ended.clone())
     }
 
+    /// Returns whether an evaluation, a checkpoint or the end of the run follows the last step.
+    pub fn is_due(&self, state: &TrainState, observers: &Observers<'_>) -> bool {
+        let last = state.step >= self.steps.total || observers.stop().is_some();
+        let moment = self.steps.moment(state.step, last);
+        last || self.plan.evaluation.eval.is_due(moment) || self.plan.saving.save.is_due(moment)
+    }
+
     /// Does the work that follows a step, and returns a reason if the run ends.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ pub(crate) mod learning;
 mod logs;
 mod machine;
 pub(crate) mod manifest;
+pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod peak_memory;
 pub(crate) mod results;

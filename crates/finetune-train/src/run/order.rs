@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use finetune_data::{BatchSize, Batches, Sampler, SamplerOptions, TokenizedDataset};
+use finetune_data::{Batches, Sampler, SamplerOptions, TokenizedDataset};
 
 use crate::{
     Epochs, Strategy, TrainError, TrainPlan,

@@ -1,16 +1,17 @@
 //! The relation between epochs, batches and optimizer steps.
 
-use std::num::NonZeroUsize;
+use finetune_data::TokenizedDataset;
 
-use finetune_data::{Batches, Sampler, SamplerOptions, TokenizedDataset};
-
-use crate::{Epochs, Moment, RunLength, Schedule, Strategy, TrainError, TrainPlan};
+use crate::{
+    Epochs, Moment, RunLength, Schedule, Strategy, TrainError, TrainPlan,
+    run::order::{EpochBatches, Order},
+};
 
 /// The steps of a run. Each step takes `accumulation` batches; the last step of an epoch takes the
 /// remaining ones.
 #[derive(Debug)]
 pub struct Steps {
-    sampler: Sampler,
+    order: Order,
     accumulation: usize,
     epochs: Epochs,
     /// Number of optimizer steps in the run.
@@ -23,30 +24,27 @@ impl Steps {
     /// # Errors
     /// Fails if there are no rows, or if their lengths cannot be read.
     pub fn new(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Self, TrainError> {
-        let options = SamplerOptions {
-            batch: plan.optimization.batch,
-            seed: plan.seed,
-            shuffle: true,
-            length_buckets: plan.optimization.length_buckets.map(NonZeroUsize::get),
-        };
-        let sampler = Sampler::new(data, options)?;
-        let epochs = Epochs::count(plan, &sampler)?;
+        let order = Order::new(plan, data)?;
+        let epochs = order.epochs(plan)?;
         let total = match plan.optimization.length {
             _ if plan.model.strategy == Strategy::Features => 0,
             RunLength::Epochs(number) => epochs.steps_of(number).max(1),
             RunLength::Steps(steps) => steps.get(),
         };
         Ok(Self {
-            sampler,
+            order,
             accumulation: plan.optimization.gradient_accumulation_steps,
             epochs,
             total,
         })
     }
 
-    /// Returns the sampler of the batches.
-    pub fn sampler(&self) -> &Sampler {
-        &self.sampler
+    /// Returns the share of padding that packing avoids in the first epoch, from 0 to 1.
+    ///
+    /// # Errors
+    /// Fails if the lengths of the rows cannot be read.
+    pub(crate) fn padding_avoided(&self) -> Result<f64, TrainError> {
+        self.order.padding_avoided()
     }
 
     /// Returns the learning rates of the steps.
@@ -107,7 +105,7 @@ impl Steps {
     /// Fails if the lengths of the rows cannot be read.
     pub fn from(&self, step: u64) -> Result<StepRows<'_>, TrainError> {
         let (epoch, done) = self.epochs.position(step);
-        let mut batches = self.sampler.epoch(epoch)?;
+        let mut batches = self.order.epoch(epoch)?;
         for batch in batches.by_ref().take(done as usize * self.accumulation) {
             batch?;
         }
@@ -125,7 +123,7 @@ impl Steps {
 pub struct StepRows<'a> {
     steps: &'a Steps,
     epoch: u64,
-    batches: Batches,
+    batches: EpochBatches<'a>,
     left: u64,
 }
 
@@ -137,7 +135,7 @@ impl StepRows<'_> {
             return Ok(group);
         }
         self.epoch += 1;
-        self.batches = self.steps.sampler.epoch(self.epoch)?;
+        self.batches = self.steps.order.epoch(self.epoch)?;
         Ok(self.batches.by_ref().take(take).collect::<Result<_, _>>()?)
     }
 }

@@ -97,6 +97,14 @@ impl<M: TrainedModel> Learner<M> {
         }
     }
 
+    /// Returns the learner with a changed model.
+    pub fn map_model(self, change: impl FnOnce(M) -> M) -> Self {
+        Self {
+            model: change(self.model),
+            ..self
+        }
+    }
+
     /// Takes one optimizer step. The gradients are first multiplied by `gradient_scale`.
     pub fn step(
         self,

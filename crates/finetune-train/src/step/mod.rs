@@ -1,6 +1,7 @@
 //! One optimizer step: loss, gradients, optimizer, learning rate.
 
 pub(crate) mod batch;
+pub(crate) mod contrastive;
 pub(crate) mod ema;
 pub(crate) mod facts;
 pub(crate) mod gradient;

@@ -8,7 +8,8 @@ use finetune_infer::objective;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
 
 use crate::{
-    BaseModel, EmaState, Learner, OptimizerState, StepLoss, TrainError, TrainPlan, prepare,
+    BaseModel, EmaState, Learner, OptimizerState, StepLoss, Strategy, TrainError, TrainPlan,
+    pair_loss, prepare,
 };
 
 /// Returns batch sizes that give the same rows per step as `batch_size` times `accumulation`, each with
@@ -49,16 +50,26 @@ pub fn trial_step(
     )?;
     let batch = rows(plan, length, vocabulary);
     let batches = vec![batch; plan.optimization.gradient_accumulation_steps.min(2)];
-    let loss = plan.optimization.loss();
-    let loss = StepLoss::new(&loss, learner.frozen_layers(), None);
     let dropout = |index| DropoutSource::at(plan.seed, index as u32);
-    let (_, gradients) = loss.backward(&learner.model, &batches, dropout)?;
+    let (_, gradients) = match plan.model.strategy {
+        Strategy::Contrastive => pair_loss(&learner.model, &batches, dropout)?,
+        _ => {
+            let loss = plan.optimization.loss();
+            let loss = StepLoss::new(&loss, learner.frozen_layers(), None);
+            loss.backward(&learner.model, &batches, dropout)?
+        }
+    };
     drop(learner.step(gradients, plan.optimization.learning_rate, None, 1.0));
     Ok(())
 }
 
 fn rows(plan: &TrainPlan, length: usize, vocabulary: u32) -> PackedBatch {
-    let rows = plan.optimization.batch_rows(length);
+    // A pair has two rows.
+    let rows = plan.optimization.batch_rows(length)
+        * match plan.model.strategy {
+            Strategy::Contrastive => 2,
+            _ => 1,
+        };
     let tokens = rows * length;
     let width = plan.data.labels.len().max(1);
     PackedBatch {

@@ -9,7 +9,7 @@ use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
     Interval, OptimizerConfig, ScheduleConfig, SchedulerType, Strategy, TrainPlan, Trainable,
-    Warmup, check_metric,
+    Warmup, check_metric, check_pairs,
 };
 use toml::Table;
 
@@ -278,6 +278,7 @@ pub fn with_data(
         Some(ClassWeights::Balanced) => balanced(&plan, &loaded.data.train)?,
     };
     plan.check()?;
+    check_pairs(&plan, &loaded.data.train)?;
     Ok(plan)
 }
 

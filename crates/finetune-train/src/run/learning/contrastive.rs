@@ -10,8 +10,7 @@ use finetune_models::SequenceClassifier;
 use super::supervised::Supervised;
 use crate::{
     Accumulator, Learner, Learning, Observers, ParameterGradients, RunInputs, Steps, TrainError,
-    TrainPlan, evaluate,
-    step::contrastive::{head::fitted_head, loss},
+    TrainPlan, evaluate, pair_loss, step::contrastive::head::fitted_head,
 };
 
 /// A sequence classifier whose encoder learns from pairs of texts. Its head is fitted to the training rows
@@ -48,7 +47,7 @@ impl Learning for Contrastive {
         _epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
     ) -> Result<(f64, ParameterGradients), TrainError> {
-        loss::backward(&learner.model, batches, dropout)
+        pair_loss(&learner.model, batches, dropout)
     }
 
     fn completed(

@@ -1,5 +1,6 @@
 //! What a run learns: the only part of the engine that differs between kinds of training.
 
+pub(crate) mod contrastive;
 pub(crate) mod supervised;
 
 use std::path::Path;
@@ -45,6 +46,14 @@ pub(crate) trait Learning: Sized + Sync {
         epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
     ) -> Result<(f64, ParameterGradients), TrainError>;
+
+    /// Completes a model that is about to be evaluated or saved, with whatever the steps do not train.
+    ///
+    /// # Errors
+    /// Fails if the training rows cannot be read or do not fit the model.
+    fn completed(&self, learner: Learner<Self::Model>) -> Result<Learner<Self::Model>, TrainError> {
+        Ok(learner)
+    }
 
     /// Evaluates a model on the validation rows.
     ///

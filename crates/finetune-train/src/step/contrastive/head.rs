@@ -32,7 +32,9 @@ pub(crate) fn fitted_head(
         let rows = workers.run(|| embeddings(&model, &batch.tokens, DropoutSource::OFF))?;
         features.extend(rows.into_data().iter::<f32>().map(f64::from));
         let Labels::Classes(of_batch) = batch.labels else {
-            return Err(TrainError::Internal("a head for rows without classes".into()));
+            return Err(TrainError::Internal(
+                "a head for rows without classes".into(),
+            ));
         };
         classes.extend(of_batch);
     }

@@ -20,7 +20,7 @@ const EPSILON: f64 = 1e-12;
 /// # Errors
 /// Fails if there are no batches, if a batch does not fit the model, or if its rows are not in pairs or
 /// have no classes.
-pub(crate) fn backward(
+pub fn pair_loss(
     model: &SequenceClassifier,
     batches: &[PackedBatch],
     dropout: impl Fn(usize) -> DropoutSource,
@@ -66,7 +66,9 @@ fn targets(batch: &PackedBatch) -> Result<Vec<f32>, TrainError> {
     match &batch.labels {
         Labels::Classes(classes) if classes.len().is_multiple_of(2) => {
             let pairs = classes.chunks(2);
-            Ok(pairs.map(|pair| f32::from(u8::from(pair[0] == pair[1]))).collect())
+            Ok(pairs
+                .map(|pair| f32::from(u8::from(pair[0] == pair[1])))
+                .collect())
         }
         _ => Err(TrainError::Internal(
             "a batch of pairs has an odd number of rows, or no classes".into(),

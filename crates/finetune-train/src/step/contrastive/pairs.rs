@@ -2,10 +2,31 @@
 
 use finetune_data::{Labels, Permutation, TokenizedDataset};
 
-use crate::{TrainError, TrainPlan};
+use crate::{Strategy, TrainError, TrainPlan};
 
 /// Rows per reading of labels.
 const CHUNK: u64 = 4096;
+
+/// Checks that strategy `contrastive`, if it is the plan's, finds pairs for every class of the training rows.
+///
+/// # Errors
+/// Fails with [`TrainError::TooFewTexts`] if a class has a single row, which has no pair of its own class.
+pub fn check_pairs(plan: &TrainPlan, data: &TokenizedDataset) -> Result<(), TrainError> {
+    if plan.model.strategy != Strategy::Contrastive {
+        return Ok(());
+    }
+    let counts = data.class_counts().unwrap_or_default();
+    match counts
+        .iter()
+        .zip(&plan.data.labels)
+        .find(|(count, _)| **count == 1)
+    {
+        None => Ok(()),
+        Some((_, class)) => Err(TrainError::TooFewTexts {
+            class: class.clone(),
+        }),
+    }
+}
 
 /// All pairs of different training rows, of the same class and of different classes. They are computed
 /// rather than stored, since their number is the square of that of the rows.
@@ -33,9 +54,9 @@ impl Pairs {
     /// Lists the pairs of the training rows.
     ///
     /// # Errors
-    /// Fails with [`TrainError::TooFewTexts`] if a class has a single row, which has no pair of its own
-    /// class, or if the labels cannot be read.
+    /// Fails as [`check_pairs`] does, or if the labels cannot be read.
     pub fn new(plan: &TrainPlan, data: &TokenizedDataset) -> Result<Self, TrainError> {
+        check_pairs(plan, data)?;
         let mut by_class = vec![Vec::new(); plan.data.labels.len()];
         let mut start = 0;
         while start < data.len() {
@@ -47,12 +68,6 @@ impl Pairs {
                 by_class[class as usize].push(row);
             }
             start += CHUNK;
-        }
-        let alone = by_class.iter().position(|rows| rows.len() == 1);
-        if let Some(class) = alone {
-            return Err(TrainError::TooFewTexts {
-                class: plan.data.labels[class].clone(),
-            });
         }
         let max = plan.model.contrastive.max_pairs.get();
         Ok(Self::among(by_class, max, plan.seed))
@@ -198,7 +213,10 @@ mod tests {
     fn every_pair_is_there_and_the_rarer_kind_repeats() {
         let pairs = pairs(u64::MAX);
         // 3 + 1 + 6 of the same class, 3·2 + 3·4 + 2·4 of others.
-        assert_eq!((pairs.same(), pairs.other(), pairs.per_epoch()), (10, 26, 52));
+        assert_eq!(
+            (pairs.same(), pairs.other(), pairs.per_epoch()),
+            (10, 26, 52)
+        );
         let order = pairs.of_epoch(0).unwrap();
         let mut seen = BTreeMap::<[u64; 2], u64>::new();
         for index in 0..52 {
