@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Every row once.
-    Rows(Sampler),
+    Rows(Box<Sampler>),
     /// Pairs of rows, one after the other.
     Pairs {
         pairs: Pairs,
@@ -42,7 +42,7 @@ impl Order {
             shuffle: true,
             length_buckets: optimization.length_buckets.map(NonZeroUsize::get),
         };
-        Ok(Self::Rows(Sampler::new(data, options)?))
+        Ok(Self::Rows(Box::new(Sampler::new(data, options)?)))
     }
 
     /// Counts the steps of each epoch.
@@ -67,7 +67,7 @@ impl Order {
     /// Fails if there are more rows or pairs than can be shuffled.
     pub fn epoch(&self, epoch: u64) -> Result<EpochBatches<'_>, TrainError> {
         Ok(match self {
-            Self::Rows(sampler) => EpochBatches::Rows(sampler.epoch(epoch)?),
+            Self::Rows(sampler) => EpochBatches::Rows(Box::new(sampler.epoch(epoch)?)),
             Self::Pairs { pairs, batch } => EpochBatches::Pairs {
                 order: pairs.of_epoch(epoch)?,
                 next: 0,
@@ -92,7 +92,7 @@ impl Order {
 /// An iterator over the batches of an epoch; each item holds the row numbers of a batch.
 #[derive(Debug)]
 pub(crate) enum EpochBatches<'a> {
-    Rows(Batches),
+    Rows(Box<Batches>),
     Pairs {
         order: PairOrder<'a>,
         /// The first pair of the next batch.

@@ -136,7 +136,7 @@ impl StepRows<'_> {
         }
         self.epoch += 1;
         self.batches = self.steps.order.epoch(self.epoch)?;
-        Ok(self.batches.by_ref().take(take).collect::<Result<_, _>>()?)
+        self.batches.by_ref().take(take).collect()
     }
 }
 
