@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use burn::tensor::Device;
-use finetune_models::{SafetensorsFile, SequenceClassifier, Task};
+use finetune_models::{SafetensorsFile, SavedModel, SequenceClassifier, Task};
 use finetune_peft::{AdapterFile, load_adapter, save_adapter};
 use finetune_train::{Classifier, device};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

@@ -126,9 +126,18 @@ impl Scratch {
 
     /// `train` of a tiny model into `run`.
     pub fn train(&self, arguments: &[&str]) -> Run {
+        self.trained_by("train", arguments)
+    }
+
+    /// `pretrain` of a tiny model into `run`.
+    pub fn pretrain(&self, arguments: &[&str]) -> Run {
+        self.trained_by("pretrain", arguments)
+    }
+
+    fn trained_by(&self, command: &str, arguments: &[&str]) -> Run {
         let model = fixtures::path("tiny_bert");
         let model = model.to_str().unwrap();
-        self.run(&[&["train", "--model", model, "--output", "run"], arguments].concat())
+        self.run(&[&[command, "--model", model, "--output", "run"], arguments].concat())
     }
 
     /// Asserts that the command is refused: exit code 2, one message that has `words`, nothing on

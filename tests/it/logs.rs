@@ -369,6 +369,10 @@ fn every_event_is_as_documented() {
             "--dataset data --epochs 20 --learning-rate 1e-12 --head-learning-rate 1e-11 --early-stopping-patience 1",
             "classifier",
         ),
+        (
+            "--dataset data --max-steps 2 --max-length 16",
+            "masked language model",
+        ),
     ] {
         let scratch = Scratch::new();
         samples::splits(&scratch, "csv");
@@ -381,7 +385,11 @@ fn every_event_is_as_documented() {
             json!({"text": text, "label": *class as f64 + 0.5}).to_string() + "\n"
         });
         scratch.write("rated.jsonl", rated.collect::<String>());
-        scratch.train(&split(options)).succeeded();
+        let run = match task {
+            "masked language model" => scratch.pretrain(&split(options)),
+            _ => scratch.train(&split(options)),
+        };
+        run.succeeded();
         for event in scratch.json_lines("run/events.jsonl") {
             let name = event["event"].as_str().unwrap().to_string();
             check_fields(&event, section(&name), &name);

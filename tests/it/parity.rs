@@ -11,7 +11,7 @@ use finetune_kernels::{
     Activation, DropoutSource, Precision, binary_cross_entropy_with_logits, linear,
     mean_squared_error, softmax_cross_entropy,
 };
-use finetune_models::{SequenceClassifier, Task, to_file_layout};
+use finetune_models::{SavedModel, SequenceClassifier, Task, to_file_layout};
 use finetune_train::{
     Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, Schedule, ScheduleConfig,
     clip_factor,

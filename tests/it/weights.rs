@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use finetune_models::{ModelError, SequenceClassifier, to_file_layout};
+use finetune_models::{ModelError, SavedModel, SequenceClassifier, to_file_layout};
 use serde_json::json;
 use tempfile::TempDir;
 

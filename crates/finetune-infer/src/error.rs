@@ -54,6 +54,38 @@ pub enum InferError {
         /// Names of the weights that it lacks.
         missing: Vec<String>,
     },
+    /// The model has no trained head for masked tokens, so its words would be random.
+    #[error(
+        "{} holds no masked language model (no {}); name one that does, such as bert-base-uncased",
+        directory.display(),
+        missing.join(", ")
+    )]
+    NoMaskedLm {
+        /// The model's directory.
+        directory: PathBuf,
+        /// Names of the weights that it lacks.
+        missing: Vec<String>,
+    },
+    /// The tokenizer has no mask token.
+    #[error(
+        "the tokenizer in {} has no mask token: no file names one (mask_token), and its vocabulary has neither [MASK] nor <mask>",
+        directory.display()
+    )]
+    NoMaskToken {
+        /// The model's directory.
+        directory: PathBuf,
+    },
+    /// A text without anything to fill in.
+    #[error(
+        "no {mask} in the text{}; put one where a word is to be filled in",
+        within.map_or_else(String::new, |tokens| format!("'s first {tokens} tokens, which are all that the model reads"))
+    )]
+    NothingMasked {
+        /// The mask token.
+        mask: String,
+        /// The number of tokens that were read, if the text has more.
+        within: Option<usize>,
+    },
     /// The number of labels in the adapter's files differs from that of the model's outputs.
     #[error("{} names {names} labels, but the {of} has {outputs} outputs", config.display())]
     AdapterLabels {
@@ -236,6 +268,9 @@ impl InferError {
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Vocabulary { .. }
             | Self::NoClassifier { .. }
+            | Self::NoMaskedLm { .. }
+            | Self::NoMaskToken { .. }
+            | Self::NothingMasked { .. }
             | Self::AdapterLabels { .. }
             | Self::OtherModel { .. }
             | Self::RandomWeights { .. }

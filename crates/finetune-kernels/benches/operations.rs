@@ -18,7 +18,7 @@ use divan::{
 use finetune_kernels::{
     Activation, AdamStep, AttentionShape, Dropout, DropoutSource, EmbeddingTables, Norm, Offsets,
     PackedTokens, Precision, Site, activate, adam_step, dropout_residual_norm, embedding_norm,
-    linear, softmax_cross_entropy,
+    linear, softmax_cross_entropy, vocabulary_cross_entropy,
 };
 
 /// Number of tokens in a batch of 16 film reviews.
@@ -302,6 +302,41 @@ fn softmax_cross_entropy_forward_backward(bencher: Bencher, classes: usize) {
         let targets = targets.clone().into();
         softmax_cross_entropy(logits.clone(), targets, BATCH as f64).backward()
     });
+}
+
+/// The decoder of a masked language model of MiniLM's or DistilBERT's width.
+#[derive(Clone, Copy)]
+struct Decoder {
+    width: usize,
+    precision: Precision,
+}
+
+impl fmt::Display for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to 30522 {:?}", self.width, self.precision)
+    }
+}
+
+fn decoders() -> impl Iterator<Item = Decoder> {
+    let of = |precision| [384, 768].map(|width| Decoder { width, precision });
+    [Precision::F32, Precision::Bf16].into_iter().flat_map(of)
+}
+
+/// The masked tokens of 32 sequences of 128.
+#[divan::bench(args = decoders())]
+fn vocabulary_cross_entropy_forward_backward(bencher: Bencher, decoder: &Decoder) {
+    const MASKED: usize = 614;
+    let device = Device::flex().autodiff();
+    let x = trained([MASKED, decoder.width], &device);
+    let table = trained([30522, decoder.width], &device);
+    let bias = trained([30522], &device);
+    let targets = (0..MASKED as u32).map(|row| row * 7919 % 30522).collect();
+    bencher
+        .counter(ItemsCount::new(3 * 2 * MASKED * 30522 * decoder.width))
+        .bench_local(|| {
+            let (x, table, bias) = (x.clone(), table.clone(), bias.clone());
+            vocabulary_cross_entropy(x, table, bias, &targets, 614.0, decoder.precision).backward()
+        });
 }
 
 /// A tensor of a million elements, and one with as many elements as MiniLM.

@@ -6,8 +6,8 @@ use burn::{Tensor, module::Module, tensor::Device};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
 
 use crate::{
-    Described, Encoder, Head, HiddenStates, ModelConfig, ModelError, ParameterTable, Task,
-    values::Values, walk::stored_path,
+    Described, Encoder, Head, HiddenStates, ModelConfig, ModelError, Parameter, ParameterTable,
+    SavedModel, Task, parameters, values::Values,
 };
 
 /// An encoder with a head that computes one logit per class, or the predicted values of a regression.
@@ -31,20 +31,8 @@ impl SequenceClassifier {
             parameters: Arc::new(ParameterTable::new(&config)),
             config,
         };
-        let mut unknown = None;
-        finetune_peft::visit_parameters(&model, &mut |parameter| {
-            let path = stored_path(parameter.path);
-            if model.parameters.identify(path).is_none() {
-                unknown.get_or_insert_with(|| path.to_string());
-            }
-        });
-        match unknown {
-            None => Ok(model),
-            Some(path) => Err(ModelError::NotDescribed {
-                model_type: model.config.family.model_type,
-                path,
-            }),
-        }
+        model.check_described(model.config.family.model_type)?;
+        Ok(model)
     }
 
     /// Returns the model's configuration.
@@ -125,5 +113,15 @@ impl SequenceClassifier {
 impl Described for SequenceClassifier {
     fn parameter_table(&self) -> Arc<ParameterTable> {
         Arc::clone(&self.parameters)
+    }
+}
+
+impl SavedModel for SequenceClassifier {
+    fn parameters(&self) -> Vec<Parameter> {
+        parameters(&self.config)
+    }
+
+    fn config_json(&self) -> String {
+        self.config.to_json()
     }
 }

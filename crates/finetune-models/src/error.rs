@@ -144,6 +144,35 @@ pub enum ModelError {
     /// A batch with nothing to compute.
     #[error("the batch has no sequences, or one without tokens")]
     EmptyBatch,
+    /// Tokens chosen from a batch that it does not have, or in disorder.
+    #[error("the places of the chosen tokens are not ascending numbers below {tokens}")]
+    Places {
+        /// Number of tokens of the batch.
+        tokens: usize,
+    },
+    /// More or fewer ids than masked tokens.
+    #[error("{ids} ids for {places} masked tokens")]
+    MaskedLength {
+        /// Number of places.
+        places: usize,
+        /// Number of ids.
+        ids: usize,
+    },
+    /// A batch without masked tokens, of which there is no loss.
+    #[error("no token of the batch is masked")]
+    NothingMasked,
+    /// A file with two weights that are one and the same in this model.
+    #[error(
+        "{path}: {first} and {second} differ, but they are one weight here: a decoder with a weight of its own (\"tie_word_embeddings\": false) is not supported"
+    )]
+    NotTied {
+        /// The path of the weights file.
+        path: PathBuf,
+        /// The name of the weight.
+        first: String,
+        /// Its other name.
+        second: String,
+    },
     /// More or fewer names than outputs.
     #[error("{names} names for a model with {outputs} outputs")]
     NameCount {
@@ -203,11 +232,15 @@ impl ModelError {
             | Self::NotFinite { .. }
             | Self::Mismatch { .. }
             | Self::MissingWeights { .. }
+            | Self::NotTied { .. }
             | Self::OutOfRange { .. }
             | Self::NoMeanPooling { .. }
             | Self::NameCount { .. } => ErrorKind::Input,
             Self::BatchLength { .. }
             | Self::EmptyBatch
+            | Self::Places { .. }
+            | Self::MaskedLength { .. }
+            | Self::NothingMasked
             | Self::NotDescribed { .. }
             | Self::NoValues { .. }
             | Self::NoWeight { .. } => ErrorKind::Bug,

@@ -19,20 +19,24 @@ impl SequenceClassifier {
     /// # Errors
     /// Fails with [`ModelError::NotDescribed`] if the configuration's family is incomplete.
     pub fn fresh(config: ModelConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
-        let by_path = all_values(&config, seed);
+        let by_path = all_values(parameters(&config), seed, config.initializer_range);
         Self::new(&mut Values { by_path, device }, config)
     }
 }
 
 /// Draws the values of all parameters of a model, by their checkpoint keys.
-fn all_values(config: &ModelConfig, seed: u64) -> BTreeMap<String, ShapedValues> {
-    let drawn = parameters(config).into_iter().enumerate();
+pub(crate) fn all_values(
+    parameters: Vec<Parameter>,
+    seed: u64,
+    initializer_range: f64,
+) -> BTreeMap<String, ShapedValues> {
+    let drawn = parameters.into_iter().enumerate();
     let drawn = drawn.map(|(number, parameter)| {
         let stream = match parameter.place {
             Place::Embeddings | Place::Layer(_) => Stream::encoder(number),
             Place::HeadDense | Place::Classifier => stream_of_head(parameter.place),
         };
-        let values = draw(&parameter, stream, seed, config.initializer_range);
+        let values = draw(&parameter, stream, seed, initializer_range);
         let values = model_layout(&parameter, values);
         let shape = parameter.model_shape();
         (parameter.path, (values, shape))

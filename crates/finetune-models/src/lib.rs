@@ -9,6 +9,7 @@ pub mod family;
 mod files;
 mod fresh;
 mod head;
+mod masked_lm;
 mod mean_pooled;
 mod parameters;
 #[cfg(test)]
@@ -17,17 +18,19 @@ mod values;
 mod walk;
 
 pub use classifier::SequenceClassifier;
-pub use encoder::{Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm, first_tokens};
+pub use encoder::{ChosenTokens, Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm};
 pub use encoder_config::{EncoderConfig, EncoderSettings, Preset};
 pub use error::ModelError;
 pub use family::Family;
 pub use files::{
-    CONFIG, LoadReport, ModelConfig, SafetensorsFile, TOKENIZER_FILES, WEIGHTS, to_file_layout,
-    unused_weights, weight_files,
+    CONFIG, LoadReport, ModelConfig, SafetensorsFile, SavedModel, TOKENIZER_FILES, WEIGHTS,
+    to_file_layout, unused_weights, weight_files,
 };
 pub use finetune_task::Task;
-pub use head::Head;
+pub use head::{Head, MaskedLmHead};
+pub use masked_lm::MaskedLm;
 pub use parameters::{
-    Component, Parameter, ParameterId, ParameterTable, Place, Role, modules, parameters, places,
+    Component, Parameter, ParameterId, ParameterTable, Place, Role, masked_lm_parameters, modules,
+    parameters, places,
 };
 pub use walk::{Described, ParameterMap, map_parameters, set_trained, visit_parameters};

@@ -43,6 +43,12 @@ pub enum Component {
     HeadDense,
     /// The final linear layer, which computes the outputs.
     Classifier,
+    /// The dense layer of a masked language model's head, `hidden_size` to the width of the embeddings.
+    MaskedDense,
+    /// Layer norm after that layer.
+    MaskedNorm,
+    /// The bias of a masked language model's decoder, whose weight is the word table.
+    DecoderBias,
 }
 
 /// Where a parameter is in the model.
@@ -52,9 +58,9 @@ pub enum Place {
     Embeddings,
     /// In the encoder layer with this index, from 0.
     Layer(usize),
-    /// In the dense layer below the classifier.
+    /// In the dense layer below the classifier, or in what is below a masked language model's decoder.
     HeadDense,
-    /// In the final linear layer.
+    /// In the final linear layer, or in a masked language model's decoder.
     Classifier,
 }
 
@@ -141,6 +147,19 @@ pub fn parameters(config: &ModelConfig) -> Vec<Parameter> {
         .collect()
 }
 
+/// Lists all parameters of the masked language model that `config` describes, in the same order.
+pub fn masked_lm_parameters(config: &ModelConfig) -> Vec<Parameter> {
+    let family = config.family;
+    let encoder = family.weights.iter();
+    let encoder = encoder.filter(|(component, _)| !component.place(0).is_head());
+    let lines = encoder.filter(|(component, _)| config.has(*component));
+    let lines = lines.chain(family.masked_lm.weights);
+    let components = in_order(config, lines).into_iter();
+    components
+        .flat_map(|(component, layer, name)| component.parameters(config, layer, &name))
+        .collect()
+}
+
 /// Lists all modules with parameters of the classifier that `config` describes, as peft sees them, in
 /// the order of [`parameters`].
 pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
@@ -153,7 +172,7 @@ pub fn modules(config: &ModelConfig) -> Vec<ModuleInfo> {
                     out_features: outputs,
                     bias: true,
                 },
-                Shape::Table { .. } | Shape::Norm { .. } => {
+                Shape::Table { .. } | Shape::Norm { .. } | Shape::Bias { .. } => {
                     let parameters = component.parameters(config, layer, &name).into_iter();
                     let leaf = |p: Parameter| (p.role.file_leaf().to_string(), p.shape);
                     ModuleKind::Other {
@@ -183,7 +202,17 @@ pub fn places(config: &ModelConfig) -> HashMap<String, Place> {
 /// layers one by one, the head.
 pub(crate) fn components(config: &ModelConfig) -> Vec<(Component, usize, String)> {
     let lines = config.family.weights.iter();
-    let lines = lines.filter(|(component, _)| config.has(*component));
+    in_order(
+        config,
+        lines.filter(|(component, _)| config.has(*component)),
+    )
+}
+
+/// Orders the lines of a table, those of layers once for each layer.
+fn in_order<'a>(
+    config: &ModelConfig,
+    lines: impl Iterator<Item = &'a (Component, &'static str)>,
+) -> Vec<(Component, usize, String)> {
     let (below, rest): (Vec<_>, Vec<_>) =
         lines.partition(|(component, _)| component.place(0) == Place::Embeddings);
     let (layered, head): (Vec<_>, Vec<_>) = rest
@@ -218,6 +247,10 @@ enum Shape {
     Norm {
         width: usize,
     },
+    /// A bias without a weight of its own.
+    Bias {
+        length: usize,
+    },
 }
 
 impl Component {
@@ -238,8 +271,8 @@ impl Component {
             | Self::Down
             | Self::OutputNorm
             | Self::FinalNorm => Place::Layer(layer),
-            Self::HeadDense => Place::HeadDense,
-            Self::Classifier => Place::Classifier,
+            Self::HeadDense | Self::MaskedDense | Self::MaskedNorm => Place::HeadDense,
+            Self::Classifier | Self::DecoderBias => Place::Classifier,
         }
     }
 
@@ -266,7 +299,9 @@ impl Component {
             Self::Down => of_layer("down"),
             Self::OutputNorm => of_layer("output_norm"),
             Self::FinalNorm => "final_norm".into(),
-            Self::HeadDense => "head.dense".into(),
+            Self::HeadDense | Self::MaskedDense => "head.dense".into(),
+            Self::MaskedNorm => "head.norm".into(),
+            Self::DecoderBias => "head".into(),
             Self::Classifier => "head.classifier".into(),
         }
     }
@@ -295,6 +330,11 @@ impl Component {
             Self::Up => linear(hidden, inner),
             Self::Down => linear(inner, hidden),
             Self::Classifier => linear(hidden, config.outputs.num_labels()),
+            Self::MaskedDense => linear(hidden, embedding),
+            Self::MaskedNorm => Shape::Norm { width: embedding },
+            Self::DecoderBias => Shape::Bias {
+                length: config.vocab_size,
+            },
         }
     }
 
@@ -317,6 +357,7 @@ impl Component {
                 parameter(Role::NormScale, vec![width]),
                 parameter(Role::NormShift, vec![width]),
             ],
+            Shape::Bias { length } => vec![parameter(Role::Bias, vec![length])],
         }
     }
 }
@@ -371,9 +412,18 @@ pub struct ParameterTable {
 }
 
 impl ParameterTable {
-    /// Creates the table of the model that `config` describes.
+    /// Creates the table of the classifier that `config` describes.
     pub fn new(config: &ModelConfig) -> Self {
-        let parameters = parameters(config).into_iter();
+        Self::of(config, parameters(config))
+    }
+
+    /// Creates the table of the masked language model that `config` describes.
+    pub fn of_masked_lm(config: &ModelConfig) -> Self {
+        Self::of(config, masked_lm_parameters(config))
+    }
+
+    fn of(config: &ModelConfig, parameters: Vec<Parameter>) -> Self {
+        let parameters = parameters.into_iter();
         Self {
             by_path: parameters.map(|p| (p.path, (p.place, p.role))).collect(),
             layers: config.num_hidden_layers,

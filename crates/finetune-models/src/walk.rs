@@ -5,13 +5,32 @@ use std::sync::Arc;
 use burn::{Tensor, module::Module};
 use finetune_peft::Visited;
 
-use crate::{ParameterId, ParameterTable};
+use crate::{ModelError, ParameterId, ParameterTable};
 
 /// A model whose parameters are described by a [`ParameterTable`]. Optimizers, weight averages and
 /// checkpoints need to know nothing else about a model.
 pub trait Described: Module {
     /// Returns the description of the model's parameters.
     fn parameter_table(&self) -> Arc<ParameterTable>;
+
+    /// Checks that the table describes every parameter.
+    ///
+    /// # Errors
+    /// Fails with the first parameter that it does not describe.
+    fn check_described(&self, model_type: &'static str) -> Result<(), ModelError> {
+        let table = self.parameter_table();
+        let mut unknown = None;
+        finetune_peft::visit_parameters(self, &mut |parameter| {
+            let path = stored_path(parameter.path);
+            if table.identify(path).is_none() {
+                unknown.get_or_insert_with(|| path.to_string());
+            }
+        });
+        match unknown {
+            None => Ok(()),
+            Some(path) => Err(ModelError::NotDescribed { model_type, path }),
+        }
+    }
 }
 
 /// A change to some of a model's parameters.

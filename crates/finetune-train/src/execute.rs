@@ -2,9 +2,11 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
+use finetune_models::MaskedLm;
+
 use crate::{
-    Contrastive, Event, Learning, Observers, RunDirectory, RunInputs, RunResults, Start,
-    StopReason, Strategy, Supervised, TrainError, TrainPlan, TrainedModel,
+    Contrastive, Event, Learning, MaskedLearning, Observers, RunDirectory, RunInputs, RunResults,
+    Start, StopReason, Strategy, Supervised, TrainError, TrainPlan, TrainedModel,
     engine::train,
     peak_memory_bytes,
     run::{session::OpenSession, write::write_json},
@@ -75,6 +77,24 @@ impl RunDirectory {
             Strategy::Contrastive => self.session::<Contrastive>(plan, start, inputs, observers),
             _ => self.session::<Supervised>(plan, start, inputs, observers),
         }
+    }
+
+    /// Runs a session of a run that pretrains a masked language model; otherwise the same as
+    /// [`execute`](Self::execute). The masks are drawn for the tokenizer in the directory of the base
+    /// model.
+    ///
+    /// # Errors
+    /// Fails like `execute`, and if the tokenizer has no mask token.
+    pub fn pretrain(
+        &mut self,
+        plan: &TrainPlan,
+        start: Start<MaskedLm>,
+        inputs: &RunInputs,
+        observers: Observers<'_>,
+    ) -> Result<RunEnd, TrainError> {
+        // Checked before anything of the run is written.
+        MaskedLearning::masker(plan, inputs)?;
+        self.session::<MaskedLearning>(plan, start, inputs, observers)
     }
 
     /// Runs a session of any kind of training.

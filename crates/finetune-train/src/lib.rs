@@ -67,7 +67,9 @@ pub use run::frozen_prefix::FrozenPrefix;
 pub use run::inputs::{RunInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::lasting::lasting;
-pub(crate) use run::learning::{Learning, contrastive::Contrastive, supervised::Supervised};
+pub(crate) use run::learning::{
+    Learning, contrastive::Contrastive, masked::MaskedLearning, supervised::Supervised,
+};
 pub use run::manifest::{
     MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts, Session,
     SessionEnd,

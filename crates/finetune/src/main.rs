@@ -13,7 +13,9 @@ use crate::{
         args::{Arguments, Command},
         panics, python_names,
     },
-    commands::{evaluate, find_batch_size, inspect, merge, predict, replay, resume, train},
+    commands::{
+        evaluate, fill_mask, find_batch_size, inspect, merge, predict, replay, resume, train,
+    },
     view::output::say,
 };
 
@@ -32,11 +34,13 @@ fn program() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Pretrain(arguments) => train::pretrain(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::TrialStep => find_batch_size::trial(),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments, started),
+        Command::FillMask(arguments) => fill_mask::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
     };

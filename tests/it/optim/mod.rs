@@ -14,7 +14,7 @@ use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use finetune_models::{Parameter, SequenceClassifier};
+use finetune_models::{Parameter, SavedModel, SequenceClassifier};
 use finetune_train::ParameterGradients;
 use serde_json::Value;
 

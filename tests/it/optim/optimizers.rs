@@ -1,7 +1,7 @@
 //! Optimizers take the same steps as those of torch and transformers.
 
 use burn::module::Module;
-use finetune_models::{SequenceClassifier, to_file_layout};
+use finetune_models::{SavedModel, SequenceClassifier, to_file_layout};
 use finetune_train::{Ema, Optimizer, OptimizerConfig, ParameterGroups, SgdConfig};
 
 use super::{NAMES, STEPS, cases, doubles, gradients, tiny_bert};

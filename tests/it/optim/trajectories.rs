@@ -3,7 +3,7 @@
 use burn::{module::Module, tensor::Device};
 use finetune_data::Labels;
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens};
-use finetune_models::{SequenceClassifier, to_file_layout};
+use finetune_models::{SavedModel, SequenceClassifier, to_file_layout};
 use finetune_train::{
     Epochs, LossConfig, Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, Schedule,
     ScheduleConfig, SchedulerType, clip_factor,

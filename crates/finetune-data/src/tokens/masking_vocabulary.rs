@@ -48,15 +48,6 @@ const BYTE_LEVEL_BLANKS: &[char] = &['Ġ', 'Ċ', 'ĉ', 'č'];
 const METASPACE: &[char] = &['▁'];
 
 impl TextTokenizer {
-    /// Returns the id of the mask token: the one that the tokenizer's files name, or else `[MASK]` or
-    /// `<mask>`, if it is in the vocabulary.
-    pub fn mask_token_id(&self) -> Option<u32> {
-        let named = self.mask_token.iter().map(String::as_str);
-        named
-            .chain(["[MASK]", "<mask>"])
-            .find_map(|token| self.token_to_id(token))
-    }
-
     /// Returns what masked language modelling needs to know of the vocabulary.
     ///
     /// # Errors

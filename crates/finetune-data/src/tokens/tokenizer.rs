@@ -210,9 +210,32 @@ impl TextTokenizer {
         self.texts.tokenizer.token_to_id(token)
     }
 
+    /// Returns the id of the mask token: the one that the tokenizer's files name, or else `[MASK]` or
+    /// `<mask>`, if it is in the vocabulary.
+    pub fn mask_token_id(&self) -> Option<u32> {
+        let named = self.mask_token.iter().map(String::as_str);
+        named
+            .chain(["[MASK]", "<mask>"])
+            .find_map(|token| self.token_to_id(token))
+    }
+
     /// Returns the token of an id, if it is in the vocabulary.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
         self.texts.tokenizer.id_to_token(id)
+    }
+
+    /// Returns the text of some tokens, with or without the special tokens among them.
+    ///
+    /// # Errors
+    /// Fails if the tokenizer cannot decode them.
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
+        let tokenizer = &self.texts.tokenizer;
+        let decoded = catching(|| tokenizer.decode(ids, skip_special_tokens));
+        let decoded = decoded.and_then(|text| text.map_err(|error| error.to_string()));
+        decoded.map_err(|message| Error::Tokenize {
+            place: "decoding".to_owned(),
+            message,
+        })
     }
 
     /// Returns the number of special tokens that are added to a row of one text or of a pair.

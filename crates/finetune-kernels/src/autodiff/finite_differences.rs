@@ -9,7 +9,7 @@ use burn::{
 
 use super::tests::{
     ACTIVATIONS, B, attention_of, embedding, embedding_sum_of, layer, norm_alone, pool_of,
-    residual_norm, residual_sum, take,
+    residual_norm, residual_sum, take, vocabulary,
 };
 use crate::{
     AttentionShape, Offsets, PackedTokens, Pooling, Precision, Stream,
@@ -104,8 +104,9 @@ fn activate() {
 #[test]
 fn attention() {
     let offsets = Offsets::from_lengths([3, 1, 5]);
-    for shape in [AttentionShape::of_all, AttentionShape::of_first] {
-        let shape = shape(&offsets, 2, Precision::F32);
+    for queries in [[3, 1, 5], [1; 3], [2, 0, 1]] {
+        let queries = Offsets::from_lengths(queries);
+        let shape = AttentionShape::of_some(&queries, &offsets, 2, Precision::F32);
         let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
         let inputs = [0, 1, 2].map(|index| input(&[rows[index], 6], index as u32));
         check(&inputs, &|tensors| {
@@ -216,6 +217,18 @@ fn embedding_norm() {
     // The hand-written gradients.
     check(&inputs, &|tensors| {
         B::embedding_norm(embedding(tensors, &tokens, true, true))
+    });
+}
+
+#[test]
+fn vocabulary_cross_entropy() {
+    let inputs = [input(&[4, 3], 0), input(&[6, 3], 1), input(&[6], 2)];
+    check(&inputs, &|tensors| {
+        portable::vocabulary_cross_entropy(vocabulary(tensors, Precision::F32))
+    });
+    // The hand-written gradients.
+    check(&inputs, &|tensors| {
+        B::vocabulary_cross_entropy(vocabulary(tensors, Precision::F32))
     });
 }
 

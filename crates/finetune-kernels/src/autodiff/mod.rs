@@ -21,6 +21,7 @@ mod tests;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used)]
 mod threads;
+mod vocabulary;
 
 use burn::backend::{
     Autodiff, Backend,
@@ -33,6 +34,7 @@ use crate::{
     ops::{
         Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
         EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, MatmulOptions, Pool,
+        VocabularyCrossEntropy,
     },
 };
 
@@ -87,6 +89,10 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
 
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         dropout::dropout::<B, C>(x, dropout)
+    }
+
+    fn vocabulary_cross_entropy(operation: VocabularyCrossEntropy<Self>) -> FloatTensor<Self> {
+        vocabulary::vocabulary_cross_entropy(operation)
     }
 }
 

@@ -2,7 +2,9 @@
 //! implementations.
 
 use burn::{
-    backend::{Autodiff, AutodiffBackend, Flex, ops::FloatTensorOps, tensor::FloatTensor},
+    backend::{
+        Autodiff, AutodiffBackend, Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor,
+    },
     tensor::TensorData,
 };
 use proptest::prelude::*;
@@ -14,7 +16,7 @@ use crate::{
     ops::{
         Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
         EmbeddingTables, EncoderOps, LayerNorm, Linear, Lora, Norm, NormBackward, Pool,
-        TokenTypeTable,
+        TokenTypeTable, VocabularyCrossEntropy,
     },
     random,
 };
@@ -141,6 +143,23 @@ pub(super) fn attention_of(
         value,
         shape: shape.clone(),
         dropout: drawn(dropped),
+    }
+}
+
+/// Creates the operation from x, table, and bias, with targets for its rows.
+pub(super) fn vocabulary(
+    tensors: Vec<FloatTensor<B>>,
+    precision: Precision,
+) -> VocabularyCrossEntropy<B> {
+    let [x, table, bias] = take(tensors);
+    let (rows, words) = (x.shape()[0], bias.shape()[0]);
+    VocabularyCrossEntropy {
+        x,
+        table,
+        bias,
+        targets: (0..rows).map(|row| (row * 7 % words) as u32).collect(),
+        denominator: 3.0,
+        precision,
     }
 }
 
@@ -357,6 +376,27 @@ proptest! {
     }
 
     #[test]
+    fn vocabulary_cross_entropy(
+        [rows, width, words] in [1usize..20, 1usize..40, 2usize..80],
+        tracked in 0u32..8,
+    ) {
+        let tracked = bits(tracked);
+        let inputs = [
+            input(&[rows, width], 0, tracked(0)),
+            input(&[words, width], 1, tracked(1)),
+            input(&[words], 2, tracked(2)),
+        ];
+        check(
+            &inputs,
+            &|tensors| {
+                let operation = vocabulary(tensors, Precision::F32);
+                <B as EncoderOps>::vocabulary_cross_entropy(operation)
+            },
+            &|tensors| portable::vocabulary_cross_entropy(vocabulary(tensors, Precision::F32)),
+        );
+    }
+
+    #[test]
     fn dropout([rows, columns] in [1usize..20, 1usize..40], dropped in any::<bool>()) {
         check(
             &[input(&[rows, columns], 0, true)],
@@ -376,11 +416,11 @@ proptest! {
         lengths in prop::collection::vec(1u32..24, 1..6),
         heads in 1usize..4,
         head_size in prop::sample::select(&[1usize, 4, 17, 64][..]),
-        first in any::<bool>(),
+        queries in prop::sample::select(&QUERIES[..]),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
-        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], first, dropped, tracked);
+        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], queries, dropped, tracked);
     }
 
     #[test]
@@ -505,6 +545,17 @@ proptest! {
     }
 }
 
+/// The tokens of each sequence that attend to all of its tokens.
+#[derive(Clone, Copy, Debug)]
+enum Queries {
+    All,
+    First,
+    /// A part of the tokens, and none of some sequences but the first.
+    Some,
+}
+
+const QUERIES: [Queries; 3] = [Queries::All, Queries::First, Queries::Some];
+
 /// Returns tokens of a table of 11 words, 8 positions, and 2 types.
 fn tokens_of(offsets: Offsets) -> PackedTokens {
     let count = offsets.num_tokens() as u32;
@@ -557,14 +608,21 @@ fn pooling_passes_on_what_is_not_a_number() {
 fn check_attention(
     offsets: &Offsets,
     [heads, head_size]: [usize; 2],
-    first: bool,
+    queries: Queries,
     dropped: bool,
     tracked: u32,
 ) {
-    let shape = match first {
-        true => AttentionShape::of_first(offsets, heads, Precision::F32),
-        false => AttentionShape::of_all(offsets, heads, Precision::F32),
-    };
+    let lengths = offsets.ranges().enumerate().map(|(sequence, range)| {
+        let length = range.len() as u32;
+        match queries {
+            Queries::All => length,
+            Queries::First => 1,
+            Queries::Some if sequence == 0 => length.div_ceil(3),
+            Queries::Some => length * (sequence as u32 % 3) / 3,
+        }
+    });
+    let queries = Offsets::from_lengths(lengths);
+    let shape = AttentionShape::of_some(&queries, offsets, heads, Precision::F32);
     let tracked = bits(tracked);
     let inputs = [0, 1, 2].map(|index| {
         let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
@@ -589,11 +647,11 @@ proptest! {
     fn attention_of_long_sequences(
         lengths in prop::collection::vec(1u32..=512, 1..4),
         [heads, head_size] in [1usize..4, 8usize..40],
-        first in any::<bool>(),
+        queries in prop::sample::select(&QUERIES[..]),
         dropped in any::<bool>(),
         tracked in 0u32..8,
     ) {
-        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], first, dropped, tracked);
+        check_attention(&Offsets::from_lengths(lengths), [heads, head_size], queries, dropped, tracked);
     }
 }
 
@@ -602,8 +660,9 @@ proptest! {
 fn attention_of_extreme_batches() {
     for lengths in [vec![1; 300], vec![512], vec![128, 129, 255, 256, 257]] {
         let offsets = Offsets::from_lengths(lengths);
-        check_attention(&offsets, [2, 16], false, true, 7);
-        check_attention(&offsets, [2, 16], true, true, 7);
+        for queries in QUERIES {
+            check_attention(&offsets, [2, 16], queries, true, 7);
+        }
     }
 }
 
@@ -625,6 +684,53 @@ fn attention_in_bf16() {
         let size: f64 = exact.iter().map(|x| square(*x)).sum();
         let relative = (error / size).sqrt();
         assert!(relative > 0.0 && relative < 1e-2, "{relative}");
+    }
+}
+
+/// Multiplications in bf16 are those of the portable implementation, which rounds the same operands.
+#[test]
+fn vocabulary_cross_entropy_in_bf16() {
+    let inputs = [
+        input(&[30, 64], 0, true),
+        input(&[90, 64], 1, true),
+        input(&[90], 2, true),
+    ];
+    let run = |precision| {
+        results(&inputs, &|tensors| {
+            <B as EncoderOps>::vocabulary_cross_entropy(vocabulary(tensors, precision))
+        })
+    };
+    let inner: Vec<_> = inputs
+        .iter()
+        .map(|(shape, values, _)| {
+            let data = TensorData::new(values.clone(), shape.clone());
+            Flex::float_from_data(data, &Default::default())
+        })
+        .collect();
+    let [x, table, bias] = inner.try_into().unwrap();
+    let portable = VocabularyCrossEntropy::<Flex> {
+        x,
+        table,
+        bias,
+        targets: (0..30).map(|row| row * 7 % 90).collect(),
+        denominator: 3.0,
+        precision: Precision::Bf16,
+    };
+    let (loss, gradients) = portable::vocabulary_gradients(portable, [true; 3]);
+    let mut found = run(Precision::Bf16).into_iter();
+    let exact = run(Precision::F32);
+    assert_eq!(found.len(), 4);
+    let weight = random::normal(8, Stream(0), 1, 1.0)[0];
+    let loss = values(loss);
+    assert!((found.next().unwrap().unwrap()[0] - loss[0]).abs() < 1e-4);
+    assert_ne!(exact[0].as_ref().unwrap()[0], loss[0]);
+    for (found, expected) in found.zip(gradients) {
+        let expected = values(expected.unwrap());
+        let largest = expected.iter().fold(0.0f32, |all, v| all.max(v.abs()));
+        for (found, expected) in found.unwrap().iter().zip(expected) {
+            // The gradients of the logits may be rounded to neighbouring numbers.
+            assert!((found - weight * expected).abs() <= 2e-3 * weight.abs() * largest);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use rayon::ThreadPoolBuilder;
 
 use super::tests::{
     ACTIVATIONS, B, Input, attention_of, drawn, embedding, embedding_sum_of, input, layer,
-    norm_alone, pool_of, residual_norm, residual_sum, results, take,
+    norm_alone, pool_of, residual_norm, residual_sum, results, take, vocabulary,
 };
 use crate::{AttentionShape, Offsets, PackedTokens, Pooling, Precision, ops::EncoderOps};
 use burn::backend::tensor::FloatTensor;
@@ -44,8 +44,9 @@ fn linear_and_activation() {
 #[test]
 fn attention() {
     let offsets = Offsets::from_lengths([70, 1, 130, 2]);
-    for shape in [AttentionShape::of_all, AttentionShape::of_first] {
-        let shape = shape(&offsets, 3, Precision::F32);
+    for queries in [[70, 1, 130, 2], [1; 4], [0, 1, 40, 0]] {
+        let queries = Offsets::from_lengths(queries);
+        let shape = AttentionShape::of_some(&queries, &offsets, 3, Precision::F32);
         let rows = [&shape.queries, &shape.keys, &shape.keys].map(Offsets::num_tokens);
         let inputs = [0, 1, 2].map(|index| input(&[rows[index], 48], index as u32, true));
         check(&inputs, &|tensors| {
@@ -133,6 +134,20 @@ fn embedding_norm() {
     check(&inputs, &|tensors| {
         B::embedding_norm(embedding(tensors, &tokens, true, true))
     });
+}
+
+#[test]
+fn vocabulary_cross_entropy() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let inputs = [
+            input(&[ROWS, 96], 0, true),
+            input(&[3500, 96], 1, true),
+            input(&[3500], 2, true),
+        ];
+        check(&inputs, &|tensors| {
+            B::vocabulary_cross_entropy(vocabulary(tensors, precision))
+        });
+    }
 }
 
 #[test]

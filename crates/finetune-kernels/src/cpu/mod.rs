@@ -31,3 +31,5 @@ mod softmax;
 pub(crate) mod squares;
 #[cfg(feature = "flex")]
 mod sum;
+#[cfg(feature = "flex")]
+pub(crate) mod vocabulary;

@@ -10,8 +10,8 @@ use burn::{
 };
 
 use crate::{
-    Activation, AttentionShape, Dropout, LoraOptions, MatmulOptions, Offsets, PackedTokens,
-    Pooling,
+    Activation, AttentionShape, Dropout, Indices, LoraOptions, MatmulOptions, Offsets,
+    PackedTokens, Pooling, Precision,
     ops::{self, EncoderOps, TokenTypeTable},
 };
 
@@ -235,6 +235,28 @@ pub fn softmax_cross_entropy(
         targets,
         denominator,
     ))
+}
+
+/// Computes the cross-entropy of `softmax(x · tableᵀ + bias)` with the `targets`, `[rows]`, summed over the
+/// rows and divided by `denominator`, `[1]`: `[rows, width]`, `[vocab_size, width]`, `[vocab_size]`. The
+/// logits of only a part of the rows are in memory at a time.
+pub fn vocabulary_cross_entropy(
+    x: Tensor<2>,
+    table: Tensor<2>,
+    bias: Tensor<1>,
+    targets: &Indices,
+    denominator: f64,
+    precision: Precision,
+) -> Tensor<1> {
+    let operation = ops::VocabularyCrossEntropy {
+        x: x.into_dispatch(),
+        table: table.into_dispatch(),
+        bias: bias.into_dispatch(),
+        targets: targets.clone(),
+        denominator,
+        precision,
+    };
+    Tensor::from_dispatch(Dispatch::vocabulary_cross_entropy(operation))
 }
 
 fn float(tensor: DispatchTensor) -> Tensor<2> {

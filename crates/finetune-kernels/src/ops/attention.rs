@@ -45,13 +45,17 @@ impl AttentionShape {
         }
     }
 
-    /// Creates the shape in which only the first token of each sequence attends to all of its tokens.
-    pub fn of_first(offsets: &Offsets, heads: usize, precision: Precision) -> Self {
+    /// Creates the shape in which only some tokens of each sequence, whose bounds are `queries`, attend
+    /// to all of its tokens.
+    pub fn of_some(
+        queries: &Offsets,
+        offsets: &Offsets,
+        heads: usize,
+        precision: Precision,
+    ) -> Self {
         Self {
-            queries: Offsets::from_lengths(vec![1; offsets.batch_size()]),
-            keys: offsets.clone(),
-            heads,
-            precision,
+            queries: queries.clone(),
+            ..Self::of_all(offsets, heads, precision)
         }
     }
 }

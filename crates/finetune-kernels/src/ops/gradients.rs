@@ -6,7 +6,7 @@ use burn::backend::tensor::FloatTensor;
 
 use super::{
     Activation, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderOps, LayerNorm, Linear, Lora,
-    NormGradients, PoolMaximum, Precision,
+    NormGradients, PoolMaximum, Precision, VocabularyCrossEntropy,
 };
 use crate::{Dropout, Offsets, backends::portable};
 
@@ -64,6 +64,19 @@ pub trait EncoderGradients: EncoderOps {
         activation: Activation,
     ) -> FloatTensor<Self> {
         portable::activation_gradient::<Self>(x, grad, activation)
+    }
+
+    /// Computes [`EncoderOps::vocabulary_cross_entropy`] and its wanted gradients of x, table, and bias.
+    fn vocabulary_gradients(
+        operation: VocabularyCrossEntropy<Self>,
+        wanted: [bool; 3],
+    ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 3]) {
+        portable::vocabulary_gradients(operation, wanted)
+    }
+
+    /// Multiplies each element by `factor`, `[1]`.
+    fn scaled(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self> {
+        portable::scaled::<Self>(x, factor)
     }
 
     /// Computes the gradient of pooling by the mean, `[batch, columns]` to `[tokens, columns]`.

@@ -17,6 +17,7 @@ mod optimizer;
 mod pooling;
 mod rows;
 mod steps;
+pub(crate) mod vocabulary;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub use optimizer::OptimizerOps;
 pub use pooling::{Pool, PoolMaximum, Pooling};
 pub use rows::TableRows;
 pub use steps::{AdafactorStep, AdamStep, SgdStep};
+pub use vocabulary::VocabularyCrossEntropy;
 
 /// The operations of a transformer encoder on packed tokens. In shapes, `tokens` is the number of tokens
 /// of all sequences together; no operand has padding.
@@ -134,5 +136,13 @@ pub trait EncoderOps: Backend {
         denominator: f64,
     ) -> FloatTensor<Self> {
         portable::softmax_cross_entropy::<Self>(logits, &targets, denominator)
+    }
+
+    /// Sums `-log softmax(x · tableᵀ + bias)[target]` over the rows of x and divides by the denominator,
+    /// `[1]`, with the logits of only a part of the rows in memory at a time.
+    fn vocabulary_cross_entropy(
+        #[extension_type] operation: VocabularyCrossEntropy<Self>,
+    ) -> FloatTensor<Self> {
+        portable::vocabulary_cross_entropy(operation)
     }
 }

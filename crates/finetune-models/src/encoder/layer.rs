@@ -1,17 +1,13 @@
 //! A transformer layer of the encoder.
 
-use burn::{
-    Tensor,
-    module::Module,
-    tensor::{Int, TensorData},
-};
+use burn::{Tensor, module::Module};
 use finetune_kernels::{
     Activation, AttentionShape, Dropout, DropoutSource, Offsets, Precision, Site, attention,
     dropout, dropout_residual, dropout_residual_norm, layer_norm,
 };
 use finetune_peft::{Linear, Part, PartMut};
 
-use super::LayerNorm;
+use super::{ChosenTokens, LayerNorm};
 use crate::{Component, ModelConfig, ModelError, family::NormPlacement, values::Values};
 
 /// Lists the parts of a layer, by shared or by mutable reference.
@@ -114,7 +110,7 @@ impl EncoderLayer {
         &self,
         hidden: Tensor<2>,
         offsets: &Offsets,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         source: DropoutSource,
     ) -> Tensor<2> {
         let shape = &self.shape;
@@ -129,16 +125,16 @@ impl EncoderLayer {
                 input,
                 AttentionShape::of_all(offsets, shape.heads, shape.precision),
             ),
-            Wanted::First => (
-                first_tokens(input, offsets),
-                AttentionShape::of_first(offsets, shape.heads, shape.precision),
+            Wanted::Some(chosen) => (
+                chosen.select(input),
+                AttentionShape::of_some(chosen.offsets(), offsets, shape.heads, shape.precision),
             ),
         };
         // Without a norm in between, the two are the same rows, which are selected once.
         let residual = match (shape.norm, wanted) {
             (NormPlacement::Post, _) => input.clone(),
             (NormPlacement::Pre, Wanted::All) => hidden,
-            (NormPlacement::Pre, Wanted::First) => first_tokens(hidden, offsets),
+            (NormPlacement::Pre, Wanted::Some(chosen)) => chosen.select(hidden),
         };
         let context = attention(
             self.query.forward(input, identity, source),
@@ -212,21 +208,13 @@ impl EncoderLayer {
     }
 }
 
-/// The tokens for which a layer computes hidden states. If the head reads only the first token of each
-/// sequence, the last layer computes everything but keys and values for that token alone. With
-/// six layers this saves a seventh of the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+/// The tokens for which a layer computes hidden states. A head reads only some of them, such as the
+/// first token of each sequence, so the last layer computes everything but keys and values for those
+/// alone. With six layers and the first tokens this saves a seventh of the work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
     /// All tokens, `[tokens, hidden]`.
     All,
-    /// The first token of each sequence, `[batch, hidden]`.
-    First,
-}
-
-/// Selects the first token of each sequence: `[tokens, hidden]` to `[batch, hidden]`.
-pub fn first_tokens(hidden: Tensor<2>, offsets: &Offsets) -> Tensor<2> {
-    let rows: Vec<i32> = offsets.first_rows().iter().map(|&row| row as i32).collect();
-    let shape = [rows.len()];
-    let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &hidden.device().inner());
-    hidden.select(0, rows)
+    /// Some tokens, `[chosen, hidden]`.
+    Some(&'a ChosenTokens),
 }

@@ -1,5 +1,6 @@
 //! The encoder: embeddings and transformer layers for packed tokens.
 
+mod chosen;
 mod embeddings;
 mod input;
 mod layer;
@@ -15,9 +16,7 @@ use finetune_kernels::{
 use finetune_peft::{Part, PartMut};
 
 pub use self::{
-    embeddings::Embeddings,
-    layer::{EncoderLayer, first_tokens},
-    norm::LayerNorm,
+    chosen::ChosenTokens, embeddings::Embeddings, layer::EncoderLayer, norm::LayerNorm,
 };
 use self::{input::InputRules, layer::Wanted};
 use crate::{Component, ModelConfig, ModelError, values::Values};
@@ -114,7 +113,7 @@ impl Encoder {
         dropout: DropoutSource,
     ) -> Tensor<2> {
         match self.pooling {
-            Pooling::First => self.normalized(self.first(hidden, offsets, dropout)),
+            Pooling::First => self.chosen(hidden, &ChosenTokens::first(offsets), offsets, dropout),
             pooling => {
                 let all = self.layers.len();
                 let hidden = self.run(hidden, all, offsets, dropout);
@@ -123,15 +122,23 @@ impl Encoder {
         }
     }
 
-    /// Computes the last layer's output for the first token of each sequence, `[batch, hidden]`.
-    fn first(&self, hidden: HiddenStates, offsets: &Offsets, dropout: DropoutSource) -> Tensor<2> {
-        match self.layers.split_last() {
+    /// Computes the encoder's output for some tokens, `[chosen, hidden]`. This is cheaper than the output
+    /// for all of them, since the last layer handles only those.
+    pub fn chosen(
+        &self,
+        hidden: HiddenStates,
+        chosen: &ChosenTokens,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> Tensor<2> {
+        let states = match self.layers.split_last() {
             Some((last, below)) if hidden.layer <= below.len() => {
                 let hidden = self.run(hidden, below.len(), offsets, dropout);
-                last.forward(hidden.values, offsets, Wanted::First, dropout)
+                last.forward(hidden.values, offsets, Wanted::Some(chosen), dropout)
             }
-            _ => first_tokens(hidden.values, offsets),
-        }
+            _ => chosen.select(hidden.values),
+        };
+        self.normalized(states)
     }
 
     /// Computes the encoder's output for all tokens, `[tokens, hidden]`.

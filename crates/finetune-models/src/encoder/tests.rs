@@ -1,11 +1,11 @@
 //! Tests of the encoder with tiny random models: all ways through it agree.
 
 use burn::Tensor;
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens, pool};
+use finetune_kernels::{DropoutSource, Indices, Offsets, PackedTokens, pool};
 use serde_json::json;
 
 use crate::{
-    HiddenStates,
+    ChosenTokens, HiddenStates,
     family::{DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
     testing::{config, config_with, model, tokens},
 };
@@ -44,6 +44,25 @@ fn what_the_head_reads_comes_from_the_whole() {
                 close(&values(logits), &values(whole)),
                 "{name} from {layer}"
             );
+        }
+    }
+}
+
+/// Any number of tokens of a sequence, none of some.
+#[test]
+fn chosen_tokens_are_those_of_the_whole() {
+    for family in FAMILIES {
+        let model = model(config(family));
+        let tokens = tokens();
+        let all = model.encoder.encode(&tokens, OFF).unwrap();
+        for places in [vec![1], vec![0, 2, 3, 5, 10], vec![4], (0..11).collect()] {
+            let places: Indices = places.into();
+            let chosen = ChosenTokens::new(&places, &tokens.offsets).unwrap();
+            let hidden = model.encoder.embed(&tokens, OFF).unwrap();
+            let found = model.encoder.chosen(hidden, &chosen, &tokens.offsets, OFF);
+            let expected = chosen.select(all.clone());
+            assert_eq!(found.dims(), [places.len(), 12]);
+            assert!(close(&values(found), &values(expected)), "{places:?}");
         }
     }
 }

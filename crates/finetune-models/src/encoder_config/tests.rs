@@ -8,8 +8,8 @@ use finetune_task::Task;
 
 use super::{EncoderConfig, EncoderSettings, Preset};
 use crate::{
-    ModelConfig, SequenceClassifier, family::NormPlacement, set_trained, testing::tokens,
-    visit_parameters,
+    ModelConfig, SavedModel, SequenceClassifier, family::NormPlacement, set_trained,
+    testing::tokens, visit_parameters,
 };
 
 fn parse(text: &str) -> Result<EncoderConfig, String> {

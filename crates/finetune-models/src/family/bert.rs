@@ -1,6 +1,6 @@
 //! BERT (Devlin et al. 2018), as transformers' `BertForSequenceClassification`.
 
-use super::{Family, Keys, Positions, Structure, TokenTypes};
+use super::{Family, Keys, MaskedLmKind, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of BERT.
@@ -32,5 +32,21 @@ pub static BERT: Family = Family {
         (HeadDense, "bert.pooler.dense"),
         (Classifier, "classifier"),
     ],
-    ignored: &["cls.", "bert.embeddings.position_ids"],
+    masked_lm: MaskedLmKind {
+        architecture: "BertForMaskedLM",
+        activation: None,
+        weights: &[
+            (MaskedDense, "cls.predictions.transform.dense"),
+            (MaskedNorm, "cls.predictions.transform.LayerNorm"),
+            (DecoderBias, "cls.predictions"),
+        ],
+        same: &[
+            (
+                "cls.predictions.decoder.weight",
+                "bert.embeddings.word_embeddings.weight",
+            ),
+            ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+        ],
+    },
+    ignored: &["cls.", "bert.pooler.", "bert.embeddings.position_ids"],
 };

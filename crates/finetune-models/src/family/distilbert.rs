@@ -2,7 +2,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, Structure, TokenTypes};
+use super::{Family, HeadKind, Keys, MaskedLmKind, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of DistilBERT.
@@ -55,5 +55,18 @@ pub static DISTILBERT: Family = Family {
         (HeadDense, "pre_classifier"),
         (Classifier, "classifier"),
     ],
+    masked_lm: MaskedLmKind {
+        architecture: "DistilBertForMaskedLM",
+        activation: None,
+        weights: &[
+            (MaskedDense, "vocab_transform"),
+            (MaskedNorm, "vocab_layer_norm"),
+            (DecoderBias, "vocab_projector"),
+        ],
+        same: &[(
+            "vocab_projector.weight",
+            "distilbert.embeddings.word_embeddings.weight",
+        )],
+    },
     ignored: &["vocab_transform.", "vocab_layer_norm.", "vocab_projector."],
 };

@@ -3,7 +3,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, Structure, TokenTypes};
+use super::{Family, HeadKind, Keys, MaskedLmKind, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of ELECTRA.
@@ -45,6 +45,19 @@ pub static ELECTRA: Family = Family {
         (HeadDense, "classifier.dense"),
         (Classifier, "classifier.out_proj"),
     ],
+    masked_lm: MaskedLmKind {
+        architecture: "ElectraForMaskedLM",
+        activation: Some(Activation::Gelu),
+        weights: &[
+            (MaskedDense, "generator_predictions.dense"),
+            (MaskedNorm, "generator_predictions.LayerNorm"),
+            (DecoderBias, "generator_lm_head"),
+        ],
+        same: &[(
+            "generator_lm_head.weight",
+            "electra.embeddings.word_embeddings.weight",
+        )],
+    },
     ignored: &[
         "discriminator_predictions.",
         "generator_predictions.",

@@ -1,7 +1,7 @@
 //! Our own family, for encoders whose structure is that of no family in transformers. `config.json`
 //! states the structure. Layers are called as in PyTorch's `TransformerEncoderLayer`.
 
-use super::{Family, Keys, Positions, TokenTypes};
+use super::{Family, Keys, MaskedLmKind, Positions, TokenTypes};
 use crate::Component::*;
 
 /// The table of our own family.
@@ -31,5 +31,15 @@ pub static FINETUNE: Family = Family {
         (HeadDense, "head.dense"),
         (Classifier, "classifier"),
     ],
-    ignored: &[],
+    masked_lm: MaskedLmKind {
+        architecture: "FinetuneForMaskedLM",
+        activation: None,
+        weights: &[
+            (MaskedDense, "lm_head.dense"),
+            (MaskedNorm, "lm_head.norm"),
+            (DecoderBias, "lm_head"),
+        ],
+        same: &[],
+    },
+    ignored: &["lm_head."],
 };

@@ -18,6 +18,7 @@ pub use self::{
     structure::{EmbeddingScale, HeadKind, HeadLayers, NormPlacement, PositionKind, Structure},
 };
 use crate::Component;
+use finetune_kernels::Activation;
 
 /// All supported families.
 pub static FAMILIES: [&Family; 7] = [
@@ -52,6 +53,8 @@ pub struct Family {
     /// The name of each component in the weights file, without `.weight` or `.bias`; `{}` stands for
     /// the layer index. The order is that of [`parameters`](crate::parameters).
     pub weights: &'static [(Component, &'static str)],
+    /// The head of masked language models.
+    pub masked_lm: MaskedLmKind,
     /// Name prefixes of pretraining heads and buffers, which are ignored silently.
     pub ignored: &'static [&'static str],
 }
@@ -77,6 +80,20 @@ pub enum TokenTypes {
     OfTokenizerIfAny,
     /// They are all 0: there is a table, but the family's tokenizers assign no types.
     Zero,
+}
+
+/// The head of a family's masked language models.
+#[derive(Debug)]
+pub struct MaskedLmKind {
+    /// `architectures[0]` of the masked language model.
+    pub architecture: &'static str,
+    /// Activation after the dense layer; `None` for that of the feed-forward blocks.
+    pub activation: Option<Activation>,
+    /// The names of the head's components in the weights file, as in [`Family::weights`].
+    pub weights: &'static [(Component, &'static str)],
+    /// Names under which files may hold a weight once more, or instead, and its own name: those of the
+    /// decoder's weight, which is the word table, and of its bias.
+    pub same: &'static [(&'static str, &'static str)],
 }
 
 /// Names of the keys in `config.json`.

@@ -3,7 +3,7 @@
 
 use finetune_kernels::Activation;
 
-use super::{Family, HeadKind, Keys, Positions, Structure, TokenTypes};
+use super::{Family, HeadKind, Keys, MaskedLmKind, Positions, Structure, TokenTypes};
 use crate::Component::*;
 
 /// The table of RoBERTa.
@@ -13,6 +13,10 @@ pub static ROBERTA: Family = TABLE;
 pub static XLM_ROBERTA: Family = Family {
     model_type: "xlm-roberta",
     architecture: "XLMRobertaForSequenceClassification",
+    masked_lm: MaskedLmKind {
+        architecture: "XLMRobertaForMaskedLM",
+        ..TABLE.masked_lm
+    },
     ..TABLE
 };
 
@@ -20,6 +24,10 @@ pub static XLM_ROBERTA: Family = Family {
 pub static CAMEMBERT: Family = Family {
     model_type: "camembert",
     architecture: "CamembertForSequenceClassification",
+    masked_lm: MaskedLmKind {
+        architecture: "CamembertForMaskedLM",
+        ..TABLE.masked_lm
+    },
     ..TABLE
 };
 
@@ -57,6 +65,22 @@ const TABLE: Family = Family {
         (HeadDense, "classifier.dense"),
         (Classifier, "classifier.out_proj"),
     ],
+    masked_lm: MaskedLmKind {
+        architecture: "RobertaForMaskedLM",
+        activation: Some(Activation::Gelu),
+        weights: &[
+            (MaskedDense, "lm_head.dense"),
+            (MaskedNorm, "lm_head.layer_norm"),
+            (DecoderBias, "lm_head"),
+        ],
+        same: &[
+            (
+                "lm_head.decoder.weight",
+                "roberta.embeddings.word_embeddings.weight",
+            ),
+            ("lm_head.decoder.bias", "lm_head.bias"),
+        ],
+    },
     ignored: &[
         "lm_head.",
         "roberta.pooler.",

@@ -228,12 +228,7 @@ impl ModelConfig {
     /// Returns the text of `config.json` for a saved classifier: every key that was read, updated with
     /// the architecture, the labels and the problem type of this model.
     pub fn to_json(&self) -> String {
-        let mut raw = self.raw.clone();
-        raw.insert("architectures".into(), json!([self.family.architecture]));
-        raw.insert("model_type".into(), json!(self.family.model_type));
-        raw.insert("dtype".into(), json!("float32"));
-        raw.remove("torch_dtype");
-        raw.remove("num_labels");
+        let mut raw = self.saved(self.family.architecture);
         let names = self.outputs.names();
         let id2label: Map<_, _> = names
             .iter()
@@ -258,6 +253,34 @@ impl ModelConfig {
             raw.insert(LABEL_THRESHOLDS.into(), named.into());
         }
         format!("{:#}\n", Value::Object(raw))
+    }
+
+    /// Returns the text of `config.json` for a saved masked language model: every key that was read,
+    /// except those of a classifier's outputs.
+    pub fn to_masked_lm_json(&self) -> String {
+        let mut raw = self.saved(self.family.masked_lm.architecture);
+        for key in [
+            "id2label",
+            "label2id",
+            "problem_type",
+            LABEL_THRESHOLDS,
+            // The decoder is always tied, which is transformers' default.
+            "tie_word_embeddings",
+        ] {
+            raw.remove(key);
+        }
+        format!("{:#}\n", Value::Object(raw))
+    }
+
+    /// Returns the keys that were read, updated for this architecture, without the number of labels.
+    fn saved(&self, architecture: &str) -> Map<String, Value> {
+        let mut raw = self.raw.clone();
+        raw.insert("architectures".into(), json!([architecture]));
+        raw.insert("model_type".into(), json!(self.family.model_type));
+        raw.insert("dtype".into(), json!("float32"));
+        raw.remove("torch_dtype");
+        raw.remove("num_labels");
+        raw
     }
 }
 

@@ -55,8 +55,31 @@ impl LoadReport {
 /// Fails if files are missing or damaged, or if the weights do not fit `config`.
 pub fn unused_weights(directory: &Path, config: &ModelConfig) -> Result<Vec<String>, ModelError> {
     let weights = Weights::open(directory)?;
-    let plan = LoadPlan::new(config, &weights, true)?;
+    let plan = LoadPlan::new(config, &weights, parameters(config), &[], true)?;
     Ok(plan.report(&weights, config).notes())
+}
+
+/// Other names that files may have for a weight, and its own name; see
+/// [`MaskedLmKind::same`](crate::family::MaskedLmKind::same).
+type Same<'a> = &'a [(&'a str, &'a str)];
+
+/// Reads the values of these parameters, of which those of the head are drawn with `seed` if the
+/// directory lacks them.
+///
+/// # Errors
+/// As [`SequenceClassifier::load`].
+pub(crate) fn load_values(
+    directory: &Path,
+    config: &ModelConfig,
+    parameters: Vec<Parameter>,
+    same: Same<'_>,
+    seed: u64,
+) -> Result<(BTreeMap<String, ShapedValues>, LoadReport), ModelError> {
+    let weights = Weights::open(directory)?;
+    let plan = LoadPlan::new(config, &weights, parameters, same, true)?;
+    let report = plan.report(&weights, config);
+    let values = plan.read(&weights, seed, config.initializer_range)?;
+    Ok((values, report))
 }
 
 impl SequenceClassifier {
@@ -157,7 +180,7 @@ pub(crate) fn load_values(
     seed: u64,
 ) -> Result<(BTreeMap<String, ShapedValues>, LoadReport), ModelError> {
     let weights = Weights::open(directory)?;
-    let plan = LoadPlan::new(config, &weights, keep_classifier)?;
+    let plan = LoadPlan::new(config, &weights, parameters(config), &[], keep_classifier)?;
     let report = plan.report(&weights, config);
     let by_path = plan.read(&weights, seed, config.initializer_range)?;
     Ok((by_path, report))
@@ -172,10 +195,19 @@ fn same_classifier(wanted: &Task, own: &Task) -> bool {
     }
 }
 
+/// Where a parameter's values come from.
+struct Source {
+    parameter: Parameter,
+    /// Its name in the file, unless it is drawn at random.
+    name: Option<String>,
+    /// Other names under which the file must hold the same values.
+    copies: Vec<String>,
+}
+
 /// The source of each parameter.
 struct LoadPlan {
-    /// By checkpoint key: the parameter, and its name in the file unless it is drawn at random.
-    sources: BTreeMap<String, (Parameter, Option<String>)>,
+    /// By checkpoint key.
+    sources: BTreeMap<String, Source>,
     fresh: Vec<String>,
     fresh_classifier: bool,
     replaced: Vec<String>,
@@ -186,6 +218,8 @@ impl LoadPlan {
     fn new(
         config: &ModelConfig,
         file: &Weights,
+        parameters: Vec<Parameter>,
+        same: Same<'_>,
         keep_classifier: bool,
     ) -> Result<Self, ModelError> {
         let family = config.family;
@@ -193,10 +227,17 @@ impl LoadPlan {
         let (mut sources, mut fresh) = (BTreeMap::new(), Vec::new());
         let (mut missing, mut mismatched) = (Vec::new(), Vec::new());
         let (mut replaced, mut fresh_classifier) = (Vec::new(), false);
-        for parameter in parameters(config) {
+        for parameter in parameters {
             let in_file = old_names(&parameter, family.prefix)
                 .into_iter()
                 .find(|name| left.remove(name));
+            let others = same.iter().filter(|(_, name)| *name == parameter.name);
+            let others = others.map(|(other, _)| other.to_string());
+            let mut copies: Vec<_> = others.filter(|other| left.remove(other)).collect();
+            let in_file = match in_file.is_none() && !copies.is_empty() {
+                true => Some(copies.remove(0)),
+                false => in_file,
+            };
             let found = match parameter.place == Place::Classifier && !keep_classifier {
                 true => {
                     replaced.extend(in_file);
@@ -220,7 +261,12 @@ impl LoadPlan {
                     fresh.push(parameter.name.clone());
                 }
             }
-            sources.insert(parameter.path.clone(), (parameter, found));
+            let source = Source {
+                name: found,
+                copies,
+                parameter,
+            };
+            sources.insert(source.parameter.path.clone(), source);
         }
         if !missing.is_empty() {
             let found: Vec<_> = file.names().take(5).cloned().collect();
@@ -290,13 +336,26 @@ impl LoadPlan {
         seed: u64,
         initializer_range: f64,
     ) -> Result<BTreeMap<String, ShapedValues>, ModelError> {
-        type Planned = (String, (Parameter, Option<String>));
-        let read = |reader: &mut Reader<'_>, (our_path, planned): Planned| {
-            let (parameter, source) = planned;
-            let values = match source {
-                Some(name) => reader.read(&name, parameter.is_transposed())?,
+        type Planned = (String, Source);
+        let read = |reader: &mut Reader<'_>, (our_path, source): Planned| {
+            let Source {
+                parameter,
+                name,
+                copies,
+            } = source;
+            let values = match &name {
+                Some(name) => reader.read(name, parameter.is_transposed())?,
                 None => model_layout(&parameter, of_head(&parameter, seed, initializer_range)),
             };
+            for copy in copies {
+                if reader.read(&copy, parameter.is_transposed())? != values {
+                    return Err(ModelError::NotTied {
+                        path: weights.path.clone(),
+                        first: name.unwrap_or_default(),
+                        second: copy,
+                    });
+                }
+            }
             let shape = parameter.model_shape();
             let shaped = (values, shape);
             Ok((our_path, shaped))

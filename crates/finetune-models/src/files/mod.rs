@@ -2,7 +2,7 @@
 //! that are copied along.
 
 mod config;
-mod load;
+pub(crate) mod load;
 mod pickle;
 mod raw_tensor;
 mod safetensors;
@@ -23,6 +23,6 @@ pub use self::{
     config::ModelConfig,
     load::{LoadReport, unused_weights},
     safetensors::SafetensorsFile,
-    save::{TOKENIZER_FILES, to_file_layout},
+    save::{SavedModel, TOKENIZER_FILES, to_file_layout},
     weights::weight_files,
 };

@@ -7,7 +7,7 @@ use finetune_files::publish_directory;
 use finetune_peft::{NamedTensor, transpose, write_tensors};
 
 use super::{CONFIG, WEIGHTS};
-use crate::{ModelError, Parameter, SequenceClassifier, parameters, visit_parameters};
+use crate::{Described, ModelError, Parameter, visit_parameters};
 
 /// Tokenizer files that are copied beside the weights if they exist.
 pub const TOKENIZER_FILES: [&str; 8] = [
@@ -21,14 +21,21 @@ pub const TOKENIZER_FILES: [&str; 8] = [
     "added_tokens.json",
 ];
 
-impl SequenceClassifier {
+/// A model that is saved as a directory which transformers opens.
+pub trait SavedModel: Described {
+    /// Lists the model's parameters as files have them.
+    fn parameters(&self) -> Vec<Parameter>;
+
+    /// Returns the text of `config.json`.
+    fn config_json(&self) -> String;
+
     /// Writes `config.json`, `model.safetensors` and the tokenizer files of `tokenizer_from` to
     /// `directory`, which must not exist. Everything is written to a temporary directory and renamed at
     /// the end, so that `directory` is complete or absent.
     ///
     /// # Errors
     /// Fails if a file cannot be read or written, or if the directory exists and is not empty.
-    pub fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+    fn save(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         publish_directory(directory, |partial| {
             self.save_settings(partial, tokenizer_from)?;
             self.save_weights(&partial.join(WEIGHTS))
@@ -40,12 +47,12 @@ impl SequenceClassifier {
     ///
     /// # Errors
     /// Fails if a file cannot be read or written.
-    pub fn save_settings(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
+    fn save_settings(&self, directory: &Path, tokenizer_from: &Path) -> Result<(), ModelError> {
         let write = |name: &str, bytes: &[u8]| {
             let path = directory.join(name);
             fs::write(&path, bytes).map_err(ModelError::write(&path))
         };
-        write(CONFIG, self.config().to_json().as_bytes())?;
+        write(CONFIG, self.config_json().as_bytes())?;
         for name in TOKENIZER_FILES {
             let source = tokenizer_from.join(name);
             if source.exists() {
@@ -59,13 +66,13 @@ impl SequenceClassifier {
     ///
     /// # Errors
     /// Fails if the file cannot be written.
-    pub fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
+    fn save_weights(&self, path: &Path) -> Result<(), ModelError> {
         write_tensors(path, self.file_tensors()).map_err(ModelError::write(path))
     }
 
     /// Returns all parameters under the names and in the layout of `model.safetensors`. Nothing is
     /// copied: the tensors are shared with the model until they are written.
-    pub fn file_tensors(&self) -> Vec<NamedTensor> {
+    fn file_tensors(&self) -> Vec<NamedTensor> {
         let tensors = self.named_tensors().into_iter();
         tensors
             .map(|(parameter, tensor)| NamedTensor {
@@ -78,12 +85,12 @@ impl SequenceClassifier {
     }
 
     /// Returns all parameters with their descriptions, as flat tensors in the model's layout.
-    pub fn named_tensors(&self) -> Vec<(Parameter, Tensor<1>)> {
+    fn named_tensors(&self) -> Vec<(Parameter, Tensor<1>)> {
         let mut tensors = HashMap::new();
         visit_parameters(self, &mut |id, visited| {
             tensors.insert(id.path.clone(), visited.values());
         });
-        parameters(self.config())
+        self.parameters()
             .into_iter()
             .filter_map(|parameter| {
                 let tensor = tensors.remove(&parameter.path)?;

@@ -7,7 +7,7 @@ use finetune_peft::{NamedTensor, write_tensors};
 use serde_json::json;
 
 use crate::{
-    LoadReport, ModelConfig, ModelError, SafetensorsFile, SequenceClassifier, Task,
+    LoadReport, ModelConfig, ModelError, SafetensorsFile, SavedModel, SequenceClassifier, Task,
     family::{BERT, DISTILBERT, ELECTRA, FAMILIES, ROBERTA},
     parameters,
     testing::{config, config_with, model, tokens},

@@ -4,6 +4,7 @@ pub(crate) mod base_files;
 pub(crate) mod base_model;
 pub(crate) mod common_names;
 pub(crate) mod head;
+mod masked_model;
 pub(crate) mod prepare;
 pub(crate) mod settings;
 pub(crate) mod trainable;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_models::{Described, ModelConfig, Parameter, SequenceClassifier, WEIGHTS, parameters};
+use finetune_models::{
+    ModelConfig, Parameter, SavedModel, SequenceClassifier, WEIGHTS, parameters,
+};
 use finetune_peft::{
     ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFile, NamedTensor, adapter_config, adapter_tensors,
     save_adapter,
@@ -12,7 +14,7 @@ use finetune_peft::{
 use crate::{ADAPTER, BaseModel, Prepared, TrainError, TrainPlan, prepare};
 
 /// A model that a run trains.
-pub trait TrainedModel: Described + Sync {
+pub trait TrainedModel: SavedModel + Sync {
     /// Lists the parameters of the model that `config` describes.
     fn parameters_of(config: &ModelConfig) -> Vec<Parameter>;
 

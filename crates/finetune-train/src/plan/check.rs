@@ -50,7 +50,8 @@ impl PretrainingPlan {
         let expected = "a share above 0 and at most 1, such as 0.15";
         value(valid, "mlm_probability", share, expected)?;
         let strategy = &plan.model.strategy;
-        let refused = strategy.is_adapter() || *strategy == Strategy::Features;
+        let on_labels = [Strategy::Features, Strategy::Contrastive];
+        let refused = strategy.is_adapter() || on_labels.contains(strategy);
         conflict(refused, ["pretraining", "strategy"], || {
             format!(
                 "strategy {strategy} is for training on labels; a masked language model is trained with --strategy full, head, last:N, layers:N,N, params:REGEX, gradual or bitfit"

@@ -38,7 +38,9 @@ impl ContrastiveConfig {
     pub(super) fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
         let strategy = &plan.model.strategy;
         if *strategy != Strategy::Contrastive {
-            return conflict(!self.is_default(), ["contrastive", "strategy"], || {
+            // Pretraining before a contrastive run has the settings of the whole.
+            let alone = !self.is_default() && plan.pretraining.is_none();
+            return conflict(alone, ["contrastive", "strategy"], || {
                 format!(
                     "contrastive has settings, but the strategy is {strategy}; add --strategy contrastive, or remove them"
                 )

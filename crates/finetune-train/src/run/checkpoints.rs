@@ -144,11 +144,10 @@ impl Checkpoints {
         };
         let json = serde_json::to_vec_pretty(&saved)
             .map_err(|error| TrainError::Internal(format!("cannot write the state: {error}")))?;
-        let config = result.config();
         let mut content = Content::new(json!({ "step": state.step }))
             .bytes(STATE, json)
             .bytes(PLAN, self.plan.clone())
-            .bytes(CONFIG, config.to_json())
+            .bytes(CONFIG, result.config_json())
             .bytes(ModelSettings::FILE, self.settings.clone());
         if let Some(log) = SavedLog::among(&state.observers) {
             content = log.copy_into(content, self.events.clone());

@@ -7,6 +7,7 @@ mod ends;
 mod kit;
 mod learning_rates;
 mod masks;
+mod pretraining;
 mod reserved;
 mod resumed;
 mod whole;

@@ -2,13 +2,18 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use finetune_data::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting};
 use finetune_train::PrecisionChoice;
 
 use crate::{
-    cli::{default_texts::DefaultTexts, train_options::TrainOptions},
+    cli::{
+        default_texts::DefaultTexts,
+        fill_mask_args::FillMaskArguments,
+        pretrain_options::{self, TrainsOn},
+        train_options::TrainOptions,
+    },
     view::output::{printable, say},
 };
 
@@ -38,9 +43,10 @@ impl Arguments {
     }
 }
 
-/// Builds the command line, with the defaults of `train` in its help.
+/// Builds the command line, with the defaults of `train` and `pretrain` in their help. Both have the same
+/// options, of which each shows those that it takes.
 pub fn command() -> clap::Command {
-    let defaults = DefaultTexts::new();
+    let (train, pretrain) = (DefaultTexts::train(), DefaultTexts::pretrain());
     // A negative number is a value, so that an error about it names its option.
     let command = Arguments::command().mut_subcommands(|command| {
         command.mut_args(|argument| {
@@ -48,15 +54,28 @@ pub fn command() -> clap::Command {
             argument.allow_negative_numbers(takes_values)
         })
     });
-    command.mut_subcommand("train", |train| {
-        train.mut_args(|argument| defaults.add_to(argument))
-    })
+    let shown = |argument: Arg, command| {
+        let hides = pretrain_options::is_foreign(argument.get_id().as_str(), command);
+        match hides {
+            true => argument.hide(true),
+            false => argument,
+        }
+    };
+    command
+        .mut_subcommand("train", |command| {
+            command.mut_args(|argument| shown(train.add_to(argument), TrainsOn::Labels))
+        })
+        .mut_subcommand("pretrain", |command| {
+            command.mut_args(|argument| shown(pretrain.add_to(argument), TrainsOn::Texts))
+        })
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a classifier or regression model, evaluate it and save it
     Train(Box<TrainArguments>),
+    /// Train a masked language model on texts without labels, such as those of a domain
+    Pretrain(Box<TrainArguments>),
     /// Resume an interrupted or killed run, with bit-identical results
     Resume(ResumeArguments),
     /// Run one trial step, for --auto-find-batch-size
@@ -68,6 +87,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Predict the labels of texts
     Predict(PredictArguments),
+    /// Fill masks in texts with their likeliest words, by a masked language model
+    FillMask(FillMaskArguments),
     /// Show a model's modules, what each strategy trains, and how much memory it takes
     Inspect(InspectArguments),
     /// Merge an adapter into its base model and save the result

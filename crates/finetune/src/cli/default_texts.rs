@@ -21,11 +21,19 @@ pub struct DefaultTexts {
 }
 
 impl DefaultTexts {
-    /// Takes the defaults from the default plan.
-    pub fn new() -> Self {
+    /// Takes the defaults of `train` from its default plan.
+    pub fn train() -> Self {
         let task = finetune_data::Task::new(ProblemType::default(), Vec::new());
         // The help does not depend on the machine's device.
-        let plan = TrainPlan::new(&task, Strategy::default(), "cpu".into());
+        Self::of_plan(TrainPlan::new(&task, Strategy::default(), "cpu".into()))
+    }
+
+    /// Takes the defaults of `pretrain` from its default plan.
+    pub fn pretrain() -> Self {
+        Self::of_plan(TrainPlan::pretraining(Strategy::default(), "cpu".into()))
+    }
+
+    fn of_plan(plan: TrainPlan) -> Self {
         Self {
             plan: Table::try_from(plan).unwrap_or_default(),
         }
@@ -58,7 +66,12 @@ impl DefaultTexts {
             "load_best_model_at_end" => {
                 format!("{value}, if there are evaluations and checkpoints")
             }
+            "metric_for_best_model" if self.plan.contains_key("pretraining") => value,
             "metric_for_best_model" => by_task(),
+            // Batches are limited by tokens then.
+            "batch_size" if self.value("batch_tokens").map(text).as_deref() != Some("0") => {
+                String::new()
+            }
             // The plan has transformers' name.
             "optim" => value.trim_end_matches("_torch").into(),
             "device" => "auto".into(),
@@ -70,7 +83,7 @@ impl DefaultTexts {
 
     /// Returns an option's value in the plan, where optimizer and schedule settings are nested.
     fn value(&self, option: &str) -> Option<&Value> {
-        let nested = ["optimizer", "schedule"].iter();
+        let nested = ["optimizer", "schedule", "pretraining"].iter();
         let mut nested = nested.filter_map(|table| self.plan.get(*table)?.get(option));
         self.plan.get(option).or_else(|| nested.next())
     }
@@ -158,7 +171,7 @@ mod tests {
     /// A hand-written default can go out of date.
     #[test]
     fn values_are_not_written_by_hand() {
-        let texts = DefaultTexts::new();
+        let texts = DefaultTexts::train();
         for option in train(Arguments::command()).get_arguments() {
             let (name, help) = (option.get_id().as_str(), help(option));
             let Some((_, typed)) = help.split_once(MARK) else {

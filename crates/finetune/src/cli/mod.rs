@@ -3,8 +3,10 @@
 pub(crate) mod args;
 pub(crate) mod batch_size;
 pub(crate) mod default_texts;
+pub(crate) mod fill_mask_args;
 pub(crate) mod interrupt;
 pub(crate) mod panics;
+pub(crate) mod pretrain_options;
 pub(crate) mod python_names;
 pub(crate) mod settings;
 pub(crate) mod train_options;

@@ -1,5 +1,5 @@
-//! Translates the flags of transformers' `TrainingArguments` and of its scripts `run_glue.py` and
-//! `run_classification.py`. Flags without an equivalent are rejected with advice.
+//! Translates the flags of transformers' `TrainingArguments` and of its scripts `run_glue.py`,
+//! `run_classification.py` and `run_mlm.py`. Flags without an equivalent are rejected with advice.
 
 use std::ffi::OsString;
 
@@ -33,7 +33,7 @@ const LOGS: &str = "set logging with --logging-strategy, --logging-steps and --r
 const PLAIN: &str = "predictions are not gathered across processes; leave it out";
 
 /// Python's names, with underscores, that differ from ours.
-const NAMES: [(&str, Here); 133] = [
+const NAMES: [(&str, Here); 135] = [
     // TrainingArguments
     ("output_dir", Is("output")),
     ("num_train_epochs", Is("epochs")),
@@ -290,6 +290,14 @@ const NAMES: [(&str, Here); 133] = [
     ),
     ("max_seq_length", Is("max_length")),
     (
+        "validation_split_percentage",
+        Not("give a share instead, such as --validation-fraction 0.05"),
+    ),
+    (
+        "preprocessing_num_workers",
+        Not("texts are tokenized on all cores; leave it out"),
+    ),
+    (
         "overwrite_cache",
         Not("caches are keyed by content and never stale; leave it out"),
     ),
@@ -349,9 +357,12 @@ pub fn key(name: &str) -> Result<Option<&'static str>, String> {
 /// Translates a command line into our names. Every flag may have underscores instead of dashes.
 ///
 /// # Errors
-/// Fails with advice if a flag of `train` has no equivalent.
+/// Fails with advice if a flag of `train` or `pretrain` has no equivalent.
 pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    let trains = arguments.iter().skip(1).any(|argument| argument == "train");
+    let trains = arguments
+        .iter()
+        .skip(1)
+        .any(|argument| argument == "train" || argument == "pretrain");
     let mut ours = Vec::with_capacity(arguments.len());
     let mut rest = arguments.into_iter().peekable();
     while let Some(argument) = rest.next() {

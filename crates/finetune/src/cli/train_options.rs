@@ -9,7 +9,7 @@ use finetune_data::{
 };
 use finetune_peft::{Ia3Config, LoraConfig};
 use finetune_train::{
-    ContrastiveConfig, FeatureLimits, IntervalStrategy, PrecisionChoice, ReportTo,
+    ContrastiveConfig, FeatureLimits, IntervalStrategy, MaskUnit, PrecisionChoice, ReportTo,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::Table;
@@ -265,6 +265,18 @@ pub struct TrainOptions {
     #[arg(long, value_name = "BATCHES")]
     pub length_buckets: Option<usize>,
 
+    /// Share of the tokens to predict: of them, 80 % are replaced by the mask token and 10 % by a random one
+    #[arg(long, value_name = "SHARE", help_heading = MASKING)]
+    pub mlm_probability: Option<f64>,
+
+    /// What to mask as a whole: tokens, words (with all their pieces) or spans (of 1 to 10 words, as in SpanBERT)
+    #[arg(long, value_name = "WHAT", help_heading = MASKING)]
+    pub masking: Option<MaskUnit>,
+
+    /// Read each line of a text file as a text, not all lines up to a blank one [default: true, unless there are blank lines]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = MASKING)]
+    pub line_by_line: Option<bool>,
+
     /// Seed for drawing and ordering rows, initializing the head, and dropout
     #[arg(long)]
     pub seed: Option<u64>,
@@ -353,6 +365,7 @@ impl TrainOptions {
 
 const DATA: &str = "Data";
 const STRATEGY: &str = "Training strategy";
+const MASKING: &str = "Masked language modelling";
 const OPTIMIZATION: &str = "Optimization";
 const EVALUATION: &str = "Evaluation";
 const SAVING: &str = "Saving and logging";

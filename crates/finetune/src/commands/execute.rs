@@ -4,9 +4,10 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
+use finetune_models::{MaskedLm, SequenceClassifier};
 use finetune_train::{
     Classifier, Interruption, Observers, Prepared, RunDirectory, RunEnd, RunInputs, Start,
-    Strategy, TrainPlan,
+    Strategy, TrainError, TrainPlan, TrainedModel,
 };
 
 use crate::{
@@ -23,8 +24,47 @@ use crate::{
     },
 };
 
+/// A model that commands train.
+pub trait RunModel: TrainedModel {
+    /// Runs a session of a run.
+    ///
+    /// # Errors
+    /// Fails like [`RunDirectory::execute`].
+    fn session(
+        run: &mut RunDirectory,
+        plan: &TrainPlan,
+        start: Start<Self>,
+        inputs: &RunInputs,
+        observers: Observers<'_>,
+    ) -> Result<RunEnd, TrainError>;
+}
+
+impl RunModel for SequenceClassifier {
+    fn session(
+        run: &mut RunDirectory,
+        plan: &TrainPlan,
+        start: Start,
+        inputs: &RunInputs,
+        observers: Observers<'_>,
+    ) -> Result<RunEnd, TrainError> {
+        run.execute(plan, start, inputs, observers)
+    }
+}
+
+impl RunModel for MaskedLm {
+    fn session(
+        run: &mut RunDirectory,
+        plan: &TrainPlan,
+        start: Start<Self>,
+        inputs: &RunInputs,
+        observers: Observers<'_>,
+    ) -> Result<RunEnd, TrainError> {
+        run.pretrain(plan, start, inputs, observers)
+    }
+}
+
 /// Returns the base model, ready for the first step, and prints a description.
-pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
+pub fn fresh_start<M: TrainedModel>(loaded: &Loaded, prepared: Prepared<M>) -> Start<M> {
     let start = Start::fresh(prepared);
     say!("{}", loaded.description);
     let report = &start.prepared.report;
@@ -42,10 +82,10 @@ pub fn fresh_start(loaded: &Loaded, prepared: Prepared) -> Start {
 ///
 /// # Errors
 /// Fails if training fails or is interrupted; the message says how to resume.
-pub fn execute(
+pub fn execute<M: RunModel>(
     plan: &TrainPlan,
     loaded: Loaded,
-    start: Start,
+    start: Start<M>,
     run: &mut RunDirectory,
 ) -> Result<Report, Failure> {
     let Loaded {
@@ -67,7 +107,7 @@ pub fn execute(
         data_seconds,
         model_seconds: began.elapsed().as_secs_f64() - data_seconds,
     };
-    let end = run.execute(plan, start, &inputs, observers);
+    let end = M::session(run, plan, start, &inputs, observers);
     let results = match end.map_err(|error| with_advice(error.into(), run))? {
         RunEnd::Complete(results) => *results,
         RunEnd::Interrupted(interruption) => return Err(interrupted(&interruption, run)),

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use finetune_data::has_tokenizer;
 use finetune_files::{IoContext, publish_directory};
-use finetune_models::WEIGHTS;
+use finetune_models::{SavedModel, WEIGHTS};
 use finetune_peft::AdapterFile;
 use finetune_train::{ModelSettings, TrainError, device};
 

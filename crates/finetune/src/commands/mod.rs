@@ -2,6 +2,7 @@
 
 pub(crate) mod evaluate;
 pub(crate) mod execute;
+pub(crate) mod fill_mask;
 pub(crate) mod find_batch_size;
 pub(crate) mod inspect;
 pub(crate) mod memory;

@@ -6,13 +6,14 @@ use std::{
 };
 
 use finetune_files::ErrorKind;
-use finetune_train::{MachineFacts, Manifest, ModelFacts, RunDirectory, TrainPlan, prepare};
+use finetune_models::{MaskedLm, SequenceClassifier};
+use finetune_train::{MachineFacts, Manifest, ModelFacts, RunDirectory, TrainPlan};
 use serde_json::json;
 
 use crate::{
     cli::{args::ReplayArguments, interrupt},
     commands::{
-        execute::{execute, fresh_start},
+        execute::{RunModel, execute, fresh_start},
         program::program,
         resume::load_unchanged,
     },
@@ -62,9 +63,10 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         check_unchanged(manifest, &plan, &loaded)?;
         note_differences(manifest, &plan);
     }
-    let prepared = prepare(&plan, &loaded.base, &loaded.device)?;
-    let start = fresh_start(&loaded, prepared);
-    execute(&plan, loaded, start, &mut run)?;
+    match plan.pretraining {
+        None => repeat::<SequenceClassifier>(&plan, loaded, &mut run)?,
+        Some(_) => repeat::<MaskedLm>(&plan, loaded, &mut run)?,
+    }
 
     let compared = compare(first, run.path())?;
     let equal = compared.iter().all(|aspect| aspect.difference.is_none());
@@ -73,6 +75,17 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
         false => show(&table(&compared, equal, first, run.path()))?,
     }
     Ok(ExitCode::from(u8::from(!equal)))
+}
+
+/// Trains by a plan in a new run.
+fn repeat<M: RunModel>(
+    plan: &TrainPlan,
+    loaded: Loaded,
+    run: &mut RunDirectory,
+) -> Result<(), Failure> {
+    let prepared = M::prepare(plan, &loaded.base, &loaded.device)?;
+    let start = fresh_start(&loaded, prepared);
+    execute(plan, loaded, start, run).map(drop)
 }
 
 /// Checks that the files are those of the run.

@@ -2,12 +2,13 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan};
+use finetune_models::{MaskedLm, SequenceClassifier};
+use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan, TrainedModel};
 
 use crate::{
     cli::{args::ResumeArguments, interrupt, settings},
     commands::{
-        execute::{execute, fresh_start},
+        execute::{RunModel, execute, fresh_start},
         supervise::{end_with_parent, supervise},
     },
     error::Failure,
@@ -59,7 +60,7 @@ fn worker_options(arguments: &ResumeArguments) -> Vec<OsString> {
 /// # Errors
 /// Fails if the plans differ otherwise, or if training fails.
 pub fn resume(
-    mut run: RunDirectory,
+    run: RunDirectory,
     saved: &SavedPlan,
     mut now: TrainPlan,
     arguments: &ResumeArguments,
@@ -87,7 +88,20 @@ pub fn resume(
     }
     now.check()?;
     let loaded = load(&now)?;
-    let start = Start::newest(&now, &run, &loaded.base, &loaded.device)?;
+    match now.pretraining {
+        None => go_on::<SequenceClassifier>(run, now, loaded, arguments),
+        Some(_) => go_on::<MaskedLm>(run, now, loaded, arguments),
+    }
+}
+
+/// Trains from the newest checkpoint on.
+fn go_on<M: RunModel>(
+    mut run: RunDirectory,
+    now: TrainPlan,
+    loaded: Loaded,
+    arguments: &ResumeArguments,
+) -> Result<ExitCode, Failure> {
+    let start = Start::<M>::newest(&now, &run, &loaded.base, &loaded.device)?;
     let start = match start.state.step {
         0 if arguments.worker => fresh_start(&loaded, start.prepared),
         _ => resumed_start(start, &loaded, &run),
@@ -100,7 +114,11 @@ pub fn resume(
 }
 
 /// Prints the model and rows, and where the run resumes.
-fn resumed_start(start: Start, loaded: &Loaded, run: &RunDirectory) -> Start {
+fn resumed_start<M: TrainedModel>(
+    start: Start<M>,
+    loaded: &Loaded,
+    run: &RunDirectory,
+) -> Start<M> {
     say!("{}", loaded.description);
     for damage in &start.damaged {
         say!("note: a newer checkpoint is skipped: {damage}");

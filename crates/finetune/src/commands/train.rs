@@ -1,4 +1,4 @@
-//! `finetune train`: trains a model, or resumes its run.
+//! `finetune train` and `finetune pretrain`: train a model, or resume its run.
 
 use std::{
     ffi::OsString,
@@ -6,41 +6,65 @@ use std::{
     process::ExitCode,
 };
 
-use finetune_train::{RunDirectory, device, layout, prepare, resolve_auto};
+use finetune_models::{MaskedLm, SequenceClassifier};
+use finetune_train::{RunDirectory, device, layout, resolve_auto};
 
 use crate::{
     cli::{
         args::{ResumeArguments, TrainArguments},
-        interrupt, settings,
+        interrupt,
+        pretrain_options::{self, TrainsOn},
+        settings,
         train_options::TrainOptions,
     },
     commands::{
-        execute::{execute, fresh_start},
+        execute::{RunModel, execute, fresh_start},
         find_batch_size::find_batch_size,
         resume::resume,
         supervise::supervise,
     },
     error::Failure,
-    resolve::{paths, rows::Rows, special_files, whole_plan::WholePlan},
+    resolve::{
+        paths,
+        rows::{RowChoice, Rows},
+        special_files,
+        whole_plan::WholePlan,
+    },
     view::output::say,
 };
 
-/// Trains a model, or resumes its run.
+/// Trains a model on labelled rows, or resumes its run.
 ///
 /// # Errors
 /// Fails if options are invalid, if a file cannot be read or written, or if training fails.
 pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
+    train(arguments, TrainsOn::Labels)
+}
+
+/// Trains a masked language model on texts, or resumes its run.
+///
+/// # Errors
+/// Fails like [`run`].
+pub fn pretrain(arguments: TrainArguments) -> Result<ExitCode, Failure> {
+    train(arguments, TrainsOn::Texts)
+}
+
+fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
     let options = settings::read(
         arguments.config.as_deref(),
         &arguments.set,
         &arguments.options,
     )?;
+    pretrain_options::check(&options, on)?;
     interrupt::listen()?;
 
     // Invalid options are reported before the first download.
     let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
     device(&device_name)?;
-    let rows = Rows::choose(&options)?;
+    let rows = match on {
+        TrainsOn::Labels => Rows::choose(&options)?,
+        TrainsOn::Texts => Rows::choose(RowChoice::texts(&options))?,
+    };
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         special_files::refuse_in(&path)?;
         let (run, saved) = RunDirectory::open(&path)?;
@@ -78,13 +102,14 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         .clone()
         .unwrap_or_else(|| paths::default_run(&rows.dataset));
     let mut run = RunDirectory::create(&output)?;
-    let WholePlan {
-        mut plan,
-        loaded,
-        verification,
-    } = WholePlan::resolve(&options, &rows, device_name, run.path())?;
-    plan.make_paths_absolute();
-    if plan.optimization.auto_find_batch_size {
+    let mut whole = WholePlan::resolve(&options, &rows, device_name, run.path())?;
+    whole.plan.make_paths_absolute();
+    if whole.plan.optimization.auto_find_batch_size {
+        let WholePlan {
+            mut plan,
+            loaded,
+            verification,
+        } = whole;
         // A trial that fails because of damaged weights would look like a lack of memory.
         loaded.files.clone().verify()?;
         plan = find_batch_size(plan, &loaded)?;
@@ -93,7 +118,24 @@ pub fn run(arguments: TrainArguments) -> Result<ExitCode, Failure> {
         drop((run, loaded));
         return supervise(&output, &worker_options(&arguments));
     }
-    let prepared = prepare(&plan, &loaded.base, &loaded.device);
+    match on {
+        TrainsOn::Labels => begin::<SequenceClassifier>(whole, run, &arguments),
+        TrainsOn::Texts => begin::<MaskedLm>(whole, run, &arguments),
+    }
+}
+
+/// Trains a model in a new run.
+fn begin<M: RunModel>(
+    whole: WholePlan,
+    mut run: RunDirectory,
+    arguments: &TrainArguments,
+) -> Result<ExitCode, Failure> {
+    let WholePlan {
+        mut plan,
+        loaded,
+        verification,
+    } = whole;
+    let prepared = M::prepare(&plan, &loaded.base, &loaded.device);
     plan.model.sha256 = verification.wait()?.weights_sha256;
     let start = fresh_start(&loaded, prepared?);
     if arguments.list_trainable {

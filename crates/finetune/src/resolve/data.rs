@@ -44,6 +44,38 @@ pub fn tokenize(
     tokenizer: &TextTokenizer,
     max_length: usize,
 ) -> Result<TokenizedDataset, Failure> {
+    cached(split, max_length, |options, progress| {
+        TokenizedDataset::build(split, columns, Some(labels), tokenizer, options, progress)
+    })
+}
+
+/// Tokenizes the texts of a split as windows, or finds their tokens in the cache.
+///
+/// # Errors
+/// Fails if the texts cannot be read or tokenized, or after a signal.
+pub fn tokenize_windows(
+    split: &Split,
+    columns: &Columns,
+    tokenizer: &TextTokenizer,
+    max_length: usize,
+) -> Result<TokenizedDataset, Failure> {
+    cached(split, max_length, |options, progress| {
+        TokenizedDataset::build_windows(split, columns, tokenizer, options, progress)
+    })
+}
+
+/// Receives the number of rows done, and of all rows.
+type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+
+/// Has a split tokenized by `build` with the user's cache, and shows the progress.
+fn cached(
+    split: &Split,
+    max_length: usize,
+    build: impl FnOnce(
+        &TokenizeOptions<'_>,
+        Progress<'_>,
+    ) -> Result<TokenizedDataset, finetune_data::Error>,
+) -> Result<TokenizedDataset, Failure> {
     let bar = bar(split.len(), ROWS);
     let message = format!("tokenizing {}", split.name());
     bar.set_message(printable(&message).into_owned());
@@ -52,20 +84,13 @@ pub fn tokenize(
         max_length,
         cache_dir: cache.as_deref(),
     };
-    let tokenized = TokenizedDataset::build(
-        split,
-        columns,
-        Some(labels),
-        tokenizer,
-        &options,
-        |done, _| {
-            bar.set_position(done);
-            match interrupt::requested() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        },
-    );
+    let tokenized = build(&options, &mut |done, _| {
+        bar.set_position(done);
+        match interrupt::requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
     bar.finish_and_clear();
     let tokenized = tokenized?;
     let no_directory = "there is no cache directory".to_owned();
@@ -88,6 +113,15 @@ pub fn tokenize(
 /// Describes tokenized rows in one line.
 pub fn describe(data: &TokenizedDataset) -> String {
     let lengths = data.lengths();
+    if data.is_windows() {
+        return format!(
+            "{} texts in {} windows of up to {} tokens, {:.1} on average",
+            count(data.split().len()),
+            count(data.len()),
+            data.max_length(),
+            lengths.mean
+        );
+    }
     let truncated = match data.truncated_rows() {
         0 => "none truncated".to_string(),
         rows => format!("{} rows truncated to {}", count(rows), data.max_length()),

@@ -42,6 +42,11 @@ pub fn load(
     for note in tokenizer.notes() {
         say!("note: {note}");
     }
+    if plan.pretraining.is_some() {
+        let checked = tokenizer.masking_vocabulary().map_err(Failure::from);
+        checked
+            .map_err(|error| error.with_message(|problem| format!("{}: {problem}", files.name)))?;
+    }
     let data = rows.tokenize(plan.data.max_length, &tokenizer)?;
     let description = format!(
         "model   {} ({})\ndata    {}: {}\n        train {}",

@@ -12,6 +12,7 @@ pub(crate) mod loaded;
 pub(crate) mod model;
 pub(crate) mod paths;
 pub(crate) mod plan;
+pub(crate) mod pretraining;
 pub(crate) mod rows;
 pub(crate) mod run_model;
 pub(crate) mod special_files;

@@ -19,7 +19,9 @@ use crate::{
         train_options::{ClassWeights, TrainOptions},
     },
     error::Failure,
-    resolve::{intervals, loaded::Loaded, model, rows::Rows, run_model, special_files},
+    resolve::{
+        intervals, loaded::Loaded, model, pretraining, rows::Rows, run_model, special_files,
+    },
     view::output::say,
 };
 
@@ -43,7 +45,10 @@ pub fn plan(
         _ => (None, None),
     };
     check_batch(options)?;
-    let mut plan = TrainPlan::new(&rows.labels, strategy, device);
+    let mut plan = match rows.texts_only {
+        false => TrainPlan::new(&rows.labels, strategy, device),
+        true => pretraining::plan(options, strategy, device),
+    };
     let (model, data) = (&mut plan.model, &mut plan.data);
     model.name = options
         .model
@@ -244,6 +249,7 @@ pub fn with_model(
         .peft_config()
         .map(|adapter| adapter.resolved(family))
     {
+        None if plan.pretraining.is_some() => pretraining::check_strategy(&plan, config)?,
         None => drop(Trainable::new(&plan.model.strategy, config)?),
         // An adapter to continue training is checked when it is read.
         Some(_) if plan.model.adapter.is_some() => {}
@@ -269,7 +275,7 @@ pub fn with_data(
     loaded: &Loaded,
 ) -> Result<TrainPlan, Failure> {
     plan.data.dataset_fingerprints = loaded.data.fingerprints();
-    if plan.evaluation.eval != Interval::No {
+    if plan.evaluation.eval != Interval::No && plan.pretraining.is_none() {
         check_metric(&plan, &loaded.data.validation)?;
     }
     plan.optimization.class_weights = match &options.class_weights {

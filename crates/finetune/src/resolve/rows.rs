@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use finetune_data::{
     Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
-    Split, Task, TextTokenizer,
+    ReadOptions, Split, Task, TextRows, TextTokenizer,
 };
 use finetune_infer::objective;
 use finetune_train::{DataPlan, TrainData, TrainPlan};
@@ -14,7 +14,7 @@ use crate::{
     error::Failure,
     resolve::{
         class_checks::{self, Counted},
-        data::{read_options, say_notes},
+        data::{read_options, say_notes, tokenize_windows},
         dataset::{DatasetName, OpenedDataset},
         draw::{Draw, tokenize_drawn},
         label_reading,
@@ -46,6 +46,8 @@ pub struct Rows {
     pub labels: Task,
     /// Whether labels are indices, from 0, into the names that the user gave.
     by_index: bool,
+    /// Whether only texts are read, of any length, to pretrain on them.
+    pub texts_only: bool,
 }
 
 /// A choice of rows, columns and labels of a data set. Options may leave it partly open; a plan does not.
@@ -69,6 +71,27 @@ pub struct RowChoice<'a> {
     eval_rows: Option<NonZeroU64>,
     seed: u64,
     csv: CsvOptions,
+    /// What a row of a text file is, if only texts are read; `None` reads labels too.
+    texts: Option<TextRows>,
+}
+
+impl<'a> RowChoice<'a> {
+    /// Chooses the texts to pretrain on.
+    pub fn texts(options: &'a TrainOptions) -> Self {
+        Self {
+            texts: Some(text_rows(options.line_by_line)),
+            ..Self::from(options)
+        }
+    }
+}
+
+/// Returns what a row of a text file is.
+fn text_rows(line_by_line: Option<bool>) -> TextRows {
+    match line_by_line {
+        None => TextRows::Detected,
+        Some(true) => TextRows::Lines,
+        Some(false) => TextRows::Documents,
+    }
 }
 
 impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
@@ -97,6 +120,7 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             eval_rows: options.eval_rows.and_then(NonZeroU64::new),
             seed: options.seed.unwrap_or(TrainPlan::SEED),
             csv: options.csv(),
+            texts: None,
         }
     }
 }
@@ -122,6 +146,10 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
             eval_rows: plan.data.eval_rows,
             seed: plan.seed,
             csv: plan.data.csv.clone(),
+            texts: plan
+                .pretraining
+                .as_ref()
+                .map(|pretraining| text_rows(pretraining.line_by_line)),
         }
     }
 }
@@ -175,7 +203,10 @@ impl Rows {
                 "no data: name a file, a directory with one file per split, a glob, or a data set on the hub with --dataset".into(),
             ));
         };
-        let options = read_options(choice.csv.clone());
+        let options = ReadOptions {
+            text_rows: choice.texts.unwrap_or_default(),
+            ..read_options(choice.csv.clone())
+        };
         let found = DatasetName {
             name: &path,
             config: choice.dataset_config,
@@ -208,9 +239,18 @@ impl Rows {
         let dataset = opened.dataset;
         let train_name = choice.train_split.unwrap_or("train").to_string();
         let whole_train = dataset.split(&train_name)?;
-        let mut columns =
-            Columns::resolve(&whole_train, choice.text_column, choice.label_column, true)?
-                .by_position(choice.labels_by_position);
+        let texts_only = choice.texts.is_some();
+        let labelled = !texts_only;
+        let mut columns = Columns::resolve(
+            &whole_train,
+            choice.text_column,
+            choice.label_column,
+            labelled,
+        )?
+        .by_position(choice.labels_by_position);
+        if texts_only {
+            columns.label.clear();
+        }
         say_notes(&columns.other_choices(&whole_train, choice.text_column, choice.label_column));
         columns.cells = LabelCells {
             separator: choice.label_separator,
@@ -231,7 +271,10 @@ impl Rows {
             labels: choice.labels,
             problem_type: choice.problem_type,
         };
-        let test = hidden.without_test(test, choice.test_split.is_some())?;
+        let test = match labelled {
+            true => hidden.without_test(test, choice.test_split.is_some())?,
+            false => test,
+        };
         let test = match test {
             Some((split, name)) => Some((valid(split)?, name)),
             None => None,
@@ -245,7 +288,10 @@ impl Rows {
             false => Some(dataset.split(&validation_name)?),
         };
         let named = choice.validation_split.is_some();
-        let named_validation = hidden.without_validation(named_validation, named)?;
+        let named_validation = match labelled {
+            true => hidden.without_validation(named_validation, named)?,
+            false => named_validation,
+        };
         let named_validation = named_validation.map(valid).transpose()?;
         let validation_name = named_validation.is_some().then_some(validation_name);
 
@@ -272,24 +318,18 @@ impl Rows {
             .flatten()
             .collect();
         let names = Some(choice.labels).filter(|names| !names.is_empty());
-        let inferred = Inferred::of(&splits, &columns, names, choice.problem_type)?;
-        let (columns, labels) = (inferred.columns, inferred.task);
-        let name_notes = match names {
-            Some(_) => NameNotes::new(&labels, &splits, &columns, NamesOf::User)?,
-            None => NameNotes::default(),
+        let (columns, labels, by_index) = match texts_only {
+            true => (columns, Task::Classes(Vec::new()), false),
+            false => labels(&splits, columns, names, choice.problem_type)?,
         };
-        if names.is_none() {
-            class_checks::refuse_all_different(&splits, &columns, &labels)?;
-        }
-        say_notes(&inferred.notes);
-        say_notes(&name_notes.notes);
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
                 let fraction = choice.validation_fraction;
                 let rows = whole_train.len();
+                let strata = Some(&labels).filter(|_| labelled);
                 let parts =
-                    whole_train.stratified_split(&columns, Some(&labels), fraction, choice.seed)?;
+                    whole_train.stratified_split(&columns, strata, fraction, choice.seed)?;
                 if parts.1.is_empty() {
                     return Err(Failure::User(format!(
                         "{path} has no validation split, and a share of {fraction} of its {rows} training rows, of which each class keeps one, leaves no row; use more rows, or name rows with --validation-split"
@@ -312,19 +352,24 @@ impl Rows {
             test,
             columns,
             labels,
-            by_index: name_notes.by_index,
+            by_index,
+            texts_only,
         })
     }
 
     /// Tokenizes all splits, and checks which classes the chosen rows have.
     ///
     /// # Errors
-    /// Fails if rows cannot be read or tokenized, or if all training rows have the same class.
+    /// Fails if rows cannot be read or tokenized, if all training rows have the same class, or if texts
+    /// alone do not fill one window.
     pub fn tokenize(
         &self,
         max_length: usize,
         tokenizer: &TextTokenizer,
     ) -> Result<TrainData, Failure> {
+        if self.texts_only {
+            return self.windows(max_length, tokenizer);
+        }
         let tokens = |split: &Split, rows: Option<NonZeroU64>| {
             let draw = Draw {
                 rows: rows.map_or(0, NonZeroU64::get),
@@ -360,6 +405,38 @@ impl Rows {
         Ok(data)
     }
 
+    /// Tokenizes all splits as windows.
+    fn windows(&self, max_length: usize, tokenizer: &TextTokenizer) -> Result<TrainData, Failure> {
+        let tokens = |split: &Split, rows: Option<NonZeroU64>| {
+            let drawn = split.shuffle_take(self.seed, rows.map_or(0, NonZeroU64::get))?;
+            let windows = tokenize_windows(&drawn, &self.columns, tokenizer, max_length)?;
+            match windows.is_empty() {
+                true => Err(Failure::User(format!(
+                    "{}: all texts of {} are empty, so there is nothing to mask",
+                    self.dataset,
+                    split.name()
+                ))),
+                false => Ok(windows),
+            }
+        };
+        let train = tokens(&self.train, self.train_rows)?;
+        let all = train.total_tokens();
+        if all < max_length as u64 {
+            return Err(Failure::User(format!(
+                "{}: the training texts have {all} tokens in all, less than one window of {max_length}; pretrain on more texts, or with a smaller --max-length",
+                self.dataset
+            )));
+        }
+        Ok(TrainData {
+            train,
+            validation: tokens(&self.validation, self.eval_rows)?,
+            test: match &self.test {
+                Some((split, _)) => Some(tokens(split, None)?),
+                None => None,
+            },
+        })
+    }
+
     /// Returns the training rows, or those that are drawn.
     ///
     /// # Errors
@@ -383,6 +460,31 @@ impl Rows {
 
     /// Describes the labels in words.
     pub fn describe_labels(&self) -> String {
+        if self.texts_only {
+            return "texts without labels".into();
+        }
         objective::of(self.labels.problem_type()).describe(&self.labels)
     }
+}
+
+/// Finds what the labels mean: the columns, with how their cells are written, the task, and whether labels
+/// are indices into `names`, which the user gave.
+fn labels(
+    splits: &[&Split],
+    columns: Columns,
+    names: Option<&[String]>,
+    problem_type: Option<ProblemType>,
+) -> Result<(Columns, Task, bool), Failure> {
+    let inferred = Inferred::of(splits, &columns, names, problem_type)?;
+    let (columns, labels) = (inferred.columns, inferred.task);
+    let name_notes = match names {
+        Some(_) => NameNotes::new(&labels, splits, &columns, NamesOf::User)?,
+        None => NameNotes::default(),
+    };
+    if names.is_none() {
+        class_checks::refuse_all_different(splits, &columns, &labels)?;
+    }
+    say_notes(&inferred.notes);
+    say_notes(&name_notes.notes);
+    Ok((columns, labels, name_notes.by_index))
 }

@@ -12,6 +12,9 @@ use crate::view::shell::{program, quote, quote_path};
 pub fn lines(plan: &TrainPlan, model: &Path, validation_rows: u64) -> String {
     let program = program();
     let (model, dataset) = (quote_path(model), dataset(plan));
+    if plan.pretraining.is_some() {
+        return format!("  {program} fill-mask {model} \"a [MASK] text\"\n");
+    }
     let text = match plan.data.text_column.len() {
         2 => "--pair \"your text\" \"its second text\"",
         _ => "\"your text\"",

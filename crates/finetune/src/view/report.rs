@@ -50,7 +50,10 @@ impl Report {
         }
         let after = outcome.kept_evaluation.as_ref()?;
         let before = outcome.before.as_ref()?;
-        Some(Comparison::new(plan.data.problem_type, before, after))
+        Some(match plan.pretraining {
+            None => Comparison::new(plan.data.problem_type, before, after),
+            Some(_) => Comparison::of_metrics(before, after, ["loss", "perplexity"]),
+        })
     }
 
     /// Formats the test results, what was done, and commands to continue with.

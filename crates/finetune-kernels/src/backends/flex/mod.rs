@@ -18,6 +18,7 @@ mod norm;
 mod packed_weight;
 mod pooling;
 mod sgd;
+mod vocabulary;
 
 use burn::{
     backend::{Flex, TensorMetadata, tensor::FloatTensor},
@@ -31,7 +32,7 @@ use crate::{
     ops::{
         AdafactorStep, AdamStep, Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm,
         EmbeddingSum, EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, OptimizerOps, Pool,
-        PoolMaximum, SgdStep, TableRows,
+        PoolMaximum, SgdStep, TableRows, VocabularyCrossEntropy,
     },
 };
 
@@ -101,6 +102,10 @@ impl EncoderOps for Flex {
     fn dropout(x: FloatTensor<Self>, dropped: Dropout) -> FloatTensor<Self> {
         dropout(x, dropped)
     }
+
+    fn vocabulary_cross_entropy(operation: VocabularyCrossEntropy<Self>) -> FloatTensor<Self> {
+        vocabulary::vocabulary_cross_entropy(operation)
+    }
 }
 
 impl EncoderGradients for Flex {
@@ -141,6 +146,17 @@ impl EncoderGradients for Flex {
         activation: Activation,
     ) -> FloatTensor<Self> {
         activation_gradient(x, grad, activation)
+    }
+
+    fn vocabulary_gradients(
+        operation: VocabularyCrossEntropy<Self>,
+        wanted: [bool; 3],
+    ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 3]) {
+        vocabulary::vocabulary_gradients(operation, wanted)
+    }
+
+    fn scaled(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self> {
+        vocabulary::scaled(x, factor)
     }
 
     fn pool_mean_gradient(grad: FloatTensor<Self>, offsets: Offsets) -> FloatTensor<Self> {

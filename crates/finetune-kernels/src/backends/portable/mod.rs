@@ -10,6 +10,7 @@ mod norm;
 mod optimizer;
 mod pooling;
 mod upload;
+mod vocabulary;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use attention::{AttentionKept, attention};
@@ -22,3 +23,4 @@ pub(crate) use optimizer::{
     sgd_step, square_sum, whole_gradient,
 };
 pub(crate) use pooling::{pool, pool_max_gradient, pool_mean_gradient};
+pub(crate) use vocabulary::{scaled, vocabulary_cross_entropy, vocabulary_gradients};

@@ -119,7 +119,8 @@ mod tests {
         // The row indices in both directions, and the mask.
         assert_eq!((layers, offsets.forms().count()), (3, 1));
         // A layer that computes the first tokens only has other queries.
-        let first = AttentionShape::of_first(&offsets, 2, Precision::F32);
+        let first = Offsets::from_lengths([1; 3]);
+        let first = AttentionShape::of_some(&first, &offsets, 2, Precision::F32);
         assert_eq!(uploads(|| attention(first.clone())), 3);
         assert_eq!(uploads(|| attention(first)), 0);
     }

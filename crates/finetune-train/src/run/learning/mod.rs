@@ -1,6 +1,7 @@
 //! What a run learns: the only part of the engine that differs between kinds of training.
 
 pub(crate) mod contrastive;
+pub(crate) mod masked;
 pub(crate) mod supervised;
 
 use std::path::Path;

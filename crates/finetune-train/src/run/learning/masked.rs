@@ -1,0 +1,174 @@
+//! Learning from texts alone: a model predicts the tokens that are hidden from it.
+
+use std::path::Path;
+
+use burn::{Tensor, module::Module, tensor::Device};
+use finetune_data::{PackedBatch, TextTokenizer, TokenizedDataset};
+use finetune_infer::{MaskedTokenLosses, Workers};
+use finetune_kernels::DropoutSource;
+use finetune_models::MaskedLm;
+
+use crate::{
+    Accumulator, Event, Learner, Learning, MaskedBatch, Masker, Observers, ParameterGradients,
+    RunInputs, Steps, TrainError, TrainPlan, evaluation_order,
+};
+
+/// A masked language model that learns to predict masked tokens. The masks of a training row change
+/// with each epoch; those of an evaluation are always the same.
+#[derive(Debug)]
+pub(crate) struct MaskedLearning {
+    masker: Masker,
+    validation: TokenizedDataset,
+    eval_batch_size: usize,
+}
+
+impl MaskedLearning {
+    /// Creates the masks of a run.
+    ///
+    /// # Errors
+    /// Fails if the plan does not pretrain, or if the base model's tokenizer has no mask token.
+    pub fn masker(plan: &TrainPlan, inputs: &RunInputs) -> Result<Masker, TrainError> {
+        let Some(pretraining) = &plan.pretraining else {
+            let problem = "the plan trains on labels; run it with RunDirectory::execute";
+            return Err(TrainError::Internal(problem.into()));
+        };
+        let tokenizer = TextTokenizer::from_directory(&inputs.base)?;
+        let vocabulary = tokenizer.masking_vocabulary()?;
+        Ok(Masker::new(vocabulary, pretraining.clone(), plan.seed))
+    }
+}
+
+impl Learning for MaskedLearning {
+    type Model = MaskedLm;
+
+    fn begin(
+        plan: &TrainPlan,
+        _learner: &Learner<MaskedLm>,
+        inputs: &RunInputs,
+        _steps: &Steps,
+        _run: &Path,
+        _observers: &mut Observers<'_>,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            masker: Self::masker(plan, inputs)?,
+            validation: inputs.data.validation.clone(),
+            eval_batch_size: plan.evaluation.eval_batch_size,
+        })
+    }
+
+    /// The loss is the mean over all masked tokens of the step. A step without any, which has nothing but
+    /// special tokens, has loss 0 and changes nothing.
+    fn backward(
+        &self,
+        learner: &Learner<MaskedLm>,
+        batches: &[PackedBatch],
+        epoch: u64,
+        dropout: impl Fn(usize) -> DropoutSource,
+    ) -> Result<(f64, ParameterGradients), TrainError> {
+        let batches = batches.iter();
+        let batches: Vec<_> = batches
+            .map(|batch| self.masker.training(batch, epoch))
+            .collect();
+        let denominator = batches.iter().map(MaskedBatch::count).sum::<usize>() as f64;
+        let (mut total, mut sum) = (0.0, None::<ParameterGradients>);
+        for (index, batch) in batches.iter().enumerate() {
+            if batch.count() == 0 {
+                continue;
+            }
+            let loss = loss(learner, batch, denominator, dropout(index))?;
+            let gradients = ParameterGradients::backward(&loss, &learner.model);
+            total += f64::from(loss.into_scalar::<f32>());
+            sum = Some(match sum {
+                None => gradients,
+                Some(sum) => sum + gradients,
+            });
+        }
+        let nothing = || ParameterGradients::new(Vec::new());
+        Ok((total, sum.unwrap_or_else(nothing)))
+    }
+
+    fn evaluate(
+        &self,
+        model: &MaskedLm,
+        observers: &mut Observers<'_>,
+    ) -> Result<Accumulator, TrainError> {
+        let (rows, size) = (&self.validation, self.eval_batch_size);
+        evaluate(model, rows, &self.masker, "validation", size, observers)
+    }
+
+    fn test(
+        plan: &TrainPlan,
+        inputs: &RunInputs,
+        kept: &Path,
+        device: &Device,
+        observers: &mut Observers<'_>,
+    ) -> Result<Option<Accumulator>, TrainError> {
+        let Some(rows) = &inputs.data.test else {
+            return Ok(None);
+        };
+        let masker = Self::masker(plan, inputs)?;
+        let (mut model, _) = MaskedLm::load(kept, plan.seed, device)?;
+        model.set_precision(plan.model.precision);
+        let size = plan.evaluation.eval_batch_size;
+        evaluate(&model, rows, &masker, "test", size, observers).map(Some)
+    }
+}
+
+/// Computes the loss of a batch, `[1]`. Frozen layers run without dropout, as in all kinds of training.
+fn loss(
+    learner: &Learner<MaskedLm>,
+    batch: &MaskedBatch,
+    denominator: f64,
+    dropout: DropoutSource,
+) -> Result<Tensor<1>, TrainError> {
+    let MaskedBatch { tokens, masked } = batch;
+    let (model, offsets) = (&learner.model, &tokens.offsets);
+    let hidden = match learner.frozen_layers() {
+        0 => model.encoder.embed(tokens, dropout)?,
+        frozen => {
+            let hidden = model.encoder.embed(tokens, DropoutSource::OFF)?;
+            model
+                .encoder
+                .run(hidden, frozen, offsets, DropoutSource::OFF)
+        }
+    };
+    Ok(model.loss_from(hidden, offsets, masked, denominator, dropout)?)
+}
+
+/// Computes the mean loss of a model on the masked tokens of all rows, `batch_size` rows at a time. `split`
+/// names the rows.
+fn evaluate(
+    model: &MaskedLm,
+    rows: &TokenizedDataset,
+    masker: &Masker,
+    split: &'static str,
+    batch_size: usize,
+    observers: &mut Observers<'_>,
+) -> Result<Accumulator, TrainError> {
+    observers.emit(&Event::Evaluating {
+        split,
+        rows: rows.len(),
+    })?;
+    let model = model.valid();
+    let workers = Workers::of(&model.device());
+    let (mut losses, mut done) = (MaskedTokenLosses::default(), 0);
+    for numbers in evaluation_order(rows, batch_size)?.chunks(batch_size) {
+        let batch = masker.evaluation(&rows.batch(numbers)?);
+        let tokens = batch.count();
+        let loss = match tokens {
+            0 => 0.0,
+            _ => {
+                let MaskedBatch { tokens, masked } = &batch;
+                let loss = workers.run(|| model.loss(tokens, masked, 1.0, DropoutSource::OFF))?;
+                f64::from(loss.into_scalar::<f32>())
+            }
+        };
+        losses.add(numbers.len() as u64, tokens as u64, loss);
+        done += numbers.len() as u64;
+        observers.emit(&Event::EvaluationProgress { rows: done })?;
+        if observers.interrupted() {
+            return Err(TrainError::Interrupted);
+        }
+    }
+    Ok(losses.into())
+}

@@ -1,0 +1,178 @@
+//! `finetune pretrain`: from texts to a model that other commands open.
+#![cfg(unix)]
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    command::{Run, Scratch, split},
+    fixtures, samples,
+};
+
+fn pretrain(scratch: &Scratch, options: &str) -> Run {
+    scratch.run(&arguments(options))
+}
+
+fn arguments(options: &str) -> Vec<&str> {
+    static MODEL: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let model = MODEL.get_or_init(|| fixtures::path("tiny_bert").display().to_string());
+    let mut arguments = vec!["pretrain", "--model", model];
+    arguments.extend(split(options));
+    arguments
+}
+
+/// `lines` lines of text.
+fn text(lines: usize) -> String {
+    let texts = samples::examples(lines).into_iter();
+    texts.map(|(text, _)| text + "\n").collect()
+}
+
+#[test]
+fn from_texts_to_a_classifier() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let run = pretrain(
+        &scratch,
+        "--dataset data --output run --epochs 4 --batch-tokens 200 --learning-rate 3e-3 \
+         --masking words --mlm-probability 0.2 --max-length 16",
+    )
+    .succeeded();
+    assert!(run.stderr.contains("160 texts in"), "{run}");
+    assert!(run.stdout.contains("perplexity"), "{run}");
+    let results = scratch.json("run/results.json");
+    let loss = |which: &str| results[which]["loss"].as_f64().unwrap();
+    assert!(loss("validation") < loss("before") - 0.2, "{results}");
+    assert!(results["test"]["perplexity"].as_f64().unwrap() > 1.0);
+    let config = scratch.json("run/model/config.json");
+    assert_eq!(config["architectures"][0], "BertForMaskedLM");
+    let plan = String::from_utf8(scratch.read("run/plan.toml")).unwrap();
+    assert!(plan.contains("masking = \"words\""), "{plan}");
+    // The encoder goes on under a new head.
+    let options = "train --model run --dataset data --output tuned --epochs 2";
+    let tuned = scratch.run(&split(options)).succeeded();
+    assert!(tuned.stderr.contains("new weights"), "{tuned}");
+    // A repetition has the same bits.
+    scratch.run(&["replay", "run"]).succeeded();
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let scratch = Scratch::new();
+    scratch.write("texts.txt", text(120));
+    let options = "--dataset texts.txt --max-steps 60 --batch-tokens 120 --save-steps 10 \
+        --eval-steps 10 --gradient-accumulation-steps 2 --masking spans --max-length 16";
+    pretrain(&scratch, &format!("{options} --output undisturbed")).succeeded();
+    let options = format!("{options} --output run");
+    let mut command = scratch.command(&arguments(&options));
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let saved = scratch.path("run/checkpoints/step-000020/manifest.json");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !saved.exists() && Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    scratch.run(&["resume", "run"]).succeeded();
+    let weights = |run: &str| scratch.read(&format!("{run}/model/model.safetensors"));
+    assert!(weights("run") == weights("undisturbed"), "weights differ");
+}
+
+#[test]
+fn text_files_are_read_by_line_or_by_document() {
+    let scratch = Scratch::new();
+    let lines = text(40);
+    let grouped: String = lines
+        .lines()
+        .enumerate()
+        .map(|(row, line)| match row % 4 {
+            3 => format!("{line}\n\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    scratch.write("lines.txt", &lines);
+    scratch.write("documents.txt", &grouped);
+    for (number, (options, texts, note)) in [
+        ("--dataset lines.txt", "36 texts", false),
+        ("--dataset documents.txt", "9 texts", true),
+        ("--dataset documents.txt --line-by-line", "45 texts", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let options = format!("{options} --max-steps 1 --max-length 32 --output run{number}");
+        let run = pretrain(&scratch, &options).succeeded();
+        assert!(run.stderr.contains(texts), "{run}");
+        assert_eq!(
+            run.stderr.contains("blank lines, such as line 5"),
+            note,
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_refused() {
+    let scratch = Scratch::new();
+    scratch.write("few.txt", "good film\nbad film\n");
+    scratch.write("blank.csv", "text\n\"\"\n\"\"\n\"\"\n");
+    scratch.write("texts.txt", text(60));
+    scratch.refuses(
+        &arguments("--dataset few.txt --max-length 32 --output run"),
+        &["few.txt", "less than one window of 32", "--max-length"],
+    );
+    pretrain(&scratch, "--dataset few.txt --max-length 4 --output few").succeeded();
+    scratch.refuses(
+        &arguments("--dataset blank.csv --output run"),
+        &["blank.csv", "are empty"],
+    );
+    for (options, words) in [
+        ("--mlm-probability 0", &["mlm_probability", "0.15"][..]),
+        ("--mlm-probability 1.5", &["mlm_probability"]),
+        ("--label-column label", &["label_column", "finetune train"]),
+        ("--strategy lora", &["strategy lora", "--strategy full"]),
+        ("--metric-for-best-model accuracy", &["loss, perplexity"]),
+    ] {
+        let options = format!("--dataset texts.txt --output run {options}");
+        scratch.refuses(&arguments(&options), words);
+    }
+    scratch.refuses(
+        &[
+            "train",
+            "--dataset",
+            "texts.txt",
+            "--mlm-probability",
+            "0.2",
+        ],
+        &["mlm_probability", "finetune pretrain"],
+    );
+    // A tokenizer that cannot mask; that of a BERT always can.
+    let model = scratch.copy_model("tiny_bert");
+    scratch.write(
+        "model/tokenizer_config.json",
+        r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#,
+    );
+    let tokenizer = std::fs::read_to_string(model.join("tokenizer.json")).unwrap();
+    std::fs::write(
+        model.join("tokenizer.json"),
+        tokenizer.replace("[MASK]", "[CUT]"),
+    )
+    .unwrap();
+    scratch.refuses(
+        &[
+            "pretrain",
+            "--model",
+            "model",
+            "--dataset",
+            "texts.txt",
+            "--output",
+            "run",
+        ],
+        &["model", "mask token"],
+    );
+}
