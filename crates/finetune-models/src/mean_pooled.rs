@@ -9,7 +9,7 @@ use crate::{
     Component, EncoderConfig, LoadReport, ModelConfig, ModelError, Place, Role, SequenceClassifier,
     Task,
     family::{HeadLayers, TokenTypes},
-    files::load_values,
+    files::load::classifier_values,
     parameters,
     values::{ShapedValues, Values},
 };
@@ -35,7 +35,7 @@ impl SequenceClassifier {
         }
         let pooled = mean_pooled(&config, outputs.clone())?;
         let config = config.with_outputs(outputs);
-        let (mut by_path, mut report) = load_values(&config, directory, false, seed)?;
+        let (mut by_path, mut report) = classifier_values(&config, directory, false, seed)?;
         fit_tables(&config, &mut by_path);
         let model = Self::new(&mut Values { by_path, device }, pooled)?;
         let of_head = parameters(model.config()).into_iter();
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        WEIGHTS,
+        SavedModel, WEIGHTS,
         family::FAMILIES,
         testing::{config, model, tokens},
     };

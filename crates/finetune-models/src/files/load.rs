@@ -122,7 +122,7 @@ impl SequenceClassifier {
             Some(outputs) => config.with_outputs(outputs),
             None => config,
         };
-        let (by_path, report) = load_values(&config, directory, keep_classifier, seed)?;
+        let (by_path, report) = classifier_values(&config, directory, keep_classifier, seed)?;
         let model = Self::new(&mut Values { by_path, device }, config)?;
         Ok((model, report))
     }
@@ -169,11 +169,12 @@ impl SequenceClassifier {
     }
 }
 
-/// Reads or draws the values of all parameters of the model that `config` describes, by checkpoint key.
+/// Reads or draws the values of all parameters of the classifier that `config` describes; its final layer
+/// is drawn unless `keep_classifier` is set.
 ///
 /// # Errors
 /// Fails as [`SequenceClassifier::load`] does.
-pub(crate) fn load_values(
+pub(crate) fn classifier_values(
     config: &ModelConfig,
     directory: &Path,
     keep_classifier: bool,

@@ -18,7 +18,6 @@ pub const CONFIG: &str = "config.json";
 /// The file of all weights.
 pub const WEIGHTS: &str = "model.safetensors";
 
-pub(crate) use self::load::load_values;
 pub use self::{
     config::ModelConfig,
     load::{LoadReport, unused_weights},
