@@ -3,7 +3,7 @@
 use burn::{module::Module, tensor::Device};
 use finetune_data::PackedBatch;
 use finetune_kernels::DropoutSource;
-use finetune_models::{ModelConfig, SequenceClassifier, to_file_layout};
+use finetune_models::{ModelConfig, SavedModel, SequenceClassifier, to_file_layout};
 use finetune_train::{Optimizer, OptimizerConfig, ParameterGroups, clip_factor, pair_loss};
 
 use super::trajectories::{SAMPLES, packed, rows};
