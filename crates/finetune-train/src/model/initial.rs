@@ -44,7 +44,11 @@ impl ScratchPlan {
             // Without labels there are no outputs that a classifier could have.
             match plan.pretraining {
                 Some(_) => write(&MaskedLm::fresh(config, seed, &device)?, partial, files)?,
-                None => write(&SequenceClassifier::fresh(config, seed, &device)?, partial, files)?,
+                None => write(
+                    &SequenceClassifier::fresh(config, seed, &device)?,
+                    partial,
+                    files,
+                )?,
             }
             keep_reading(partial, &tokenizer, has_types)
         })?;
