@@ -198,7 +198,7 @@ fn an_encoder_from_nothing() {
     let options = [
         &pretrain[..],
         &options,
-        &["--epochs", "4", "--max-length", "16"],
+        &["--epochs", "16", "--max-length", "16"],
     ]
     .concat();
     scratch.run(&options).succeeded();
