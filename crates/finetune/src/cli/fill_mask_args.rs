@@ -11,7 +11,7 @@ pub struct FillMaskArguments {
     /// Masked language model: a model or run directory, or a name on the hub
     pub model: String,
 
-    /// Texts with one or more masks, such as "a [MASK] film" [default: one text per line of standard input]
+    /// Texts with one or more masks, such as `a [MASK] film` [default: one text per line of standard input]
     pub texts: Vec<String>,
 
     /// File of texts: Parquet, Arrow, CSV, JSON lines, or .txt with one text per line
