@@ -72,22 +72,36 @@ impl Comparison {
         let titles = self.changes.iter().map(|change| change.title.len());
         let width = titles.max().unwrap_or(0);
         let [first, second] = headers;
-        let mut text = format!("{:width$}  {first:>9}  {second:>9}  {:>9}", "", "change");
+        let shown = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
+        let rows: Vec<[String; 3]> = self
+            .changes
+            .iter()
+            .map(|change| {
+                let difference = change.difference();
+                let difference = difference.map_or("-".into(), |value| format!("{value:+.4}"));
+                [shown(change.before), shown(change.after), difference]
+            })
+            .collect();
+        let columns = rows
+            .iter()
+            .flatten()
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+            .max(9);
+        let mut text = format!(
+            "{:width$}  {first:>columns$}  {second:>columns$}  {:>columns$}",
+            "", "change"
+        );
         if self.changes.iter().any(|change| change.interval.is_some()) {
             text += "  95 % interval";
         }
         text.push('\n');
-        for change in &self.changes {
-            let number = |value: Option<f64>| match value {
-                Some(value) => format!("{value:>9.4}"),
-                None => format!("{:>9}", "-"),
-            };
-            let difference = match change.difference() {
-                Some(difference) => format!("{difference:>+9.4}"),
-                None => format!("{:>9}", "-"),
-            };
-            let (before, after) = (number(change.before), number(change.after));
-            text += &format!("{:width$}  {before}  {after}  {difference}", change.title);
+        for (change, [before, after, difference]) in self.changes.iter().zip(rows) {
+            let title = &change.title;
+            text += &format!(
+                "{title:width$}  {before:>columns$}  {after:>columns$}  {difference:>columns$}"
+            );
             if let Some([low, high]) = change.interval {
                 text += &format!("  {low:+.4} to {high:+.4}");
             }
@@ -151,6 +165,14 @@ mod tests {
         let table = Comparison::new(ProblemType::Regression, &values, &values).table(["A", "B"]);
         assert!(
             table.contains("Pearson") && !table.contains("interval"),
+            "{table}"
+        );
+        let large = record(json!({"loss": 9.25, "perplexity": 10404.5}));
+        let table = Comparison::of_metrics(&large, &large, ["loss", "perplexity"]);
+        let table = table.table(["before", "after"]);
+        let lengths: Vec<_> = table.lines().map(str::len).collect();
+        assert!(
+            lengths.iter().all(|length| *length == lengths[0]),
             "{table}"
         );
         let chosen = Comparison::of_metrics(&values, &values, ["rmse"]).table(["A", "B"]);
