@@ -4,7 +4,9 @@ use finetune_data::{PackedBatch, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
-use crate::{FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError};
+use crate::{
+    FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError, step::total::StepTotal,
+};
 
 /// Reads the batches that consist of these rows.
 ///
@@ -52,20 +54,15 @@ impl<'a> StepLoss<'a> {
             .iter()
             .map(|batch| self.loss.denominator(&batch.labels));
         let denominator = denominators.sum();
-        let (mut total, mut sum) = (0.0, None::<ParameterGradients>);
+        let mut total = StepTotal::default();
         for (index, batch) in batches.iter().enumerate() {
             let dropout = dropout(index);
             let forward = self.path.logits_and_used_rows(model, batch, dropout);
             let (logits, used_rows) = forward?;
             let loss = self.loss.loss(logits, &batch.labels, denominator)?;
-            let gradients = ParameterGradients::backward_of_rows(&loss, model, used_rows);
-            total += f64::from(loss.into_scalar::<f32>());
-            sum = Some(match sum {
-                None => gradients,
-                Some(sum) => sum + gradients,
-            });
+            total.add(loss, model, used_rows);
         }
-        let gradients = sum.ok_or_else(|| TrainError::Internal("a step without rows".into()))?;
-        Ok((total, gradients))
+        let nothing = || TrainError::Internal("a step without rows".into());
+        total.finish().ok_or_else(nothing)
     }
 }

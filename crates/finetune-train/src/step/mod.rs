@@ -9,4 +9,5 @@ pub(crate) mod gradients;
 pub(crate) mod learner;
 pub(crate) mod optimizer;
 pub(crate) mod schedule;
+pub(crate) mod total;
 pub(crate) mod trial;

@@ -10,7 +10,7 @@ use finetune_models::MaskedLm;
 
 use crate::{
     Accumulator, Event, Learner, Learning, MaskedBatch, Masker, Observers, ParameterGradients,
-    RunInputs, Steps, TrainError, TrainPlan, evaluation_order,
+    RunInputs, Steps, TrainError, TrainPlan, evaluation_order, step::total::StepTotal,
 };
 
 /// A masked language model that learns to predict masked tokens. The masks of a training row change
@@ -70,21 +70,16 @@ impl Learning for MaskedLearning {
             .map(|batch| self.masker.training(batch, epoch))
             .collect();
         let denominator = batches.iter().map(MaskedBatch::count).sum::<usize>() as f64;
-        let (mut total, mut sum) = (0.0, None::<ParameterGradients>);
+        let mut total = StepTotal::default();
         for (index, batch) in batches.iter().enumerate() {
             if batch.count() == 0 {
                 continue;
             }
             let loss = loss(learner, batch, denominator, dropout(index))?;
-            let gradients = ParameterGradients::backward(&loss, &learner.model);
-            total += f64::from(loss.into_scalar::<f32>());
-            sum = Some(match sum {
-                None => gradients,
-                Some(sum) => sum + gradients,
-            });
+            total.add(loss, &learner.model, None);
         }
-        let nothing = || ParameterGradients::new(Vec::new());
-        Ok((total, sum.unwrap_or_else(nothing)))
+        let nothing = || (0.0, ParameterGradients::new(Vec::new()));
+        Ok(total.finish().unwrap_or_else(nothing))
     }
 
     fn evaluate(

@@ -5,7 +5,7 @@ use finetune_data::{Labels, PackedBatch};
 use finetune_kernels::{DropoutSource, PackedTokens, mean_squared_error};
 use finetune_models::{ModelError, SequenceClassifier};
 
-use crate::{ParameterGradients, TrainError};
+use crate::{ParameterGradients, TrainError, step::total::StepTotal};
 
 /// Added to the square of a vector's length, so that even 0 has a direction.
 const EPSILON: f64 = 1e-12;
@@ -26,20 +26,15 @@ pub fn pair_loss(
     dropout: impl Fn(usize) -> DropoutSource,
 ) -> Result<(f64, ParameterGradients), TrainError> {
     let pairs: usize = batches.iter().map(|batch| batch.batch_size() / 2).sum();
-    let (mut total, mut sum) = (0.0, None::<ParameterGradients>);
+    let mut total = StepTotal::default();
     for (index, batch) in batches.iter().enumerate() {
         let tokens = batch.tokens.clone().with_used_rows();
         let embeddings = embeddings(model, &tokens, dropout(index))?;
         let loss = mean_squared_error(cosines(embeddings), &targets(batch)?, pairs as f64);
-        let gradients = ParameterGradients::backward_of_rows(&loss, model, tokens.used_rows);
-        total += f64::from(loss.into_scalar::<f32>());
-        sum = Some(match sum {
-            None => gradients,
-            Some(sum) => sum + gradients,
-        });
+        total.add(loss, model, tokens.used_rows);
     }
-    let gradients = sum.ok_or_else(|| TrainError::Internal("a step without pairs".into()))?;
-    Ok((total, gradients))
+    let nothing = || TrainError::Internal("a step without pairs".into());
+    total.finish().ok_or_else(nothing)
 }
 
 /// Computes the input of the head, `[batch, hidden]`.
