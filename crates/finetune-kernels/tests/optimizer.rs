@@ -9,7 +9,7 @@ use burn::{
 use finetune_kernels::{
     AdafactorStep, AdamStep, SgdStep, TableRows, adafactor_factored_update, adafactor_update,
     adam_rows_step, adam_step, moving_average, scatter_rows, sgd_momentum_step, sgd_step,
-    square_sum, zeros,
+    square_sum, sum, zeros,
 };
 
 /// Large enough for several pieces of work per thread, with a remainder.
@@ -169,6 +169,15 @@ fn average_and_norm_in_one_pass() {
     }
 }
 
+#[test]
+fn sums_in_one_pass() {
+    let [x, y] = [random(), random()];
+    let expected = x.clone() + y.clone();
+    let transposed = sum(x.clone().transpose(), y.clone().transpose()).transpose();
+    assert_eq!(values(transposed), values(expected.clone()));
+    assert_eq!(values(sum(x, y)), values(expected));
+}
+
 /// Other owners of a tensor keep its values: a snapshot costs nothing until the next step.
 #[test]
 fn shared_tensors_are_not_overwritten() {
@@ -178,6 +187,7 @@ fn shared_tensors_are_not_overwritten() {
     let held = [&p, &g, &m, &v].map(Clone::clone);
     drop(adam_step(p.clone(), g.clone(), m.clone(), v.clone(), ADAM));
     drop(moving_average(p.clone(), g.clone(), 0.5));
+    drop(sum(p.clone(), g.clone()));
     let sgd = SgdStep {
         learning_rate: 0.1,
         momentum: 0.9,

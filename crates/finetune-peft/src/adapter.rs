@@ -4,7 +4,7 @@ use burn::{
     Tensor,
     module::{Module, Param},
 };
-use finetune_kernels::{Activation, MatmulOptions, activate, linear};
+use finetune_kernels::{Activation, MatmulOptions, activate, affine, linear};
 
 use crate::lora::Lora;
 
@@ -73,11 +73,12 @@ impl Ia3 {
         activation: Activation,
         matmul: MatmulOptions,
     ) -> Tensor<2> {
-        let scale = self.scale.val().unsqueeze::<2>();
+        let scale = self.scale.val();
+        let scaled = |x| affine(x, scale.clone(), scale.zeros_like());
         match self.feedforward {
-            true => linear(x * scale, weight, bias, activation, matmul),
+            true => linear(scaled(x), weight, bias, activation, matmul),
             false => activate(
-                linear(x, weight, bias, Activation::Identity, matmul) * scale,
+                scaled(linear(x, weight, bias, Activation::Identity, matmul)),
                 activation,
             ),
         }

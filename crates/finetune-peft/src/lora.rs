@@ -6,8 +6,8 @@ use burn::{
     tensor::Int,
 };
 use finetune_kernels::{
-    Activation, Dropout, LoraOptions, MatmulOptions, Precision, activate, dropout, linear, lora,
-    matmul,
+    Activation, Dropout, LoraOptions, MatmulOptions, Precision, activate, affine, column_products,
+    dropout, dropout_residual, linear, lora, matmul,
 };
 
 /// A low-rank update: `x · W + bias + scaling · dropout(x) · A · B`, or DoRA with a magnitude. The
@@ -138,20 +138,21 @@ impl Lora {
         let dropped = dropout(x.clone(), drop);
         let precision = options.precision;
         let reduced = matmul(dropped.clone(), self.a.val(), precision);
-        let product = matmul(reduced, self.b.val(), precision) * self.scaling;
+        let product = matmul(reduced, self.b.val(), precision);
         // The norm is a constant for the gradient (section 4.3 of the paper, and peft).
         let (a, b) = (self.a.val().detach(), self.b.val().detach());
         let norms = norms(weight.clone(), a, b, self.scaling);
-        let factor = (magnitude / norms).unsqueeze::<2>();
+        let factor = magnitude / norms;
+        let update = affine(product, factor.clone() * self.scaling, bias.zeros_like());
+        let sum = |x, y| dropout_residual(x, y, Dropout::NONE);
         if drop.is_none() {
-            let base = matmul(x, weight, precision);
-            return (base + product) * factor + bias.unsqueeze::<2>();
+            return sum(affine(matmul(x, weight, options), factor, bias), update);
         }
         // With dropout, peft adds the change computed from the dropped input to the plain output.
-        let identity = Activation::Identity;
-        let base = linear(x, weight.clone(), bias, identity, options);
-        let changed = matmul(dropped, weight, precision);
-        base + changed * (factor.clone() - 1.0) + product * factor
+        let changed = matmul(dropped, weight.clone(), options.clone());
+        let changed = affine(changed, factor - 1.0, bias.zeros_like());
+        let base = linear(x, weight, bias, Activation::Identity, options);
+        sum(sum(changed, base), update)
     }
 }
 
@@ -159,12 +160,11 @@ impl Lora {
 /// the sum: `|w + d|² = |w|² + 2 w·d + |d|²`, whose last two terms need low-rank matrices only. It is
 /// always in f32, since merging must find the same norms as the forward pass.
 pub(crate) fn norms(weight: Tensor<2>, a: Tensor<2>, b: Tensor<2>, scaling: f64) -> Tensor<1> {
-    let columns = |tensor: Tensor<2>| tensor.sum_dim(0).squeeze_dim::<1>(0);
-    let own = columns(weight.clone() * weight.clone());
+    let own = column_products(weight.clone(), weight.clone());
     let multiply = |a, b| matmul(a, b, Precision::F32);
-    let across = columns(multiply(a.clone().transpose(), weight) * b.clone());
+    let across = column_products(multiply(a.clone().transpose(), weight), b.clone());
     let gram = multiply(a.clone().transpose(), a);
-    let delta = columns(multiply(gram, b.clone()) * b);
+    let delta = column_products(multiply(gram, b.clone()), b);
     (own + across * (2.0 * scaling) + delta * (scaling * scaling)).sqrt()
 }
 

@@ -1,14 +1,17 @@
 //! The backward pass of embeddings.
 
-use burn::backend::{
-    Autodiff, Backend, TensorMetadata,
-    autodiff::{
-        NodeId,
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+use burn::{
+    backend::{
+        Autodiff, Backend, TensorMetadata,
+        autodiff::{
+            NodeId,
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        tensor::FloatTensor,
     },
-    tensor::FloatTensor,
+    tensor::Shape,
 };
 
 use super::register;
@@ -121,10 +124,9 @@ impl Rows {
         for ((node, (ids, rows)), factor) in tables.into_iter().zip(self.read).zip(factors) {
             if let Some(node) = node {
                 let gradient = B::scatter_rows(sum.clone(), ids, rows);
-                let gradient = match factor {
-                    1.0 => gradient,
-                    factor => B::float_mul_scalar(gradient, factor.into()),
-                };
+                let (device, dtype) = (sum.device(), sum.dtype().into());
+                let factor = B::float_full(Shape::new([1]), factor.into(), &device, dtype);
+                let gradient = B::scaled(gradient, factor);
                 grads.register::<B>(node, gradient);
             }
         }

@@ -90,6 +90,23 @@ fn linear() {
     }
 }
 
+#[test]
+fn affine() {
+    let inputs = [input(&[3, 4], 0), input(&[4], 1), input(&[4], 2)];
+    check(&inputs, &|tensors| {
+        let [x, scale, shift] = take(tensors);
+        <B as EncoderOps>::affine(x, scale, shift)
+    });
+}
+
+#[test]
+fn column_products() {
+    check(&[0, 1].map(|stream| input(&[3, 4], stream)), &|tensors| {
+        let [x, y] = take(tensors);
+        <B as EncoderOps>::column_products(x, y)
+    });
+}
+
 /// The hand-written derivatives.
 #[test]
 fn activate() {

@@ -4,6 +4,7 @@
 
 mod activation;
 mod attention;
+mod columns;
 mod dropout;
 mod embedding;
 #[cfg(all(test, feature = "flex"))]
@@ -85,6 +86,18 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
 
     fn pool(operation: Pool<Self>) -> FloatTensor<Self> {
         pooling::pool(operation)
+    }
+
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        columns::affine::<B, C>(x, scale, shift)
+    }
+
+    fn column_products(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::products::<B, C>(x, y)
     }
 
     fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {

@@ -397,6 +397,42 @@ proptest! {
     }
 
     #[test]
+    fn affine([rows, columns] in [0usize..150, 1usize..40], tracked in 0u32..8) {
+        let tracked = bits(tracked);
+        check(
+            &[
+                input(&[rows, columns], 0, tracked(0)),
+                input(&[columns], 1, tracked(1)),
+                input(&[columns], 2, tracked(2)),
+            ],
+            &|tensors| {
+                let [x, scale, shift] = take(tensors);
+                B::affine(x, scale, shift)
+            },
+            &|tensors| {
+                let [x, scale, shift] = take(tensors);
+                portable::affine::<B>(x, scale, shift)
+            },
+        );
+    }
+
+    #[test]
+    fn column_products([rows, columns] in [0usize..150, 1usize..40], tracked in 0u32..4) {
+        let tracked = bits(tracked);
+        check(
+            &[0, 1].map(|index| input(&[rows, columns], index, tracked(index))),
+            &|tensors| {
+                let [x, y] = take(tensors);
+                B::column_products(x, y)
+            },
+            &|tensors| {
+                let [x, y] = take(tensors);
+                portable::column_products::<B>(x, y)
+            },
+        );
+    }
+
+    #[test]
     fn dropout([rows, columns] in [1usize..20, 1usize..40], dropped in any::<bool>()) {
         check(
             &[input(&[rows, columns], 0, true)],

@@ -42,6 +42,28 @@ fn linear_and_activation() {
 }
 
 #[test]
+fn affine() {
+    let inputs = [
+        input(&[ROWS, 96], 0, true),
+        input(&[96], 1, true),
+        input(&[96], 2, true),
+    ];
+    check(&inputs, &|tensors| {
+        let [x, scale, shift] = take(tensors);
+        <B as EncoderOps>::affine(x, scale, shift)
+    });
+}
+
+#[test]
+fn column_products() {
+    let inputs = [0, 1].map(|index| input(&[ROWS, 96], index, true));
+    check(&inputs, &|tensors| {
+        let [x, y] = take(tensors);
+        <B as EncoderOps>::column_products(x, y)
+    });
+}
+
+#[test]
 fn attention() {
     let offsets = Offsets::from_lengths([70, 1, 130, 2]);
     for queries in [[70, 1, 130, 2], [1; 4], [0, 1, 40, 0]] {

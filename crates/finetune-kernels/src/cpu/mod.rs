@@ -13,6 +13,8 @@ pub(crate) mod adam;
 pub(crate) mod attention;
 #[cfg(feature = "flex")]
 pub(crate) mod average;
+#[cfg(feature = "flex")]
+pub(crate) mod columns;
 pub(crate) mod dropout;
 #[cfg(feature = "flex")]
 pub(crate) mod embedding;

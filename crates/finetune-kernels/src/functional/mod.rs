@@ -17,7 +17,7 @@ use crate::{
 
 pub use optimizer::{
     adafactor_factored_update, adafactor_update, adam_rows_step, adam_step, moving_average,
-    scatter_rows, sgd_momentum_step, sgd_step, square_sum, zeros,
+    scatter_rows, sgd_momentum_step, sgd_step, square_sum, sum, zeros,
 };
 
 /// Scale, shift, and epsilon of a layer norm.
@@ -213,6 +213,23 @@ pub fn pool(x: Tensor<2>, offsets: &Offsets, pooling: Pooling) -> Tensor<2> {
         offsets: offsets.clone(),
         pooling,
     }))
+}
+
+/// Computes `x ∘ scale + shift` with a scale and a shift for each column: `[rows, columns]`, `[columns]`,
+/// `[columns]` to `[rows, columns]`.
+pub fn affine(x: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<2> {
+    float(Dispatch::affine(
+        x.into_dispatch(),
+        scale.into_dispatch(),
+        shift.into_dispatch(),
+    ))
+}
+
+/// Computes the dot product of each column of `x` with the same column of `y`: twice `[rows, columns]` to
+/// `[columns]`.
+pub fn column_products(x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
+    let (x, y) = (x.into_dispatch(), y.into_dispatch());
+    Tensor::from_dispatch(Dispatch::column_products(x, y))
 }
 
 /// Applies inverted dropout.

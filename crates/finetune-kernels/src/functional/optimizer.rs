@@ -132,6 +132,11 @@ pub fn moving_average<const D: usize>(
     ))
 }
 
+/// Computes `x + y` for tensors of the same shape, in the memory of `x` if nothing else holds it.
+pub fn sum<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+    float(Dispatch::sum(x.into_dispatch(), y.into_dispatch()))
+}
+
 /// Sums the squares of all elements, `[1]`.
 pub fn square_sum<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     float(Dispatch::square_sum(tensor.into_dispatch()))

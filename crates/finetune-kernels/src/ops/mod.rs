@@ -117,6 +117,21 @@ pub trait EncoderOps: Backend {
         portable::pool(operation)
     }
 
+    /// Computes `x ∘ scale + shift`, `[rows, columns]`, with a scale and a shift for each column.
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        portable::affine::<Self>(x, scale, shift)
+    }
+
+    /// Computes the dot product of each column of `x` with the same column of `y`: twice
+    /// `[rows, columns]` to `[columns]`.
+    fn column_products(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        portable::column_products::<Self>(x, y)
+    }
+
     /// Sums rows of `values` into a table of `rows` rows: row `i` of `values` is added to row
     /// `places[i]`. `[n, columns]` to `[rows, columns]`. This is the gradient of an embedding table.
     fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {

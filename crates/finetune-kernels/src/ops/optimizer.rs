@@ -100,6 +100,11 @@ pub trait OptimizerOps: Backend {
         portable::moving_average::<Self>(average, value, decay)
     }
 
+    /// Computes `x + y` for tensors of the same shape.
+    fn sum(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_add(x, y)
+    }
+
     /// Sums the squares of all elements, `[1]`.
     fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         portable::square_sum::<Self>(tensor)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::Tensor;
-use finetune_kernels::{UsedRows, scatter_rows, square_sum};
+use finetune_kernels::{UsedRows, scatter_rows, square_sum, sum};
 
 /// A gradient as the backward pass leaves it.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Gradient {
     pub fn add(self, other: Self) -> Self {
         match (self, other) {
             (Self::Rows(one), Self::Rows(other)) => Self::Rows(one.add(other)),
-            (one, other) => Self::Whole(one.whole() + other.whole()),
+            (one, other) => Self::Whole(sum(one.whole(), other.whole())),
         }
     }
 }

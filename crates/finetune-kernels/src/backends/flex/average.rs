@@ -1,7 +1,7 @@
-//! Weight averages and gradient norms.
+//! Weight averages, sums, and gradient norms.
 
 use burn::{
-    backend::{Flex, tensor::FloatTensor},
+    backend::{Flex, ops::FloatTensorOps, tensor::FloatTensor},
     tensor::TensorData,
 };
 use rayon::prelude::*;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{CHUNK, are_plain, values, values_mut};
 use crate::{
     backends::portable,
-    cpu::{average, squares::sum_of_squares},
+    cpu::{average, norm, squares::sum_of_squares},
 };
 
 /// See [`OptimizerOps::moving_average`](crate::ops::OptimizerOps::moving_average).
@@ -27,6 +27,18 @@ pub(crate) fn moving_average(
         .zip(values(&value).par_chunks(CHUNK))
         .for_each(|(average, value)| average::move_towards(average, value, rest));
     average
+}
+
+/// See [`OptimizerOps::sum`](crate::ops::OptimizerOps::sum).
+pub(crate) fn sum(mut x: FloatTensor<Flex>, y: FloatTensor<Flex>) -> FloatTensor<Flex> {
+    if !are_plain([&x, &y]) {
+        return Flex::float_add(x, y);
+    }
+    values_mut(&mut x)
+        .par_chunks_mut(CHUNK)
+        .zip(values(&y).par_chunks(CHUNK))
+        .for_each(|(x, y)| norm::add(x, y));
+    x
 }
 
 /// See [`OptimizerOps::square_sum`](crate::ops::OptimizerOps::square_sum). The sum is in f64.

@@ -4,13 +4,11 @@ use burn::{
     backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
     tensor::Shape,
 };
-use rayon::prelude::*;
 
 use super::{activate, are_plain, dropout, empty, values, values_mut};
 use crate::{
     Activation, MatmulOptions, Precision,
     backends::portable,
-    cpu::norm,
     matmul::{self, Epilogue, Matrix, Right},
     ops::{Linear, Lora},
 };
@@ -181,32 +179,6 @@ fn multiply_plain(
     let mut out = empty([a.rows, b.cols]);
     let right = Right::Plain(b);
     matmul::multiply(values_mut(&mut out), a, right, epilogue, precision);
-    out
-}
-
-/// Number of rows in a partial sum.
-const SUMMED_ROWS: usize = 64;
-
-/// See [`EncoderGradients::column_sums`](crate::ops::EncoderGradients::column_sums).
-pub(super) fn column_sums(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
-    let columns = x.shape()[1];
-    if !are_plain([&x]) || columns == 0 {
-        return portable::column_sums::<Flex>(x);
-    }
-    let parts = values(&x).par_chunks(SUMMED_ROWS * columns).map(|rows| {
-        let mut sums = vec![0.0f32; columns];
-        for row in rows.chunks_exact(columns) {
-            norm::add(&mut sums, row);
-        }
-        sums
-    });
-    let parts: Vec<_> = parts.collect();
-    let mut out = empty([columns]);
-    let sums = values_mut(&mut out);
-    sums.fill(0.0);
-    for part in parts {
-        norm::add(sums, &part);
-    }
     out
 }
 

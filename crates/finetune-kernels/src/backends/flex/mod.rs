@@ -11,6 +11,7 @@ mod adam;
 mod adam_rows;
 mod attention;
 mod average;
+mod columns;
 mod dropout;
 mod embedding;
 mod linear;
@@ -42,7 +43,7 @@ use activation::{activate, activation_gradient};
 use adafactor::{adafactor_factored_update, adafactor_update};
 use adam::adam_step;
 use adam_rows::{adam_rows_step, zeros};
-use average::{moving_average, square_sum};
+use average::{moving_average, square_sum, sum};
 use dropout::dropout;
 use sgd::{sgd_momentum_step, sgd_step};
 
@@ -95,6 +96,18 @@ impl EncoderOps for Flex {
         pooling::pool(operation)
     }
 
+    fn affine(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        columns::affine(x, scale, shift)
+    }
+
+    fn column_products(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::products(x, y)
+    }
+
     fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
         embedding::scatter_rows(values, &places, rows)
     }
@@ -137,7 +150,7 @@ impl EncoderGradients for Flex {
     }
 
     fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        linear::column_sums(x)
+        columns::sums(x)
     }
 
     fn activation_gradient(
@@ -238,6 +251,10 @@ impl OptimizerOps for Flex {
         decay: f64,
     ) -> FloatTensor<Self> {
         moving_average(average, value, decay)
+    }
+
+    fn sum(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        sum(x, y)
     }
 
     fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {

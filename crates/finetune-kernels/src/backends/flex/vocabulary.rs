@@ -1,11 +1,12 @@
 //! Cross-entropy over a vocabulary, and its gradients.
 
 use burn::{
-    backend::{Flex, TensorMetadata, ops::FloatTensorOps, tensor::FloatTensor},
+    backend::{Flex, TensorMetadata, tensor::FloatTensor},
     tensor::TensorData,
 };
+use rayon::prelude::*;
 
-use super::{are_plain, empty, values, values_mut};
+use super::{CHUNK, are_plain, empty, values, values_mut};
 use crate::{backends::portable, cpu::vocabulary::CrossEntropy, ops::VocabularyCrossEntropy};
 
 /// See [`EncoderOps::vocabulary_cross_entropy`](crate::ops::EncoderOps::vocabulary_cross_entropy).
@@ -44,7 +45,13 @@ pub(super) fn scaled(x: FloatTensor<Flex>, factor: FloatTensor<Flex>) -> FloatTe
     }
     match values(&factor) {
         [1.0] => x,
-        factor => Flex::float_mul_scalar(x, factor[0].into()),
+        factor => {
+            let (mut x, factor) = (x, factor[0]);
+            values_mut(&mut x)
+                .par_chunks_mut(CHUNK)
+                .for_each(|x| x.iter_mut().for_each(|x| *x *= factor));
+            x
+        }
     }
 }
 

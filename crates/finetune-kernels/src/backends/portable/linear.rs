@@ -70,9 +70,3 @@ fn rounded<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 pub(crate) fn transposed<B: Backend>(a: FloatTensor<B>) -> FloatTensor<B> {
     B::float_swap_dims(a, 0, 1)
 }
-
-/// Sums the columns, `[rows, columns]` to `[columns]`.
-pub(crate) fn column_sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    let columns = x.shape()[1];
-    B::float_reshape(B::float_sum_dim(x, 0), Shape::new([columns]))
-}

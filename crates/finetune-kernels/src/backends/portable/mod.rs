@@ -3,6 +3,7 @@
 
 mod activation;
 mod attention;
+mod columns;
 mod embedding;
 mod linear;
 mod loss;
@@ -14,8 +15,9 @@ mod vocabulary;
 
 pub(crate) use activation::{activate, activation_gradient};
 pub(crate) use attention::{AttentionKept, attention};
+pub(crate) use columns::{affine, column_products, column_sums};
 pub(crate) use embedding::{dropped_embedding_sum, scatter_rows};
-pub(crate) use linear::{column_sums, linear, lora, lora_keeping, matmul, transposed};
+pub(crate) use linear::{linear, lora, lora_keeping, matmul, transposed};
 pub(crate) use loss::softmax_cross_entropy;
 pub(crate) use norm::{NormKept, dropout, dropout_residual};
 pub(crate) use optimizer::{
