@@ -24,7 +24,18 @@ fn train(scratch: &Scratch, options: &str) -> Run {
 fn the_encoder_learns_from_pairs() {
     let scratch = scratch();
     let options = "--epochs 3 --set contrastive.max_pairs=1600 --json";
-    let results = train(&scratch, options).succeeded().json();
+    let run = train(&scratch, options).succeeded();
+    // What is printed counts pairs, and has no padding, of which nothing is known.
+    for words in [
+        "on 1,600 pairs an epoch of 80 rows, 20 for validation",
+        " pairs/s",
+    ] {
+        assert!(run.stderr.contains(words), "no {words:?} in {run}");
+    }
+    for words in ["padding", "samples/s"] {
+        assert!(!run.stderr.contains(words), "{words:?} in {run}");
+    }
+    let results = run.json();
     let accuracy = |at: &str| results[at]["accuracy"].as_f64().unwrap();
     assert!(accuracy("test") > 0.8, "{results}");
     assert!(accuracy("validation") > accuracy("before"), "{results}");
@@ -35,7 +46,18 @@ fn the_encoder_learns_from_pairs() {
         .filter(|event| event["event"] == "step")
         .collect();
     assert_eq!(steps.len(), 3 * 100);
-    assert_eq!(steps[0]["rows"], 32);
+    assert_eq!(
+        (&steps[0]["rows"], &steps[0]["pairs"]),
+        (&32.into(), &16.into())
+    );
+    assert_eq!(events[0]["pairs_per_epoch"], 1600);
+    assert_eq!(events[0].get("padding_avoided"), None);
+    let (speed, seconds) = (
+        &results["train"]["samples_per_second"],
+        &results["train"]["seconds"],
+    );
+    let pairs = speed.as_f64().unwrap() * seconds.as_f64().unwrap();
+    assert!((pairs - 4800.0).abs() < 1.0, "{results}");
     let loss = |steps: &[&Value]| -> f64 {
         let losses = steps.iter().map(|step| step["loss"].as_f64().unwrap());
         losses.sum()

@@ -69,7 +69,7 @@ pub(crate) fn train<L: Learning>(
         let clip = clip_factor(grad_norm, plan.optimization.max_grad_norm);
         let momentum = schedule.momentum_at(step);
         learner = workers.run(|| learner.step(gradients, learning_rate, momentum, clip));
-        observers.emit(&state.advance(facts, &batches, started))?;
+        observers.emit(&state.advance(facts, &batches, started, plan))?;
         if after.is_due(&state, observers) {
             learner = learning.completed(learner)?;
         }
@@ -101,6 +101,7 @@ fn started<M>(
         warmup_steps: schedule.warmup_steps(),
         parameters: start.prepared.all,
         trainable_parameters: start.prepared.trainable,
+        pairs_per_epoch: steps.pairs_per_epoch(),
         padding_avoided: steps.padding_avoided()?,
     })
 }

@@ -28,6 +28,13 @@ impl Default for ContrastiveConfig {
     }
 }
 
+impl TrainPlan {
+    /// Returns the number of pairs that `rows` rows of a batch are, if the strategy pairs them.
+    pub fn pairs_in(&self, rows: u64) -> Option<u64> {
+        (self.model.strategy == Strategy::Contrastive).then_some(rows / 2)
+    }
+}
+
 impl ContrastiveConfig {
     /// Returns whether all settings have their defaults.
     pub(crate) fn is_default(&self) -> bool {
@@ -38,9 +45,7 @@ impl ContrastiveConfig {
     pub(super) fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
         let strategy = &plan.model.strategy;
         if *strategy != Strategy::Contrastive {
-            // Pretraining before a contrastive run has the settings of the whole.
-            let alone = !self.is_default() && plan.pretraining.is_none();
-            return conflict(alone, ["contrastive", "strategy"], || {
+            return conflict(!self.is_default(), ["contrastive", "strategy"], || {
                 format!(
                     "contrastive has settings, but the strategy is {strategy}; add --strategy contrastive, or remove them"
                 )

@@ -260,7 +260,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             loss: state.all.mean_loss(),
             seconds: state.all.seconds,
             product_seconds: time_in_matmul().as_secs_f64(),
-            samples_per_second: state.all.samples_per_second(),
+            samples_per_second: state.all.samples_per_second(self.plan),
             reason,
             early_stop: state.early_stop(self.plan),
             kept_step: kept.step,

@@ -77,14 +77,23 @@ impl Order {
         })
     }
 
-    /// Returns the share of padding that packing avoids in the first epoch; 0 if it is not known.
+    /// Returns the share of padding that packing avoids in the first epoch; `None` for pairs, which are
+    /// too many to read the lengths of.
     ///
     /// # Errors
     /// Fails if the lengths of the rows cannot be read.
-    pub fn padding_avoided(&self) -> Result<f64, TrainError> {
+    pub fn padding_avoided(&self) -> Result<Option<f64>, TrainError> {
         match self {
-            Self::Rows(sampler) => Ok(sampler.padding(0)?.avoided()),
-            Self::Pairs { .. } => Ok(0.0),
+            Self::Rows(sampler) => Ok(Some(sampler.padding(0)?.avoided())),
+            Self::Pairs { .. } => Ok(None),
+        }
+    }
+
+    /// Returns the number of pairs in an epoch, if there are pairs.
+    pub fn pairs_per_epoch(&self) -> Option<u64> {
+        match self {
+            Self::Rows(_) => None,
+            Self::Pairs { pairs, .. } => Some(pairs.per_epoch()),
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Outcome {
     /// Time that matrix multiplications took on the CPU in this session, for steps, evaluations and
     /// features.
     pub product_seconds: f64,
-    /// Rows trained on per second of the steps' time.
+    /// Samples trained on per second of the steps' time: rows, or pairs of rows.
     pub samples_per_second: f64,
     /// Why the run ended.
     pub reason: StopReason,

@@ -82,9 +82,10 @@ impl Sums {
         self.loss / self.steps.max(1) as f64
     }
 
-    /// Returns the rows processed per second.
-    pub fn samples_per_second(&self) -> f64 {
-        self.rows as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    /// Returns the samples processed per second: rows, or pairs of rows if the plan's strategy pairs them.
+    pub fn samples_per_second(&self, plan: &TrainPlan) -> f64 {
+        let samples = plan.pairs_in(self.rows).unwrap_or(self.rows);
+        samples as f64 / self.seconds.max(f64::MIN_POSITIVE)
     }
 }
 
@@ -108,12 +109,13 @@ impl TrainState {
         })
     }
 
-    /// Counts a completed step, and returns its event.
+    /// Counts a completed step of a plan, and returns its event.
     pub fn advance(
         &mut self,
         facts: StepFacts,
         batches: &[PackedBatch],
         started: Instant,
+        plan: &TrainPlan,
     ) -> Event {
         let rows = batches.iter().map(|batch| batch.batch_size() as u64).sum();
         let tokens = batches.iter().map(|batch| batch.num_tokens() as u64).sum();
@@ -126,6 +128,7 @@ impl TrainState {
             step: self.step,
             loss: facts.loss,
             rows,
+            pairs: plan.pairs_in(rows),
             seconds,
         }
     }
@@ -141,6 +144,7 @@ impl TrainState {
             head_learning_rate: plan.optimization.head_learning_rate_at(sums.learning_rate),
             grad_norm: sums.grad_norm,
             rows: sums.rows,
+            pairs: plan.pairs_in(sums.rows),
             tokens: sums.tokens,
             seconds: sums.seconds,
         }

@@ -39,12 +39,17 @@ impl Steps {
         })
     }
 
-    /// Returns the share of padding that packing avoids in the first epoch, from 0 to 1.
+    /// Returns the share of padding that packing avoids in the first epoch, from 0 to 1; `None` for pairs.
     ///
     /// # Errors
     /// Fails if the lengths of the rows cannot be read.
-    pub(crate) fn padding_avoided(&self) -> Result<f64, TrainError> {
+    pub(crate) fn padding_avoided(&self) -> Result<Option<f64>, TrainError> {
         self.order.padding_avoided()
+    }
+
+    /// Returns the number of pairs in an epoch, if rows are paired.
+    pub(crate) fn pairs_per_epoch(&self) -> Option<u64> {
+        self.order.pairs_per_epoch()
     }
 
     /// Returns the learning rates of the steps.

@@ -30,8 +30,13 @@ pub enum Event {
         parameters: u64,
         /// Number of trained parameters.
         trainable_parameters: u64,
-        /// Fraction of the first epoch's tokens that padded batches would have added.
-        padding_avoided: f64,
+        /// Pairs of rows per epoch, if the model learns from pairs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pairs_per_epoch: Option<u64>,
+        /// Fraction of the first epoch's tokens that padded batches would have added; not computed for
+        /// pairs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        padding_avoided: Option<f64>,
     },
     /// The run is resumed from a checkpoint.
     Resumed {
@@ -56,8 +61,11 @@ pub enum Event {
         step: u64,
         /// Mean loss of the step's rows.
         loss: f64,
-        /// Rows of the step.
+        /// Rows of the step; both of each pair, if the model learns from pairs.
         rows: u64,
+        /// Pairs of the step, if the model learns from pairs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pairs: Option<u64>,
         /// Time that the step took.
         seconds: f64,
     },
@@ -76,8 +84,11 @@ pub enum Event {
         head_learning_rate: Option<f64>,
         /// Global gradient norm of the last step, before clipping.
         grad_norm: f64,
-        /// Rows of the steps.
+        /// Rows of the steps; both of each pair, if the model learns from pairs.
         rows: u64,
+        /// Pairs of the steps, if the model learns from pairs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pairs: Option<u64>,
         /// Tokens of the steps.
         tokens: u64,
         /// Time that the steps took.

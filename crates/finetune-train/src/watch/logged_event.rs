@@ -23,6 +23,7 @@ pub(crate) enum LoggedEvent {
         head_learning_rate: Option<f64>,
         grad_norm: Option<f64>,
         rows: Option<f64>,
+        pairs: Option<f64>,
         seconds: Option<f64>,
     },
     Evaluated {
@@ -62,6 +63,7 @@ mod tests {
             head_learning_rate: None,
             grad_norm: 2.0,
             rows: 16,
+            pairs: Some(8),
             tokens: 99,
             seconds: 0.25,
         };
@@ -73,6 +75,7 @@ mod tests {
             head_learning_rate: None,
             grad_norm: Some(2.0),
             rows: Some(16.0),
+            pairs: Some(8.0),
             seconds: Some(0.25),
         };
         assert_eq!(LoggedEvent::of(&step).unwrap(), expected);

@@ -199,10 +199,11 @@ impl TensorboardLog {
                 head_learning_rate,
                 grad_norm,
                 rows,
+                pairs,
                 seconds,
             } => {
                 let seconds = seconds.unwrap_or(0.0).max(f64::MIN_POSITIVE);
-                let speed = rows.unwrap_or(0.0) / seconds;
+                let speed = pairs.or(*rows).unwrap_or(0.0) / seconds;
                 for (tag, value) in [
                     ("train/loss", *loss),
                     ("train/learning_rate", *learning_rate),

@@ -46,8 +46,10 @@ pub struct ProgressView {
     evaluation: Option<ProgressBar>,
     /// Sum of the losses since the last line, and their number.
     losses: (f64, u64),
-    /// Rows and seconds since the last line.
+    /// Samples and seconds since the last line.
     speed: (u64, f64),
+    /// Whether samples are pairs of rows.
+    pairs: bool,
     total_steps: u64,
     /// The estimate of a long run's time, until it is printed.
     estimate: Option<Estimate>,
@@ -71,12 +73,18 @@ impl ProgressView {
         }
     }
 
-    /// Returns the mean loss and the samples per second of the steps since the last call, if there were any.
-    fn take_means(&mut self) -> Option<(f64, f64)> {
+    /// Returns the mean loss and the speed of the steps since the last call, if there were any.
+    fn take_means(&mut self) -> Option<(f64, String)> {
         let (losses, count) = std::mem::take(&mut self.losses);
-        let (rows, seconds) = std::mem::take(&mut self.speed);
-        let speed = rows as f64 / seconds.max(f64::MIN_POSITIVE);
+        let speed = self.speed();
+        self.speed = (0, 0.0);
         (count > 0).then(|| (losses / count as f64, speed))
+    }
+
+    /// Describes how many samples a second takes.
+    fn speed(&self) -> String {
+        let (samples, seconds) = self.speed;
+        speed(samples as f64 / seconds.max(f64::MIN_POSITIVE), self.pairs)
     }
 }
 
@@ -89,25 +97,30 @@ impl Observer for ProgressView {
                 steps_per_epoch,
                 total_steps,
                 warmup_steps,
+                pairs_per_epoch,
                 padding_avoided,
                 ..
             } => {
                 self.total_steps = *total_steps;
                 if let Some(estimate) = &mut self.estimate {
                     estimate.train_rows = *train_rows;
+                    estimate.pairs = pairs_per_epoch.is_some();
                 }
+                let pairs =
+                    pairs_per_epoch.map(|pairs| format!("{} pairs an epoch of ", count(pairs)));
                 self.line(&format!(
-                    "train   {} steps ({} per epoch, {} of warm-up) on {} rows, {} for validation",
+                    "train   {} steps ({} per epoch, {} of warm-up) on {}{} rows, {} for validation",
                     count(*total_steps),
                     count(*steps_per_epoch),
                     count(*warmup_steps),
+                    pairs.unwrap_or_default(),
                     count(*train_rows),
                     count(*validation_rows)
                 ));
-                self.line(&format!(
-                    "        packing avoids {:.1} % padding",
-                    100.0 * padding_avoided
-                ));
+                if let Some(avoided) = padding_avoided {
+                    let percent = 100.0 * avoided;
+                    self.line(&format!("        packing avoids {percent:.1} % padding"));
+                }
                 self.training = Some(bar(*total_steps, STEPS));
             }
             Event::Resumed { step, total_steps } => {
@@ -121,6 +134,7 @@ impl Observer for ProgressView {
                 step,
                 loss,
                 rows,
+                pairs,
                 seconds,
             } => {
                 if let Some(estimate) = &mut self.estimate
@@ -134,20 +148,20 @@ impl Observer for ProgressView {
                 }
                 self.losses.0 += loss;
                 self.losses.1 += 1;
-                self.speed.0 += rows;
+                self.pairs = pairs.is_some();
+                self.speed.0 += pairs.unwrap_or(*rows);
                 self.speed.1 += seconds;
                 let mean = self.losses.0 / self.losses.1 as f64;
-                let speed = self.speed.0 as f64 / self.speed.1.max(f64::MIN_POSITIVE);
+                let speed = self.speed();
                 match &self.training {
                     Some(bar) if !bar.is_hidden() => {
                         bar.set_position(*step);
-                        bar.set_message(format!("loss {mean:.4}  {speed:.1} samples/s"));
+                        bar.set_message(format!("loss {mean:.4}  {speed}"));
                     }
                     // Without a terminal, about ten lines in all.
-                    _ if step % (self.total_steps / 10).max(1) == 0 => say!(
-                        "step {step}/{}  loss {mean:.4}  {speed:.1} samples/s",
-                        self.total_steps
-                    ),
+                    _ if step % (self.total_steps / 10).max(1) == 0 => {
+                        say!("step {step}/{}  loss {mean:.4}  {speed}", self.total_steps)
+                    }
                     _ => {}
                 }
             }
@@ -182,7 +196,7 @@ impl Observer for ProgressView {
                 let headline = headline(metrics);
                 match self.take_means() {
                     Some((loss, speed)) => self.line(&format!(
-                        "epoch {epoch:<5.2} loss {loss:.4}  {split} {headline}  {speed:.1} samples/s{best}"
+                        "epoch {epoch:<5.2} loss {loss:.4}  {split} {headline}  {speed}{best}"
                     )),
                     None => self.line(&format!("epoch {epoch:<5.2} {split} {headline}{best}")),
                 }
@@ -215,6 +229,12 @@ pub fn headline(metrics: &Evaluation) -> String {
         .map(|(title, value)| format!("{title} {value:.4}"))
         .collect();
     shown.join("  ")
+}
+
+/// Describes a number of samples per second, which are pairs of rows or single rows.
+pub fn speed(samples: f64, pairs: bool) -> String {
+    let unit = if pairs { "pairs" } else { "samples" };
+    format!("{samples:.1} {unit}/s")
 }
 
 /// Formats a number with thousands separators.

@@ -8,7 +8,7 @@ use crate::{
         comparison::Comparison,
         next,
         output::{print_json, say, show},
-        progress::{count, headline},
+        progress::{count, headline, speed},
         summary,
     },
 };
@@ -90,9 +90,10 @@ impl Report {
         let steps = count(outcome.steps);
         let next = next::lines(plan, &model, self.validation_rows());
         let model = model.display();
-        let (seconds, speed) = (outcome.seconds, outcome.samples_per_second);
+        let pairs = plan.pairs_in(0).is_some();
+        let (seconds, speed) = (outcome.seconds, speed(outcome.samples_per_second, pairs));
         format!(
-            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed:.1} samples/s{peak}\n{saving}\
+            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed}{peak}\n{saving}\
              saved   {model}{lost}\n\n\
              Next:\n{next}"
         )

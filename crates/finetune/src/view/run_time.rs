@@ -16,6 +16,8 @@ const LONG: f64 = 30.0;
 pub struct Estimate {
     /// Number of training rows; 0 until the run starts.
     pub train_rows: u64,
+    /// Whether they are compared in pairs.
+    pub pairs: bool,
     steps: u64,
     seconds: f64,
 }
@@ -33,8 +35,12 @@ impl Estimate {
         let seconds = self.seconds / self.steps.max(1) as f64 * total as f64;
         // Resumed runs do not report their number of rows.
         (seconds >= LONG && self.train_rows > 0).then(|| {
+            let fewer = match self.pairs {
+                true => "compare fewer pairs with --set contrastive.max_pairs=N",
+                false => "use fewer rows with --train-rows N",
+            };
             format!(
-                "training on all {} rows: {} steps take about {}, not counting evaluations; use fewer rows with --train-rows N",
+                "training on all {} rows: {} steps take about {}, not counting evaluations; {fewer}",
                 count(self.train_rows),
                 count(total),
                 HumanDuration(Duration::from_secs_f64(seconds.min(1e12))),
