@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataPlan, ModelPlan, PretrainingPlan, RunLength, Strategy, TrainPlan};
+use crate::{
+    ContrastiveConfig, DataPlan, ModelPlan, PretrainingPlan, RunLength, Strategy, TrainPlan,
+};
 
 /// The settings of a run that first goes on pretraining its base model on the training texts, without
 /// their labels.
@@ -36,6 +38,8 @@ impl TrainPlan {
         let mut plan = Self::pretraining(Strategy::Full, self.model.device.clone());
         plan.model = ModelPlan {
             strategy: Strategy::Full,
+            contrastive: ContrastiveConfig::default(),
+            reset_head: false,
             ..self.model.clone()
         };
         plan.data = DataPlan {
@@ -43,6 +47,8 @@ impl TrainPlan {
             test_split: None,
             label_column: Vec::new(),
             labels: Vec::new(),
+            labels_by_position: false,
+            label_separator: None,
             ..self.data.clone()
         };
         plan.data.problem_type = DataPlan::default().problem_type;

@@ -37,6 +37,9 @@ pub enum OnResume {
     Harmless,
 }
 
+/// A key about labels: always there in a plan that trains on them, and left out of one that pretrains.
+type OfLabels<T> = Option<T>;
+
 /// Expands lines of the form `field of the plan: effect on resuming { key: type in the file, … }` to
 /// the file's format, the table of its keys, and the conversions between plan and file.
 macro_rules! plan_file {
@@ -64,7 +67,7 @@ macro_rules! plan_file {
             fn from(plan: TrainPlan) -> Self {
                 $( let ( $( $key ),+ ) =
                     Stored::<( $( $type ),+ )>::into_file(plan.$( $place ).+); )*
-                Self { $( $( $key, )+ )* }
+                Self { $( $( $key, )+ )* }.without_unused()
             }
         }
 
@@ -73,6 +76,7 @@ macro_rules! plan_file {
             type Error = String;
 
             fn try_from(file: PlanFile) -> Result<Self, String> {
+                let file = file.with_labels()?;
                 let mut plan = Self::blank();
                 $( plan.$( $place ).+ = Stored::<( $( $type ),+ )>::from_file(
                     ( $( file.$key ),+ ),
@@ -105,16 +109,26 @@ plan_file! {
         #[serde(default, skip_serializing_if = "CsvOptions::is_default")] csv: CsvOptions
     }
     data.text_column: Refused { text_column: Vec<String> }
-    data.label_column: Refused { label_column: Vec<String> }
-    data.labels: Refused { labels: Vec<String> }
-    data.labels_by_position: Refused { #[serde(default)] labels_by_position: bool }
-    data.problem_type: Refused { problem_type: ProblemType }
+    data.label_column: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] label_column: OfLabels<Vec<String>>
+    }
+    data.labels: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] labels: OfLabels<Vec<String>>
+    }
+    data.labels_by_position: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] labels_by_position: OfLabels<bool>
+    }
+    data.problem_type: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] problem_type: OfLabels<ProblemType>
+    }
     data.label_separator: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")] label_separator: Option<char>
     }
     data.skip_invalid: Refused { #[serde(default)] skip_invalid: bool }
     model.strategy: Refused { strategy: Strategy }
-    model.adapter: Refused { #[serde(default)] adapter: String }
+    model.adapter: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] adapter: OfLabels<String>
+    }
     model.reset_head: Refused {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")] reset_head: bool
     }
@@ -134,7 +148,9 @@ plan_file! {
     data.eval_rows: Refused { eval_rows: u64 }
     optimization.batch: Refused { batch_size: usize, #[serde(default)] batch_tokens: usize }
     optimization.gradient_accumulation_steps: Refused { gradient_accumulation_steps: usize }
-    optimization.auto_find_batch_size: Refused { auto_find_batch_size: bool }
+    optimization.auto_find_batch_size: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] auto_find_batch_size: OfLabels<bool>
+    }
     evaluation.eval_batch_size: Refused { eval_batch_size: usize }
     optimization.learning_rate: Refused { learning_rate: f64 }
     optimization.head_learning_rate: Refused { head_learning_rate: f64 }
@@ -144,8 +160,12 @@ plan_file! {
     optimization.optimizer: Refused { optimizer: OptimizerConfig }
     optimization.weight_decay: Refused { weight_decay: f64 }
     optimization.max_grad_norm: Refused { max_grad_norm: f64 }
-    optimization.label_smoothing_factor: Refused { label_smoothing_factor: f64 }
-    optimization.class_weights: Refused { class_weights: Vec<f32> }
+    optimization.label_smoothing_factor: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] label_smoothing_factor: OfLabels<f64>
+    }
+    optimization.class_weights: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")] class_weights: OfLabels<Vec<f32>>
+    }
     optimization.ema_decay: Refused { ema_decay: f64 }
     data.max_length: Refused { max_length: usize }
     optimization.length_buckets: Refused { length_buckets: usize }
@@ -188,6 +208,52 @@ plan_file! {
     adaptation: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adaptation: Option<AdaptationPlan>
+    }
+}
+
+impl PlanFile {
+    /// Leaves out the keys about labels if there are none.
+    fn without_unused(self) -> Self {
+        match self.pretraining {
+            None => Self {
+                adapter: Some(self.adapter.unwrap_or_default()),
+                ..self
+            },
+            Some(_) => Self {
+                label_column: None,
+                labels: None,
+                labels_by_position: None,
+                problem_type: None,
+                adapter: None,
+                auto_find_batch_size: None,
+                label_smoothing_factor: None,
+                class_weights: None,
+                ..self
+            },
+        }
+    }
+
+    /// Checks that a plan that trains on labels has all keys about them, except for those that earlier
+    /// versions did not write.
+    fn with_labels(self) -> Result<Self, String> {
+        let missing = [
+            ("label_column", self.label_column.is_none()),
+            ("labels", self.labels.is_none()),
+            ("problem_type", self.problem_type.is_none()),
+            ("auto_find_batch_size", self.auto_find_batch_size.is_none()),
+            (
+                "label_smoothing_factor",
+                self.label_smoothing_factor.is_none(),
+            ),
+            ("class_weights", self.class_weights.is_none()),
+        ];
+        match missing.iter().find(|(_, missing)| *missing) {
+            Some((key, _)) if self.pretraining.is_none() => Err(format!("missing field `{key}`")),
+            _ => Ok(Self {
+                adapter: self.adapter.filter(|name| !name.is_empty()),
+                ..self
+            }),
+        }
     }
 }
 
@@ -244,6 +310,32 @@ mod tests {
     fn plans_of_earlier_versions_are_written_as_they_were() {
         for text in [ALL_SET, NOTHING_SET] {
             assert_eq!(read(text).unwrap().to_toml().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_plan_that_pretrains_has_no_keys_about_labels() {
+        let plan = TrainPlan::pretraining(Strategy::Full, "cpu".into());
+        let text = plan.to_toml().unwrap();
+        for key in [
+            "label",
+            "problem_type",
+            "class_weights",
+            "adapter",
+            "auto_find",
+        ] {
+            assert!(!text.contains(key), "{key}: {text}");
+        }
+        assert_eq!(read(&text).unwrap(), plan);
+        // Earlier versions wrote them.
+        let mut table: Table = NOTHING_SET.parse().unwrap();
+        let masks = Table::try_from(PretrainingPlan::default()).unwrap();
+        table.insert("pretraining".into(), masks.into());
+        let earlier: TrainPlan = table.try_into().unwrap();
+        assert!(earlier.pretraining.is_some());
+        for key in ["labels", "problem_type", "label_smoothing_factor"] {
+            let error = edited(|table| drop(table.remove(key))).unwrap_err();
+            assert!(error.contains(&format!("`{key}`")), "{error}");
         }
     }
 

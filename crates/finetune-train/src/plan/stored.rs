@@ -26,6 +26,17 @@ impl<T> Stored<T> for T {
     }
 }
 
+/// A key that some plans leave out: its default is meant.
+impl<T: Default> Stored<Option<T>> for T {
+    fn into_file(self) -> Option<T> {
+        Some(self)
+    }
+
+    fn from_file(file: Option<T>, _: &[&str]) -> Result<Self, String> {
+        Ok(file.unwrap_or_default())
+    }
+}
+
 impl Stored<String> for Option<String> {
     fn into_file(self) -> String {
         self.unwrap_or_default()
