@@ -96,6 +96,15 @@ impl DatasetSplits {
         }
     }
 
+    /// Returns the names of all splits.
+    pub fn split_names(&self) -> Vec<String> {
+        let names = match self {
+            Self::Local(dataset, _) => dataset.split_names(),
+            Self::OnHub(found) => found.split_names(),
+        };
+        names.into_iter().map(str::to_owned).collect()
+    }
+
     /// Opens the data set and downloads the files that these split expressions need, and no others.
     ///
     /// # Errors

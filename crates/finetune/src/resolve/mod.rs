@@ -17,4 +17,5 @@ pub(crate) mod rows;
 pub(crate) mod run_model;
 pub(crate) mod scratch;
 pub(crate) mod special_files;
+pub(crate) mod unlabelled;
 pub(crate) mod whole_plan;

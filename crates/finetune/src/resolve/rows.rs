@@ -17,7 +17,7 @@ use crate::{
         data::{read_options, say_notes, tokenize_windows},
         dataset::{DatasetName, OpenedDataset},
         draw::{Draw, tokenize_drawn},
-        label_reading,
+        label_reading, unlabelled,
     },
     view::output::say,
 };
@@ -451,11 +451,17 @@ impl Rows {
     ) -> Result<TrainData, Failure> {
         let train = self.drawn_train()?;
         let unlabelled = match &plan.unlabelled {
-            Some(name) => Some(unlabelled(name, text_rows(plan.masks.line_by_line))?),
-            None => None,
+            Some(name) => {
+                let evaluated = [
+                    Some(&self.validation),
+                    self.test.as_ref().map(|(test, _)| test),
+                ];
+                unlabelled::open(name, text_rows(plan.masks.line_by_line), evaluated)?
+            }
+            None => Vec::new(),
         };
         let mut sources = vec![(&train, &self.columns)];
-        sources.extend(unlabelled.as_ref().map(|(split, columns)| (split, columns)));
+        sources.extend(unlabelled.iter().map(|(split, columns)| (split, columns)));
         let eval_rows = self.eval_rows.map_or(0, NonZeroU64::get);
         let validation = self.validation.shuffle_take(self.seed, eval_rows)?;
         Ok(TrainData {
@@ -515,22 +521,4 @@ fn labels(
     say_notes(&inferred.notes);
     say_notes(&name_notes.notes);
     Ok((columns, labels, name_notes.by_index))
-}
-
-/// Opens a data set of texts, with their columns.
-fn unlabelled(name: &str, text_rows: TextRows) -> Result<(Split, Columns), Failure> {
-    let options = ReadOptions {
-        text_rows,
-        ..read_options(CsvOptions::default())
-    };
-    let named = DatasetName {
-        name,
-        ..DatasetName::default()
-    };
-    let dataset = named.find(&options)?.open(&["train"], &options)?.dataset;
-    let split = dataset.split("train")?;
-    let mut columns = Columns::resolve(&split, &[], &[], false)?;
-    columns.label.clear();
-    say_notes(&dataset.notes());
-    Ok((split, columns))
 }
