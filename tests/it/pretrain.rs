@@ -280,3 +280,111 @@ fn an_adapted_run_resumes_as_one() {
         &["adapt_epochs", "finetune pretrain"],
     );
 }
+
+/// All splits of an unlabelled data set are read, each by its own columns: a directory, a glob, a file.
+#[test]
+fn all_unlabelled_splits_are_read() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let rows = samples::examples(60);
+    // The test rows have no labels.
+    let texts: String = rows[40..]
+        .iter()
+        .map(|(text, _)| format!("\"{text}\"\n"))
+        .collect();
+    scratch.write("more/train.csv", samples::csv(&rows[..30]));
+    scratch.write("more/validation.csv", samples::csv(&rows[30..40]));
+    scratch.write("more/test.csv", format!("text\n{texts}"));
+    let model = fixtures::path("tiny_bert").display().to_string();
+    for (number, (unlabelled, adapts_to, notes)) in [
+        (
+            "more",
+            "adapt   to 220 texts",
+            &["more: the texts of all its splits are read: train (30), validation (10), test (20)"]
+                [..],
+        ),
+        ("more/*.csv", "adapt   to 220 texts", &["of all its splits"]),
+        ("more/test.csv", "adapt   to 180 texts", &[]),
+        (
+            "data",
+            "adapt   to 360 texts",
+            &[
+                "of all its splits",
+                "40 of its rows are among those that this run evaluates",
+            ],
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = number.to_string();
+        let line = format!(
+            "train --model {model} --dataset data --adapt-epochs 0.1 --unlabelled {unlabelled} --max-steps 1 --output {output}"
+        );
+        let run = scratch.run(&split(&line)).succeeded();
+        assert!(run.stderr.contains(adapts_to), "{run}");
+        for note in notes {
+            assert!(run.stderr.contains(note), "no {note:?} in {run}");
+        }
+        assert_eq!(
+            run.stderr.contains("all its splits"),
+            !notes.is_empty(),
+            "{run}"
+        );
+    }
+}
+
+/// Until the run has a checkpoint of its own, it begins with the adapted model, which is compared with what
+/// the adaptation saved; so are the texts of an adaptation that goes on.
+#[test]
+fn a_damaged_adaptation_is_named() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write("more.txt", text(30));
+    let model = fixtures::path("tiny_bert").display().to_string();
+    let line = format!(
+        "train --model {model} --dataset data --adapt-epochs 1 --unlabelled more.txt --max-steps 2 --output run"
+    );
+    scratch.run(&split(&line)).succeeded();
+    // As if the session had been killed right after the adaptation.
+    for gone in [
+        "results.json",
+        "manifest.json",
+        "events.jsonl",
+        "model",
+        "checkpoints",
+    ] {
+        let gone = scratch.path("run").join(gone);
+        let _ = std::fs::remove_dir_all(&gone);
+        let _ = std::fs::remove_file(&gone);
+    }
+    let path = "run/adaptation/model/model.safetensors";
+    let whole = scratch.read(path);
+    let mut damaged = whole.clone();
+    let last = damaged.len() - 2;
+    damaged[last] ^= 1;
+    scratch.write(path, &damaged);
+    let run = scratch.run(&["resume", "run"]);
+    run.failed(
+        2,
+        &[
+            "adaptation/model/model.safetensors is damaged",
+            "SHA-256",
+            "cp ",
+        ],
+    );
+    // The advice, as it is typed.
+    let advice = run
+        .stderr
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("cp "));
+    let (from, to) = advice.unwrap().split_once(' ').unwrap();
+    std::fs::copy(scratch.path(from), scratch.path(to)).unwrap();
+    assert!(scratch.read(path) == whole);
+    scratch.write("more.txt", text(31));
+    scratch
+        .run(&["resume", "run"])
+        .failed(2, &["not those that the run began with"]);
+    scratch.write("more.txt", text(30));
+    scratch.run(&["resume", "run"]).succeeded();
+}

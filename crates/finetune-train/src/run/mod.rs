@@ -23,4 +23,5 @@ pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod steps;
+mod verified_model;
 pub(crate) mod write;

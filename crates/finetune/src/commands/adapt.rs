@@ -27,19 +27,21 @@ pub fn adapted(
     run: &mut RunDirectory,
 ) -> Result<BaseModel, Failure> {
     let path = run.path().join(layout::ADAPTATION);
-    let (Some(data), Some(fresh)) = (&loaded.adaptation, plan.adapting(&path)) else {
+    let (Some(data), Some(mut fresh)) = (&loaded.adaptation, plan.adapting(&path)) else {
         return Ok(loaded.base.clone());
     };
+    fresh.data.dataset_fingerprints = data.fingerprints();
     if !run.has_begun() {
         run.begin(plan, &loaded.files.dir)?;
     }
     let (mut adaptation, plan, start) = match layout::has_begun(&path) {
         true => {
             let (adaptation, saved) = RunDirectory::open(&path)?;
-            if adaptation.is_complete() {
-                return Ok(BaseModel::open(&adaptation.model())?);
-            }
             let plan = saved.written()?.clone();
+            check_texts(&plan, &fresh)?;
+            if adaptation.is_complete() {
+                return Ok(BaseModel::open(&adaptation.verified_model()?)?);
+            }
             let start = Start::newest(&plan, &adaptation, &loaded.base, &loaded.device)?;
             (adaptation, plan, start)
         }
@@ -59,4 +61,20 @@ pub fn adapted(
         RunEnd::Complete(_) => Ok(BaseModel::open(&adaptation.model())?),
         RunEnd::Interrupted(interruption) => Err(interrupted(&interruption, run)),
     }
+}
+
+/// Checks that the texts are those that the adaptation began with. The data set of the run itself was
+/// compared when it was loaded, so that only further texts can have changed.
+fn check_texts(begun: &TrainPlan, now: &TrainPlan) -> Result<(), Failure> {
+    let (was, is) = (
+        &begun.data.dataset_fingerprints,
+        &now.data.dataset_fingerprints,
+    );
+    // Adaptations of earlier versions did not record them.
+    if was.is_empty() || was == is {
+        return Ok(());
+    }
+    Err(Failure::User(
+        "the texts to adapt the model to are not those that the run began with; restore the unlabelled data set, or begin a new run".into(),
+    ))
 }
