@@ -297,3 +297,67 @@ fn an_extended_model_trains_on_and_needs_fewer_tokens() {
         &["there is no word to add"],
     );
 }
+
+/// Masked language models of all families, whose files have several tensors with a row per token, and our own
+/// family with a vocabulary of whole words.
+#[test]
+fn every_kind_of_model_is_extended() {
+    let scratch = Scratch::new();
+    scratch.write("domain.txt", "an unwatchable film\n".repeat(20));
+    let text = "the good plot\na bad film .\nan plot\n".repeat(20);
+    scratch.write("texts.txt", text);
+    for line in [
+        "tokenizer train texts.txt --kind words --lowercase -o words",
+        "pretrain --init scratch --encoder lab --tokenizer words --dataset texts.txt --max-steps 1 \
+         --max-length 8 --output own",
+    ] {
+        scratch.run(&split(line)).succeeded();
+    }
+    let fixtures = ["bert", "distilbert", "roberta", "electra"];
+    let models = fixtures.map(|name| fixtures::path(&format!("masked_lm/{name}")));
+    for (number, model) in models
+        .into_iter()
+        .chain([scratch.path("own/model")])
+        .enumerate()
+    {
+        let output = number.to_string();
+        let extend = [
+            "tokenizer",
+            "extend",
+            argument(&model),
+            "domain.txt",
+            "--add",
+            "1",
+            "-o",
+        ];
+        scratch.run(&[&extend[..], &[&output]].concat()).succeeded();
+        let rows = |path: &std::path::Path| {
+            let config = std::fs::read(path.join("config.json")).unwrap();
+            let config: Value = serde_json::from_slice(&config).unwrap();
+            config["vocab_size"].as_u64().unwrap() as usize
+        };
+        let (was, now) = (rows(&model), rows(&scratch.path(&output)));
+        assert!(now > was, "{output}");
+        let weights = |path: &std::path::Path| {
+            SafetensorsFile::open(&path.join("model.safetensors")).unwrap()
+        };
+        let (before, after) = (weights(&model), weights(&scratch.path(&output)));
+        assert_eq!(before.names(), after.names());
+        let mut of_tokens = 0;
+        for name in before.names() {
+            let [before, after] = [&before, &after].map(|file| file.shape(&name).unwrap().to_vec());
+            let mut expected = before.clone();
+            if before[0] == was {
+                expected[0] = now;
+                of_tokens += 1;
+            }
+            assert_eq!(after, expected, "{output}: {name}");
+        }
+        // The word table and the decoder's bias, under one name or two.
+        assert!(of_tokens >= 2, "{output}");
+        let options = format!(
+            "pretrain --model {output} --dataset domain.txt --max-steps 1 --max-length 8 --output on{output}"
+        );
+        scratch.run(&split(&options)).succeeded();
+    }
+}

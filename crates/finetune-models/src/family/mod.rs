@@ -156,4 +156,21 @@ impl Family {
         let (_, name) = lines.find(|(other, _)| *other == component)?;
         Some(name.replace("{}", &layer.to_string()))
     }
+
+    /// Returns the names of the tensors with a row per token, whatever head a file has: the word table and
+    /// the bias of a masked language model's decoder, under all names that files may have for them.
+    pub(crate) fn token_tensors(&self) -> Vec<String> {
+        let table = self.name_of(Component::WordTable, 0);
+        let table = table.map(|name| format!("{name}.weight"));
+        let of_head = self.masked_lm.weights.iter();
+        let mut biases = of_head.filter(|(component, _)| *component == Component::DecoderBias);
+        let bias = biases.next().map(|(_, name)| format!("{name}.bias"));
+        let own: Vec<_> = table.into_iter().chain(bias).collect();
+        let same = self.masked_lm.same.iter();
+        let same = same.filter(|(_, name)| own.iter().any(|own| own == name));
+        let same = same.map(|(other, _)| (*other).to_owned());
+        let bare = own.iter().filter_map(|name| name.strip_prefix(self.prefix));
+        let others: Vec<_> = bare.map(str::to_owned).chain(same).collect();
+        own.into_iter().chain(others).collect()
+    }
 }

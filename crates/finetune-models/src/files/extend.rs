@@ -9,21 +9,8 @@ use burn::{
 use finetune_peft::{NamedTensor, write_tensors};
 
 use super::{CONFIG, WEIGHTS, weights::Weights};
-use crate::{Component, ModelConfig, ModelError};
+use crate::{ModelConfig, ModelError};
 
-/// Names of the other tensors with a row per token: the outputs of masked language models.
-const OUTPUTS: [&str; 10] = [
-    "cls.predictions.bias",
-    "cls.predictions.decoder.weight",
-    "cls.predictions.decoder.bias",
-    "lm_head.bias",
-    "lm_head.decoder.weight",
-    "lm_head.decoder.bias",
-    "vocab_projector.weight",
-    "vocab_projector.bias",
-    "generator_lm_head.weight",
-    "generator_lm_head.bias",
-];
 /// Numbers that older files store beside the weights and nobody reads.
 const NOT_WEIGHTS: &str = "position_ids";
 
@@ -53,10 +40,7 @@ pub fn extend_vocabulary(
     let mut reader = weights.reader();
     let size = rows.iter().map(|row| row.id + 1).max().unwrap_or_default();
     let size = size.max(config.vocab_size);
-    let family = config.family;
-    let table = family.name_of(Component::WordTable, 0).unwrap_or_default() + ".weight";
-    let bare = table.strip_prefix(family.prefix).unwrap_or(&table);
-    let has_row_per_token = |name: &str| name == table || name == bare || OUTPUTS.contains(&name);
+    let of_tokens = config.family.token_tensors();
     let mut tensors = Vec::new();
     for name in weights.names() {
         if name.ends_with(NOT_WEIGHTS) {
@@ -64,7 +48,7 @@ pub fn extend_vocabulary(
         }
         let mut values = reader.read(name, false)?;
         let mut shape = weights.shape(name).unwrap_or_default().to_vec();
-        if has_row_per_token(name) {
+        if of_tokens.contains(name) {
             let found = shape.first().copied().unwrap_or_default();
             if found != config.vocab_size {
                 return Err(ModelError::Mismatch {
@@ -124,6 +108,22 @@ fn extend(values: &mut Vec<f32>, found: usize, size: usize, rows: &[NewRow]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::FAMILIES;
+
+    /// What masked language models hold twice has a row per token, and nothing else.
+    #[test]
+    fn all_tensors_of_tokens_are_known() {
+        for family in FAMILIES {
+            let names = family.token_tensors();
+            assert!(
+                names[0].ends_with("word.weight") || names[0].ends_with("word_embeddings.weight")
+            );
+            assert!(names[1].ends_with(".bias"), "{names:?}");
+            for (other, _) in family.masked_lm.same {
+                assert!(names.iter().any(|name| name == other), "{other}");
+            }
+        }
+    }
 
     #[test]
     fn a_new_row_is_the_mean_of_its_pieces() {
