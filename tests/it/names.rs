@@ -274,6 +274,61 @@ fn other_labels_need_a_new_head() {
     says(&run, &["reinitialized", "(0, 1)", "(negative, positive)"]);
 }
 
+/// A classifier that this program has not trained: its head is kept by name alone, in whatever order and
+/// spelling, and a new one is announced. Equal numbers of classes are no reason to keep it.
+#[test]
+fn the_head_of_a_model_from_elsewhere() {
+    let scratch = trained("");
+    std::fs::remove_file(scratch.path("run/model/finetune.json")).unwrap();
+    let before = logits(&scratch, "run/model");
+    let other = samples::csv(&samples::examples(60));
+    let other = other.replace(",negative\n", ",bad\n");
+    scratch.write("part.csv", &other);
+    scratch.write("other.csv", other.replace(",positive\n", ",good\n"));
+
+    let run = go_on(
+        &scratch,
+        "order",
+        "--dataset data --labels positive,negative",
+    );
+    says_nothing(&run);
+    assert_eq!(logits(&scratch, "order/model"), swapped(&before));
+    let run = go_on(
+        &scratch,
+        "case",
+        "--dataset data --labels POSITIVE,Negative",
+    );
+    says(&run, &["head is kept", "\"POSITIVE\" is \"positive\""]);
+    assert_eq!(logits(&scratch, "case/model"), swapped(&before));
+    for (output, data, names) in [
+        ("other", "other.csv", "(bad, good)"),
+        // One name in common does not make the other the same.
+        ("part", "part.csv", "(bad, positive)"),
+    ] {
+        let run = go_on(&scratch, output, &format!("--dataset {data}"));
+        says(&run, &["reinitialized", names, "(negative, positive)"]);
+        assert!(run.stderr.contains("new weights: classifier"), "{run}");
+        assert_ne!(logits(&scratch, &format!("{output}/model")), before);
+    }
+    // Names that nobody gave are not those of the data.
+    rename(&scratch, "run/model", &["LABEL_0", "LABEL_1"]);
+    let run = go_on(&scratch, "unnamed", "--dataset data");
+    says(
+        &run,
+        &[
+            "reinitialized",
+            "(negative, positive)",
+            "(LABEL_0, LABEL_1)",
+        ],
+    );
+    assert_ne!(logits(&scratch, "unnamed/model"), before);
+    // The labels of a row with several are another task, whatever they are called.
+    rename(&scratch, "run/model", &["negative", "positive"]);
+    let several = "--dataset data --problem-type multi_label --label-separator ;";
+    let run = go_on(&scratch, "several", several);
+    says(&run, &["reinitialized", "multi_label_classification"]);
+}
+
 /// The encoder goes over to other labels, and a run that was interrupted resumes with the head that it
 /// had, not another new one.
 #[test]

@@ -38,9 +38,16 @@ impl Head {
             };
         }
         if wanted.is_single_number() && own.is_single_number() {
+            let other = own.names() != wanted.names();
             return Self::Kept {
                 order: vec![0],
-                note: None,
+                note: other.then(|| {
+                    format!(
+                        "the model's head is kept: {} is the number that it predicts, called {} there; --reset-head begins with a new one",
+                        shown(wanted.names()),
+                        shown(own.names())
+                    )
+                }),
             };
         }
         let found = NameList {
@@ -200,11 +207,17 @@ mod tests {
             |names: &[&str]| Task::Regression(names.iter().map(ToString::to_string).collect());
         let choose =
             |own: &[&str], wanted: &[&str]| Head::choose(&numbers(own), &numbers(wanted), false);
+        let Head::Kept { order, note } = choose(&["LABEL_0"], &["score"]) else {
+            panic!("a number needs no name");
+        };
+        assert_eq!(order, [0]);
+        let note = note.unwrap();
+        assert!(note.contains("score") && note.contains("LABEL_0"), "{note}");
         let same = Head::Kept {
             order: vec![0],
             note: None,
         };
-        assert_eq!(choose(&["LABEL_0"], &["score"]), same);
+        assert_eq!(choose(&["score"], &["score"]), same);
         let kept = Head::Kept {
             order: vec![1, 0],
             note: None,
