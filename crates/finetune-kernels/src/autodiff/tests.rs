@@ -31,6 +31,15 @@ pub(super) fn input(shape: &[usize], stream: u32, tracked: bool) -> Input {
     (shape.to_vec(), values, tracked)
 }
 
+/// Inputs of these shapes with values of their own; input `i` requires a gradient if bit `i` of `tracked` is
+/// set.
+fn inputs(shapes: &[&[usize]], tracked: u32) -> Vec<Input> {
+    let numbered = (0..).zip(shapes);
+    numbered
+        .map(|(index, shape)| input(shape, index, tracked >> index & 1 == 1))
+        .collect()
+}
+
 fn values(tensor: FloatTensor<Flex>) -> Vec<f32> {
     let data = tensor.into_data();
     data.iter::<f32>().collect()
@@ -72,15 +81,20 @@ fn check(
     by_hand: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
     portable: &dyn Fn(Vec<FloatTensor<B>>) -> FloatTensor<B>,
 ) {
-    let (found, expected) = (results(inputs, by_hand), results(inputs, portable));
-    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+    agree(&results(inputs, by_hand), &results(inputs, portable), 1e-5);
+}
+
+/// Asserts that results are there on both sides or on neither, and differ by no more than `tolerance`,
+/// relative to the largest value of each.
+fn agree(found: &[Option<Vec<f32>>], expected: &[Option<Vec<f32>>], tolerance: f32) {
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         match (found, expected) {
             (Some(found), Some(expected)) => {
                 assert_eq!(found.len(), expected.len());
                 let largest = expected.iter().fold(1.0f32, |all, v| all.max(v.abs()));
                 for (found, expected) in found.iter().zip(expected) {
                     assert!(
-                        (found - expected).abs() <= 1e-5 * largest,
+                        (found - expected).abs() <= tolerance * largest,
                         "result {index}: {found} instead of {expected}"
                     );
                 }
@@ -89,11 +103,6 @@ fn check(
             _ => panic!("result {index}: a gradient is there on one side only"),
         }
     }
-}
-
-/// Returns whether each input requires a gradient, one bit of `mask` each.
-fn bits(mask: u32) -> impl Fn(u32) -> bool {
-    move |index| mask >> index & 1 == 1
 }
 
 pub(super) fn drawn(dropped: bool) -> Dropout {
@@ -245,6 +254,11 @@ pub(super) fn embedding_sum_of(
     }
 }
 
+/// Returns the bits of `tracked` without that of the token types, if there are none.
+fn of_tables(tracked: u32, types: bool) -> u32 {
+    if types { tracked } else { tracked & !0b100 }
+}
+
 fn tables([word, position, token_type]: [FloatTensor<B>; 3], types: bool) -> EmbeddingTables<B> {
     EmbeddingTables {
         word,
@@ -275,17 +289,11 @@ proptest! {
         precision in prop::sample::select(&[Precision::F32, Precision::Bf16][..]),
         tracked in 0u32..4,
     ) {
-        let tracked = bits(tracked);
+        let mut inputs = inputs(&[&[rows, inner], &[inner, columns]], tracked);
         // Integers below 2^8 are exact in bf16, so both precisions give the same result.
-        let whole = |shape: &[usize], stream, tracked| {
-            let (shape, mut values, tracked) = input(shape, stream, tracked);
-            values.iter_mut().for_each(|value| *value = (*value * 4.0).round());
-            (shape, values, tracked)
-        };
-        let inputs = [
-            whole(&[rows, inner], 0, tracked(0)),
-            whole(&[inner, columns], 1, tracked(1)),
-        ];
+        for value in inputs.iter_mut().flat_map(|(_, values, _)| values) {
+            *value = (*value * 4.0).round();
+        }
         let run = |precision: Precision| {
             results(&inputs, &|tensors| {
                 let [a, b] = take(tensors);
@@ -295,14 +303,7 @@ proptest! {
         let (found, expected) = (run(precision), run(Precision::F32));
         // The gradient of the result is not an integer, and so it is rounded in bf16.
         assert_eq!(found[0], expected[0]);
-        for (found, expected) in found.iter().zip(&expected).skip(1) {
-            assert_eq!(found.is_some(), expected.is_some());
-            let (Some(found), Some(expected)) = (found, expected) else { continue };
-            let largest = expected.iter().fold(1.0f32, |all, v| all.max(v.abs()));
-            for (found, expected) in found.iter().zip(expected) {
-                assert!((found - expected).abs() <= 1e-2 * largest);
-            }
-        }
+        agree(&found[1..], &expected[1..], 1e-2);
     }
 
     #[test]
@@ -311,12 +312,7 @@ proptest! {
         activation in prop::sample::select(&ACTIVATIONS[..]),
         tracked in 0u32..8,
     ) {
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[rows, columns], 0, tracked(0)),
-            input(&[columns, out], 1, tracked(1)),
-            input(&[out], 2, tracked(2)),
-        ];
+        let inputs = inputs(&[&[rows, columns], &[columns, out], &[out]], tracked);
         check(
             &inputs,
             &|tensors| {
@@ -337,14 +333,7 @@ proptest! {
         dropped in any::<bool>(),
         tracked in 0u32..32,
     ) {
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[rows, columns], 0, tracked(0)),
-            input(&[columns, out], 1, tracked(1)),
-            input(&[out], 2, tracked(2)),
-            input(&[columns, rank], 3, tracked(3)),
-            input(&[rank, out], 4, tracked(4)),
-        ];
+        let inputs = inputs(&[&[rows, columns], &[columns, out], &[out], &[columns, rank], &[rank, out]], tracked);
         check(
             &inputs,
             &|tensors| {
@@ -380,12 +369,7 @@ proptest! {
         [rows, width, words] in [1usize..20, 1usize..40, 2usize..80],
         tracked in 0u32..8,
     ) {
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[rows, width], 0, tracked(0)),
-            input(&[words, width], 1, tracked(1)),
-            input(&[words], 2, tracked(2)),
-        ];
+        let inputs = inputs(&[&[rows, width], &[words, width], &[words]], tracked);
         check(
             &inputs,
             &|tensors| {
@@ -465,13 +449,7 @@ proptest! {
         dropped in any::<bool>(),
         tracked in 0u32..16,
     ) {
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[rows, columns], 0, tracked(0)),
-            input(&[rows, columns], 1, tracked(1)),
-            input(&[columns], 2, tracked(2)),
-            input(&[columns], 3, tracked(3)),
-        ];
+        let inputs = inputs(&[&[rows, columns], &[rows, columns], &[columns], &[columns]], tracked);
         check(
             &inputs,
             &|tensors| {
@@ -489,8 +467,7 @@ proptest! {
         dropped in any::<bool>(),
         tracked in 0u32..4,
     ) {
-        let tracked = bits(tracked);
-        let inputs = [0, 1].map(|index| input(&[rows, columns], index, tracked(index)));
+        let inputs = inputs(&[&[rows, columns], &[rows, columns]], tracked);
         check(
             &inputs,
             &|tensors| B::dropout_residual(residual_sum(tensors, dropped)),
@@ -500,12 +477,7 @@ proptest! {
 
     #[test]
     fn layer_norm([rows, columns] in [1usize..40, 8usize..40], tracked in 0u32..8) {
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[rows, columns], 0, tracked(0)),
-            input(&[columns], 1, tracked(1)),
-            input(&[columns], 2, tracked(2)),
-        ];
+        let inputs = inputs(&[&[rows, columns], &[columns], &[columns]], tracked);
         check(
             &inputs,
             &|tensors| B::norm(norm_alone(tensors)),
@@ -537,12 +509,10 @@ proptest! {
         tracked in 0u32..8,
     ) {
         let tokens = tokens_of(Offsets::from_lengths(lengths));
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[11, columns], 0, tracked(0)),
-            input(&[8, columns], 1, tracked(1)),
-            input(&[2, columns], 2, tracked(2) && types),
-        ];
+        let inputs = inputs(
+            &[&[11, columns], &[8, columns], &[2, columns]],
+            of_tables(tracked, types),
+        );
         check(
             &inputs,
             &|tensors| B::embedding_sum(embedding_sum_of(tensors, &tokens, types, dropped)),
@@ -561,14 +531,10 @@ proptest! {
         tracked in 0u32..32,
     ) {
         let tokens = tokens_of(Offsets::from_lengths(lengths));
-        let tracked = bits(tracked);
-        let inputs = [
-            input(&[11, columns], 0, tracked(0)),
-            input(&[8, columns], 1, tracked(1)),
-            input(&[2, columns], 2, tracked(2) && types),
-            input(&[columns], 3, tracked(3)),
-            input(&[columns], 4, tracked(4)),
-        ];
+        let inputs = inputs(
+            &[&[11, columns], &[8, columns], &[2, columns], &[columns], &[columns]],
+            of_tables(tracked, types),
+        );
         check(
             &inputs,
             &|tensors| {
@@ -659,12 +625,12 @@ fn check_attention(
     });
     let queries = Offsets::from_lengths(lengths);
     let shape = AttentionShape::of_some(&queries, offsets, heads, Precision::F32);
-    let tracked = bits(tracked);
-    let inputs = [0, 1, 2].map(|index| {
-        let offsets = [&shape.queries, &shape.keys][usize::from(index > 0)];
-        let rows = offsets.num_tokens();
-        input(&[rows, heads * head_size], index, tracked(index))
-    });
+    let columns = heads * head_size;
+    let [queries, keys] = [&shape.queries, &shape.keys].map(Offsets::num_tokens);
+    let inputs = inputs(
+        &[&[queries, columns], &[keys, columns], &[keys, columns]],
+        tracked,
+    );
     check(
         &inputs,
         &|tensors| {
@@ -706,7 +672,7 @@ fn attention_of_extreme_batches() {
 #[test]
 fn attention_in_bf16() {
     let offsets = Offsets::from_lengths([40, 3, 130]);
-    let inputs = [0, 1, 2].map(|index| input(&[173, 64], index, true));
+    let inputs = inputs(&[&[173, 64], &[173, 64], &[173, 64]], 0b111);
     let run = |precision| {
         results(&inputs, &|tensors| {
             let shape = AttentionShape::of_all(&offsets, 2, precision);
@@ -726,11 +692,7 @@ fn attention_in_bf16() {
 /// Multiplications in bf16 are those of the portable implementation, which rounds the same operands.
 #[test]
 fn vocabulary_cross_entropy_in_bf16() {
-    let inputs = [
-        input(&[30, 64], 0, true),
-        input(&[90, 64], 1, true),
-        input(&[90], 2, true),
-    ];
+    let inputs = inputs(&[&[30, 64], &[90, 64], &[90]], 0b111);
     let run = |precision| {
         results(&inputs, &|tensors| {
             <B as EncoderOps>::vocabulary_cross_entropy(vocabulary(tensors, precision))

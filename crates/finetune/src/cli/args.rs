@@ -232,6 +232,28 @@ pub struct ModelArguments {
     pub labels: Vec<String>,
 }
 
+/// Which form of a data set on the hub is meant.
+#[derive(Debug, Args)]
+pub struct HubArguments {
+    /// Configuration of a data set on the hub, such as mrpc of glue [default: the only or default one]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub dataset_config: String,
+
+    /// Revision of a data set on the hub: a branch, tag or commit [default: main]
+    #[arg(
+        long,
+        value_name = "REVISION",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub dataset_revision: String,
+}
+
 /// The columns of a data set.
 #[derive(Debug, Args)]
 pub struct ColumnArguments {
@@ -294,23 +316,8 @@ pub struct EvaluateArguments {
     #[arg(long)]
     pub dataset: Option<String>,
 
-    /// Configuration of a data set on the hub, such as mrpc of glue [default: the only or default one]
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub dataset_config: String,
-
-    /// Revision of a data set on the hub: a branch, tag or commit [default: main]
-    #[arg(
-        long,
-        value_name = "REVISION",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub dataset_revision: String,
+    #[command(flatten)]
+    pub hub: HubArguments,
 
     /// Split expression, such as test or train[:10%]; validation also means the rows that training held out [default: the rows evaluated at the end of training, else test, else validation, else all]
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::{Args, Subcommand};
 use finetune_data::TokenizerKind;
 
-use crate::cli::args::{ColumnArguments, CsvArguments};
+use crate::cli::args::{ColumnArguments, CsvArguments, HubArguments};
 
 #[derive(Debug, Args)]
 pub struct TokenizerArguments {
@@ -28,23 +28,8 @@ pub struct TextArguments {
     #[arg(value_name = "DATA")]
     pub dataset: String,
 
-    /// Configuration of a data set on the hub, such as mrpc of glue [default: the only or default one]
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub dataset_config: String,
-
-    /// Revision of a data set on the hub: a branch, tag or commit [default: main]
-    #[arg(
-        long,
-        value_name = "REVISION",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub dataset_revision: String,
+    #[command(flatten)]
+    pub hub: HubArguments,
 
     /// Rows to read: a split expression, such as train[:80%] or train+unsupervised
     #[arg(long, default_value = "train")]

@@ -75,8 +75,10 @@ impl Data {
             ("", Some(kept)) => saved(&kept.data).clone().unwrap_or_default(),
             _ => given.to_string(),
         };
-        let config = or_saved(&arguments.dataset_config, |data| &data.dataset_config);
-        let revision = or_saved(&arguments.dataset_revision, |data| &data.dataset_revision);
+        let config = or_saved(&arguments.hub.dataset_config, |data| &data.dataset_config);
+        let revision = or_saved(&arguments.hub.dataset_revision, |data| {
+            &data.dataset_revision
+        });
         let found = DatasetName {
             name,
             config: &config,

@@ -35,8 +35,8 @@ impl Texts {
         let options = read_options(arguments.csv.options());
         let name = DatasetName {
             name: &arguments.dataset,
-            config: &arguments.dataset_config,
-            revision: &arguments.dataset_revision,
+            config: &arguments.hub.dataset_config,
+            revision: &arguments.hub.dataset_revision,
         };
         let opened = name.find(&options)?.open(&[&arguments.split], &options)?;
         let split = opened.dataset.split(&arguments.split);
