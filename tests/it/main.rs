@@ -3,6 +3,7 @@
 
 mod adapters;
 mod advice;
+mod auto_strategy;
 mod bad_data;
 mod bad_model;
 mod bad_option;

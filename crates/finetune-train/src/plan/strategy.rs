@@ -115,6 +115,9 @@ impl FromStr for Strategy {
                 "lora" => Ok(Self::Lora),
                 "ia3" => Ok(Self::Ia3),
                 "contrastive" => Ok(Self::Contrastive),
+                "auto" => Err(format!(
+                    "strategy \"auto\" is chosen by the labelled rows of `finetune train`; name one here: {STRATEGIES}"
+                )),
                 _ => Err(unknown(text)),
             },
             Some(("last", count)) => Ok(Self::Last(number(count)?)),
@@ -173,6 +176,8 @@ mod tests {
     fn errors_say_what_is_wrong() {
         let error = "lats:2".parse::<Strategy>().unwrap_err();
         assert!(error.contains("last:N"), "{error}");
+        let error = "auto".parse::<Strategy>().unwrap_err();
+        assert!(error.contains("finetune train"), "{error}");
         let error = "layers:1,x".parse::<Strategy>().unwrap_err();
         assert!(error.contains("\"x\""), "{error}");
     }

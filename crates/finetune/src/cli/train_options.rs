@@ -129,7 +129,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "ENCODING", help_heading = DATA)]
     pub csv_encoding: Option<CsvEncoding>,
 
-    /// What to train: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora, ia3 or contrastive (for few labels, as SetFit); set lora.r and the like with --set
+    /// What to train: full (everything), head, last:N, layers:N,N, params:REGEX, gradual, features (nothing), bitfit, lora, ia3, contrastive (for few labels, as SetFit) or auto (contrastive or full, by the number of rows); set lora.r and the like with --set
     #[arg(long, help_heading = STRATEGY)]
     pub strategy: Option<String>,
 
@@ -301,7 +301,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "EPOCHS", help_heading = MASKING)]
     pub adapt_epochs: Option<f64>,
 
-    /// With --adapt-epochs: a further data set of texts, as for --dataset
+    /// With --adapt-epochs: a further data set of texts, as for --dataset; all its splits are read
     #[arg(long, value_name = "DATASET", help_heading = MASKING)]
     pub unlabelled: Option<String>,
 

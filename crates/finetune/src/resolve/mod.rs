@@ -1,5 +1,6 @@
 //! Resolves the options into rows, models and plans.
 
+pub(crate) mod auto_strategy;
 pub(crate) mod class_checks;
 pub(crate) mod data;
 pub(crate) mod dataset;

@@ -10,6 +10,7 @@ use crate::{
     cli::train_options::TrainOptions,
     error::Failure,
     resolve::{
+        auto_strategy::Chosen,
         loaded::{Loaded, load},
         model::{self, Verification},
         plan::{plan, with_data, with_model},
@@ -38,11 +39,17 @@ impl WholePlan {
         device: String,
         output: &Path,
     ) -> Result<Self, Failure> {
-        let plan = plan(options, rows, device, output)?;
-        let files = model::of_plan(&plan)?;
+        let mut chosen = Chosen::new(options, rows)?;
+        let mut first = plan(chosen.options(), rows, device.clone(), output)?;
+        let files = model::of_plan(&first)?;
         let verification = Verification::begin(&files)?;
         let base = BaseModel::open(&files.dir)?;
-        let plan = with_model(plan, options, &base.config)?;
+        if chosen.fit(&base.config) {
+            first = plan(chosen.options(), rows, device, output)?;
+        }
+        chosen.say();
+        let options = chosen.options();
+        let plan = with_model(first, options, &base.config)?;
         // The head of a run that goes on is in its checkpoint.
         if !layout::has_begun(output) {
             check_head(&plan, &base)?;

@@ -1,0 +1,223 @@
+//! `--strategy auto`: chooses a strategy, and the number of epochs, by the task and the number of labelled
+//! rows. The limits come from the measurements in docs/strategies.md.
+
+use std::borrow::Cow;
+
+use finetune_data::Task;
+use finetune_models::ModelConfig;
+use finetune_train::Strategy;
+
+use crate::{
+    cli::train_options::{InitialWeights, TrainOptions},
+    error::Failure,
+    resolve::rows::Rows,
+    view::{output::say, progress::count},
+};
+
+/// The name of the choice. It is not a strategy of a plan, which has the one that was chosen.
+const AUTO: &str = "auto";
+
+/// Largest number of training rows of each class, on average, for which pairs of texts are compared.
+const MOST_FOR_PAIRS: u64 = 64;
+
+/// Passes of strategy `full` over the rows, for up to this number of rows. More have the default.
+const EPOCHS: [(u64, f64); 3] = [(128, 20.0), (512, 10.0), (1024, 5.0)];
+
+/// The options of a run, in which a strategy stands in place of `auto`.
+pub struct Chosen<'a> {
+    given: &'a TrainOptions,
+    options: Cow<'a, TrainOptions>,
+    choice: Option<Choice>,
+    /// Number of training rows; 0 if it does not matter.
+    rows: u64,
+}
+
+/// What `auto` chose.
+#[derive(Debug, PartialEq)]
+struct Choice {
+    strategy: Strategy,
+    /// Passes over the rows; `None` for the strategy's default.
+    epochs: Option<f64>,
+    why: String,
+    /// What else one can type, and what it does.
+    instead: &'static str,
+}
+
+impl<'a> Chosen<'a> {
+    /// Chooses by the training rows if the strategy is `auto`, and otherwise returns the options as they
+    /// are.
+    ///
+    /// # Errors
+    /// Fails if the rows have no labels, or cannot be read.
+    pub fn new(options: &'a TrainOptions, rows: &Rows) -> Result<Self, Failure> {
+        let mut chosen = Self {
+            given: options,
+            options: Cow::Borrowed(options),
+            choice: None,
+            rows: 0,
+        };
+        if options.strategy.as_deref() != Some(AUTO) {
+            return Ok(chosen);
+        }
+        if let Some(adapter) = &options.adapter {
+            return Err(Failure::User(format!(
+                "{adapter} is an adapter, which goes on with its own strategy, so that auto has nothing to choose; leave it out"
+            )));
+        }
+        if rows.texts_only {
+            return Err(Failure::User(
+                "strategy auto chooses by the number of labelled rows, and pretraining has none; leave it out, or name a strategy".into(),
+            ));
+        }
+        let drawn = rows.drawn_train()?;
+        chosen.rows = drawn.len();
+        let choice = match without_pairs(options, rows) {
+            Some(why) => Choice::full(chosen.rows, why),
+            None => {
+                let counts = drawn.class_counts(&rows.columns, &rows.labels)?;
+                Choice::by_count(&counts, rows.labels.class_names())
+            }
+        };
+        chosen.take(choice);
+        Ok(chosen)
+    }
+
+    fn take(&mut self, choice: Choice) {
+        let mut options = self.given.clone();
+        options.strategy = Some(choice.strategy.to_string());
+        if options.epochs.is_none() && options.max_steps.unwrap_or_default() == 0 {
+            options.epochs = choice.epochs;
+        }
+        self.options = Cow::Owned(options);
+        self.choice = Some(choice);
+    }
+
+    /// Returns the options with the strategy.
+    pub fn options(&self) -> &TrainOptions {
+        &self.options
+    }
+
+    /// Chooses again if the model cannot do what was chosen, and returns whether it did.
+    pub fn fit(&mut self, model: &ModelConfig) -> bool {
+        let by_pairs =
+            matches!(&self.choice, Some(choice) if choice.strategy == Strategy::Contrastive);
+        let fits = model.embedding_size == model.hidden_size;
+        if !by_pairs || fits {
+            return false;
+        }
+        let why = format!(
+            "contrastive needs embeddings as wide as the hidden states, and this {} model has {} and {}",
+            model.family.model_type, model.embedding_size, model.hidden_size
+        );
+        self.take(Choice::full(self.rows, why));
+        true
+    }
+
+    /// Says what was chosen and why, if anything was.
+    pub fn say(&self) {
+        if let Some(choice) = &self.choice {
+            say!("note: {}", choice.note(self.options.epochs));
+        }
+    }
+}
+
+impl Choice {
+    /// Chooses by the number of rows of each class.
+    fn by_count(counts: &[u64], names: &[String]) -> Self {
+        let rows: u64 = counts.iter().sum();
+        if let Some((_, name)) = counts.iter().zip(names).find(|(count, _)| **count == 1) {
+            let why = format!("class `{name}` has a single training row, which has no pair");
+            return Self::full(rows, why);
+        }
+        // Classes without a row are not learned.
+        let classes = counts.iter().filter(|count| **count > 0).count() as u64;
+        let each = format!(
+            "{} training rows are {:.0} of each class on average",
+            count(rows),
+            rows as f64 / classes.max(1) as f64
+        );
+        if rows <= MOST_FOR_PAIRS * classes {
+            return Self {
+                strategy: Strategy::Contrastive,
+                epochs: None,
+                why: format!(
+                    "{each}, and up to {MOST_FOR_PAIRS} of each class are best compared in pairs"
+                ),
+                instead: "--strategy full learns from single texts",
+            };
+        }
+        Self {
+            instead: "--strategy contrastive compares pairs",
+            ..Self::full(
+                rows,
+                format!("{each}, and more than {MOST_FOR_PAIRS} of each class need no pairs"),
+            )
+        }
+    }
+
+    fn full(rows: u64, why: String) -> Self {
+        let epochs = EPOCHS.iter().find(|(most, _)| rows <= *most);
+        Self {
+            strategy: Strategy::Full,
+            epochs: epochs.map(|(_, epochs)| *epochs),
+            why,
+            instead: "--strategy lora, or another, trains less",
+        }
+    }
+
+    /// Describes the choice; `epochs` are those of the run, if they are not the strategy's default.
+    fn note(&self, epochs: Option<f64>) -> String {
+        let Self {
+            strategy,
+            why,
+            instead,
+            ..
+        } = self;
+        let few = match epochs.filter(|_| epochs == self.epochs) {
+            Some(epochs) => format!(" in {epochs} epochs, since the rows are few"),
+            None => String::new(),
+        };
+        let or = match few.is_empty() {
+            true => "",
+            false => ", and --epochs sets the passes",
+        };
+        format!("strategy auto is {strategy}{few}: {why}; {instead}{or}")
+    }
+}
+
+/// Says why these rows cannot be learned from in pairs with these options, if they cannot.
+fn without_pairs(options: &TrainOptions, rows: &Rows) -> Option<String> {
+    if !matches!(rows.labels, Task::Classes(_)) {
+        let task = rows.labels.problem_type();
+        return Some(format!(
+            "the task is {task}, in which texts are not compared by class"
+        ));
+    }
+    if rows.columns.is_pair() {
+        return Some("each row has two texts, and contrastive compares single ones".into());
+    }
+    if options.init == Some(InitialWeights::Scratch) {
+        return Some("the weights are new, and contrastive is for pretrained ones".into());
+    }
+    let above_0 = |value: Option<f64>| value.is_some_and(|value| value > 0.0);
+    let given = [
+        (
+            "batch_tokens",
+            options.batch_tokens.is_some_and(|tokens| tokens > 0),
+        ),
+        (
+            "length_buckets",
+            options.length_buckets.is_some_and(|batches| batches > 0),
+        ),
+        (
+            "label_smoothing_factor",
+            above_0(options.label_smoothing_factor),
+        ),
+        ("class_weights", options.class_weights.is_some()),
+        ("ema_decay", above_0(options.ema_decay)),
+    ];
+    let (key, _) = given.into_iter().find(|(_, given)| *given)?;
+    Some(format!(
+        "{key} is set, which has no meaning for pairs of texts"
+    ))
+}
