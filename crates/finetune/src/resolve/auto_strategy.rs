@@ -21,7 +21,7 @@ const AUTO: &str = "auto";
 const MOST_FOR_PAIRS: u64 = 64;
 
 /// Passes of strategy `full` over the rows, for up to this number of rows. More have the default.
-const EPOCHS: [(u64, f64); 3] = [(128, 20.0), (512, 10.0), (1024, 5.0)];
+const EPOCHS: [(u64, f64); 3] = [(64, 20.0), (256, 10.0), (512, 5.0)];
 
 /// The options of a run, in which a strategy stands in place of `auto`.
 pub struct Chosen<'a> {
@@ -125,18 +125,22 @@ impl Choice {
     /// Chooses by the number of rows of each class.
     fn by_count(counts: &[u64], names: &[String]) -> Self {
         let rows: u64 = counts.iter().sum();
-        if let Some((_, name)) = counts.iter().zip(names).find(|(count, _)| **count == 1) {
-            let why = format!("class `{name}` has a single training row, which has no pair");
-            return Self::full(rows, why);
-        }
         // Classes without a row are not learned.
-        let classes = counts.iter().filter(|count| **count > 0).count() as u64;
+        let classes = counts.iter().filter(|count| **count > 0).count().max(1) as u64;
+        let mean = match rows.is_multiple_of(classes) {
+            true => count(rows / classes),
+            false => format!("{:.1}", rows as f64 / classes as f64),
+        };
         let each = format!(
-            "{} training rows are {:.0} of each class on average",
-            count(rows),
-            rows as f64 / classes.max(1) as f64
+            "{} training rows are {mean} of each class on average",
+            count(rows)
         );
         if rows <= MOST_FOR_PAIRS * classes {
+            let mut named = counts.iter().zip(names);
+            if let Some((_, name)) = named.find(|(count, _)| **count == 1) {
+                let why = format!("class `{name}` has a single training row, which has no pair");
+                return Self::full(rows, why);
+            }
             return Self {
                 strategy: Strategy::Contrastive,
                 epochs: None,
@@ -220,4 +224,69 @@ fn without_pairs(options: &TrainOptions, rows: &Rows) -> Option<String> {
     Some(format!(
         "{key} is set, which has no meaning for pairs of texts"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(counts: &[u64]) -> Choice {
+        let names: Vec<_> = (0..counts.len()).map(|class| format!("c{class}")).collect();
+        Choice::by_count(counts, &names)
+    }
+
+    #[test]
+    fn the_mean_of_the_classes_that_have_rows_decides() {
+        for (counts, expected) in [
+            (&[64, 64][..], Strategy::Contrastive),
+            (&[65, 64], Strategy::Full),
+            (&[126, 2], Strategy::Contrastive),
+            (&[64, 64, 64], Strategy::Contrastive),
+            // A class without rows makes the others no smaller.
+            (&[65, 65, 0], Strategy::Full),
+            (&[9, 9, 0], Strategy::Contrastive),
+        ] {
+            assert_eq!(chosen(counts).strategy, expected, "{counts:?}");
+        }
+        let just_above = chosen(&[65, 64]).why;
+        assert!(
+            just_above.contains("are 64.5 of each class"),
+            "{just_above}"
+        );
+        let single = chosen(&[9, 1]);
+        assert_eq!(single.strategy, Strategy::Full);
+        assert!(single.why.contains("class `c1`"), "{}", single.why);
+    }
+
+    #[test]
+    fn fewer_rows_are_passed_more_often() {
+        for (rows, epochs) in [
+            (2, Some(20.0)),
+            (64, Some(20.0)),
+            (65, Some(10.0)),
+            (512, Some(5.0)),
+            (513, None),
+        ] {
+            assert_eq!(Choice::full(rows, String::new()).epochs, epochs, "{rows}");
+        }
+    }
+
+    #[test]
+    fn epochs_are_named_only_if_they_were_chosen() {
+        let few = chosen(&[9, 1]);
+        let note = few.note(few.epochs);
+        assert!(
+            note.contains("full in 20 epochs") && note.contains("--epochs"),
+            "{note}"
+        );
+        let note = few.note(Some(3.0));
+        assert!(!note.contains("epochs"), "{note}");
+        let many = chosen(&[1000, 1000]);
+        let note = many.note(None);
+        assert!(!note.contains("epochs"), "{note}");
+        assert!(
+            note.contains("2,000 training rows are 1,000 of each class"),
+            "{note}"
+        );
+    }
 }
