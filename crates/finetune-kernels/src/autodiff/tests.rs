@@ -382,13 +382,8 @@ proptest! {
 
     #[test]
     fn affine([rows, columns] in [0usize..150, 1usize..40], tracked in 0u32..8) {
-        let tracked = bits(tracked);
         check(
-            &[
-                input(&[rows, columns], 0, tracked(0)),
-                input(&[columns], 1, tracked(1)),
-                input(&[columns], 2, tracked(2)),
-            ],
+            &inputs(&[&[rows, columns], &[columns], &[columns]], tracked),
             &|tensors| {
                 let [x, scale, shift] = take(tensors);
                 B::affine(x, scale, shift)
@@ -402,9 +397,8 @@ proptest! {
 
     #[test]
     fn column_products([rows, columns] in [0usize..150, 1usize..40], tracked in 0u32..4) {
-        let tracked = bits(tracked);
         check(
-            &[0, 1].map(|index| input(&[rows, columns], index, tracked(index))),
+            &inputs(&[&[rows, columns], &[rows, columns]], tracked),
             &|tensors| {
                 let [x, y] = take(tensors);
                 B::column_products(x, y)
