@@ -11,11 +11,11 @@ use crate::{RunDirectory, TrainError, run::checkpoints::TRAINING_FILES};
 
 impl RunDirectory {
     /// Returns the directory of the kept model, after comparing the SHA-256 of each of its files with that
-    /// of the checkpoint that it was copied from.
+    /// of the checkpoint that it was copied from, if that is still there.
     ///
     /// # Errors
-    /// Fails with [`TrainError::Damaged`] if a file has changed or is missing, or if that checkpoint is
-    /// gone, so that nothing says what was saved; and with [`TrainError::File`] if a file cannot be read.
+    /// Fails with [`TrainError::Damaged`] if a file has changed or is missing, and with
+    /// [`TrainError::File`] or [`TrainError::Checkpoint`] if a file of the run cannot be read.
     pub fn verified_model(&self) -> Result<PathBuf, TrainError> {
         let (results, model) = (self.results(), self.model());
         let text = fs::read(&results).context("read", &results)?;
@@ -29,16 +29,14 @@ impl RunDirectory {
             Some(step) => Some(step),
             None => checkpoints.steps()?.last().copied(),
         };
-        let Some(step) = step else {
-            return Err(TrainError::Damaged {
-                path: self.checkpoints(),
-                problem: format!(
-                    "it has no checkpoint, so that nothing says whether {} is what was saved",
-                    model.display()
-                ),
-            });
+        // Where a user has removed the checkpoints, there is nothing to compare with.
+        let Some(checkpoint) = step
+            .map(|step| checkpoints.path_of(step))
+            .filter(|path| path.exists())
+        else {
+            return Ok(model);
         };
-        let checkpoint = Checkpoint::open_manifest(checkpoints.path_of(step))?;
+        let checkpoint = Checkpoint::open_manifest(checkpoint)?;
         let names = checkpoint.names();
         for name in names.filter(|name| !TRAINING_FILES.contains(name)) {
             let path = model.join(name);
