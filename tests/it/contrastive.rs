@@ -27,7 +27,7 @@ fn the_encoder_learns_from_pairs() {
     let run = train(&scratch, options).succeeded();
     // What is printed counts pairs, and has no padding, of which nothing is known.
     for words in [
-        "on 1,600 pairs an epoch of 80 rows, 20 for validation",
+        "on 80 rows in 1,600 pairs per epoch, 20 for validation",
         " pairs/s",
     ] {
         assert!(run.stderr.contains(words), "no {words:?} in {run}");

@@ -107,14 +107,14 @@ impl Observer for ProgressView {
                     estimate.pairs = pairs_per_epoch.is_some();
                 }
                 let pairs =
-                    pairs_per_epoch.map(|pairs| format!("{} pairs an epoch of ", count(pairs)));
+                    pairs_per_epoch.map(|pairs| format!(" in {} pairs per epoch", count(pairs)));
                 self.line(&format!(
-                    "train   {} steps ({} per epoch, {} of warm-up) on {}{} rows, {} for validation",
+                    "train   {} steps ({} per epoch, {} of warm-up) on {} rows{}, {} for validation",
                     count(*total_steps),
                     count(*steps_per_epoch),
                     count(*warmup_steps),
-                    pairs.unwrap_or_default(),
                     count(*train_rows),
+                    pairs.unwrap_or_default(),
                     count(*validation_rows)
                 ));
                 if let Some(avoided) = padding_avoided {
