@@ -13,6 +13,7 @@ mod chosen_rows;
 mod command;
 mod compare;
 mod contrastive;
+mod distillation;
 mod encoders;
 mod evaluate;
 mod features;

@@ -23,4 +23,5 @@ pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod steps;
+pub(crate) mod teacher_logits;
 pub(crate) mod write;

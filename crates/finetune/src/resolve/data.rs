@@ -49,6 +49,29 @@ pub fn tokenize(
     })
 }
 
+/// Tokenizes a split and after it the rows of another one without labels, each with its columns, or finds their
+/// tokens in the cache.
+///
+/// # Errors
+/// Fails if the rows cannot be read or tokenized, if only one has pairs of texts, or after a signal.
+pub fn tokenize_with_unlabelled(
+    labelled: (&Split, &Columns),
+    unlabelled: (&Split, &Columns),
+    labels: &Task,
+    tokenizer: &TextTokenizer,
+    max_length: usize,
+) -> Result<TokenizedDataset, Failure> {
+    cached(
+        &[labelled.0, unlabelled.0],
+        max_length,
+        |options, progress| {
+            TokenizedDataset::build_with_unlabelled(
+                labelled, unlabelled, labels, tokenizer, options, progress,
+            )
+        },
+    )
+}
+
 /// Tokenizes the texts of splits, each with its columns, as windows, or finds their tokens in the cache.
 ///
 /// # Errors
@@ -125,8 +148,12 @@ pub fn describe(data: &TokenizedDataset) -> String {
         0 => "none truncated".to_string(),
         rows => format!("{} rows truncated to {}", count(rows), data.max_length()),
     };
+    let unlabelled = match data.len() - data.labelled() {
+        0 => String::new(),
+        rows => format!(" ({} without labels)", count(rows)),
+    };
     format!(
-        "{} rows, {:.1} tokens on average, longest {}, {truncated}",
+        "{} rows{unlabelled}, {:.1} tokens on average, longest {}, {truncated}",
         count(data.len()),
         lengths.mean,
         lengths.max
