@@ -269,7 +269,7 @@ fn a_student_of_layers_is_trained_and_used() {
     teacher(&scratch, "--epochs 2");
     let run = distill(&scratch, "run", "--epochs 2").succeeded();
     for words in [
-        "layer 0 of teacher, with its embeddings and head: 1 layers of width 32",
+        "layer 0 of teacher, with its embeddings and head (bert, width 32)",
         "weights: 0.5 soft labels at temperature 2, 0.5 labels",
         "teacher labels",
     ] {
@@ -307,7 +307,7 @@ fn a_student_of_layers_is_trained_and_used() {
     assert!(replay.stdout.contains("bit-identical"), "{replay}");
 }
 
-/// A killed run goes on to the same bits, and does not ask the teacher again: it may even be gone.
+/// A killed run goes on to the same bits, and does not ask the teacher again.
 #[test]
 fn a_killed_run_goes_on() {
     let scratch = Scratch::new();
@@ -333,21 +333,24 @@ fn a_killed_run_goes_on() {
     fs::remove_dir_all(steps.pop().unwrap()).unwrap();
     fs::remove_dir_all(scratch.path("killed/model")).unwrap();
     fs::remove_file(scratch.path("killed/results.json")).unwrap();
-    let weights_file = scratch.path("teacher/model/model.safetensors");
-    let hidden = scratch.path("hidden.safetensors");
-    fs::rename(&weights_file, &hidden).unwrap();
+    // Nobody reads the weights of a teacher whose logits are kept.
+    let teacher_file = scratch.path("teacher/model/model.safetensors");
+    let teacher_weights = fs::read(&teacher_file).unwrap();
+    fs::write(&teacher_file, "other weights").unwrap();
     let resumed = scratch.run(&["resume", "killed"]).succeeded();
     assert!(!resumed.stderr.contains("teacher labels"), "{resumed}");
     assert!(weights(&scratch, "whole") == weights(&scratch, "killed"));
 
-    // Damaged logits are computed again, by a teacher that is unchanged.
-    fs::rename(&hidden, &weights_file).unwrap();
+    // Damaged logits are computed again, by the teacher that the run began with.
     fs::remove_file(scratch.path("killed/results.json")).unwrap();
     let logits = scratch.path("killed/teacher/train.logits");
-    let mut bytes = fs::read(&logits).unwrap();
-    let intact = bytes.clone();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&logits, bytes).unwrap();
+    let intact = fs::read(&logits).unwrap();
+    let mut damaged = intact.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&logits, damaged).unwrap();
+    let other = scratch.run(&["resume", "killed"]);
+    other.failed(2, &["is not the one that the run began with"]);
+    fs::write(&teacher_file, teacher_weights).unwrap();
     let again = scratch.run(&["resume", "killed"]).succeeded();
     assert!(again.stderr.contains("its checksum is wrong"), "{again}");
     assert!(fs::read(&logits).unwrap() == intact);

@@ -187,8 +187,8 @@ pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Fai
 pub fn described(plan: &TrainPlan, files: &FoundModel, config: &ModelConfig) -> String {
     if let Some(layers) = distillation::described_layers(plan) {
         return format!(
-            "{layers}: {} layers of width {} ({})",
-            config.num_hidden_layers, config.hidden_size, config.family.model_type
+            "{layers} ({}, width {})",
+            config.family.model_type, config.hidden_size
         );
     }
     let Some(scratch) = &plan.model.scratch else {
