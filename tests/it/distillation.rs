@@ -487,6 +487,61 @@ fn mistakes_are_named() {
     encoder.failed(2, &[]);
 }
 
+/// What is said of a row is a class, several classes or numbers.
+#[test]
+fn every_task_has_teachers() {
+    let scratch = Scratch::new();
+    let mut csv = "text,toxic,insult,score\n".to_string();
+    for (number, (text, class)) in samples::examples(80).iter().enumerate() {
+        let insult = u8::from(number % 3 == 0);
+        csv += &format!("\"{text}\",{class},{insult},{class}.{}\n", number % 5 + 1);
+    }
+    scratch.write("data/train.csv", csv);
+    scratch.write("more.csv", "text\na good film\na dull story\n");
+    for (name, labels) in [
+        ("marks", "--label-column toxic,insult"),
+        ("score", "--label-column score"),
+        (
+            "values",
+            "--label-column score,toxic --problem-type regression",
+        ),
+    ] {
+        let fixed = format!("--dataset data --max-steps 3 --learning-rate 2e-3 {labels}");
+        let tiny = fixtures::path("tiny_bert");
+        let tiny = tiny.to_str().unwrap();
+        let train = format!("train --output {name} {fixed} --model");
+        scratch
+            .run(&[&split(&train)[..], &[tiny]].concat())
+            .succeeded();
+        let student = format!("distill --teacher {name} --output {name}-student {fixed}");
+        let run = scratch
+            .run(&split(&format!("{student} --unlabelled more.csv")))
+            .succeeded();
+        assert!(
+            run.stdout
+                .contains("validation rows by teacher and student"),
+            "{run}"
+        );
+        assert!(run.stderr.contains("(2 without labels)"), "{run}");
+        let results = scratch.json(&format!("{name}-student/results.json"));
+        assert!(
+            results["teacher"]["validation"]["loss"].is_number(),
+            "{results}"
+        );
+    }
+}
+
+/// A student may itself be trained as an adapter, of the layers that it begins with.
+#[test]
+fn a_student_with_an_adapter() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    teacher(&scratch, "--epochs 1");
+    distill(&scratch, "run", "--strategy lora --max-steps 3").succeeded();
+    let predict = scratch.run(&["predict", "--model", "run", "a good film"]);
+    predict.succeeded();
+}
+
 /// An adapter on its base model teaches as a whole model does.
 #[test]
 fn an_adapter_is_a_teacher() {

@@ -95,10 +95,10 @@ impl Teacher {
         by_position: bool,
     ) -> Result<(Vec<usize>, Option<String>), TrainError> {
         match Head::choose(&self.config.outputs, outputs, by_position) {
-            Head::Kept { order, note } => {
-                let note = note.map(|note| note.replace("the model's head is kept", "the teacher"));
-                Ok((order, note))
-            }
+            Head::Kept { order, note } => Ok((
+                order,
+                note.map(|note| format!("the teacher's head: {note}")),
+            )),
             Head::Fresh { why } => Err(TrainError::TeacherLabels {
                 teacher: self.directory.clone(),
                 why,

@@ -107,6 +107,12 @@ impl TrainPlan {
         plan
     }
 
+    /// Returns whether the model begins with layers of a teacher.
+    pub fn has_layers_of_teacher(&self) -> bool {
+        let distillation = self.distillation.as_ref();
+        distillation.is_some_and(|distillation| !distillation.student_layers.is_empty())
+    }
+
     /// Returns the task that the model is trained for; of one that pretrains, a placeholder of two
     /// classes, as transformers has it.
     pub fn outputs(&self) -> Task {

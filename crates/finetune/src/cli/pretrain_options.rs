@@ -146,11 +146,11 @@ const DISTILL_HELP: [(&str, &str); 4] = [
     ),
     (
         "unlabelled",
-        "A further data set of texts, as for --dataset, to learn from with the teacher's labels alone",
+        "A further data set, of texts to learn from with the teacher's labels alone",
     ),
     (
         "init",
-        "Where the student's weights come from: pretrained (--model, or layers of the teacher), or scratch for new ones, with --encoder and --tokenizer [default: pretrained]",
+        "Where the student's weights come from: pretrained (a model, or layers of the teacher), or scratch for new ones, with an encoder [default: pretrained]",
     ),
     (
         "tokenizer",

@@ -38,17 +38,19 @@ fn teacher(name: &str) -> Result<Teacher, Failure> {
     Ok(Teacher::open(directory, Some(&base.dir))?)
 }
 
-/// Returns the directory of the teacher's tokenizer, if there is a teacher.
+/// Returns the directory of the teacher's tokenizer, if there is a teacher and its student has new weights and
+/// no tokenizer of its own.
 ///
 /// # Errors
 /// Fails if the teacher cannot be found.
 pub fn teacher_tokenizer(options: &TrainOptions) -> Result<Option<String>, Failure> {
+    let is_needed = options.init == Some(InitialWeights::Scratch) && options.tokenizer.is_none();
     match &options.teacher {
-        Some(name) => {
+        Some(name) if is_needed => {
             let directory = teacher(name)?.tokenizer_directory().display().to_string();
             Ok(Some(directory))
         }
-        None => Ok(None),
+        _ => Ok(None),
     }
 }
 
