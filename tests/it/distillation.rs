@@ -286,9 +286,16 @@ fn a_student_of_layers_is_trained_and_used() {
     );
     let results = scratch.json("run/results.json");
     let teachers = scratch.json("teacher/results.json");
-    let agreement = &results["teacher"]["test"]["agreement"];
+    let agreement = &results["test"]["agreement"];
     assert!((0.0..=1.0).contains(&agreement.as_f64().unwrap()));
     assert!(results["validation"]["agreement"].is_number(), "{results}");
+    let events = scratch.json_lines("run/events.jsonl");
+    let last = events
+        .iter()
+        .rfind(|event| event["event"] == "evaluated")
+        .unwrap();
+    assert_eq!(last["split"], "test");
+    assert_eq!(&last["metrics"]["agreement"], agreement);
     // The teacher is as good as it was.
     for metric in ["accuracy", "f1_macro"] {
         assert_eq!(results["teacher"]["test"][metric], teachers["test"][metric]);

@@ -168,20 +168,21 @@ impl RunDirectory {
             }
             other => other?.map(Arc::new),
         };
+        let teacher = TeacherResults::of(&learning, &inputs.data, test.as_deref())?;
         if let Some(predictions) = &test {
+            let agreement = teacher.as_ref().and_then(|teacher| teacher.test_agreement);
             let seconds = started.elapsed().as_secs_f64();
             observers.emit(&Event::Evaluated {
                 split: "test",
                 step: outcome.kept_step,
                 epoch: outcome.kept_epoch,
-                metrics: predictions.evaluation(),
+                metrics: predictions.evaluation().with_agreement(agreement),
                 predictions: Arc::clone(predictions),
                 best: false,
                 seconds,
             })?;
             session.test_seconds = seconds;
         }
-        let teacher = TeacherResults::of(&learning, &inputs.data, test.as_deref())?;
         let results = RunResults {
             outcome,
             test,

@@ -181,6 +181,7 @@ impl Encoder {
         let all = self.layers.len();
         let (mut hidden, mut attention) = (hidden, None);
         if wanted.attention
+            && hidden.layer < all
             && let Some(last) = self.layers.last()
         {
             hidden = self.run(hidden, all - 1, offsets, dropout);

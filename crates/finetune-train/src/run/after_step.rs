@@ -7,7 +7,7 @@ use finetune_kernels::time_in_matmul;
 use crate::{
     Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
     HeldOut, KeptModel, Learner, Learning, Observers, Outcome, RunDirectory, Steps, StopReason,
-    TrainError, TrainPlan, TrainState, run::results::AGREEMENT,
+    TrainError, TrainPlan, TrainState,
 };
 
 /// Performs the work that follows a step.
@@ -195,10 +195,8 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         let started = Instant::now();
         let (learning, rows) = (self.learning, self.validation);
         let all = learning.evaluate(&learner.result(), rows, observers)?;
-        let mut metrics = all.evaluation_with(observers.metrics());
-        let agreement = learning.agreement(rows, &all)?;
-        let agreement = agreement.map(|value| (AGREEMENT.to_string(), value));
-        metrics.custom.extend(agreement);
+        let metrics = all.evaluation_with(observers.metrics());
+        let metrics = metrics.with_agreement(learning.agreement(rows, &all)?);
         Ok(Measured {
             metrics,
             predictions: Arc::new(all),

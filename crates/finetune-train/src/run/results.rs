@@ -25,10 +25,6 @@ pub struct RunResults {
     pub output: PathBuf,
 }
 
-/// The name of the share of rows for which a student predicts what its teacher predicts (for numbers, of their
-/// correlation), among the metrics of an evaluation.
-pub(crate) const AGREEMENT: &str = "agreement";
-
 /// A teacher's metrics on the rows on which its student is evaluated.
 #[derive(Clone, Debug)]
 pub struct TeacherResults {
@@ -68,7 +64,6 @@ impl TeacherResults {
         let mut json = json!({"validation": self.validation});
         if let Some(test) = &self.test {
             json["test"] = json!(test);
-            json["test"][AGREEMENT] = json!(self.test_agreement);
         }
         json
     }
@@ -102,6 +97,9 @@ impl RunResults {
         }
         if let Some(teacher) = &self.teacher {
             results["teacher"] = teacher.to_json();
+            if let Some(agreement) = teacher.test_agreement {
+                results["test"][Evaluation::AGREEMENT] = json!(agreement);
+            }
         }
         results["peak_memory_bytes"] = json!(self.peak_memory);
         let (trainable, all) = (self.trainable_parameters, self.parameters);

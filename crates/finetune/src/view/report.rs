@@ -1,6 +1,6 @@
 //! Reports the results of a run, as JSON or text.
 
-use finetune_train::{RunDirectory, RunResults, SavingCost, TrainPlan};
+use finetune_train::{Evaluation, RunDirectory, RunResults, SavingCost, TrainPlan};
 
 use crate::{
     error::Failure,
@@ -69,7 +69,7 @@ impl Report {
             }
             _ => match &outcome.kept_evaluation {
                 Some(after) => {
-                    let agreement = after.get("agreement");
+                    let agreement = after.get(Evaluation::AGREEMENT);
                     let before = teacher.validation.record();
                     ("validation", before, after.clone(), agreement)
                 }
