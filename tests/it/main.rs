@@ -14,6 +14,7 @@ mod chosen_rows;
 mod command;
 mod compare;
 mod contrastive;
+mod distillation;
 mod encoders;
 mod evaluate;
 mod features;

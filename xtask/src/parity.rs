@@ -58,6 +58,7 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ("make_families.py", "families"),
         ("make_encoders.py", "encoders"),
         ("make_masked_lm.py", "masked_lm"),
+        ("make_distillation.py", "distillation"),
     ] {
         let (new, committed) = (again.join(folder), committed.join(folder));
         script(
@@ -248,6 +249,7 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
     )?;
     script(python, "make_families.py", &[])?;
     script(python, "make_masked_lm.py", &[])?;
+    script(python, "make_distillation.py", &[])?;
     script(python, "make_encoders.py", &[])?;
     script(python, "make_optim.py", &[])
 }

@@ -591,6 +591,17 @@ pub enum Error {
     /// Nothing was given to tokenize.
     #[error("there are no texts to tokenize")]
     NoTexts,
+    /// Of labelled rows and rows without labels, one has pairs of texts and the other single ones.
+    #[error(
+        "the labelled rows have the text columns {}, and the unlabelled ones {}; both have to be single texts, or both pairs",
+        labelled.join(" and "), unlabelled.join(" and ")
+    )]
+    PairsAndTexts {
+        /// Text columns of the labelled rows.
+        labelled: Vec<String>,
+        /// Text columns of the others.
+        unlabelled: Vec<String>,
+    },
     /// The texts of windows were asked for.
     #[error("windows of texts are not rows, so their texts cannot be read again")]
     WindowTexts,
@@ -648,6 +659,7 @@ impl Error {
                 ErrorKind::Bug
             }
             Self::NoMaskToken
+            | Self::PairsAndTexts { .. }
             | Self::OnlySpecialTokens
             | Self::Cache { .. }
             | Self::NotFound { .. }

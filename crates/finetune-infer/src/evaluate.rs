@@ -71,7 +71,7 @@ pub fn evaluate_with<E>(
     split: &str,
     batch_size: usize,
     forward: impl Fn(&SequenceClassifier, &PackedBatch) -> Result<Tensor<2>, E> + Sync,
-    mut progress: impl FnMut(u64) -> Result<(), E>,
+    progress: impl FnMut(u64) -> Result<(), E>,
 ) -> Result<Accumulator, E>
 where
     E: From<InferError> + Send,
@@ -79,12 +79,8 @@ where
     let model = model.valid();
     let mut accumulator = Accumulator::of(model.config())?;
     let workers = Workers::of(&model.device());
-    let mut rows = 0;
-    let batches = sampler(data, batch_size)?.epoch(0);
-    for batch in batches.map_err(InferError::from)? {
-        let batch = batch.and_then(|rows| data.batch(&rows));
-        let batch = batch.map_err(InferError::from)?;
-        let logits = workers.run(|| forward(&model, &batch))?;
+    let evaluated = |batch: &PackedBatch| {
+        let logits = workers.run(|| forward(&model, batch))?;
         let width = logits.dims()[1];
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let accepted = accumulator.update(&logits, width, &batch.labels);
@@ -95,8 +91,30 @@ where
                 problem_type: model.config().outputs.problem_type(),
             }));
         }
+        Ok(())
+    };
+    evaluate_batches(data, batch_size, evaluated, progress)?;
+    Ok(accumulator)
+}
+
+/// Calls `evaluated` for each batch of an evaluation, and `progress` after it with the number of rows done.
+///
+/// # Errors
+/// Fails if the token cache cannot be read, or if one of the functions fails.
+pub fn evaluate_batches<E: From<InferError>>(
+    data: &TokenizedDataset,
+    batch_size: usize,
+    mut evaluated: impl FnMut(&PackedBatch) -> Result<(), E>,
+    mut progress: impl FnMut(u64) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rows = 0;
+    let batches = sampler(data, batch_size)?.epoch(0);
+    for batch in batches.map_err(InferError::from)? {
+        let batch = batch.and_then(|rows| data.batch(&rows));
+        let batch = batch.map_err(InferError::from)?;
+        evaluated(&batch)?;
         rows += batch.batch_size() as u64;
         progress(rows)?;
     }
-    Ok(accumulator)
+    Ok(())
 }

@@ -13,7 +13,7 @@ pub struct Evaluation {
     /// The task's metrics.
     #[serde(flatten)]
     pub summary: Summary,
-    /// The caller's custom metrics, by name.
+    /// The caller's custom metrics, and the [agreement](Self::AGREEMENT), by name.
     #[serde(flatten)]
     pub custom: BTreeMap<String, f64>,
 }
@@ -23,10 +23,21 @@ pub struct Evaluation {
 pub struct Summary(Arc<dyn TaskMetrics>);
 
 impl Evaluation {
+    /// The name of the share of rows for which a student predicts what its teacher predicts (for numbers, of
+    /// their correlation).
+    pub const AGREEMENT: &str = "agreement";
+
     /// Returns the value of a metric by name, if the task has it or it is a custom one.
     pub fn get(&self, name: &str) -> Option<f64> {
         let from_task = || self.summary.get(name.parse().ok()?);
         self.custom.get(name).copied().or_else(from_task)
+    }
+
+    /// Adds how far a model agrees with the one that it learned from, if there is one.
+    pub fn with_agreement(mut self, agreement: Option<f64>) -> Self {
+        let named = agreement.map(|value| (Self::AGREEMENT.to_string(), value));
+        self.custom.extend(named);
+        self
     }
 
     /// Returns the evaluation as stored in files.

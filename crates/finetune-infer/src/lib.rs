@@ -27,7 +27,7 @@ pub use column::{Column, Field};
 pub use custom_metrics::{ChosenMetric, CustomMetrics};
 pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
 pub use error::InferError;
-pub use evaluate::{evaluate, evaluate_with, evaluation_order};
+pub use evaluate::{evaluate, evaluate_batches, evaluate_with, evaluation_order};
 pub use evaluation::{Evaluation, Summary};
 pub use fill_mask::{FillMask, Filling};
 pub use finetune_kernels::Precision;

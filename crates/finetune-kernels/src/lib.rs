@@ -35,12 +35,14 @@ pub use dropout::{Dropout, DropoutSource};
 pub use finetune_batch::{Indices, MaskedTokens, Offsets, PackedTokens, UsedRows};
 pub use functional::{
     EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
-    adam_step, affine, attention, column_products, dropout, dropout_residual,
+    adam_step, affine, attention, attention_transfer, column_products, dropout, dropout_residual,
     dropout_residual_norm, embedding_norm, embedding_sum, layer_norm, linear, lora, matmul,
     moving_average, pool, scatter_rows, sgd_momentum_step, sgd_step, softmax_cross_entropy,
     square_sum, sum, vocabulary_cross_entropy, zeros,
 };
-pub use losses::{binary_cross_entropy_with_logits, mean_squared_error, soft_cross_entropy};
+pub use losses::{
+    binary_cross_entropy_with_logits, cosine_distance, mean_squared_error, soft_cross_entropy,
+};
 #[cfg(feature = "flex")]
 pub use memory::release_unused_memory;
 pub use ops::{

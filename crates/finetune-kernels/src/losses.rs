@@ -1,4 +1,4 @@
-//! Losses composed of Burn's differentiable operations. They touch only a few elements per row.
+//! Losses composed of Burn's differentiable operations. They touch few elements, or are rarely used.
 
 use burn::{
     Tensor,
@@ -45,6 +45,18 @@ pub fn binary_cross_entropy_with_logits(
 pub fn mean_squared_error(predictions: Tensor<2>, targets: &[f32], denominator: f64) -> Tensor<1> {
     let error = predictions.clone() - constant(targets.to_vec(), &predictions);
     (error.clone() * error).sum() / denominator
+}
+
+/// Computes `1 - cos(x, y)` of the rows of `[rows, width]` tensors, summed and divided by `denominator` (the
+/// number of rows in torch's `CosineEmbeddingLoss` with targets of 1), `[1]`.
+pub fn cosine_distance(x: Tensor<2>, y: Tensor<2>, denominator: f64) -> Tensor<1> {
+    /// As in torch.
+    const EPSILON: f32 = 1e-12;
+    let rows = x.dims()[0] as f64;
+    let square = |x: &Tensor<2>| (x.clone() * x.clone()).sum_dim(1) + EPSILON;
+    let norms = (square(&x) * square(&y)).sqrt();
+    let cosines = (x * y).sum_dim(1) / norms;
+    (-cosines.sum() + rows) / denominator
 }
 
 /// Creates a tensor of the shape of `like` that takes no part in autodiff.

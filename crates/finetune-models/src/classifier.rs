@@ -6,8 +6,8 @@ use burn::{Tensor, module::Module, tensor::Device};
 use finetune_kernels::{DropoutSource, Offsets, PackedTokens, Precision};
 
 use crate::{
-    Described, Encoder, Head, HiddenStates, ModelConfig, ModelError, Parameter, ParameterTable,
-    SavedModel, Task, parameters, values::Values,
+    Described, Encoder, Head, HiddenStates, Inner, ModelConfig, ModelError, Parameter,
+    ParameterTable, SavedModel, Task, parameters, values::Values,
 };
 
 /// An encoder with a head that computes one logit per class, or the predicted values of a regression.
@@ -94,6 +94,41 @@ impl SequenceClassifier {
     ) -> Tensor<2> {
         let pooled = self.encoder.pooled(hidden, offsets, dropout);
         self.head.forward(pooled, dropout)
+    }
+
+    /// Continues from hidden states like [`forward_from`](Self::forward_from), and returns what else is
+    /// `wanted` of the encoder beside the logits, for another model to imitate. Hidden states of a later layer
+    /// than the last one's input have no attention left to compute.
+    pub fn forward_with(
+        &self,
+        hidden: HiddenStates,
+        wanted: Inner<bool, bool>,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> (Tensor<2>, Inner<Option<Tensor<2>>, Option<[Tensor<2>; 2]>>) {
+        let (hidden, inner) = self.encoder.inner(hidden, wanted, offsets, dropout);
+        (self.forward_from(hidden, offsets, dropout), inner)
+    }
+
+    /// Returns a model of some of the encoder's layers, in this order, with embeddings and head unchanged.
+    ///
+    /// # Errors
+    /// Fails if there are none, or if the encoder lacks one.
+    pub fn with_layers(mut self, layers: &[usize]) -> Result<Self, ModelError> {
+        let own = &self.encoder.layers;
+        if layers.is_empty() || layers.iter().any(|&layer| layer >= own.len()) {
+            return Err(ModelError::Layers {
+                chosen: layers.to_vec(),
+                layers: own.len(),
+            });
+        }
+        let chosen = layers.iter().enumerate();
+        let chosen = chosen.map(|(number, &layer)| own[layer].clone().numbered(number));
+        self.encoder.layers = chosen.collect();
+        self.config = self.config.with_layers(layers.len());
+        self.parameters = Arc::new(ParameterTable::new(&self.config));
+        self.check_described(self.config.family.model_type)?;
+        Ok(self)
     }
 
     /// Sets the precision of the encoder's matrix multiplications. The head stays in f32: it is small,

@@ -57,6 +57,17 @@ pub enum ModelError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// Layers are chosen that an encoder does not have, or none.
+    #[error(
+        "layers {chosen:?} are not layers of the encoder, which has {layers}, counted from 0; choose some of 0 to {}",
+        layers.saturating_sub(1)
+    )]
+    Layers {
+        /// The chosen layers.
+        chosen: Vec<usize>,
+        /// Number of layers of the encoder.
+        layers: usize,
+    },
     /// The safetensors file is damaged or malicious.
     #[error("{path} is not a valid safetensors file: {problem}; fetch or save it again")]
     Weights {
@@ -226,6 +237,7 @@ impl ModelError {
             | Self::Config { .. }
             | Self::EncoderSyntax { .. }
             | Self::Encoder { .. }
+            | Self::Layers { .. }
             | Self::Weights { .. }
             | Self::Torch { .. }
             | Self::Shards { .. }

@@ -18,7 +18,9 @@ mod values;
 mod walk;
 
 pub use classifier::SequenceClassifier;
-pub use encoder::{ChosenTokens, Embeddings, Encoder, EncoderLayer, HiddenStates, LayerNorm};
+pub use encoder::{
+    ChosenTokens, Embeddings, Encoder, EncoderLayer, HiddenStates, Inner, LayerNorm,
+};
 pub use encoder_config::{EncoderConfig, EncoderSettings, Preset};
 pub use error::ModelError;
 pub use family::Family;

@@ -6,21 +6,21 @@ use finetune_infer::Workers;
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    AfterStep, Checkpoints, Event, Learner, Learning, Observers, Outcome, RunDirectory, RunInputs,
-    Schedule, Start, StepFacts, Steps, StopReason, TrainData, TrainError, TrainPlan, TrainState,
-    TrainedModel, Unfreezing, batches, clip_factor,
+    AfterStep, Checkpoints, Event, HeldOut, Learner, Learning, Observers, Outcome, RunDirectory,
+    RunInputs, Schedule, Start, StepFacts, Steps, StopReason, TrainData, TrainError, TrainPlan,
+    TrainState, TrainedModel, Unfreezing, batches, clip_factor,
 };
 
 /// Trains by `plan` from `start`, and leaves the result in `run`, or a checkpoint if interrupted. The
 /// same plan, data and weights give the same bits, in one session or in several. `L` is what is learned;
-/// everything else is the same for all kinds of training.
+/// everything else is the same for all kinds of training. It is returned with the outcome.
 pub(crate) fn train<L: Learning>(
     plan: &TrainPlan,
     start: Start<L::Model>,
     inputs: &RunInputs,
     run: &RunDirectory,
     observers: &mut Observers<'_>,
-) -> Result<Outcome, TrainError> {
+) -> Result<(Outcome, L), TrainError> {
     let data = &inputs.data;
     let steps = Steps::new(plan, &data.train)?;
     let schedule = steps.schedule(plan)?;
@@ -38,7 +38,9 @@ pub(crate) fn train<L: Learning>(
     let checkpoints = Checkpoints::open(plan, run, prepared.adapter, &state)?;
     observers.emit(&begun)?;
     let learning = L::begin(plan, &learner, inputs, &steps, run.path(), observers)?;
-    let mut after = AfterStep::new(plan, &steps, &learning, checkpoints, observers.metrics())?;
+    let validation = HeldOut::Validation(&data.validation);
+    let metrics = observers.metrics();
+    let mut after = AfterStep::new(plan, &steps, &learning, validation, checkpoints, metrics)?;
     let workers = Workers::of(&learner.model.device());
 
     learner = learning.completed(learner)?;
@@ -76,7 +78,8 @@ pub(crate) fn train<L: Learning>(
         reason = after.step(&learner, &mut state, observers)?;
     }
     let reason = reason.unwrap_or(StopReason::Completed);
-    after.finish(&learner, &mut state, reason, run, observers)
+    let outcome = after.finish(&learner, &mut state, reason, run, observers)?;
+    Ok((outcome, learning))
 }
 
 /// Returns the event that a run begins or is resumed.

@@ -174,6 +174,49 @@ pub enum TrainError {
         /// Why the head cannot be kept; names both lists of labels.
         why: String,
     },
+    /// A teacher predicts other labels than those of the rows.
+    #[error("the teacher {} cannot teach these labels: {why}", teacher.display())]
+    TeacherLabels {
+        /// The teacher's directory.
+        teacher: PathBuf,
+        /// Why; names both lists of labels.
+        why: String,
+    },
+    /// Something of two encoders is compared whose shapes differ.
+    #[error(
+        "{flag} compares teacher and student, but {key} is {teacher} in the teacher and {student} in the student; leave {flag} out, or choose a student with the same {key}"
+    )]
+    NotComparable {
+        /// The flag that asks for the comparison.
+        flag: &'static str,
+        /// The key of the configuration that differs.
+        key: &'static str,
+        /// Its value in the teacher.
+        teacher: usize,
+        /// Its value in the student.
+        student: usize,
+    },
+    /// Encoders with other tokens are compared token by token.
+    #[error(
+        "{flag} compares teacher and student token by token, but their tokens differ: they have other tokenizers, or texts are cut at another length; leave {flag} out, or give the student the teacher's tokenizer"
+    )]
+    OtherTokens {
+        /// The flag that asks for the comparison.
+        flag: &'static str,
+    },
+    /// The teacher has changed since the run began.
+    #[error(
+        "the teacher {} is not the one that the run began with, so its result would differ: the SHA-256 of its files is {now}, but was {was}; restore it, or start another run",
+        teacher.display()
+    )]
+    ChangedTeacher {
+        /// The teacher's directory.
+        teacher: PathBuf,
+        /// The hash in the plan.
+        was: String,
+        /// The hash now.
+        now: String,
+    },
     /// Files of the base model have changed since the run began.
     #[error(
         "files of the base model {model} are not those that the run began with, so its result would differ:\n{}\nRestore them, or start another run",
@@ -383,6 +426,10 @@ impl TrainError {
             | Self::RandomWeights { .. }
             | Self::OtherLabels { .. }
             | Self::NoHead { .. }
+            | Self::TeacherLabels { .. }
+            | Self::NotComparable { .. }
+            | Self::OtherTokens { .. }
+            | Self::ChangedTeacher { .. }
             | Self::ChangedFiles { .. }
             | Self::ChangedVectors { .. }
             | Self::ChangedConfig { .. }

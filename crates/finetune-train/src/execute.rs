@@ -2,11 +2,13 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
+use burn::tensor::Device;
 use finetune_models::MaskedLm;
 
 use crate::{
-    Contrastive, Event, Learning, MaskedLearning, Observers, RunDirectory, RunInputs, RunResults,
-    Start, StopReason, Strategy, Supervised, TrainError, TrainPlan, TrainedModel,
+    Accumulator, Contrastive, Distilled, Event, HeldOut, Learning, MaskedLearning, Observers,
+    RunDirectory, RunInputs, RunResults, Start, StopReason, Strategy, Supervised, TeacherResults,
+    TrainError, TrainPlan, TrainedModel,
     engine::train,
     peak_memory_bytes,
     run::{session::OpenSession, write::write_json},
@@ -74,6 +76,9 @@ impl RunDirectory {
             return Err(TrainError::Internal(problem.into()));
         }
         match plan.model.strategy {
+            _ if plan.distillation.is_some() => {
+                self.session::<Distilled>(plan, start, inputs, observers)
+            }
             Strategy::Contrastive => self.session::<Contrastive>(plan, start, inputs, observers),
             _ => self.session::<Supervised>(plan, start, inputs, observers),
         }
@@ -145,7 +150,7 @@ impl RunDirectory {
         let (trainable_parameters, parameters) = (start.prepared.trainable, start.prepared.all);
         let device = start.prepared.model.device();
         let started = Instant::now();
-        let outcome = match train::<L>(plan, start, inputs, self, &mut observers) {
+        let (outcome, learning) = match train::<L>(plan, start, inputs, self, &mut observers) {
             Err(TrainError::Interrupted) => {
                 return Ok(RunEnd::Interrupted(Interruption::BeforeFirstStep));
             }
@@ -157,19 +162,21 @@ impl RunDirectory {
             return Ok(RunEnd::Interrupted(Interruption::AfterStep(outcome.steps)));
         }
         let started = Instant::now();
-        let test = match L::test(plan, inputs, &self.model(), &device, &mut observers) {
+        let test = match self.test(&learning, plan, inputs, &device, &mut observers) {
             Err(TrainError::Interrupted) => {
                 return Ok(RunEnd::Interrupted(Interruption::InTest(self.model())));
             }
             other => other?.map(Arc::new),
         };
+        let teacher = TeacherResults::of(&learning, &inputs.data, test.as_deref())?;
         if let Some(predictions) = &test {
+            let agreement = teacher.as_ref().and_then(|teacher| teacher.test_agreement);
             let seconds = started.elapsed().as_secs_f64();
             observers.emit(&Event::Evaluated {
                 split: "test",
                 step: outcome.kept_step,
                 epoch: outcome.kept_epoch,
-                metrics: predictions.evaluation(),
+                metrics: predictions.evaluation().with_agreement(agreement),
                 predictions: Arc::clone(predictions),
                 best: false,
                 seconds,
@@ -179,6 +186,7 @@ impl RunDirectory {
         let results = RunResults {
             outcome,
             test,
+            teacher,
             trainable_parameters,
             parameters,
             peak_memory: peak_memory_bytes(),
@@ -189,5 +197,22 @@ impl RunDirectory {
         // Written last, since it marks the run as complete.
         write_json(&self.results(), &json)?;
         Ok(RunEnd::Complete(Box::new(results)))
+    }
+
+    /// Evaluates the kept model on the test rows, if there are any.
+    fn test<L: Learning>(
+        &self,
+        learning: &L,
+        plan: &TrainPlan,
+        inputs: &RunInputs,
+        device: &Device,
+        observers: &mut Observers<'_>,
+    ) -> Result<Option<Accumulator>, TrainError> {
+        let Some(rows) = &inputs.data.test else {
+            return Ok(None);
+        };
+        let kept = L::Model::load_kept(plan, &inputs.base, &self.model(), device)?;
+        let test = learning.evaluate(&kept, HeldOut::Test(rows), observers)?;
+        Ok(Some(test))
     }
 }

@@ -10,10 +10,13 @@ pub const EVENTS: &str = "events.jsonl";
 pub const RESULTS: &str = "results.json";
 /// The directory of the kept model.
 pub const MODEL: &str = "model";
-/// The directory of the initial model, in runs that train an encoder from nothing.
+/// The directory of the initial model, in runs that train an encoder from nothing or some layers of a
+/// teacher.
 pub const INITIAL: &str = "initial";
 /// The directory of the run that adapts the base model, if a run begins with that.
 pub const ADAPTATION: &str = "adaptation";
+/// The directory of a teacher's logits, in runs that learn from one.
+pub const TEACHER: &str = "teacher";
 /// The directory of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 

@@ -34,12 +34,14 @@ pub use model::base_model::BaseModel;
 pub use model::head::check_head;
 pub use model::prepare::{Prepared, prepare};
 pub use model::settings::ModelSettings;
+pub use model::teacher::Teacher;
 pub use model::trainable::{Trainable, lowest_trained_layer};
 pub use model::trained_model::{ModelWeights, TrainedModel};
 pub use model::unfreezing::Unfreezing;
 pub use plan::adaptation::AdaptationPlan;
 pub use plan::contrastive::ContrastiveConfig;
 pub use plan::data::DataPlan;
+pub use plan::distillation::DistillationPlan;
 pub use plan::evaluation::EvaluationPlan;
 pub use plan::feature_limits::FeatureLimits;
 pub use plan::file::{Key, OnResume};
@@ -63,13 +65,15 @@ pub(crate) use run::checkpoints::Checkpoints;
 pub use run::checkpoints::SavingCost;
 pub use run::directory::RunDirectory;
 pub use run::early_stopping::EarlyStopping;
+pub(crate) use run::evaluate::HeldOut;
 pub use run::evaluate::evaluate;
 pub use run::frozen_prefix::FrozenPrefix;
-pub use run::inputs::{RunInputs, TrainData};
+pub use run::inputs::{RunInputs, TeacherInputs, TrainData};
 pub(crate) use run::kept_model::KeptModel;
 pub use run::lasting::lasting;
 pub(crate) use run::learning::{
-    Learning, contrastive::Contrastive, masked::MaskedLearning, supervised::Supervised,
+    Learning, contrastive::Contrastive, distilled::Distilled, masked::MaskedLearning,
+    supervised::Supervised,
 };
 pub use run::manifest::{
     MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, ProgramFacts, ResultFacts, Session,
@@ -77,7 +81,7 @@ pub use run::manifest::{
 };
 pub use run::outcome::Outcome;
 pub use run::peak_memory::peak_memory_bytes;
-pub use run::results::RunResults;
+pub use run::results::{RunResults, TeacherResults};
 pub use run::saved_plan::SavedPlan;
 pub use run::start::Start;
 pub use run::state::{STATE_VERSION, Sums, TrainState};
@@ -85,6 +89,7 @@ pub use run::steps::Steps;
 pub use step::batch::{StepLoss, batches};
 pub use step::contrastive::loss::pair_loss;
 pub use step::contrastive::pairs::check_pairs;
+pub use step::distillation::DistillationLoss;
 pub use step::ema::{Ema, EmaState};
 pub use step::facts::StepFacts;
 pub use step::gradients::{ParameterGradients, clip_factor};

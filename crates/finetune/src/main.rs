@@ -36,6 +36,7 @@ fn program() -> ExitCode {
     let result = match arguments.command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Pretrain(arguments) => train::pretrain(*arguments),
+        Command::Distill(arguments) => train::distill(*arguments),
         Command::Resume(arguments) => resume::run(&arguments),
         Command::TrialStep => find_batch_size::trial(),
         Command::Replay(arguments) => replay::run(&arguments),

@@ -38,8 +38,10 @@ pub struct TokenizedDataset {
     cache: Arc<Cache>,
     split: Split,
     columns: Columns,
-    /// Further splits whose texts were cut into windows.
+    /// Further splits: those whose texts were cut into windows too, or whose rows have no labels.
     others: Arc<[Split]>,
+    /// Number of rows with labels, which come first.
+    labelled: u64,
     files: Arc<[Arc<Path>]>,
     max_length: usize,
     form: Form,
@@ -122,6 +124,35 @@ impl TokenizedDataset {
         Self::build_as(Form::Row, &sources, labels, tokenizer, options, progress)
     }
 
+    /// Tokenizes a split with labels like [`build`](Self::build), and after it the rows of others, each with
+    /// its columns, without labels. Batches have the labels of their [labelled](Self::labelled) rows alone.
+    ///
+    /// # Errors
+    /// Fails as `build` does, and if only some of the splits have pairs of texts.
+    pub fn build_with_unlabelled(
+        labelled: (&Split, &Columns),
+        unlabelled: &[(&Split, &Columns)],
+        labels: &Task,
+        tokenizer: &TextTokenizer,
+        options: &TokenizeOptions<'_>,
+        progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
+        let columns = labelled.1;
+        let mut others = unlabelled.iter().map(|(_, columns)| columns);
+        if let Some(other) = others.find(|other| other.is_pair() != columns.is_pair()) {
+            return Err(Error::PairsAndTexts {
+                labelled: columns.text.clone(),
+                unlabelled: other.text.clone(),
+            });
+        }
+        let sources: Vec<_> = std::iter::once(&labelled)
+            .chain(unlabelled)
+            .copied()
+            .collect();
+        let labels = Some(labels);
+        Self::build_as(Form::Row, &sources, labels, tokenizer, options, progress)
+    }
+
     /// Tokenizes the texts of splits, each with its columns, on all cores as windows without labels, or
     /// loads the result from the cache: each text is cut into consecutive parts of at most the maximum
     /// length, and nothing is left out. The texts of a pair are cut each by itself. `progress` counts
@@ -153,7 +184,11 @@ impl TokenizedDataset {
         let rows = sources.iter().map(|(split, _)| split.len()).sum();
         let pairs = form == Form::Row && columns.is_pair();
         let encoder = tokenizer.encoder(options.max_length, pairs)?;
-        let of = (columns, others, tokenizer, form);
+        let labelled = match (labels, form) {
+            (Some(_), Form::Row) => split.len(),
+            _ => 0,
+        };
+        let of = (columns, others, tokenizer, form, labelled);
         let decoder = match labels {
             Some(task) => Some(LabelDecoder::new(task, split, columns)?),
             None => None,
@@ -185,14 +220,21 @@ impl TokenizedDataset {
         // The debug form of names quotes and escapes them, so different lists of names never look
         // alike.
         let how = match form {
-            Form::Row => format!("max_length {}, labels {labels:?}", options.max_length),
+            Form::Row if others.is_empty() => {
+                format!("max_length {}, labels {labels:?}", options.max_length)
+            }
+            Form::Row => format!(
+                "max_length {}, labels {labels:?} of the first {labelled} rows",
+                options.max_length
+            ),
             Form::Windows => format!("windows of {}", options.max_length),
         };
         let mut write = |directory: &Path, place: Option<&Path>| {
             let mut writer = CacheWriter::create(directory, place, layout)?;
             let (mut read, mut files) = (0, 0);
-            for &(split, columns) in sources {
-                encode_all(split, columns, decoder.as_ref(), &encoder, form, |part| {
+            for (number, &(split, columns)) in sources.iter().enumerate() {
+                let decoder = decoder.as_ref().filter(|_| number == 0);
+                encode_all(split, columns, decoder, &encoder, form, |part| {
                     read += part.rows();
                     for (index, encoded) in part.iter() {
                         let (file, row) = part.source(index);
@@ -240,7 +282,13 @@ impl TokenizedDataset {
     fn new(
         cache: Cache,
         split: &Split,
-        (columns, others, tokenizer, form): (&Columns, &[(&Split, &Columns)], &TextTokenizer, Form),
+        (columns, others, tokenizer, form, labelled): (
+            &Columns,
+            &[(&Split, &Columns)],
+            &TextTokenizer,
+            Form,
+            u64,
+        ),
         options: &TokenizeOptions<'_>,
         mut build: BuildReport,
         started: Instant,
@@ -256,6 +304,7 @@ impl TokenizedDataset {
                 .flat_map(Split::files)
                 .collect(),
             others: others.iter().map(|(split, _)| (*split).clone()).collect(),
+            labelled,
             max_length: options.max_length,
             form,
             tokenizer_hash: tokenizer.hash(),
@@ -263,12 +312,12 @@ impl TokenizedDataset {
         }
     }
 
-    /// Returns the rows that were tokenized; of several splits as windows, those of the first.
+    /// Returns the rows that were tokenized; of several splits, those of the first.
     pub fn split(&self) -> &Split {
         &self.split
     }
 
-    /// Returns all splits that were tokenized: one, or several as windows.
+    /// Returns all splits that were tokenized: one, or several as windows, or one and rows without labels.
     pub fn splits(&self) -> impl Iterator<Item = &Split> {
         std::iter::once(&self.split).chain(&*self.others)
     }
@@ -276,6 +325,11 @@ impl TokenizedDataset {
     /// Returns the number of rows.
     pub fn len(&self) -> u64 {
         self.cache.rows()
+    }
+
+    /// Returns the number of rows with labels. They come first; the others have none.
+    pub fn labelled(&self) -> u64 {
+        self.labelled
     }
 
     /// Returns whether there are no rows.
@@ -388,20 +442,21 @@ impl TokenizedDataset {
             .collect())
     }
 
-    /// Returns the labels of rows, in the given order, without their tokens.
+    /// Returns the labels of rows, in the given order, without their tokens; rows without labels are left
+    /// out.
     ///
     /// # Errors
     /// The errors of [`row_len`](Self::row_len).
     pub fn labels(&self, rows: &[u64]) -> Result<Labels> {
         let mut labels = self.cache.no_labels(rows.len());
-        for &row in rows {
+        for &row in rows.iter().filter(|row| **row < self.labelled) {
             self.cache.append_label(row, &mut labels)?;
         }
         Ok(labels)
     }
 
-    /// Returns the original texts of rows, in the given order, each with its place. This reads the
-    /// current files of the split again, once for any number of rows. Windows are not rows of the
+    /// Returns the original texts of rows of the first split, in the given order, each with its place. This
+    /// reads the current files of the split again, once for any number of rows. Windows are not rows of the
     /// split, so their texts cannot be found again.
     ///
     /// # Errors
@@ -439,13 +494,14 @@ impl TokenizedDataset {
     }
 
     /// Returns the places of rows with their lines, in the given order. This reads the files of the
-    /// split again, as [`texts`](Self::texts) does. Windows have the place of their text, without its
-    /// line.
+    /// split again, as [`texts`](Self::texts) does. Windows have the place of their text, and rows of
+    /// further splits theirs, without its line.
     ///
     /// # Errors
     /// The errors of [`texts`](Self::texts).
     pub fn places(&self, rows: &[u64]) -> Result<Vec<Place>> {
-        if self.form == Form::Windows {
+        let of_first = |row: &u64| *row < self.split.len();
+        if self.form == Form::Windows || !rows.iter().all(of_first) {
             return rows.iter().map(|&row| self.source(row)).collect();
         }
         let texts = self.texts(rows)?.into_iter();
@@ -460,7 +516,8 @@ impl TokenizedDataset {
         let mut batch = self.cache.empty_batch(rows.len());
         let mut scratch = Vec::new();
         for &row in rows {
-            self.cache.append(row, &mut scratch, &mut batch)?;
+            let labelled = row < self.labelled;
+            self.cache.append(row, labelled, &mut scratch, &mut batch)?;
         }
         Ok(batch.finish())
     }

@@ -22,5 +22,6 @@ mod splits;
 mod tasks;
 mod tokenization;
 mod tokenizers;
+mod unlabelled;
 mod windows;
 mod word_vectors;

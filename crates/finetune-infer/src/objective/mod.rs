@@ -71,6 +71,34 @@ pub trait Objective: fmt::Debug + Send + Sync {
         denominator: f64,
     ) -> Result<Tensor<1>, InferError>;
 
+    /// Returns how far `[rows, outputs]` logits are from those of a teacher, `[rows · outputs]` in row-major
+    /// order, summed and divided by `denominator`, `[1]`: the Kullback-Leibler divergence of the
+    /// probabilities at `temperature`, times its square (Hinton et al. 2015), or the squared error of
+    /// numbers, which have no temperature.
+    ///
+    /// # Errors
+    /// Fails if there is not one value of the teacher for each logit.
+    fn distance(
+        &self,
+        logits: Tensor<2>,
+        teacher: &[f32],
+        temperature: f64,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError>;
+
+    /// Returns the number of terms of the [`distance`](Self::distance) of these rows: the divisor of their
+    /// mean.
+    fn distances(&self, rows: usize, outputs: usize) -> usize {
+        rows * outputs
+    }
+
+    /// Returns the labels that `logits`, `[rows, outputs]` in row-major order, predict.
+    fn predicted_labels(&self, logits: &[f32], outputs: usize) -> Labels;
+
+    /// Returns the metric that says how far a model agrees with [predicted labels](Self::predicted_labels) of
+    /// another.
+    fn agreement(&self) -> Metric;
+
     /// Creates an empty accumulator of the task's metrics. `thresholds` are those of
     /// [`ModelConfig::label_thresholds`].
     ///

@@ -69,6 +69,43 @@ impl Objective for MultiLabel {
         ))
     }
 
+    fn distance(
+        &self,
+        logits: Tensor<2>,
+        teacher: &[f32],
+        temperature: f64,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError> {
+        check_label_count(&logits, logits.dims()[1], teacher)?;
+        let probability = |&logit: &f32| {
+            let scaled = f64::from(logit) / temperature;
+            1.0 / (1.0 + (-scaled).exp())
+        };
+        let soft: Vec<f64> = teacher.iter().map(probability).collect();
+        // The divergence is the cross-entropy without the teacher's entropy.
+        let term = |p: f64| p * p.max(f64::MIN_POSITIVE).ln();
+        let negative_entropy: f64 = soft.iter().map(|&p| term(p) + term(1.0 - p)).sum();
+        let soft: Vec<f32> = soft.iter().map(|&p| p as f32).collect();
+        let square = temperature * temperature;
+        let logits = logits / temperature;
+        let loss = binary_cross_entropy_with_logits(logits, &soft, &[], denominator / square);
+        Ok(loss + negative_entropy * square / denominator)
+    }
+
+    fn predicted_labels(&self, logits: &[f32], outputs: usize) -> Labels {
+        Labels::MultiLabel {
+            width: outputs,
+            values: logits
+                .iter()
+                .map(|&logit| sigmoid(logit) >= DEFAULT_THRESHOLD)
+                .collect(),
+        }
+    }
+
+    fn agreement(&self) -> Metric {
+        Metric::SubsetAccuracy
+    }
+
     fn accumulator(
         &self,
         task: &Task,

@@ -64,6 +64,28 @@ impl Objective for Regression {
         Ok(mean_squared_error(logits, &values, denominator))
     }
 
+    fn distance(
+        &self,
+        logits: Tensor<2>,
+        teacher: &[f32],
+        _temperature: f64,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError> {
+        check_label_count(&logits, logits.dims()[1], teacher)?;
+        Ok(mean_squared_error(logits, teacher, denominator))
+    }
+
+    fn predicted_labels(&self, logits: &[f32], outputs: usize) -> Labels {
+        Labels::Values {
+            width: outputs,
+            values: logits.iter().map(|&value| f64::from(value)).collect(),
+        }
+    }
+
+    fn agreement(&self) -> Metric {
+        Metric::Pearson
+    }
+
     fn accumulator(
         &self,
         task: &Task,

@@ -4,13 +4,13 @@ use burn::Tensor;
 use finetune_kernels::{soft_cross_entropy, softmax_cross_entropy};
 use finetune_metrics::{
     Bootstrap, ClassificationAccumulator, ClassificationReport, ClassificationSummary,
-    ConfusionMatrix, Interval, Metric, MetricError, Predictions, Targets, softmax,
+    ConfusionMatrix, Interval, Metric, MetricError, Predictions, Targets, argmax, softmax,
 };
 use finetune_models::ModelConfig;
 use finetune_task::{Labels, ProblemType, Task};
 use serde_json::{Value, json};
 
-use super::{Objective, RowMetrics, TaskMetrics, list_outputs, wrong_labels};
+use super::{Objective, RowMetrics, TaskMetrics, check_label_count, list_outputs, wrong_labels};
 use crate::{
     Accumulator, ClassCurve, Column, Field, InferError, LossConfig, Prediction, Summary, WorstRows,
     WrongRow, balanced_weights,
@@ -64,6 +64,41 @@ impl Objective for SingleLabel {
             Labels::Classes(classes) => cross_entropy(config, logits, classes, denominator),
             _ => Err(wrong_labels(self)),
         }
+    }
+
+    fn distance(
+        &self,
+        logits: Tensor<2>,
+        teacher: &[f32],
+        temperature: f64,
+        denominator: f64,
+    ) -> Result<Tensor<1>, InferError> {
+        let outputs = logits.dims()[1];
+        check_label_count(&logits, outputs, teacher)?;
+        let rows = teacher.chunks(outputs.max(1));
+        let soft: Vec<f64> = rows.flat_map(|row| softmax_at(row, temperature)).collect();
+        // The divergence is the cross-entropy without the teacher's entropy.
+        let negative_entropy: f64 = soft
+            .iter()
+            .map(|&p| p * p.max(f64::MIN_POSITIVE).ln())
+            .sum();
+        let soft = soft.iter().map(|&p| p as f32).collect();
+        let square = temperature * temperature;
+        let loss = soft_cross_entropy(logits / temperature, soft, denominator / square);
+        Ok(loss + negative_entropy * square / denominator)
+    }
+
+    fn distances(&self, rows: usize, _outputs: usize) -> usize {
+        rows
+    }
+
+    fn predicted_labels(&self, logits: &[f32], outputs: usize) -> Labels {
+        let rows = logits.chunks(outputs.max(1));
+        Labels::Classes(rows.map(|row| argmax(row).unwrap_or(0) as u32).collect())
+    }
+
+    fn agreement(&self) -> Metric {
+        Metric::Accuracy
     }
 
     fn accumulator(
@@ -260,6 +295,17 @@ fn cross_entropy(
         target_matrix[start + target as usize] += config.weight(target) * (1.0 - smoothing);
     }
     Ok(soft_cross_entropy(logits, target_matrix, denominator))
+}
+
+/// Returns the softmax of a row of logits divided by `temperature`.
+fn softmax_at(row: &[f32], temperature: f64) -> Vec<f64> {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let shifted = row
+        .iter()
+        .map(|&logit| ((f64::from(logit) - f64::from(largest)) / temperature).exp());
+    let exponentials: Vec<f64> = shifted.collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.into_iter().map(|value| value / sum).collect()
 }
 
 /// Returns `-log softmax(row)[target]`, in f64 and without overflow.

@@ -9,7 +9,7 @@ use burn::{
 
 use super::tests::{
     ACTIVATIONS, B, attention_of, embedding, embedding_sum_of, layer, norm_alone, pool_of,
-    residual_norm, residual_sum, take, vocabulary,
+    residual_norm, residual_sum, take, transfer_of, vocabulary,
 };
 use crate::{
     AttentionShape, Offsets, PackedTokens, Pooling, Precision, Stream,
@@ -246,6 +246,25 @@ fn vocabulary_cross_entropy() {
     // The hand-written gradients.
     check(&inputs, &|tensors| {
         B::vocabulary_cross_entropy(vocabulary(tensors, Precision::F32))
+    });
+}
+
+/// With respect to the student's queries and keys alone.
+#[test]
+fn attention_transfer() {
+    let offsets = Offsets::from_lengths([3, 1, 4]);
+    let fixed: [FloatTensor<B>; 2] = [2, 3].map(|stream| {
+        let (shape, values) = input(&[8, 6], stream);
+        B::float_from_data(TensorData::new(values, shape), &Default::default())
+    });
+    let all = |student: Vec<FloatTensor<B>>| student.into_iter().chain(fixed.clone()).collect();
+    let inputs = [input(&[8, 4], 0), input(&[8, 4], 1)];
+    check(&inputs, &|tensors| {
+        portable::attention_transfer(transfer_of(all(tensors), &offsets, 2))
+    });
+    // The hand-written gradients.
+    check(&inputs, &|tensors| {
+        B::attention_transfer(transfer_of(all(tensors), &offsets, 2))
     });
 }
 

@@ -22,6 +22,7 @@ mod tests;
 #[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used)]
 mod threads;
+mod transfer;
 mod vocabulary;
 
 use burn::backend::{
@@ -33,8 +34,8 @@ use burn::backend::{
 use crate::{
     Activation, Dropout,
     ops::{
-        Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
-        EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, MatmulOptions, Pool,
+        Attention, AttentionTransfer, DropoutResidual, DropoutResidualNorm, EmbeddingNorm,
+        EmbeddingSum, EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, MatmulOptions, Pool,
         VocabularyCrossEntropy,
     },
 };
@@ -106,6 +107,10 @@ impl<B: EncoderGradients, C: CheckpointStrategy> EncoderOps for Autodiff<B, C> {
 
     fn vocabulary_cross_entropy(operation: VocabularyCrossEntropy<Self>) -> FloatTensor<Self> {
         vocabulary::vocabulary_cross_entropy(operation)
+    }
+
+    fn attention_transfer(operation: AttentionTransfer<Self>) -> FloatTensor<Self> {
+        transfer::attention_transfer(operation)
     }
 }
 

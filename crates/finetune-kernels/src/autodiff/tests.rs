@@ -14,9 +14,9 @@ use crate::{
     Pooling, Precision, Site, Stream,
     backends::portable,
     ops::{
-        Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
-        EmbeddingTables, EncoderOps, LayerNorm, Linear, Lora, Norm, NormBackward, Pool,
-        TokenTypeTable, VocabularyCrossEntropy,
+        Attention, AttentionTransfer, DropoutResidual, DropoutResidualNorm, EmbeddingNorm,
+        EmbeddingSum, EmbeddingTables, EncoderOps, LayerNorm, Linear, Lora, Norm, NormBackward,
+        Pool, TokenTypeTable, VocabularyCrossEntropy,
     },
     random,
 };
@@ -169,6 +169,24 @@ pub(super) fn vocabulary(
         targets: (0..rows).map(|row| (row * 7 % words) as u32).collect(),
         denominator: 3.0,
         precision,
+    }
+}
+
+/// Creates the operation from query, key, and the teacher's query and key.
+pub(super) fn transfer_of(
+    tensors: Vec<FloatTensor<B>>,
+    offsets: &Offsets,
+    heads: usize,
+) -> AttentionTransfer<B> {
+    let [query, key, teacher_query, teacher_key] = take(tensors);
+    AttentionTransfer {
+        query,
+        key,
+        teacher_query,
+        teacher_key,
+        offsets: offsets.clone(),
+        heads,
+        denominator: 7.0,
     }
 }
 
@@ -407,6 +425,29 @@ proptest! {
                 let [x, y] = take(tensors);
                 portable::column_products::<B>(x, y)
             },
+        );
+    }
+
+    #[test]
+    fn attention_transfer(
+        lengths in prop::collection::vec(1u32..40, 1..6),
+        heads in 1usize..4,
+        sizes in prop::sample::select(&[[1usize, 4], [17, 8], [32, 32]][..]),
+        tracked in 0u32..4,
+    ) {
+        let offsets = Offsets::from_lengths(lengths);
+        let (tokens, tracked) = (offsets.num_tokens(), bits(tracked));
+        let [own, teachers] = sizes.map(|size| [tokens, heads * size]);
+        let inputs = [
+            input(&own, 0, tracked(0)),
+            input(&own, 1, tracked(1)),
+            input(&teachers, 2, false),
+            input(&teachers, 3, false),
+        ];
+        check(
+            &inputs,
+            &|tensors| B::attention_transfer(transfer_of(tensors, &offsets, heads)),
+            &|tensors| portable::attention_transfer(transfer_of(tensors, &offsets, heads)),
         );
     }
 
@@ -740,4 +781,22 @@ fn dropout_of_many_elements() {
             portable::dropout::<B>(x, drawn(true))
         },
     );
+}
+
+/// Scores so far apart that a probability is 0 do not make the divergence infinite or NaN.
+#[test]
+fn attention_transfer_of_extreme_scores() {
+    let offsets = Offsets::from_lengths([3]);
+    let of = |scale: f32| {
+        let (shape, mut values, _) = input(&[3, 4], 0, true);
+        values.iter_mut().for_each(|value| *value *= scale);
+        (shape, values, scale > 0.0)
+    };
+    let inputs = [of(30.0), of(30.0), of(-30.0), of(30.0)];
+    let run = |tensors| B::attention_transfer(transfer_of(tensors, &offsets, 1));
+    let found = results(&inputs, &run);
+    for values in found.iter().take(3).flatten() {
+        assert!(values.iter().all(|value| value.is_finite()), "{found:?}");
+    }
+    assert!(found[0].as_ref().unwrap()[0] > 100.0, "{found:?}");
 }

@@ -4,7 +4,7 @@ use rayon::ThreadPoolBuilder;
 
 use super::tests::{
     ACTIVATIONS, B, Input, attention_of, drawn, embedding, embedding_sum_of, input, layer,
-    norm_alone, pool_of, residual_norm, residual_sum, results, take, vocabulary,
+    norm_alone, pool_of, residual_norm, residual_sum, results, take, transfer_of, vocabulary,
 };
 use crate::{AttentionShape, Offsets, PackedTokens, Pooling, Precision, ops::EncoderOps};
 use burn::backend::tensor::FloatTensor;
@@ -170,6 +170,18 @@ fn vocabulary_cross_entropy() {
             B::vocabulary_cross_entropy(vocabulary(tensors, precision))
         });
     }
+}
+
+#[test]
+fn attention_transfer() {
+    let offsets = Offsets::from_lengths([70, 1, 130, 2]);
+    let inputs = [0, 1].map(|stream| input(&[ROWS, 48], stream, true));
+    check(&inputs, &|tensors| {
+        // The teacher takes no gradient: its queries are the student's keys.
+        let [query, key] = take(tensors);
+        let all = vec![query.clone(), key.clone(), key, query];
+        B::attention_transfer(transfer_of(all, &offsets, 3))
+    });
 }
 
 #[test]

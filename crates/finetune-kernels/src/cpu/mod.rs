@@ -34,4 +34,6 @@ pub(crate) mod squares;
 #[cfg(feature = "flex")]
 mod sum;
 #[cfg(feature = "flex")]
+pub(crate) mod transfer;
+#[cfg(feature = "flex")]
 pub(crate) mod vocabulary;

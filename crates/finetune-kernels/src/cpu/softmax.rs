@@ -62,7 +62,7 @@ multiversion! {
 }
 
 #[inline(always)]
-fn largest(row: &[[f32; LANES]]) -> f32 {
+pub(super) fn largest(row: &[[f32; LANES]]) -> f32 {
     // `max` is slower. A NaN reaches the exponentials anyway.
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];

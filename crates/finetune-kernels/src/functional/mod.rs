@@ -276,6 +276,30 @@ pub fn vocabulary_cross_entropy(
     Tensor::from_dispatch(Dispatch::vocabulary_cross_entropy(operation))
 }
 
+/// Computes how far the student's attention is from the teacher's: the Kullback-Leibler divergence of
+/// `softmax(q · kᵀ / √d)` within each sequence, summed over all heads and tokens and divided by
+/// `denominator`, `[1]`. `student` and `teacher` are queries and keys, `[tokens, heads · d]` each; the sizes
+/// of their heads may differ. The teacher's take no gradient.
+pub fn attention_transfer(
+    student: [Tensor<2>; 2],
+    teacher: [Tensor<2>; 2],
+    offsets: &Offsets,
+    heads: usize,
+    denominator: f64,
+) -> Tensor<1> {
+    let [query, key] = student.map(Tensor::into_dispatch);
+    let [teacher_query, teacher_key] = teacher.map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::attention_transfer(ops::AttentionTransfer {
+        query,
+        key,
+        teacher_query,
+        teacher_key,
+        offsets: offsets.clone(),
+        heads,
+        denominator,
+    }))
+}
+
 fn float(tensor: DispatchTensor) -> Tensor<2> {
     Tensor::from_dispatch(tensor)
 }

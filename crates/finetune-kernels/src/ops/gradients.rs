@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use burn::backend::tensor::FloatTensor;
 
 use super::{
-    Activation, Attention, DropoutResidualNorm, EmbeddingNorm, EncoderOps, LayerNorm, Linear, Lora,
-    NormGradients, PoolMaximum, Precision, VocabularyCrossEntropy,
+    Activation, Attention, AttentionTransfer, DropoutResidualNorm, EmbeddingNorm, EncoderOps,
+    LayerNorm, Linear, Lora, NormGradients, PoolMaximum, Precision, VocabularyCrossEntropy,
 };
 use crate::{Dropout, Offsets, backends::portable};
 
@@ -72,6 +72,15 @@ pub trait EncoderGradients: EncoderOps {
         wanted: [bool; 3],
     ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 3]) {
         portable::vocabulary_gradients(operation, wanted)
+    }
+
+    /// Computes [`EncoderOps::attention_transfer`] and its wanted gradients of the student's queries and
+    /// keys.
+    fn attention_transfer_gradients(
+        operation: AttentionTransfer<Self>,
+        wanted: [bool; 2],
+    ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 2]) {
+        portable::attention_transfer_gradients(operation, wanted)
     }
 
     /// Multiplies each element by `factor`, `[1]`.

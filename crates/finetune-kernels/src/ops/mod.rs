@@ -17,6 +17,7 @@ mod optimizer;
 mod pooling;
 mod rows;
 mod steps;
+mod transfer;
 pub(crate) mod vocabulary;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use optimizer::OptimizerOps;
 pub use pooling::{Pool, PoolMaximum, Pooling};
 pub use rows::TableRows;
 pub use steps::{AdafactorStep, AdamStep, SgdStep};
+pub use transfer::AttentionTransfer;
 pub use vocabulary::VocabularyCrossEntropy;
 
 /// The operations of a transformer encoder on packed tokens. In shapes, `tokens` is the number of tokens
@@ -159,5 +161,14 @@ pub trait EncoderOps: Backend {
         #[extension_type] operation: VocabularyCrossEntropy<Self>,
     ) -> FloatTensor<Self> {
         portable::vocabulary_cross_entropy(operation)
+    }
+
+    /// Sums the Kullback-Leibler divergences of the student's attention from the teacher's,
+    /// `Σ t · (log t - log s)` with probabilities `softmax(q · kᵀ / √d)`, over all heads and queries, and
+    /// divides by the denominator: `[1]`.
+    fn attention_transfer(
+        #[extension_type] operation: AttentionTransfer<Self>,
+    ) -> FloatTensor<Self> {
+        portable::attention_transfer(operation)
     }
 }

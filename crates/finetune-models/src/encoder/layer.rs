@@ -188,6 +188,22 @@ impl EncoderLayer {
         }
     }
 
+    /// Computes the queries and keys of the layer's attention from its input, `[tokens, hidden]` each.
+    pub(crate) fn queries_and_keys(
+        &self,
+        hidden: Tensor<2>,
+        source: DropoutSource,
+    ) -> [Tensor<2>; 2] {
+        let input = self.before_block(hidden, &self.attention_norm);
+        [&self.query, &self.key]
+            .map(|projection| projection.forward(input.clone(), Activation::Identity, source))
+    }
+
+    /// Returns the layer as the one with index `number`.
+    pub(crate) fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+
     pub(crate) fn set_precision(&mut self, precision: Precision) {
         self.shape.precision = precision;
         for (_, part) in self.parts_mut() {

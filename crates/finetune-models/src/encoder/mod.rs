@@ -46,6 +46,15 @@ pub struct HiddenStates {
     pub layer: usize,
 }
 
+/// What one encoder can imitate of another beside what its head reads: whether it is wanted, or the values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inner<H, A> {
+    /// The encoder's output for all tokens, `[tokens, hidden]`.
+    pub hidden: H,
+    /// The queries and keys of the last layer, `[tokens, hidden]` each.
+    pub attention: A,
+}
+
 impl Encoder {
     pub(crate) fn new(values: &mut Values<'_>, config: &ModelConfig) -> Result<Self, ModelError> {
         let layers = 0..config.num_hidden_layers;
@@ -154,6 +163,40 @@ impl Encoder {
         let all = self.layers.len();
         let hidden = self.run(hidden, all, &tokens.offsets, dropout);
         Ok(self.normalized(hidden.values))
+    }
+
+    /// Computes what the encoder has to imitate of another one beside what its head reads: see
+    /// [`SequenceClassifier::forward_with`](crate::SequenceClassifier::forward_with). Returns the hidden states
+    /// after the work so far too.
+    pub(crate) fn inner(
+        &self,
+        hidden: HiddenStates,
+        wanted: Inner<bool, bool>,
+        offsets: &Offsets,
+        dropout: DropoutSource,
+    ) -> (
+        HiddenStates,
+        Inner<Option<Tensor<2>>, Option<[Tensor<2>; 2]>>,
+    ) {
+        let all = self.layers.len();
+        let (mut hidden, mut attention) = (hidden, None);
+        if wanted.attention
+            && hidden.layer < all
+            && let Some(last) = self.layers.last()
+        {
+            hidden = self.run(hidden, all - 1, offsets, dropout);
+            attention = Some(last.queries_and_keys(hidden.values.clone(), dropout));
+        }
+        if wanted.hidden {
+            hidden = self.run(hidden, all, offsets, dropout);
+        }
+        let inner = Inner {
+            hidden: wanted
+                .hidden
+                .then(|| self.normalized(hidden.values.clone())),
+            attention,
+        };
+        (hidden, inner)
     }
 
     /// Applies the final norm, if there is one.

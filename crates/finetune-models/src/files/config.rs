@@ -225,6 +225,14 @@ impl ModelConfig {
         }
     }
 
+    /// Returns the configuration of the same encoder with another number of layers.
+    pub(crate) fn with_layers(mut self, layers: usize) -> Self {
+        self.num_hidden_layers = layers;
+        self.raw
+            .insert(self.family.keys.layers.into(), json!(layers));
+        self
+    }
+
     /// Returns the text of `config.json` of the same files with a vocabulary of another size, in f32.
     pub(crate) fn json_with_vocabulary(&self, size: usize) -> String {
         let mut raw = self.raw.clone();

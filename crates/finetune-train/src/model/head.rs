@@ -75,9 +75,7 @@ impl Head {
         match matched.one_to_one(own.num_labels()) {
             Some(order) => Self::Kept {
                 order,
-                note: matched
-                    .note(found, names)
-                    .map(|note| format!("the model's head is kept: {note}")),
+                note: matched.note(found, names).map(|note| note.to_string()),
             },
             None => Self::Fresh {
                 why: partly(found, names),

@@ -35,6 +35,17 @@ impl TrainedModel for MaskedLm {
         Ok(Prepared::whole(model, trainable, report, notes))
     }
 
+    fn load_kept(
+        plan: &TrainPlan,
+        _base: &Path,
+        kept: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let (mut model, _) = Self::load(kept, plan.seed, device)?;
+        model.set_precision(plan.model.precision);
+        Ok(model)
+    }
+
     fn config(&self) -> &ModelConfig {
         self.config()
     }

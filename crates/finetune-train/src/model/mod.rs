@@ -8,6 +8,7 @@ pub(crate) mod initial;
 mod masked_model;
 pub(crate) mod prepare;
 pub(crate) mod settings;
+pub(crate) mod teacher;
 pub(crate) mod trainable;
 pub(crate) mod trained_model;
 pub(crate) mod unfreezing;

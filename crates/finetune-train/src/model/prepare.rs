@@ -134,7 +134,8 @@ fn load_base(
         Head::Kept { order, note } => {
             let (model, report) = load(None)?;
             // If the file had no head, there was nothing to keep.
-            notes.extend(note.filter(|_| !report.fresh_classifier));
+            let note = note.filter(|_| !report.fresh_classifier);
+            notes.extend(note.map(|note| format!("the model's head is kept: {note}")));
             Ok((model.with_order(wanted, &order), report))
         }
         Head::Fresh { why } => {
@@ -185,7 +186,7 @@ fn continue_adapter(
     match head {
         Head::Kept { .. } if own.outputs == wanted => {}
         Head::Kept { order, note } => {
-            notes.extend(note);
+            notes.extend(note.map(|note| format!("the model's head is kept: {note}")));
             model = model.with_order(wanted, &order);
         }
         Head::Fresh { why } => {
@@ -235,7 +236,8 @@ fn with_adapter(
     mut notes: Vec<String>,
 ) -> Prepared {
     // A plan that names no model has the one that is here.
-    let name = match plan.model.name.is_empty() || plan.model.scratch.is_some() {
+    let is_made_here = plan.model.scratch.is_some() || plan.has_layers_of_teacher();
+    let name = match plan.model.name.is_empty() || is_made_here {
         true => base.directory.clone(),
         false => plan.model.name.clone().into(),
     };

@@ -11,7 +11,7 @@ use finetune_peft::{
     save_adapter,
 };
 
-use crate::{ADAPTER, BaseModel, Prepared, TrainError, TrainPlan, prepare};
+use crate::{ADAPTER, BaseModel, Classifier, Prepared, TrainError, TrainPlan, prepare};
 
 /// A model that a run trains.
 pub trait TrainedModel: SavedModel + Sync {
@@ -27,6 +27,18 @@ pub trait TrainedModel: SavedModel + Sync {
         base: &BaseModel,
         device: &Device,
     ) -> Result<Prepared<Self>, TrainError>;
+
+    /// Loads the model that a run of this plan on the base model in `base` has kept in the directory `kept`,
+    /// to evaluate it.
+    ///
+    /// # Errors
+    /// Fails if a file is missing or damaged.
+    fn load_kept(
+        plan: &TrainPlan,
+        base: &Path,
+        kept: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError>;
 
     /// Returns the model's configuration.
     fn config(&self) -> &ModelConfig;
@@ -90,6 +102,20 @@ impl TrainedModel for SequenceClassifier {
         device: &Device,
     ) -> Result<Prepared, TrainError> {
         prepare(plan, base, device)
+    }
+
+    fn load_kept(
+        plan: &TrainPlan,
+        base: &Path,
+        kept: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let mut kept = match plan.model.strategy.is_adapter() {
+            true => Classifier::load_adapter(base, kept, device)?,
+            false => Classifier::load_on(kept, device)?,
+        };
+        kept.set_precision(plan.model.precision);
+        Ok(kept.model().clone())
     }
 
     fn config(&self) -> &ModelConfig {

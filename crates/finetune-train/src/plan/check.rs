@@ -42,6 +42,9 @@ impl TrainPlan {
         if let Some(adaptation) = &self.adaptation {
             adaptation.check(self)?;
         }
+        if let Some(distillation) = &self.distillation {
+            distillation.check(self)?;
+        }
         self.metric(metrics).map(drop)
     }
 }
@@ -310,7 +313,7 @@ fn at_most(max: usize, key: &'static str, number: usize) -> Result<(), TrainErro
 }
 
 /// Fails unless a setting's value is `valid`.
-fn value(
+pub(super) fn value(
     valid: bool,
     key: &'static str,
     found: impl fmt::Display,

@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 use toml::Table;
 
 use crate::{
-    AdaptationPlan, ContrastiveConfig, FeatureLimits, IntervalStrategy, OptimizerConfig,
-    PretrainingPlan, ReportTo, ScheduleConfig, Strategy, TrainError, TrainPlan, file_facts::hex,
-    plan::stored::Stored,
+    AdaptationPlan, ContrastiveConfig, DistillationPlan, FeatureLimits, IntervalStrategy,
+    OptimizerConfig, PretrainingPlan, ReportTo, ScheduleConfig, Strategy, TrainError, TrainPlan,
+    file_facts::hex, plan::stored::Stored,
 };
 
 /// A key of the plan.
@@ -208,6 +208,10 @@ plan_file! {
     adaptation: Refused {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adaptation: Option<AdaptationPlan>
+    }
+    distillation: Refused {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        distillation: Option<DistillationPlan>
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod comparison;
 pub(crate) mod contrastive;
 pub(crate) mod data;
+pub(crate) mod distillation;
 pub(crate) mod evaluation;
 pub(crate) mod feature_limits;
 pub(crate) mod file;

@@ -20,7 +20,11 @@ impl TrainPlan {
         let model = &mut self.model;
         let tokenizer = model.scratch.as_mut().map(|scratch| &mut scratch.tokenizer);
         let paths = std::iter::once(&mut model.name).chain(&mut model.adapter);
-        for path in paths.chain(&mut model.vectors).chain(tokenizer) {
+        let distillation = self.distillation.as_mut();
+        let teacher = distillation.map(|plan| [Some(&mut plan.teacher), plan.unlabelled.as_mut()]);
+        let teacher = teacher.into_iter().flatten().flatten();
+        let paths = paths.chain(&mut model.vectors).chain(tokenizer);
+        for path in paths.chain(teacher) {
             if exists_here(path) {
                 *path = absolute(path);
             }

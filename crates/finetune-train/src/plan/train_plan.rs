@@ -5,9 +5,9 @@ use finetune_metrics::Metric;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AdaptationPlan, ChosenMetric, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan,
-    OptimizationPlan, PrecisionChoice, PretrainingPlan, RunLength, SavingPlan, Strategy,
-    TrainError, plan::file::PlanFile, resolve_auto,
+    AdaptationPlan, ChosenMetric, CustomMetrics, DataPlan, DistillationPlan, EvaluationPlan,
+    Interval, ModelPlan, OptimizationPlan, PrecisionChoice, PretrainingPlan, RunLength, SavingPlan,
+    Strategy, TrainError, plan::file::PlanFile, resolve_auto,
 };
 
 /// The complete settings of a run. The run directory stores them as `plan.toml`; the same plan on the
@@ -29,6 +29,8 @@ pub struct TrainPlan {
     pub pretraining: Option<PretrainingPlan>,
     /// Pretraining on the training texts before training; `None` trains the base model as it is.
     pub adaptation: Option<AdaptationPlan>,
+    /// What the model learns from a teacher; `None` trains without one.
+    pub distillation: Option<DistillationPlan>,
     /// Seed for sampling and ordering rows, initializing the head, and dropout.
     pub seed: u64,
 }
@@ -91,6 +93,7 @@ impl TrainPlan {
             saving: SavingPlan::default(),
             pretraining: None,
             adaptation: None,
+            distillation: None,
             seed: Self::SEED,
         }
     }
@@ -102,6 +105,12 @@ impl TrainPlan {
         plan.model.reset_head = false;
         plan.model.vectors = None;
         plan
+    }
+
+    /// Returns whether the model begins with layers of a teacher.
+    pub fn has_layers_of_teacher(&self) -> bool {
+        let distillation = self.distillation.as_ref();
+        distillation.is_some_and(|distillation| !distillation.student_layers.is_empty())
     }
 
     /// Returns the task that the model is trained for; of one that pretrains, a placeholder of two

@@ -6,8 +6,8 @@ use finetune_kernels::time_in_matmul;
 
 use crate::{
     Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
-    KeptModel, Learner, Learning, Observers, Outcome, RunDirectory, Steps, StopReason, TrainError,
-    TrainPlan, TrainState,
+    HeldOut, KeptModel, Learner, Learning, Observers, Outcome, RunDirectory, Steps, StopReason,
+    TrainError, TrainPlan, TrainState,
 };
 
 /// Performs the work that follows a step.
@@ -15,6 +15,7 @@ pub(crate) struct AfterStep<'a, L> {
     plan: &'a TrainPlan,
     steps: &'a Steps,
     learning: &'a L,
+    validation: HeldOut<'a>,
     checkpoints: Checkpoints,
     metric: ChosenMetric,
 }
@@ -35,6 +36,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         plan: &'a TrainPlan,
         steps: &'a Steps,
         learning: &'a L,
+        validation: HeldOut<'a>,
         checkpoints: Checkpoints,
         metrics: &CustomMetrics,
     ) -> Result<Self, TrainError> {
@@ -42,6 +44,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             plan,
             steps,
             learning,
+            validation,
             checkpoints,
             metric: plan.metric(metrics)?,
         })
@@ -190,9 +193,12 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         observers: &mut Observers<'_>,
     ) -> Result<Measured, TrainError> {
         let started = Instant::now();
-        let all = self.learning.evaluate(&learner.result(), observers)?;
+        let (learning, rows) = (self.learning, self.validation);
+        let all = learning.evaluate(&learner.result(), rows, observers)?;
+        let metrics = all.evaluation_with(observers.metrics());
+        let metrics = metrics.with_agreement(learning.agreement(rows, &all)?);
         Ok(Measured {
-            metrics: all.evaluation_with(observers.metrics()),
+            metrics,
             predictions: Arc::new(all),
             seconds: started.elapsed().as_secs_f64(),
         })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use finetune_data::TokenizedDataset;
 
-use crate::{FileFacts, ModelPlan, ProgramFacts, RunDirectory, TrainError, TrainPlan};
+use crate::{FileFacts, ModelPlan, ProgramFacts, RunDirectory, Teacher, TrainError, TrainPlan};
 
 /// The rows of a run.
 #[derive(Clone, Debug)]
@@ -71,6 +71,16 @@ fn files_of(rows: &TokenizedDataset) -> Result<Vec<FileFacts>, TrainError> {
     Ok(files)
 }
 
+/// The teacher of a run, with the rows as it reads them.
+#[derive(Clone, Debug)]
+pub struct TeacherInputs {
+    /// The teacher.
+    pub teacher: Teacher,
+    /// The same rows in the same order, with the tokens of the teacher's tokenizer; `None` if they are those
+    /// of the student.
+    pub data: Option<TrainData>,
+}
+
 /// The inputs of one session of a run.
 #[derive(Clone, Debug)]
 pub struct RunInputs {
@@ -80,6 +90,8 @@ pub struct RunInputs {
     pub commit: Option<String>,
     /// The rows.
     pub data: TrainData,
+    /// The teacher, for a plan that learns from one.
+    pub teacher: Option<TeacherInputs>,
     /// The program that trains.
     pub program: ProgramFacts,
     /// Time spent finding, reading and tokenizing the rows.
@@ -96,6 +108,7 @@ impl RunInputs {
             base: base.into(),
             commit: None,
             data,
+            teacher: None,
             program: ProgramFacts::default(),
             data_seconds: 0.0,
             model_seconds: 0.0,
@@ -125,6 +138,11 @@ impl RunInputs {
             plan.model.files = plan.model.hash_files(&self.base)?;
         }
         plan.model.identify_vectors()?;
+        if let (Some(distillation), Some(inputs)) = (&mut plan.distillation, &self.teacher)
+            && distillation.teacher_sha256.is_empty()
+        {
+            distillation.teacher_sha256 = inputs.teacher.hash()?;
+        }
         if plan.data.dataset_fingerprints.is_empty() {
             plan.data.dataset_fingerprints = self.data.fingerprints();
         }

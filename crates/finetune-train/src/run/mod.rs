@@ -23,5 +23,6 @@ pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod steps;
+pub(crate) mod teacher_logits;
 mod verified_model;
 pub(crate) mod write;

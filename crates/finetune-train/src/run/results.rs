@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 
-use crate::{Accumulator, Outcome};
+use crate::{Accumulator, Evaluation, HeldOut, Learning, Outcome, TrainData, TrainError};
 
 /// The results of a complete run.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct RunResults {
     pub outcome: Outcome,
     /// The evaluation of the kept model on the test rows, if there are any.
     pub test: Option<Arc<Accumulator>>,
+    /// The teacher on the same rows, if there is one.
+    pub teacher: Option<TeacherResults>,
     /// Number of trained parameters.
     pub trainable_parameters: u64,
     /// Number of parameters of the model.
@@ -21,6 +23,50 @@ pub struct RunResults {
     pub peak_memory: Option<u64>,
     /// The run directory.
     pub output: PathBuf,
+}
+
+/// A teacher's metrics on the rows on which its student is evaluated.
+#[derive(Clone, Debug)]
+pub struct TeacherResults {
+    /// Its metrics on the validation rows.
+    pub validation: Evaluation,
+    /// Its metrics on the test rows, if there are any.
+    pub test: Option<Evaluation>,
+    /// How far the student agrees with it on the test rows.
+    pub test_agreement: Option<f64>,
+}
+
+impl TeacherResults {
+    /// Evaluates the teacher from its logits; `test` has the student's predictions for the test rows.
+    pub(crate) fn of<L: Learning>(
+        learning: &L,
+        data: &TrainData,
+        test: Option<&Accumulator>,
+    ) -> Result<Option<Self>, TrainError> {
+        let validation = learning.teacher(HeldOut::Validation(&data.validation))?;
+        let Some(validation) = validation else {
+            return Ok(None);
+        };
+        let (mut metrics, mut test_agreement) = (None, None);
+        if let (Some(rows), Some(student)) = (&data.test, test) {
+            let rows = HeldOut::Test(rows);
+            metrics = learning.teacher(rows)?.map(|all| all.evaluation());
+            test_agreement = learning.agreement(rows, student)?;
+        }
+        Ok(Some(Self {
+            validation: validation.evaluation(),
+            test: metrics,
+            test_agreement,
+        }))
+    }
+
+    fn to_json(&self) -> Value {
+        let mut json = json!({"validation": self.validation});
+        if let Some(test) = &self.test {
+            json["test"] = json!(test);
+        }
+        json
+    }
 }
 
 impl RunResults {
@@ -48,6 +94,12 @@ impl RunResults {
         }
         if let Some(test) = &self.test {
             results["test"] = test.json_with_intervals();
+        }
+        if let Some(teacher) = &self.teacher {
+            results["teacher"] = teacher.to_json();
+            if let Some(agreement) = teacher.test_agreement {
+                results["test"][Evaluation::AGREEMENT] = json!(agreement);
+            }
         }
         results["peak_memory_bytes"] = json!(self.peak_memory);
         let (trainable, all) = (self.trainable_parameters, self.parameters);

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod contrastive;
+pub(crate) mod distillation;
 pub(crate) mod ema;
 pub(crate) mod facts;
 pub(crate) mod gradient;

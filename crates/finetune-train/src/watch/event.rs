@@ -55,6 +55,14 @@ pub enum Event {
         /// Rows done.
         rows: u64,
     },
+    /// The teacher's logits are being computed for these rows; [`EvaluationProgress`](Self::EvaluationProgress)
+    /// follows.
+    Teaching {
+        /// Name of the split.
+        split: &'static str,
+        /// Number of rows.
+        rows: u64,
+    },
     /// An optimizer step is done; meant for progress displays.
     Progress {
         /// Steps done, from 1.
@@ -175,6 +183,7 @@ impl Event {
                 | Self::Resumed { .. }
                 | Self::Caching { .. }
                 | Self::CachingProgress { .. }
+                | Self::Teaching { .. }
                 | Self::Progress { .. }
                 | Self::Note { .. }
         )

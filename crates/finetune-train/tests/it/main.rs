@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod arrows;
+mod distilled;
 mod ends;
 mod kit;
 mod learning_rates;

@@ -44,8 +44,8 @@ impl Arguments {
     }
 }
 
-/// Builds the command line, with the defaults of `train` and `pretrain` in their help. Both have the same
-/// options, of which each shows those that it takes.
+/// Builds the command line, with the defaults of `train`, `pretrain` and `distill` in their help. They have the
+/// same options, of which each shows those that it takes.
 pub fn command() -> clap::Command {
     let (train, pretrain) = (DefaultTexts::train(), DefaultTexts::pretrain());
     // A negative number is a value, so that an error about it names its option.
@@ -62,16 +62,19 @@ pub fn command() -> clap::Command {
             false => argument,
         }
     };
-    command
-        .mut_subcommand("train", |command| {
-            command.mut_args(|argument| shown(train.add_to(argument), TrainsOn::Labels))
-        })
-        .mut_subcommand("pretrain", |command| {
-            command.mut_args(|argument| {
-                shown(
-                    pretrain.add_to(pretrain_options::described(argument)),
-                    TrainsOn::Texts,
-                )
+    let commands = [
+        ("train", &train, TrainsOn::Labels),
+        ("pretrain", &pretrain, TrainsOn::Texts),
+        ("distill", &train, TrainsOn::Teacher),
+    ];
+    commands
+        .into_iter()
+        .fold(command, |command, (name, defaults, on)| {
+            command.mut_subcommand(name, |command| {
+                command.mut_args(|argument| {
+                    let argument = pretrain_options::described(argument, on);
+                    shown(defaults.add_to(argument), on)
+                })
             })
         })
 }
@@ -82,6 +85,8 @@ pub enum Command {
     Train(Box<TrainArguments>),
     /// Train a masked language model on texts without labels, such as those of a domain
     Pretrain(Box<TrainArguments>),
+    /// Train a smaller model to imitate a trained one, on its labels and on those of the rows
+    Distill(Box<TrainArguments>),
     /// Resume an interrupted or killed run, with bit-identical results
     Resume(ResumeArguments),
     /// Run one trial step, for --auto-find-batch-size

@@ -1,4 +1,4 @@
-//! Adds `[default: …]` to the help of `train`, from the default plan.
+//! Adds `[default: …]` to the help of `train` and the commands like it, from the default plan.
 //!
 //! A default that depends on something else is described in words, with its constants taken from the
 //! code that uses them; one that is not a value ("from the data") is part of the option's help text.
@@ -7,7 +7,8 @@ use clap::Arg;
 use finetune_data::ProblemType;
 use finetune_hub::DEFAULT_MODEL;
 use finetune_train::{
-    AdaptationPlan, EvaluationPlan, PrecisionChoice, PretrainingPlan, Strategy, TrainPlan,
+    AdaptationPlan, DistillationPlan, EvaluationPlan, PrecisionChoice, PretrainingPlan, Strategy,
+    TrainPlan,
 };
 use toml::{Table, Value};
 
@@ -82,6 +83,10 @@ impl DefaultTexts {
             // The plan's file omits it.
             "freeze_embeddings" => "false".into(),
             "adapt_learning_rate" => float(AdaptationPlan::LEARNING_RATE),
+            "temperature" => float(DistillationPlan::TEMPERATURE),
+            "soft_weight" => float(DistillationPlan::SOFT_WEIGHT),
+            "hard_weight" => float(DistillationPlan::HARD_WEIGHT),
+            "cosine_weight" | "attention_weight" => float(0.0),
             "device" => "auto".into(),
             "precision" => PrecisionChoice::default().to_string(),
             _ => value,

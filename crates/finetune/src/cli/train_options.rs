@@ -301,13 +301,42 @@ pub struct TrainOptions {
     #[arg(long, value_name = "EPOCHS", help_heading = MASKING)]
     pub adapt_epochs: Option<f64>,
 
-    /// With --adapt-epochs: a further data set of texts, as for --dataset; all its splits are read
+    /// With --adapt-epochs, or in distill: a further data set of texts, as for --dataset; all its splits
+    /// are read
     #[arg(long, value_name = "DATASET", help_heading = MASKING)]
     pub unlabelled: Option<String>,
 
     /// With --adapt-epochs: its peak learning rate
     #[arg(long, value_name = "RATE", help_heading = MASKING)]
     pub adapt_learning_rate: Option<f64>,
+
+    /// Trained model to learn from: a directory, a run, an adapter, or a name on the hub
+    #[arg(long, value_name = "MODEL", help_heading = DISTILLATION)]
+    pub teacher: Option<String>,
+
+    /// Layers of the teacher that the student begins with: their number, or their indices a,b,c [default: half of them, evenly spaced; none with --model or --init]
+    #[arg(long, value_name = "LAYERS", help_heading = DISTILLATION)]
+    pub student_layers: Option<StudentLayers>,
+
+    /// Divisor of the logits from which the teacher's probabilities are learned
+    #[arg(long, help_heading = DISTILLATION)]
+    pub temperature: Option<f64>,
+
+    /// Weight of the distance from the teacher's probabilities (or values)
+    #[arg(long, value_name = "WEIGHT", help_heading = DISTILLATION)]
+    pub soft_weight: Option<f64>,
+
+    /// Weight of the loss on the labels
+    #[arg(long, value_name = "WEIGHT", help_heading = DISTILLATION)]
+    pub hard_weight: Option<f64>,
+
+    /// Weight of the cosine distance from the teacher's last hidden states, as in DistilBERT, for students of its width
+    #[arg(long, value_name = "WEIGHT", help_heading = DISTILLATION)]
+    pub cosine_weight: Option<f64>,
+
+    /// Weight of the distance from the attention of the teacher's last layer, as in MiniLM, for students with as many heads
+    #[arg(long, value_name = "WEIGHT", help_heading = DISTILLATION)]
+    pub attention_weight: Option<f64>,
 
     /// Seed for drawing and ordering rows, initializing the head, and dropout
     #[arg(long)]
@@ -398,6 +427,7 @@ impl TrainOptions {
 const DATA: &str = "Data";
 const STRATEGY: &str = "Training strategy";
 const MASKING: &str = "Masked language modelling";
+const DISTILLATION: &str = "Distillation";
 const SCRATCH: &str = "Training from scratch";
 const OPTIMIZATION: &str = "Optimization";
 const EVALUATION: &str = "Evaluation";
@@ -411,6 +441,37 @@ pub enum InitialWeights {
     Pretrained,
     /// They are new.
     Scratch,
+}
+
+/// The layers of a teacher that a student begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a number of layers, or a list of their indices"
+)]
+pub enum StudentLayers {
+    /// This many, evenly spaced.
+    Number(usize),
+    /// Those with these indices.
+    Chosen(Vec<usize>),
+}
+
+impl FromStr for StudentLayers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |number: &str| {
+            number.trim().parse().map_err(|_| {
+                format!("\"{number}\" is not a whole number; expected a number of layers, such as 3, or their indices, such as 0,2,5")
+            })
+        };
+        match text.contains(',') {
+            false => Ok(Self::Number(number(text)?)),
+            true => Ok(Self::Chosen(
+                text.split(',').map(number).collect::<Result<_, _>>()?,
+            )),
+        }
+    }
 }
 
 /// Class weights: `balanced`, or a number for each class.

@@ -92,6 +92,7 @@ pub fn execute<M: RunModel>(
         device,
         files,
         data,
+        teacher,
         data_seconds,
         began,
         ..
@@ -101,6 +102,7 @@ pub fn execute<M: RunModel>(
         base: files.dir,
         commit: files.revision,
         data,
+        teacher,
         program: program(),
         data_seconds,
         model_seconds: began.elapsed().as_secs_f64() - data_seconds,

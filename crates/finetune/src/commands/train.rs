@@ -1,4 +1,4 @@
-//! `finetune train` and `finetune pretrain`: train a model, or resume its run.
+//! `finetune train`, `finetune pretrain` and `finetune distill`: train a model, or resume its run.
 
 use std::{
     ffi::OsString,
@@ -50,6 +50,14 @@ pub fn pretrain(arguments: TrainArguments) -> Result<ExitCode, Failure> {
     train(arguments, TrainsOn::Texts)
 }
 
+/// Trains a model to imitate another one, or resumes its run.
+///
+/// # Errors
+/// Fails like [`run`].
+pub fn distill(arguments: TrainArguments) -> Result<ExitCode, Failure> {
+    train(arguments, TrainsOn::Teacher)
+}
+
 fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
     let options = settings::read(
         arguments.config.as_deref(),
@@ -63,7 +71,7 @@ fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
     let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
     device(&device_name)?;
     let rows = match on {
-        TrainsOn::Labels => Rows::choose(&options)?,
+        TrainsOn::Labels | TrainsOn::Teacher => Rows::choose(&options)?,
         TrainsOn::Texts => Rows::choose(RowChoice::texts(&options))?,
     };
     if let Some(path) = resumed(&arguments, &options, &rows)? {
@@ -120,7 +128,7 @@ fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
         return supervise(&output, &worker_options(&arguments));
     }
     match on {
-        TrainsOn::Labels => begin::<SequenceClassifier>(whole, run, &arguments),
+        TrainsOn::Labels | TrainsOn::Teacher => begin::<SequenceClassifier>(whole, run, &arguments),
         TrainsOn::Texts => begin::<MaskedLm>(whole, run, &arguments),
     }
 }

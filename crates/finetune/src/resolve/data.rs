@@ -49,6 +49,27 @@ pub fn tokenize(
     })
 }
 
+/// Tokenizes a split and after it the rows of others without labels, each with its columns, or finds their
+/// tokens in the cache.
+///
+/// # Errors
+/// Fails if the rows cannot be read or tokenized, if only some have pairs of texts, or after a signal.
+pub fn tokenize_with_unlabelled(
+    labelled: (&Split, &Columns),
+    unlabelled: &[(&Split, &Columns)],
+    labels: &Task,
+    tokenizer: &TextTokenizer,
+    max_length: usize,
+) -> Result<TokenizedDataset, Failure> {
+    let splits = std::iter::once(&labelled).chain(unlabelled);
+    let splits: Vec<_> = splits.map(|(split, _)| *split).collect();
+    cached(&splits, max_length, |options, progress| {
+        TokenizedDataset::build_with_unlabelled(
+            labelled, unlabelled, labels, tokenizer, options, progress,
+        )
+    })
+}
+
 /// Tokenizes the texts of splits, each with its columns, as windows, or finds their tokens in the cache.
 ///
 /// # Errors
@@ -125,8 +146,12 @@ pub fn describe(data: &TokenizedDataset) -> String {
         0 => "none truncated".to_string(),
         rows => format!("{} rows truncated to {}", count(rows), data.max_length()),
     };
+    let unlabelled = match data.len() - data.labelled() {
+        0 => String::new(),
+        rows => format!(" ({} without labels)", count(rows)),
+    };
     format!(
-        "{} rows, {:.1} tokens on average, longest {}, {truncated}",
+        "{} rows{unlabelled}, {:.1} tokens on average, longest {}, {truncated}",
         count(data.len()),
         lengths.mean,
         lengths.max

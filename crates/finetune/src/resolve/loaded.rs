@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use finetune_hub::FoundModel;
-use finetune_train::{BaseModel, TrainData, TrainPlan, device, load_tokenizer};
+use finetune_train::{BaseModel, TeacherInputs, TrainData, TrainPlan, device, load_tokenizer};
 
 use crate::{
     error::Failure,
-    resolve::{data::describe, model, rows::Rows},
+    resolve::{data::describe, distillation, model, rows::Rows},
     view::output::say,
 };
 
@@ -20,6 +20,8 @@ pub struct Loaded {
     pub data: TrainData,
     /// The texts to adapt the base model to, if it is to be adapted first.
     pub adaptation: Option<TrainData>,
+    /// The teacher, if there is one.
+    pub teacher: Option<TeacherInputs>,
     /// Model and rows in words.
     pub description: String,
     /// When loading began.
@@ -54,9 +56,11 @@ pub fn load(
     let adaptation = adaptation
         .map(|adaptation| rows.adaptation(adaptation, plan.data.max_length, &tokenizer))
         .transpose()?;
+    let teacher = distillation::inputs(plan, rows, &base.config, &tokenizer)?;
     let description = format!(
-        "model   {}\ndata    {}: {}\n        train {}",
+        "model   {}\n{}data    {}: {}\n        train {}",
         model::described(plan, &files, &base.config),
+        distillation::described(plan, teacher.as_ref()),
         rows.dataset,
         rows.describe_labels(),
         describe(&data.train)
@@ -67,6 +71,7 @@ pub fn load(
         base,
         data,
         adaptation,
+        teacher,
         description,
         began,
         data_seconds: began.elapsed().as_secs_f64(),

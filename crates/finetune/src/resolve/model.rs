@@ -11,7 +11,7 @@ use finetune_train::{Classifier, TrainPlan};
 use crate::{
     cli::args::ModelArguments,
     error::Failure,
-    resolve::{download::shown, run_model, special_files},
+    resolve::{distillation, download::shown, run_model, special_files},
     view::{output::say, progress::count},
 };
 
@@ -24,7 +24,8 @@ pub fn find(name: &str, revision: Option<&str>) -> Result<FoundModel, Failure> {
     shown(|report| Hub::from_env().find(name, revision, report))
 }
 
-/// Finds the files of a plan's base model. One with new weights is written into the run's directory.
+/// Finds the files of a plan's base model. One with new weights, or with layers of a teacher, is written into
+/// the run's directory.
 ///
 /// # Errors
 /// Fails if the model cannot be found, downloaded or written.
@@ -32,6 +33,9 @@ pub fn of_plan(plan: &TrainPlan) -> Result<FoundModel, Failure> {
     if let Some(scratch) = &plan.model.scratch {
         let directory = scratch.initial_model(plan, Path::new(&plan.saving.output))?;
         return find(&directory.display().to_string(), None);
+    }
+    if let Some(student) = distillation::student(plan)? {
+        return find(&student.display().to_string(), None);
     }
     let revision = plan.model.revision.as_deref();
     let found = find(&plan.model.name, revision);
@@ -181,6 +185,12 @@ pub fn missing_base(directory: &Path, file: &AdapterFile, error: Failure) -> Fai
 
 /// Describes the base model of a plan and where its files came from.
 pub fn described(plan: &TrainPlan, files: &FoundModel, config: &ModelConfig) -> String {
+    if let Some(layers) = distillation::described_layers(plan) {
+        return format!(
+            "{layers} ({}, width {})",
+            config.family.model_type, config.hidden_size
+        );
+    }
     let Some(scratch) = &plan.model.scratch else {
         return format!("{} ({})", files.name, describe(files.source));
     };

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use finetune_train::{TrainPlan, layout};
+use finetune_train::{DistillationPlan, TrainPlan, layout};
 
 use crate::view::output::say;
 
@@ -41,6 +41,21 @@ pub fn keep_paths_of(saved: &TrainPlan, now: &mut TrainPlan) {
         now.tokenizer.clone_from(&saved.tokenizer);
     }
     if let (Some(now), Some(saved)) = (&mut now.model.adapter, &saved.model.adapter)
+        && absolute(now) == absolute(saved)
+    {
+        now.clone_from(saved);
+    }
+    if let (Some(now), Some(saved)) = (&mut now.distillation, &saved.distillation) {
+        keep_paths_of_teacher(saved, now);
+    }
+}
+
+/// Keeps the paths of a run's teacher and of its texts without labels where those of `now` are equivalent.
+fn keep_paths_of_teacher(saved: &DistillationPlan, now: &mut DistillationPlan) {
+    if absolute(&now.teacher) == absolute(&saved.teacher) {
+        now.teacher.clone_from(&saved.teacher);
+    }
+    if let (Some(now), Some(saved)) = (&mut now.unlabelled, &saved.unlabelled)
         && absolute(now) == absolute(saved)
     {
         now.clone_from(saved);

@@ -20,8 +20,8 @@ use crate::{
     },
     error::Failure,
     resolve::{
-        intervals, loaded::Loaded, model, pretraining, rows::Rows, run_model, scratch::scratch,
-        special_files,
+        distillation, intervals, loaded::Loaded, model, pretraining, rows::Rows, run_model,
+        scratch::scratch, special_files,
     },
     view::output::say,
 };
@@ -46,7 +46,8 @@ pub fn plan(
         _ => (None, None),
     };
     check_batch(options)?;
-    let scratch = scratch(options)?;
+    let tokenizer = distillation::teacher_tokenizer(options)?;
+    let scratch = scratch(options, tokenizer.as_ref())?;
     let mut plan = match rows.texts_only {
         false => pretraining::adapting(options, TrainPlan::new(&rows.labels, strategy, device)),
         true => pretraining::plan(options, strategy, device),
@@ -77,6 +78,7 @@ pub fn plan(
     data.text_column.clone_from(&rows.columns.text);
     data.label_column.clone_from(&rows.columns.label);
     data.labels_by_position = rows.columns.labels_by_position;
+    plan = distillation::distilling(options, plan)?;
     // By default, the head has the same learning rate as the rest.
     let rate = options.learning_rate;
     plan.optimization.head_learning_rate = rate.unwrap_or(plan.optimization.learning_rate);
@@ -305,7 +307,7 @@ pub fn with_data(
 fn balanced(plan: &TrainPlan, rows: &TokenizedDataset) -> Result<Vec<f32>, Failure> {
     let objective = objective::of(plan.data.problem_type);
     let counts = rows.class_counts();
-    let weights = counts.and_then(|counts| objective.balanced_weights(&counts, rows.len()));
+    let weights = counts.and_then(|counts| objective.balanced_weights(&counts, rows.labelled()));
     weights.ok_or_else(|| {
         Failure::User("class_weights is balanced, but the labels are numbers, not classes".into())
     })

@@ -14,7 +14,7 @@ use crate::{
     error::Failure,
     resolve::{
         class_checks::{self, Counted},
-        data::{read_options, say_notes, tokenize_windows},
+        data::{read_options, say_notes, tokenize_windows, tokenize_with_unlabelled},
         dataset::{DatasetName, OpenedDataset},
         draw::{Draw, tokenize_drawn},
         label_reading, unlabelled,
@@ -48,6 +48,8 @@ pub struct Rows {
     by_index: bool,
     /// Whether only texts are read, of any length, to pretrain on them.
     pub texts_only: bool,
+    /// Further training rows without labels, with their columns, for which a teacher has some.
+    unlabelled: Vec<(Split, Columns)>,
 }
 
 /// A choice of rows, columns and labels of a data set. Options may leave it partly open; a plan does not.
@@ -73,6 +75,8 @@ pub struct RowChoice<'a> {
     csv: CsvOptions,
     /// What a row of a text file is, if only texts are read; `None` reads labels too.
     texts: Option<TextRows>,
+    /// A data set of further texts without labels, for which a teacher has some.
+    unlabelled: Option<&'a str>,
 }
 
 impl<'a> RowChoice<'a> {
@@ -121,6 +125,7 @@ impl<'a> From<&'a TrainOptions> for RowChoice<'a> {
             seed: options.seed.unwrap_or(TrainPlan::SEED),
             csv: options.csv(),
             texts: None,
+            unlabelled: options.teacher.as_ref().and(options.unlabelled.as_deref()),
         }
     }
 }
@@ -150,6 +155,10 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
                 .pretraining
                 .as_ref()
                 .map(|pretraining| text_rows(pretraining.line_by_line)),
+            unlabelled: plan
+                .distillation
+                .as_ref()
+                .and_then(|plan| plan.unlabelled.as_deref()),
         }
     }
 }
@@ -338,6 +347,13 @@ impl Rows {
                 parts
             }
         };
+        let unlabelled = match choice.unlabelled {
+            Some(name) => {
+                let evaluated = [Some(&validation), test.as_ref().map(|(test, _)| test)];
+                unlabelled::open(name, TextRows::Detected, evaluated)?
+            }
+            None => Vec::new(),
+        };
         Ok(Self {
             dataset: path.to_string(),
             dataset_config: opened.config,
@@ -354,6 +370,7 @@ impl Rows {
             labels,
             by_index,
             texts_only,
+            unlabelled,
         })
     }
 
@@ -370,6 +387,29 @@ impl Rows {
         if self.texts_only {
             return self.windows(max_length, tokenizer);
         }
+        let data = self.tokens(max_length, tokenizer)?;
+        let others = [
+            ("validation", Some(&data.validation)),
+            ("test", data.test.as_ref()),
+        ];
+        let counted = Counted::new(&self.labels, &data.train, &others);
+        if let Some(counted) = counted {
+            for note in counted.check(&self.columns.label, self.train.name(), self.by_index)? {
+                say!("note: {note}");
+            }
+        }
+        Ok(data)
+    }
+
+    /// Tokenizes all splits, without a check of their classes.
+    ///
+    /// # Errors
+    /// Fails if rows cannot be read or tokenized.
+    pub fn tokens(
+        &self,
+        max_length: usize,
+        tokenizer: &TextTokenizer,
+    ) -> Result<TrainData, Failure> {
         let tokens = |split: &Split, rows: Option<NonZeroU64>| {
             let draw = Draw {
                 rows: rows.map_or(0, NonZeroU64::get),
@@ -384,25 +424,29 @@ impl Rows {
                 max_length,
             )
         };
-        let data = TrainData {
-            train: tokens(&self.train, self.train_rows)?,
+        let labelled = tokens(&self.train, self.train_rows)?;
+        let unlabelled = self.unlabelled.iter();
+        let unlabelled: Vec<_> = unlabelled
+            .map(|(split, columns)| (split, columns))
+            .collect();
+        let train = match unlabelled.is_empty() {
+            true => labelled,
+            false => tokenize_with_unlabelled(
+                (labelled.split(), &self.columns),
+                &unlabelled,
+                &self.labels,
+                tokenizer,
+                max_length,
+            )?,
+        };
+        Ok(TrainData {
+            train,
             validation: tokens(&self.validation, self.eval_rows)?,
             test: match &self.test {
                 Some((split, _)) => Some(tokens(split, None)?),
                 None => None,
             },
-        };
-        let others = [
-            ("validation", Some(&data.validation)),
-            ("test", data.test.as_ref()),
-        ];
-        let counted = Counted::new(&self.labels, &data.train, &others);
-        if let Some(counted) = counted {
-            for note in counted.check(&self.columns.label, self.train.name(), self.by_index)? {
-                say!("note: {note}");
-            }
-        }
-        Ok(data)
+        })
     }
 
     /// Tokenizes all splits as windows.

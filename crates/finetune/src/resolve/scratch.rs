@@ -15,11 +15,15 @@ use crate::{
 /// Maximum size of a description in bytes, far more than one has.
 const LONGEST_FILE: u64 = 1 << 16;
 
-/// Returns the encoder to train from nothing, unless the run starts from a model.
+/// Returns the encoder to train from nothing, unless the run starts from a model. Without a tokenizer of its own,
+/// it has that of a teacher, if there is one.
 ///
 /// # Errors
 /// Fails if options contradict each other, or if the encoder is described wrongly.
-pub fn scratch(options: &TrainOptions) -> Result<Option<ScratchPlan>, Failure> {
+pub fn scratch(
+    options: &TrainOptions,
+    teacher_tokenizer: Option<&String>,
+) -> Result<Option<ScratchPlan>, Failure> {
     let needed = [
         ("--encoder", &options.encoder),
         ("--tokenizer", &options.tokenizer),
@@ -48,7 +52,7 @@ pub fn scratch(options: &TrainOptions) -> Result<Option<ScratchPlan>, Failure> {
             presets()
         )));
     };
-    let Some(tokenizer) = &options.tokenizer else {
+    let Some(tokenizer) = options.tokenizer.as_ref().or(teacher_tokenizer) else {
         return Err(Failure::User(
             "--init scratch needs --tokenizer: a directory with tokenizer.json, such as that of a model, or one that `finetune tokenizer train` makes".into(),
         ));

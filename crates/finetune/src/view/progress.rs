@@ -173,6 +173,15 @@ impl Observer for ProgressView {
                 bar.set_message("frozen layers");
                 self.evaluation = Some(bar);
             }
+            Event::Teaching { split, rows } => {
+                if let Some(bar) = self.evaluation.take() {
+                    bar.finish_and_clear();
+                }
+                self.line(&format!("teacher labels {} rows ({split})", count(*rows)));
+                let bar = bar(*rows, EVALUATION);
+                bar.set_message("teacher");
+                self.evaluation = Some(bar);
+            }
             Event::EvaluationProgress { rows } | Event::CachingProgress { rows } => {
                 if let Some(bar) = &self.evaluation {
                     bar.set_position(*rows);

@@ -1,6 +1,6 @@
 //! Reports the results of a run, as JSON or text.
 
-use finetune_train::{RunDirectory, RunResults, SavingCost, TrainPlan};
+use finetune_train::{Evaluation, RunDirectory, RunResults, SavingCost, TrainPlan};
 
 use crate::{
     error::Failure,
@@ -56,6 +56,32 @@ impl Report {
         })
     }
 
+    /// Compares teacher and student on the test rows, or else on the validation rows.
+    fn teacher(&self, plan: &TrainPlan) -> String {
+        let Some(teacher) = &self.results.teacher else {
+            return String::new();
+        };
+        let outcome = &self.results.outcome;
+        let (rows, before, after, agreement) = match (&teacher.test, &self.results.test) {
+            (Some(teachers), Some(test)) => {
+                let after = test.evaluation().record();
+                ("test", teachers.record(), after, teacher.test_agreement)
+            }
+            _ => match &outcome.kept_evaluation {
+                Some(after) => {
+                    let agreement = after.get(Evaluation::AGREEMENT);
+                    let before = teacher.validation.record();
+                    ("validation", before, after.clone(), agreement)
+                }
+                None => return String::new(),
+            },
+        };
+        let table = Comparison::new(plan.data.problem_type, &before, &after);
+        let table = table.table(["teacher", "student"]);
+        let agreement = agreement.map_or("-".into(), |value| format!("{value:.4}"));
+        format!("\n{rows} rows by teacher and student\n\n{table}agreement of both: {agreement}\n\n")
+    }
+
     /// Formats the test results, what was done, and commands to continue with.
     pub fn text(&self, plan: &TrainPlan, run: &RunDirectory) -> String {
         let peak = self.results.peak_memory.map_or_else(String::new, |bytes| {
@@ -78,6 +104,7 @@ impl Report {
             .map_or_else(String::new, |table| {
                 format!("\npredictions of the untrained model for the first validation rows\n\n{table}\n")
             });
+        let teacher = self.teacher(plan);
         let saving = saving(&outcome.saving);
         let lost = outcome.lost_best.as_ref().map_or_else(String::new, |lost| {
             format!(
@@ -93,7 +120,7 @@ impl Report {
         let pairs = plan.pairs_in(0).is_some();
         let (seconds, speed) = (outcome.seconds, speed(outcome.samples_per_second, pairs));
         format!(
-            "{test}{before_and_after}{raw}trained {steps} steps in {seconds:.0} s, {speed}{peak}\n{saving}\
+            "{test}{before_and_after}{teacher}{raw}trained {steps} steps in {seconds:.0} s, {speed}{peak}\n{saving}\
              saved   {model}{lost}\n\n\
              Next:\n{next}"
         )

@@ -164,10 +164,11 @@ impl Cache {
         self.header.layout.no_labels(capacity)
     }
 
-    /// Appends a row to a batch. `scratch` is reused between calls.
+    /// Appends a row to a batch, with its label if it is `labelled`. `scratch` is reused between calls.
     pub(crate) fn append(
         &self,
         row: u64,
+        labelled: bool,
         scratch: &mut Vec<u8>,
         batch: &mut BatchBuilder,
     ) -> Result<()> {
@@ -191,7 +192,9 @@ impl Cache {
             .type_ids
             .extend(type_ids.iter().map(|&t| u32::from(t)));
         batch.type_ids.resize(batch.ids.len(), 0);
-        read_label(label, &mut batch.labels);
+        if labelled {
+            read_label(label, &mut batch.labels);
+        }
         batch.close_row(row)
     }
 

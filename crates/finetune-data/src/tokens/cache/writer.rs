@@ -70,7 +70,7 @@ impl CacheWriter {
         })
     }
 
-    /// Appends a row whose label is that of row `index` of `labels`.
+    /// Appends a row whose label is that of row `index` of `labels`, which are none for a row without one.
     pub(crate) fn push(
         &mut self,
         row: &Encoded,
@@ -86,7 +86,10 @@ impl CacheWriter {
         if self.layout.pairs {
             record.extend(row.type_ids.iter().map(|&t| t as u8));
         }
+        let tokens = record.len();
         write_label(labels, index, record);
+        // A row without a label has zeros in its place, which are never read.
+        record.resize(tokens + self.layout.label_bytes() as usize, 0);
         let written = self.output.write(record);
         let entry = entry(self.num_tokens, source.1, source.0);
         written

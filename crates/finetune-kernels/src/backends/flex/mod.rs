@@ -19,6 +19,7 @@ mod norm;
 mod packed_weight;
 mod pooling;
 mod sgd;
+mod transfer;
 mod vocabulary;
 
 use burn::{
@@ -31,9 +32,9 @@ use crate::{
     Activation, Dropout, Indices, MatmulOptions, Offsets, Precision,
     memory::Piece,
     ops::{
-        AdafactorStep, AdamStep, Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm,
-        EmbeddingSum, EncoderGradients, EncoderOps, LayerNorm, Linear, Lora, OptimizerOps, Pool,
-        PoolMaximum, SgdStep, TableRows, VocabularyCrossEntropy,
+        AdafactorStep, AdamStep, Attention, AttentionTransfer, DropoutResidual,
+        DropoutResidualNorm, EmbeddingNorm, EmbeddingSum, EncoderGradients, EncoderOps, LayerNorm,
+        Linear, Lora, OptimizerOps, Pool, PoolMaximum, SgdStep, TableRows, VocabularyCrossEntropy,
     },
 };
 
@@ -119,6 +120,10 @@ impl EncoderOps for Flex {
     fn vocabulary_cross_entropy(operation: VocabularyCrossEntropy<Self>) -> FloatTensor<Self> {
         vocabulary::vocabulary_cross_entropy(operation)
     }
+
+    fn attention_transfer(operation: AttentionTransfer<Self>) -> FloatTensor<Self> {
+        transfer::attention_transfer(operation)
+    }
 }
 
 impl EncoderGradients for Flex {
@@ -166,6 +171,13 @@ impl EncoderGradients for Flex {
         wanted: [bool; 3],
     ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 3]) {
         vocabulary::vocabulary_gradients(operation, wanted)
+    }
+
+    fn attention_transfer_gradients(
+        operation: AttentionTransfer<Self>,
+        wanted: [bool; 2],
+    ) -> (FloatTensor<Self>, [Option<FloatTensor<Self>>; 2]) {
+        transfer::attention_transfer_gradients(operation, wanted)
     }
 
     fn scaled(x: FloatTensor<Self>, factor: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -93,16 +93,16 @@ impl<B: EncoderOps> AttentionBackward<B> for AttentionKept<B> {
 }
 
 /// Converts packed rows to padded heads and back, for queries and for keys.
-struct Heads<B: Backend> {
-    queries: Splitting<B>,
-    keys: Splitting<B>,
+pub(super) struct Heads<B: Backend> {
+    pub(super) queries: Splitting<B>,
+    pub(super) keys: Splitting<B>,
     head_size: usize,
     precision: Precision,
 }
 
 impl<B: Backend> Heads<B> {
     /// Prepares for tensors like `packed`, `[tokens, heads · head_size]`.
-    fn new(packed: &FloatTensor<B>, shape: &AttentionShape) -> Self {
+    pub(super) fn new(packed: &FloatTensor<B>, shape: &AttentionShape) -> Self {
         let head_size = packed.shape()[1] / shape.heads;
         let splitting = |offsets| Splitting {
             padding: Padding::of(offsets, packed),
@@ -118,21 +118,26 @@ impl<B: Backend> Heads<B> {
     }
 
     /// Computes `a · b` for each head.
-    fn matmul(&self, a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    pub(super) fn matmul(&self, a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
         matmul::<B>(a, b, self.precision)
     }
 
     /// Returns the factor of the scores, `1 / √head_size`.
-    fn scale(&self) -> f64 {
+    pub(super) fn scale(&self) -> f64 {
         (self.head_size as f64).powf(-0.5)
     }
 
     /// Computes `softmax(q · kᵀ / √d)` of split queries and keys, `[batch, heads, queries, keys]`.
     fn probabilities(&self, query: FloatTensor<B>, key: FloatTensor<B>) -> FloatTensor<B> {
+        B::softmax(self.scores(query, key), 3)
+    }
+
+    /// Computes `q · kᵀ / √d` of split queries and keys, `[batch, heads, queries, keys]`, with padding
+    /// masked.
+    pub(super) fn scores(&self, query: FloatTensor<B>, key: FloatTensor<B>) -> FloatTensor<B> {
         let scores = self.matmul(query, B::float_swap_dims(key, 2, 3));
         let scores = B::float_mul_scalar(scores, self.scale().into());
-        let mask = self.keys.padding.mask.clone();
-        B::softmax(B::float_add(scores, mask), 3)
+        B::float_add(scores, self.keys.padding.mask.clone())
     }
 
     /// Computes the dropout factors of the probabilities. They do not depend on the padding, since each
@@ -168,7 +173,7 @@ impl<B: Backend> Heads<B> {
 }
 
 /// Converts packed rows to padded heads and back.
-struct Splitting<B: Backend> {
+pub(super) struct Splitting<B: Backend> {
     padding: Padding<B>,
     heads: usize,
     head_size: usize,
@@ -176,7 +181,7 @@ struct Splitting<B: Backend> {
 
 impl<B: Backend> Splitting<B> {
     /// Converts `[tokens, heads · head_size]` to `[batch, heads, longest, head_size]`.
-    fn split(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    pub(super) fn split(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let Padding { batch, longest, .. } = self.padding;
         let padded = B::float_select(x, 0, self.padding.padded_rows.clone());
         let shape = Shape::new([batch, longest, self.heads, self.head_size]);
@@ -184,7 +189,7 @@ impl<B: Backend> Splitting<B> {
     }
 
     /// Inverts [`split`](Self::split) and removes the padding.
-    fn merge(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    pub(super) fn merge(&self, x: FloatTensor<B>) -> FloatTensor<B> {
         let Padding { batch, longest, .. } = self.padding;
         let shape = Shape::new([batch * longest, self.heads * self.head_size]);
         let rows = B::float_reshape(B::float_swap_dims(x, 1, 2), shape);
@@ -193,7 +198,7 @@ impl<B: Backend> Splitting<B> {
 
     /// Returns 1 for tokens and 0 for padding, `[batch, 1, longest, 1]`, to exclude the contributions of
     /// padding queries.
-    fn row_mask(&self) -> FloatTensor<B> {
+    pub(super) fn row_mask(&self) -> FloatTensor<B> {
         // exp(-1e30) is 0.
         B::float_swap_dims(B::float_exp(self.padding.mask.clone()), 2, 3)
     }

@@ -10,6 +10,7 @@ mod loss;
 mod norm;
 mod optimizer;
 mod pooling;
+mod transfer;
 mod upload;
 mod vocabulary;
 
@@ -25,4 +26,5 @@ pub(crate) use optimizer::{
     sgd_step, square_sum, whole_gradient,
 };
 pub(crate) use pooling::{pool, pool_max_gradient, pool_mean_gradient};
+pub(crate) use transfer::{attention_transfer, attention_transfer_gradients};
 pub(crate) use vocabulary::{scaled, vocabulary_cross_entropy, vocabulary_gradients};

@@ -8,7 +8,7 @@
 //! multiplications take other paths for few rows, although ours for the CPU do not. For the same reason
 //! a full disk is an error: falling back to computing could change the bits of the run.
 
-mod disk;
+pub(crate) mod disk;
 mod layout;
 
 use std::path::Path;

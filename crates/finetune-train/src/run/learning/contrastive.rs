@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use finetune_data::{PackedBatch, TokenizedDataset};
 use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
-use super::supervised::Supervised;
 use crate::{
-    Accumulator, Learner, Learning, Observers, ParameterGradients, RunInputs, Steps, TrainError,
-    TrainPlan, evaluate, pair_loss, step::contrastive::head::fitted_head,
+    Accumulator, HeldOut, Learner, Learning, Observers, ParameterGradients, RunInputs, Steps,
+    TrainError, TrainPlan, evaluate, pair_loss, step::contrastive::head::fitted_head,
 };
 
 /// A sequence classifier whose encoder learns from pairs of texts. Its head is fitted to the training rows
@@ -19,7 +17,6 @@ use crate::{
 pub(crate) struct Contrastive {
     plan: TrainPlan,
     train: TokenizedDataset,
-    validation: TokenizedDataset,
 }
 
 impl Learning for Contrastive {
@@ -36,7 +33,6 @@ impl Learning for Contrastive {
         Ok(Self {
             plan: plan.clone(),
             train: inputs.data.train.clone(),
-            validation: inputs.data.validation.clone(),
         })
     }
 
@@ -64,26 +60,11 @@ impl Learning for Contrastive {
     fn evaluate(
         &self,
         model: &SequenceClassifier,
+        held_out: HeldOut<'_>,
         observers: &mut Observers<'_>,
     ) -> Result<Accumulator, TrainError> {
         let batch_size = self.plan.evaluation.eval_batch_size;
-        evaluate(
-            model,
-            &self.validation,
-            None,
-            "validation",
-            batch_size,
-            observers,
-        )
-    }
-
-    fn test(
-        plan: &TrainPlan,
-        inputs: &RunInputs,
-        kept: &Path,
-        device: &Device,
-        observers: &mut Observers<'_>,
-    ) -> Result<Option<Accumulator>, TrainError> {
-        Supervised::test(plan, inputs, kept, device, observers)
+        let (rows, name) = (held_out.rows(), held_out.name());
+        evaluate(model, rows, None, name, batch_size, observers)
     }
 }

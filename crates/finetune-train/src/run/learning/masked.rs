@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use burn::{Tensor, module::Module, tensor::Device};
-use finetune_data::{PackedBatch, TextTokenizer, TokenizedDataset};
-use finetune_infer::{MaskedTokenLosses, Workers};
+use burn::{Tensor, module::Module};
+use finetune_data::{PackedBatch, TextTokenizer};
+use finetune_infer::{MaskedTokenLosses, Workers, evaluate_batches};
 use finetune_kernels::DropoutSource;
 use finetune_models::MaskedLm;
 
 use crate::{
-    Accumulator, Event, Learner, Learning, MaskedBatch, Masker, Observers, ParameterGradients,
-    RunInputs, Steps, TrainError, TrainPlan, evaluation_order, step::total::StepTotal,
+    Accumulator, HeldOut, Learner, Learning, MaskedBatch, Masker, Observers, ParameterGradients,
+    RunInputs, Steps, TrainError, TrainPlan, run::evaluate::reported, step::total::StepTotal,
 };
 
 /// A masked language model that learns to predict masked tokens. The masks of a training row change
@@ -18,7 +18,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct MaskedLearning {
     masker: Masker,
-    validation: TokenizedDataset,
     eval_batch_size: usize,
 }
 
@@ -51,7 +50,6 @@ impl Learning for MaskedLearning {
     ) -> Result<Self, TrainError> {
         Ok(Self {
             masker: Self::masker(plan, inputs)?,
-            validation: inputs.data.validation.clone(),
             eval_batch_size: plan.evaluation.eval_batch_size,
         })
     }
@@ -82,30 +80,34 @@ impl Learning for MaskedLearning {
         Ok(total.finish().unwrap_or_else(nothing))
     }
 
+    /// Computes the mean loss on the masked tokens of all rows.
     fn evaluate(
         &self,
         model: &MaskedLm,
+        held_out: HeldOut<'_>,
         observers: &mut Observers<'_>,
     ) -> Result<Accumulator, TrainError> {
-        let (rows, size) = (&self.validation, self.eval_batch_size);
-        evaluate(model, rows, &self.masker, "validation", size, observers)
-    }
-
-    fn test(
-        plan: &TrainPlan,
-        inputs: &RunInputs,
-        kept: &Path,
-        device: &Device,
-        observers: &mut Observers<'_>,
-    ) -> Result<Option<Accumulator>, TrainError> {
-        let Some(rows) = &inputs.data.test else {
-            return Ok(None);
+        let (rows, model) = (held_out.rows(), model.valid());
+        let workers = Workers::of(&model.device());
+        let mut losses = MaskedTokenLosses::default();
+        let evaluated = |batch: &PackedBatch| {
+            let rows = batch.batch_size() as u64;
+            let batch = self.masker.evaluation(batch);
+            let loss = match batch.count() {
+                0 => 0.0,
+                _ => {
+                    let MaskedBatch { tokens, masked } = &batch;
+                    let loss =
+                        workers.run(|| model.loss(tokens, masked, 1.0, DropoutSource::OFF))?;
+                    f64::from(loss.into_scalar::<f32>())
+                }
+            };
+            losses.add(rows, batch.count() as u64, loss);
+            Ok(())
         };
-        let masker = Self::masker(plan, inputs)?;
-        let (mut model, _) = MaskedLm::load(kept, plan.seed, device)?;
-        model.set_precision(plan.model.precision);
-        let size = plan.evaluation.eval_batch_size;
-        evaluate(&model, rows, &masker, "test", size, observers).map(Some)
+        let progress = reported(held_out.name(), rows.len(), observers)?;
+        evaluate_batches(rows, self.eval_batch_size, evaluated, progress)?;
+        Ok(losses.into())
     }
 }
 
@@ -128,42 +130,4 @@ fn loss(
         }
     };
     Ok(model.loss_from(hidden, offsets, masked, denominator, dropout)?)
-}
-
-/// Computes the mean loss of a model on the masked tokens of all rows, `batch_size` rows at a time. `split`
-/// names the rows.
-fn evaluate(
-    model: &MaskedLm,
-    rows: &TokenizedDataset,
-    masker: &Masker,
-    split: &'static str,
-    batch_size: usize,
-    observers: &mut Observers<'_>,
-) -> Result<Accumulator, TrainError> {
-    observers.emit(&Event::Evaluating {
-        split,
-        rows: rows.len(),
-    })?;
-    let model = model.valid();
-    let workers = Workers::of(&model.device());
-    let (mut losses, mut done) = (MaskedTokenLosses::default(), 0);
-    for numbers in evaluation_order(rows, batch_size)?.chunks(batch_size) {
-        let batch = masker.evaluation(&rows.batch(numbers)?);
-        let tokens = batch.count();
-        let loss = match tokens {
-            0 => 0.0,
-            _ => {
-                let MaskedBatch { tokens, masked } = &batch;
-                let loss = workers.run(|| model.loss(tokens, masked, 1.0, DropoutSource::OFF))?;
-                f64::from(loss.into_scalar::<f32>())
-            }
-        };
-        losses.add(numbers.len() as u64, tokens as u64, loss);
-        done += numbers.len() as u64;
-        observers.emit(&Event::EvaluationProgress { rows: done })?;
-        if observers.interrupted() {
-            return Err(TrainError::Interrupted);
-        }
-    }
-    Ok(losses.into())
 }

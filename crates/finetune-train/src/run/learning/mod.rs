@@ -1,18 +1,18 @@
 //! What a run learns: the only part of the engine that differs between kinds of training.
 
 pub(crate) mod contrastive;
+pub(crate) mod distilled;
 pub(crate) mod masked;
 pub(crate) mod supervised;
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use finetune_data::PackedBatch;
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    Accumulator, Learner, Observers, ParameterGradients, RunInputs, Steps, TrainError, TrainPlan,
-    TrainedModel,
+    Accumulator, HeldOut, Learner, Observers, ParameterGradients, RunInputs, Steps, TrainError,
+    TrainPlan, TrainedModel,
 };
 
 /// A kind of training: which model learns, what its loss is, and how it is evaluated. The loop, its
@@ -56,26 +56,35 @@ pub(crate) trait Learning: Sized + Sync {
         Ok(learner)
     }
 
-    /// Evaluates a model on the validation rows.
+    /// Evaluates a model on rows that are held out.
     ///
     /// # Errors
     /// Fails if the rows cannot be read, or with [`TrainError::Interrupted`].
     fn evaluate(
         &self,
         model: &Self::Model,
+        held_out: HeldOut<'_>,
         observers: &mut Observers<'_>,
     ) -> Result<Accumulator, TrainError>;
 
-    /// Evaluates the model that a run has kept in the directory `kept` on the test rows, if there are
-    /// any.
+    /// Returns the evaluation of the teacher on rows that are held out, if there is a teacher.
     ///
     /// # Errors
-    /// Fails like [`evaluate`](Self::evaluate), or if the model cannot be loaded.
-    fn test(
-        plan: &TrainPlan,
-        inputs: &RunInputs,
-        kept: &Path,
-        device: &Device,
-        observers: &mut Observers<'_>,
-    ) -> Result<Option<Accumulator>, TrainError>;
+    /// Fails if its logits or the labels cannot be read.
+    fn teacher(&self, _held_out: HeldOut<'_>) -> Result<Option<Accumulator>, TrainError> {
+        Ok(None)
+    }
+
+    /// Returns how far a model agrees with its teacher, if there is one, on rows that are held out, of which
+    /// `student` has its predictions.
+    ///
+    /// # Errors
+    /// Fails if the teacher's logits cannot be read.
+    fn agreement(
+        &self,
+        _held_out: HeldOut<'_>,
+        _student: &Accumulator,
+    ) -> Result<Option<f64>, TrainError> {
+        Ok(None)
+    }
 }

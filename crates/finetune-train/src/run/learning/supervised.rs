@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
-use finetune_data::{PackedBatch, TokenizedDataset};
+use finetune_data::PackedBatch;
 use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
 use crate::{
-    Accumulator, Classifier, FrozenPrefix, Learner, Learning, LossConfig, Observers,
+    Accumulator, FeatureStore, FrozenPrefix, HeldOut, Learner, Learning, LossConfig, Observers,
     ParameterGradients, RunInputs, StepLoss, Steps, TrainError, TrainPlan, evaluate,
 };
 
@@ -17,7 +16,6 @@ use crate::{
 pub(crate) struct Supervised {
     loss: LossConfig,
     prefix: FrozenPrefix,
-    validation: TokenizedDataset,
     eval_batch_size: usize,
 }
 
@@ -35,7 +33,6 @@ impl Learning for Supervised {
         Ok(Self {
             loss: plan.optimization.loss(),
             prefix: FrozenPrefix::fill(plan, learner, &inputs.data, steps, run, observers)?,
-            validation: inputs.data.validation.clone(),
             eval_batch_size: plan.evaluation.eval_batch_size,
         })
     }
@@ -54,34 +51,21 @@ impl Learning for Supervised {
     fn evaluate(
         &self,
         model: &SequenceClassifier,
+        held_out: HeldOut<'_>,
         observers: &mut Observers<'_>,
     ) -> Result<Accumulator, TrainError> {
-        evaluate(
-            model,
-            &self.validation,
-            self.prefix.validation(),
-            "validation",
-            self.eval_batch_size,
-            observers,
-        )
+        let features = match held_out {
+            HeldOut::Validation(_) => self.prefix.validation(),
+            HeldOut::Test(_) => None,
+        };
+        let (rows, name) = (held_out.rows(), held_out.name());
+        evaluate(model, rows, features, name, self.eval_batch_size, observers)
     }
+}
 
-    fn test(
-        plan: &TrainPlan,
-        inputs: &RunInputs,
-        kept: &Path,
-        device: &Device,
-        observers: &mut Observers<'_>,
-    ) -> Result<Option<Accumulator>, TrainError> {
-        let Some(rows) = &inputs.data.test else {
-            return Ok(None);
-        };
-        let mut best = match plan.model.strategy.is_adapter() {
-            true => Classifier::load_adapter(&inputs.base, kept, device)?,
-            false => Classifier::load_on(kept, device)?,
-        };
-        best.set_precision(plan.model.precision);
-        let batch_size = plan.evaluation.eval_batch_size;
-        evaluate(best.model(), rows, None, "test", batch_size, observers).map(Some)
+impl Supervised {
+    /// Returns the results of frozen layers for the training rows, if they are stored.
+    pub fn train_features(&self) -> Option<&FeatureStore> {
+        self.prefix.train()
     }
 }

@@ -1,0 +1,237 @@
+//! What is particular to a run that learns from a teacher.
+
+use std::path::{Path, PathBuf};
+
+use finetune_data::TextTokenizer;
+use finetune_models::ModelConfig;
+use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
+use finetune_train::{
+    DistillationPlan, Teacher, TeacherInputs, TrainPlan, device, layout, load_tokenizer,
+};
+
+use crate::{
+    cli::{
+        args::ModelArguments,
+        train_options::{InitialWeights, StudentLayers, TrainOptions},
+    },
+    error::Failure,
+    resolve::{model, rows::Rows, run_model},
+    view::output::say,
+};
+
+/// Finds a teacher by name: a directory, a run, an adapter whose base model can be found, or a name on the
+/// hub.
+fn teacher(name: &str) -> Result<Teacher, Failure> {
+    let resolved = run_model::resolve(name)?;
+    let directory = Path::new(&resolved);
+    if !directory.join(ADAPTER_CONFIG).exists() {
+        let files = model::find(&resolved, None)?;
+        return Ok(Teacher::open(&files.dir, None)?);
+    }
+    let file = AdapterFile::read(directory)?;
+    let open = ModelArguments {
+        revision: None,
+        model_base: None,
+        labels: Vec::new(),
+    };
+    let base = model::adapter_base(directory, &file, &open)?;
+    Ok(Teacher::open(directory, Some(&base.dir))?)
+}
+
+/// Returns the directory of the teacher's tokenizer, if there is a teacher and its student has new weights and
+/// no tokenizer of its own.
+///
+/// # Errors
+/// Fails if the teacher cannot be found.
+pub fn teacher_tokenizer(options: &TrainOptions) -> Result<Option<String>, Failure> {
+    let is_needed = options.init == Some(InitialWeights::Scratch) && options.tokenizer.is_none();
+    match &options.teacher {
+        Some(name) if is_needed => {
+            let directory = teacher(name)?.tokenizer_directory().display().to_string();
+            Ok(Some(directory))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Adds to a plan what its model learns from a teacher, if options name one. Unless they name a student, it
+/// begins with layers of the teacher.
+///
+/// # Errors
+/// Fails if the teacher cannot be found or loaded or predicts something else, or if options contradict each
+/// other.
+pub fn distilling(options: &TrainOptions, mut plan: TrainPlan) -> Result<TrainPlan, Failure> {
+    let Some(name) = &options.teacher else {
+        return Ok(plan);
+    };
+    let teacher = teacher(name)?;
+    let (outputs, by_position) = (plan.outputs(), plan.data.labels_by_position);
+    if let (_, Some(note)) = teacher.order(&outputs, by_position)? {
+        say!("note: {note}");
+    }
+    let own = [
+        ("--model", options.model.is_some()),
+        ("--init", options.init == Some(InitialWeights::Scratch)),
+    ];
+    let own = own.iter().find(|(_, given)| *given);
+    let student_layers = match (own, &options.student_layers) {
+        (Some((flag, _)), Some(_)) => {
+            return Err(Failure::User(format!(
+                "--student-layers takes layers of the teacher, but {flag} says what the student is; leave one of them out"
+            )));
+        }
+        (Some(_), None) => {
+            // Its weights are not needed before training, but that it has all of them is.
+            teacher.load(&outputs, by_position, &device("cpu")?)?;
+            Vec::new()
+        }
+        (None, wanted) => layers(wanted.as_ref(), teacher.config())?,
+    };
+    if !student_layers.is_empty() {
+        plan.model.name.clone_from(name);
+        plan.model.revision = None;
+    }
+    let default = DistillationPlan::new(name);
+    plan.distillation = Some(DistillationPlan {
+        teacher_sha256: teacher.hash()?,
+        student_layers,
+        unlabelled: options.unlabelled.clone(),
+        temperature: options.temperature.unwrap_or(default.temperature),
+        soft_weight: options.soft_weight.unwrap_or(default.soft_weight),
+        hard_weight: options.hard_weight.unwrap_or(default.hard_weight),
+        cosine_weight: options.cosine_weight.unwrap_or(default.cosine_weight),
+        attention_weight: options.attention_weight.unwrap_or(default.attention_weight),
+        ..default
+    });
+    Ok(plan)
+}
+
+/// Returns the layers of the teacher that the student begins with.
+fn layers(wanted: Option<&StudentLayers>, teacher: &ModelConfig) -> Result<Vec<usize>, Failure> {
+    let all = teacher.num_hidden_layers;
+    match wanted {
+        None => Ok(DistillationPlan::spread_layers(all.div_ceil(2), all)),
+        Some(StudentLayers::Number(number)) if (1..=all).contains(number) => {
+            Ok(DistillationPlan::spread_layers(*number, all))
+        }
+        Some(StudentLayers::Number(number)) => Err(Failure::User(format!(
+            "--student-layers is {number}, but the teacher has {all} layers; expected 1 to {all}, or another student with --model"
+        ))),
+        Some(StudentLayers::Chosen(chosen)) => match chosen.iter().find(|layer| **layer >= all) {
+            Some(layer) => Err(Failure::User(format!(
+                "--student-layers names layer {layer}, but the teacher has {all} layers, 0 to {}",
+                all.saturating_sub(1)
+            ))),
+            None => Ok(chosen.clone()),
+        },
+    }
+}
+
+/// Returns the directory of a student that begins with layers of its teacher, which is written into the run's
+/// directory; `None` for other models.
+///
+/// # Errors
+/// Fails if the teacher cannot be found or loaded, or if a file cannot be written.
+pub fn student(plan: &TrainPlan) -> Result<Option<PathBuf>, Failure> {
+    let Some(distillation) = of_layers(plan) else {
+        return Ok(None);
+    };
+    let run = Path::new(&plan.saving.output);
+    let directory = run.join(layout::INITIAL);
+    if directory.exists() {
+        return Ok(Some(directory));
+    }
+    let teacher = teacher(&distillation.teacher)?;
+    Ok(Some(teacher.student(&distillation.student_layers, run)?))
+}
+
+/// Returns the settings of a plan whose student begins with layers of the teacher.
+fn of_layers(plan: &TrainPlan) -> Option<&DistillationPlan> {
+    let distillation = plan.distillation.as_ref();
+    distillation.filter(|distillation| !distillation.student_layers.is_empty())
+}
+
+/// Says which layers of the teacher the student begins with, if it does.
+pub fn described_layers(plan: &TrainPlan) -> Option<String> {
+    let distillation = of_layers(plan)?;
+    let layers = &distillation.student_layers;
+    let names: Vec<_> = layers.iter().map(ToString::to_string).collect();
+    let layers = match &names[..] {
+        [first @ .., last] if !first.is_empty() => {
+            format!("layers {} and {last}", first.join(", "))
+        }
+        _ => format!("layer {}", names.concat()),
+    };
+    Some(format!(
+        "{layers} of {}, with its embeddings and head",
+        distillation.teacher
+    ))
+}
+
+/// Opens the teacher of a plan, if there is one, and tokenizes the rows for it if its tokenizer is not that of
+/// the student, which `config` describes.
+///
+/// # Errors
+/// Fails if the teacher cannot be found, if the rows cannot be tokenized, or if the encoders cannot be compared
+/// as the plan says.
+pub fn inputs(
+    plan: &TrainPlan,
+    rows: &Rows,
+    config: &ModelConfig,
+    tokenizer: &TextTokenizer,
+) -> Result<Option<TeacherInputs>, Failure> {
+    let Some(distillation) = &plan.distillation else {
+        return Ok(None);
+    };
+    let teacher = teacher(&distillation.teacher)?;
+    let own = load_tokenizer(teacher.tokenizer_directory(), teacher.config())?;
+    let longest = plan
+        .data
+        .max_length
+        .min(teacher.config().longest_sequence());
+    let same_tokenizer = own.hash() == tokenizer.hash();
+    let same_tokens = same_tokenizer && longest == plan.data.max_length;
+    teacher.check_encoder(distillation, config, same_tokens)?;
+    let data = match same_tokens {
+        true => None,
+        false => {
+            if !same_tokenizer {
+                say!(
+                    "note: teacher and student have other tokenizers; each reads the texts with its own"
+                );
+            }
+            Some(rows.tokens(longest, &own)?)
+        }
+    };
+    Ok(Some(TeacherInputs { teacher, data }))
+}
+
+/// Describes the teacher and the weights in a line, or as nothing without one.
+pub fn described(plan: &TrainPlan, teacher: Option<&TeacherInputs>) -> String {
+    let (Some(distillation), Some(inputs)) = (&plan.distillation, teacher) else {
+        return String::new();
+    };
+    let config = inputs.teacher.config();
+    let mut weights = vec![
+        format!(
+            "{} soft labels at temperature {}",
+            distillation.soft_weight, distillation.temperature
+        ),
+        format!("{} labels", distillation.hard_weight),
+    ];
+    for (weight, what) in [
+        (distillation.cosine_weight, "hidden states"),
+        (distillation.attention_weight, "attention"),
+    ] {
+        if weight > 0.0 {
+            weights.push(format!("{weight} {what}"));
+        }
+    }
+    format!(
+        "teacher {}: {} layers of width {}; weights: {}\n",
+        distillation.teacher,
+        config.num_hidden_layers,
+        config.hidden_size,
+        weights.join(", ")
+    )
+}
