@@ -216,7 +216,7 @@ mod tests {
             now.differences(&earlier),
             [
                 "the rows of news have changed",
-                "epochs was 5 and is now 7",
+                "epochs was 3 and is now 7",
                 "learning_rate was 0.001 and is now 0.5"
             ]
         );
