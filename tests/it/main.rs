@@ -25,6 +25,7 @@ mod hub_dataset;
 #[allow(dead_code)]
 mod hub_server;
 mod interrupt;
+mod lab;
 mod label_reading;
 mod library;
 mod logs;

@@ -110,6 +110,11 @@ fn texts_come_from_whatever_train_reads() {
     assert_eq!(vocabulary("review"), "one two");
     train(&scratch, "data/more.txt", &flags, "lines").succeeded();
     assert_eq!(vocabulary("lines"), "three");
+    // Several data sets give one vocabulary, each with its own columns.
+    let both = "tokenizer train data/train.jsonl data/more.txt --kind words -o both";
+    let run = scratch.run(&split(both)).succeeded();
+    assert!(run.stdout.contains("tokenizer on 2 texts"), "{run}");
+    assert_eq!(vocabulary("both"), "one three two");
     scratch.refuses(
         &split("tokenizer train pairs.csv --kind words -o pairs"),
         &[

@@ -5,6 +5,7 @@ pub mod binary;
 pub mod checks;
 pub mod datasets;
 pub mod fixtures;
+pub mod lab;
 pub mod memory;
 pub mod parity;
 pub mod python;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
 #[cfg(unix)]
 use xtask::storm;
-use xtask::{binary, checks, memory, parity, random_model, train, workspace};
+use xtask::{binary, checks, lab, memory, parity, random_model, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -60,6 +60,7 @@ enum Command {
         #[arg(long)]
         model: Option<String>,
     },
+    Lab(lab::Arguments),
     /// Measure memory and time of training a model of DistilBERT's size, and check the limits
     Memory,
     /// Make a model with random weights for measuring time and memory
@@ -115,7 +116,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref::<lab::Refused>() {
+                Some(_) => ExitCode::from(2),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -130,6 +134,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Datasets(args) => datasets(&args),
         Command::Prepare => checks::prepare(),
         Command::Fixtures { python, model } => make_fixtures(python, model.as_deref()),
+        Command::Lab(arguments) => return lab::lab(&arguments),
         Command::Memory => memory::memory(),
         Command::Model {
             directory, seed, ..

@@ -11,7 +11,7 @@ use tokenizers::{Decoder as _, Model as _, ModelWrapper, Tokenizer};
 use crate::tokens::caught::catching;
 use crate::tokens::tokenizer::effective_json;
 use crate::tokens::training::word_counts::WordCounts;
-use crate::tokens::training::{LEAST_COUNT, LONGEST_WORD, WordSplitter, unknown_id};
+use crate::tokens::training::{LEAST_COUNT, LONGEST_WORD, WordSplitter, names, unknown_id};
 use crate::{Columns, Coverage, Error, Note, Result, Split, TextTokenizer};
 
 /// Files that are written along unchanged.
@@ -73,8 +73,7 @@ impl ExtendedTokenizer {
     /// Fails if the tokenizer or the rows cannot be read, and if no word can be added.
     pub fn new(
         directory: &Path,
-        split: &Split,
-        columns: &Columns,
+        texts: &[(Split, Columns)],
         number: usize,
         skip_invalid: bool,
         progress: impl FnMut(u64) -> ControlFlow<()>,
@@ -83,7 +82,7 @@ impl ExtendedTokenizer {
         let mut json = effective_json(directory)?;
         let tokenizer = old.tokenizer();
         let splitter = WordSplitter::of(tokenizer);
-        let counts = WordCounts::of(split, columns, &splitter, skip_invalid, progress)?;
+        let counts = WordCounts::of(texts, &splitter, skip_invalid, progress)?;
         let unknown = unknown_id(tokenizer.get_model());
         let mut candidates = Vec::new();
         for (word, count) in counts.sorted() {
@@ -98,7 +97,7 @@ impl ExtendedTokenizer {
                 message: format!(
                     "there is no word to add: each word that occurs at least {LEAST_COUNT} times in the {} texts of {} is a token already",
                     counts.texts,
-                    split.name()
+                    names(texts)
                 ),
             });
         }

@@ -24,9 +24,9 @@ pub enum TokenizerCommand {
 /// The texts that a vocabulary is made from.
 #[derive(Debug, Args)]
 pub struct TextArguments {
-    /// Data set: a file (Parquet, Arrow, CSV, JSON lines, or .txt with one text per line), a directory with one file per split, a glob of shards, or a name on the hub
-    #[arg(value_name = "DATA")]
-    pub dataset: String,
+    /// Data sets, of which all texts are used: each a file (Parquet, Arrow, CSV, JSON lines, or .txt with one text per line), a directory with one file per split, a glob of shards, or a name on the hub
+    #[arg(value_name = "DATA", required = true)]
+    pub datasets: Vec<String>,
 
     #[command(flatten)]
     pub hub: HubArguments,

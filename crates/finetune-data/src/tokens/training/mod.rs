@@ -75,7 +75,7 @@ struct Vocabulary {
 }
 
 impl TokenizerTraining {
-    /// Trains a tokenizer on the text columns of `split`. The same rows give the same tokenizer, on
+    /// Trains a tokenizer on the text columns of splits. The same rows give the same tokenizer, on
     /// any number of cores. The rows are streamed; memory grows with the number of different words.
     /// `progress` receives the number of rows read so far, and can stop.
     ///
@@ -84,21 +84,20 @@ impl TokenizerTraining {
     /// small for the special tokens and the characters of the texts.
     pub fn train(
         &self,
-        split: &Split,
-        columns: &Columns,
+        texts: &[(Split, Columns)],
         progress: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<TrainedTokenizer> {
         let pipeline = Pipeline::new(self.kind, self.lowercase);
         self.check_size()?;
         let empty = parsed(&pipeline.file(Value::Null, &[]))?;
         let splitter = WordSplitter::of(&empty);
-        let counts = WordCounts::of(split, columns, &splitter, self.skip_invalid, progress)?;
+        let counts = WordCounts::of(texts, &splitter, self.skip_invalid, progress)?;
         if counts.words.is_empty() {
             return Err(Error::Vocabulary {
                 message: format!(
                     "there is no word in the {} texts of {}; a tokenizer needs texts to learn from",
                     counts.texts,
-                    split.name()
+                    names(texts)
                 ),
             });
         }
@@ -173,6 +172,13 @@ impl TrainedTokenizer {
     pub fn write(&self, directory: &Path) -> Result<()> {
         self.files.write(directory)
     }
+}
+
+/// Joins the names of splits, for messages.
+pub(crate) fn names(texts: &[(Split, Columns)]) -> String {
+    let mut names: Vec<_> = texts.iter().map(|(split, _)| split.name()).collect();
+    names.dedup();
+    names.join(" and ")
 }
 
 /// Parses a `tokenizer.json` that this module made.

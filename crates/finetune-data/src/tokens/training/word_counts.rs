@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::WordSplitter;
 use crate::rows::column::TextArray;
 use crate::tokens::caught::catching;
-use crate::{Columns, Error, Result, Split};
+use crate::{Columns, Error, Result, RowBatch, Split};
 
 /// The number of rows whose words one task counts.
 const TASK_ROWS: usize = 64;
@@ -34,55 +34,68 @@ pub(crate) struct WordCounts {
 }
 
 impl WordCounts {
-    /// Counts the words in the text columns of a split.
+    /// Counts the words in the text columns of splits, one after another.
     pub(crate) fn of(
-        split: &Split,
-        columns: &Columns,
+        texts: &[(Split, Columns)],
         splitter: &WordSplitter<'_>,
         skip_invalid: bool,
         mut progress: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let mut all = Self::default();
         let mut rows = 0;
-        for batch in split.read(&columns.texts())? {
-            let batch = batch?;
-            let count = batch.batch.num_rows();
-            for (index, name) in columns.text.iter().enumerate() {
-                let array = batch.batch.column(index);
-                let texts = TextArray::new(array, name, |row| batch.at(row))?;
-                let starts: Vec<_> = (0..count).step_by(TASK_ROWS).collect();
-                let parts: Vec<Result<Self>> = starts
-                    .into_par_iter()
-                    .map(|start| {
-                        let mut part = Self::default();
-                        for row in start..count.min(start + TASK_ROWS) {
-                            match texts.get(row) {
-                                Some(text) => part.add(text, splitter).map_err(|message| {
-                                    let place = batch.at(row).to_string();
-                                    Error::Tokenize { place, message }
-                                })?,
-                                None if skip_invalid => part.skipped += 1,
-                                None => {
-                                    return Err(Error::NullText {
-                                        place: batch.at(row),
-                                        column: name.clone(),
-                                    });
-                                }
-                            }
-                        }
-                        Ok(part)
-                    })
-                    .collect();
-                for part in parts {
-                    all.merge(part?);
+        for (split, columns) in texts {
+            for batch in split.read(&columns.texts())? {
+                let batch = batch?;
+                for (index, name) in columns.text.iter().enumerate() {
+                    let array = batch.batch.column(index);
+                    let texts = TextArray::new(array, name, |row| batch.at(row))?;
+                    all.add_column(&texts, name, &batch, splitter, skip_invalid)?;
                 }
-            }
-            rows += count as u64;
-            if progress(rows).is_break() {
-                return Err(Error::Stopped);
+                rows += batch.batch.num_rows() as u64;
+                if progress(rows).is_break() {
+                    return Err(Error::Stopped);
+                }
             }
         }
         Ok(all)
+    }
+
+    fn add_column(
+        &mut self,
+        texts: &TextArray,
+        name: &str,
+        batch: &RowBatch,
+        splitter: &WordSplitter<'_>,
+        skip_invalid: bool,
+    ) -> Result<()> {
+        let count = batch.batch.num_rows();
+        let starts: Vec<_> = (0..count).step_by(TASK_ROWS).collect();
+        let parts: Vec<Result<Self>> = starts
+            .into_par_iter()
+            .map(|start| {
+                let mut part = Self::default();
+                for row in start..count.min(start + TASK_ROWS) {
+                    match texts.get(row) {
+                        Some(text) => part.add(text, splitter).map_err(|message| {
+                            let place = batch.at(row).to_string();
+                            Error::Tokenize { place, message }
+                        })?,
+                        None if skip_invalid => part.skipped += 1,
+                        None => {
+                            return Err(Error::NullText {
+                                place: batch.at(row),
+                                column: name.to_owned(),
+                            });
+                        }
+                    }
+                }
+                Ok(part)
+            })
+            .collect();
+        for part in parts {
+            self.merge(part?);
+        }
+        Ok(())
     }
 
     fn add(&mut self, text: &str, splitter: &WordSplitter<'_>) -> Result<(), String> {

@@ -45,8 +45,7 @@ pub fn run(arguments: &TokenizerExtendArguments) -> Result<ExitCode, Failure> {
     let bar = texts.bar();
     let extended = ExtendedTokenizer::new(
         &files.dir,
-        &texts.split,
-        &texts.columns,
+        &texts.sources,
         arguments.add.get(),
         arguments.texts.skip_invalid,
         |rows| texts::show_progress(&bar, rows),

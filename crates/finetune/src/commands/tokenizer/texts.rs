@@ -18,49 +18,58 @@ use crate::{
     },
 };
 
-/// Rows with their text columns.
+/// The texts of all data sets that were named.
 pub struct Texts {
-    /// The rows.
-    pub split: Split,
-    /// Their text columns.
-    pub columns: Columns,
+    /// The rows of each data set, and their text columns.
+    pub sources: Vec<(Split, Columns)>,
 }
 
 impl Texts {
-    /// Opens the data set as `train` does, and finds its text columns.
+    /// Opens the data sets as `train` does, and finds their text columns.
     ///
     /// # Errors
-    /// Fails if the data set cannot be found or read, or if it is not clear which column has the texts.
+    /// Fails if a data set cannot be found or read, or if it is not clear which column has the texts.
     pub fn open(arguments: &TextArguments) -> Result<Self, Failure> {
-        let options = read_options(arguments.csv.options());
-        let name = DatasetName {
-            name: &arguments.dataset,
-            config: &arguments.hub.dataset_config,
-            revision: &arguments.hub.dataset_revision,
-        };
-        let opened = name.find(&options)?.open(&[&arguments.split], &options)?;
-        let split = opened.dataset.split(&arguments.split);
-        let split = split.map_err(|error| match error {
-            finetune_data::Error::UnknownSplit { .. } => Failure::User(format!(
-                "{error}; name one, or several joined by +, with --split"
-            )),
-            error => error.into(),
-        })?;
-        let flags = &arguments.columns.text_column;
-        let mut columns = Columns::resolve(&split, flags, &[], false)?;
-        columns.label.clear();
-        say_notes(&columns.other_choices(&split, flags, &[]));
-        say_notes(&opened.dataset.notes());
-        Ok(Self { split, columns })
+        let sources = arguments.datasets.iter();
+        let sources = sources.map(|dataset| open(dataset, arguments));
+        Ok(Self {
+            sources: sources.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Returns a bar for reading the rows.
     pub fn bar(&self) -> ProgressBar {
-        let bar = bar(self.split.len(), ROWS);
-        let message = format!("reading {}", self.split.name());
+        let splits = self.sources.iter().map(|(split, _)| split);
+        let bar = bar(splits.clone().map(Split::len).sum(), ROWS);
+        // All are rows of the same split expression.
+        let name = splits.clone().next().map_or("texts", Split::name);
+        let message = format!("reading {name}");
         bar.set_message(printable(&message).into_owned());
         bar
     }
+}
+
+fn open(dataset: &str, arguments: &TextArguments) -> Result<(Split, Columns), Failure> {
+    let options = read_options(arguments.csv.options());
+    let name = DatasetName {
+        name: dataset,
+        config: &arguments.hub.dataset_config,
+        revision: &arguments.hub.dataset_revision,
+    };
+    let opened = name.find(&options)?.open(&[&arguments.split], &options)?;
+    let split = opened.dataset.split(&arguments.split);
+    let split = split.map_err(|error| match error {
+        finetune_data::Error::UnknownSplit { .. } => Failure::User(format!(
+            "{error}; name one, or several joined by +, with --split"
+        )),
+        error => error.into(),
+    })?;
+    let flags = &arguments.columns.text_column;
+    let mut columns = Columns::resolve(&split, flags, &[], false)?;
+    columns.label.clear();
+    say_notes(&columns.other_choices(&split, flags, &[]));
+    say_notes(&opened.dataset.notes());
+    Ok((split, columns))
 }
 
 /// Shows how far the reading is, and says whether it should go on.

@@ -35,9 +35,7 @@ pub fn run(arguments: &TokenizerTrainArguments) -> Result<ExitCode, Failure> {
         skip_invalid: arguments.texts.skip_invalid,
     };
     let bar = texts.bar();
-    let trained = training.train(&texts.split, &texts.columns, |rows| {
-        texts::show_progress(&bar, rows)
-    });
+    let trained = training.train(&texts.sources, |rows| texts::show_progress(&bar, rows));
     bar.finish_and_clear();
     let trained = trained?;
     let coverage = &trained.coverage;
@@ -77,7 +75,7 @@ pub fn run(arguments: &TokenizerTrainArguments) -> Result<ExitCode, Failure> {
             _ => "mini",
         },
         quote_path(output),
-        quote(&arguments.texts.dataset),
+        quote(&arguments.texts.datasets[0]),
     ))?;
     Ok(ExitCode::SUCCESS)
 }
