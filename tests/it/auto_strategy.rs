@@ -196,6 +196,12 @@ fn where_there_are_no_labels_there_is_nothing_to_choose_by() {
         &split(&format!("inspect {model} --strategy auto")),
         &["strategy \"auto\"", "finetune train", "contrastive"],
     );
+    let teacher = format!("train --model {model} --dataset data --max-steps 1 --output teacher");
+    scratch.run(&split(&teacher)).succeeded();
+    scratch.refuses(
+        &split("distill --teacher teacher --dataset data --strategy auto --output student"),
+        &["strategy auto", "a student learns from single ones"],
+    );
     let adapter =
         format!("train --model {model} --dataset data --strategy lora --max-steps 1 --output lora");
     scratch.run(&split(&adapter)).succeeded();

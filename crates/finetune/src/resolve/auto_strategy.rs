@@ -69,6 +69,11 @@ impl<'a> Chosen<'a> {
                 "strategy auto chooses by the number of labelled rows, and pretraining has none; leave it out, or name a strategy".into(),
             ));
         }
+        if options.teacher.is_some() {
+            return Err(Failure::User(
+                "strategy auto chooses between single texts and pairs of them, and a student learns from single ones; leave it out, or name a strategy".into(),
+            ));
+        }
         let drawn = rows.drawn_train()?;
         chosen.rows = drawn.len();
         let choice = match without_pairs(options, rows) {
