@@ -151,11 +151,11 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
     script(&python, "check_saved.py", &args)?;
 
     println!("\n── tokenizers that finetune trains and extends, in transformers");
-    let committed = scripts().join("tokenizers");
-    let compare = [binary.as_ref(), "--compare".as_ref(), committed.as_ref()];
+    let tokenizers = scripts().join("tokenizers");
+    let compare = [binary.as_ref(), "--compare".as_ref(), tokenizers.as_ref()];
     script(&python, "make_tokenizers.py", &compare)?;
     println!("\n── masked language models that finetune trained, opened in transformers");
-    masked_language_models(&python, &binary, &work, &committed.join("masked_lm"))?;
+    masked_language_models(&python, &binary, &work, &scripts().join("masked_lm"))?;
 
     println!("\n── adapters that finetune trained, opened in PEFT, and merged, in transformers");
     script(&python, "check_adapters.py", &[binary.as_ref()])?;
