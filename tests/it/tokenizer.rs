@@ -366,3 +366,78 @@ fn every_kind_of_model_is_extended() {
         scratch.run(&split(&options)).succeeded();
     }
 }
+
+/// Lines of a language without blanks between words, which are one long word each.
+#[test]
+fn long_lines_without_blanks_are_learned_from() {
+    let scratch = Scratch::new();
+    let words = [
+        "漢字",
+        "電影院",
+        "好看",
+        "不好",
+        "今天的天氣",
+        "朋友",
+        "我",
+        "她們",
+    ];
+    let mut seed = 1u32;
+    let word = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        words[(seed >> 16) as usize % words.len()]
+    };
+    let text: Vec<char> = std::iter::repeat_with(word)
+        .take(2_000)
+        .flat_map(str::chars)
+        .collect();
+    for (name, length) in [("long.txt", 1_000), ("short.txt", 90)] {
+        let lines = text
+            .chunks(length)
+            .map(|line| line.iter().collect::<String>() + "\n");
+        scratch.write(name, lines.collect::<String>());
+    }
+    for kind in ["unigram", "bpe"] {
+        let tokens = |data: &str| {
+            let output = format!("{kind}-{data}");
+            let flags = split("--vocab-size 330 --kind");
+            let run = train(&scratch, data, &[&flags[..], &[kind]].concat(), &output).succeeded();
+            assert!(!run.stdout.contains("are unknown"), "{run}");
+            let tokenizer = TextTokenizer::from_directory(scratch.path(&output)).unwrap();
+            let encoder = tokenizer.encoder(8_192, false).unwrap();
+            let text: String = text[..1_000].iter().collect();
+            encoder.encode(&text, None).unwrap().ids.len()
+        };
+        let (long, short) = (tokens("long.txt"), tokens("short.txt"));
+        assert!(long < 600, "{kind}: {long}");
+        assert!(long.abs_diff(short) < short / 10, "{kind}: {long}, {short}");
+    }
+    // The ideographs are separated; other runs of letters are not.
+    let run = train(&scratch, "long.txt", &[], "ideographs").succeeded();
+    assert!(!run.stderr.contains("100 characters"), "{run}");
+    scratch.write("thai.txt", ("ภาพยนตร์".repeat(20) + "\n").repeat(3));
+    let run = train(&scratch, "thai.txt", &[], "thai").succeeded();
+    let note = "note: 3 words of the texts have more than 100 characters";
+    assert!(run.stderr.contains(note), "{run}");
+    train(&scratch, "thai.txt", &split("--kind unigram"), "known").succeeded();
+}
+
+#[test]
+fn no_kind_is_made_of_nothing() {
+    let scratch = Scratch::new();
+    scratch.write("blank.txt", " \n\t\u{a0}\n\u{3000}\n");
+    scratch.write("empty.txt", "");
+    scratch.write("empty.csv", "text\n\"\"\n\"\"\n");
+    scratch.write("a.txt", "a\n");
+    for kind in ["word-piece", "bpe", "unigram", "words"] {
+        let flags = ["--kind", kind, "-o", "out"];
+        for (data, words) in [
+            ("blank.txt", "there is no word in the 3 texts"),
+            ("empty.csv", "there is no word in the 2 texts"),
+            ("empty.txt", "empty.txt"),
+        ] {
+            let arguments = [&["tokenizer", "train", data][..], &flags].concat();
+            scratch.refuses(&arguments, &[words]);
+        }
+        train(&scratch, "a.txt", &["--kind", kind], kind).succeeded();
+    }
+}

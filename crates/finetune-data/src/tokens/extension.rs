@@ -95,7 +95,7 @@ impl ExtendedTokenizer {
         if candidates.is_empty() {
             return Err(Error::Vocabulary {
                 message: format!(
-                    "there is no word to add: each word that occurs at least {LEAST_COUNT} times in the {} texts of {} is a token already",
+                    "there is no word to add: each word that occurs at least {LEAST_COUNT} times in the {} texts of {} is a token already, has no letter, or has more than {LONGEST_WORD} characters",
                     counts.texts,
                     names(texts)
                 ),
@@ -114,7 +114,7 @@ impl ExtendedTokenizer {
         let mut notes = Vec::new();
         if found < number {
             notes.push(Note::new(format!(
-                "{found} words are added rather than {number}: all others with a letter are tokens already, or occur less than {LEAST_COUNT} times"
+                "{found} words are added rather than {number}: all others with a letter are tokens already, occur less than {LEAST_COUNT} times, or have more than {LONGEST_WORD} characters"
             )));
         }
         let files = files(directory, new.tokenizer(), &json, bytes, &mut notes)?;

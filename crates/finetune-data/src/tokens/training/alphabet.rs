@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use ahash::AHashMap;
 
-use super::{LONGEST_WORD, SPECIAL_TOKENS};
+use super::SPECIAL_TOKENS;
+use super::long_words::cut;
 use crate::tokens::training::word_counts::{Counts, WordCounts};
 use crate::{Error, Note, Result};
 
@@ -65,12 +66,29 @@ impl Alphabet {
         Ok(Self { characters, note })
     }
 
-    /// Returns the words to train on: those of these characters that are not too long.
+    /// Returns the words to train on, which consist of these characters. Long ones are cut.
     pub(super) fn words(&self, counts: &WordCounts) -> Counts {
-        let known: HashSet<char> = self.characters.iter().copied().collect();
-        let words = counts.words.iter().filter(|(word, _)| {
-            word.chars().all(|c| known.contains(&c)) && word.chars().count() <= LONGEST_WORD
+        let known = self.known();
+        let words = counts
+            .words
+            .iter()
+            .map(|(word, count)| (word.as_str(), *count));
+        let words = words.filter(|(word, _)| word.chars().all(|c| known.contains(&c)));
+        cut(words, |_| false)
+    }
+
+    /// Returns the runs of these characters to train on, where other characters of a word leave the rest of it
+    /// known. Long ones are cut.
+    pub(super) fn runs(&self, counts: &WordCounts) -> Counts {
+        let known = self.known();
+        let runs = counts.words.iter().flat_map(|(word, count)| {
+            let runs = word.split(|c| !known.contains(&c));
+            runs.map(|run| (run, *count))
         });
-        words.map(|(word, count)| (word.clone(), *count)).collect()
+        cut(runs, |_| false)
+    }
+
+    fn known(&self) -> HashSet<char> {
+        self.characters.iter().copied().collect()
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use tokenizers::Decoder as _;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
 /// A kind of vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenizerKind {
@@ -29,6 +32,19 @@ impl TokenizerKind {
         match self {
             Self::Bpe => 256,
             Self::WordPiece | Self::Unigram | Self::Words => 0,
+        }
+    }
+
+    /// Returns whether there is more in a word of a text than blanks.
+    pub(super) fn has_text(self, word: &str) -> bool {
+        match self {
+            // Blanks are spelled in the characters that stand for bytes.
+            Self::Bpe => {
+                let decoded = ByteLevel::default().decode_chain(vec![word.to_owned()]);
+                decoded.is_ok_and(|texts| texts.iter().any(|text| !text.trim().is_empty()))
+            }
+            Self::Unigram => !word.trim_start_matches('▁').trim().is_empty(),
+            Self::WordPiece | Self::Words => !word.trim().is_empty(),
         }
     }
 }

@@ -10,8 +10,9 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use super::alphabet::Alphabet;
+use super::long_words::cut;
 use super::word_counts::{Counts, WordCounts};
-use super::{LEAST_COUNT, LONGEST_WORD, SPECIAL_TOKENS, UNK, Vocabulary};
+use super::{LEAST_COUNT, SPECIAL_TOKENS, UNK, Vocabulary};
 use crate::{Error, Result};
 
 /// The mark of a piece that does not begin its word.
@@ -37,14 +38,19 @@ pub(super) fn word_piece(counts: &WordCounts, size: usize) -> Result<Vocabulary>
 /// Trains a byte-level BPE, whose words are spelled in the characters that stand for bytes.
 pub(super) fn byte_level(counts: &WordCounts, size: usize) -> Result<Vocabulary> {
     let bytes: BTreeSet<char> = ByteLevel::alphabet().into_iter().collect();
-    let short = counts.words.iter();
-    let short = short.filter(|(word, _)| word.chars().count() <= LONGEST_WORD);
-    let words: Counts = short.map(|(word, count)| (word.clone(), *count)).collect();
+    let words = counts.words.iter();
+    let words = words.map(|(word, count)| (word.as_str(), *count));
+    let words = cut(words, continues_character);
     let bpe = merged(&words, bytes.iter().map(char::to_string), None, size)?;
     Ok(Vocabulary {
         model: as_json(&bpe)?,
         notes: Vec::new(),
     })
+}
+
+/// Returns whether a character stands for a byte that continues a character of UTF-8, from 0x80 to 0xbf.
+fn continues_character(byte: char) -> bool {
+    matches!(byte, '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{bf}' | '\u{122}'..='\u{143}')
 }
 
 /// Trains with all `characters` in this order after the special tokens. Given to the trainer as
@@ -77,4 +83,29 @@ pub(super) fn as_json(model: &impl Serialize) -> Result<Value> {
     serde_json::to_value(model).map_err(|error| Error::Vocabulary {
         message: format!("cannot write the vocabulary as JSON: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenizers::tokenizer::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_character_stay_together() {
+        let text: String = ('\u{80}'..'\u{800}').chain(['漢', '😀']).collect();
+        let mut word = PreTokenizedString::from(text.as_str());
+        let bytes = ByteLevel::new(false, false, false);
+        bytes.pre_tokenize(&mut word).unwrap();
+        let splits = word.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+        let spelled = splits[0].0;
+        assert_eq!(spelled.chars().count(), text.len());
+        for (character, byte) in spelled.chars().zip(text.bytes()) {
+            assert_eq!(
+                continues_character(character),
+                byte & 0xc0 == 0x80,
+                "{byte}"
+            );
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod alphabet;
 mod coverage;
 mod files;
 mod kind;
+mod long_words;
 mod merges;
 mod pipeline;
 mod unigram;
@@ -26,6 +27,7 @@ use crate::{Columns, Error, Note, Result, Split};
 pub(crate) use self::coverage::unknown_id;
 pub use self::coverage::{Coverage, Example};
 pub use self::kind::TokenizerKind;
+pub(crate) use self::long_words::LONGEST_WORD;
 pub(crate) use self::word_splitter::WordSplitter;
 
 /// The special tokens of a trained tokenizer in the order of their ids, from 0.
@@ -39,9 +41,6 @@ const MASK: &str = "[MASK]";
 
 /// A piece of words has to be seen at least this many times; a rarer one says nothing about others.
 pub(crate) const LEAST_COUNT: u64 = 2;
-/// Longer words, in characters, are left out of training, since they are no words of a language.
-/// WordPiece takes them for unknown anyway.
-pub(crate) const LONGEST_WORD: usize = 100;
 
 /// How to train a tokenizer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +91,7 @@ impl TokenizerTraining {
         let empty = parsed(&pipeline.file(Value::Null, &[]))?;
         let splitter = WordSplitter::of(&empty);
         let counts = WordCounts::of(texts, &splitter, self.skip_invalid, progress)?;
-        if counts.words.is_empty() {
+        if !counts.words.keys().any(|word| self.kind.has_text(word)) {
             return Err(Error::Vocabulary {
                 message: format!(
                     "there is no word in the {} texts of {}; a tokenizer needs texts to learn from",
@@ -108,12 +107,13 @@ impl TokenizerTraining {
             TokenizerKind::Unigram => unigram::train(&counts, size),
             TokenizerKind::Words => Ok(words::most_frequent(&counts, size)),
         });
-        let Vocabulary { model, notes } = trained.map_err(|message| Error::Vocabulary {
+        let Vocabulary { model, mut notes } = trained.map_err(|message| Error::Vocabulary {
             message: format!(
                 "the trainer of {} failed on these texts: {message}",
                 self.kind
             ),
         })??;
+        notes.extend(self.long_words(&counts));
         let json = pipeline.file(model, &SPECIAL_TOKENS);
         let tokenizer = parsed(&json)?;
         let mut trained = TrainedTokenizer {
@@ -134,6 +134,18 @@ impl TokenizerTraining {
             )));
         }
         Ok(trained)
+    }
+
+    /// Says how many words are too long to be known to a WordPiece tokenizer.
+    fn long_words(&self, counts: &WordCounts) -> Option<Note> {
+        let words = counts.words.iter();
+        let long = words.filter(|(word, _)| word.chars().nth(LONGEST_WORD).is_some());
+        let number: u64 = long.map(|(_, count)| count).sum();
+        (self.kind == TokenizerKind::WordPiece && number > 0).then(|| {
+            Note::new(format!(
+                "{number} words of the texts have more than {LONGEST_WORD} characters, which a word-piece tokenizer takes for unknown as a whole; for a language without blanks between words, use --kind unigram or bpe"
+            ))
+        })
     }
 
     /// Rejects a size that leaves no room for what every vocabulary of this kind has.

@@ -19,7 +19,7 @@ const PENALTY: f64 = 0.0001;
 pub(super) fn train(counts: &WordCounts, size: usize) -> Result<Vocabulary> {
     let failed = |message: String| Error::Vocabulary { message };
     let alphabet = Alphabet::new(counts, size, 1)?;
-    let words = alphabet.words(counts);
+    let words = alphabet.runs(counts);
     // The trainer adds counts up in 32 bits.
     let total: u64 = words.values().sum();
     let scale = total.div_ceil(u64::from(u32::MAX / 2)).max(1);
