@@ -110,6 +110,18 @@ pub enum TrainError {
     /// There are no training rows.
     #[error("there are no training rows")]
     NoRows,
+    /// No text of a split has a token that can be masked.
+    #[error(
+        "none of the {rows} {which} texts of {file} has a token that can be masked: the tokenizer knows none of their words, or turns them into special tokens alone; expected texts of the language that the tokenizer was made for, or a tokenizer that `finetune tokenizer train` makes from such texts"
+    )]
+    NothingToMask {
+        /// What the texts are for: training, validation or test.
+        which: &'static str,
+        /// The number of texts, or of windows of them.
+        rows: u64,
+        /// The first file that they come from.
+        file: PathBuf,
+    },
     /// A class has a single training row, where pairs of rows are needed.
     #[error(
         "class {class} has a single training text, but strategy contrastive pairs each text with another of its class; add texts of this class, leave it out, or choose --strategy full"
@@ -420,6 +432,7 @@ impl TrainError {
             | Self::Pattern { .. }
             | Self::NoParameter { .. }
             | Self::NoRows
+            | Self::NothingToMask { .. }
             | Self::TooFewTexts { .. }
             | Self::NoSteps
             | Self::UndefinedMetric { .. }

@@ -89,7 +89,7 @@ impl RunDirectory {
     /// model.
     ///
     /// # Errors
-    /// Fails like `execute`, and if the tokenizer has no mask token.
+    /// Fails like `execute`, and if the tokenizer has no mask token or the texts nothing to mask.
     pub fn pretrain(
         &mut self,
         plan: &TrainPlan,

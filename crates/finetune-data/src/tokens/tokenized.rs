@@ -15,7 +15,9 @@ use crate::tokens::cache::{Cache, CacheWriter, Layout, VERSION, WRITE};
 use crate::tokens::encode::{Form, encode_all};
 use crate::tokens::text_encoder::TextEncoder;
 use crate::tokens::tokenizer::TextTokenizer;
-use crate::{Columns, Error, Inferred, LabelDecoder, Result, Split, Task, TextRow};
+use crate::{
+    Columns, Error, Inferred, LabelDecoder, MaskingVocabulary, Result, Split, Task, TextRow,
+};
 
 /// Options for tokenizing.
 #[derive(Clone, Debug)]
@@ -520,6 +522,24 @@ impl TokenizedDataset {
             self.cache.append(row, labelled, &mut scratch, &mut batch)?;
         }
         Ok(batch.finish())
+    }
+
+    /// Returns whether any row has a token that is not special, so that a masked language model can have
+    /// something to predict. Reads up to the first such row, which is nearly always the first of all.
+    ///
+    /// # Errors
+    /// The errors of [`batch`](Self::batch).
+    pub fn has_maskable(&self, vocabulary: &MaskingVocabulary) -> Result<bool> {
+        /// Rows that are read at a time.
+        const ROWS: u64 = 256;
+        let is_ordinary = |id: &u32| !vocabulary.is_special(*id);
+        for first in (0..self.len()).step_by(ROWS as usize) {
+            let rows: Vec<_> = (first..self.len().min(first + ROWS)).collect();
+            if self.batch(&rows)?.tokens.ids.iter().any(is_ordinary) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use finetune_data::TokenizedDataset;
+use finetune_data::{MaskingVocabulary, TokenizedDataset};
 
 use crate::{FileFacts, ModelPlan, ProgramFacts, RunDirectory, Teacher, TrainError, TrainPlan};
 
@@ -40,6 +40,29 @@ impl TrainData {
             }
         }
         Ok(files)
+    }
+
+    /// Refuses texts in which there is nothing to mask: a run would learn nothing from them, and its
+    /// evaluations would have no result.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::NothingToMask`], and if tokens cannot be read.
+    pub fn check_maskable(&self, vocabulary: &MaskingVocabulary) -> Result<(), TrainError> {
+        let names = ["training", "validation", "test"];
+        for (which, rows) in names.into_iter().zip(self.splits()) {
+            if !rows.has_maskable(vocabulary)? {
+                let mut files = rows.splits().flat_map(|split| split.files());
+                return Err(TrainError::NothingToMask {
+                    which,
+                    rows: rows.len(),
+                    file: files
+                        .next()
+                        .map(|file| file.to_path_buf())
+                        .unwrap_or_default(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Returns the files that the training rows may come from, with paths that are valid Unicode.

@@ -46,16 +46,28 @@ pub fn load(
     for note in tokenizer.notes() {
         say!("note: {note}");
     }
-    if plan.pretraining.is_some() || plan.adaptation.is_some() {
-        let checked = tokenizer.masking_vocabulary().map_err(Failure::from);
-        checked
-            .map_err(|error| error.with_message(|problem| format!("{}: {problem}", files.name)))?;
-    }
+    let vocabulary = match plan.pretraining.is_some() || plan.adaptation.is_some() {
+        true => {
+            let vocabulary = tokenizer.masking_vocabulary().map_err(Failure::from);
+            let named = |problem| format!("{}: {problem}", files.name);
+            Some(vocabulary.map_err(|error| error.with_message(named))?)
+        }
+        false => None,
+    };
     let data = rows.tokenize(plan.data.max_length, &tokenizer)?;
     let adaptation = plan.adaptation.as_ref();
     let adaptation = adaptation
         .map(|adaptation| rows.adaptation(adaptation, plan.data.max_length, &tokenizer))
         .transpose()?;
+    let pretrained_on = [
+        Some(&data).filter(|_| plan.pretraining.is_some()),
+        adaptation.as_ref(),
+    ];
+    for texts in pretrained_on.into_iter().flatten() {
+        if let Some(vocabulary) = &vocabulary {
+            texts.check_maskable(vocabulary)?;
+        }
+    }
     let teacher = distillation::inputs(plan, rows, &base.config, &tokenizer)?;
     let description = format!(
         "model   {}\n{}data    {}: {}\n        train {}",

@@ -25,7 +25,8 @@ impl MaskedLearning {
     /// Creates the masks of a run.
     ///
     /// # Errors
-    /// Fails if the plan does not pretrain, or if the base model's tokenizer has no mask token.
+    /// Fails if the plan does not pretrain, if the base model's tokenizer has no mask token, or if there is
+    /// nothing to mask.
     pub fn masker(plan: &TrainPlan, inputs: &RunInputs) -> Result<Masker, TrainError> {
         let Some(pretraining) = &plan.pretraining else {
             let problem = "the plan trains on labels; run it with RunDirectory::execute";
@@ -33,6 +34,7 @@ impl MaskedLearning {
         };
         let tokenizer = TextTokenizer::from_directory(&inputs.base)?;
         let vocabulary = tokenizer.masking_vocabulary()?;
+        inputs.data.check_maskable(&vocabulary)?;
         Ok(Masker::new(vocabulary, pretraining.clone(), plan.seed))
     }
 }
