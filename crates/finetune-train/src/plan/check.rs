@@ -35,7 +35,7 @@ impl TrainPlan {
         self.optimization.loss().check(&self.outputs())?;
         self.evaluation.check(self.saving.save)?;
         self.model.check()?;
-        self.model.contrastive.check(self)?;
+        // These say which strategies they have; the settings of others come after.
         if let Some(pretraining) = &self.pretraining {
             pretraining.check(self)?;
         }
@@ -45,6 +45,7 @@ impl TrainPlan {
         if let Some(distillation) = &self.distillation {
             distillation.check(self)?;
         }
+        self.model.contrastive.check(self)?;
         self.metric(metrics).map(drop)
     }
 }
@@ -91,7 +92,8 @@ impl PretrainingPlan {
         let refused = strategy.is_adapter() || on_labels.contains(strategy);
         conflict(refused, ["pretraining", "strategy"], || {
             format!(
-                "strategy {strategy} is for training on labels; a masked language model is trained with --strategy full, head, last:N, layers:N,N, params:REGEX, gradual or bitfit"
+                "strategy {strategy} is for training on labels; a masked language model is trained with --strategy {}",
+                Self::STRATEGIES
             )
         })?;
         let (optimization, keys) = (&plan.optimization, ["pretraining", "auto_find_batch_size"]);

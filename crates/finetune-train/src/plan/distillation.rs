@@ -37,6 +37,9 @@ pub struct DistillationPlan {
 
 impl DistillationPlan {
     /// The default temperature, and the default weights of soft and hard labels: those of DistilBERT's
+    /// The notation of the strategies that a student has, for messages and help.
+    pub const STRATEGIES: &str =
+        "full, head, last:N, layers:N,N,…, params:REGEX, gradual, bitfit, lora or ia3";
     /// fine-tuning with a teacher (Sanh et al. 2019).
     pub const TEMPERATURE: f64 = 2.0;
     /// See [`TEMPERATURE`](Self::TEMPERATURE).
@@ -99,7 +102,8 @@ impl DistillationPlan {
             ["distillation", "strategy"],
             || {
                 format!(
-                    "strategy {strategy} does not learn from the outputs of a teacher; choose another, such as --strategy full"
+                    "strategy {strategy} does not learn from the outputs of a teacher; a student is trained with --strategy {}",
+                    Self::STRATEGIES
                 )
             },
         )?;

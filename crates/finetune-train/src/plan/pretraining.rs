@@ -32,6 +32,9 @@ impl PretrainingPlan {
     /// Tokens per batch, unless a plan says otherwise: those of 8 rows of 512, as in transformers'
     /// `run_mlm`.
     pub const BATCH_TOKENS: usize = 4096;
+    /// The notation of the strategies that pretraining has, for messages and help.
+    pub const STRATEGIES: &str =
+        "full, head, last:N, layers:N,N,…, params:REGEX, gradual or bitfit";
 }
 
 /// What is masked as a whole.

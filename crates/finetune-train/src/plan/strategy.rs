@@ -99,6 +99,21 @@ impl FromStr for Strategy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::among(text, STRATEGIES)
+    }
+}
+
+impl Strategy {
+    /// Parses a strategy where errors list those in `expected`, such as [`STRATEGIES`].
+    ///
+    /// # Errors
+    /// Fails if the text is not a strategy; the message says what is expected.
+    pub fn among(text: &str, expected: &str) -> Result<Self, String> {
+        let unknown = || {
+            Err(format!(
+                "unknown strategy \"{text}\"; expected one of: {expected}"
+            ))
+        };
         let number = |number: &str| {
             let number = number.trim();
             number.parse::<usize>().map_err(|_| {
@@ -116,9 +131,9 @@ impl FromStr for Strategy {
                 "ia3" => Ok(Self::Ia3),
                 "contrastive" => Ok(Self::Contrastive),
                 "auto" => Err(format!(
-                    "strategy \"auto\" is chosen by the labelled rows of `finetune train`; name one here: {STRATEGIES}"
+                    "strategy \"auto\" is chosen by the labelled rows of `finetune train`; name one here: {expected}"
                 )),
-                _ => Err(unknown(text)),
+                _ => unknown(),
             },
             Some(("last", count)) => Ok(Self::Last(number(count)?)),
             Some(("layers", numbers)) => {
@@ -126,13 +141,9 @@ impl FromStr for Strategy {
                 Ok(Self::Layers(numbers.collect::<Result<_, _>>()?))
             }
             Some(("params", pattern)) => Ok(Self::Params(pattern.into())),
-            Some(_) => Err(unknown(text)),
+            Some(_) => unknown(),
         }
     }
-}
-
-fn unknown(text: &str) -> String {
-    format!("unknown strategy \"{text}\"; expected one of: {STRATEGIES}")
 }
 
 impl TryFrom<String> for Strategy {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use finetune_data::Task;
 use finetune_models::ModelConfig;
-use finetune_train::Strategy;
+use finetune_train::{DistillationPlan, PretrainingPlan, Strategy};
 
 use crate::{
     cli::train_options::{InitialWeights, TrainOptions},
@@ -65,14 +65,16 @@ impl<'a> Chosen<'a> {
             )));
         }
         if rows.texts_only {
-            return Err(Failure::User(
-                "strategy auto chooses by the number of labelled rows, and pretraining has none; leave it out, or name a strategy".into(),
-            ));
+            return Err(Failure::User(format!(
+                "strategy auto chooses by the number of labelled rows, and pretraining has none; leave it out, or name a strategy: {}",
+                PretrainingPlan::STRATEGIES
+            )));
         }
         if options.teacher.is_some() {
-            return Err(Failure::User(
-                "strategy auto chooses between single texts and pairs of them, and a student learns from single ones; leave it out, or name a strategy".into(),
-            ));
+            return Err(Failure::User(format!(
+                "strategy auto chooses between single texts and pairs of them, and a student learns from single ones; leave it out, or name a strategy: {}",
+                DistillationPlan::STRATEGIES
+            )));
         }
         let drawn = rows.drawn_train()?;
         chosen.rows = drawn.len();

@@ -8,8 +8,8 @@ use finetune_infer::objective;
 use finetune_models::{ModelConfig, modules};
 use finetune_peft::{AdapterFile, PeftConfig};
 use finetune_train::{
-    Interval, OptimizerConfig, ScheduleConfig, SchedulerType, ScratchPlan, Strategy, TrainPlan,
-    Trainable, Warmup, check_metric, check_pairs,
+    DistillationPlan, Interval, OptimizerConfig, PretrainingPlan, STRATEGIES, ScheduleConfig,
+    SchedulerType, ScratchPlan, Strategy, TrainPlan, Trainable, Warmup, check_metric, check_pairs,
 };
 use toml::Table;
 
@@ -40,7 +40,7 @@ pub fn plan(
     device: String,
     output: &Path,
 ) -> Result<TrainPlan, Failure> {
-    let (strategy, adapter) = strategy(options)?;
+    let (strategy, adapter) = strategy(options, rows.texts_only)?;
     let (adapter_base, adapter_revision) = match (&options.model, adapter) {
         (None, Some((base, revision))) => (Some(base), revision),
         _ => (None, None),
@@ -208,8 +208,17 @@ fn optimizer(options: &TrainOptions) -> Result<OptimizerConfig, Failure> {
 type BaseName = (String, Option<String>);
 
 /// Returns what to train, and the base model of the adapter to continue training, if any.
-fn strategy(options: &TrainOptions) -> Result<(Strategy, Option<BaseName>), Failure> {
-    let named = options.strategy.as_deref().map(str::parse::<Strategy>);
+fn strategy(
+    options: &TrainOptions,
+    texts_only: bool,
+) -> Result<(Strategy, Option<BaseName>), Failure> {
+    let expected = match texts_only {
+        true => PretrainingPlan::STRATEGIES,
+        false if options.teacher.is_some() => DistillationPlan::STRATEGIES,
+        false => STRATEGIES,
+    };
+    let named = options.strategy.as_deref();
+    let named = named.map(|text| Strategy::among(text, expected));
     let named = named.transpose().map_err(Failure::User)?;
     let Some(directory) = &options.adapter else {
         return Ok((named.unwrap_or_default(), None));
