@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check::conflict;
 use crate::{OneCycleConfig, TrainError};
 
 /// The shape of the learning rate over a run: transformers' `lr_scheduler_type`, and torch's `OneCycleLR`,
@@ -46,6 +47,28 @@ impl SchedulerType {
         Self::Step,
         Self::Exponential,
     ];
+
+    /// Returns the name in options and plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Cosine => "cosine",
+            Self::CosineWithRestarts => "cosine_with_restarts",
+            Self::Polynomial => "polynomial",
+            Self::Constant => "constant",
+            Self::ConstantWithWarmup => "constant_with_warmup",
+            Self::InverseSqrt => "inverse_sqrt",
+            Self::OneCycle => "one_cycle",
+            Self::Step => "step",
+            Self::Exponential => "exponential",
+        }
+    }
+
+    /// Returns whether the schedule begins with the warm-up of a plan: the rate of `constant` does not
+    /// change, as in transformers, and `one_cycle` has a rise of its own.
+    pub fn has_warmup(self) -> bool {
+        !matches!(self, Self::Constant | Self::OneCycle)
+    }
 }
 
 /// The unit in which `step` and `exponential` count.
@@ -68,7 +91,7 @@ impl StepUnit {
 }
 
 /// A schedule and its settings, with the names and defaults of transformers and torch. Settings that do
-/// not apply to the chosen type are ignored.
+/// not apply to the chosen type have no effect; [`refuse_foreign`](Self::refuse_foreign) finds them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleConfig {
@@ -152,6 +175,58 @@ impl ScheduleConfig {
         }
     }
 
+    /// Refuses settings that the chosen type does not have, unless they have their defaults, as in the
+    /// plan of a run.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::Conflict`], which says what has the setting.
+    pub fn refuse_foreign(&self) -> Result<(), TrainError> {
+        use SchedulerType as Type;
+        let default = Self::default();
+        let settings: [(&'static str, bool, &[Type]); 8] = [
+            (
+                "num_cycles",
+                self.num_cycles.is_some(),
+                &[Type::Cosine, Type::CosineWithRestarts],
+            ),
+            ("power", self.power != default.power, &[Type::Polynomial]),
+            ("lr_end", self.lr_end != default.lr_end, &[Type::Polynomial]),
+            ("timescale", self.timescale.is_some(), &[Type::InverseSqrt]),
+            ("step_size", self.step_size.is_some(), &[Type::Step]),
+            (
+                "gamma",
+                self.gamma.is_some(),
+                &[Type::Step, Type::Exponential],
+            ),
+            (
+                "step_unit",
+                !self.step_unit.is_default(),
+                &[Type::Step, Type::Exponential],
+            ),
+            (
+                "one_cycle",
+                self.one_cycle != default.one_cycle,
+                &[Type::OneCycle],
+            ),
+        ];
+        let chosen = self.lr_scheduler_type;
+        for (key, given, of) in settings {
+            conflict(
+                given && !of.contains(&chosen),
+                [key, "lr_scheduler_type"],
+                || {
+                    let of: Vec<_> = of.iter().map(|kind| kind.name()).collect();
+                    format!(
+                        "lr_scheduler_kwargs.{key} is a setting of schedule {}, but lr_scheduler_type is {}; leave it out, or change the schedule",
+                        of.join(" and "),
+                        chosen.name()
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+
     fn check_stepped(&self) -> Result<(), TrainError> {
         let factor = "a number above 0, such as 0.1";
         match self.gamma {
@@ -209,8 +284,10 @@ mod tests {
     #[test]
     fn names_are_those_of_transformers() {
         let names = SchedulerType::ALL.map(|kind| serde_json::to_string(&kind).unwrap());
+        let names = names.map(|name| name.trim_matches('"').to_string());
+        assert_eq!(names, SchedulerType::ALL.map(SchedulerType::name));
         assert_eq!(
-            names.map(|name| name.trim_matches('"').to_string()),
+            names,
             [
                 "linear",
                 "cosine",
@@ -271,5 +348,44 @@ mod tests {
         }
         let config = ScheduleConfig::default();
         assert!(config.check(f64::NAN).is_err());
+    }
+
+    /// Each setting is refused by every schedule but its own, and accepted with its default.
+    #[test]
+    fn settings_of_other_schedules_are_refused() {
+        for (setting, own) in [
+            ("num_cycles = 2.0", &["cosine", "cosine_with_restarts"][..]),
+            ("power = 2.0", &["polynomial"]),
+            ("lr_end = 1e-6", &["polynomial"]),
+            ("timescale = 9", &["inverse_sqrt"]),
+            ("step_size = 2.0", &["step"]),
+            ("gamma = 0.5", &["step", "exponential"]),
+            ("step_unit = \"steps\"", &["step", "exponential"]),
+            ("one_cycle.div_factor = 2.0", &["one_cycle"]),
+        ] {
+            for name in SchedulerType::ALL.map(SchedulerType::name) {
+                let text = format!("lr_scheduler_type = \"{name}\"\n{setting}");
+                let config: ScheduleConfig = toml::from_str(&text).unwrap();
+                match config.refuse_foreign() {
+                    Ok(()) => assert!(own.contains(&name), "{text}"),
+                    Err(error) => {
+                        let error = error.to_string();
+                        assert!(!own.contains(&name), "{error}");
+                        let key = setting.split([' ', '.']).next().unwrap();
+                        assert!(error.contains(key) && error.contains(own[0]), "{error}");
+                        assert!(error.contains(&format!("is {name};")), "{error}");
+                    }
+                }
+            }
+        }
+        for kind in SchedulerType::ALL {
+            let config = ScheduleConfig {
+                lr_scheduler_type: kind,
+                ..ScheduleConfig::default()
+            };
+            let written = toml::to_string(&config).unwrap();
+            let read: ScheduleConfig = toml::from_str(&written).unwrap();
+            read.refuse_foreign().unwrap();
+        }
     }
 }

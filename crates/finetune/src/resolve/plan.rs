@@ -153,7 +153,16 @@ fn check_batch(options: &TrainOptions) -> Result<(), Failure> {
 fn warmup(options: &TrainOptions, schedule: SchedulerType) -> Result<Warmup, Failure> {
     let ratio = options.warmup_ratio;
     let Some(steps) = options.warmup_steps else {
-        return Ok(ratio.map_or_else(|| Warmup::default_of(schedule), Warmup::Ratio));
+    let default = Warmup::default_of(schedule);
+    let given = ratio.filter(|ratio| *ratio != 0.0 && Warmup::Ratio(*ratio) != default);
+    let given = options.warmup_steps.filter(|steps| *steps != 0.0).or(given);
+    if given.is_some() && !schedule.has_warmup() {
+        say!(
+            "note: schedule {} has no warm-up to set, so warmup_steps and warmup_ratio have no effect",
+            schedule.name()
+        );
+    }
+        return Ok(ratio.map_or(default, Warmup::Ratio));
     };
     if let Some(ratio) = ratio {
         say!(
@@ -177,7 +186,9 @@ fn schedule(options: &TrainOptions) -> Result<ScheduleConfig, Failure> {
     if let Some(kind) = &options.lr_scheduler_type {
         table.insert("lr_scheduler_type".into(), kind.clone().into());
     }
-    settings::from_table(table, "lr_scheduler_kwargs")
+    let schedule: ScheduleConfig = settings::from_table(table, "lr_scheduler_kwargs")?;
+    schedule.refuse_foreign()?;
+    Ok(schedule)
 }
 
 /// Returns the optimizer from its name and settings.
