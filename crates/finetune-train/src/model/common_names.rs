@@ -9,6 +9,9 @@ const FEED_FORWARD: [(Component, &str); 2] =
     [(Component::Up, "linear1"), (Component::Down, "linear2")];
 const HEAD: &str = "head";
 
+/// The words by which patterns name the same parameters in every family.
+pub(super) const WORDS: [&str; 3] = ["linear1", "linear2", HEAD];
+
 /// Returns the name by which `pattern` knows a parameter: transformers' name, unless the pattern speaks
 /// of `linear1`, `linear2` or `head` and this is such a parameter. Then it is, whatever the family,
 /// `bert.encoder.layer.0.linear2.weight` or `head.classifier.weight`.

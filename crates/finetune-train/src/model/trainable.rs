@@ -7,7 +7,10 @@ use finetune_models::{
     Described, ModelConfig, Parameter, Place, Role, parameters, set_trained, visit_parameters,
 };
 
-use crate::{ModelPlan, Strategy, TrainError, model::common_names::known_as};
+use crate::{
+    ModelPlan, Strategy, TrainError,
+    model::common_names::{WORDS, known_as},
+};
 
 /// The parameters trained by a strategy without an adapter.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,8 +144,24 @@ fn elements(parameters: &[Parameter]) -> u64 {
     each.sum::<usize>() as u64
 }
 
-/// Returns a few parameters with names similar to the pattern.
+/// Similarity from which a word is near another, and not merely the nearest.
+const NEAR: f64 = 0.85;
+
+/// Returns a few names similar to the pattern: the words that mean the same in every family if one of them
+/// is near, and otherwise those of parameters.
 fn nearest(pattern: &str, all: &[Parameter]) -> String {
+    let spoken: Vec<_> = pattern
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .collect();
+    let similarity = |word: &str| {
+        let each = spoken.iter().map(|part| strsim::jaro_winkler(part, word));
+        each.fold(0.0, f64::max)
+    };
+    let near = WORDS.iter().filter(|word| similarity(word) >= NEAR);
+    let near: Vec<_> = near.copied().collect();
+    if !near.is_empty() {
+        return near.join(", ");
+    }
     let mut scored: Vec<_> = all
         .iter()
         .map(|parameter| {
@@ -218,5 +237,23 @@ mod tests {
         assert_eq!(second.len(), 6);
         let rest = chosen("^(?!.*output)(?!classifier)", &config);
         assert!(rest.iter().any(|(place, ..)| *place == Place::HeadDense));
+    }
+
+    #[test]
+    fn a_misspelt_word_has_the_words_beside_it() {
+        let config = config("bert");
+        let suggested = |pattern: &str| {
+            let strategy = Strategy::Params(pattern.into());
+            let error = Trainable::new(&strategy, &config).unwrap_err().to_string();
+            error
+                .split_once("the nearest names are ")
+                .unwrap()
+                .1
+                .to_string()
+        };
+        assert_eq!(suggested("linear3"), "linear1, linear2");
+        assert_eq!(suggested(r"layer\.0\.liner1\.weight"), "linear1, linear2");
+        assert_eq!(suggested("heads"), "head");
+        assert!(suggested("qury").contains("attention.self.query.weight"));
     }
 }
