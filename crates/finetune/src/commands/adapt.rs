@@ -40,7 +40,11 @@ pub fn adapted(
             let plan = saved.written()?.clone();
             check_texts(&plan, &fresh)?;
             if adaptation.is_complete() {
-                return Ok(BaseModel::open(&adaptation.verified_model()?)?);
+                let (model, notes) = adaptation.verified_model()?;
+                for note in notes {
+                    say!("note: {note}");
+                }
+                return Ok(BaseModel::open(&model)?);
             }
             let start = Start::newest(&plan, &adaptation, &loaded.base, &loaded.device)?;
             (adaptation, plan, start)
