@@ -1,6 +1,6 @@
 //! Names of the files in a run directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The plan. A directory that contains one belongs to a run.
 pub const PLAN: &str = "plan.toml";
@@ -23,6 +23,14 @@ pub const CHECKPOINTS: &str = "checkpoints";
 /// Returns whether a run has begun in this directory and still has its plan.
 pub fn has_begun(run: &Path) -> bool {
     run.join(PLAN).exists()
+}
+
+/// Returns the run whose base model is adapted in this directory, if it is one of an adaptation.
+pub fn adapted_run(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let whole = path.parent()?;
+    let is_adaptation = path.file_name()? == ADAPTATION && has_begun(whole);
+    is_adaptation.then(|| whole.to_path_buf())
 }
 
 /// Returns whether the run in this directory is complete, so that there is nothing to resume.

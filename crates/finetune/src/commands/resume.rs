@@ -1,15 +1,15 @@
 //! `finetune resume` and `train --resume`: resume a run.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use finetune_models::{MaskedLm, SequenceClassifier};
-use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan, TrainedModel};
+use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan, TrainedModel, layout};
 
 use crate::{
     cli::{args::ResumeArguments, interrupt, settings},
     commands::{
         adapt::adapted,
-        execute::{RunModel, execute, fresh_start},
+        execute::{RunModel, execute, fresh_start, resume_line},
         supervise::{end_with_parent, supervise},
     },
     error::Failure,
@@ -30,6 +30,7 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
     special_files::refuse_in(&arguments.run)?;
     let path = paths::enter_start_directory(&arguments.run);
+    refuse_adaptation(&path)?;
     let (run, saved) = RunDirectory::open(&path)?;
     if run.is_complete() {
         return say_complete(&run, &saved);
@@ -45,6 +46,25 @@ pub fn run(arguments: &ResumeArguments) -> Result<ExitCode, Failure> {
         return supervise(&path, &worker_options(arguments));
     }
     resume(run, &saved, now, arguments, load_unchanged)
+}
+
+/// Refuses the unfinished adaptation inside another run, which has its texts, and resumes it.
+///
+/// # Errors
+/// Fails if `path` is such a run.
+pub fn refuse_adaptation(path: &Path) -> Result<(), Failure> {
+    let Some(whole) = layout::adapted_run(path) else {
+        return Ok(());
+    };
+    if layout::is_complete(path) || !layout::has_begun(path) {
+        return Ok(());
+    }
+    Err(Failure::User(format!(
+        "{} is the adaptation of the run {}, which resumes it; type\n  {}",
+        path.display(),
+        whole.display(),
+        resume_line(&whole)
+    )))
 }
 
 /// Returns the options of the training process.

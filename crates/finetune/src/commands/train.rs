@@ -21,7 +21,7 @@ use crate::{
         adapt::adapted,
         execute::{RunModel, execute, fresh_start},
         find_batch_size::find_batch_size,
-        resume::resume,
+        resume::{refuse_adaptation, resume},
         supervise::supervise,
     },
     error::Failure,
@@ -76,6 +76,7 @@ fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
     };
     if let Some(path) = resumed(&arguments, &options, &rows)? {
         special_files::refuse_in(&path)?;
+        refuse_adaptation(&path)?;
         let (run, saved) = RunDirectory::open(&path)?;
         let WholePlan {
             plan: mut now,
