@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContrastiveConfig, DataPlan, ModelPlan, PretrainingPlan, RunLength, Strategy, TrainPlan,
+    ContrastiveConfig, DataPlan, FeatureLimits, ModelPlan, PretrainingPlan, RunLength, Strategy,
+    TrainPlan,
 };
 
 /// The settings of a run that first goes on pretraining its base model on the training texts, without
@@ -39,6 +40,7 @@ impl TrainPlan {
         plan.model = ModelPlan {
             strategy: Strategy::Full,
             contrastive: ContrastiveConfig::default(),
+            feature_cache: FeatureLimits::default(),
             reset_head: false,
             ..self.model.clone()
         };

@@ -5,9 +5,9 @@ use std::{fmt, num::NonZeroUsize};
 use finetune_data::BatchSize;
 
 use crate::{
-    AdaptationPlan, CustomMetrics, DataPlan, EvaluationPlan, Interval, ModelPlan, OptimizationPlan,
-    PretrainingPlan, RunLength, SchedulerType, Strategy, TrainError, TrainPlan, Warmup,
-    plan::run_length::check_epochs,
+    AdaptationPlan, CustomMetrics, DataPlan, EvaluationPlan, FeatureLimits, Interval, ModelPlan,
+    OptimizationPlan, PretrainingPlan, RunLength, SchedulerType, Strategy, TrainError, TrainPlan,
+    Warmup, plan::run_length::check_epochs,
 };
 
 /// Upper limit of a count. No run needs more, and products of larger values could overflow.
@@ -104,6 +104,10 @@ impl PretrainingPlan {
         let keys = ["pretraining", "label_smoothing_factor"];
         conflict(optimization.label_smoothing_factor > 0.0, keys, || {
             "label_smoothing_factor is for labels, and pretraining has none; leave it out".into()
+        })?;
+        let limited = plan.model.feature_cache != FeatureLimits::default();
+        conflict(limited, ["pretraining", "feature_cache"], || {
+            "feature_cache has no effect on pretraining, where the outputs of frozen layers change with the masks; leave it out".into()
         })
     }
 }

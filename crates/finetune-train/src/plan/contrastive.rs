@@ -6,7 +6,7 @@ use finetune_data::{BatchSize, ProblemType};
 use serde::{Deserialize, Serialize};
 
 use super::{check::conflict, schedule::require};
-use crate::{Strategy, TrainError, TrainPlan};
+use crate::{FeatureLimits, Strategy, TrainError, TrainPlan};
 
 /// Settings of strategy `contrastive`, which learns from pairs of texts as SetFit does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl ContrastiveConfig {
                 "strategy contrastive pairs texts by their class, but the task is {task}; use another, such as --strategy full"
             )
         })?;
-        let of_rows = &plan.optimization;
+        let (of_rows, model) = (&plan.optimization, &plan.model);
         let by_tokens = matches!(of_rows.batch, BatchSize::Tokens(_));
         for (key, given) in [
             ("batch_tokens", by_tokens),
@@ -74,6 +74,23 @@ impl ContrastiveConfig {
         ] {
             conflict(given, ["strategy", key], || {
                 format!("{key} has no meaning for the pairs of strategy contrastive; leave it out")
+            })?;
+        }
+        let own_rate = of_rows.head_learning_rate != of_rows.learning_rate;
+        conflict(own_rate, ["strategy", "head_learning_rate"], || {
+            "head_learning_rate has no effect on strategy contrastive, whose head is fitted without steps; leave it out, or set contrastive.head_c".into()
+        })?;
+        for (key, given) in [
+            ("frozen_dropout", model.frozen_dropout),
+            (
+                "feature_cache",
+                model.feature_cache != FeatureLimits::default(),
+            ),
+        ] {
+            conflict(given, ["strategy", key], || {
+                format!(
+                    "{key} is about frozen layers, and strategy contrastive has none; leave it out"
+                )
             })?;
         }
         Ok(())

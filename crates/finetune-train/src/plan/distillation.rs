@@ -1,5 +1,6 @@
 //! Distillation: what a student learns from its teacher beside the labels of its rows.
 
+use finetune_data::ProblemType;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -36,10 +37,10 @@ pub struct DistillationPlan {
 }
 
 impl DistillationPlan {
-    /// The default temperature, and the default weights of soft and hard labels: those of DistilBERT's
     /// The notation of the strategies that a student has, for messages and help.
     pub const STRATEGIES: &str =
         "full, head, last:N, layers:N,N,…, params:REGEX, gradual, bitfit, lora or ia3";
+    /// The default temperature, and the default weights of soft and hard labels: those of DistilBERT's
     /// fine-tuning with a teacher (Sanh et al. 2019).
     pub const TEMPERATURE: f64 = 2.0;
     /// See [`TEMPERATURE`](Self::TEMPERATURE).
@@ -95,6 +96,36 @@ impl DistillationPlan {
         conflict(!learns, ["soft_weight", "hard_weight"], || {
             "soft_weight, cosine_weight and attention_weight are all 0, so nothing would be learned from the teacher; set one of them, or train on the labels alone with `finetune train`".into()
         })?;
+        let of_classes = plan.data.problem_type != ProblemType::Regression;
+        let divides = self.soft_weight > 0.0 && of_classes;
+        let divided = temperature != Self::TEMPERATURE;
+        conflict(divided && !divides, ["temperature", "soft_weight"], || {
+            let why = match of_classes {
+                true => "soft_weight is 0",
+                false => "a regression has numbers",
+            };
+            format!(
+                "temperature is about the teacher's probabilities, from which nothing is learned, since {why}; leave it out"
+            )
+        })?;
+        let optimization = &plan.optimization;
+        for (key, given) in [
+            ("class_weights", !optimization.class_weights.is_empty()),
+            (
+                "label_smoothing_factor",
+                optimization.label_smoothing_factor > 0.0,
+            ),
+        ] {
+            conflict(
+                given && self.hard_weight == 0.0,
+                [key, "hard_weight"],
+                || {
+                    format!(
+                        "{key} is about the loss on the labels, whose hard_weight is 0; leave one of them out"
+                    )
+                },
+            )?;
+        }
         let strategy = &plan.model.strategy;
         let foreign = [Strategy::Features, Strategy::Contrastive];
         conflict(
@@ -163,10 +194,27 @@ mod tests {
             (|plan| plan.hard_weight = -1.0, "hard_weight is -1"),
             (|plan| plan.cosine_weight = f64::NAN, "cosine_weight is NaN"),
             (|plan| plan.soft_weight = 0.0, "nothing would be learned"),
+            (
+                |plan| {
+                    plan.soft_weight = 0.0;
+                    plan.cosine_weight = 1.0;
+                    plan.temperature = 3.0;
+                },
+                "since soft_weight is 0",
+            ),
         ] {
             let error = problem(with(change));
             assert!(error.contains(words), "{error}");
         }
+        let mut plan = with(|plan| plan.hard_weight = 0.0);
+        plan.check().unwrap();
+        plan.optimization.label_smoothing_factor = 0.1;
+        assert!(problem(plan).contains("whose hard_weight is 0"));
+        let mut plan = with(|plan| plan.temperature = 3.0);
+        plan.check().unwrap();
+        plan.data.problem_type = ProblemType::Regression;
+        plan.evaluation.metric_for_best_model = "mse".into();
+        assert!(problem(plan).contains("a regression has numbers"));
         let mut plan = with(|plan| plan.attention_weight = 1.0);
         plan.check().unwrap();
         plan.model.strategy = Strategy::Head;

@@ -18,7 +18,7 @@ pub enum TrainsOn {
 }
 
 /// Options about labels, and others that `pretrain` does not take.
-const OF_TRAIN: [&str; 12] = [
+const OF_TRAIN: [&str; 13] = [
     "label_column",
     "labels",
     "labels_by_position",
@@ -26,6 +26,7 @@ const OF_TRAIN: [&str; 12] = [
     "label_separator",
     "label_smoothing_factor",
     "class_weights",
+    "reset_head",
     "adapter",
     "auto_find_batch_size",
     "adapt_epochs",

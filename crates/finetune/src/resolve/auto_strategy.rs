@@ -226,6 +226,7 @@ fn without_pairs(options: &TrainOptions, rows: &Rows) -> Option<String> {
         ),
         ("class_weights", options.class_weights.is_some()),
         ("ema_decay", above_0(options.ema_decay)),
+        ("head_learning_rate", options.head_learning_rate.is_some()),
     ];
     let (key, _) = given.into_iter().find(|(_, given)| *given)?;
     Some(format!(

@@ -88,6 +88,11 @@ pub fn distilling(options: &TrainOptions, mut plan: TrainPlan) -> Result<TrainPl
         (None, wanted) => layers(wanted.as_ref(), teacher.config())?,
     };
     if !student_layers.is_empty() {
+        if let Some(revision) = &options.revision {
+            return Err(Failure::User(format!(
+                "--revision {revision} is that of a student on the hub, but this one begins with layers of the teacher; leave it out, or name a student with --model"
+            )));
+        }
         plan.model.name.clone_from(name);
         plan.model.revision = None;
     }

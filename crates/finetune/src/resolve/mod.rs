@@ -21,3 +21,4 @@ pub(crate) mod scratch;
 pub(crate) mod special_files;
 pub(crate) mod unlabelled;
 pub(crate) mod whole_plan;
+pub(crate) mod without_effect;

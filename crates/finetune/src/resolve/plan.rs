@@ -21,7 +21,7 @@ use crate::{
     error::Failure,
     resolve::{
         distillation, intervals, loaded::Loaded, model, pretraining, rows::Rows, run_model,
-        scratch::scratch, special_files,
+        scratch::scratch, special_files, without_effect,
     },
     view::output::say,
 };
@@ -89,6 +89,7 @@ pub fn plan(
     intervals::set(&mut plan, options)?;
     let plan = settings::override_plan(&plan, copied_options(options)?)?;
     plan.check()?;
+    without_effect::refuse(options, &plan)?;
     Ok(plan)
 }
 
@@ -152,7 +153,6 @@ fn check_batch(options: &TrainOptions) -> Result<(), Failure> {
 /// Returns the length of the learning rate's warm-up before a schedule of this type.
 fn warmup(options: &TrainOptions, schedule: SchedulerType) -> Result<Warmup, Failure> {
     let ratio = options.warmup_ratio;
-    let Some(steps) = options.warmup_steps else {
     let default = Warmup::default_of(schedule);
     let given = ratio.filter(|ratio| *ratio != 0.0 && Warmup::Ratio(*ratio) != default);
     let given = options.warmup_steps.filter(|steps| *steps != 0.0).or(given);
@@ -162,6 +162,7 @@ fn warmup(options: &TrainOptions, schedule: SchedulerType) -> Result<Warmup, Fai
             schedule.name()
         );
     }
+    let Some(steps) = options.warmup_steps else {
         return Ok(ratio.map_or(default, Warmup::Ratio));
     };
     if let Some(ratio) = ratio {
