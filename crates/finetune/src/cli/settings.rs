@@ -47,7 +47,7 @@ pub fn read(
 pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
     let mut keys = Table::new();
     for assignment in set {
-        merge(&mut keys, assignment_table(assignment)?);
+        merge(&mut keys, in_plan(plan, assignment_table(assignment)?));
     }
     // A number of steps implies an interval by steps, as for flags.
     for name in ["eval", "save", "logging"] {
@@ -58,6 +58,44 @@ pub fn change(plan: &TrainPlan, set: &[String]) -> Result<TrainPlan, Failure> {
     }
     override_plan(plan, keys)
         .map_err(|error| error.with_message(|problem| format!("--set: {problem}")))
+}
+
+/// Puts options that a plan has in a table of its own, such as `adapt_epochs`, into that table, if the plan has
+/// it.
+fn in_plan(plan: &TrainPlan, keys: Table) -> Table {
+    let masks: &[&str] = match plan.pretraining {
+        Some(_) => &["pretraining"],
+        None => &["adaptation", "masks"],
+    };
+    let moved = keys.into_iter().map(|(key, value)| {
+        let (tables, name): (&[&str], &str) = match key.as_str() {
+            "adapt_epochs" => (&["adaptation"], "epochs"),
+            "adapt_learning_rate" => (&["adaptation"], "learning_rate"),
+            "unlabelled" if plan.adaptation.is_some() => (&["adaptation"], "unlabelled"),
+            "unlabelled" | "temperature" | "soft_weight" | "hard_weight" | "cosine_weight"
+            | "attention_weight" => (&["distillation"], &key),
+            "mlm_probability" | "masking" | "line_by_line" => (masks, &key),
+            _ => (&[], &key),
+        };
+        let has_table = match tables.first() {
+            Some(&"adaptation") => plan.adaptation.is_some(),
+            Some(&"distillation") => plan.distillation.is_some(),
+            Some(_) => plan.pretraining.is_some(),
+            None => false,
+        };
+        if !has_table {
+            return (key, value);
+        }
+        let leaf = (name.to_string(), value);
+        tables.iter().rev().fold(leaf, |inner, table| {
+            (table.to_string(), Value::Table(Table::from_iter([inner])))
+        })
+    });
+    let mut keys = Table::new();
+    for (key, value) in moved {
+        merge(&mut keys, Table::from_iter([(key, value)]));
+    }
+    keys
 }
 
 /// Returns a plan overridden by these keys.
@@ -239,7 +277,7 @@ fn merge(table: &mut Table, over: Table) {
 mod tests {
     use std::num::NonZeroU64;
 
-    use finetune_train::Interval;
+    use finetune_train::{AdaptationPlan, Interval, PretrainingPlan};
 
     use super::*;
 
@@ -286,6 +324,31 @@ mod tests {
         let error = set(&["lora.lora_alpa=1"]).unwrap_err();
         assert!(error.contains("did you mean lora_alpha?"), "{error}");
         assert!(set(&["epochs"]).unwrap_err().contains("KEY=VALUE"));
+    }
+
+    #[test]
+    fn options_of_a_plans_tables_are_set_by_their_own_names() {
+        let mut plan = TrainPlan::default();
+        let set = |plan: &TrainPlan, text: &str| change(plan, &[text.to_string()]);
+        let error = set(&plan, "adapt_epochs=3").unwrap_err().to_string();
+        assert!(error.contains("adapt_epochs"), "{error}");
+        plan.adaptation = Some(AdaptationPlan {
+            epochs: 1.0,
+            learning_rate: 1e-4,
+            unlabelled: None,
+            masks: PretrainingPlan::default(),
+        });
+        let adaptation = |text: &str| set(&plan, text).unwrap().adaptation.unwrap();
+        assert_eq!(adaptation("adapt_epochs=3.0").epochs, 3.0);
+        assert_eq!(adaptation("mlm_probability=0.2").masks.mlm_probability, 0.2);
+        assert_eq!(
+            adaptation("unlabelled=a.txt").unlabelled.as_deref(),
+            Some("a.txt")
+        );
+        plan.adaptation = None;
+        plan.pretraining = Some(PretrainingPlan::default());
+        let masks = set(&plan, "masking=words").unwrap().pretraining.unwrap();
+        assert_eq!(masks.masking.to_string(), "words");
     }
 
     #[test]
