@@ -163,6 +163,19 @@ fn settings_of_schedules() {
     set("step_size=0", &["step_size is 0", "epochs above 0"]);
     set("gamma=-1", &["gamma is -1", "above 0"]);
     set("step_unit=minutes", &["minutes", "epochs", "steps"]);
+    let foreign = [
+        "--lr-scheduler-type",
+        "exponential",
+        "--set",
+        "lr_scheduler_kwargs.gamma=0.5",
+        "--set",
+        "lr_scheduler_kwargs.step_size=5",
+    ];
+    check(&foreign, &["step_size", "schedule step", "is exponential"]);
+    check(
+        &["--set", "lr_scheduler_kwargs.gamma=0.5"],
+        &["gamma", "step and exponential", "is linear"],
+    );
     let exponential = ["--lr-scheduler-type", "exponential"];
     check(
         &exponential,

@@ -115,6 +115,13 @@ fn what_has_no_pairs_is_refused() {
         &["class_weights", "contrastive"],
     );
     refused("--ema-decay 0.9", &["ema_decay", "contrastive"]);
+    refused("--head-learning-rate 1", &["head_learning_rate", "head_c"]);
+    refused("--unfreeze-every 1", &["--strategy gradual"]);
+    refused("--frozen-dropout", &["frozen_dropout", "contrastive"]);
+    refused(
+        "--set feature_cache.disk_bytes=0",
+        &["feature_cache", "contrastive"],
+    );
     refused("--set contrastive.head_c=0", &["head_c is 0", "above 0"]);
     let settings = "--dataset data --strategy full --set contrastive.head_c=2";
     scratch.refuses_train(&split(settings), &["--strategy contrastive"]);

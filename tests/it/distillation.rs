@@ -468,6 +468,19 @@ fn mistakes_are_named() {
             "--strategy head --cosine-weight 1",
             "strategy head trains nothing",
         ),
+        ("--strategy features", "gradual, bitfit, lora or ia3"),
+        ("--strategy auto", "gradual, bitfit, lora or ia3"),
+        ("--strategy nothing", "gradual, bitfit, lora or ia3"),
+        (
+            "--soft-weight 0 --cosine-weight 1 --temperature 3",
+            "since soft_weight is 0",
+        ),
+        (
+            "--hard-weight 0 --class-weights balanced",
+            "hard_weight is 0",
+        ),
+        ("--unfreeze-every 1", "--strategy gradual"),
+        ("--revision main", "layers of the teacher"),
         ("--adapt-epochs 1", "not an option of `finetune distill`"),
         (
             "--model nowhere --student-layers 1",

@@ -136,6 +136,16 @@ fn what_cannot_be_learned_from_is_refused() {
         ("--mlm-probability 1.5", &["mlm_probability"]),
         ("--label-column label", &["label_column", "finetune train"]),
         ("--strategy lora", &["strategy lora", "--strategy full"]),
+        ("--strategy contrastive", &["--strategy full", "bitfit"]),
+        ("--strategy features", &["--strategy full", "bitfit"]),
+        ("--strategy auto", &["gradual or bitfit"]),
+        ("--strategy last", &["expected one of", "gradual or bitfit"]),
+        ("--unfreeze-every 1", &["--strategy gradual"]),
+        ("--reset-head", &["reset_head"]),
+        (
+            "--strategy head --set feature_cache.disk_bytes=0",
+            &["feature_cache has no effect"],
+        ),
         ("--metric-for-best-model accuracy", &["loss, perplexity"]),
     ] {
         let options = format!("--dataset texts.txt --output run {options}");
@@ -335,9 +345,9 @@ fn all_unlabelled_splits_are_read() {
 }
 
 /// Until the run has a checkpoint of its own, it begins with the adapted model, which is compared with what
-/// the adaptation saved; so are the texts of an adaptation that goes on.
+/// the adaptation saved, and restored; so are the texts compared of an adaptation that goes on.
 #[test]
-fn a_damaged_adaptation_is_named() {
+fn a_damaged_adaptation_is_restored() {
     let scratch = Scratch::new();
     samples::splits(&scratch, "csv");
     scratch.write("more.txt", text(30));
@@ -346,18 +356,22 @@ fn a_damaged_adaptation_is_named() {
         "train --model {model} --dataset data --adapt-epochs 1 --unlabelled more.txt --max-steps 2 --output run"
     );
     scratch.run(&split(&line)).succeeded();
+    let trained = scratch.read("run/model/model.safetensors");
     // As if the session had been killed right after the adaptation.
-    for gone in [
-        "results.json",
-        "manifest.json",
-        "events.jsonl",
-        "model",
-        "checkpoints",
-    ] {
-        let gone = scratch.path("run").join(gone);
-        let _ = std::fs::remove_dir_all(&gone);
-        let _ = std::fs::remove_file(&gone);
-    }
+    let begin_again = || {
+        for gone in [
+            "results.json",
+            "manifest.json",
+            "events.jsonl",
+            "model",
+            "checkpoints",
+        ] {
+            let gone = scratch.path("run").join(gone);
+            let _ = std::fs::remove_dir_all(&gone);
+            let _ = std::fs::remove_file(&gone);
+        }
+    };
+    begin_again();
     let path = "run/adaptation/model/model.safetensors";
     let whole = scratch.read(path);
     let mut damaged = whole.clone();
@@ -365,28 +379,93 @@ fn a_damaged_adaptation_is_named() {
     damaged[last] ^= 1;
     scratch.write(path, &damaged);
     let run = scratch.run(&["resume", "run"]);
-    run.failed(
-        2,
-        &[
-            "adaptation/model/model.safetensors is damaged",
-            "SHA-256",
-            "cp ",
-        ],
-    );
-    // The advice, as it is typed.
-    let advice = run
-        .stderr
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("cp "));
-    let (from, to) = advice.unwrap().split_once(' ').unwrap();
-    std::fs::copy(scratch.path(from), scratch.path(to)).unwrap();
+    let restored = [
+        "adaptation/model/model.safetensors was not the file",
+        "restored from",
+    ];
+    for words in restored {
+        assert!(run.stderr.contains(words), "{run}");
+    }
+    run.succeeded();
     assert!(scratch.read(path) == whole);
+    assert!(scratch.read("run/model/model.safetensors") == trained);
+    begin_again();
+    std::fs::remove_dir_all(scratch.path("run/adaptation/model")).unwrap();
+    scratch.run(&["resume", "run"]).succeeded();
+    assert!(scratch.read("run/model/model.safetensors") == trained);
+    begin_again();
     scratch.write("more.txt", text(31));
+    scratch.run(&["resume", "run"]).failed(
+        2,
+        &["texts of more.txt", "not those that the run began with"],
+    );
+    scratch.write("more.txt", text(30));
+    // Where the checkpoint is damaged too, it is trained again, as the message says.
+    scratch.write(path, &damaged);
+    let checkpoints = std::fs::read_dir(scratch.path("run/adaptation/checkpoints")).unwrap();
+    for checkpoint in checkpoints {
+        let weights = checkpoint.unwrap().path().join("model.safetensors");
+        if weights.exists() {
+            std::fs::write(weights, &damaged).unwrap();
+        }
+    }
     scratch
         .run(&["resume", "run"])
-        .failed(2, &["not those that the run began with"]);
-    scratch.write("more.txt", text(30));
+        .failed(2, &["damaged too", "rm -r run/adaptation"]);
+    std::fs::remove_dir_all(scratch.path("run/adaptation")).unwrap();
+    scratch.run(&["resume", "run"]).succeeded();
+    assert!(scratch.read("run/model/model.safetensors") == trained);
+    begin_again();
     // Who has removed its checkpoints has nothing to compare with.
     std::fs::remove_dir_all(scratch.path("run/adaptation/checkpoints")).unwrap();
     scratch.run(&["resume", "run"]).succeeded();
+}
+
+/// An adaptation that is not finished is resumed by its run alone.
+#[test]
+fn an_adaptation_is_resumed_with_its_run() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let model = fixtures::path("tiny_bert").display().to_string();
+    let line =
+        format!("train --model {model} --dataset data --adapt-epochs 1 --max-steps 2 --output run");
+    scratch.run(&split(&line)).succeeded();
+    let complete = scratch.run(&["resume", "run/adaptation"]).succeeded();
+    assert!(complete.stdout.contains("is complete"), "{complete}");
+    std::fs::remove_file(scratch.path("run/adaptation/results.json")).unwrap();
+    std::fs::remove_file(scratch.path("run/results.json")).unwrap();
+    let refused = scratch.run(&["resume", "run/adaptation"]);
+    refused.failed(
+        2,
+        &["run/adaptation is the adaptation of the run", "resume "],
+    );
+    let advice = refused.stderr.lines().last().unwrap();
+    let run = advice.split_once("resume ").unwrap().1;
+    scratch.run(&["resume", run]).succeeded();
+}
+
+/// Texts of which the tokenizer knows nothing are refused before anything is trained, wherever they are.
+#[test]
+fn texts_without_anything_to_mask_are_refused() {
+    let scratch = Scratch::new();
+    let unknown = "ξξξ ψψψ ωωω\n".repeat(30);
+    scratch.write("unknown.txt", &unknown);
+    scratch.write("texts/train.txt", text(60));
+    scratch.write("texts/validation.txt", &unknown);
+    let options = "--max-steps 1 --max-length 8 --output run";
+    scratch.refuses(
+        &arguments(&format!("--dataset unknown.txt {options}")),
+        &["training texts of", "unknown.txt", "can be masked"],
+    );
+    scratch.refuses(
+        &arguments(&format!("--dataset texts {options}")),
+        &["validation texts of", "validation.txt", "can be masked"],
+    );
+    let rows = "ξξξ ψψψ,a\nωωω,b\n".repeat(20);
+    scratch.write("rows.csv", format!("text,label\n{rows}"));
+    let model = fixtures::path("tiny_bert").display().to_string();
+    let line = format!("train --model {model} --dataset rows.csv --adapt-epochs 1 --output run");
+    scratch.refuses(&split(&line), &["training texts of", "rows.csv"]);
+    let line = format!("train --model {model} --dataset rows.csv --max-steps 1 --output plain");
+    scratch.run(&split(&line)).succeeded();
 }

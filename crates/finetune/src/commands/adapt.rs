@@ -34,11 +34,13 @@ pub fn adapted(
     if !run.has_begun() {
         run.begin(plan, &loaded.files.dir)?;
     }
+    let unlabelled = plan.adaptation.as_ref();
+    let unlabelled = unlabelled.and_then(|adaptation| adaptation.unlabelled.as_deref());
     let (mut adaptation, plan, start) = match layout::has_begun(&path) {
         true => {
             let (adaptation, saved) = RunDirectory::open(&path)?;
             let plan = saved.written()?.clone();
-            check_texts(&plan, &fresh)?;
+            check_texts(&plan, &fresh, unlabelled)?;
             if adaptation.is_complete() {
                 let (model, notes) = adaptation.verified_model()?;
                 for note in notes {
@@ -69,7 +71,11 @@ pub fn adapted(
 
 /// Checks that the texts are those that the adaptation began with. The data set of the run itself was
 /// compared when it was loaded, so that only further texts can have changed.
-fn check_texts(begun: &TrainPlan, now: &TrainPlan) -> Result<(), Failure> {
+fn check_texts(
+    begun: &TrainPlan,
+    now: &TrainPlan,
+    unlabelled: Option<&str>,
+) -> Result<(), Failure> {
     let (was, is) = (
         &begun.data.dataset_fingerprints,
         &now.data.dataset_fingerprints,
@@ -78,7 +84,8 @@ fn check_texts(begun: &TrainPlan, now: &TrainPlan) -> Result<(), Failure> {
     if was.is_empty() || was == is {
         return Ok(());
     }
-    Err(Failure::User(
-        "the texts to adapt the model to are not those that the run began with; restore the unlabelled data set, or begin a new run".into(),
-    ))
+    let texts = unlabelled.map_or(String::new(), |name| format!(" of {name}"));
+    Err(Failure::User(format!(
+        "the texts{texts} to adapt the model to are not those that the run began with; restore them, or begin a new run"
+    )))
 }
