@@ -432,6 +432,8 @@ fn an_adaptation_is_resumed_with_its_run() {
     scratch.run(&split(&line)).succeeded();
     let complete = scratch.run(&["resume", "run/adaptation"]).succeeded();
     assert!(complete.stdout.contains("is complete"), "{complete}");
+    let replay = scratch.run(&["replay", "run/adaptation"]);
+    replay.failed(2, &["the adaptation of the run", "replay "]);
     std::fs::remove_file(scratch.path("run/adaptation/results.json")).unwrap();
     std::fs::remove_file(scratch.path("run/results.json")).unwrap();
     let refused = scratch.run(&["resume", "run/adaptation"]);

@@ -7,7 +7,7 @@ use std::{
 
 use finetune_files::ErrorKind;
 use finetune_models::{MaskedLm, SequenceClassifier};
-use finetune_train::{MachineFacts, Manifest, ModelFacts, RunDirectory, TrainPlan};
+use finetune_train::{MachineFacts, Manifest, ModelFacts, RunDirectory, TrainPlan, layout};
 use serde_json::json;
 
 use crate::{
@@ -41,6 +41,15 @@ pub fn run(arguments: &ReplayArguments) -> Result<ExitCode, Failure> {
     })?;
     let first = &paths::enter_start_directory(&arguments.run);
     let (original, saved) = RunDirectory::read(first)?;
+    if let Some(whole) = layout::adapted_run(first) {
+        return Err(Failure::User(format!(
+            "{} is the adaptation of the run {}, which has its texts and repeats it; type\n  {} replay {}",
+            first.display(),
+            whole.display(),
+            shell::program(),
+            shell::quote_path(&whole)
+        )));
+    }
     if !original.is_complete() {
         return Err(Failure::User(format!(
             "{} is incomplete, so there is nothing to compare with; finish it with\n  {} resume {}",
