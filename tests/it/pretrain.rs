@@ -151,6 +151,11 @@ fn what_cannot_be_learned_from_is_refused() {
         let options = format!("--dataset texts.txt --output run {options}");
         scratch.refuses(&arguments(&options), words);
     }
+    scratch.write("rows.csv", samples::csv(&samples::examples(60)));
+    scratch.refuses(
+        &arguments("--dataset rows.csv --line-by-line --output run"),
+        &["line_by_line is about text files", "rows.csv"],
+    );
     scratch.refuses(
         &[
             "train",

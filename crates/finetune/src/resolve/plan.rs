@@ -89,7 +89,7 @@ pub fn plan(
     intervals::set(&mut plan, options)?;
     let plan = settings::override_plan(&plan, copied_options(options)?)?;
     plan.check()?;
-    without_effect::refuse(options, &plan)?;
+    without_effect::refuse(options, &plan, rows)?;
     Ok(plan)
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use finetune_data::{
     Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
-    ReadOptions, Split, Task, TextRows, TextTokenizer,
+    ReadOptions, Split, Task, TextRows, TextTokenizer, is_text_file,
 };
 use finetune_infer::objective;
 use finetune_train::{AdaptationPlan, DataPlan, TrainData, TrainPlan};
@@ -524,6 +524,13 @@ impl Rows {
         let rows = self.train_rows.map_or(0, NonZeroU64::get);
         let drawn = self.train.draw(&self.columns, labels, self.seed, rows)?;
         Ok(drawn.0)
+    }
+
+    /// Returns whether any file has lines of text without columns.
+    pub fn has_text_files(&self) -> bool {
+        let files = self.train.files().into_iter();
+        let mut files = files.chain(self.validation.files());
+        files.any(|file| is_text_file(&file))
     }
 
     /// Returns all validation rows.

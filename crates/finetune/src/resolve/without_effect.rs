@@ -3,13 +3,24 @@
 
 use finetune_train::{EvaluationPlan, ModelPlan, Strategy, TrainPlan};
 
-use crate::{cli::train_options::TrainOptions, error::Failure};
+use crate::{cli::train_options::TrainOptions, error::Failure, resolve::rows::Rows};
 
 /// Refuses options that have no effect on a run with this plan, unless they have their defaults.
 ///
 /// # Errors
 /// Fails if there is one; the message says when it would have an effect.
-pub fn refuse(options: &TrainOptions, plan: &TrainPlan) -> Result<(), Failure> {
+pub fn refuse(options: &TrainOptions, plan: &TrainPlan, rows: &Rows) -> Result<(), Failure> {
+    let of_lines = rows.has_text_files() || options.unlabelled.is_some();
+    if options.line_by_line.is_some() && !of_lines {
+        return Err(Failure::User(format!(
+            "line_by_line is about text files (.txt), and {} has none; leave it out",
+            rows.dataset
+        )));
+    }
+    refuse_settings(options, plan)
+}
+
+fn refuse_settings(options: &TrainOptions, plan: &TrainPlan) -> Result<(), Failure> {
     let strategy = &plan.model.strategy;
     let default = ModelPlan::default().unfreeze_every;
     let every = options.unfreeze_every.filter(|every| *every != default);
@@ -46,7 +57,7 @@ mod tests {
             plan.model.strategy = strategy;
             let mut options = TrainOptions::default();
             change(&mut options);
-            refuse(&options, &plan).map_err(|error| error.to_string())
+            refuse_settings(&options, &plan).map_err(|error| error.to_string())
         };
         let every = |options: &mut TrainOptions| options.unfreeze_every = Some(2.0);
         with(Strategy::Gradual, every).unwrap();
