@@ -128,8 +128,8 @@ fn flags_of_the_program() -> BTreeSet<String> {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help");
     let mut known = BTreeSet::from(["--help".to_owned(), "--version".to_owned()]);
-    for command in commands {
-        let help = scratch.run(&[command, "--help"]);
+    for command in commands.chain(["tokenizer train", "tokenizer extend"]) {
+        let help = scratch.run(&[&split(command)[..], &["--help"]].concat());
         if help.code == Some(0) {
             known.extend(help.stdout.lines().flat_map(flags).map(str::to_owned));
         }

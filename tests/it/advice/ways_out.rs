@@ -130,6 +130,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune/src/resolve/kept.rs", "the model was trained on single texts", "--pair", Subject),
     way("finetune/src/resolve/label_reading.rs", "choose another, or none with", "--test-split", Does(files::glue, "train --dataset data --test-split test", Printed)),
     way("finetune/src/resolve/label_reading.rs", "choose another, or a share of the training rows with", "--validation-split", Does(bad_files::hidden_validation, "train --dataset data --validation-split validation", Printed)),
+    way("finetune-data/src/tokens/training/mod.rs", "for a language without blanks between words, use", "--kind", Direction),
     way("finetune/src/commands/tokenizer/output.rs", "already exists and is not overwritten", "--output", Does(files::clean, "tokenizer train data --output data", With("made"))),
     way("finetune/src/commands/tokenizer/train.rs", "train --init scratch --encoder {} --tokenizer {}", "--init --encoder --tokenizer --dataset", Test("word_vectors::an_encoder_from_scratch_begins_with_vectors")),
     way("finetune/src/commands/tokenizer/texts.rs", "name one, or several joined by +, with", "--split", Test("tokenizer::texts_come_from_whatever_train_reads")),
