@@ -353,3 +353,40 @@ fn refused_runs_leave_no_folders() {
     );
     scratch.refuses(&train, &["epochs is 0"]);
 }
+
+/// A variable of the shell that is not set is not the same as an option that is left out.
+#[test]
+fn empty_names_are_refused() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let train = split("train --dataset data --output run --max-steps 1");
+    for flag in [
+        "vectors",
+        "tokenizer",
+        "encoder",
+        "teacher",
+        "unlabelled",
+        "model",
+        "adapter",
+    ] {
+        let flag = format!("--{flag}");
+        scratch.refuses(
+            &[&train[..], &[&flag, ""]].concat(),
+            &[&flag, "it is empty"],
+        );
+    }
+    let set = [&train[..], &["--set", "vectors="]].concat();
+    scratch.refuses(&set, &["vectors is empty"]);
+    scratch.write("plan.toml", "model = \"\"\n");
+    scratch.refuses(&[&train[..], &["plan.toml"]].concat(), &["model is empty"]);
+    scratch.refuses(&["train", "--output", ""], &["--output"]);
+    scratch.refuses(&["train", "--dataset", ""], &["--dataset", "it is empty"]);
+    for line in [
+        "predict --model",
+        "evaluate",
+        "fill-mask",
+        "evaluate --dataset",
+    ] {
+        scratch.refuses(&[&split(line)[..], &[""]].concat(), &["it is empty"]);
+    }
+}

@@ -339,6 +339,24 @@ fn what_cannot_be_filled_is_refused() {
     scratch.refuses(&["fill-mask", bert, "a film"], &no_mask);
     let long = "film ".repeat(100) + "[MASK]";
     scratch.refuses(&["fill-mask", bert, &long], &["first 64 tokens"]);
+    // Of several masks, none is left out.
+    let both = format!("a [MASK] {}", long);
+    let words = ["mask 2 of 2", "first 64 tokens", "shorten"];
+    scratch.refuses(&["fill-mask", bert, &both], &words);
+    scratch.refuses(
+        &["fill-mask", bert, &both.replace("[MASK]", "<mask>")],
+        &words,
+    );
+    let end = "a [MASK] [MASK]".to_owned() + &" film".repeat(100);
+    let run = scratch
+        .run(&["fill-mask", bert, &end, "--json"])
+        .succeeded();
+    assert_eq!(run.json()["masks"].as_array().unwrap().len(), 2);
+    assert!(
+        run.stderr
+            .contains("note: the text is truncated to 64 tokens"),
+        "{run}"
+    );
     scratch.write("texts.txt", "a film\n");
     let file = ["fill-mask", bert, "--file", "texts.txt"];
     scratch.refuses(&file, &["texts.txt, row 0 (line 1)", "no [MASK]"]);

@@ -84,6 +84,56 @@ fn a_directory_with_splits() {
     repeats(&scratch, &split("--dataset data --epochs 1"), "test");
 }
 
+/// What `tokenizer train` prints takes the same columns and rows, and asks for no labels where there are none.
+#[test]
+fn a_tokenizer() {
+    let scratch = Scratch::new();
+    let texts: Vec<_> = samples::examples(40)
+        .into_iter()
+        .map(|(text, _)| text.to_string())
+        .collect();
+    scratch.write("a b.txt", texts.join("\n"));
+    let rows = texts.iter().enumerate();
+    let rows = rows.map(|(number, text)| format!("{};{text};{}\n", number % 3, number % 2));
+    let rows: String = rows.collect();
+    scratch.write("foreign.csv", format!("stars;body;x\n{rows}"));
+    scratch.write("labelled.csv", format!("stars;body;label\n;;0\n{rows}"));
+    let columns = "--csv-delimiter ; --text-column body";
+    for (number, (data, options, command)) in [
+        ("a b.txt", "", "pretrain"),
+        ("foreign.csv", columns, "pretrain"),
+        (
+            "labelled.csv",
+            &format!("{columns} --skip-invalid"),
+            "train",
+        ),
+        (
+            "labelled.csv",
+            &format!("{columns} --split train[1:30]"),
+            "train",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = format!("t {number}");
+        let fixed = ["tokenizer", "train", data, "--kind", "words", "-o", &output];
+        let run = scratch
+            .run(&[&fixed[..], &split(options)].concat())
+            .succeeded();
+        let next = lines(&run);
+        assert_eq!(next.len(), 1, "{run}");
+        assert!(next[0].contains(&format!(" {command} ")), "{run}");
+        let is_cut = next[0].contains("--train-split 'train[1:30]'");
+        assert_eq!(is_cut, options.contains("--split"), "{run}");
+        let short = format!(
+            "{} --max-steps 1 --max-length 8 --output run{number}",
+            next[0]
+        );
+        typed(&scratch, &short).succeeded();
+    }
+}
+
 /// Of one file the rows that were held out are evaluated, also where fewer were evaluated than held out.
 #[test]
 fn a_single_file() {

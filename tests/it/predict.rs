@@ -575,7 +575,10 @@ fn refuses_texts_that_cannot_be_read() {
             &["nowhere"],
         ),
         (&["--batch-size", "0", "a"], &["--batch-size"]),
-        (&["--max-length", "2", "a"], &["maximum length of 2", "3"]),
+        (
+            &["--max-length", "2", "a"],
+            &["max_length is 2", "at least 3"],
+        ),
         (&["--device", "tpu", "a"], &["tpu", "auto, cpu"]),
     ] {
         // Whatever was written before the bad row must not look like a result.

@@ -191,6 +191,41 @@ fn what_no_tokenizer_can_be_made_of_is_refused() {
     }
 }
 
+/// A run that was killed leaves nothing that the next one with this output does not remove.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_killed_process_left_is_removed() {
+    let scratch = Scratch::new();
+    scratch.write(".partial-words-a1B2c3/tokenizer.json", "{");
+    scratch.write(".partial-other-a1B2c3/tokenizer.json", "{");
+    train(&scratch, &texts(), &["--kind", "words"], "words").succeeded();
+    assert!(!scratch.path(".partial-words-a1B2c3").exists());
+    assert!(scratch.path(".partial-other-a1B2c3").exists());
+}
+
+/// The least length follows the tokenizer: there is no token around a text of whole words.
+#[test]
+fn the_shortest_rows_are_those_of_the_tokenizer() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "a.csv",
+        "text,label\n".to_owned() + &"bad film,0\na good one,1\n".repeat(8),
+    );
+    for (kind, short, least) in [("words", "0", "1"), ("word-piece", "2", "3")] {
+        train(&scratch, "a.csv", &["--kind", kind], kind).succeeded();
+        let options = format!(
+            "train --init scratch --encoder lab --tokenizer {kind} --dataset a.csv --max-steps 1"
+        );
+        let run = |length: &str, output: &str| {
+            let more = ["--max-length", length, "--output", output];
+            scratch.run(&[&split(&options)[..], &more].concat())
+        };
+        let expected = format!("expected at least {least}");
+        run(short, "refused").refused(&[&format!("max_length is {short}"), &expected]);
+        run(least, &format!("run-{kind}")).succeeded();
+    }
+}
+
 /// With whole words, there is no token around a text.
 #[test]
 fn an_empty_text_is_one_unknown_word() {

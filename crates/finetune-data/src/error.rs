@@ -523,8 +523,12 @@ pub enum Error {
     },
     /// A maximum length that leaves no room for text.
     #[error(
-        "a maximum length of {max_length} leaves no room for text: the tokenizer adds {added} special tokens; use at least {}",
-        added + texts
+        "max_length is {max_length}, which leaves no room for text: expected at least {}, {} and {added} special tokens, which the tokenizer adds",
+        added + texts,
+        match texts {
+            1 => "one token of text".to_owned(),
+            texts => format!("one token of each of {texts} texts"),
+        }
     )]
     MaxLength {
         /// The length asked for.

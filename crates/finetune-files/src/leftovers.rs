@@ -1,13 +1,16 @@
 //! Removes unfinished files that killed processes left behind.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::partial_name::is_partial;
+use crate::partial_name::{PARTIAL, directory_of, is_partial, prefix};
 
 /// An unfinished file of this age has been abandoned.
 const OLD: Duration = Duration::from_secs(86_400);
+
+/// The number of random characters at the end of the name of an unfinished directory.
+const RANDOM: usize = 6;
 
 /// Removes unfinished files and directories of killed processes from a directory that several
 /// processes may write to, once they are a day old. This is only housekeeping: whatever cannot be
@@ -25,6 +28,32 @@ pub fn remove_leftovers(directory: &Path) {
             true => fs::remove_dir_all(entry.path()),
             false => fs::remove_file(entry.path()),
         };
+    }
+}
+
+/// Removes the unfinished directories for `place` that no living process is writing, as far as that can be seen:
+/// those that can be locked.
+pub(crate) fn remove_abandoned(place: &Path) {
+    let start = prefix(PARTIAL, place);
+    for entry in fs::read_dir(directory_of(place))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name();
+        let random = name
+            .as_encoded_bytes()
+            .strip_prefix(start.as_encoded_bytes());
+        let is_for_place = random.is_some_and(|random| {
+            random.len() == RANDOM && random.iter().all(u8::is_ascii_alphanumeric)
+        });
+        if !is_for_place || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let lock = File::open(entry.path());
+        if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Directories that appear either complete or not at all.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::error::{FileError, IoContext};
+use crate::leftovers::remove_abandoned;
+use crate::locked_file::is_at;
 use crate::partial_name::{PARTIAL, directory_of, prefix};
 use crate::steps;
 use crate::sync::{sync_directory, sync_tree};
@@ -32,14 +34,18 @@ pub struct NewDirectory {
     directory: TempDir,
     place: PathBuf,
     sealed: bool,
+    /// Says that somebody is writing here, until the process ends in any way.
+    _lock: Option<File>,
 }
 
 impl NewDirectory {
-    /// Creates an empty temporary directory for `place` in the same parent.
+    /// Creates an empty temporary directory for `place` in the same parent, and removes those that killed
+    /// processes left there for the same place.
     ///
     /// # Errors
     /// Fails if the parent does not exist or cannot be written to.
     pub fn beside(place: &Path) -> Result<Self, FileError> {
+        remove_abandoned(place);
         let mut builder = tempfile::Builder::new();
         let prefix = prefix(PARTIAL, place);
         builder.prefix(&prefix);
@@ -49,12 +55,25 @@ impl NewDirectory {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o777));
         }
-        let directory = builder.tempdir_in(directory_of(place));
-        Ok(Self {
-            directory: directory.context("write", place)?,
-            place: place.to_path_buf(),
-            sealed: false,
-        })
+        loop {
+            let directory = builder.tempdir_in(directory_of(place));
+            let directory = directory.context("write", place)?;
+            // Not every system can lock a directory.
+            let lock = File::open(directory.path()).ok();
+            let is_locked = lock.as_ref().map(File::try_lock);
+            let lock = lock.filter(|_| matches!(is_locked, Some(Ok(()))));
+            // Otherwise another process took it for abandoned before it was locked.
+            let is_free = !matches!(is_locked, Some(Err(TryLockError::WouldBlock)));
+            let is_ours = |lock: &File| is_at(lock, directory.path());
+            if is_free && lock.as_ref().is_none_or(is_ours) {
+                return Ok(Self {
+                    directory,
+                    place: place.to_path_buf(),
+                    sealed: false,
+                    _lock: lock,
+                });
+            }
+        }
     }
 
     /// Returns the temporary path.
@@ -168,6 +187,35 @@ mod tests {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Input);
         assert!(place.join("mine").exists() && !place.join("a").exists());
         assert_eq!(count(folder.path()), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_killed_processes_left_for_the_same_place_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("model");
+        let living = NewDirectory::beside(&place).unwrap();
+        let others = [
+            ".partial-model-2-a1B2c3",
+            ".partial-model-x",
+            ".partial-other-a1B2c3",
+        ];
+        let dead = folder.path().join(".partial-model-a1B2c3");
+        for name in others
+            .iter()
+            .map(|name| folder.path().join(name))
+            .chain([dead.clone()])
+        {
+            fs::create_dir(&name).unwrap();
+            fs::write(name.join("weights"), "half").unwrap();
+        }
+        publish_directory(&place, |partial| write(partial.join("a"), "a")).unwrap();
+        assert!(!dead.exists());
+        assert!(living.path().exists());
+        for name in others {
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+        assert!(place.join("a").exists());
     }
 
     #[cfg(unix)]

@@ -86,6 +86,20 @@ pub enum InferError {
         /// The number of tokens that were read, if the text has more.
         within: Option<usize>,
     },
+    /// A mask is beyond the tokens that the model reads.
+    #[error(
+        "mask {number} of {of} is not among the text's {side} {within} tokens, which are all that the model reads; shorten the text"
+    )]
+    MaskBeyond {
+        /// The number of the first such mask, counted from 1.
+        number: usize,
+        /// The number of masks in the text.
+        of: usize,
+        /// The side of the text that was read, first or last.
+        side: &'static str,
+        /// The number of tokens that were read.
+        within: usize,
+    },
     /// The number of labels in the adapter's files differs from that of the model's outputs.
     #[error("{} names {names} labels, but the {of} has {outputs} outputs", config.display())]
     AdapterLabels {
@@ -271,6 +285,7 @@ impl InferError {
             | Self::NoMaskedLm { .. }
             | Self::NoMaskToken { .. }
             | Self::NothingMasked { .. }
+            | Self::MaskBeyond { .. }
             | Self::AdapterLabels { .. }
             | Self::OtherModel { .. }
             | Self::RandomWeights { .. }

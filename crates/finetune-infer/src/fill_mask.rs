@@ -1,9 +1,10 @@
 //! A masked language model with its tokenizer, for filling masks in texts.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use burn::tensor::Device;
-use finetune_data::{TextEncoder, TextTokenizer};
+use finetune_data::{TextEncoder, TextTokenizer, TruncationSide};
 use finetune_kernels::{Indices, Offsets, PackedTokens};
 use finetune_models::MaskedLm;
 use serde::Serialize;
@@ -12,6 +13,9 @@ use crate::{InferError, Workers, device, load_tokenizer};
 
 /// The mask tokens of the tokenizers that people know, which they may type for any model.
 const SPELLINGS: [&str; 2] = ["[MASK]", "<mask>"];
+
+/// A number of tokens that no text has.
+const LONGEST_TEXT: usize = u32::MAX as usize;
 
 /// A masked language model with its tokenizer.
 ///
@@ -112,19 +116,33 @@ impl FillMask {
         spellings.find(|other| text.contains(other) && self.tokenizer.token_to_id(other).is_none())
     }
 
+    /// Returns the number of tokens of a text that the model reads, if it has more.
+    ///
+    /// # Errors
+    /// Fails if the tokenizer rejects the text.
+    pub fn truncated(&self, text: &str) -> Result<Option<usize>, InferError> {
+        let row = self.encoder.encode(&self.with_own_masks(text), None)?;
+        Ok(row.truncated.then_some(row.ids.len()))
+    }
+
+    /// Returns a text with this tokenizer's masks in the places of foreign ones.
+    fn with_own_masks<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.foreign_mask(text) {
+            Some(foreign) => text.replace(foreign, &self.mask_text).into(),
+            None => text.into(),
+        }
+    }
+
     /// Returns the `top_k` likeliest tokens for each mask of a text, in the order of the masks. A
     /// [foreign mask](Self::foreign_mask) counts as one. The probabilities of a mask are those with all
     /// other masks in their places.
     ///
     /// # Errors
-    /// Fails if the tokenizer rejects the text, or if there is no mask in it up to the model's maximum
-    /// length.
+    /// Fails if the tokenizer rejects the text, if there is no mask in it, or if one of them is beyond the
+    /// model's maximum length.
     pub fn fill(&self, text: &str, top_k: usize) -> Result<Vec<Vec<Filling>>, InferError> {
-        let text = match self.foreign_mask(text) {
-            Some(foreign) => &text.replace(foreign, &self.mask_text),
-            None => text,
-        };
-        let row = self.encoder.encode(text, None)?;
+        let text = self.with_own_masks(text);
+        let row = self.encoder.encode(&text, None)?;
         let ids = row.ids;
         let masks = (0..).zip(ids.iter()).filter(|(_, id)| **id == self.mask);
         let places: Indices = masks.map(|(place, _)| place).collect();
@@ -133,6 +151,23 @@ impl FillMask {
                 mask: self.mask_text.clone(),
                 within: row.truncated.then_some(ids.len()),
             });
+        }
+        if row.truncated {
+            let whole = self.tokenizer.encoder(LONGEST_TEXT, false)?;
+            let whole = whole.encode(&text, None)?.ids;
+            let of = whole.iter().filter(|id| **id == self.mask).count();
+            if of > places.len() {
+                let (number, side) = match self.encoder.truncation_side() {
+                    TruncationSide::Right => (places.len() + 1, "first"),
+                    TruncationSide::Left => (1, "last"),
+                };
+                return Err(InferError::MaskBeyond {
+                    number,
+                    of,
+                    side,
+                    within: ids.len(),
+                });
+            }
         }
         let tokens = PackedTokens {
             positions: (0..ids.len() as u32).collect(),

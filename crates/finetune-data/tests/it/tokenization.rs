@@ -92,7 +92,7 @@ fn batches_are_packed() {
 fn no_room_for_text() {
     let error = message(tokenizer().encoder(2, false).map(drop));
     assert!(
-        error.contains("adds 2 special tokens; use at least 3"),
+        error.contains("expected at least 3, one token of text and 2 special tokens"),
         "{error}"
     );
     assert!(tokenizer().encoder(3, false).is_ok() && tokenizer().encoder(4, true).is_err());

@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::ValueParser,
+};
 
 use finetune_data::{CsvComment, CsvDelimiter, CsvEncoding, CsvEscape, CsvOptions, CsvQuoting};
 use finetune_train::PrecisionChoice;
@@ -52,7 +54,13 @@ pub fn command() -> clap::Command {
     let command = Arguments::command().mut_subcommands(|command| {
         command.mut_args(|argument| {
             let takes_values = argument.get_action().takes_values();
-            argument.allow_negative_numbers(takes_values)
+            let argument = argument.allow_negative_numbers(takes_values);
+            // Those that are paths are refused by their own parser.
+            let is_text = argument.get_value_parser().type_id() == ValueParser::string().type_id();
+            match is_text && PLACES.contains(&argument.get_id().as_str()) {
+                true => argument.value_parser(place),
+                false => argument,
+            }
         })
     });
     let shown = |argument: Arg, command| {
@@ -77,6 +85,29 @@ pub fn command() -> clap::Command {
                 })
             })
         })
+}
+
+/// Arguments that name a model, data or a file, where an empty text names nothing.
+pub const PLACES: [&str; 11] = [
+    "model",
+    "models",
+    "model_base",
+    "encoder",
+    "tokenizer",
+    "dataset",
+    "datasets",
+    "vectors",
+    "adapter",
+    "unlabelled",
+    "teacher",
+];
+
+/// Refuses an empty name, which is not the same as none: what was meant is missing.
+fn place(name: &str) -> Result<String, &'static str> {
+    match name.trim() {
+        "" => Err("it is empty, as a variable that is not set; name one, or leave it out"),
+        _ => Ok(name.into()),
+    }
 }
 
 #[derive(Debug, Subcommand)]

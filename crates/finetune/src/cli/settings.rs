@@ -7,7 +7,7 @@ use finetune_train::TrainPlan;
 use toml::{Table, Value};
 
 use crate::{
-    cli::{python_names, train_options::TrainOptions},
+    cli::{args::PLACES, python_names, train_options::TrainOptions},
     error::Failure,
     resolve::special_files,
     view::shell::quote_path,
@@ -37,6 +37,12 @@ pub fn read(
     check_integers(flags)?;
     let flags = Table::try_from(flags).map_err(|error| Failure::User(error.to_string()))?;
     merge(&mut table, flags);
+    let is_empty = |key: &&str| table.get(*key).and_then(Value::as_str) == Some("");
+    if let Some(key) = PLACES.iter().copied().find(is_empty) {
+        return Err(Failure::User(format!(
+            "{key} is empty; name one, or leave it out"
+        )));
+    }
     options(table).map_err(Failure::User)
 }
 

@@ -60,6 +60,12 @@ pub fn run(arguments: &FillMaskArguments) -> Result<ExitCode, Failure> {
             };
             Failure::from(error).with_message(whence)
         })?;
+        if let Some(tokens) = model.truncated(&text)? {
+            let whence = place.map_or_else(String::new, |place| format!("{place}: "));
+            say!(
+                "note: {whence}the text is truncated to {tokens} tokens, which are all that the model reads"
+            );
+        }
         match arguments.json {
             true => print_json(json!({ "text": text, "masks": masks }))?,
             false => show(&table(&text, &masks))?,

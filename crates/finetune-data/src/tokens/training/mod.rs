@@ -143,7 +143,7 @@ impl TokenizerTraining {
         let number: u64 = long.map(|(_, count)| count).sum();
         (self.kind == TokenizerKind::WordPiece && number > 0).then(|| {
             Note::new(format!(
-                "{number} words of the texts have more than {LONGEST_WORD} characters, which a word-piece tokenizer takes for unknown as a whole; for a language without blanks between words, use --kind unigram or bpe"
+                "{number} words of the texts have more than {LONGEST_WORD} characters, which a word-piece tokenizer takes for unknown as a whole; for a language without blanks between words, choose the kind unigram or bpe"
             ))
         })
     }

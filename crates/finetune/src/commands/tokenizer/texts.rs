@@ -22,6 +22,8 @@ use crate::{
 pub struct Texts {
     /// The rows of each data set, and their text columns.
     pub sources: Vec<(Split, Columns)>,
+    /// Whether `train` would find the labels of the first data set by itself.
+    pub has_labels: bool,
 }
 
 impl Texts {
@@ -32,8 +34,16 @@ impl Texts {
     pub fn open(arguments: &TextArguments) -> Result<Self, Failure> {
         let sources = arguments.datasets.iter();
         let sources = sources.map(|dataset| open(dataset, arguments));
+        let mut sources: Vec<(Split, Columns)> = sources.collect::<Result<_, _>>()?;
+        let has_labels = sources
+            .first()
+            .is_some_and(|(_, columns)| !columns.label.is_empty());
+        for (_, columns) in &mut sources {
+            columns.label.clear();
+        }
         Ok(Self {
-            sources: sources.collect::<Result<_, _>>()?,
+            sources,
+            has_labels,
         })
     }
 
@@ -65,8 +75,7 @@ fn open(dataset: &str, arguments: &TextArguments) -> Result<(Split, Columns), Fa
         error => error.into(),
     })?;
     let flags = &arguments.columns.text_column;
-    let mut columns = Columns::resolve(&split, flags, &[], false)?;
-    columns.label.clear();
+    let columns = Columns::resolve(&split, flags, &[], false)?;
     say_notes(&columns.other_choices(&split, flags, &[]));
     say_notes(&opened.dataset.notes());
     Ok((split, columns))

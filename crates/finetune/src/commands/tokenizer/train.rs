@@ -59,7 +59,7 @@ pub fn run(arguments: &TokenizerTrainArguments) -> Result<ExitCode, Failure> {
          coverage  {}\n\
          {examples}\
          saved     {}\n\n\
-         Next:\n  {} train --init scratch --encoder {} --tokenizer {} --dataset {}\n",
+         Next:\n  {}\n",
         arguments.kind,
         count(coverage.texts),
         count(coverage.words),
@@ -69,13 +69,50 @@ pub fn run(arguments: &TokenizerTrainArguments) -> Result<ExitCode, Failure> {
         SPECIAL_TOKENS.join(" "),
         texts::describe(coverage),
         output.display(),
-        program(),
+        next(arguments, texts.has_labels),
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the command that trains an encoder with the tokenizer, on the same rows of the first data set: on
+/// their labels, or on the texts alone if there are none.
+fn next(arguments: &TokenizerTrainArguments, has_labels: bool) -> String {
+    let texts = &arguments.texts;
+    let (command, encoder) = (
+        if has_labels { "train" } else { "pretrain" },
         match arguments.kind {
             TokenizerKind::Words => "lab",
             _ => "mini",
         },
-        quote_path(output),
-        quote(&arguments.texts.datasets[0]),
-    ))?;
-    Ok(ExitCode::SUCCESS)
+    );
+    let mut line = format!(
+        "{} {command} --init scratch --encoder {encoder} --tokenizer {} --dataset {}",
+        program(),
+        quote_path(&arguments.output),
+        quote(&texts.datasets[0]),
+    );
+    let csv = &texts.csv;
+    let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    for (flag, value) in [
+        ("dataset-config", named(&texts.hub.dataset_config)),
+        ("dataset-revision", named(&texts.hub.dataset_revision)),
+        (
+            "train-split",
+            named(&texts.split).filter(|split| split != "train"),
+        ),
+        ("text-column", named(&texts.columns.text_column.join(","))),
+        ("csv-delimiter", csv.csv_delimiter.map(|it| it.to_string())),
+        ("csv-quoting", csv.csv_quoting.map(|it| it.to_string())),
+        ("csv-escape", csv.csv_escape.map(|it| it.to_string())),
+        ("csv-comment", csv.csv_comment.map(|it| it.to_string())),
+        ("csv-encoding", csv.csv_encoding.map(|it| it.to_string())),
+    ] {
+        if let Some(value) = value {
+            line += &format!(" --{flag} {}", quote(&value));
+        }
+    }
+    if texts.skip_invalid {
+        line += " --skip-invalid";
+    }
+    line
 }
