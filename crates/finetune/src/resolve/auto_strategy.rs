@@ -152,7 +152,7 @@ impl Choice {
                 strategy: Strategy::Contrastive,
                 epochs: None,
                 why: format!(
-                    "{each}, and up to {MOST_FOR_PAIRS} of each class are best compared in pairs"
+                    "{each}, and up to {MOST_FOR_PAIRS} of each class are compared in pairs"
                 ),
                 instead: "--strategy full learns from single texts",
             };
@@ -161,7 +161,9 @@ impl Choice {
             instead: "--strategy contrastive compares pairs",
             ..Self::full(
                 rows,
-                format!("{each}, and more than {MOST_FOR_PAIRS} of each class need no pairs"),
+                format!(
+                    "{each}, and more than {MOST_FOR_PAIRS} of each class are not compared in pairs"
+                ),
             )
         }
     }
