@@ -130,7 +130,6 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune/src/resolve/kept.rs", "the model was trained on single texts", "--pair", Subject),
     way("finetune/src/resolve/label_reading.rs", "choose another, or none with", "--test-split", Does(files::glue, "train --dataset data --test-split test", Printed)),
     way("finetune/src/resolve/label_reading.rs", "choose another, or a share of the training rows with", "--validation-split", Does(bad_files::hidden_validation, "train --dataset data --validation-split validation", Printed)),
-    way("finetune-data/src/tokens/training/mod.rs", "for a language without blanks between words, use", "--kind", Direction),
     way("finetune/src/commands/tokenizer/output.rs", "already exists and is not overwritten", "--output", Does(files::clean, "tokenizer train data --output data", With("made"))),
     way("finetune/src/commands/tokenizer/train.rs", "--init scratch --encoder {encoder} --tokenizer {}", "--init --encoder --tokenizer --dataset", Test("next::a_tokenizer")),
     way("finetune/src/commands/tokenizer/train.rs", "--skip-invalid", "--skip-invalid", Test("next::a_tokenizer")),
