@@ -5,6 +5,7 @@
 mod activation;
 mod attention;
 mod columns;
+mod computed;
 mod dropout;
 mod embedding;
 #[cfg(all(test, feature = "flex"))]

@@ -4,38 +4,14 @@
 use burn::backend::{
     Autodiff,
     autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+        checkpoint::strategy::CheckpointStrategy,
+        ops::{Backward, OpsKind},
     },
     tensor::FloatTensor,
 };
 
-use super::register;
+use super::computed::Computed;
 use crate::ops::{AttentionTransfer, EncoderGradients, EncoderOps};
-
-/// The node of the divergence. Its parents are the student's queries and keys.
-#[derive(Debug)]
-struct Transfer;
-
-impl<B: EncoderGradients> Backward<B, 2> for Transfer {
-    /// The gradients of the parents, for a gradient of 1.
-    type State = [Option<FloatTensor<B>>; 2];
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let grad = grads.consume::<B>(&ops.node);
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        let found = ops
-            .state
-            .map(|gradient| gradient.map(|gradient| B::scaled(gradient, grad.clone())));
-        register::<B>(grads, parents.into_iter().zip(found));
-    }
-}
 
 /// See [`EncoderOps::attention_transfer`].
 pub(super) fn attention_transfer<B: EncoderGradients, C: CheckpointStrategy>(
@@ -62,7 +38,7 @@ pub(super) fn attention_transfer<B: EncoderGradients, C: CheckpointStrategy>(
         heads,
         denominator,
     };
-    let prepared = Transfer
+    let prepared = Computed
         .prepare::<C>([query_node, key_node])
         .compute_bound()
         .stateful();

@@ -5,38 +5,14 @@
 use burn::backend::{
     Autodiff,
     autodiff::{
-        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
+        checkpoint::strategy::CheckpointStrategy,
+        ops::{Backward, OpsKind},
     },
     tensor::FloatTensor,
 };
 
-use super::register;
+use super::computed::Computed;
 use crate::ops::{EncoderGradients, EncoderOps, VocabularyCrossEntropy};
-
-/// The node of the loss. Its parents are x, table, and bias.
-#[derive(Debug)]
-struct CrossEntropy;
-
-impl<B: EncoderGradients> Backward<B, 3> for CrossEntropy {
-    /// The gradients of the parents, for a gradient of 1.
-    type State = [Option<FloatTensor<B>>; 3];
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let grad = grads.consume::<B>(&ops.node);
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        let found = ops
-            .state
-            .map(|gradient| gradient.map(|gradient| B::scaled(gradient, grad.clone())));
-        register::<B>(grads, parents.into_iter().zip(found));
-    }
-}
 
 /// See [`EncoderOps::vocabulary_cross_entropy`].
 pub(super) fn vocabulary_cross_entropy<B: EncoderGradients, C: CheckpointStrategy>(
@@ -62,7 +38,7 @@ pub(super) fn vocabulary_cross_entropy<B: EncoderGradients, C: CheckpointStrateg
         denominator,
         precision,
     };
-    let prepared = CrossEntropy
+    let prepared = Computed
         .prepare::<C>([x_node, table_node, bias_node])
         .compute_bound()
         .stateful();
