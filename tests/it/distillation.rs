@@ -343,9 +343,16 @@ fn a_killed_run_goes_on() {
     // Nobody reads the weights of a teacher whose logits are kept.
     let teacher_file = scratch.path("teacher/model/model.safetensors");
     let teacher_weights = fs::read(&teacher_file).unwrap();
-    fs::write(&teacher_file, "other weights").unwrap();
+    fs::remove_file(&teacher_file).unwrap();
+    fs::write(
+        scratch.path("killed/teacher/.train.logits-abcdef.partial"),
+        "half",
+    )
+    .unwrap();
     let resumed = scratch.run(&["resume", "killed"]).succeeded();
     assert!(!resumed.stderr.contains("teacher labels"), "{resumed}");
+    let kept = fs::read_dir(scratch.path("killed/teacher")).unwrap();
+    assert_eq!(kept.count(), 3, "half-written logits are removed");
     assert!(weights(&scratch, "whole") == weights(&scratch, "killed"));
 
     // Damaged logits are computed again, by the teacher that the run began with.
@@ -355,12 +362,83 @@ fn a_killed_run_goes_on() {
     let mut damaged = intact.clone();
     *damaged.last_mut().unwrap() ^= 1;
     fs::write(&logits, damaged).unwrap();
+    fs::write(&teacher_file, "other weights").unwrap();
     let other = scratch.run(&["resume", "killed"]);
     other.failed(2, &["is not the one that the run began with"]);
     fs::write(&teacher_file, teacher_weights).unwrap();
     let again = scratch.run(&["resume", "killed"]).succeeded();
     assert!(again.stderr.contains("its checksum is wrong"), "{again}");
     assert!(fs::read(&logits).unwrap() == intact);
+}
+
+/// A run whose student begins with layers of the teacher keeps them, and is not held up by a file of them
+/// that was damaged.
+#[test]
+fn the_layers_that_a_student_begins_with() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    scratch.write("more.txt", "a good film\na dull story\n");
+    teacher(&scratch, "--epochs 1");
+    let options = "--max-steps 3 --unlabelled more.txt";
+    distill(&scratch, "whole", options).succeeded();
+    distill(&scratch, "run", options).succeeded();
+    fs::remove_file(scratch.path("run/results.json")).unwrap();
+    let initial = scratch.path("run/initial/model.safetensors");
+    fs::copy(scratch.path("whole/model/model.safetensors"), &initial).unwrap();
+    let damaged = scratch.run(&["resume", "run"]);
+    damaged.failed(2, &["run/initial", "remove that directory"]);
+
+    // It is made of the teacher that the run began with, and of no other.
+    fs::remove_dir_all(scratch.path("run/initial")).unwrap();
+    let teacher_file = scratch.path("teacher/model/model.safetensors");
+    let teacher_weights = fs::read(&teacher_file).unwrap();
+    let mut other = teacher_weights.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(&teacher_file, other).unwrap();
+    let changed = scratch.run(&["resume", "run"]);
+    changed.failed(
+        2,
+        &["the teacher", "is not the one that the run began with"],
+    );
+    assert!(!scratch.path("run/initial").exists());
+    fs::write(&teacher_file, teacher_weights).unwrap();
+    scratch.write("more.txt", "a good film\na fine story\n");
+    let texts = scratch.run(&["resume", "run"]);
+    texts.failed(2, &["the training rows of data, or the texts of more.txt,"]);
+    scratch.write("more.txt", "a good film\na dull story\n");
+    scratch.run(&["resume", "run"]).succeeded();
+    assert!(weights(&scratch, "whole") == weights(&scratch, "run"));
+}
+
+/// Columns and CSV options hold for texts without labels as for the labelled rows.
+#[test]
+fn further_texts_are_read_as_the_rows_are() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    teacher(&scratch, "--epochs 1");
+    let texts = ["a good film", "\"a dull story", "not much\" of a plot"];
+    scratch.write(
+        "rows.csv",
+        "text,review,label\n".to_string()
+            + &"same,a film,negative\nsame,\"the film,positive\n".repeat(9),
+    );
+    scratch.write("one.csv", format!("review\n{}\n", texts.join("\n")));
+    let two = texts.map(|text| format!("other,{text}\n")).concat();
+    scratch.write("two.csv", format!("text,review\n{two}"));
+    scratch.write("other.csv", format!("text\n{}\n", texts.join("\n")));
+    let logits = |name: &str| {
+        let line = format!(
+            "distill --teacher teacher --dataset rows.csv --text-column review --csv-quoting none \
+             --max-steps 2 --unlabelled {name}.csv --output {name}"
+        );
+        let run = scratch.run(&split(&line)).succeeded();
+        assert!(run.stderr.contains("(3 without labels)"), "{run}");
+        let noted = run.stderr.contains("has no column `review`");
+        assert_eq!(noted, name == "other", "{run}");
+        scratch.read(&format!("{name}/teacher/train.logits"))
+    };
+    let expected = logits("one");
+    assert!(logits("two") == expected && logits("other") == expected);
 }
 
 /// Hidden states and attention can be imitated where their shapes are the same.
@@ -461,6 +539,8 @@ fn mistakes_are_named() {
         ("--student-layers 0,2", "names layer 2"),
         ("--student-layers x", "is not a whole number"),
         ("--temperature 0", "temperature is 0"),
+        ("--temperature 1e30", "expected a number from 0.01 to 1000"),
+        ("--soft-weight 1e30", "expected a number from 0 to 1000000"),
         ("--soft-weight 0", "nothing would be learned"),
         ("--hard-weight=-1", "hard_weight is -1"),
         ("--strategy contrastive", "strategy contrastive"),

@@ -7,12 +7,11 @@ use burn::{
     Tensor,
     tensor::{Device, TensorData},
 };
-use finetune_kernels::{DropoutSource, Offsets, PackedTokens, softmax_cross_entropy};
+use finetune_kernels::{DropoutSource, Offsets, PackedTokens, softmax_cross_entropy, transpose};
 use finetune_models::{
     EncoderSettings, Parameter, ParameterId, ParameterMap, SavedModel, SequenceClassifier, Task,
     map_parameters, parameters, set_trained, to_file_layout,
 };
-use finetune_peft::transpose;
 use finetune_train::{
     Optimizer, OptimizerConfig, ParameterGradients, ParameterGroups, clip_factor,
 };

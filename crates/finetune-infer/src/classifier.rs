@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::Device;
 use finetune_data::{PackedBatch, TextEncoder, TextTokenizer, has_tokenizer};
-use finetune_kernels::{DropoutSource, Precision};
+use finetune_kernels::{DropoutSource, Precision, values_of};
 use finetune_models::{ModelConfig, SequenceClassifier};
 use finetune_peft::ADAPTER_CONFIG;
 use finetune_task::Task;
@@ -378,7 +378,7 @@ fn predict(
         let tokens = rows.tokens.select(&group);
         let logits = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
         let width = logits.dims()[1];
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let logits = values_of(logits);
         let group_predictions = logits
             .chunks(width)
             .map(|logits| Prediction::new(model.config(), logits));

@@ -2,7 +2,7 @@
 
 use burn::{Tensor, module::Module};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
-use finetune_kernels::DropoutSource;
+use finetune_kernels::{DropoutSource, values_of};
 use finetune_models::SequenceClassifier;
 
 use crate::{Accumulator, InferError, Workers};
@@ -82,7 +82,7 @@ where
     let evaluated = |batch: &PackedBatch| {
         let logits = workers.run(|| forward(&model, batch))?;
         let width = logits.dims()[1];
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let logits = values_of(logits);
         let accepted = accumulator.update(&logits, width, &batch.labels);
         if !accepted.map_err(InferError::from)? {
             return Err(E::from(InferError::RowLabels {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use finetune_data::{TextEncoder, TextTokenizer, TruncationSide};
-use finetune_kernels::{Indices, Offsets, PackedTokens};
+use finetune_kernels::{Indices, Offsets, PackedTokens, values_of};
 use finetune_models::MaskedLm;
 use serde::Serialize;
 
@@ -179,7 +179,7 @@ impl FillMask {
         let workers = Workers::of(&self.model.device());
         let logits = workers.run(|| self.model.logits(&tokens, &places))?;
         let words = logits.dims()[1];
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let logits = values_of(logits);
         let is_only = places.len() == 1;
         let rows = places.iter().zip(logits.chunks_exact(words));
         rows.map(|(&place, logits)| {

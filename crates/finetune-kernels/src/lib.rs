@@ -4,6 +4,7 @@
 //!
 //! - `functional/`: the operations on Burn's tensors that models and optimizers call
 //! - `dropout.rs`, [`random`], `row_draws.rs`: stateless random numbers
+//! - `host.rs`: values in the host's memory
 //! - `losses.rs`: losses composed of Burn's own operations
 //! - [`ops`]: the interface to the backends, with a struct of operands per operation
 //! - `backends/`: each backend's implementations of the operations
@@ -21,6 +22,7 @@ mod backends;
 mod cpu;
 mod dropout;
 mod functional;
+mod host;
 mod losses;
 #[cfg(feature = "flex")]
 mod matmul;
@@ -40,6 +42,7 @@ pub use functional::{
     moving_average, pool, scatter_rows, sgd_momentum_step, sgd_step, softmax_cross_entropy,
     square_sum, sum, vocabulary_cross_entropy, zeros,
 };
+pub use host::{transpose, transpose_rows, values_of};
 pub use losses::{
     binary_cross_entropy_with_logits, cosine_distance, mean_squared_error, soft_cross_entropy,
 };

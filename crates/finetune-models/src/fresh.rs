@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use finetune_kernels::{Stream, random};
-use finetune_peft::transpose;
+use finetune_kernels::{Stream, random, transpose};
 
 use crate::{
     ModelConfig, ModelError, Parameter, Place, Role, SequenceClassifier, parameters,

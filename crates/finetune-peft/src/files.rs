@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::{Tensor, module::Param, tensor::Device};
+use finetune_kernels::transpose;
 
 use crate::{
     Adaptable, AdaptedKind, AdaptedModule, Adapter, AdapterFile, AdapterKind, AdapterPlan, Ia3,
@@ -12,7 +13,6 @@ use crate::{
     conversion,
     init::tensor,
     principal::{check_alone, check_determined, principals, take_out},
-    transpose,
     weights_file::{self, FileTensor},
     write_tensors,
 };

@@ -41,7 +41,7 @@ pub use lora::Lora;
 pub use lora_config::{Bias, Init, LoraConfig, OneOrMany};
 pub use matching::Targets;
 pub use merge::merge;
-pub use named_tensor::{NamedTensor, data_bytes, stream_tensors, transpose, write_tensors};
+pub use named_tensor::{NamedTensor, data_bytes, stream_tensors, write_tensors};
 pub use plan::{
     AdaptedKind, AdaptedModule, AdapterPlan, ModuleInfo, ModuleKind, is_head, is_part_of,
     trainable_line,

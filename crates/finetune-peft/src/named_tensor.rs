@@ -8,6 +8,7 @@ use std::{
 };
 
 use burn::Tensor;
+use finetune_kernels::{transpose, values_of};
 use safetensors::{
     Dtype,
     tensor::{Metadata, TensorInfo},
@@ -51,7 +52,7 @@ impl NamedTensor {
 
     /// Returns the values in the file's layout, row-major.
     pub fn values(&self) -> Vec<f32> {
-        let values = fetched(self.tensor.clone());
+        let values = values_of(self.tensor.clone());
         match self.shape[..] {
             [out, input] if self.transposed => transpose(&values, input, out),
             _ => values,
@@ -75,21 +76,17 @@ impl NamedTensor {
             let count = (PIECE / columns.max(1)).max(1);
             return (0..rows).step_by(count).try_for_each(|first| {
                 let count = count.min(rows - first);
-                let values = fetched(matrix.clone().narrow(1, first, count));
-                write_f32(out, &transpose(&values, columns, count))
+                let piece = values_of(matrix.clone().narrow(1, first, count));
+                write_f32(out, &transpose(&piece, columns, count))
             });
         }
         let length = self.num_elements();
         (0..length).step_by(PIECE).try_for_each(|start| {
             let piece = self.tensor.clone();
             let piece = piece.narrow(0, start, PIECE.min(length - start));
-            write_f32(out, &fetched(piece))
+            write_f32(out, &values_of(piece))
         })
     }
-}
-
-fn fetched<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 fn write_f32(out: &mut dyn Write, values: &[f32]) -> io::Result<()> {
@@ -143,22 +140,6 @@ pub fn write_tensors(path: &Path, tensors: Vec<NamedTensor>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     stream_tensors(tensors, &mut out)?;
     out.flush()
-}
-
-/// Transposes `[rows, columns]` to `[columns, rows]`, in blocks that stay in the cache.
-pub fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    const BLOCK: usize = 32;
-    let mut transposed = vec![0.0; values.len()];
-    for row_start in (0..rows).step_by(BLOCK) {
-        for column_start in (0..columns).step_by(BLOCK) {
-            for row in row_start..(row_start + BLOCK).min(rows) {
-                for column in column_start..(column_start + BLOCK).min(columns) {
-                    transposed[column * rows + row] = values[row * columns + column];
-                }
-            }
-        }
-    }
-    transposed
 }
 
 #[cfg(test)]

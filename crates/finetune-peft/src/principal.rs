@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::{Tensor, module::Param, tensor::Device};
-use finetune_kernels::{Precision, matmul};
+use finetune_kernels::{Precision, matmul, values_of};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
@@ -48,10 +48,10 @@ pub(crate) fn principals<M: Adaptable>(
     for (module, linear) in model.linears() {
         let adapted = plan.adapted.iter().find(|adapted| adapted.name == module);
         if let Some(AdaptedKind::Lora { r, scaling, .. }) = adapted.map(|adapted| adapted.kind) {
-            let data = linear.weight.val().inner().into_data();
-            let values = data.iter::<f32>().map(f64::from);
+            let weight = values_of(linear.weight.val().inner());
+            let weight = weight.into_iter().map(f64::from);
             let (inputs, outputs) = (linear.in_features(), linear.out_features());
-            let weight = DMatrix::from_row_iterator(inputs, outputs, values);
+            let weight = DMatrix::from_row_iterator(inputs, outputs, weight);
             parts.push((module, weight, r, scaling));
         }
     }

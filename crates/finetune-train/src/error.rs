@@ -264,14 +264,17 @@ pub enum TrainError {
     },
     /// Rows have changed since the run began.
     #[error(
-        "the {} rows of {dataset} are not those that the run began with: their texts, labels or tokenizer changed; restore them, or start another run",
-        changed.join(" and ")
+        "the {} rows of {dataset}{} are not those that the run began with: their texts, labels or tokenizer changed; restore them, or start another run",
+        changed.join(" and "),
+        further.as_ref().map_or(String::new(), |name| format!(", or the texts of {name},"))
     )]
     ChangedRows {
         /// The data set's name.
         dataset: String,
         /// The splits that changed: training, validation, test.
         changed: Vec<&'static str>,
+        /// The data set with further training texts, if there is one.
+        further: Option<String>,
     },
     /// The plan to resume with differs from the run's.
     #[error("{}", changed_plan(differences, restore))]
@@ -320,7 +323,7 @@ pub enum TrainError {
         source: Option<std::io::Error>,
     },
     /// A directory does not belong to a run.
-    #[error("{} is not the directory of a run: {problem}; expected one that `finetune train` wrote", path.display())]
+    #[error("{} is not the directory of a run: {problem}; expected one that `finetune train`, `pretrain` or `distill` wrote", path.display())]
     NoRun {
         /// The directory.
         path: PathBuf,

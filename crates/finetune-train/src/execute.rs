@@ -115,7 +115,7 @@ impl RunDirectory {
         let resumes = self.has_begun();
         let plan = match resumes {
             true => {
-                plan.data.check_fingerprints(&inputs.data.fingerprints())?;
+                plan.check_fingerprints(&inputs.data.fingerprints())?;
                 plan.clone()
             }
             false => inputs.identify(plan, self)?,

@@ -105,7 +105,7 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-train/src/difference.rs", "--accept", "--accept", Test("resume::a_plan_that_differs_is_refused_unless_it_is_harmless_or_accepted")),
     way("finetune-train/src/error.rs", "or begin a new adapter with", "--strategy", Test("adapters::a_head_or_pooler_that_nobody_has_is_refused")),
     way("finetune-train/src/run/directory.rs", "--resume auto resumes it", "--resume", Test("resume::resume_auto_begins_or_goes_on")),
-    way("finetune-train/src/run/directory.rs", "start it again with", "--output finetune", Test("run_lock::a_directory_that_holds_nothing_is_begun_anew")),
+    way("finetune-train/src/run/directory.rs", "start it again with", "--output", Test("run_lock::a_directory_that_holds_nothing_is_begun_anew")),
     way("finetune-train/src/run/saved_plan.rs", "--set", "--set", Test("run_damage::a_plan_that_was_edited_is_refused_by_key")),
     way("finetune-train/src/run/saved_plan.rs", "start the run again with another", "--output", Test("run_damage::a_damaged_plan_without_a_checkpoint")),
 

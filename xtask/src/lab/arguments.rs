@@ -102,6 +102,8 @@ impl FromStr for Data {
             }
         }
         let [news, reviews] = parts.map(|(key, value)| match value {
+            // Commands would take it for an option.
+            Some(value) if value.starts_with('-') => Ok(format!("./{value}")),
             Some(value) if !value.trim().is_empty() => Ok(value),
             _ => Err(format!("`{key}=` is missing; {FORM}")),
         });
@@ -172,6 +174,7 @@ mod tests {
         };
         for (text, expected) in [
             ("news=a,reviews=b", data("a", "b")),
+            ("news=-a,reviews=b-", data("./-a", "b-")),
             ("reviews=../b/c.csv,news=a b", data("a b", "../b/c.csv")),
             ("news=a,1=.csv", data("", "")),
             ("news=a,b.csv,reviews=c", data("a,b.csv", "c")),

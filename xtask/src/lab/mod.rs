@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use finetune_data::{Dataset, Split};
+use finetune_data::{Columns, Dataset, Inferred, Split, Task};
 use finetune_files::{is_partial, replace_file};
 use serde_json::Value;
 
@@ -84,6 +84,7 @@ fn lab_with(program: &Path, arguments: &Arguments, sources: [Source; 2]) -> Resu
         ))
     })?;
     let training = [news.training()?, reviews.training()?];
+    reviews.check_labels(&training[1], &test)?;
     let hashes = [news.hash()?, reviews.hash()?];
     let [news_hash, reviews_hash] = hashes;
     let named = [
@@ -213,6 +214,31 @@ impl Source {
             .ok_or_else(|| refused(format!("{} has no training split", self.origin())))
     }
 
+    /// Checks that an accuracy on the test rows can be computed, which is only needed after hours.
+    fn check_labels(&self, training: &Split, test: &Split) -> Result<()> {
+        let refuse = |problem: String| refused(format!("{}: {problem}", self.origin()));
+        let failed = |error: finetune_data::Error| refuse(error.to_string());
+        let columns = Columns::resolve(training, &[], &[], true).map_err(failed)?;
+        let is_there = |column: &String| test.schema().field_with_name(column).is_ok();
+        let has_labels = columns.label.iter().all(is_there);
+        if !has_labels || test.labels_are_hidden(&columns).map_err(failed)? {
+            return Err(refuse(
+                "its test rows have no labels, but the table compares accuracies on them; give a \
+                 directory whose test file has labels"
+                    .into(),
+            ));
+        }
+        let inferred = Inferred::of(&[training, test], &columns, None, None).map_err(failed)?;
+        match inferred.task {
+            Task::Classes(_) => Ok(()),
+            other => Err(refuse(format!(
+                "its labels make a {}, but the table compares accuracies of classes; give a \
+                 directory with one class per row",
+                other.problem_type()
+            ))),
+        }
+    }
+
     /// A hash of everything that training reads.
     fn hash(&self) -> Result<String> {
         let mut hashes = String::new();
@@ -233,6 +259,11 @@ fn refused(message: String) -> anyhow::Error {
 /// Makes the folder, or checks that it is one of a lab with the same settings.
 fn begin_folder(folder: &Path, settings: &Settings) -> Result<()> {
     let shown = workspace::display(folder);
+    if folder.exists() && !folder.is_dir() {
+        return Err(refused(format!(
+            "--output {shown} is a file; name a folder for the runs"
+        )));
+    }
     let path = folder.join(RESULTS);
     match fs::read_to_string(&path) {
         Ok(text) => {
@@ -248,6 +279,16 @@ fn begin_folder(folder: &Path, settings: &Settings) -> Result<()> {
             let differences = settings.differences(&earlier);
             if differences.is_empty() {
                 return Ok(());
+            }
+            // Settings with which no run could begin hold nobody to them.
+            if !has_runs(folder)? {
+                let words = folder.join(WORDS);
+                if words.exists() {
+                    let removed = fs::remove_dir_all(&words);
+                    removed
+                        .with_context(|| format!("cannot remove {}", workspace::display(&words)))?;
+                }
+                return write(&path, &json_text(&report::json(settings, &[]))?);
             }
             return Err(refused(format!(
                 "the runs in {shown} have other settings: {}; choose another folder with --output, \
@@ -275,6 +316,18 @@ fn begin_folder(folder: &Path, settings: &Settings) -> Result<()> {
     write(&path, &json_text(&report::json(settings, &[]))?)
 }
 
+/// Whether a run has begun in the folder of a lab.
+fn has_runs(folder: &Path) -> Result<bool> {
+    let context = || format!("cannot read {}", workspace::display(folder));
+    for entry in fs::read_dir(folder).with_context(context)? {
+        let name = entry.with_context(context)?.file_name();
+        if name != WORDS && !is_partial(&name) && folder.join(&name).is_dir() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What the runs with seeds up to this one found.
 fn rows_of(session: &Session, seeds: u32) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -298,6 +351,12 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 fn stopped(code: u8) -> ExitCode {
-    eprintln!("the lab has stopped; the same command goes on from here");
+    match code {
+        2 => eprintln!(
+            "the lab has stopped, since that command was refused; mend the data, or set what it names \
+             with an option of the lab"
+        ),
+        _ => eprintln!("the lab has stopped; the same command goes on from here"),
+    }
     ExitCode::from(code)
 }

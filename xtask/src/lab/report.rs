@@ -48,7 +48,7 @@ pub(super) fn legend(settings: &Settings, rows: &[Row]) -> String {
     format!(
         "News: {}. Reviews: {}. Test accuracy: {interval}; training: mean time, without that of \
          pretraining; trained: share of the parameters. {} epochs of {} rows, at most {} tokens, \
-         learning rate {} (head alone: {}), one vocabulary of {} words.",
+         learning rate {} (head alone: {}), one vocabulary of at most {} words.",
         settings.news,
         settings.reviews,
         settings.epochs,

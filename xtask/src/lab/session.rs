@@ -137,8 +137,10 @@ impl Found {
         let path = run.join("results.json");
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", display(&path)))?;
-        let results: Value = serde_json::from_str(&text)
-            .with_context(|| format!("{} is damaged", display(&path)))?;
+        let results: Value = serde_json::from_str(&text).with_context(|| {
+            let (path, run) = (display(&path), display(run));
+            format!("{path} is damaged; remove {run}, and the lab trains it again")
+        })?;
         Self::of(&results).with_context(|| format!("{} lacks a value of the table", display(&path)))
     }
 

@@ -189,4 +189,38 @@ fn a_failure_is_passed_on() {
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
     let log = std::fs::read_to_string(arguments.output.join("words.log")).unwrap();
     assert!(log.contains("too small"), "{log}");
+
+    // Nothing has been trained with the setting, so that another one is accepted.
+    arguments.vocab_size = NonZeroUsize::new(40);
+    arguments.seeds = NonZeroU32::MIN;
+    let code = run(&arguments).unwrap();
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::SUCCESS));
+    assert_eq!(results(&arguments)["settings"]["vocab_size"], 40);
+}
+
+/// The table needs labels of the test rows, which is not found out after the training.
+#[test]
+fn test_rows_without_classes_are_refused() {
+    let data = data_sets();
+    let test = data.path().join("reviews/test.csv");
+    let refused = |rows: &str| {
+        std::fs::write(&test, rows).unwrap();
+        refusal(&arguments(&data, "out"))
+    };
+    let hidden = refused("text\na film of\nanother film\n");
+    assert!(hidden.contains("its test rows have no labels"), "{hidden}");
+    for split in ["train", "test"] {
+        let path = data.path().join("reviews").join(format!("{split}.csv"));
+        std::fs::write(path, "text,label\na film,0.5\nanother,0.25\na third,0.75\n").unwrap();
+    }
+    let numbers = refusal(&arguments(&data, "out"));
+    assert!(
+        numbers.contains("regression") && numbers.contains("accuracies of classes"),
+        "{numbers}"
+    );
+    assert!(!data.path().join("out").exists());
+
+    let data = data_sets();
+    let file = refusal(&arguments(&data, "reviews/test.csv"));
+    assert!(file.contains("is a file"), "{file}");
 }

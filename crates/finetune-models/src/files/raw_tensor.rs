@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 
+use finetune_kernels::{transpose, transpose_rows};
 use half::{bf16, f16};
 
 use crate::ModelError;
@@ -102,11 +103,7 @@ impl RawTensor {
             return Err(invalid(path, format!("tensor {name} is not a matrix")));
         };
         if self.strides.is_some() {
-            return Ok(finetune_peft::transpose(
-                &self.read(name, file, path)?,
-                rows,
-                columns,
-            ));
+            return Ok(transpose(&self.read(name, file, path)?, rows, columns));
         }
         let mut reader = self.reader(name, file, path)?;
         let mut transposed = vec![0.0; self.num_elements()];
@@ -115,13 +112,7 @@ impl RawTensor {
             let count = BLOCK.min(rows - first);
             let block = &mut block[..count * columns];
             reader.fill(block)?;
-            for (column, target) in transposed.chunks_exact_mut(rows).enumerate() {
-                let target = target[first..][..count].iter_mut();
-                let values = block[column..].iter().step_by(columns);
-                target
-                    .zip(values)
-                    .for_each(|(target, value)| *target = *value);
-            }
+            transpose_rows(block, columns, &mut transposed, rows, first);
         }
         Ok(transposed)
     }

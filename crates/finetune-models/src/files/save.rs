@@ -4,7 +4,8 @@ use std::{collections::HashMap, fs, path::Path};
 
 use burn::Tensor;
 use finetune_files::publish_directory;
-use finetune_peft::{NamedTensor, transpose, write_tensors};
+use finetune_kernels::transpose;
+use finetune_peft::{NamedTensor, write_tensors};
 
 use super::{CONFIG, WEIGHTS};
 use crate::{Described, ModelError, Parameter, visit_parameters};

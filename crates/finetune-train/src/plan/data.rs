@@ -4,8 +4,6 @@ use std::num::NonZeroU64;
 
 use finetune_data::{CsvOptions, ProblemType};
 
-use crate::TrainError;
-
 /// The data set, its splits and columns, and the meaning of its labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataPlan {
@@ -75,27 +73,5 @@ impl Default for DataPlan {
             skip_invalid: false,
             max_length: 256,
         }
-    }
-}
-
-impl DataPlan {
-    /// Checks by their fingerprints that the rows are those of the plan.
-    ///
-    /// # Errors
-    /// Fails with [`TrainError::ChangedRows`], which lists the splits that differ.
-    pub fn check_fingerprints(&self, now: &[String]) -> Result<(), TrainError> {
-        if now == self.dataset_fingerprints {
-            return Ok(());
-        }
-        let names = ["training", "validation", "test"].into_iter();
-        let changed: Vec<_> = names
-            .enumerate()
-            .filter(|(index, _)| now.get(*index) != self.dataset_fingerprints.get(*index))
-            .map(|(_, name)| name)
-            .collect();
-        Err(TrainError::ChangedRows {
-            dataset: self.dataset.clone(),
-            changed,
-        })
     }
 }

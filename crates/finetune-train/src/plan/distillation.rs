@@ -80,8 +80,9 @@ impl DistillationPlan {
 
     pub(super) fn check(&self, plan: &TrainPlan) -> Result<(), TrainError> {
         let temperature = self.temperature;
-        let valid = temperature > 0.0 && temperature.is_finite();
-        let expected = "a number above 0, such as 2";
+        // Beyond, squares and quotients of logits leave the range of f32.
+        let valid = (0.01..=1000.0).contains(&temperature);
+        let expected = "a number from 0.01 to 1000, such as 2";
         value(valid, "temperature", temperature, expected)?;
         for (key, weight) in [
             ("soft_weight", self.soft_weight),
@@ -89,8 +90,8 @@ impl DistillationPlan {
             ("cosine_weight", self.cosine_weight),
             ("attention_weight", self.attention_weight),
         ] {
-            let valid = weight >= 0.0 && weight.is_finite();
-            value(valid, key, weight, "a number of at least 0")?;
+            let valid = (0.0..=1e6).contains(&weight);
+            value(valid, key, weight, "a number from 0 to 1000000")?;
         }
         let learns = self.soft_weight > 0.0 || self.imitates_encoder();
         conflict(!learns, ["soft_weight", "hard_weight"], || {

@@ -83,6 +83,29 @@ impl TrainPlan {
         plan
     }
 
+    /// Checks by their fingerprints that the rows are those of the plan.
+    ///
+    /// # Errors
+    /// Fails with [`TrainError::ChangedRows`], which lists the splits that differ.
+    pub fn check_fingerprints(&self, now: &[String]) -> Result<(), TrainError> {
+        let were = &self.data.dataset_fingerprints;
+        if now == were {
+            return Ok(());
+        }
+        let names = ["training", "validation", "test"].into_iter().enumerate();
+        let changed: Vec<_> = names
+            .filter(|(index, _)| now.get(*index) != were.get(*index))
+            .map(|(_, name)| name)
+            .collect();
+        let distillation = self.distillation.as_ref();
+        let further = distillation.and_then(|plan| plan.unlabelled.clone());
+        Err(TrainError::ChangedRows {
+            dataset: self.data.dataset.clone(),
+            further: further.filter(|_| changed.contains(&"training")),
+            changed,
+        })
+    }
+
     /// Returns the defaults that do not depend on machine or task.
     pub(crate) fn blank() -> Self {
         Self {

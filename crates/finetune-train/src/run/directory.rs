@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     FileFacts, Manifest, ModelSettings, SavedPlan, TrainError, TrainPlan, TrainedModel,
-    layout::{self, CHECKPOINTS, EVENTS, INITIAL, MODEL, PLAN, RESULTS},
+    layout::{self, CHECKPOINTS, EVENTS, INITIAL, MODEL, PLAN, RESULTS, TEACHER},
     run::{checkpoints::TRAINING_FILES, saved_plan::lost, write::write_text},
 };
 
@@ -122,7 +122,7 @@ impl RunDirectory {
                     format!("it has no {PLAN}")
                 }
                 true if holds_nothing(path) => format!(
-                    "it has no {PLAN}: the run ended before it began, so there is nothing to resume; start it again with `finetune train … --output {}`",
+                    "it has no {PLAN}: the run ended before it began, so there is nothing to resume; start it again with the command that began it and --output {}",
                     shell_word(&path.display().to_string())
                 ),
                 true => lost(path).unwrap_or(format!("it has no {PLAN}")),
@@ -435,7 +435,9 @@ fn remove_initial(path: &Path) -> Result<(), TrainError> {
 /// Removes what killed sessions left half-written in a run directory.
 fn remove_leftovers(path: &Path) -> Result<(), TrainError> {
     let entries = fs::read_dir(path).context("write", path)?;
+    let of_teacher = fs::read_dir(path.join(TEACHER)).into_iter().flatten();
     for entry in entries
+        .chain(of_teacher)
         .flatten()
         .filter(|entry| is_leftover(&entry.file_name()))
     {

@@ -10,7 +10,7 @@ use burn::module::Module;
 use finetune_data::TokenizedDataset;
 use finetune_files::{FileError, IoContext, NewFile};
 use finetune_infer::Workers;
-use finetune_kernels::DropoutSource;
+use finetune_kernels::{DropoutSource, values_of};
 use finetune_models::SequenceClassifier;
 use sha2::{Digest, Sha256};
 
@@ -119,7 +119,7 @@ impl TeacherLogits {
             for group in batch.by_length(BATCH_ROWS, workers.tokens_at_once()) {
                 let tokens = batch.tokens.select(&group);
                 let found = workers.run(|| model.forward(&tokens, DropoutSource::OFF))?;
-                let found: Vec<f32> = found.into_data().iter::<f32>().collect();
+                let found = values_of(found);
                 for (&row, found) in group.iter().zip(found.chunks_exact(outputs)) {
                     logits[row * outputs..][..outputs].copy_from_slice(found);
                 }

@@ -180,15 +180,22 @@ pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let found = model::of_plan(plan)?;
     let files = found.clone().verify()?;
     if files.weights_sha256 != plan.model.sha256 {
+        let (now, was) = (&files.weights_sha256, &plan.model.sha256);
+        let (name, way) = match files.dir.ends_with(layout::INITIAL) {
+            true => (
+                files.dir.display().to_string(),
+                "; remove that directory, which is then made again",
+            ),
+            false => (plan.model.name.clone(), ""),
+        };
         return Err(Failure::User(format!(
-            "the weights of {} are not those that the run started with: their SHA-256 is {}, but was {}",
-            plan.model.name, files.weights_sha256, plan.model.sha256
+            "the weights of {name} are not those that the run started with: their SHA-256 is {now}, but was {was}{way}"
         )));
     }
     // An error in a configuration says more than that it has changed.
     let base = BaseModel::open(&files.dir)?;
     plan.model.check_files(&files.dir)?;
     let loaded = load(plan, &rows, found, base)?;
-    plan.data.check_fingerprints(&loaded.data.fingerprints())?;
+    plan.check_fingerprints(&loaded.data.fingerprints())?;
     Ok(loaded)
 }

@@ -142,12 +142,12 @@ impl Choice {
             "{} training rows are {mean} of each class on average",
             count(rows)
         );
+        let mut named = counts.iter().zip(names);
+        if let Some((_, name)) = named.find(|(count, _)| **count == 1) {
+            let why = format!("class `{name}` has a single training row, which has no pair");
+            return Self::full(rows, why);
+        }
         if rows <= MOST_FOR_PAIRS * classes {
-            let mut named = counts.iter().zip(names);
-            if let Some((_, name)) = named.find(|(count, _)| **count == 1) {
-                let why = format!("class `{name}` has a single training row, which has no pair");
-                return Self::full(rows, why);
-            }
             return Self {
                 strategy: Strategy::Contrastive,
                 epochs: None,
@@ -229,6 +229,7 @@ fn without_pairs(options: &TrainOptions, rows: &Rows) -> Option<String> {
         ("class_weights", options.class_weights.is_some()),
         ("ema_decay", above_0(options.ema_decay)),
         ("head_learning_rate", options.head_learning_rate.is_some()),
+        ("feature_cache", options.feature_cache.is_some()),
     ];
     let (key, _) = given.into_iter().find(|(_, given)| *given)?;
     Some(format!(
@@ -263,6 +264,10 @@ mod tests {
             just_above.contains("are 64.5 of each class"),
             "{just_above}"
         );
+        for few in [9, 199] {
+            assert_eq!(chosen(&[few, 1]).strategy, Strategy::Full);
+            assert!(!chosen(&[few, 1]).instead.contains("contrastive"));
+        }
         let single = chosen(&[9, 1]);
         assert_eq!(single.strategy, Strategy::Full);
         assert!(single.why.contains("class `c1`"), "{}", single.why);

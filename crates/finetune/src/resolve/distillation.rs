@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use finetune_data::TextTokenizer;
-use finetune_models::ModelConfig;
+use finetune_models::{CONFIG, ModelConfig};
 use finetune_peft::{ADAPTER_CONFIG, AdapterFile};
 use finetune_train::{
     DistillationPlan, Teacher, TeacherInputs, TrainPlan, device, layout, load_tokenizer,
@@ -15,16 +15,25 @@ use crate::{
         train_options::{InitialWeights, StudentLayers, TrainOptions},
     },
     error::Failure,
-    resolve::{model, rows::Rows, run_model},
+    resolve::{model, rows::Rows, run_model, special_files},
     view::output::say,
 };
 
 /// Finds a teacher by name: a directory, a run, an adapter whose base model can be found, or a name on the
-/// hub.
+/// hub. Its weights are not needed if its logits are there.
 fn teacher(name: &str) -> Result<Teacher, Failure> {
+    let found = found(name);
+    found.map_err(|error| error.with_message(|message| format!("the teacher {name}: {message}")))
+}
+
+fn found(name: &str) -> Result<Teacher, Failure> {
     let resolved = run_model::resolve(name)?;
     let directory = Path::new(&resolved);
     if !directory.join(ADAPTER_CONFIG).exists() {
+        if directory.join(CONFIG).exists() {
+            special_files::refuse_in(directory)?;
+            return Ok(Teacher::open(directory, None)?);
+        }
         let files = model::find(&resolved, None)?;
         return Ok(Teacher::open(&files.dir, None)?);
     }
@@ -147,6 +156,7 @@ pub fn student(plan: &TrainPlan) -> Result<Option<PathBuf>, Failure> {
         return Ok(Some(directory));
     }
     let teacher = teacher(&distillation.teacher)?;
+    teacher.check_unchanged(distillation)?;
     Ok(Some(teacher.student(&distillation.student_layers, run)?))
 }
 

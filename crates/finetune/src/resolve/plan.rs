@@ -225,12 +225,12 @@ fn strategy(
     texts_only: bool,
 ) -> Result<(Strategy, Option<BaseName>), Failure> {
     let expected = match texts_only {
-        true => PretrainingPlan::STRATEGIES,
-        false if options.teacher.is_some() => DistillationPlan::STRATEGIES,
-        false => STRATEGIES,
+        true => PretrainingPlan::STRATEGIES.into(),
+        false if options.teacher.is_some() => DistillationPlan::STRATEGIES.into(),
+        false => format!("{STRATEGIES}, auto"),
     };
     let named = options.strategy.as_deref();
-    let named = named.map(|text| Strategy::among(text, expected));
+    let named = named.map(|text| Strategy::among(text, &expected));
     let named = named.transpose().map_err(Failure::User)?;
     let Some(directory) = &options.adapter else {
         return Ok((named.unwrap_or_default(), None));

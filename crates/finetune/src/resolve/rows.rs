@@ -17,7 +17,8 @@ use crate::{
         data::{read_options, say_notes, tokenize_windows, tokenize_with_unlabelled},
         dataset::{DatasetName, OpenedDataset},
         draw::{Draw, tokenize_drawn},
-        label_reading, unlabelled,
+        label_reading,
+        unlabelled::{self, Reading},
     },
     view::output::say,
 };
@@ -46,6 +47,7 @@ pub struct Rows {
     pub labels: Task,
     /// Whether labels are indices, from 0, into the names that the user gave.
     by_index: bool,
+    csv: CsvOptions,
     /// Whether only texts are read, of any length, to pretrain on them.
     pub texts_only: bool,
     /// Further training rows without labels, with their columns, for which a teacher has some.
@@ -350,7 +352,12 @@ impl Rows {
         let unlabelled = match choice.unlabelled {
             Some(name) => {
                 let evaluated = [Some(&validation), test.as_ref().map(|(test, _)| test)];
-                unlabelled::open(name, TextRows::Detected, evaluated)?
+                let reading = Reading {
+                    csv: &choice.csv,
+                    text_rows: TextRows::Detected,
+                    text: &columns.text,
+                };
+                unlabelled::open(name, &reading, evaluated)?
             }
             None => Vec::new(),
         };
@@ -369,6 +376,7 @@ impl Rows {
             columns,
             labels,
             by_index,
+            csv: choice.csv,
             texts_only,
             unlabelled,
         })
@@ -500,7 +508,12 @@ impl Rows {
                     Some(&self.validation),
                     self.test.as_ref().map(|(test, _)| test),
                 ];
-                unlabelled::open(name, text_rows(plan.masks.line_by_line), evaluated)?
+                let reading = Reading {
+                    csv: &self.csv,
+                    text_rows: text_rows(plan.masks.line_by_line),
+                    text: &self.columns.text,
+                };
+                unlabelled::open(name, &reading, evaluated)?
             }
             None => Vec::new(),
         };

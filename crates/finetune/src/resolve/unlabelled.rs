@@ -1,6 +1,6 @@
-//! `--unlabelled`: further texts to pretrain on.
+//! `--unlabelled`: further texts to pretrain on, or to ask a teacher about.
 
-use finetune_data::{Columns, CsvOptions, ReadOptions, Split, TextRows};
+use finetune_data::{Columns, CsvOptions, ReadOptions, Split, TextRows, is_text_file};
 
 use crate::{
     error::Failure,
@@ -11,6 +11,15 @@ use crate::{
     view::{output::say, progress::count},
 };
 
+/// How the texts of a run are read, which holds for further ones too.
+pub struct Reading<'a> {
+    pub csv: &'a CsvOptions,
+    /// What a row of a text file is.
+    pub text_rows: TextRows,
+    /// The text columns, which further texts need not have.
+    pub text: &'a [String],
+}
+
 /// Opens all splits of a data set of texts, each with its text columns; a note lists them if there are
 /// several. Rows that are among those `evaluated` are read too, without their labels, and noted.
 ///
@@ -18,12 +27,12 @@ use crate::{
 /// Fails if the data set cannot be found or read, or if it is not clear which column has the texts.
 pub fn open(
     name: &str,
-    text_rows: TextRows,
+    reading: &Reading<'_>,
     evaluated: [Option<&Split>; 2],
 ) -> Result<Vec<(Split, Columns)>, Failure> {
     let options = ReadOptions {
-        text_rows,
-        ..read_options(CsvOptions::default())
+        text_rows: reading.text_rows,
+        ..read_options(reading.csv.clone())
     };
     let named = DatasetName {
         name,
@@ -35,8 +44,7 @@ pub fn open(
     let (mut splits, mut common) = (Vec::new(), 0);
     for split in &names {
         let split = dataset.split(split)?;
-        let mut columns = Columns::resolve(&split, &[], &[], false)?;
-        columns.label.clear();
+        let columns = columns(name, &split, reading.text)?;
         for evaluated in evaluated.into_iter().flatten() {
             common += split.rows_in_common(evaluated)?;
         }
@@ -61,4 +69,28 @@ pub fn open(
         );
     }
     Ok(splits)
+}
+
+/// Finds the text columns of a split: those of the run, or by convention if it has others, which is noted.
+fn columns(name: &str, split: &Split, text: &[String]) -> Result<Columns, Failure> {
+    let schema = split.schema();
+    let missing = text
+        .iter()
+        .find(|column| schema.field_with_name(column).is_err());
+    let wanted = match missing {
+        None => text,
+        Some(_) => &[],
+    };
+    let mut columns = Columns::resolve(split, wanted, &[], false)?;
+    columns.label.clear();
+    // The lines of a text file have no columns.
+    let is_text = split.files().iter().all(|file| is_text_file(file));
+    if let Some(missing) = missing.filter(|_| !is_text) {
+        say!(
+            "note: {name}: {} has no column `{missing}`, which the labelled rows have; its texts are those of `{}`",
+            split.name(),
+            columns.text.join("`, `")
+        );
+    }
+    Ok(columns)
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{BatchSize, PackedBatch, Sampler, SamplerOptions, TokenizedDataset};
-use finetune_kernels::{Offsets, PackedTokens};
+use finetune_kernels::{Offsets, PackedTokens, values_of};
 use finetune_models::{ModelConfig, SequenceClassifier};
 use serde::Serialize;
 
@@ -177,7 +177,7 @@ impl FeatureStore {
             }
         }
         if !absent.is_empty() {
-            let computed = floats(self.compute(model, &batch.tokens.select(&absent))?);
+            let computed = values_of(self.compute(model, &batch.tokens.select(&absent))?);
             let mut rest = computed.as_slice();
             for span in absent.iter().map(|&index| spans[index].clone()) {
                 let (row, after) = rest.split_at(span.len());
@@ -192,7 +192,7 @@ impl FeatureStore {
 
     /// Computes the rows of a batch, and stores those that the layout has a place for.
     fn put(&mut self, model: &SequenceClassifier, batch: &PackedBatch) -> Result<(), TrainError> {
-        let computed = floats(self.compute(model, &batch.tokens)?);
+        let computed = values_of(self.compute(model, &batch.tokens)?);
         let spans = self.spans(&batch.tokens.offsets, model.config().hidden_size);
         for (&row, span) in batch.rows.iter().zip(spans) {
             match (self.layout.place(row), &self.disk) {
@@ -224,10 +224,6 @@ impl FeatureStore {
             .map(|range| range.start * hidden..range.end * hidden)
             .collect()
     }
-}
-
-fn floats(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }
 
 /// Allocates zeros, and fails if the machine does not have enough memory.

@@ -3,7 +3,7 @@
 use burn::{Tensor, module::Module, tensor::TensorData};
 use finetune_data::{Labels, TokenizedDataset};
 use finetune_infer::Workers;
-use finetune_kernels::DropoutSource;
+use finetune_kernels::{DropoutSource, values_of};
 use finetune_models::SequenceClassifier;
 
 use super::{
@@ -30,7 +30,7 @@ pub(crate) fn fitted_head(
     for numbers in numbers.chunks(plan.evaluation.eval_batch_size) {
         let batch = data.batch(numbers)?;
         let rows = workers.run(|| embeddings(&model, &batch.tokens, DropoutSource::OFF))?;
-        features.extend(rows.into_data().iter::<f32>().map(f64::from));
+        features.extend(values_of(rows).into_iter().map(f64::from));
         let Labels::Classes(of_batch) = batch.labels else {
             return Err(TrainError::Internal(
                 "a head for rows without classes".into(),

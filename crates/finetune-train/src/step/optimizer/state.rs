@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use burn::Tensor;
-use finetune_kernels::zeros;
+use finetune_kernels::{values_of, zeros};
 use finetune_models::{Described, visit_parameters};
 
 use super::Optimizer;
@@ -61,7 +61,7 @@ impl ParameterState {
 /// Returns whether each row of a table has a moment other than zero.
 fn nonzero_rows(moments: [&Tensor<1>; 2], columns: usize) -> Vec<bool> {
     let [first, second] = moments.map(|moment| {
-        let values: Vec<f32> = moment.to_data().iter::<f32>().collect();
+        let values = values_of(moment.clone());
         let rows = values.chunks_exact(columns.max(1));
         rows.map(|row| row.iter().any(|value| value.to_bits() != 0))
             .collect::<Vec<_>>()
