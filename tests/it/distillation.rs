@@ -439,6 +439,19 @@ fn further_texts_are_read_as_the_rows_are() {
     };
     let expected = logits("one");
     assert!(logits("two") == expected && logits("other") == expected);
+
+    // What a message advises works.
+    let lines = "{\"text\": \"a film\"}\n{\"text\": null}\n{\"text\": \"the plot\"}\n";
+    scratch.write("gap.jsonl", lines);
+    let gap = "--max-steps 2 --unlabelled gap.jsonl";
+    distill(&scratch, "gap", gap).failed(2, &["gap.jsonl", "--skip-invalid"]);
+    let skipped = distill(&scratch, "gap", &format!("{gap} --skip-invalid")).succeeded();
+    assert!(skipped.stderr.contains("(2 without labels)"), "{skipped}");
+    scratch.write("odd.csv", "a,b\nthe plot,a film\na film,the plot\n");
+    let odd = distill(&scratch, "odd", "--unlabelled odd.csv");
+    odd.failed(2, &["odd.csv", "`a`, `b`", "call it `text`"]);
+    scratch.write("odd.csv", "a,text\nthe plot,a film\na film,the plot\n");
+    distill(&scratch, "odd", "--max-steps 2 --unlabelled odd.csv").succeeded();
 }
 
 /// Hidden states and attention can be imitated where their shapes are the same.

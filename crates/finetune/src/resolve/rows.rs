@@ -48,6 +48,7 @@ pub struct Rows {
     /// Whether labels are indices, from 0, into the names that the user gave.
     by_index: bool,
     csv: CsvOptions,
+    skip_invalid: bool,
     /// Whether only texts are read, of any length, to pretrain on them.
     pub texts_only: bool,
     /// Further training rows without labels, with their columns, for which a teacher has some.
@@ -356,6 +357,7 @@ impl Rows {
                     csv: &choice.csv,
                     text_rows: TextRows::Detected,
                     text: &columns.text,
+                    skip_invalid: choice.skip_invalid,
                 };
                 unlabelled::open(name, &reading, evaluated)?
             }
@@ -377,6 +379,7 @@ impl Rows {
             labels,
             by_index,
             csv: choice.csv,
+            skip_invalid: choice.skip_invalid,
             texts_only,
             unlabelled,
         })
@@ -512,6 +515,7 @@ impl Rows {
                     csv: &self.csv,
                     text_rows: text_rows(plan.masks.line_by_line),
                     text: &self.columns.text,
+                    skip_invalid: self.skip_invalid,
                 };
                 unlabelled::open(name, &reading, evaluated)?
             }

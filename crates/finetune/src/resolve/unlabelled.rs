@@ -7,6 +7,7 @@ use crate::{
     resolve::{
         data::{read_options, say_notes},
         dataset::DatasetName,
+        label_reading,
     },
     view::{output::say, progress::count},
 };
@@ -18,6 +19,8 @@ pub struct Reading<'a> {
     pub text_rows: TextRows,
     /// The text columns, which further texts need not have.
     pub text: &'a [String],
+    /// Whether rows without a text are left out.
+    pub skip_invalid: bool,
 }
 
 /// Opens all splits of a data set of texts, each with its text columns; a note lists them if there are
@@ -45,6 +48,7 @@ pub fn open(
     for split in &names {
         let split = dataset.split(split)?;
         let columns = columns(name, &split, reading.text)?;
+        let split = label_reading::valid(split, &columns, reading.skip_invalid)?;
         for evaluated in evaluated.into_iter().flatten() {
             common += split.rows_in_common(evaluated)?;
         }
@@ -81,7 +85,15 @@ fn columns(name: &str, split: &Split, text: &[String]) -> Result<Columns, Failur
         None => text,
         Some(_) => &[],
     };
-    let mut columns = Columns::resolve(split, wanted, &[], false)?;
+    // The flag for the column names that of the labelled rows, so that it is no advice here.
+    let mut columns = Columns::resolve(split, wanted, &[], false).map_err(|error| match missing {
+        Some(missing) => Failure::User(format!(
+            "{name}: it is not clear which column of {} has the texts, out of {}; call it `{missing}`, as in the labelled rows",
+            split.name(),
+            names(split)
+        )),
+        None => Failure::from(error),
+    })?;
     columns.label.clear();
     // The lines of a text file have no columns.
     let is_text = split.files().iter().all(|file| is_text_file(file));
@@ -93,4 +105,11 @@ fn columns(name: &str, split: &Split, text: &[String]) -> Result<Columns, Failur
         );
     }
     Ok(columns)
+}
+
+/// Lists the columns of a split.
+fn names(split: &Split) -> String {
+    let fields = split.schema().fields().iter();
+    let names: Vec<_> = fields.map(|field| format!("`{}`", field.name())).collect();
+    names.join(", ")
 }
