@@ -545,6 +545,14 @@ fn labels_are_matched_by_name() {
 fn mistakes_are_named() {
     let scratch = Scratch::new();
     samples::splits(&scratch, "csv");
+    // An encoder has no labels, rather than others.
+    let tiny = fixtures::path("tiny_bert");
+    let pretrain = "pretrain --dataset data --max-steps 1 --output encoder --model";
+    let pretrain = [&split(pretrain)[..], &[tiny.to_str().unwrap()]].concat();
+    scratch.run(&pretrain).succeeded();
+    let none = "distill --dataset data --output refused --teacher encoder";
+    let none = scratch.run(&split(none));
+    none.failed(2, &["without a trained classifier"]);
     teacher(&scratch, "--epochs 1");
     for (options, words) in [
         ("--student-layers 3", "the teacher has 2 layers"),

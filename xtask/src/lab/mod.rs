@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use finetune_data::{Columns, Dataset, Inferred, Split, Task};
-use finetune_files::{is_partial, replace_file};
+use finetune_files::{DirectoryLock, LockError, is_partial, replace_file};
 use serde_json::Value;
 
 use self::arguments::{RECIPES, Settings};
@@ -38,6 +38,8 @@ pub use self::arguments::{Arguments, Data};
 
 /// The file with settings and results.
 const RESULTS: &str = "lab.json";
+/// The file that [`DirectoryLock`] creates.
+const LOCK: &str = ".lock";
 /// The file with the table.
 const TABLE: &str = "lab.md";
 
@@ -93,7 +95,7 @@ fn lab_with(program: &Path, arguments: &Arguments, sources: [Source; 2]) -> Resu
     ];
     let settings = Settings::new(arguments, named);
     let folder = &arguments.output;
-    begin_folder(folder, &settings)?;
+    let _lock = begin_folder(folder, &settings)?;
 
     let rows = |split: &Split| thousands(split.len() as usize);
     println!(
@@ -256,8 +258,8 @@ fn refused(message: String) -> anyhow::Error {
     Refused(message).into()
 }
 
-/// Makes the folder, or checks that it is one of a lab with the same settings.
-fn begin_folder(folder: &Path, settings: &Settings) -> Result<()> {
+/// Makes the folder, or checks that it is one of a lab with the same settings, and keeps other labs out of it.
+fn begin_folder(folder: &Path, settings: &Settings) -> Result<DirectoryLock> {
     let shown = workspace::display(folder);
     if folder.exists() && !folder.is_dir() {
         return Err(refused(format!(
@@ -265,47 +267,31 @@ fn begin_folder(folder: &Path, settings: &Settings) -> Result<()> {
         )));
     }
     let path = folder.join(RESULTS);
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {shown}"))?;
+    if !path.exists() {
+        refuse_others(folder)?;
+    }
+    let lock = DirectoryLock::take(folder).map_err(|error| match error {
+        LockError::Taken { .. } => refused(error.to_string()),
+        LockError::File(error) => error.into(),
+    })?;
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            let earlier = serde_json::from_str::<Value>(&text)
-                .and_then(|value| serde_json::from_value::<Settings>(value["settings"].clone()))
-                .map_err(|error| {
-                    refused(format!(
-                        "{} is damaged or from another version ({error}); choose another folder \
-                         with --output, or remove {shown}",
-                        workspace::display(&path)
-                    ))
-                })?;
-            let differences = settings.differences(&earlier);
-            if differences.is_empty() {
-                return Ok(());
-            }
-            // Settings with which no run could begin hold nobody to them.
-            if !has_runs(folder)? {
-                let words = folder.join(WORDS);
-                if words.exists() {
-                    let removed = fs::remove_dir_all(&words);
-                    removed
-                        .with_context(|| format!("cannot remove {}", workspace::display(&words)))?;
-                }
-                return write(&path, &json_text(&report::json(settings, &[]))?);
-            }
-            return Err(refused(format!(
-                "the runs in {shown} have other settings: {}; choose another folder with --output, \
-                 or remove {shown}",
-                differences.join("; ")
-            )));
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Ok(text) => continue_in(folder, settings, &text)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => begin_with(folder, settings)?,
         Err(error) => {
             return Err(error)
                 .with_context(|| format!("cannot read {}", workspace::display(&path)));
         }
     }
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {shown}"))?;
+    Ok(lock)
+}
+
+/// Refuses a folder that has something else in it.
+fn refuse_others(folder: &Path) -> Result<()> {
+    let shown = workspace::display(folder);
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {shown}"))? {
         let name = entry?.file_name();
-        if !is_partial(&name) {
+        if !is_partial(&name) && name != LOCK {
             return Err(refused(format!(
                 "{shown} is not the folder of a lab: it has {} but no {RESULTS}; choose another with \
                  --output",
@@ -313,7 +299,46 @@ fn begin_folder(folder: &Path, settings: &Settings) -> Result<()> {
             )));
         }
     }
-    write(&path, &json_text(&report::json(settings, &[]))?)
+    Ok(())
+}
+
+/// Checks that `text`, the content of `lab.json`, has the same settings. If no run has begun with others, they
+/// are replaced.
+fn continue_in(folder: &Path, settings: &Settings, text: &str) -> Result<()> {
+    let shown = workspace::display(folder);
+    let earlier = serde_json::from_str::<Value>(text)
+        .and_then(|value| serde_json::from_value::<Settings>(value["settings"].clone()))
+        .map_err(|error| {
+            refused(format!(
+                "{} is damaged or from another version ({error}); choose another folder with --output, \
+                 or remove {shown}",
+                workspace::display(&folder.join(RESULTS))
+            ))
+        })?;
+    let differences = settings.differences(&earlier);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    if has_runs(folder)? {
+        return Err(refused(format!(
+            "the runs in {shown} have other settings: {}; choose another folder with --output, or remove \
+             {shown}",
+            differences.join("; ")
+        )));
+    }
+    let words = folder.join(WORDS);
+    if words.exists() {
+        let removed = fs::remove_dir_all(&words);
+        removed.with_context(|| format!("cannot remove {}", workspace::display(&words)))?;
+    }
+    begin_with(folder, settings)
+}
+
+fn begin_with(folder: &Path, settings: &Settings) -> Result<()> {
+    write(
+        &folder.join(RESULTS),
+        &json_text(&report::json(settings, &[]))?,
+    )
 }
 
 /// Whether a run has begun in the folder of a lab.

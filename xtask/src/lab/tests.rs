@@ -85,7 +85,7 @@ fn done(arguments: &Arguments) -> BTreeMap<PathBuf, Vec<u8>> {
         true => path.join("results.json"),
         false => path,
     });
-    let files = files.filter(|path| path.file_name().unwrap() != RESULTS);
+    let files = files.filter(|path| ![RESULTS, LOCK].iter().any(|name| path.ends_with(name)));
     files
         .filter_map(|path| Some((path.clone(), std::fs::read(path).ok()?)))
         .collect()
@@ -113,6 +113,12 @@ fn the_lab_goes_on_where_it_stopped() {
     let table = std::fs::read_to_string(arguments.output.join(TABLE)).unwrap();
     assert!(table.contains("| from scratch | "), "{table}");
     assert!(table.contains("mean of 2 seeds"), "{table}");
+
+    // Two labs do not write into the same folder.
+    let lock = DirectoryLock::take(&arguments.output).unwrap();
+    let refused = refusal(&arguments);
+    assert!(refused.contains("is in use by"), "{refused}");
+    drop(lock);
 
     // Nothing is done twice.
     let before = done(&arguments);

@@ -88,7 +88,8 @@ impl Teacher {
     /// names were matched, if they differ.
     ///
     /// # Errors
-    /// Fails with [`TrainError::TeacherLabels`] if the teacher predicts something else.
+    /// Fails with [`TrainError::TeacherLabels`] if the teacher predicts something else, or if it has no trained
+    /// classifier.
     pub fn order(
         &self,
         outputs: &Task,
@@ -99,10 +100,14 @@ impl Teacher {
                 order,
                 note.map(|note| format!("the teacher's head: {note}")),
             )),
-            Head::Fresh { why } => Err(TrainError::TeacherLabels {
-                teacher: self.directory.clone(),
-                why,
-            }),
+            Head::Fresh { why } => {
+                // That it has no classifier says more than that labels which nobody gave it differ.
+                self.load_own(&finetune_infer::device("cpu")?)?;
+                Err(TrainError::TeacherLabels {
+                    teacher: self.directory.clone(),
+                    why,
+                })
+            }
         }
     }
 
