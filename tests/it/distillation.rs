@@ -387,6 +387,12 @@ fn the_layers_that_a_student_begins_with() {
     fs::copy(scratch.path("whole/model/model.safetensors"), &initial).unwrap();
     let damaged = scratch.run(&["resume", "run"]);
     damaged.failed(2, &["run/initial", "remove that directory"]);
+    fs::copy(scratch.path("whole/initial/model.safetensors"), &initial).unwrap();
+    let config = scratch.read("run/initial/config.json");
+    let config = String::from_utf8(config).unwrap();
+    scratch.write("run/initial/config.json", config + " ");
+    let changed = scratch.run(&["resume", "run"]);
+    changed.failed(2, &["config.json", "run/initial", "remove that directory"]);
 
     // It is made of the teacher that the run began with, and of no other.
     fs::remove_dir_all(scratch.path("run/initial")).unwrap();
@@ -507,6 +513,33 @@ fn another_tokenizer() {
     refused.failed(2, &["token by token"]);
 }
 
+/// A teacher that reads less than its student says so.
+#[test]
+fn a_teacher_of_short_texts() {
+    let scratch = Scratch::new();
+    samples::splits(&scratch, "csv");
+    let words = "tokenizer train data/train.csv --kind words --vocab-size 60 -o words";
+    scratch.run(&split(words)).succeeded();
+    let encoder = "hidden_size = 24\nlayers = 1\nheads = 3\nfeed_forward_size = 40\nmax_length = ";
+    scratch.write("short.toml", format!("{encoder}6\n"));
+    scratch.write("long.toml", format!("{encoder}64\n"));
+    let short = "train --init scratch --encoder short.toml --tokenizer words --dataset data --epochs 1 --output teacher";
+    scratch.run(&split(short)).succeeded();
+    let long = "--init scratch --encoder long.toml --max-steps 2";
+    let run = distill(&scratch, "run", long).succeeded();
+    assert!(run.stderr.contains("none truncated"), "{run}");
+    assert!(
+        run.stderr
+            .contains("the teacher reads at most 6 tokens, to which it cuts"),
+        "{run}"
+    );
+    let compared = format!("{long} --cosine-weight 1");
+    let refused = distill(&scratch, "cosine", &compared);
+    refused.failed(2, &["token by token", "--max-length 6"]);
+    let cut = distill(&scratch, "cosine", &format!("{compared} --max-length 6")).succeeded();
+    assert!(!cut.stderr.contains("the teacher reads"), "{cut}");
+}
+
 /// The same labels in another order are those of the teacher; others are refused.
 #[test]
 fn labels_are_matched_by_name() {
@@ -561,7 +594,10 @@ fn mistakes_are_named() {
         ("--student-layers x", "is not a whole number"),
         ("--temperature 0", "temperature is 0"),
         ("--temperature 1e30", "expected a number from 0.01 to 1000"),
-        ("--soft-weight 1e30", "expected a number from 0 to 1000000"),
+        (
+            "--soft-weight 1e30",
+            "expected 0, or a number from 0.000001 to 1000000",
+        ),
         ("--soft-weight 0", "nothing would be learned"),
         ("--hard-weight=-1", "hard_weight is -1"),
         ("--strategy contrastive", "strategy contrastive"),
@@ -679,6 +715,24 @@ fn an_adapter_is_a_teacher() {
     assert_eq!(accuracy(&results["teacher"]), accuracy(&teachers));
     let student = Classifier::load(scratch.path("run/model")).unwrap();
     assert_eq!(student.model().config().num_hidden_layers, 1);
+
+    // What is advised for a base model that has been moved works.
+    let config = scratch.json("teacher/model/adapter_config.json");
+    let base = config["base_model_name_or_path"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let moved = config.to_string().replace(&base, "owner/moved");
+    scratch.write("teacher/model/adapter_config.json", moved);
+    let lost = distill(&scratch, "lost", "--epochs 1");
+    let advice = "finetune merge teacher/model --model-base DIR -o MODEL";
+    lost.failed(2, &["the teacher teacher", "owner/moved", advice]);
+    let merge = advice.replace("DIR", &base).replace("MODEL", "merged");
+    scratch
+        .run(&split(merge.trim_start_matches("finetune ")))
+        .succeeded();
+    let merged = "distill --teacher merged --dataset data --epochs 1 --output again";
+    scratch.run(&split(merged)).succeeded();
 }
 
 /// Taking layers leaves the rest of a model as it is.

@@ -210,11 +210,13 @@ pub enum TrainError {
     },
     /// Encoders with other tokens are compared token by token.
     #[error(
-        "{flag} compares teacher and student token by token, but their tokens differ: they have other tokenizers, or texts are cut at another length; leave {flag} out, or give the student the teacher's tokenizer"
+        "{flag} compares teacher and student token by token, but their tokens differ: they have other tokenizers, or the teacher, which reads {longest} tokens, cuts texts that the student does not; leave {flag} out, give the student the teacher's tokenizer, or cut its texts too with --max-length {longest}"
     )]
     OtherTokens {
         /// The flag that asks for the comparison.
         flag: &'static str,
+        /// The number of tokens that the teacher reads.
+        longest: usize,
     },
     /// The teacher has changed since the run began.
     #[error(

@@ -183,6 +183,8 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune-train/src/plan/distillation.rs", "of which strategy head trains nothing", "--strategy", Direction),
     way("finetune-train/src/plan/distillation.rs", "pretrain the student first with", "finetune --model", Direction),
     way("finetune-train/src/plan/distillation.rs", "does not count the teacher", "--batch-tokens", Direction),
+    way("finetune/src/resolve/distillation.rs", "let the whole model teach", "finetune --model-base", Test("distillation::an_adapter_is_a_teacher")),
+    way("finetune-train/src/error.rs", "cut its texts too with", "--max-length", Test("distillation::a_teacher_of_short_texts")),
     way("finetune/src/resolve/distillation.rs", "takes layers of the teacher", "--student-layers", Subject),
     way("finetune/src/resolve/distillation.rs", "--student-layers is", "--student-layers", Subject),
     way("finetune/src/resolve/distillation.rs", "or another student with", "--model", Test("distillation::encoders_are_imitated_where_they_are_alike")),

@@ -1,7 +1,8 @@
 //! The arguments of `cargo xtask lab`, and the settings that follow from them.
 
+use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
@@ -17,7 +18,7 @@ pub(super) const RECIPES: [&str; 2] = ["domains", "movie_reviews"];
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Folder for the runs, lab.json and lab.md
-    #[arg(long, value_name = "DIR", default_value = "runs/lab")]
+    #[arg(long, value_name = "DIR", default_value = "runs/lab", value_parser = folder)]
     pub output: PathBuf,
     /// Number of seeds, from 1 on, with which everything is repeated
     #[arg(long, value_name = "N", default_value = "3")]
@@ -155,6 +156,14 @@ impl Settings {
     }
 }
 
+/// A path that commands do not take for an option.
+fn folder(text: &str) -> Result<PathBuf, Infallible> {
+    Ok(match text.starts_with('-') {
+        true => Path::new(".").join(text),
+        false => text.into(),
+    })
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
@@ -229,6 +238,13 @@ mod tests {
         // A file that another version wrote is no surprise.
         let json = serde_json::to_string(&earlier).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&json).unwrap(), earlier);
+    }
+
+    #[test]
+    fn folders_are_no_options() {
+        for (text, expected) in [("-lab", "./-lab"), ("a/-lab", "a/-lab"), ("lab", "lab")] {
+            assert_eq!(folder(text), Ok(PathBuf::from(expected)));
+        }
     }
 
     #[test]

@@ -86,7 +86,8 @@ fn lab_with(program: &Path, arguments: &Arguments, sources: [Source; 2]) -> Resu
         ))
     })?;
     let training = [news.training()?, reviews.training()?];
-    reviews.check_labels(&training[1], &test)?;
+    news.check_labels(&training[0], None)?;
+    reviews.check_labels(&training[1], Some(&test))?;
     let hashes = [news.hash()?, reviews.hash()?];
     let [news_hash, reviews_hash] = hashes;
     let named = [
@@ -216,21 +217,30 @@ impl Source {
             .ok_or_else(|| refused(format!("{} has no training split", self.origin())))
     }
 
-    /// Checks that an accuracy on the test rows can be computed, which is only needed after hours.
-    fn check_labels(&self, training: &Split, test: &Split) -> Result<()> {
+    /// Checks that an accuracy can be computed, on the test rows if they are given; it is only needed after
+    /// hours.
+    fn check_labels(&self, training: &Split, test: Option<&Split>) -> Result<()> {
         let refuse = |problem: String| refused(format!("{}: {problem}", self.origin()));
         let failed = |error: finetune_data::Error| refuse(error.to_string());
-        let columns = Columns::resolve(training, &[], &[], true).map_err(failed)?;
-        let is_there = |column: &String| test.schema().field_with_name(column).is_ok();
-        let has_labels = columns.label.iter().all(is_there);
-        if !has_labels || test.labels_are_hidden(&columns).map_err(failed)? {
-            return Err(refuse(
-                "its test rows have no labels, but the table compares accuracies on them; give a \
-                 directory whose test file has labels"
-                    .into(),
-            ));
+        // Messages about columns name flags of `finetune`.
+        let columns = Columns::resolve(training, &[], &[], true).map_err(|error| {
+            refuse(format!(
+                "{error} (the lab has no flags for columns: call them `text` and `label`)"
+            ))
+        })?;
+        if let Some(test) = test {
+            let is_there = |column: &String| test.schema().field_with_name(column).is_ok();
+            let has_labels = columns.label.iter().all(is_there);
+            if !has_labels || test.labels_are_hidden(&columns).map_err(failed)? {
+                return Err(refuse(
+                    "its test rows have no labels, but the table compares accuracies on them; give a \
+                     directory whose test file has labels"
+                        .into(),
+                ));
+            }
         }
-        let inferred = Inferred::of(&[training, test], &columns, None, None).map_err(failed)?;
+        let splits: Vec<_> = [Some(training), test].into_iter().flatten().collect();
+        let inferred = Inferred::of(&splits, &columns, None, None).map_err(failed)?;
         match inferred.task {
             Task::Classes(_) => Ok(()),
             other => Err(refuse(format!(

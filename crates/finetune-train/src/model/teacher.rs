@@ -143,7 +143,8 @@ impl Teacher {
                 continue;
             }
             if !same_tokens {
-                return Err(TrainError::OtherTokens { flag });
+                let longest = self.config.longest_sequence();
+                return Err(TrainError::OtherTokens { flag, longest });
             }
             if teacher != student {
                 return Err(TrainError::NotComparable {

@@ -90,8 +90,13 @@ impl DistillationPlan {
             ("cosine_weight", self.cosine_weight),
             ("attention_weight", self.attention_weight),
         ] {
-            let valid = (0.0..=1e6).contains(&weight);
-            value(valid, key, weight, "a number from 0 to 1000000")?;
+            let valid = weight == 0.0 || (1e-6..=1e6).contains(&weight);
+            value(
+                valid,
+                key,
+                weight,
+                "0, or a number from 0.000001 to 1000000",
+            )?;
         }
         let learns = self.soft_weight > 0.0 || self.imitates_encoder();
         conflict(!learns, ["soft_weight", "hard_weight"], || {

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
+use finetune_hub::FoundModel;
 use finetune_models::{MaskedLm, SequenceClassifier};
 use finetune_train::{BaseModel, RunDirectory, SavedPlan, Start, TrainPlan, TrainedModel, layout};
 
@@ -178,24 +179,31 @@ fn say_complete(run: &RunDirectory, saved: &SavedPlan) -> Result<ExitCode, Failu
 pub fn load_unchanged(plan: &TrainPlan) -> Result<Loaded, Failure> {
     let rows = Rows::choose(plan)?;
     let found = model::of_plan(plan)?;
+    let base = unchanged_base(plan, &found).map_err(|error| {
+        if !found.dir.ends_with(layout::INITIAL) {
+            return error;
+        }
+        error.with_message(|message| {
+            let initial = found.dir.display();
+            format!("{message}\nThe run began with its own model in {initial}; remove that directory, and it is made again")
+        })
+    })?;
+    let loaded = load(plan, &rows, found, base)?;
+    plan.check_fingerprints(&loaded.data.fingerprints())?;
+    Ok(loaded)
+}
+
+/// Opens the base model of a plan, provided that its files are unchanged.
+fn unchanged_base(plan: &TrainPlan, found: &FoundModel) -> Result<BaseModel, Failure> {
     let files = found.clone().verify()?;
     if files.weights_sha256 != plan.model.sha256 {
-        let (now, was) = (&files.weights_sha256, &plan.model.sha256);
-        let (name, way) = match files.dir.ends_with(layout::INITIAL) {
-            true => (
-                files.dir.display().to_string(),
-                "; remove that directory, which is then made again",
-            ),
-            false => (plan.model.name.clone(), ""),
-        };
         return Err(Failure::User(format!(
-            "the weights of {name} are not those that the run started with: their SHA-256 is {now}, but was {was}{way}"
+            "the weights of {} are not those that the run started with: their SHA-256 is {}, but was {}",
+            plan.model.name, files.weights_sha256, plan.model.sha256
         )));
     }
     // An error in a configuration says more than that it has changed.
     let base = BaseModel::open(&files.dir)?;
     plan.model.check_files(&files.dir)?;
-    let loaded = load(plan, &rows, found, base)?;
-    plan.check_fingerprints(&loaded.data.fingerprints())?;
-    Ok(loaded)
+    Ok(base)
 }

@@ -10,13 +10,10 @@ use finetune_train::{
 };
 
 use crate::{
-    cli::{
-        args::ModelArguments,
-        train_options::{InitialWeights, StudentLayers, TrainOptions},
-    },
+    cli::train_options::{InitialWeights, StudentLayers, TrainOptions},
     error::Failure,
     resolve::{model, rows::Rows, run_model, special_files},
-    view::output::say,
+    view::{output::say, progress::count, shell::quote_path},
 };
 
 /// Finds a teacher by name: a directory, a run, an adapter whose base model can be found, or a name on the
@@ -38,12 +35,36 @@ fn found(name: &str) -> Result<Teacher, Failure> {
         return Ok(Teacher::open(&files.dir, None)?);
     }
     let file = AdapterFile::read(directory)?;
-    let open = ModelArguments {
-        revision: None,
-        model_base: None,
-        labels: Vec::new(),
+    if let Some(base) = file
+        .base_directory(directory)
+        .filter(|base| base.join(CONFIG).exists())
+    {
+        special_files::refuse_in(&base)?;
+        return Ok(Teacher::open(directory, Some(&base))?);
+    }
+    let advice = || {
+        format!(
+            "let the whole model teach, which `finetune merge {} --model-base DIR -o MODEL` makes",
+            quote_path(directory)
+        )
     };
-    let base = model::adapter_base(directory, &file, &open)?;
+    if file.base_model.is_empty() {
+        let path = directory.join(ADAPTER_CONFIG);
+        let path = path.display();
+        return Err(Failure::User(format!(
+            "{path} does not name its base model (base_model_name_or_path); {}",
+            advice()
+        )));
+    }
+    let base = model::find(&file.base_model, file.revision.as_deref()).map_err(|error| {
+        error.with_message(|problem| {
+            let base = &file.base_model;
+            format!(
+                "its base model {base}: {problem}\nIf that is somewhere else, {}",
+                advice()
+            )
+        })
+    })?;
     Ok(Teacher::open(directory, Some(&base.dir))?)
 }
 
@@ -177,10 +198,11 @@ pub fn described_layers(plan: &TrainPlan) -> Option<String> {
         }
         _ => format!("layer {}", names.concat()),
     };
-    Some(format!(
-        "{layers} of {}, with its embeddings and head",
-        distillation.teacher
-    ))
+    let whose = match plan.model.reset_head {
+        true => "with its embeddings and a new head",
+        false => "with its embeddings and head",
+    };
+    Some(format!("{layers} of {}, {whose}", distillation.teacher))
 }
 
 /// Opens the teacher of a plan, if there is one, and tokenizes the rows for it if its tokenizer is not that of
@@ -215,7 +237,16 @@ pub fn inputs(
                     "note: teacher and student have other tokenizers; each reads the texts with its own"
                 );
             }
-            Some(rows.tokens(longest, &own)?)
+            let data = rows.tokens(longest, &own)?;
+            let cut = data.train.truncated_rows();
+            if cut > 0 {
+                say!(
+                    "note: the teacher reads at most {longest} tokens, to which it cuts {} of {} training texts",
+                    count(cut),
+                    count(data.train.len())
+                );
+            }
+            Some(data)
         }
     };
     Ok(Some(TeacherInputs { teacher, data }))

@@ -40,7 +40,9 @@ impl WholePlan {
         output: &Path,
     ) -> Result<Self, Failure> {
         let mut chosen = Chosen::new(options, rows)?;
-        let mut first = plan(chosen.options(), rows, device.clone(), output)?;
+        // An error may be about the strategy, which the user did not type.
+        let first = plan(chosen.options(), rows, device.clone(), output);
+        let mut first = first.inspect_err(|_| chosen.say())?;
         let files = model::of_plan(&first)?;
         let verification = Verification::begin(&files)?;
         let base = BaseModel::open(&files.dir)?;
