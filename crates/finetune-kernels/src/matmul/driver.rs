@@ -22,7 +22,7 @@ use crate::{Precision, cpu::norm, memory::Piece};
 
 /// Number of panels of the right operand in a group, so that a block of steps fits into the L2 cache.
 const GROUP: usize = 3;
-/// Maximum number of panels in a group if there are so few steps that more of them fit.
+/// Maximum number of panels in a group of all columns, if there are so few steps that they fit.
 const MOST_GROUP: usize = 8;
 /// Maximum number of panels of the left operand in a task. Their results fit into the L2 cache while one
 /// block after another is added to them.
@@ -142,10 +142,12 @@ impl Work for Multiplication<'_> {
     }
 }
 
-/// Returns the number of panels of the right operand in a group; all groups have about equally many.
+/// Returns the number of panels of the right operand in a group; all groups have about equally many. Wider groups
+/// than necessary would be fewer, whose rows are divided among more tasks, each of which packs the columns again.
 fn group_size<K: Kernel>(steps: usize, cols: usize) -> usize {
     let panels = cols.div_ceil(K::NR).max(1);
     let most = (GROUP * K::KC / steps.clamp(1, K::KC)).min(MOST_GROUP);
+    let most = if panels <= most { most } else { GROUP };
     panels.div_ceil(panels.div_ceil(most))
 }
 
