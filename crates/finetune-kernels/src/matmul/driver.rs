@@ -22,7 +22,7 @@ use crate::{Precision, cpu::norm, memory::Piece};
 
 /// Number of panels of the right operand in a group, so that a block of steps fits into the L2 cache.
 const GROUP: usize = 3;
-/// Maximum number of panels in a group of all columns, if there are so few steps that they fit.
+/// Maximum number of panels in a group if there are so few steps that more of them fit.
 const MOST_GROUP: usize = 8;
 /// Maximum number of panels of the left operand in a task. Their results fit into the L2 cache while one
 /// block after another is added to them.
@@ -96,7 +96,7 @@ impl Work for Multiplication<'_> {
             }
         }
         let blocks = step_blocks::<K>(steps).len();
-        let group = group_size::<K>(steps, cols);
+        let group = group_size::<K>(steps, cols, matches!(b, Right::Plain(_)));
         let is_small = rows * steps * cols <= SMALL;
         let mut memory = Piece::new(0);
         let left = match K::left_in_place(a) {
@@ -142,12 +142,16 @@ impl Work for Multiplication<'_> {
     }
 }
 
-/// Returns the number of panels of the right operand in a group; all groups have about equally many. Wider groups
-/// than necessary would be fewer, whose rows are divided among more tasks, each of which packs the columns again.
-fn group_size<K: Kernel>(steps: usize, cols: usize) -> usize {
+/// Returns the number of panels of the right operand in a group; all groups have about equally many. If they
+/// are packed here, wider groups than necessary would be fewer, whose rows are divided among more tasks, each of
+/// which packs the columns again.
+fn group_size<K: Kernel>(steps: usize, cols: usize, are_packed_here: bool) -> usize {
     let panels = cols.div_ceil(K::NR).max(1);
     let most = (GROUP * K::KC / steps.clamp(1, K::KC)).min(MOST_GROUP);
-    let most = if panels <= most { most } else { GROUP };
+    let most = match are_packed_here && panels > most {
+        true => GROUP,
+        false => most,
+    };
     panels.div_ceil(panels.div_ceil(most))
 }
 
