@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -103,9 +103,7 @@ impl FromStr for Data {
             }
         }
         let [news, reviews] = parts.map(|(key, value)| match value {
-            // Commands would take it for an option.
-            Some(value) if value.starts_with('-') => Ok(format!("./{value}")),
-            Some(value) if !value.trim().is_empty() => Ok(value),
+            Some(value) if !value.trim().is_empty() => Ok(no_option(&value)),
             _ => Err(format!("`{key}=` is missing; {FORM}")),
         });
         Ok(Self {
@@ -157,11 +155,15 @@ impl Settings {
 }
 
 /// A path that commands do not take for an option.
+fn no_option(path: &str) -> String {
+    match path.starts_with('-') {
+        true => format!("./{path}"),
+        false => path.to_owned(),
+    }
+}
+
 fn folder(text: &str) -> Result<PathBuf, Infallible> {
-    Ok(match text.starts_with('-') {
-        true => Path::new(".").join(text),
-        false => text.into(),
-    })
+    Ok(no_option(text).into())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -49,15 +49,18 @@ mod tests {
 
     #[test]
     fn quantiles_are_students() {
-        // scipy.stats.t.ppf(0.975, [1, 2, 30, 1000])
+        // scipy.stats.t.ppf(0.975, [1, 2, 30, 31, 60, 1000])
         let expected = [
             (1, 12.706_205),
             (2, 4.302_653),
             (30, 2.042_272),
+            (31, 2.039_513),
+            (60, 2.000_298),
             (1000, 1.962_339),
         ];
         for (degrees, expected) in expected {
             assert!((quantile(degrees) - expected).abs() < 1e-5, "{degrees}");
         }
+        assert!((1..200).all(|degrees| quantile(degrees) > quantile(degrees + 1)));
     }
 }
