@@ -47,9 +47,10 @@ impl Linear {
     }
 
     /// Caches the weight in the processor's packed layout while it is frozen. The cache takes half the
-    /// weight's memory in bf16 and as much as the weight in f32, where it is therefore made only if
-    /// `in_f32`. Call this again whenever the precision or the set of trained parameters changes: the
-    /// cache of a weight in training would keep an outdated copy in memory. Clones share the cache.
+    /// weight's memory in bf16, and as much again once there is a backward pass; in f32 it takes as much as
+    /// the weight, and is therefore made only if `in_f32`. Call this again whenever the precision or the set
+    /// of trained parameters changes: the cache of a weight in training would keep an outdated copy in
+    /// memory. Clones share the cache.
     pub fn pack_frozen(&mut self, in_f32: bool) {
         let is_worth_it = in_f32 || self.matmul.precision == Precision::Bf16;
         let packs = is_worth_it && !self.weight.is_require_grad();

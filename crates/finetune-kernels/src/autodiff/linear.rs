@@ -11,7 +11,7 @@ use burn::backend::{
 };
 
 use crate::{
-    Activation, Precision,
+    Activation, MatmulOptions,
     ops::{EncoderGradients, EncoderOps, Linear},
 };
 
@@ -29,7 +29,7 @@ struct Kept<B: Backend> {
     /// The input of the activation, if there is one.
     sum: Option<FloatTensor<B>>,
     activation: Activation,
-    precision: Precision,
+    matmul: MatmulOptions,
 }
 
 impl<B: EncoderGradients> Backward<B, 3> for Layer {
@@ -48,14 +48,14 @@ impl<B: EncoderGradients> Backward<B, 3> for Layer {
         }
         let [x, weight, bias] = ops.parents;
         if let (Some(node), Some(x)) = (weight, kept.x) {
-            let weight = B::linear_weight_gradient(x, grad.clone(), kept.precision);
+            let weight = B::linear_weight_gradient(x, grad.clone(), kept.matmul.precision);
             grads.register::<B>(node.id, weight);
         }
         if let Some(node) = bias {
             grads.register::<B>(node.id, B::column_sums(grad.clone()));
         }
         if let (Some(node), Some(weight)) = (x, kept.weight) {
-            let x = B::linear_input_gradient(grad, weight, kept.precision);
+            let x = B::linear_input_gradient(grad, weight, kept.matmul);
             grads.register::<B>(node.id, x);
         }
     }
@@ -95,7 +95,7 @@ pub(super) fn linear<B: EncoderGradients, C: CheckpointStrategy>(
                 weight: needs_weight.then(|| operation.weight.clone()),
                 sum: None,
                 activation,
-                precision: operation.matmul.precision,
+                matmul: operation.matmul.clone(),
             };
             let result = match activation {
                 Activation::Identity => <B as EncoderOps>::linear(operation),

@@ -11,7 +11,7 @@ use burn::backend::{
 };
 
 use crate::{
-    Activation, Dropout, Precision,
+    Activation, Dropout, MatmulOptions,
     ops::{EncoderGradients, Linear, Lora},
 };
 
@@ -36,7 +36,7 @@ struct Kept<B: Backend> {
     activation: Activation,
     scaling: f64,
     dropout: Dropout,
-    precision: Precision,
+    matmul: MatmulOptions,
 }
 
 impl<B: EncoderGradients> Backward<B, 5> for AdaptedLayer {
@@ -50,7 +50,7 @@ impl<B: EncoderGradients> Backward<B, 5> for AdaptedLayer {
     ) {
         let mut grad = grads.consume::<B>(&ops.node);
         let kept = ops.state;
-        let precision = kept.precision;
+        let precision = kept.matmul.precision;
         if let Some(sum) = kept.sum {
             grad = B::activation_gradient(sum, grad, kept.activation);
         }
@@ -67,7 +67,7 @@ impl<B: EncoderGradients> Backward<B, 5> for AdaptedLayer {
             grads.register::<B>(node.id, b);
         }
         let Some(b) = kept.b else { return };
-        let reduced = B::linear_input_gradient(grad.clone(), b, precision);
+        let reduced = B::linear_input_gradient(grad.clone(), b, precision.into());
         let reduced = B::float_mul_scalar(reduced, kept.scaling.into());
         if let (Some(node), Some(x)) = (a, kept.x) {
             let x = B::dropout(x, kept.dropout);
@@ -75,9 +75,9 @@ impl<B: EncoderGradients> Backward<B, 5> for AdaptedLayer {
             grads.register::<B>(node.id, a);
         }
         if let (Some(node), Some(weight), Some(a)) = (x, kept.weight, kept.a) {
-            let adapter = B::linear_input_gradient(reduced, a, precision);
+            let adapter = B::linear_input_gradient(reduced, a, precision.into());
             let adapter = B::dropout(adapter, kept.dropout);
-            let base = B::linear_input_gradient(grad, weight, precision);
+            let base = B::linear_input_gradient(grad, weight, kept.matmul);
             grads.register::<B>(node.id, B::float_add(base, adapter));
         }
     }
@@ -116,7 +116,7 @@ pub(super) fn lora<B: EncoderGradients, C: CheckpointStrategy>(
         activation,
         scaling,
         dropout,
-        precision: linear.matmul.precision,
+        matmul: linear.matmul.clone(),
     };
     let (sum, reduced) = B::lora_keeping(Lora {
         linear: Linear {

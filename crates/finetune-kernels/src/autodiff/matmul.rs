@@ -10,10 +10,7 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 
-use crate::{
-    Precision,
-    ops::{EncoderGradients, MatmulOptions},
-};
+use crate::ops::{EncoderGradients, MatmulOptions};
 
 /// The node of a multiplication. Its parents are a and b.
 #[derive(Debug)]
@@ -26,7 +23,7 @@ struct Kept<B: Backend> {
     a: Option<FloatTensor<B>>,
     /// Needed for the gradient of `a`.
     b: Option<FloatTensor<B>>,
-    precision: Precision,
+    options: MatmulOptions,
 }
 
 impl<B: EncoderGradients> Backward<B, 2> for Matmul {
@@ -39,14 +36,14 @@ impl<B: EncoderGradients> Backward<B, 2> for Matmul {
         _checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let Kept { a, b, precision } = ops.state;
+        let Kept { a, b, options } = ops.state;
         let [a_node, b_node] = ops.parents;
         if let (Some(node), Some(a)) = (b_node, a) {
-            let gradient = B::linear_weight_gradient(a, grad.clone(), precision);
+            let gradient = B::linear_weight_gradient(a, grad.clone(), options.precision);
             grads.register::<B>(node.id, gradient);
         }
         if let (Some(node), Some(b)) = (a_node, b) {
-            let gradient = B::linear_input_gradient(grad, b, precision);
+            let gradient = B::linear_input_gradient(grad, b, options);
             grads.register::<B>(node.id, gradient);
         }
     }
@@ -58,7 +55,6 @@ pub(super) fn matmul<B: EncoderGradients, C: CheckpointStrategy>(
     b: FloatTensor<Autodiff<B, C>>,
     options: MatmulOptions,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let precision = options.precision;
     let (needs_a, needs_b) = (b.is_tracked(), a.is_tracked());
     let (a, a_node) = a.into_parts();
     let (b, b_node) = b.into_parts();
@@ -72,7 +68,7 @@ pub(super) fn matmul<B: EncoderGradients, C: CheckpointStrategy>(
             let kept = Kept::<B> {
                 a: needs_a.then(|| a.clone()),
                 b: needs_b.then(|| b.clone()),
-                precision,
+                options: options.clone(),
             };
             prepared.finish(kept, B::matmul(a, b, options))
         }

@@ -6,7 +6,8 @@ use burn::backend::tensor::FloatTensor;
 
 use super::{
     Activation, Attention, AttentionTransfer, DropoutResidualNorm, EmbeddingNorm, EncoderOps,
-    LayerNorm, Linear, Lora, NormGradients, PoolMaximum, Precision, VocabularyCrossEntropy,
+    LayerNorm, Linear, Lora, MatmulOptions, NormGradients, PoolMaximum, Precision,
+    VocabularyCrossEntropy,
 };
 use crate::{Dropout, Offsets, backends::portable};
 
@@ -33,14 +34,15 @@ pub trait EncoderGradients: EncoderOps {
         portable::lora_keeping(operation)
     }
 
-    /// Computes `grad · weightᵀ`: `[tokens, out]`, `[in, out]` to `[tokens, in]`.
+    /// Computes `grad · weightᵀ`: `[tokens, out]`, `[in, out]` to `[tokens, in]`. The options are those
+    /// of the multiplication by `weight`.
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        precision: Precision,
+        options: MatmulOptions,
     ) -> FloatTensor<Self> {
         let transposed = portable::transposed::<Self>(weight);
-        portable::matmul::<Self>(grad, transposed, precision)
+        portable::matmul::<Self>(grad, transposed, options.precision)
     }
 
     /// Computes `xᵀ · grad`: `[tokens, in]`, `[tokens, out]` to `[in, out]`.

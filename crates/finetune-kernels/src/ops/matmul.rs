@@ -32,7 +32,7 @@ pub struct MatmulOptions {
     /// The precision of the operands.
     pub precision: Precision,
     /// The cache for the weight in the layout of the processor's kernel. It is only for a weight that
-    /// does not change: the weight stays in memory as long as its packed form does.
+    /// does not change: the weight stays in memory as long as its packed forms do.
     pub packed: Option<PackedWeight>,
 }
 
@@ -45,12 +45,12 @@ impl From<Precision> for MatmulOptions {
     }
 }
 
-/// A cache for the packed form of a weight, initially empty and shared by clones. Backends that do not
-/// pack leave it empty.
+/// A cache for the packed forms of a weight, for the forward and the backward pass, initially empty and
+/// shared by clones. Backends that do not pack leave it empty.
 #[derive(Clone, Default)]
 pub struct PackedWeight {
     #[cfg(feature = "flex")]
-    pub(crate) slot: std::sync::Arc<std::sync::Mutex<Option<crate::backends::flex::PackedForm>>>,
+    pub(crate) slot: std::sync::Arc<std::sync::Mutex<Option<crate::backends::flex::PackedForms>>>,
 }
 
 impl fmt::Debug for PackedWeight {

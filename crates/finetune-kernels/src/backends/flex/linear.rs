@@ -126,14 +126,23 @@ fn add_product(
 pub(super) fn linear_input_gradient(
     grad: FloatTensor<Flex>,
     weight: FloatTensor<Flex>,
-    precision: Precision,
+    options: MatmulOptions,
 ) -> FloatTensor<Flex> {
+    let precision = options.precision;
     if !are_plain([&grad, &weight]) {
         let transposed = portable::transposed::<Flex>(weight);
         return portable::matmul::<Flex>(grad, transposed, precision);
     }
-    let weight = matrix(&weight).transpose();
-    multiply_plain(matrix(&grad), weight, Epilogue::default(), precision)
+    let mut out = empty([grad.shape()[0], weight.shape()[0]]);
+    let packed = options.packed.as_ref();
+    let packed = packed.and_then(|cache| cache.transposed(&weight, precision));
+    let b = match &packed {
+        Some(packed) => Right::Packed(packed),
+        None => Right::Plain(matrix(&weight).transpose()),
+    };
+    let (a, epilogue) = (matrix(&grad), Epilogue::default());
+    matmul::multiply(values_mut(&mut out), a, b, epilogue, precision);
+    out
 }
 
 /// See [`EncoderGradients::linear_weight_gradient`](crate::ops::EncoderGradients).
@@ -162,7 +171,7 @@ fn multiply(
     options: &MatmulOptions,
 ) {
     let packed = options.packed.as_ref();
-    let packed = packed.map(|place| place.get(weight, options.precision));
+    let packed = packed.map(|cache| cache.get(weight, options.precision));
     let b = match &packed {
         Some(packed) => Right::Packed(packed),
         None => Right::Plain(matrix(weight)),

@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-pub(crate) use packed_weight::PackedForm;
+pub(crate) use packed_weight::PackedForms;
 
 use activation::{activate, activation_gradient};
 use adafactor::{adafactor_factored_update, adafactor_update};
@@ -141,9 +141,9 @@ impl EncoderGradients for Flex {
     fn linear_input_gradient(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        precision: Precision,
+        options: MatmulOptions,
     ) -> FloatTensor<Self> {
-        linear::linear_input_gradient(grad, weight, precision)
+        linear::linear_input_gradient(grad, weight, options)
     }
 
     fn linear_weight_gradient(
