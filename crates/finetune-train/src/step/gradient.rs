@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::Tensor;
+use burn::{Tensor, tensor::Device};
 use finetune_kernels::{UsedRows, scatter_rows, square_sum, sum};
 
 /// A gradient as the backward pass leaves it.
@@ -26,6 +26,14 @@ pub(crate) struct RowGradient {
 }
 
 impl Gradient {
+    /// Returns the device that the gradient is on.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Whole(gradient) => gradient.device(),
+            Self::Rows(gradient) => gradient.values.device(),
+        }
+    }
+
     /// Returns the sum of the squared elements, `[1]`.
     pub fn square_sum(&self) -> Tensor<1> {
         match self {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Add, sync::Arc};
 
 use burn::Tensor;
+use finetune_infer::Workers;
 use finetune_kernels::UsedRows;
 use finetune_models::{Described, Role, visit_parameters};
 
@@ -60,14 +61,11 @@ impl ParameterGradients {
     /// Returns the L2 norm of all gradients together, like `torch.nn.utils.clip_grad_norm_`. It is
     /// summed over tensors in f64 and read from the device once.
     pub fn global_norm(&self) -> f64 {
-        let squares: Vec<_> = self
-            .gradients
-            .iter()
-            .map(|(_, gradient)| gradient.square_sum())
-            .collect();
-        if squares.is_empty() {
+        let Some((_, first)) = self.gradients.first() else {
             return 0.0;
-        }
+        };
+        let workers = Workers::of(&first.device());
+        let squares = workers.map(&self.gradients, |(_, gradient)| gradient.square_sum());
         let squares = Tensor::cat(squares, 0).into_data();
         squares.iter::<f64>().sum::<f64>().sqrt()
     }
