@@ -43,16 +43,18 @@ pub fn parity(venv: Option<PathBuf>, model: Option<&str>) -> Result<()> {
         ],
     )?;
 
-    script(
-        &python,
-        "make_optim.py",
-        &[
-            "--out".as_ref(),
-            again.as_ref(),
-            "--compare".as_ref(),
-            committed.as_ref(),
-        ],
-    )?;
+    for name in ["make_optim.py", "make_explain.py"] {
+        script(
+            &python,
+            name,
+            &[
+                "--out".as_ref(),
+                again.as_ref(),
+                "--compare".as_ref(),
+                committed.as_ref(),
+            ],
+        )?;
+    }
 
     for (name, folder) in [
         ("make_families.py", "families"),
@@ -251,6 +253,7 @@ pub fn remake_fixtures(python: &Path, base: &Path) -> Result<()> {
     script(python, "make_masked_lm.py", &[])?;
     script(python, "make_distillation.py", &[])?;
     script(python, "make_encoders.py", &[])?;
+    script(python, "make_explain.py", &[])?;
     script(python, "make_optim.py", &[])
 }
 

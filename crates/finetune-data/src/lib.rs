@@ -49,7 +49,7 @@ pub use rows::texts::{RowsWithTexts, TextRow, text_lines};
 pub use tokens::caught::panic_is_caught;
 pub use tokens::extension::{ExtendedTokenizer, NewToken};
 pub use tokens::masking_vocabulary::MaskingVocabulary;
-pub use tokens::text_encoder::{Encoded, TextEncoder};
+pub use tokens::text_encoder::{Encoded, EncodedPlaces, TextEncoder, TokenPlace};
 pub use tokens::tokenized::{
     BuildReport, CacheSource, LengthSummary, TokenizeOptions, TokenizedDataset,
 };

@@ -100,6 +100,25 @@ pub enum InferError {
         /// The number of tokens that were read.
         within: usize,
     },
+    /// A text without words, of which nothing can be explained.
+    #[error("the text has no words, so there is nothing that a prediction could be attributed to")]
+    NothingToExplain,
+    /// No output of the model has this name.
+    #[error("the model has no class `{name}`; its classes are {}", known.join(", "))]
+    UnknownOutput {
+        /// The name asked for.
+        name: String,
+        /// The names of the outputs.
+        known: Vec<String>,
+    },
+    /// The tokenizer lacks the token that stands for an absent word.
+    #[error(
+        "the tokenizer has no {token} token, with which words would be replaced; choose the other baseline"
+    )]
+    NoBaseline {
+        /// The token: padding or mask.
+        token: &'static str,
+    },
     /// The number of labels in the adapter's files differs from that of the model's outputs.
     #[error("{} names {names} labels, but the {of} has {outputs} outputs", config.display())]
     AdapterLabels {
@@ -286,6 +305,9 @@ impl InferError {
             | Self::NoMaskToken { .. }
             | Self::NothingMasked { .. }
             | Self::MaskBeyond { .. }
+            | Self::NothingToExplain
+            | Self::UnknownOutput { .. }
+            | Self::NoBaseline { .. }
             | Self::AdapterLabels { .. }
             | Self::OtherModel { .. }
             | Self::RandomWeights { .. }

@@ -94,6 +94,18 @@ impl Template {
         self.special_ids().max()
     }
 
+    /// Returns an item for each token of a row: those of the texts' tokens, and `special` for special ones.
+    pub(crate) fn arrange<T: Clone>(&self, texts: [&[T]; 2], special: &T) -> Vec<T> {
+        let mut arranged = Vec::new();
+        for piece in &self.0 {
+            match *piece {
+                Piece::Text { text, .. } => arranged.extend_from_slice(texts[text]),
+                Piece::Special { .. } => arranged.push(special.clone()),
+            }
+        }
+        arranged
+    }
+
     /// Returns the ids and type ids of a row with these texts.
     pub(crate) fn fill(&self, texts: [&[u32]; 2]) -> (Vec<u32>, Vec<u32>) {
         let length = self.added() + texts[0].len() + texts[1].len();

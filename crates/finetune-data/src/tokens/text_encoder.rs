@@ -1,6 +1,7 @@
 //! Encodes texts as the tokens of rows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -54,6 +55,27 @@ pub struct Encoded {
     pub truncated: bool,
 }
 
+/// Where a token is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenPlace {
+    /// The text of a pair: 0 or 1.
+    pub text: usize,
+    /// Its bytes in that text.
+    pub bytes: Range<usize>,
+    /// The word of the text that it is a piece of, as the tokenizer counts them; `None` if it cuts texts
+    /// without finding words first.
+    pub word: Option<u32>,
+}
+
+/// One encoded row, with the places of its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedPlaces {
+    /// The row.
+    pub row: Encoded,
+    /// The place of each token, `[tokens]`; `None` for special tokens.
+    pub places: Vec<Option<TokenPlace>>,
+}
+
 /// A tokenizer of single texts without special tokens, and where those texts may be cut.
 pub(crate) struct TextTokens {
     pub(crate) tokenizer: Tokenizer,
@@ -98,6 +120,35 @@ impl TextEncoder {
     /// [`TextTokenizer::encoder`](crate::TextTokenizer::encoder), and if the one text that may be
     /// cut is too short.
     pub fn encode(&self, first: &str, second: Option<&str>) -> Result<Encoded> {
+        Ok(self.encode_kept(first, second)?.0)
+    }
+
+    /// Encodes one text or pair as [`encode`](Self::encode) does, and returns where each token is from. Texts
+    /// are tokenized as a whole, which takes longer if they are far longer than the maximum length.
+    ///
+    /// # Errors
+    /// Fails as `encode` does.
+    pub fn encode_places(&self, first: &str, second: Option<&str>) -> Result<EncodedPlaces> {
+        let (row, kept) = self.encode_kept(first, second)?;
+        let mut places = [Vec::new(), Vec::new()];
+        for (text, content) in [Some(first), second].into_iter().enumerate() {
+            let Some(content) = content else { continue };
+            let all = self.texts.places(content, text).map_err(failed)?;
+            let count = kept[text].min(all.len());
+            let side = match self.side {
+                TruncationSide::Right => 0..count,
+                TruncationSide::Left => all.len() - count..all.len(),
+            };
+            places[text] = all[side].iter().cloned().map(Some).collect();
+        }
+        let mut places = self.template.arrange([&places[0], &places[1]], &None);
+        // The token that stands for an empty text.
+        places.resize(row.ids.len(), None);
+        Ok(EncodedPlaces { row, places })
+    }
+
+    /// Encodes one text or pair, and returns how many tokens of each text are kept.
+    fn encode_kept(&self, first: &str, second: Option<&str>) -> Result<(Encoded, [usize; 2])> {
         if second.is_some() != self.pairs {
             let (expected, found) = if self.pairs { (2, 1) } else { (1, 2) };
             let message = format!("expected {expected} text(s) in the row, found {found}");
@@ -150,11 +201,12 @@ impl TextEncoder {
         if let (true, Some(unknown)) = (ids.is_empty(), self.texts.unknown) {
             (ids, type_ids) = (vec![unknown], vec![0]);
         }
-        Ok(Encoded {
+        let row = Encoded {
             ids,
             type_ids,
             truncated: kept_a < n || kept_b < m,
-        })
+        };
+        Ok((row, [kept_a, kept_b]))
     }
 
     /// Encodes one text of any length as windows: consecutive parts of its tokens, each with the
@@ -251,6 +303,19 @@ impl TextTokens {
         let encoded = catching(|| self.tokenizer.encode_fast(text, false));
         let encoding = encoded?.map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Returns where each token of a text is from, which is the first or second of a row.
+    fn places(&self, content: &str, text: usize) -> Result<Vec<TokenPlace>, String> {
+        let encoded = catching(|| self.tokenizer.encode(content, false));
+        let encoding = encoded?.map_err(|error| error.to_string())?;
+        let places = encoding.get_offsets().iter().zip(encoding.get_word_ids());
+        let place = |(&(start, end), &word): (&(usize, usize), &Option<u32>)| TokenPlace {
+            text,
+            bytes: start..end,
+            word,
+        };
+        Ok(places.map(place).collect())
     }
 
     /// Returns whether `first` has more tokens than `second`. They are counted piece by piece until

@@ -13,7 +13,7 @@ use crate::batch::packed::PackedBatch;
 use crate::error::Place;
 use crate::tokens::cache::{Cache, CacheWriter, Layout, VERSION, WRITE};
 use crate::tokens::encode::{Form, encode_all};
-use crate::tokens::text_encoder::TextEncoder;
+use crate::tokens::text_encoder::{Encoded, TextEncoder};
 use crate::tokens::tokenizer::TextTokenizer;
 use crate::{
     Columns, Error, Inferred, LabelDecoder, MaskingVocabulary, Result, Split, Task, TextRow,
@@ -522,6 +522,38 @@ impl TokenizedDataset {
             self.cache.append(row, labelled, &mut scratch, &mut batch)?;
         }
         Ok(batch.finish())
+    }
+
+    /// Copies rows, in the given order and with repetitions, into a temporary file, as a data set of their
+    /// own: a sample on which work can be tried. If only some of the rows have labels, those must come first.
+    /// The copy does not know which rows were cut.
+    ///
+    /// # Errors
+    /// The errors of [`batch`](Self::batch), and an error if the file cannot be written.
+    pub fn select(&self, rows: &[u64]) -> Result<Self> {
+        /// Rows that are read at a time.
+        const ROWS: usize = 256;
+        let directory = std::env::temp_dir();
+        let mut writer = CacheWriter::create(&directory, None, self.cache.layout())?;
+        for rows in rows.chunks(ROWS) {
+            let batch = self.batch(rows)?;
+            for (index, range) in batch.tokens.offsets.ranges().enumerate() {
+                let entry = self.cache.entry(rows[index])?;
+                let encoded = Encoded {
+                    ids: batch.tokens.ids[range.clone()].to_vec(),
+                    type_ids: batch.tokens.type_ids[range].to_vec(),
+                    truncated: false,
+                };
+                let source = (entry.source_file, entry.source_row);
+                writer.push(&encoded, source, &batch.labels, index)?;
+            }
+        }
+        let labelled = rows.iter().take_while(|row| **row < self.labelled);
+        Ok(Self {
+            labelled: labelled.count() as u64,
+            cache: Arc::new(writer.finish([0; 32], "a sample", None)?),
+            ..self.clone()
+        })
     }
 
     /// Returns whether any row has a token that is not special, so that a masked language model can have

@@ -81,9 +81,19 @@ impl Embeddings {
 
     /// Computes the input of the first layer, `[tokens, hidden]`.
     pub(crate) fn forward(&self, tokens: &PackedTokens, source: DropoutSource) -> Tensor<2> {
+        self.forward_from(self.word.val(), tokens, source)
+    }
+
+    /// Computes the input of the first layer with another word table, `[words, embedding]`.
+    pub(crate) fn forward_from(
+        &self,
+        word: Tensor<2>,
+        tokens: &PackedTokens,
+        source: DropoutSource,
+    ) -> Tensor<2> {
         let learned = self.position.as_ref().map(Param::val);
         let tables = EmbeddingTables {
-            word: self.word.val(),
+            word,
             position: learned.unwrap_or_else(|| self.sinusoids.clone()),
             token_type: self.token_type.as_ref().map(Param::val),
             scale: self.scale,

@@ -9,7 +9,11 @@ mod sinusoids;
 #[cfg(test)]
 mod tests;
 
-use burn::{Tensor, module::Module};
+use burn::{
+    Tensor,
+    module::Module,
+    tensor::{Int, TensorData},
+};
 use finetune_kernels::{
     DropoutSource, Offsets, PackedTokens, Pooling, Precision, layer_norm, pool,
 };
@@ -90,6 +94,47 @@ impl Encoder {
             values: self.embeddings.forward(&tokens, dropout),
             layer: 0,
         })
+    }
+
+    /// Computes the input of the first layer from word embeddings, `[tokens, embedding]`, in place of those of
+    /// the ids, so that gradients with respect to each token's embedding can be computed. Positions and token
+    /// types are those of the ids.
+    ///
+    /// # Errors
+    /// Fails as [`embed`](Self::embed) does, and if there is not one embedding for each token.
+    pub fn embed_words(
+        &self,
+        words: Tensor<2>,
+        tokens: &PackedTokens,
+        dropout: DropoutSource,
+    ) -> Result<HiddenStates, ModelError> {
+        let mut tokens = self.input.apply(tokens)?;
+        let count = tokens.ids.len();
+        if words.dims()[0] != count {
+            return Err(ModelError::BatchLength {
+                what: "word embeddings",
+                found: words.dims()[0],
+                tokens: count,
+            });
+        }
+        tokens.ids = (0..count as u32).collect();
+        tokens.used_rows = None;
+        Ok(HiddenStates {
+            values: self.embeddings.forward_from(words, &tokens, dropout),
+            layer: 0,
+        })
+    }
+
+    /// Returns the word embeddings of ids, `[ids, embedding]`.
+    ///
+    /// # Panics
+    /// Panics if an id is beyond the vocabulary.
+    pub fn word_embeddings(&self, ids: &[u32]) -> Tensor<2> {
+        let table = self.embeddings.word.val();
+        let rows: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        let rows = TensorData::new(rows, [ids.len()]);
+        let device = table.device().inner();
+        table.select(0, Tensor::<1, Int>::from_data(rows, &device))
     }
 
     /// Runs the layers up to the input of layer `to`. Hidden states that are already there, or beyond,

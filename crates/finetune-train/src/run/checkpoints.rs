@@ -177,6 +177,24 @@ impl Checkpoints {
         ))
     }
 
+    /// Returns the tensors of a checkpoint: those of the saved model, and those beside it.
+    ///
+    /// # Errors
+    /// Fails if the adapter does not fit the model.
+    pub fn tensors<M: TrainedModel>(
+        learner: &Learner<M>,
+        adapter: Option<&AdapterFile>,
+    ) -> Result<[Vec<NamedTensor>; 2], TrainError> {
+        let model = learner.result().weights(adapter)?.tensors;
+        let (optimizer, ema) = learner.states();
+        let trained = match adapter.is_some() || learner.is_averaged() {
+            true => trained_tensors(&learner.model),
+            false => Vec::new(),
+        };
+        let others = trained.into_iter().chain(optimizer.tensors);
+        Ok([model, others.chain(ema.tensors).map(named).collect()])
+    }
+
     /// Returns the notes of the saves that have ended since the last call.
     ///
     /// # Errors

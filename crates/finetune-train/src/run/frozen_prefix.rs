@@ -27,11 +27,10 @@ impl FrozenPrefix {
         observers: &mut Observers<'_>,
     ) -> Result<Self, TrainError> {
         let (model, layers) = (&learner.model, learner.frozen_layers());
-        // Gradual unfreezing would require computing them again.
-        let fixed = layers > 0 && plan.model.strategy != Strategy::Gradual;
         let limits = plan.model.feature_cache;
-        let mut fill = |rows: &TokenizedDataset, limits: FeatureLimits, used: f64| {
-            if !fixed || used < 2.0 || limits.memory_bytes + limits.disk_bytes == 0 {
+        let [of_train, of_validation] = Self::is_stored(plan, layers, steps);
+        let mut fill = |rows: &TokenizedDataset, limits: FeatureLimits, is_stored: bool| {
+            if !is_stored || limits.memory_bytes + limits.disk_bytes == 0 {
                 return Ok(None);
             }
             observers.emit(&Event::Caching { rows: rows.len() })?;
@@ -44,7 +43,7 @@ impl FrozenPrefix {
             };
             FeatureStore::fill(model, rows, layers, limits, run, &mut progress).map(Some)
         };
-        let train = fill(&data.train, limits, steps.passes())?;
+        let train = fill(&data.train, limits, of_train)?;
         let left = train.as_ref().map_or(limits, |train| {
             let report = train.report();
             FeatureLimits {
@@ -52,8 +51,18 @@ impl FrozenPrefix {
                 disk_bytes: limits.disk_bytes - report.disk_bytes,
             }
         });
-        let validation = fill(&data.validation, left, evaluations(plan, steps))?;
+        let validation = fill(&data.validation, left, of_validation)?;
         Ok(Self { train, validation })
+    }
+
+    /// Returns whether the results of `frozen_layers` layers are stored for the training and for the validation
+    /// rows: those that are used more than once.
+    pub(crate) fn is_stored(plan: &TrainPlan, frozen_layers: usize, steps: &Steps) -> [bool; 2] {
+        let limits = plan.model.feature_cache;
+        // Gradual unfreezing would require computing them again.
+        let fixed = frozen_layers > 0 && plan.model.strategy != Strategy::Gradual;
+        let any = fixed && limits.memory_bytes + limits.disk_bytes > 0;
+        [steps.passes(), evaluations(plan, steps)].map(|used| any && used >= 2.0)
     }
 
     /// Returns the results for the training rows.

@@ -78,6 +78,19 @@ impl ParameterGradients {
         self.gradients.iter().map(whole)
     }
 
+    /// Returns the same gradients, in which those of the word table are tiny but not zero in these rows, in
+    /// ascending order, and zero in all others. An optimizer then treats these rows as used.
+    pub(crate) fn with_word_rows(mut self, rows: &Arc<[u32]>) -> Self {
+        for (_, gradient) in &mut self.gradients {
+            if let Gradient::Rows(words) = gradient {
+                let shape = [rows.len(), words.values.dims()[1]];
+                words.values = Tensor::full(shape, 1e-8, &words.values.device());
+                words.rows = Arc::clone(rows);
+            }
+        }
+        self
+    }
+
     /// Returns the gradients by path.
     pub(crate) fn into_inner(self) -> Vec<(String, Gradient)> {
         self.gradients

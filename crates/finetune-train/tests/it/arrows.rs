@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The modules of the crate root from bottom to top, as ARCHITECTURE.md lists them.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "layout",
     "file_facts",
     "difference",
@@ -19,6 +19,7 @@ const ORDER: [&str; 13] = [
     "frozen",
     "step",
     "run",
+    "probe",
     "engine",
     "execute",
 ];

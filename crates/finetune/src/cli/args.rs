@@ -12,6 +12,7 @@ use finetune_train::PrecisionChoice;
 use crate::{
     cli::{
         default_texts::DefaultTexts,
+        explain_args::ExplainArguments,
         fill_mask_args::FillMaskArguments,
         pretrain_options::{self, TrainsOn},
         tokenizer_args::TokenizerArguments,
@@ -72,6 +73,7 @@ pub fn command() -> clap::Command {
     };
     let commands = [
         ("train", &train, TrainsOn::Labels),
+        ("plan", &train, TrainsOn::Labels),
         ("pretrain", &pretrain, TrainsOn::Texts),
         ("distill", &train, TrainsOn::Teacher),
     ];
@@ -118,6 +120,11 @@ pub enum Command {
     Pretrain(Box<TrainArguments>),
     /// Train a smaller model to imitate a trained one, on its labels and on those of the rows
     Distill(Box<TrainArguments>),
+    /// Say what `train` would do with the same arguments, and the time, memory and disk it takes, without training
+    Plan(Box<PlanArguments>),
+    /// Probe a run, for `plan`
+    #[command(hide = true)]
+    Probe,
     /// Resume an interrupted or killed run, with bit-identical results
     Resume(ResumeArguments),
     /// Run one trial step, for --auto-find-batch-size
@@ -129,6 +136,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Predict the labels of texts
     Predict(PredictArguments),
+    /// Show which words speak for a prediction and which against it
+    Explain(ExplainArguments),
     /// Fill masks in texts with their likeliest words, by a masked language model
     FillMask(FillMaskArguments),
     /// Show a model's modules, what each strategy trains, and how much memory it takes
@@ -164,6 +173,27 @@ pub struct TrainArguments {
     pub list_trainable: bool,
 
     /// Print the results as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// TOML file of options, as `train` reads it
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub options: TrainOptions,
+
+    /// Set a key of the plan to a TOML value, such as lora.r=16; overrides the file, but not other flags
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Strategy to compare with that of the run; may be repeated; none = no other [default: full, head, last:2, bitfit, lora and ia3]
+    #[arg(long, value_name = "STRATEGY")]
+    pub compare: Vec<String>,
+
+    /// Print the plan as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 }

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 pub(crate) mod batch_size;
 pub(crate) mod default_texts;
+pub(crate) mod explain_args;
 pub(crate) mod fill_mask_args;
 pub(crate) mod interrupt;
 pub(crate) mod panics;

@@ -360,7 +360,7 @@ pub fn key(name: &str) -> Result<Option<&'static str>, String> {
 /// Fails with advice if a flag of `train` or `pretrain` has no equivalent.
 pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     // `tokenizer train` has other flags.
-    let commands = ["train", "pretrain", "tokenizer"];
+    let commands = ["train", "plan", "pretrain", "tokenizer"];
     let mut named = arguments.iter().skip(1);
     let named = named.find(|argument| commands.iter().any(|command| *argument == command));
     let trains = named.is_some_and(|command| command != "tokenizer");

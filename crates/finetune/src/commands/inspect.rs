@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The strategies that are compared by default.
-const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
+pub const SHOWN: [&str; 6] = ["full", "head", "last:2", "bitfit", "lora", "ia3"];
 
 /// Prints the modules of a model, or what a strategy trains.
 ///

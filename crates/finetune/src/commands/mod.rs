@@ -3,12 +3,14 @@
 pub(crate) mod adapt;
 pub(crate) mod evaluate;
 pub(crate) mod execute;
+pub(crate) mod explain;
 pub(crate) mod fill_mask;
 pub(crate) mod find_batch_size;
 pub(crate) mod inspect;
 pub(crate) mod memory;
 pub(crate) mod memory_estimate;
 pub(crate) mod merge;
+pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod program;
 pub(crate) mod replay;

@@ -76,7 +76,7 @@ fn wait(worker: &mut Child) -> io::Result<ExitStatus> {
 
 /// Returns whether a process ended by a signal ran out of memory: a failed allocation aborts, and the
 /// system's own kills are counted.
-fn lacked_memory(status: ExitStatus, killed_for_memory: bool) -> bool {
+pub fn lacked_memory(status: ExitStatus, killed_for_memory: bool) -> bool {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
     #[cfg(not(unix))]

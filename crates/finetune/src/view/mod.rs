@@ -1,6 +1,7 @@
 //! The program's output: messages, progress, tables and reports.
 
 pub(crate) mod comparison;
+pub(crate) mod explanation;
 pub(crate) mod next;
 pub(crate) mod output;
 pub(crate) mod predictions;

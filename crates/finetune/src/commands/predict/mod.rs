@@ -1,14 +1,18 @@
 //! `finetune predict`: predicts the labels of texts.
 
 mod chunks;
-mod source;
+pub(crate) mod source;
 mod timings;
 
 use std::{process::ExitCode, time::Instant};
 
 use finetune_infer::device;
 
-use self::{chunks::Chunks, source::Source, timings::Timings};
+use self::{
+    chunks::Chunks,
+    source::{Given, Source},
+    timings::Timings,
+};
 use crate::{
     cli::{
         args::{Format, PredictArguments},
@@ -34,7 +38,14 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     let name = run_model::resolve(&arguments.model)?;
     let kept = Kept::read(&name, arguments.open.revision.as_deref())?;
     let (format, whole_rows) = form(arguments)?;
-    let source = Source::open(arguments, &kept, whole_rows)?;
+    let given = Given {
+        texts: &arguments.texts,
+        pair: &arguments.pair,
+        file: arguments.file.as_deref(),
+        columns: &arguments.columns,
+        csv: &arguments.csv,
+    };
+    let source = Source::open(&given, &kept, whole_rows)?;
     let mut classifier = model::classifier(&name, kept.found(), &arguments.open, &device)?;
     classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
     let model_default = classifier.default_max_length();

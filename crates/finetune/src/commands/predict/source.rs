@@ -11,7 +11,7 @@ use finetune_data::{
 };
 
 use crate::{
-    cli::args::PredictArguments,
+    cli::args::{ColumnArguments, CsvArguments},
     error::Failure,
     resolve::{
         data::{read_options, say_notes},
@@ -19,6 +19,16 @@ use crate::{
     },
     view::{predictions::row::Row, terminal::Texts},
 };
+
+/// The arguments that name texts.
+pub struct Given<'a> {
+    pub texts: &'a [String],
+    /// Pairs of texts, one after the other.
+    pub pair: &'a [String],
+    pub file: Option<&'a Path>,
+    pub columns: &'a ColumnArguments,
+    pub csv: &'a CsvArguments,
+}
 
 /// The texts to predict, and the properties of their source.
 pub struct Source {
@@ -36,23 +46,19 @@ impl Source {
     ///
     /// # Errors
     /// Fails if the file cannot be read, or if texts do not fit a model of pairs or of single texts.
-    pub fn open(
-        arguments: &PredictArguments,
-        kept: &Kept,
-        whole_rows: bool,
-    ) -> Result<Self, Failure> {
-        let texts = &arguments.texts;
-        if let [first, second, ..] = &arguments.pair[..] {
+    pub fn open(given: &Given<'_>, kept: &Kept, whole_rows: bool) -> Result<Self, Failure> {
+        let texts = given.texts;
+        if let [first, second, ..] = given.pair {
             kept.check_pairs(first, second)?;
-            let pairs = arguments.pair.chunks_exact(2);
+            let pairs = given.pair.chunks_exact(2);
             let pairs = pairs.map(|pair| (pair[0].clone(), Some(pair[1].clone())));
             return Ok(Self {
                 pairs: true,
                 ..Self::typed(pairs.collect())
             });
         }
-        match &arguments.file {
-            Some(path) => Self::data_file(path, arguments, kept, whole_rows),
+        match given.file {
+            Some(path) => Self::data_file(path, given, kept, whole_rows),
             None if texts.is_empty() => {
                 kept.check_single_texts(&[])?;
                 let lines = text_lines(BufReader::new(stdin()), "standard input");
@@ -71,7 +77,7 @@ impl Source {
 
     fn data_file(
         path: &Path,
-        arguments: &PredictArguments,
+        given: &Given<'_>,
         kept: &Kept,
         whole_rows: bool,
     ) -> Result<Self, Failure> {
@@ -79,11 +85,11 @@ impl Source {
         if is_text {
             kept.check_single_texts(&[])?;
         }
-        let options = read_options(kept.csv(arguments.csv.options()));
+        let options = read_options(kept.csv(given.csv.options()));
         let dataset = Dataset::open_file_with(path, &options)?;
         let split = dataset.split("train")?;
         say_notes(&dataset.notes());
-        let named = &arguments.columns.text_column;
+        let named = &given.columns.text_column;
         let columns = match is_text {
             // Lines have no column whose name could be noted.
             true => Columns::resolve(&split, named, &[], false)?,
