@@ -10,6 +10,7 @@ mod bad_option;
 mod base_files;
 mod batch_tokens;
 mod cases;
+mod check;
 mod chosen_rows;
 mod command;
 mod compare;

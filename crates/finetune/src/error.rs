@@ -94,6 +94,7 @@ macro_rules! failures {
 }
 
 failures!(
+    finetune_check::CheckError,
     finetune_files::FileError,
     finetune_hub::HubError,
     finetune_models::ModelError,

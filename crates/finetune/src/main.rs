@@ -14,8 +14,8 @@ use crate::{
         panics, python_names,
     },
     commands::{
-        evaluate, explain, fill_mask, find_batch_size, inspect, merge, plan, predict, replay,
-        resume, tokenizer, train,
+        check, evaluate, explain, fill_mask, find_batch_size, inspect, merge, plan, predict,
+        replay, resume, tokenizer, train,
     },
     view::output::say,
 };
@@ -46,6 +46,7 @@ fn program() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments, started),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::FillMask(arguments) => fill_mask::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Tokenizer(arguments) => tokenizer::run(&arguments),

@@ -190,3 +190,13 @@ pub fn another_split(folder: &Path, rows: &[Example]) {
     write(folder, "train.csv", samples::csv(rows));
     write(folder, "extra.csv", samples::csv(&rows[..40]));
 }
+
+/// No column is called like a label.
+pub fn no_label(folder: &Path, rows: &[Example]) {
+    let row = |text: &str, class: usize| format!("{}\t{}\n", text, CLASSES[class]);
+    write(
+        folder,
+        "train.tsv",
+        format!("text\tmood\n{}", lines(rows, row)),
+    );
+}

@@ -55,8 +55,9 @@ enum Typed {
 }
 
 /// Crates whose messages reach the users of the program.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "finetune",
+    "finetune-check",
     "finetune-data",
     "finetune-files",
     "finetune-hub",

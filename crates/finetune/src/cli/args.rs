@@ -11,6 +11,7 @@ use finetune_train::PrecisionChoice;
 
 use crate::{
     cli::{
+        check_args::CheckArguments,
         default_texts::DefaultTexts,
         explain_args::ExplainArguments,
         fill_mask_args::FillMaskArguments,
@@ -140,6 +141,8 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Fill masks in texts with their likeliest words, by a masked language model
     FillMask(FillMaskArguments),
+    /// Look for what is wrong with a data set before training: duplicates, leaks, damage, wrong labels
+    Check(Box<CheckArguments>),
     /// Show a model's modules, what each strategy trains, and how much memory it takes
     Inspect(InspectArguments),
     /// Merge an adapter into its base model and save the result

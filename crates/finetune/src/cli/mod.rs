@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod batch_size;
+pub(crate) mod check_args;
 pub(crate) mod default_texts;
 pub(crate) mod explain_args;
 pub(crate) mod fill_mask_args;

@@ -1,6 +1,7 @@
 //! The commands, one file or directory each, and the code that they share.
 
 pub(crate) mod adapt;
+pub(crate) mod check;
 pub(crate) mod evaluate;
 pub(crate) mod execute;
 pub(crate) mod explain;

@@ -32,6 +32,19 @@ pub struct Chosen<'a> {
     rows: u64,
 }
 
+/// Returns the flags for what `auto` would choose for single texts with this number of rows of each class,
+/// and why.
+pub fn suggested(counts: &[u64], names: &[String]) -> (String, String) {
+    let choice = Choice::by_count(counts, names);
+    let epochs = choice.epochs.map(|epochs| format!(" --epochs {epochs}"));
+    let flags = format!(
+        "--strategy {}{}",
+        choice.strategy,
+        epochs.unwrap_or_default()
+    );
+    (flags, choice.why)
+}
+
 /// What `auto` chose.
 #[derive(Debug, PartialEq)]
 struct Choice {

@@ -1,6 +1,6 @@
 //! Handles rows and splits without labels.
 
-use finetune_data::{Columns, ProblemType, Split};
+use finetune_data::{Columns, ProblemType, Skipped, Split};
 
 use crate::{error::Failure, view::output::say};
 
@@ -9,11 +9,23 @@ use crate::{error::Failure, view::output::say};
 /// # Errors
 /// Fails if no row is left, or if the rows cannot be read.
 pub fn valid(split: Split, columns: &Columns, skip_invalid: bool) -> Result<Split, Failure> {
+    Ok(valid_of(split, columns, skip_invalid)?.0)
+}
+
+/// Returns the rows as [`valid`] does, and which were skipped.
+///
+/// # Errors
+/// Fails as `valid` does.
+pub fn valid_of(
+    split: Split,
+    columns: &Columns,
+    skip_invalid: bool,
+) -> Result<(Split, Option<Skipped>), Failure> {
     if !skip_invalid {
-        return Ok(split);
+        return Ok((split, None));
     }
     let (valid, skipped) = split.without_invalid(columns)?;
-    if let Some(skipped) = skipped {
+    if let Some(skipped) = &skipped {
         say!("note: {}: {skipped}", split.name());
     }
     match valid.is_empty() {
@@ -21,7 +33,7 @@ pub fn valid(split: Split, columns: &Columns, skip_invalid: bool) -> Result<Spli
             "{}: no row has a text and a label",
             split.name()
         ))),
-        false => Ok(valid),
+        false => Ok((valid, skipped)),
     }
 }
 

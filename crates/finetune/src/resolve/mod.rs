@@ -21,4 +21,5 @@ pub(crate) mod scratch;
 pub(crate) mod special_files;
 pub(crate) mod unlabelled;
 pub(crate) mod whole_plan;
+pub(crate) mod whole_splits;
 pub(crate) mod without_effect;

@@ -3,8 +3,7 @@
 use std::num::NonZeroU64;
 
 use finetune_data::{
-    Columns, CsvOptions, Dataset, Inferred, LabelCells, NameNotes, NamesOf, Note, ProblemType,
-    ReadOptions, Split, Task, TextRows, TextTokenizer, is_text_file,
+    Columns, CsvOptions, ProblemType, Split, Task, TextRows, TextTokenizer, is_text_file,
 };
 use finetune_infer::objective;
 use finetune_train::{AdaptationPlan, DataPlan, TrainData, TrainPlan};
@@ -13,12 +12,12 @@ use crate::{
     cli::train_options::TrainOptions,
     error::Failure,
     resolve::{
-        class_checks::{self, Counted},
-        data::{read_options, say_notes, tokenize_windows, tokenize_with_unlabelled},
-        dataset::{DatasetName, OpenedDataset},
+        class_checks::Counted,
+        data::{tokenize_windows, tokenize_with_unlabelled},
+        dataset::OpenedDataset,
         draw::{Draw, tokenize_drawn},
-        label_reading,
         unlabelled::{self, Reading},
+        whole_splits::{self, WholeSplits},
     },
     view::output::say,
 };
@@ -58,28 +57,28 @@ pub struct Rows {
 /// A choice of rows, columns and labels of a data set. Options may leave it partly open; a plan does not.
 #[derive(Clone, PartialEq)]
 pub struct RowChoice<'a> {
-    dataset: Option<&'a str>,
-    dataset_config: &'a str,
-    dataset_revision: &'a str,
-    train_split: Option<&'a str>,
-    validation_split: Option<&'a str>,
-    validation_fraction: f64,
-    test_split: Option<&'a str>,
-    text_column: &'a [String],
-    label_column: &'a [String],
-    labels: &'a [String],
-    labels_by_position: bool,
-    problem_type: Option<ProblemType>,
-    label_separator: Option<char>,
-    skip_invalid: bool,
-    train_rows: Option<NonZeroU64>,
-    eval_rows: Option<NonZeroU64>,
-    seed: u64,
-    csv: CsvOptions,
+    pub(super) dataset: Option<&'a str>,
+    pub(super) dataset_config: &'a str,
+    pub(super) dataset_revision: &'a str,
+    pub(super) train_split: Option<&'a str>,
+    pub(super) validation_split: Option<&'a str>,
+    pub(super) validation_fraction: f64,
+    pub(super) test_split: Option<&'a str>,
+    pub(super) text_column: &'a [String],
+    pub(super) label_column: &'a [String],
+    pub(super) labels: &'a [String],
+    pub(super) labels_by_position: bool,
+    pub(super) problem_type: Option<ProblemType>,
+    pub(super) label_separator: Option<char>,
+    pub(super) skip_invalid: bool,
+    pub(super) train_rows: Option<NonZeroU64>,
+    pub(super) eval_rows: Option<NonZeroU64>,
+    pub(super) seed: u64,
+    pub(super) csv: CsvOptions,
     /// What a row of a text file is, if only texts are read; `None` reads labels too.
-    texts: Option<TextRows>,
+    pub(super) texts: Option<TextRows>,
     /// A data set of further texts without labels, for which a teacher has some.
-    unlabelled: Option<&'a str>,
+    pub(super) unlabelled: Option<&'a str>,
 }
 
 impl<'a> RowChoice<'a> {
@@ -166,43 +165,6 @@ impl<'a> From<&'a TrainPlan> for RowChoice<'a> {
     }
 }
 
-/// Returns the default split for a role. If there are several candidates, a note says which is chosen.
-fn default_split(dataset: &Dataset, role: &str) -> Option<String> {
-    let (name, note) = dataset.default_split(role)?;
-    say_notes(note.as_slice());
-    Some(name)
-}
-
-/// Returns a note on splits that no expression of `used` names. It omits the other candidates for a role,
-/// which [`default_split`] has already noted.
-fn unused_splits(dataset: &Dataset, used: &[&str]) -> Option<Note> {
-    let names = dataset.split_names();
-    let is_named = |name: &str| {
-        used.iter()
-            .flat_map(|expression| expression.split('+'))
-            .any(|term| dataset.is_split(term.split('[').next().unwrap_or(term).trim(), name))
-    };
-    let of_several =
-        |role: &str, name: &str| name != role && name.starts_with(role) && !dataset.has_split(role);
-    let unused: Vec<_> = names
-        .into_iter()
-        .filter(|name| !is_named(name))
-        .filter(|name| {
-            !["validation", "test"]
-                .iter()
-                .any(|role| of_several(role, name))
-        })
-        .collect();
-    (!unused.is_empty()).then(|| {
-        Note::new(format!(
-            "{} also has {}, which {} not used; name a split with --validation-split or --test-split",
-            dataset.path(),
-            unused.join(", "),
-            if unused.len() == 1 { "is" } else { "are" }
-        ))
-    })
-}
-
 impl Rows {
     /// Opens the data set and finds rows, columns and classes.
     ///
@@ -210,31 +172,8 @@ impl Rows {
     /// Fails if the data set cannot be read, or if its rows, columns or labels do not fit the choice.
     pub fn choose<'a>(choice: impl Into<RowChoice<'a>>) -> Result<Self, Failure> {
         let choice = choice.into();
-        let Some(path) = choice.dataset.map(str::to_string) else {
-            return Err(Failure::User(
-                "no data: name a file, a directory with one file per split, a glob, or a data set on the hub with --dataset".into(),
-            ));
-        };
-        let options = ReadOptions {
-            text_rows: choice.texts.unwrap_or_default(),
-            ..read_options(choice.csv.clone())
-        };
-        let found = DatasetName {
-            name: &path,
-            config: choice.dataset_config,
-            revision: choice.dataset_revision,
-        }
-        .find(&options)?;
-        let or_default = |given: Option<&str>, role: &str| match given {
-            Some(expression) => expression.to_string(),
-            None => found.default_split(role).unwrap_or_default(),
-        };
-        let wanted = [
-            choice.train_split.unwrap_or("train").to_string(),
-            or_default(choice.validation_split, "validation"),
-            or_default(choice.test_split, "test"),
-        ];
-        Self::choose_in(&path, found.open(&wanted, &options)?, choice)
+        let (path, opened) = whole_splits::open(&choice)?;
+        Self::choose_in(&path, opened, choice)
     }
 
     /// Chooses rows as [`choose`](Self::choose) does, from the data set `path` that is already open with
@@ -248,92 +187,19 @@ impl Rows {
         choice: impl Into<RowChoice<'a>>,
     ) -> Result<Self, Failure> {
         let choice = choice.into();
-        let dataset = opened.dataset;
-        let train_name = choice.train_split.unwrap_or("train").to_string();
-        let whole_train = dataset.split(&train_name)?;
+        let WholeSplits {
+            train: whole_train,
+            train_name,
+            validation: named_validation,
+            validation_name,
+            test,
+            columns,
+            labels,
+            by_index,
+            ..
+        } = WholeSplits::choose_in(&opened.dataset, &choice)?;
         let texts_only = choice.texts.is_some();
         let labelled = !texts_only;
-        let mut columns = Columns::resolve(
-            &whole_train,
-            choice.text_column,
-            choice.label_column,
-            labelled,
-        )?
-        .by_position(choice.labels_by_position);
-        if texts_only {
-            columns.label.clear();
-        }
-        say_notes(&columns.other_choices(&whole_train, choice.text_column, choice.label_column));
-        columns.cells = LabelCells {
-            separator: choice.label_separator,
-            ..LabelCells::default()
-        };
-        let valid = |split| label_reading::valid(split, &columns, choice.skip_invalid);
-        let whole_train = valid(whole_train)?;
-        let test_name = match choice.test_split {
-            Some(name) => Some(name.to_string()).filter(|name| !name.is_empty()),
-            None => default_split(&dataset, "test"),
-        };
-        let test = match test_name {
-            Some(name) => Some((dataset.split(&name)?, name)),
-            None => None,
-        };
-        let hidden = label_reading::Hidden {
-            columns: &columns,
-            labels: choice.labels,
-            problem_type: choice.problem_type,
-        };
-        let test = match labelled {
-            true => hidden.without_test(test, choice.test_split.is_some())?,
-            false => test,
-        };
-        let test = match test {
-            Some((split, name)) => Some((valid(split)?, name)),
-            None => None,
-        };
-        let validation_name = match choice.validation_split {
-            Some(name) => name.to_string(),
-            None => default_split(&dataset, "validation").unwrap_or_default(),
-        };
-        let named_validation = match validation_name.is_empty() {
-            true => None,
-            false => Some(dataset.split(&validation_name)?),
-        };
-        let named = choice.validation_split.is_some();
-        let named_validation = match labelled {
-            true => hidden.without_validation(named_validation, named)?,
-            false => named_validation,
-        };
-        let named_validation = named_validation.map(valid).transpose()?;
-        let validation_name = named_validation.is_some().then_some(validation_name);
-
-        say_notes(&dataset.notes());
-        if choice.test_split.is_none() || choice.validation_split.is_none() {
-            let chosen = |given: Option<&str>, role: &str| match given {
-                Some(expression) => expression.to_string(),
-                None => dataset.default_split(role).unwrap_or_default().0,
-            };
-            let used = [
-                train_name.as_str(),
-                validation_name.as_deref().unwrap_or_default(),
-                &chosen(choice.validation_split, "validation"),
-                &chosen(choice.test_split, "test"),
-                "validation",
-                "test",
-            ];
-            say_notes(unused_splits(&dataset, &used).as_slice());
-        }
-
-        let splits: Vec<&Split> = [Some(&whole_train), named_validation.as_ref()]
-            .into_iter()
-            .chain([test.as_ref().map(|(split, _)| split)])
-            .flatten()
-            .collect();
-        let names = Some(choice.labels).filter(|names| !names.is_empty());
-        let (columns, labels, by_index) = match texts_only {
-            true => (columns, Task::Classes(Vec::new()), false),
-            false => labels(&splits, columns, names, choice.problem_type)?,
-        };
         let (train, validation) = match named_validation {
             Some(validation) => (whole_train, validation),
             None => {
@@ -567,26 +433,4 @@ impl Rows {
         }
         objective::of(self.labels.problem_type()).describe(&self.labels)
     }
-}
-
-/// Finds what the labels mean: the columns, with how their cells are written, the task, and whether labels
-/// are indices into `names`, which the user gave.
-fn labels(
-    splits: &[&Split],
-    columns: Columns,
-    names: Option<&[String]>,
-    problem_type: Option<ProblemType>,
-) -> Result<(Columns, Task, bool), Failure> {
-    let inferred = Inferred::of(splits, &columns, names, problem_type)?;
-    let (columns, labels) = (inferred.columns, inferred.task);
-    let name_notes = match names {
-        Some(_) => NameNotes::new(&labels, splits, &columns, NamesOf::User)?,
-        None => NameNotes::default(),
-    };
-    if names.is_none() {
-        class_checks::refuse_all_different(splits, &columns, &labels)?;
-    }
-    say_notes(&inferred.notes);
-    say_notes(&name_notes.notes);
-    Ok((columns, labels, name_notes.by_index))
 }
