@@ -78,7 +78,7 @@ fn leaks(rows: &[(String, u32)], planted: &[(String, u32)]) -> (Report, BTreeSet
         let out = tempfile::tempdir().unwrap();
         let remove = ["exact-leaks", "normalised-leaks", "near-leaks"];
         checked.write_clean(out.path(), &remove).unwrap();
-        let found = log(out.path()).iter().map(|line| {
+        let found = log(out.path()).into_iter().map(|line| {
             assert_eq!(line["split"], "train");
             (
                 line["row"].as_u64().unwrap(),
