@@ -5,19 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::finding::{Example, Location, ReportedFinding};
 use crate::report::Report;
 
-const STYLE: &str = "
-:root { color-scheme: light dark; --line: #8886; --error: #c62828; --warning: #b26a00; --info: #1565c0; }
-@media (prefers-color-scheme: dark) { :root { --error: #ff8a80; --warning: #ffb74d; --info: #90caf9; } }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; padding: 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem .3rem 0; text-align: left; vertical-align: top; }
-td.number, th.number { text-align: right; }
-.error { color: var(--error); font-weight: 600; } .warning { color: var(--warning); font-weight: 600; } .info { color: var(--info); }
-.place { font-size: .85rem; opacity: .8; overflow-wrap: anywhere; }
-.text { overflow-wrap: anywhere; unicode-bidi: isolate; }
-.scroll { overflow-x: auto; } code { overflow-wrap: anywhere; }
-section { margin-top: 2rem; }
-";
+const STYLE: &str = include_str!("page.css");
 
 /// Returns the report as an HTML page.
 pub fn page(report: &Report) -> String {
