@@ -158,6 +158,19 @@ fn texts_alone_are_checked_too() {
 }
 
 #[test]
+fn labels_are_named_as_the_message_says() {
+    let scratch = Scratch::new();
+    let rows: String = (0..20)
+        .map(|row| format!("text of number {row},{}\n", 1 + row % 2))
+        .collect();
+    scratch.write("data.csv", format!("text,label\n{rows}"));
+    scratch.refuses(&["check", "data.csv"], &["list them: --labels 1,2"]);
+    scratch
+        .run(&["check", "data.csv", "--labels", "1,2"])
+        .succeeded();
+}
+
+#[test]
 fn identifiers_are_told_from_texts() {
     let scratch = Scratch::new();
     let row = |row: usize| format!("tt{row:07},words of number {row},{}\n", ["a", "b"][row % 2]);

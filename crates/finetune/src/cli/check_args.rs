@@ -8,7 +8,7 @@ use finetune_data::ProblemType;
 
 use crate::cli::{
     args::{ColumnArguments, CsvArguments, HubArguments},
-    train_options::TrainOptions,
+    train_options::{TrainOptions, label_name},
 };
 
 #[derive(Debug, Args)]
@@ -49,6 +49,10 @@ pub struct CheckArguments {
     /// Label column; several (a,b,c) for one class or value each [default: by convention: label, labels, class, target, …]
     #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
     pub label_column: Vec<String>,
+
+    /// Names of the classes in order, a,b,c [default: from the data]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_parser = label_name, value_name = "NAMES")]
+    pub labels: Vec<String>,
 
     /// Task: classification, multi_label or regression [default: from the label columns]
     #[arg(long, value_name = "TYPE")]
@@ -122,6 +126,7 @@ impl CheckArguments {
             test_split: self.test_split.clone(),
             text_column: self.columns.text_column.clone(),
             label_column: self.label_column.clone(),
+            labels: self.labels.clone(),
             problem_type: self.problem_type,
             label_separator: self.label_separator,
             csv_delimiter: self.csv.csv_delimiter,

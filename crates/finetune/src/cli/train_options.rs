@@ -530,7 +530,7 @@ impl From<ClassWeights> for toml::Value {
 
 /// Parses a label name, which may begin with a hyphen, such as `-1`. A flag is rejected, because it means
 /// that the value is missing.
-fn label_name(name: &str) -> Result<String, String> {
+pub fn label_name(name: &str) -> Result<String, String> {
     match name.starts_with("--") {
         true => Err("expected a name, not a flag".into()),
         // People type lists with spaces: `a, b`.
