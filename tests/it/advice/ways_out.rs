@@ -163,7 +163,6 @@ pub const WAYS_OUT: &[WayOut] = &[
     way("finetune/src/view/predictions/out.rs", "there is no directory", "--output", Test("reports::predictions_that_cannot_be_what_is_meant")),
     way("finetune/src/commands/replay.rs", "cannot resolve", "--output", Subject),
     way("finetune/src/resolve/whole_splits.rs", "so only its texts are checked; name one with", "--label-column", Does(bad_files::no_label, "check data", With("mood"))),
-    way("finetune/src/commands/check/output.rs", "already exists and is not overwritten", "--{flag}", Test("check::clean_data_are_written_whole_and_trained_on")),
     way("finetune/src/commands/check/tokenizer.rs", "name another model with", "--model", Test("check::a_model_counts_the_tokens")),
     way("finetune/src/commands/check/tokenizer.rs", "and there is none on this machine; name one with", "--model", Test("check::a_model_counts_the_tokens")),
     way("finetune/src/commands/check/tokenizer.rs", "counts the tokens of a model", "--max-length", Subject),
