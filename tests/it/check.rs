@@ -121,7 +121,7 @@ fn what_is_suggested_can_be_typed() {
         format!(
             "film number {row} is {},{}\n",
             row % 7,
-            ["a", "b"][usize::from(row % 5 == 0)]
+            ["a", "b"][usize::from(row.is_multiple_of(5))]
         )
     };
     let rows: String = (0..60).map(row).collect();

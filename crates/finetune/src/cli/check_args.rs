@@ -133,7 +133,7 @@ impl CheckArguments {
             csv_quoting: self.csv.csv_quoting,
             csv_escape: self.csv.csv_escape,
             csv_comment: self.csv.csv_comment,
-            csv_encoding: self.csv.csv_encoding.clone(),
+            csv_encoding: self.csv.csv_encoding,
             ..TrainOptions::default()
         }
     }
