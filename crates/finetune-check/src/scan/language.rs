@@ -2,8 +2,8 @@
 
 use whatlang::Lang;
 
-/// Fewest letters of a text whose language is told. On English reviews and news of fewer letters, the
-/// detector is certain of a wrong language in one of several hundred texts.
+/// Fewest letters of a text whose language is told. In shorter ones the detector is sometimes
+/// certain of a wrong language.
 const FEWEST_LETTERS: usize = 100;
 /// Letters that are looked at; more do not change the answer.
 const MOST_LETTERS: usize = 300;

@@ -6,7 +6,7 @@ use crate::scan::words::mix;
 pub(crate) const BANDS: usize = 24;
 /// Minima in each band. Two texts that share a share `s` of their word pairs agree in a band with
 /// probability `s⁴`, and in any of 24 bands with `1 - (1 - s⁴)²⁴`: 99.7 % for `s = 0.68` (a tenth of the
-/// words changed), 1 in 400,000 for `s = 0.01`.
+/// words changed), 1 in 4 million for `s = 0.01`.
 const MINIMA: usize = 4;
 
 /// The multipliers and increments of the hash functions.

@@ -1,4 +1,4 @@
-//! One pass over all rows, which keeps about 150 bytes of each.
+//! One pass over all rows, which keeps less than 200 bytes of each.
 
 pub(crate) mod columns;
 pub(crate) mod faults;
