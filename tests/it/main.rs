@@ -14,6 +14,7 @@ mod check;
 mod chosen_rows;
 mod command;
 mod compare;
+mod compare_variants;
 mod contrastive;
 mod distillation;
 mod encoders;

@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+pub use finetune_compare::runner::exit_code;
 use serde_json::Value;
 
 use crate::workspace;
@@ -67,22 +68,6 @@ pub fn run<S: AsRef<OsStr>>(binary: &Path, args: &[S]) -> Result<ExitStatus> {
         .args(args)
         .status()
         .with_context(|| format!("cannot start {}", binary.display()))
-}
-
-/// Returns the exit code that a shell would show for this status.
-#[must_use]
-pub fn exit_code(status: ExitStatus) -> u8 {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        if let Some(signal) = status.signal() {
-            return u8::try_from(128 + signal).unwrap_or(1);
-        }
-    }
-    status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod binary;
 pub mod checks;
+pub mod compare;
 pub mod datasets;
 pub mod fixtures;
 pub mod lab;

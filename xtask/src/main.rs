@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
 #[cfg(unix)]
 use xtask::storm;
-use xtask::{binary, checks, lab, memory, parity, random_model, train, workspace};
+use xtask::{binary, checks, compare, lab, memory, parity, random_model, train, workspace};
 
 #[derive(Parser)]
 #[command(
@@ -61,6 +61,18 @@ enum Command {
         model: Option<String>,
     },
     Lab(lab::Arguments),
+    /// Compare strategies on few and more texts with several seeds, some minutes on 2 cores
+    ///
+    /// Runs `finetune compare xtask/compare.toml --output runs/compare`, with data set and binary built
+    /// first; further arguments are the binary's, such as --jobs 2.
+    Compare {
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "ARGS"
+        )]
+        args: Vec<OsString>,
+    },
     /// Measure memory and time of training a model of DistilBERT's size, and check the limits
     Memory,
     /// Make a model with random weights for measuring time and memory
@@ -134,6 +146,10 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Datasets(args) => datasets(&args),
         Command::Prepare => checks::prepare(),
         Command::Fixtures { python, model } => make_fixtures(python, model.as_deref()),
+        Command::Compare { args } => {
+            let status = compare::compare(&args)?;
+            return Ok(ExitCode::from(binary::exit_code(status)));
+        }
         Command::Lab(arguments) => return lab::lab(&arguments),
         Command::Memory => memory::memory(),
         Command::Model {

@@ -95,6 +95,7 @@ macro_rules! failures {
 
 failures!(
     finetune_check::CheckError,
+    finetune_compare::CompareError,
     finetune_files::FileError,
     finetune_hub::HubError,
     finetune_models::ModelError,

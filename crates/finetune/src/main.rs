@@ -14,8 +14,8 @@ use crate::{
         panics, python_names,
     },
     commands::{
-        check, evaluate, explain, fill_mask, find_batch_size, inspect, merge, plan, predict,
-        replay, resume, tokenizer, train,
+        check, compare, evaluate, explain, fill_mask, find_batch_size, inspect, merge, plan,
+        predict, replay, resume, supervise, tokenizer, train,
     },
     view::output::say,
 };
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
 
 fn program() -> ExitCode {
     let started = Instant::now();
+    supervise::end_with_a_runner();
     let arguments = match python_names::translated(std::env::args_os().collect()) {
         Ok(arguments) => Arguments::read(arguments),
         Err(error) => {
@@ -43,6 +44,7 @@ fn program() -> ExitCode {
         Command::TrialStep => find_batch_size::trial(),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments, started),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::FillMask(arguments) => fill_mask::run(&arguments),

@@ -55,9 +55,10 @@ enum Typed {
 }
 
 /// Crates whose messages reach the users of the program.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "finetune",
     "finetune-check",
+    "finetune-compare",
     "finetune-data",
     "finetune-files",
     "finetune-hub",

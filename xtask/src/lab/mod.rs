@@ -6,7 +6,6 @@
 //! where it was stopped: what is there is kept, and an interrupted run is resumed.
 
 mod arguments;
-mod interval;
 mod leaks;
 mod lesson;
 mod report;
@@ -32,6 +31,7 @@ use self::session::{End, Session};
 use crate::datasets::Catalog;
 use crate::datasets::text::sha256_hex;
 use crate::table::thousands;
+use crate::workspace::shell_line;
 use crate::{binary, workspace};
 
 pub use self::arguments::{Arguments, Data};
@@ -40,6 +40,8 @@ pub use self::arguments::{Arguments, Data};
 const RESULTS: &str = "lab.json";
 /// The file that [`DirectoryLock`] creates.
 const LOCK: &str = ".lock";
+/// The folder with the table of `finetune compare`.
+const COMPARISON: &str = "compare";
 /// The file with the table.
 const TABLE: &str = "lab.md";
 
@@ -164,7 +166,32 @@ fn lab_with(program: &Path, arguments: &Arguments, sources: [Source; 2]) -> Resu
         workspace::display(folder),
         begin.elapsed().as_secs_f64()
     );
-    Ok(ExitCode::SUCCESS)
+    compare(program, folder, arguments.seeds.get())
+}
+
+/// Ends in the table of `finetune compare`, of the runs on the reviews. Those on the news have another task.
+fn compare(program: &Path, folder: &Path, seeds: u32) -> Result<ExitCode> {
+    let lessons = Lesson::ALL
+        .into_iter()
+        .filter(|lesson| *lesson != Lesson::Pretraining);
+    let runs = lessons.flat_map(|lesson| {
+        (1..=seeds).map(move |seed| {
+            let run = workspace::display(&folder.join(lesson.run(seed)));
+            format!("{}={run}", lesson.name())
+        })
+    });
+    let mut command = vec!["compare".to_owned()];
+    command.extend(runs);
+    command.extend([
+        "--output".into(),
+        workspace::display(&folder.join(COMPARISON)),
+    ]);
+    println!(
+        "\n$ {}",
+        shell_line([&workspace::display(program)].into_iter().chain(&command))
+    );
+    let status = binary::run(program, &command)?;
+    Ok(ExitCode::from(binary::exit_code(status)))
 }
 
 /// Finds the data sets that `--data` names, or else builds the project's own.

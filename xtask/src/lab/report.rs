@@ -1,9 +1,9 @@
 //! The lab's table, for the terminal, in Markdown and in JSON.
 
+use finetune_compare::statistics::Mean;
 use serde_json::{Value, json};
 
 use super::arguments::Settings;
-use super::interval::Mean;
 use super::lesson::Lesson;
 use super::session::Found;
 use crate::table;

@@ -1,20 +1,15 @@
 //! Runs commands of `finetune`, each of which is done once, however often the lab is begun.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
+use finetune_compare::runner::{self, Goal, Job, Progress, RunState, Runner};
 use serde_json::Value;
 
-use crate::binary;
 use crate::workspace::{display, shell_line};
-
-/// How much of a failed command's output is shown, in bytes from its end.
-const SHOWN: u64 = 2000;
 
 /// What a complete run says about itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,10 +24,9 @@ pub(super) struct Found {
 
 /// The lab's folder, and the program that fills it.
 pub(super) struct Session {
-    pub(super) program: PathBuf,
-    pub(super) folder: PathBuf,
-    /// Set by Ctrl-C. The running command receives it too, and ends in its own way.
-    interrupted: Arc<AtomicBool>,
+    runner: Runner,
+    /// The last signal of the terminal; 0 for none.
+    signal: Arc<AtomicUsize>,
 }
 
 /// How a command ended.
@@ -42,25 +36,22 @@ pub(super) enum End {
     Failed(u8),
 }
 
-/// What has to be done for a run.
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Complete,
-    Interrupted,
-    New,
-}
-
 impl Session {
     /// # Errors
     /// Fails if the system takes no handler for Ctrl-C.
     pub(super) fn new(program: PathBuf, folder: PathBuf) -> Result<Self> {
-        let interrupted = Arc::<AtomicBool>::default();
-        signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupted))
+        let signal = Arc::<AtomicUsize>::default();
+        let interrupt = signal_hook::consts::SIGINT;
+        signal_hook::flag::register_usize(interrupt, Arc::clone(&signal), interrupt as usize)
             .context("cannot handle Ctrl-C")?;
         Ok(Self {
-            program,
-            folder,
-            interrupted,
+            runner: Runner {
+                program,
+                folder,
+                jobs: 1,
+                threads: None,
+            },
+            signal,
         })
     }
 
@@ -69,10 +60,7 @@ impl Session {
     /// # Errors
     /// Fails if the command cannot be started.
     pub(super) fn make(&self, name: &str, arguments: &[String]) -> Result<End> {
-        match self.folder.join(name).exists() {
-            true => Ok(End::Done),
-            false => self.command(name, arguments),
-        }
+        self.job(name, Goal::Directory, arguments)
     }
 
     /// Completes the run `name`: with this command, or by resuming it if it was interrupted.
@@ -80,12 +68,7 @@ impl Session {
     /// # Errors
     /// Fails if the command cannot be started.
     pub(super) fn train(&self, name: &str, arguments: &[String]) -> Result<End> {
-        let run = self.folder.join(name);
-        match state(&run) {
-            State::Complete => Ok(End::Done),
-            State::Interrupted => self.command(name, &["resume".into(), display(&run)]),
-            State::New => self.command(name, arguments),
-        }
+        self.job(name, Goal::Run, arguments)
     }
 
     /// The results of the run `name`, or `None` if it is not complete.
@@ -93,42 +76,45 @@ impl Session {
     /// # Errors
     /// Fails if its results cannot be read.
     pub(super) fn found(&self, name: &str) -> Result<Option<Found>> {
-        let run = self.folder.join(name);
-        match state(&run) {
-            State::Complete => Found::read(&run).map(Some),
-            State::Interrupted | State::New => Ok(None),
+        let run = self.runner.folder.join(name);
+        match RunState::of(&run) {
+            RunState::Complete => Found::read(&run).map(Some),
+            RunState::Interrupted | RunState::New => Ok(None),
         }
     }
 
-    fn command(&self, name: &str, arguments: &[String]) -> Result<End> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Ok(End::Failed(130));
-        }
-        let program = display(&self.program);
-        println!("$ {}", shell_line([&program].into_iter().chain(arguments)));
-        let log = self.folder.join(format!("{name}.log"));
-        let context = || format!("cannot write {}", display(&log));
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&log)
-            .with_context(context)?;
-        let start = file.seek(SeekFrom::End(0)).with_context(context)?;
-        let status = Command::new(&self.program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().with_context(context)?)
-            .stderr(file.try_clone().with_context(context)?)
-            .status()
-            .with_context(|| format!("cannot start {program}"))?;
-        if status.success() {
-            return Ok(End::Done);
-        }
-        eprint!("{}", tail(&mut file, start).with_context(context)?);
-        eprintln!("all of its output is in {}", display(&log));
-        Ok(End::Failed(binary::exit_code(status)))
+    fn job(&self, name: &str, goal: Goal, arguments: &[String]) -> Result<End> {
+        let job = Job {
+            name: name.to_owned(),
+            goal,
+            arguments: arguments.to_vec(),
+        };
+        let signal = || match self.signal.swap(0, Ordering::SeqCst) {
+            0 => None,
+            signal => i32::try_from(signal).ok(),
+        };
+        let program = display(&self.runner.program);
+        let ends = self
+            .runner
+            .run(&[job], &signal, &mut |progress| match progress {
+                Progress::Starts(_, arguments) => {
+                    println!("$ {}", shell_line([&program].into_iter().chain(arguments)));
+                }
+                Progress::Waits(job) => println!("{} is in use; waiting", job.name),
+                Progress::Ended(..) => {}
+            })?;
+        Ok(match ends.into_iter().next() {
+            Some(runner::End::Failed { code, output }) => {
+                let log = self.runner.folder.join(format!("{name}.log"));
+                eprint!("{output}");
+                eprintln!("all of its output is in {}", display(&log));
+                End::Failed(code)
+            }
+            Some(runner::End::Stopped(signal)) => {
+                End::Failed(u8::try_from(128 + signal).unwrap_or(1))
+            }
+            Some(runner::End::Done | runner::End::WasDone) | None => End::Done,
+        })
     }
 }
 
@@ -155,32 +141,6 @@ impl Found {
     }
 }
 
-/// A run writes its results last, and its plan before anything that is worth keeping.
-fn state(run: &Path) -> State {
-    if run.join("results.json").exists() {
-        State::Complete
-    } else if run.join("plan.toml").exists() {
-        State::Interrupted
-    } else {
-        State::New
-    }
-}
-
-/// The end of what was written from `start` on, in whole lines.
-fn tail(file: &mut File, start: u64) -> std::io::Result<String> {
-    let end = file.metadata()?.len();
-    let begin = start.max(end.saturating_sub(SHOWN));
-    file.seek(SeekFrom::Start(begin))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let whole = match begin > start {
-        true => text.split_once('\n').map_or("", |(_, rest)| rest),
-        false => &text,
-    };
-    Ok(whole.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -205,35 +165,9 @@ mod tests {
         assert_eq!(Found::of(&results), Some(Found { accuracy, ..found }));
         results["parameters"] = Value::Null;
         assert_eq!(Found::of(&results), None);
-    }
-
-    #[test]
-    fn a_run_is_new_interrupted_or_complete() {
         let folder = tempfile::tempdir().unwrap();
-        let run = folder.path().join("run");
-        assert_eq!(state(&run), State::New);
-        fs::create_dir(&run).unwrap();
-        assert_eq!(state(&run), State::New);
-        fs::write(run.join("plan.toml"), "").unwrap();
-        assert_eq!(state(&run), State::Interrupted);
-        fs::write(run.join("results.json"), "{}").unwrap();
-        assert_eq!(state(&run), State::Complete);
-        let error = format!("{:#}", Found::read(&run).unwrap_err());
+        fs::write(folder.path().join("results.json"), "{}").unwrap();
+        let error = format!("{:#}", Found::read(folder.path()).unwrap_err());
         assert!(error.contains("results.json lacks a value"), "{error}");
-    }
-
-    #[test]
-    fn the_end_of_a_log_begins_with_a_whole_line() {
-        let mut file = tempfile::tempfile().unwrap();
-        let lines: String = (0..1000).map(|line| format!("line {line}\n")).collect();
-        std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
-        let shown = tail(&mut file, 0).unwrap();
-        assert!(
-            shown.starts_with("line ") && shown.ends_with("line 999\n"),
-            "{shown}"
-        );
-        assert!(shown.len() as u64 <= SHOWN);
-        let last = lines.len() as u64 - 9;
-        assert_eq!(tail(&mut file, last).unwrap(), "line 999\n");
     }
 }

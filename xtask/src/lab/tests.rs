@@ -114,6 +114,14 @@ fn the_lab_goes_on_where_it_stopped() {
     assert!(table.contains("| from scratch | "), "{table}");
     assert!(table.contains("mean of 2 seeds"), "{table}");
 
+    let compared = std::fs::read_to_string(arguments.output.join("compare/compare.csv")).unwrap();
+    let names: Vec<_> = compared
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    assert_eq!(names, ["scratch", "full", "head", "linear2"]);
+
     // Two labs do not write into the same folder.
     let lock = DirectoryLock::take(&arguments.output).unwrap();
     let refused = refusal(&arguments);

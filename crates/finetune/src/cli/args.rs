@@ -1,6 +1,6 @@
 //! The commands and their arguments, with their help texts.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
 use clap::{
     Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, builder::ValueParser,
@@ -135,6 +135,8 @@ pub enum Command {
     Replay(ReplayArguments),
     /// Evaluate a saved model on labelled rows, or compare two models on the same rows
     Evaluate(EvaluateArguments),
+    /// Train variants and seeds as a file describes, and compare them; or compare runs that exist
+    Compare(CompareArguments),
     /// Predict the labels of texts
     Predict(PredictArguments),
     /// Show which words speak for a prediction and which against it
@@ -225,6 +227,29 @@ pub struct ResumeArguments {
     /// With --worker: list the trained parameters or modules by name
     #[arg(long, hide = true)]
     pub list_trainable: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// TOML file that describes variants, or complete runs, each as RUN or NAME=RUN; runs of one name differ by their seed alone
+    #[arg(required = true, value_name = "FILE.toml|RUN")]
+    pub subjects: Vec<String>,
+
+    /// Directory for the runs and the results; a comparison that was stopped goes on there [default: runs/FILE, or none for runs that exist]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// Number of runs at a time, which share the processor's threads
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroUsize,
+
+    /// Metric to compare [default: the file's, else the one that chooses the best model]
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+
+    /// Print the comparison as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -133,6 +133,17 @@ fn check_integers(flags: &TrainOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Checks a table of options, and returns it with the canonical names of its keys, so that tables meet in the
+/// same key.
+///
+/// # Errors
+/// Says what is wrong if an option is unknown or invalid.
+pub fn checked(table: Table) -> Result<Table, String> {
+    let table = canonical(table)?;
+    options(table.clone())?;
+    Ok(table)
+}
+
 /// Maximum size of an options file in bytes, far more than all options need.
 const LONGEST_FILE: u64 = 1 << 20;
 
@@ -153,20 +164,30 @@ fn refuse_data(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn from_file(path: &Path) -> Result<Table, Failure> {
-    special_files::refuse_file(path, "a TOML file with options")?;
-    refuse_data(path)?;
-    let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
+/// Reads a TOML file. `expected` describes what it should be.
+///
+/// # Errors
+/// Fails if it is no file, too long or not UTF-8.
+pub fn text_of(path: &Path, expected: &str) -> Result<String, Failure> {
+    special_files::refuse_file(path, expected)?;
     let mut text = String::new();
     // A device may have no end, so at most one byte beyond the limit is read.
     File::open(path)
         .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
         .context("read", path)?;
-    if text.len() as u64 > LONGEST_FILE {
-        return Err(problem(format!(
-            "it is longer than {LONGEST_FILE} bytes; expected a TOML file with options"
-        )));
+    match text.len() as u64 > LONGEST_FILE {
+        true => Err(Failure::User(format!(
+            "{}: it is longer than {LONGEST_FILE} bytes; expected {expected}",
+            path.display()
+        ))),
+        false => Ok(text),
     }
+}
+
+fn from_file(path: &Path) -> Result<Table, Failure> {
+    refuse_data(path)?;
+    let problem = |problem: String| Failure::User(format!("{}: {problem}", path.display()));
+    let text = text_of(path, "a TOML file with options")?;
     let table: Table = toml::from_str(&text).map_err(|error| problem(error.to_string()))?;
     let foreign = table
         .keys()

@@ -2,6 +2,7 @@
 
 pub(crate) mod adapt;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod evaluate;
 pub(crate) mod execute;
 pub(crate) mod explain;

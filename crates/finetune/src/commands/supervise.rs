@@ -119,6 +119,18 @@ pub fn end_with_parent() {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
 }
 
+/// Makes this process stop if a runner started it and dies, so that nothing trains unseen. A process that it
+/// starts in turn inherits the variable, but has another parent.
+pub fn end_with_a_runner() {
+    #[cfg(target_os = "linux")]
+    if let Ok(parent) = std::env::var(finetune_compare::runner::PARENT)
+        && let Some(actual) = rustix::process::getppid()
+        && parent == actual.as_raw_nonzero().to_string()
+    {
+        end_with_parent();
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::process::ExitStatusExt;

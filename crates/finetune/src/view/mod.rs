@@ -2,9 +2,11 @@
 
 pub(crate) mod check;
 pub(crate) mod comparison;
+pub(crate) mod comparison_table;
 pub(crate) mod explanation;
 pub(crate) mod next;
 pub(crate) mod output;
+pub(crate) mod plot;
 pub(crate) mod predictions;
 pub(crate) mod progress;
 pub(crate) mod report;

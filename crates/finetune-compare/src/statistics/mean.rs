@@ -4,15 +4,16 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// A mean with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Mean {
-    pub(super) mean: f64,
+pub struct Mean {
+    /// The mean.
+    pub mean: f64,
     /// Half the width of the interval, by Student's t; `None` for a single value.
-    pub(super) half_width: Option<f64>,
+    pub half_width: Option<f64>,
 }
 
 impl Mean {
     /// Returns the mean of the values; NaN without any.
-    pub(super) fn of(values: &[f64]) -> Self {
+    pub fn of(values: &[f64]) -> Self {
         let number = values.len() as f64;
         let mean = values.iter().sum::<f64>() / number;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -25,7 +26,7 @@ impl Mean {
 }
 
 /// The 97.5 % quantile of Student's t; NaN for no degree of freedom.
-fn quantile(degrees: usize) -> f64 {
+pub(super) fn quantile(degrees: usize) -> f64 {
     StudentsT::new(0.0, 1.0, degrees as f64).map_or(f64::NAN, |t| t.inverse_cdf(0.975))
 }
 
