@@ -186,7 +186,7 @@ mod tests {
         assert!(!page.contains("<script"));
         assert_eq!(page.matches("</style>").count(), 1);
         assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}'));
-        assert_eq!(page.matches("&lt;script&gt;alert(1)").count(), 11);
+        assert_eq!(page.matches("&lt;script&gt;alert(1)").count(), 12);
         assert!(!page.contains("http"));
     }
 }

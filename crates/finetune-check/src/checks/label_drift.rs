@@ -105,12 +105,13 @@ impl Drift {
             })
             .sum();
         let freedom = cells.len() - 1;
-        let shift = |class: &usize| {
-            let share = |count: u64, rows: u64| count as f64 / rows as f64;
-            (share(a[*class], rows_a) - share(b[*class], rows_b)).abs()
+        // The difference of the shares, times both numbers of rows: exact, so that ties are ties.
+        let shift = |class: usize| {
+            let [one, other] = [a[class], b[class]].map(u128::from);
+            (one * u128::from(rows_b)).abs_diff(other * u128::from(rows_a))
         };
-        let most =
-            (0..a.len()).max_by(|one, two| shift(one).total_cmp(&shift(two)).then(two.cmp(one)));
+        // The first of the classes that differ most.
+        let most = (0..a.len()).rev().max_by_key(|&class| shift(class));
         Some(Self {
             chi_square,
             freedom,
