@@ -16,7 +16,7 @@ use crate::workspace::{display, shell_line};
 pub(super) struct Found {
     /// Accuracy on the test rows, if there are any.
     pub(super) accuracy: Option<f64>,
-    /// Seconds of training, evaluations of the validation rows included.
+    /// Seconds of all steps, without evaluations.
     pub(super) seconds: f64,
     /// Share of the parameters that were trained.
     pub(super) trained: f64,

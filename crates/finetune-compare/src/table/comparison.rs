@@ -404,7 +404,8 @@ impl Comparison {
                     .into(),
             );
         }
-        legend.push("Training: mean time, evaluations of the validation rows included.".into());
+        legend.push("Training: mean time, with evaluations of the validation rows, frozen layers and saving; of \
+             sessions that were killed, the steps alone.".into());
         legend.push(format!(
             "*: on the Pareto front of {} and training time.",
             self.metric

@@ -25,7 +25,8 @@ pub struct RunFacts {
     pub test: Option<EvaluationFacts>,
     /// Its evaluation on the validation rows, if there is one.
     pub validation: Option<EvaluationFacts>,
-    /// Seconds of training, evaluations of the validation rows included.
+    /// Seconds of training, with evaluations of the validation rows, the results of frozen layers and saving. Of
+    /// a session that was killed only the steps are counted.
     pub train_seconds: f64,
     /// Rows trained per second, without evaluations.
     pub samples_per_second: Option<f64>,

@@ -68,8 +68,12 @@ pub fn read(run: &Path, name: &str) -> Result<RunFacts, Failure> {
         .iter()
         .filter_map(|session| session.end.as_ref());
     let test_seconds = ends
+        .clone()
         .map(|end| end.test_seconds)
         .rfind(|seconds| *seconds > 0.0);
+    // A session that was killed has left no time but that of its steps.
+    let sessions: f64 = ends.map(|end| end.train_seconds).sum();
+    let train_seconds = number(["train", "seconds"])?.max(sessions);
     let machine = manifest.sessions.last().map(|session| {
         let machine = &session.machine;
         format!(
@@ -86,7 +90,7 @@ pub fn read(run: &Path, name: &str) -> Result<RunFacts, Failure> {
         train_rows: train_rows(run)?,
         test: evaluation(&results["test"], &manifest, TEST).map_err(damaged)?,
         validation: evaluation(&results["validation"], &manifest, VALIDATION).map_err(damaged)?,
-        train_seconds: number(["train", "seconds"])?,
+        train_seconds,
         samples_per_second: results["train"]["samples_per_second"].as_f64(),
         peak_memory_bytes: results["peak_memory_bytes"].as_u64(),
         trained_parameters: number(["parameters", "trainable"])? as u64,
