@@ -44,6 +44,9 @@ pub(crate) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     };
     let summary = match least {
         0 => "a class has no training row, so that it cannot be learned".to_owned(),
+        least if *most < TOLD * least => {
+            format!("the smallest class has {least} training rows, which are few to learn from")
+        }
         least => format!(
             "the largest class has {:.1} times the training rows of the smallest; look at macro F1 and the table of classes rather than at accuracy",
             *most as f64 / *least as f64

@@ -37,7 +37,10 @@ pub(crate) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     );
     finding
         .map(|mut finding| {
-            finding.details = vec![format!("{} different texts", examples.len())];
+            finding.details = vec![match examples.len() {
+                1 => "of one text".to_owned(),
+                texts => format!("of {texts} texts"),
+            }];
             examples.truncate(EXAMPLES);
             finding.examples = examples;
             finding
