@@ -19,7 +19,7 @@ use crate::{
 pub enum RunEnd {
     /// The run is complete.
     Complete(Box<RunResults>),
-    /// An observer interrupted it; another session can resume the run.
+    /// An observer interrupted it, or it was to pause; another session can resume the run.
     Interrupted(Interruption),
 }
 
@@ -30,6 +30,8 @@ pub enum Interruption {
     BeforeFirstStep,
     /// After this step of the run; a checkpoint has been saved.
     AfterStep(u64),
+    /// At the point where it was to pause, after this step; a checkpoint has been saved.
+    AtPause(u64),
     /// While evaluating the test rows. Training is complete, and its result is in this directory.
     InTest(PathBuf),
 }
@@ -41,6 +43,7 @@ impl fmt::Display for Interruption {
             Self::AfterStep(step) => {
                 write!(f, "interrupted after step {step}; a checkpoint is saved")
             }
+            Self::AtPause(step) => write!(f, "paused after step {step}; a checkpoint is saved"),
             Self::InTest(model) => write!(
                 f,
                 "interrupted while evaluating the test rows; training is complete, its result is in {}",
@@ -157,9 +160,12 @@ impl RunDirectory {
             other => other?,
         };
         session.train_seconds = started.elapsed().as_secs_f64();
-        if outcome.reason == StopReason::Interrupted {
+        if outcome.reason.is_resumable() {
             session.end(&outcome, None)?;
-            return Ok(RunEnd::Interrupted(Interruption::AfterStep(outcome.steps)));
+            return Ok(RunEnd::Interrupted(match outcome.reason {
+                StopReason::Paused => Interruption::AtPause(outcome.steps),
+                _ => Interruption::AfterStep(outcome.steps),
+            }));
         }
         let started = Instant::now();
         let test = match self.test(&learning, plan, inputs, &device, &mut observers) {

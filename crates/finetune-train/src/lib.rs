@@ -103,5 +103,6 @@ pub use step::trial::{batch_sizes, trial_step};
 pub use watch::ending::{EarlyStop, LostBest, StopReason};
 pub use watch::event::{Event, Observer, Observers};
 pub(crate) use watch::event_log::EventLog;
+pub use watch::pause::PausePoint;
 #[cfg(feature = "tensorboard")]
 pub use watch::tensorboard_log::TensorboardLog;

@@ -51,7 +51,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
     }
 
     /// Does the work before the first step of a session: evaluates the untrained model, or does what
-    /// was pending at the checkpoint. Returns a reason if the run has already ended.
+    /// was pending at the checkpoint. Returns a reason if the run has already ended or is to pause here.
     ///
     /// # Errors
     /// Fails if an evaluation, a checkpoint or an observer fails.
@@ -69,7 +69,8 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             state.before = Some(evaluation.metrics.record());
             self.emit(evaluation, false, state, observers)?;
         }
-        Ok(state.ended.clone())
+        let paused = state.ended.is_none() && self.pauses(state, observers);
+        Ok(state.ended.clone().or(paused.then_some(StopReason::Paused)))
     }
 
     /// Returns whether an evaluation, a checkpoint or the end of the run follows the last step.
@@ -77,6 +78,10 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         let last = state.step >= self.steps.total || observers.stop().is_some();
         let moment = self.steps.moment(state.step, last);
         last || self.plan.evaluation.eval.is_due(moment) || self.plan.saving.save.is_due(moment)
+    }
+
+    fn pauses(&self, state: &TrainState, observers: &Observers<'_>) -> bool {
+        observers.pauses(state.step, self.steps.epochs(state.step))
     }
 
     /// Does the work that follows a step, and returns a reason if the run ends.
@@ -96,7 +101,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             Err(TrainError::Interrupted) => {
                 // The step is done; the next session does the work that follows it.
                 state.pending = true;
-                self.save(learner, false, state, observers)?;
+                self.save_quietly(learner, false, state, observers)?;
                 Ok(Some(StopReason::Interrupted))
             }
             other => other,
@@ -163,26 +168,31 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             observers.emit(&Event::StoppedEarly(stop))?;
         }
         let due = plan.saving.save.is_due(moment);
-        if due || (best && plan.evaluation.load_best_model_at_end) {
-            self.save(learner, best, state, observers)?;
+        let is_kept = best && plan.evaluation.load_best_model_at_end;
+        if due || is_kept {
+            observers.emit(&Event::Checkpoint {
+                step: state.step,
+                best,
+            })?;
+            self.save_quietly(learner, best, state, observers)?;
+        }
+        if reason.is_none() && self.pauses(state, observers) {
+            if !due && !is_kept {
+                self.save_quietly(learner, false, state, observers)?;
+            }
+            return Ok(Some(StopReason::Paused));
         }
         Ok(reason)
     }
 
-    fn save(
+    /// Saves a checkpoint without an event: the log of a run does not tell where it was left.
+    fn save_quietly(
         &mut self,
         learner: &Learner<L::Model>,
         best: bool,
         state: &mut TrainState,
         observers: &mut Observers<'_>,
     ) -> Result<(), TrainError> {
-        // A checkpoint taken only because of an interruption is not logged.
-        if !state.pending {
-            observers.emit(&Event::Checkpoint {
-                step: state.step,
-                best,
-            })?;
-        }
         state.observers = observers.checkpoint()?;
         self.checkpoints.save(learner, state, best)
     }
@@ -222,7 +232,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         })
     }
 
-    /// Ends the session: unless it was interrupted, the result becomes `RUN/model`.
+    /// Ends the session: unless the run goes on in another, the result becomes `RUN/model`.
     ///
     /// # Errors
     /// Fails if a checkpoint, the kept model or an observer fails.
@@ -241,7 +251,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             observers.emit(&Event::Note { message })?;
         }
         let unmeasured = state.best.is_none() && state.undefined_evaluations > 0;
-        if unmeasured && reason != StopReason::Interrupted {
+        if unmeasured && !reason.is_resumable() {
             let message = format!(
                 "{} had no value in any of the {} evaluations, so there is no best model; the last one is kept",
                 self.metric.name(),
@@ -250,7 +260,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             observers.emit(&Event::Note { message })?;
         }
         let mut kept = KeptModel::intended(state, self.plan.evaluation.load_best_model_at_end);
-        if reason != StopReason::Interrupted {
+        if !reason.is_resumable() {
             kept = kept.save(&directory, learner, adapter.as_ref(), state, run, observers)?;
         }
         observers.emit(&Event::Finished {

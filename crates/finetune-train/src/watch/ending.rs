@@ -16,6 +16,15 @@ pub enum StopReason {
     Observer(String),
     /// It was interrupted, and can be resumed.
     Interrupted,
+    /// It came to the point at which it was to pause, and can be resumed.
+    Paused,
+}
+
+impl StopReason {
+    /// Returns whether only the session has ended, and the run can be resumed.
+    pub fn is_resumable(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::Paused)
+    }
 }
 
 /// The evaluation that stopped a run early.

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Accumulator, CustomMetrics, EarlyStop, Evaluation, LostBest, StopReason, TrainError};
+use crate::{
+    Accumulator, CustomMetrics, EarlyStop, Evaluation, LostBest, PausePoint, StopReason, TrainError,
+};
 
 /// Something that happened in a run. As JSON it is an object with `event` and the fields. Times are in
 /// fields whose names end in `seconds`; everything else depends only on the plan.
@@ -221,11 +223,12 @@ pub trait Observer {
     }
 }
 
-/// The caller's additions to a run: observers, and custom metrics for every evaluation.
+/// The caller's additions to a run: observers, custom metrics for every evaluation, and where to pause.
 #[derive(Default)]
 pub struct Observers<'a> {
     observers: Vec<Box<dyn Observer + 'a>>,
     metrics: CustomMetrics,
+    pause: Option<PausePoint>,
 }
 
 impl<'a> Observers<'a> {
@@ -244,6 +247,18 @@ impl<'a> Observers<'a> {
     /// Adds these metrics to every evaluation of the run; `metric_for_best_model` can name them too.
     pub fn measuring(self, metrics: CustomMetrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Pauses the run at this point, once what follows its step is done: evaluation, log and checkpoint. A
+    /// checkpoint is saved if none is due. A run that ends there is complete.
+    pub fn pausing(self, pause: Option<PausePoint>) -> Self {
+        Self { pause, ..self }
+    }
+
+    /// Returns whether a run that has done `step` steps, which are `epochs` epochs, pauses now.
+    pub(crate) fn pauses(&self, step: u64, epochs: f64) -> bool {
+        self.pause
+            .is_some_and(|point| point.is_reached(step, epochs))
     }
 
     /// Returns the custom metrics.

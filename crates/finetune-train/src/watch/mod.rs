@@ -5,5 +5,6 @@ pub(crate) mod event;
 pub(crate) mod event_log;
 #[cfg(feature = "tensorboard")]
 mod logged_event;
+pub(crate) mod pause;
 #[cfg(feature = "tensorboard")]
 pub(crate) mod tensorboard_log;

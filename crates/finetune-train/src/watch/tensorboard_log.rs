@@ -15,7 +15,7 @@ use finetune_tensorboard::{
 use serde_json::{Value, json};
 
 use super::logged_event::LoggedEvent;
-use crate::{Accumulator, Event, Observer, StopReason, TrainError, TrainPlan};
+use crate::{Accumulator, Event, Observer, TrainError, TrainPlan};
 
 /// Largest number of classes for which curves are drawn, since nobody looks at more.
 const MAX_CURVES: usize = 20;
@@ -236,9 +236,9 @@ impl TensorboardLog {
                 self.defined("train/train_loss", *step, *loss)?;
                 self.defined("train/train_runtime", *step, *seconds)?;
                 // An interrupted run has not ended: it can continue in this file.
-                match reason {
-                    StopReason::Interrupted => Ok(()),
-                    _ => self.writer.hparams_end(SessionStatus::Success),
+                match reason.is_resumable() {
+                    true => Ok(()),
+                    false => self.writer.hparams_end(SessionStatus::Success),
                 }
             }
             LoggedEvent::Other => Ok(()),

@@ -1,9 +1,10 @@
 //! Runs that are killed, interrupted or damaged, and then resumed.
 
-use std::fs;
+use std::{fs, num::NonZeroU64};
 
 use finetune_train::{
-    Event, Interruption, Manifest, Observers, RunDirectory, RunEnd, StopReason, TrainError,
+    Event, Interruption, Manifest, Observers, PausePoint, RunDirectory, RunEnd, StopReason,
+    TrainError,
 };
 
 use crate::kit::{InterruptAt, KilledAt, Kit, Notes, STEPS_PER_EPOCH, complete};
@@ -67,6 +68,51 @@ fn an_interrupted_run_saves_its_step() {
     assert_eq!((end.step, &end.reason), (6, &StopReason::Interrupted));
     assert_eq!(sessions[1].first_step, 6);
     assert_eq!(sessions.len(), 2);
+}
+
+/// A pause comes after the evaluation of its step, leaves no trace in the run, and ends nothing that is over.
+#[test]
+fn a_run_pauses_where_it_is_told() {
+    let kit = Kit::new();
+    kit.whole("whole");
+    let pausing = |point| Observers::default().pausing(Some(point));
+    let number = |number| NonZeroU64::new(number).unwrap();
+    let paused = |end: RunEnd, step| {
+        assert!(matches!(end, RunEnd::Interrupted(Interruption::AtPause(at)) if at == step));
+        assert!(
+            kit.path(&format!("run/checkpoints/step-{step:06}"))
+                .exists()
+        );
+    };
+    paused(
+        kit.begin("run", pausing(PausePoint::Epoch(number(1))))
+            .unwrap(),
+        STEPS_PER_EPOCH,
+    );
+    let evaluated = |event: &serde_json::Value| {
+        event["event"] == "evaluated" && event["step"] == STEPS_PER_EPOCH
+    };
+    assert!(kit.events("run").iter().any(evaluated));
+    // It is there already, so nothing is trained.
+    paused(
+        kit.resume("run", pausing(PausePoint::Step(number(STEPS_PER_EPOCH))))
+            .unwrap(),
+        STEPS_PER_EPOCH,
+    );
+    // No checkpoint is due here.
+    paused(
+        kit.resume(
+            "run",
+            pausing(PausePoint::Step(number(STEPS_PER_EPOCH + 1))),
+        )
+        .unwrap(),
+        STEPS_PER_EPOCH + 1,
+    );
+    complete(
+        kit.resume("run", pausing(PausePoint::Epoch(number(1_000))))
+            .unwrap(),
+    );
+    kit.assert_same("whole", "run");
 }
 
 /// The step is done and saved; the next session does the evaluation that follows it.

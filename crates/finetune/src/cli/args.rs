@@ -15,6 +15,7 @@ use crate::{
         default_texts::DefaultTexts,
         explain_args::ExplainArguments,
         fill_mask_args::FillMaskArguments,
+        pause_args::PauseArguments,
         pretrain_options::{self, TrainsOn},
         tokenizer_args::TokenizerArguments,
         train_options::TrainOptions,
@@ -173,6 +174,9 @@ pub struct TrainArguments {
     #[arg(long, value_name = "KEY", requires = "resume")]
     pub accept: Vec<String>,
 
+    #[command(flatten)]
+    pub pause: PauseArguments,
+
     /// List the trained parameters or modules by name
     #[arg(long)]
     pub list_trainable: bool,
@@ -215,6 +219,9 @@ pub struct ResumeArguments {
     /// Allow this key to change even if that changes the result
     #[arg(long, value_name = "KEY")]
     pub accept: Vec<String>,
+
+    #[command(flatten)]
+    pub pause: PauseArguments,
 
     /// Print the results as one JSON object on standard output
     #[arg(long)]

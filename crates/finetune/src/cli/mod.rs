@@ -8,6 +8,7 @@ pub(crate) mod explain_args;
 pub(crate) mod fill_mask_args;
 pub(crate) mod interrupt;
 pub(crate) mod panics;
+pub(crate) mod pause_args;
 pub(crate) mod pretrain_options;
 pub(crate) mod python_names;
 pub(crate) mod settings;

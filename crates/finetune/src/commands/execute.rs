@@ -6,8 +6,8 @@ use burn::tensor::Device;
 use finetune_data::TokenizedDataset;
 use finetune_models::{MaskedLm, SequenceClassifier};
 use finetune_train::{
-    Classifier, Interruption, Observers, Prepared, RunDirectory, RunEnd, RunInputs, Start,
-    Strategy, TrainError, TrainPlan, TrainedModel,
+    Classifier, Interruption, Observers, PausePoint, Prepared, RunDirectory, RunEnd, RunInputs,
+    Start, Strategy, TrainError, TrainPlan, TrainedModel,
 };
 
 use crate::{
@@ -78,7 +78,29 @@ pub fn fresh_start<M: TrainedModel>(loaded: &Loaded, prepared: Prepared<M>) -> S
     start
 }
 
-/// Trains and shows the progress. The results are in `run`.
+/// How training ended.
+pub enum Ended {
+    /// It is complete.
+    Complete(Box<Report>),
+    /// It has paused where it was told to, after this step.
+    Paused(u64),
+}
+
+impl Ended {
+    /// Prints the report, or how to go on.
+    pub fn print(&self, plan: &TrainPlan, run: &RunDirectory, json: bool) {
+        match self {
+            Self::Complete(report) => report.print(plan, run, json),
+            Self::Paused(step) => say!(
+                "{}. Go on with\n  {}",
+                Interruption::AtPause(*step),
+                resume_line(run.path())
+            ),
+        }
+    }
+}
+
+/// Trains and shows the progress, up to `pause` if there is one. The results are in `run`.
 ///
 /// # Errors
 /// Fails if training fails or is interrupted; the message says how to resume.
@@ -87,7 +109,8 @@ pub fn execute<M: RunModel>(
     loaded: Loaded,
     start: Start<M>,
     run: &mut RunDirectory,
-) -> Result<Report, Failure> {
+    pause: Option<PausePoint>,
+) -> Result<Ended, Failure> {
     let Loaded {
         device,
         files,
@@ -97,7 +120,7 @@ pub fn execute<M: RunModel>(
         began,
         ..
     } = loaded;
-    let observers = observers(plan);
+    let observers = observers(plan).pausing(pause);
     let inputs = RunInputs {
         base: files.dir,
         commit: files.revision,
@@ -110,6 +133,7 @@ pub fn execute<M: RunModel>(
     let end = M::session(run, plan, start, &inputs, observers);
     let results = match end.map_err(|error| with_advice(error.into(), run))? {
         RunEnd::Complete(results) => *results,
+        RunEnd::Interrupted(Interruption::AtPause(step)) => return Ok(Ended::Paused(step)),
         RunEnd::Interrupted(interruption) => return Err(interrupted(&interruption, run)),
     };
     let raw_predictions = match plan.model.strategy {
@@ -121,10 +145,10 @@ pub fn execute<M: RunModel>(
         )?),
         _ => None,
     };
-    Ok(Report {
+    Ok(Ended::Complete(Box::new(Report {
         results,
         raw_predictions,
-    })
+    })))
 }
 
 /// Returns the observers of a run: those that show its progress and listen to signals.

@@ -96,7 +96,7 @@ fn repeat<M: RunModel>(
     let base = adapted(plan, &loaded, run)?;
     let prepared = M::prepare(plan, &base, &loaded.device)?;
     let start = fresh_start(&loaded, prepared);
-    execute(plan, loaded, start, run).map(drop)
+    execute(plan, loaded, start, run, None).map(drop)
 }
 
 /// Checks that the files are those of the run.

@@ -73,7 +73,8 @@ fn worker_options(arguments: &ResumeArguments) -> Vec<OsString> {
     let set = arguments.set.iter().flat_map(|set| ["--set", set]);
     let accept = arguments.accept.iter().flat_map(|key| ["--accept", key]);
     let json = Some("--json").filter(|_| arguments.json);
-    set.chain(accept).chain(json).map(OsString::from).collect()
+    let words = set.chain(accept).chain(json).map(OsString::from);
+    words.chain(arguments.pause.options()).collect()
 }
 
 /// Resumes a run with the plan `now`, which may differ from the saved plan in harmless or accepted keys.
@@ -132,7 +133,8 @@ fn go_on<M: RunModel>(
     if arguments.list_trainable {
         say!("  {}", start.prepared.names.join("\n  "));
     }
-    execute(&now, loaded, start, &mut run)?.print(&now, &run, arguments.json);
+    let end = execute(&now, loaded, start, &mut run, arguments.pause.point())?;
+    end.print(&now, &run, arguments.json);
     Ok(ExitCode::SUCCESS)
 }
 

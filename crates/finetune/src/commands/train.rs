@@ -101,6 +101,7 @@ fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
             run: path,
             set: Vec::new(),
             accept: arguments.accept,
+            pause: arguments.pause,
             json: arguments.json,
             worker: false,
             list_trainable: arguments.list_trainable,
@@ -156,7 +157,8 @@ fn begin<M: RunModel>(
     if arguments.list_trainable {
         say!("  {}", start.prepared.names.join("\n  "));
     }
-    execute(&plan, loaded, start, &mut run)?.print(&plan, &run, arguments.json);
+    let end = execute(&plan, loaded, start, &mut run, arguments.pause.point())?;
+    end.print(&plan, &run, arguments.json);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -169,7 +171,8 @@ fn worker_options(arguments: &TrainArguments) -> Vec<OsString> {
     let flags = flags.into_iter().filter(|(_, given)| *given);
     let accepted = arguments.accept.iter().flat_map(|key| ["--accept", key]);
     let flags = flags.map(|(flag, _)| flag);
-    flags.chain(accepted).map(OsString::from).collect()
+    let words = flags.chain(accepted).map(OsString::from);
+    words.chain(arguments.pause.options()).collect()
 }
 
 /// Returns the run to resume, if any: the one named, or with `auto` the run in the output directory
