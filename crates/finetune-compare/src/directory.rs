@@ -9,9 +9,9 @@ use std::{
 use finetune_files::{
     DirectoryLock, FileError, IoContext, is_partial, remove_leftovers, replace_file,
 };
-use toml::{Table, Value};
+use toml::Table;
 
-use crate::{CompareError, Comparison, PlannedRun, runner::RunState};
+use crate::{CompareError, Comparison, PlannedRun, options::changes, runner::RunState};
 
 /// The description that the directory was last filled from.
 pub const DESCRIPTION: &str = "compare.toml";
@@ -50,9 +50,9 @@ impl ComparisonDirectory {
         for run in runs {
             let options = toml::to_string(&run.options)
                 .map_err(|error| CompareError::Format(error.to_string()))?;
-            directory.write_if_new(&directory.options(&run.name), &options)?;
+            write_if_new(&directory.options(&run.name), &options)?;
         }
-        directory.write_if_new(&path.join(DESCRIPTION), text)?;
+        write_if_new(&path.join(DESCRIPTION), text)?;
         Ok(directory)
     }
 
@@ -74,26 +74,8 @@ impl ComparisonDirectory {
     }
 
     fn take(path: &Path, allowed: &[&str], is_ours: bool) -> Result<Self, CompareError> {
-        let problem = |problem: String| CompareError::Directory {
-            directory: path.into(),
-            problem,
-        };
-        if path.exists() && !path.is_dir() {
-            return Err(problem("it is a file; name a directory".into()));
-        }
-        if path.is_dir() && !is_ours {
-            for entry in fs::read_dir(path).context("read", path)? {
-                let name = entry.context("read", path)?.file_name();
-                let is_known = allowed.iter().any(|known| name == *known);
-                if !is_known && !is_partial(&name) && name != LOCK {
-                    return Err(problem(format!(
-                        "it is not the directory of a comparison, since it has {} but no {}; choose another \
-                         directory",
-                        name.display(),
-                        allowed[0]
-                    )));
-                }
-            }
+        if !is_ours {
+            refuse_others(path, allowed, "comparison")?;
         }
         fs::create_dir_all(path).context("create", path)?;
         Ok(Self {
@@ -132,7 +114,7 @@ impl ComparisonDirectory {
                     run.name
                 ))
             })?;
-            let changed = changes("", &begun, &run.options);
+            let changed = changes(&begun, &run.options);
             if !changed.is_empty() {
                 return Err(problem(format!(
                     "the run {} has begun with other options: {}; choose another directory, restore the \
@@ -195,42 +177,46 @@ impl ComparisonDirectory {
         }
         Ok(())
     }
-
-    fn write_if_new(&self, path: &Path, text: &str) -> Result<(), CompareError> {
-        if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
-            return Ok(());
-        }
-        Ok(replace_file(path, |file| file.write_all(text.as_bytes()))?)
-    }
 }
 
-/// Says in words how options have changed.
-fn changes(above: &str, before: &Table, now: &Table) -> Vec<String> {
-    let mut changed = Vec::new();
-    let keys = before
-        .keys()
-        .chain(now.keys().filter(|key| !before.contains_key(*key)));
-    for key in keys {
-        let path = match above {
-            "" => key.clone(),
-            above => format!("{above}.{key}"),
-        };
-        match (before.get(key), now.get(key)) {
-            (before, now) if before == now => {}
-            (Some(Value::Table(before)), Some(Value::Table(now))) => {
-                changed.extend(changes(&path, before, now));
-            }
-            (before, now) => {
-                let shown = |value: Option<&Value>| value.map_or("unset".into(), Value::to_string);
-                changed.push(format!(
-                    "{path} was {} and is now {}",
-                    shown(before),
-                    shown(now)
-                ));
-            }
+/// Refuses a directory that has something else in it than these files, of which the first marks one of `what`.
+///
+/// # Errors
+/// Fails with [`CompareError::Directory`] if it does, or if it is a file or cannot be read.
+pub fn refuse_others(path: &Path, allowed: &[&str], what: &str) -> Result<(), CompareError> {
+    let problem = |problem: String| CompareError::Directory {
+        directory: path.into(),
+        problem,
+    };
+    if !path.exists() {
+        return Ok(());
+    }
+    if !path.is_dir() {
+        return Err(problem("it is a file; name a directory".into()));
+    }
+    for entry in fs::read_dir(path).context("read", path)? {
+        let name = entry.context("read", path)?.file_name();
+        let is_known = allowed.iter().any(|known| name == *known);
+        if !is_known && !is_partial(&name) && name != LOCK {
+            return Err(problem(format!(
+                "it is not the directory of a {what}, since it has {} but no {}; choose another directory",
+                name.display(),
+                allowed[0]
+            )));
         }
     }
-    changed
+    Ok(())
+}
+
+/// Writes a file whole, unless it has this content.
+///
+/// # Errors
+/// Fails if the file cannot be written.
+pub fn write_if_new(path: &Path, text: &str) -> Result<(), CompareError> {
+    if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
+        return Ok(());
+    }
+    Ok(replace_file(path, |file| file.write_all(text.as_bytes()))?)
 }
 
 #[cfg(test)]

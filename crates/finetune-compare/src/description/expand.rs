@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use super::{Description, PlannedRun, Variant, name, parse::nested};
+use super::{Description, PlannedRun, Variant};
+use crate::{
+    name,
+    options::{merge, nested},
+};
 
 /// The name of a variant that has no other.
 const ONLY: &str = "base";
@@ -109,18 +113,6 @@ fn numbers(list: &[u64]) -> impl Iterator<Item = Option<u64>> {
 
 fn integer(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-/// Merges `over` into `table`, whose keys it overrides, also within tables.
-fn merge(table: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (table.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
-            (_, value) => {
-                table.insert(key, value);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

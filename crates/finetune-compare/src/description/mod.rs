@@ -5,7 +5,6 @@
 //! is trained once per seed.
 
 mod expand;
-mod name;
 mod parse;
 
 use toml::{Table, Value};

@@ -1,14 +1,17 @@
 //! Reads a description, and says where it is wrong.
 
-use std::ops::Range;
-
 use toml::{
     Table, Value,
     de::{DeTable, DeValue},
 };
 
-use super::{CheckOptions, Description, name};
-use crate::CompareError;
+use super::{CheckOptions, Description};
+use crate::{
+    CompareError,
+    description_text::{at, entries, unknown},
+    name,
+    options::{has, nested, single_key},
+};
 
 /// The keys of a description.
 const KEYS: [&str; 6] = ["base", "grid", "metric", "rows", "seeds", "variants"];
@@ -38,13 +41,6 @@ struct Reader<'a> {
     check: CheckOptions<'a>,
 }
 
-/// A key with its value and the place of the key, in bytes.
-struct Entry<'a, 'i> {
-    key: &'a str,
-    span: Range<usize>,
-    value: &'a DeValue<'i>,
-}
-
 impl Reader<'_> {
     fn description(&self) -> Result<Description, String> {
         let parsed = DeTable::parse(self.text).map_err(|error| error.to_string())?;
@@ -55,9 +51,10 @@ impl Reader<'_> {
         let mut grid = Vec::new();
         for entry in entries(parsed.get_ref()) {
             let Some(key) = KEYS.iter().find(|key| **key == entry.key) else {
-                return Err(self.unknown(&entry));
+                let problem = unknown(entry.key, &KEYS, "; options of runs belong in [base]");
+                return Err(at(self.text, &entry.span, &problem));
             };
-            let here = |problem: String| self.at(&entry.span, &problem);
+            let here = |problem: String| at(self.text, &entry.span, &problem);
             match (*key, entry.value) {
                 ("variants", DeValue::Table(table)) => {
                     variants = self.variants(table, &values).map_err(here)?;
@@ -99,7 +96,7 @@ impl Reader<'_> {
     ) -> Result<Vec<(String, Table)>, String> {
         let mut variants: Vec<(String, Table)> = Vec::new();
         for entry in entries(table) {
-            let here = |problem: String| self.at(&entry.span, &problem);
+            let here = |problem: String| at(self.text, &entry.span, &problem);
             name::check(entry.key).map_err(here)?;
             let folded = entry.key.to_lowercase();
             if let Some((other, _)) = variants
@@ -155,7 +152,7 @@ impl Reader<'_> {
         grid: &mut Vec<(String, Vec<Value>)>,
     ) -> Result<(), String> {
         for entry in entries(table) {
-            let here = |problem: String| self.at(&entry.span, &problem);
+            let here = |problem: String| at(self.text, &entry.span, &problem);
             let key = match above {
                 "" => entry.key.to_owned(),
                 above => format!("{above}.{}", entry.key),
@@ -201,31 +198,6 @@ impl Reader<'_> {
             }
         }
         (self.check)(options).map_err(|problem| format!("{place}: {}", problem.trim_end()))
-    }
-
-    fn unknown(&self, entry: &Entry<'_, '_>) -> String {
-        let nearest = KEYS
-            .iter()
-            .map(|key| (strsim::jaro_winkler(key, entry.key), key))
-            .filter(|(score, _)| *score > 0.8)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let advice = match nearest {
-            Some((_, key)) => format!("did you mean {key}?"),
-            None => format!(
-                "expected one of {}; options of runs belong in [base]",
-                KEYS.join(", ")
-            ),
-        };
-        self.at(
-            &entry.span,
-            &format!("unknown key `{}`; {advice}", entry.key),
-        )
-    }
-
-    /// Adds the line of a place to a message.
-    fn at(&self, span: &Range<usize>, problem: &str) -> String {
-        let before = self.text.get(..span.start).unwrap_or_default();
-        format!("line {}: {problem}", before.matches('\n').count() + 1)
     }
 }
 
@@ -277,20 +249,6 @@ impl Description {
     }
 }
 
-/// The entries of a table in the order of the file.
-fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<Entry<'a, 'i>> {
-    let mut entries: Vec<_> = table
-        .iter()
-        .map(|(key, value)| Entry {
-            key: key.get_ref(),
-            span: key.span(),
-            value: value.get_ref(),
-        })
-        .collect();
-    entries.sort_by_key(|entry| entry.span.start);
-    entries
-}
-
 /// The numbers of a list, none of which occurs twice.
 fn numbers(values: &Table, key: &str, least: u64) -> Result<Vec<u64>, String> {
     let Some(Value::Array(list)) = values.get(key) else {
@@ -318,37 +276,6 @@ fn repeated(values: &[Value]) -> Option<&Value> {
     let mut numbered = values.iter().enumerate();
     let again = numbered.find(|(number, value)| values[..*number].contains(value));
     again.map(|(_, value)| value)
-}
-
-/// A value below a key with dots, in tables.
-pub(super) fn nested(key: &str, value: Value) -> Table {
-    let mut parts = key.rsplit('.');
-    let last = parts.next().unwrap_or_default();
-    let leaf = Table::from_iter([(last.to_owned(), value)]);
-    parts.fold(leaf, |table, part| {
-        Table::from_iter([(part.to_owned(), Value::Table(table))])
-    })
-}
-
-/// The key, with dots, of a table that has one.
-fn single_key(table: &Table) -> Option<String> {
-    let (key, value) = table.iter().next()?;
-    match value {
-        Value::Table(inner) if inner.len() == 1 => Some(format!("{key}.{}", single_key(inner)?)),
-        _ => Some(key.clone()),
-    }
-}
-
-/// Whether options have a key with dots, or something below or above it.
-fn has(options: &Table, key: &str) -> bool {
-    let mut table = options;
-    for part in key.split('.') {
-        match table.get(part) {
-            Some(Value::Table(inner)) => table = inner,
-            found => return found.is_some(),
-        }
-    }
-    true
 }
 
 #[cfg(test)]

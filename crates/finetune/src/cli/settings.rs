@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use finetune_compare::options::{merge, nested};
 use finetune_files::IoContext;
 use finetune_train::TrainPlan;
 use toml::{Table, Value};
@@ -280,24 +281,7 @@ fn assignment_table(assignment: &str) -> Result<Table, Failure> {
             key.chars().take(20).collect::<String>()
         )));
     }
-    let mut parts = key.trim().rsplit('.');
-    let last = parts.next().unwrap_or_default();
-    let leaf = Table::from_iter([(last.to_string(), value)]);
-    Ok(parts.fold(leaf, |table, part| {
-        Table::from_iter([(part.to_string(), Value::Table(table))])
-    }))
-}
-
-/// Merges `over` into `table`, recursively; its keys take precedence.
-fn merge(table: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (table.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
-            (_, value) => {
-                table.insert(key, value);
-            }
-        }
-    }
+    Ok(nested(key.trim(), value))
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use toml::Value;
 /// Maximum length of a variant's name in characters; grid and seed add to it.
 const LONGEST: usize = 60;
 /// Maximum length of the name of a run in bytes. File systems allow 255, and files of a run's log need a few.
-const LONGEST_RUN: usize = 180;
+pub const LONGEST_RUN: usize = 180;
 /// Names of our own files in the directory, without their extensions.
 const RESERVED: [&str; 1] = ["compare"];
 
 /// Checks the name of a variant.
-pub(super) fn check(name: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str) -> Result<(), String> {
     let expected =
         "expected letters, digits and - _ . +, beginning with a letter or digit, as in lora-8";
     let fits = |c: char| c.is_alphanumeric() || "-_.+".contains(c);
@@ -33,8 +33,8 @@ pub(super) fn check(name: &str) -> Result<(), String> {
     ))
 }
 
-/// A value as the table shows it.
-pub(super) fn shown(value: &Value) -> String {
+/// Returns a value as tables show it.
+pub fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Float(number) => short(*number),
@@ -51,8 +51,8 @@ fn short(number: f64) -> String {
     }
 }
 
-/// A text with what file names cannot hold replaced.
-pub(super) fn file_name(text: &str) -> String {
+/// Returns a text with what file names cannot hold replaced.
+pub fn file_name(text: &str) -> String {
     let kept = |c: char| match c.is_alphanumeric() || "-_.+".contains(c) {
         true => c,
         false => '_',
@@ -63,25 +63,28 @@ pub(super) fn file_name(text: &str) -> String {
 /// Returns `name`, or if it is taken (as far as case-insensitive disks can tell) or too long, one with a hash of
 /// `whole`, what it stands for. So the name depends on nothing but the variant's own settings and those of the
 /// variants before it.
-pub(super) fn unique(name: String, whole: &str, taken: &mut BTreeSet<String>) -> String {
+pub(crate) fn unique(name: String, whole: &str, taken: &mut BTreeSet<String>) -> String {
     let name = match name.len() <= LONGEST_RUN && !taken.contains(&name.to_lowercase()) {
         true => name,
-        false => {
-            let hash = Sha256::digest(whole.as_bytes());
-            let hash: String = hash
-                .iter()
-                .take(4)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let mut end = name.len().min(LONGEST_RUN);
-            while !name.is_char_boundary(end) {
-                end -= 1;
-            }
-            format!("{}-{hash}", &name[..end])
-        }
+        false => with_hash(&name, whole),
     };
     taken.insert(name.to_lowercase());
     name
+}
+
+/// Returns a name, shortened if it is too long, with the beginning of a hash of `whole`, what it stands for.
+pub fn with_hash(name: &str, whole: &str) -> String {
+    let hash = Sha256::digest(whole.as_bytes());
+    let hash: String = hash
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let mut end = name.len().min(LONGEST_RUN);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}-{hash}", &name[..end])
 }
 
 #[cfg(test)]
