@@ -88,6 +88,7 @@ impl Session {
             name: name.to_owned(),
             goal,
             arguments: arguments.to_vec(),
+            always: Vec::new(),
         };
         let signal = || match self.signal.swap(0, Ordering::SeqCst) {
             0 => None,

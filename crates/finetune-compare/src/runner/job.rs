@@ -11,6 +11,8 @@ pub struct Job {
     pub goal: Goal,
     /// The arguments of the program that make it.
     pub arguments: Vec<String>,
+    /// Further arguments, which a run also gets when it is resumed.
+    pub always: Vec<String>,
 }
 
 /// What a job makes.
@@ -55,12 +57,14 @@ impl Job {
 
     /// The arguments that begin the job or resume it.
     pub(super) fn command(&self, directory: &Path) -> Vec<String> {
-        match self.goal {
+        let mut arguments = match self.goal {
             Goal::Run if RunState::of(directory) == RunState::Interrupted => {
                 vec!["resume".into(), directory.display().to_string()]
             }
             Goal::Run | Goal::Directory => self.arguments.clone(),
-        }
+        };
+        arguments.extend_from_slice(&self.always);
+        arguments
     }
 }
 

@@ -3,6 +3,7 @@
 mod child;
 mod end;
 mod job;
+mod queue;
 
 use std::{
     path::PathBuf,
@@ -12,11 +13,13 @@ use std::{
 
 use finetune_files::DirectoryLock;
 
-pub use end::{End, exit_code};
+pub use end::{End, exit_code, reason};
 pub use job::{Goal, Job, RunState};
+pub use queue::Queue;
 
 use crate::CompareError;
 use child::RunningJob;
+use queue::List;
 
 /// Interval of polling for ends and signals.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -65,10 +68,42 @@ impl Runner {
         signal: &dyn Fn() -> Option<i32>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<End>, CompareError> {
+        let mut list = List::new(jobs);
+        let (ends, signalled) = self.session(&mut list, signal, progress)?;
+        let stopped = End::Stopped(signalled.unwrap_or(2));
+        let begun = ends.into_iter();
+        let all = begun.chain(std::iter::repeat(None)).take(jobs.len());
+        Ok(all
+            .map(|end| end.unwrap_or_else(|| stopped.clone()))
+            .collect())
+    }
+
+    /// Does the jobs of a queue until it has no more and all have ended; otherwise the same as
+    /// [`run`](Self::run). Returns the signal that ended it early, if one did.
+    ///
+    /// # Errors
+    /// Fails like `run`, and if the queue does.
+    pub fn run_queue(
+        &self,
+        queue: &mut dyn Queue,
+        signal: &dyn Fn() -> Option<i32>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Option<i32>, CompareError> {
+        Ok(self.session(queue, signal, progress)?.1)
+    }
+
+    /// Returns how each job that was begun ended, and the signal.
+    fn session(
+        &self,
+        queue: &mut dyn Queue,
+        signal: &dyn Fn() -> Option<i32>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(Vec<Option<End>>, Option<i32>), CompareError> {
         let mut session = Session {
             runner: self,
-            jobs,
-            ends: vec![None; jobs.len()],
+            queue,
+            jobs: Vec::new(),
+            ends: Vec::new(),
             running: Vec::new(),
             waits: Vec::new(),
             signalled: None,
@@ -78,18 +113,16 @@ impl Runner {
             session.end_all();
         }
         done?;
-        let stopped = End::Stopped(session.signalled.unwrap_or(2));
-        let ends = session.ends.into_iter();
-        Ok(ends
-            .map(|end| end.unwrap_or_else(|| stopped.clone()))
-            .collect())
+        Ok((session.ends, session.signalled))
     }
 }
 
 /// The jobs while they are done.
 struct Session<'a> {
     runner: &'a Runner,
-    jobs: &'a [Job],
+    queue: &'a mut dyn Queue,
+    /// Those that the queue has handed out.
+    jobs: Vec<Job>,
     /// How each ended, in the order of the jobs.
     ends: Vec<Option<End>>,
     /// The processes, with the indices of their jobs.
@@ -135,37 +168,63 @@ impl Session<'_> {
                 continue;
             };
             self.running.remove(index);
-            progress(Progress::Ended(&self.jobs[number], &end));
-            self.ends[number] = Some(end);
+            self.end(number, end, progress)?;
         }
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        number: usize,
+        end: End,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), CompareError> {
+        let job = &self.jobs[number];
+        progress(Progress::Ended(job, &end));
+        self.queue.ended(job, &end)?;
+        self.ends[number] = Some(end);
         Ok(())
     }
 
     /// Starts processes for the next jobs.
     fn start(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), CompareError> {
-        for (number, job) in self.jobs.iter().enumerate() {
-            if self.running.len() >= self.runner.jobs.max(1) {
-                break;
+        let mut number = 0;
+        while self.running.len() < self.runner.jobs.max(1) {
+            if number == self.jobs.len() {
+                let Some(job) = self.queue.next()? else {
+                    break;
+                };
+                self.jobs.push(job);
+                self.ends.push(None);
             }
-            let is_running = self.running.iter().any(|(running, _)| *running == number);
-            if self.ends[number].is_some() || is_running {
-                continue;
-            }
-            let directory = self.runner.folder.join(&job.name);
-            if job.is_done(&directory) {
-                let end = End::WasDone;
-                progress(Progress::Ended(job, &end));
-                self.ends[number] = Some(end);
-                continue;
-            }
-            if self.is_in_use(number, job, progress) {
-                continue;
-            }
-            let arguments = job.command(&directory);
-            progress(Progress::Starts(job, &arguments));
-            let child = RunningJob::start(self.runner, &job.name, &arguments)?;
-            self.running.push((number, child));
+            number += 1;
+            self.start_one(number - 1, progress)?;
         }
+        Ok(())
+    }
+
+    /// Starts a process for a job, if it needs one and its directory is free.
+    fn start_one(
+        &mut self,
+        number: usize,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), CompareError> {
+        let is_running = self.running.iter().any(|(running, _)| *running == number);
+        if self.ends[number].is_some() || is_running {
+            return Ok(());
+        }
+        let job = self.jobs[number].clone();
+        let directory = self.runner.folder.join(&job.name);
+        if job.is_done(&directory) {
+            return self.end(number, End::WasDone, progress);
+        }
+        if self.is_in_use(number, &job, progress) {
+            return Ok(());
+        }
+        let arguments = job.command(&directory);
+        progress(Progress::Starts(&job, &arguments));
+        let child = RunningJob::start(self.runner, &job.name, &arguments)?;
+        self.running.push((number, child));
         Ok(())
     }
 
@@ -250,6 +309,7 @@ esac
             name: name.into(),
             goal: Goal::Run,
             arguments: vec!["train".into(), what.into(), directory],
+            always: Vec::new(),
         }
     }
 

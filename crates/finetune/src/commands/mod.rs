@@ -17,6 +17,7 @@ pub(crate) mod predict;
 pub(crate) mod program;
 pub(crate) mod replay;
 pub(crate) mod resume;
+pub(crate) mod runs;
 pub(crate) mod supervise;
 pub(crate) mod tokenizer;
 pub(crate) mod train;

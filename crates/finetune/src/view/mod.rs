@@ -1,5 +1,6 @@
 //! The program's output: messages, progress, tables and reports.
 
+pub(crate) mod aligned;
 pub(crate) mod check;
 pub(crate) mod comparison;
 pub(crate) mod comparison_table;

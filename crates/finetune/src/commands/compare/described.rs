@@ -1,24 +1,19 @@
 //! Makes the runs that a file describes, and compares them.
 
-use std::{
-    path::{Path, PathBuf},
-    thread,
-};
+use std::path::{Path, PathBuf};
 
 use finetune_compare::{
     Comparison, ComparisonDirectory, Description, Group, PlannedRun, Variant,
-    runner::{End, Goal, Job, Progress, RunState, Runner},
+    runner::{End, Goal, Job, Progress, RunState, Runner, reason},
     table::{Failed, Incomplete},
 };
 
 use super::{run_facts, write};
 use crate::{
     cli::{args::CompareArguments, interrupt, settings},
+    commands::runs,
     error::Failure,
-    view::{
-        output::say,
-        shell::{self, quote},
-    },
+    view::output::say,
 };
 
 /// Makes or resumes the runs, and compares those that are complete.
@@ -31,20 +26,18 @@ pub fn compare(file: &Path, arguments: &CompareArguments) -> Result<Comparison, 
         Failure::from(error).with_message(|problem| format!("{}: {problem}", file.display()))
     })?;
     let variants = description.variants();
-    let runs: Vec<&PlannedRun> = variants.iter().flat_map(|variant| &variant.runs).collect();
-    let program = std::env::current_exe().map_err(|error| {
-        Failure::Internal(format!("cannot train in separate processes: {error}"))
-    })?;
+    let planned: Vec<&PlannedRun> = variants.iter().flat_map(|variant| &variant.runs).collect();
+    let program = runs::own_program()?;
     interrupt::listen()?;
-    let output = output(file, arguments);
-    let directory = ComparisonDirectory::open(&output, &text, &runs)?;
-    note_others(&directory, &runs)?;
-    let jobs: Vec<Job> = runs.iter().map(|run| job(&directory, run)).collect();
+    let output = runs::output(file, arguments.output.as_deref());
+    let directory = ComparisonDirectory::open(&output, &text, &planned)?;
+    note_others(&directory, &planned)?;
+    let jobs: Vec<Job> = planned.iter().map(|run| job(&directory, run)).collect();
     let runner = Runner {
         program,
         folder: output,
         jobs: arguments.jobs.get(),
-        threads: threads(arguments.jobs.get().min(jobs.len())),
+        threads: runs::threads(arguments.jobs.get().min(jobs.len())),
     };
     let ends = make(&runner, &jobs)?;
     if ends.iter().any(|end| matches!(end, End::Stopped(_))) {
@@ -68,21 +61,6 @@ pub fn compare(file: &Path, arguments: &CompareArguments) -> Result<Comparison, 
     Ok(comparison)
 }
 
-fn output(file: &Path, arguments: &CompareArguments) -> PathBuf {
-    let default = || Path::new("runs").join(file.file_stem().unwrap_or_default());
-    let output = arguments.output.clone().unwrap_or_else(default);
-    match output.to_string_lossy().starts_with('-') {
-        true => Path::new(".").join(output),
-        false => output,
-    }
-}
-
-/// The threads of each of several processes; one alone takes those that it finds.
-fn threads(jobs: usize) -> Option<usize> {
-    let all = thread::available_parallelism().map_or(1, usize::from);
-    (jobs > 1).then(|| (all / jobs).max(1))
-}
-
 fn job(directory: &ComparisonDirectory, run: &PlannedRun) -> Job {
     let path = |path: PathBuf| path.display().to_string();
     Job {
@@ -94,6 +72,7 @@ fn job(directory: &ComparisonDirectory, run: &PlannedRun) -> Job {
             "--output".into(),
             path(directory.path().join(&run.name)),
         ],
+        always: Vec::new(),
     }
 }
 
@@ -111,27 +90,12 @@ fn note_others(directory: &ComparisonDirectory, runs: &[&PlannedRun]) -> Result<
 
 fn make(runner: &Runner, jobs: &[Job]) -> Result<Vec<End>, Failure> {
     let number = |job: &Job| 1 + jobs.iter().position(|other| other == job).unwrap_or(0);
-    let ends = runner.run(jobs, &interrupt::take, &mut |progress| match progress {
-        Progress::Starts(job, arguments) => {
-            let words: Vec<_> = arguments.iter().map(|word| quote(word)).collect();
-            say!(
-                "[{} of {}] $ {} {}",
-                number(job),
-                jobs.len(),
-                shell::program(),
-                words.join(" ")
-            );
-        }
-        Progress::Waits(job) => say!("{}: in use by another process; waiting", job.name),
-        Progress::Ended(job, End::Failed { code, output }) => say!(
-            "{}: failed with exit code {code}; all of its output is in {}\n{}",
-            job.name,
-            runner.folder.join(format!("{}.log", job.name)).display(),
-            output.trim_end()
-        ),
-        Progress::Ended(job, End::WasDone) => say!("{}: complete already", job.name),
-        Progress::Ended(job, End::Done) => say!("{}: complete", job.name),
-        Progress::Ended(job, End::Stopped(_)) => say!("{}: stopped", job.name),
+    let ends = runner.run(jobs, &interrupt::take, &mut |progress| {
+        let which = match progress {
+            Progress::Starts(job, _) => format!("{} of {}", number(job), jobs.len()),
+            _ => String::new(),
+        };
+        runs::say_progress(&progress, &which, &runner.folder);
     })?;
     Ok(ends)
 }
@@ -156,7 +120,7 @@ fn groups(
             let reason = match end {
                 End::Failed { code, output } => Failed::Failed {
                     code: *code,
-                    message: last_line(output),
+                    message: reason(output).to_owned(),
                 },
                 _ if RunState::of(&path) == RunState::Complete => {
                     let mut facts = run_facts::read(&path, &run.name)?;
@@ -175,14 +139,4 @@ fn groups(
         groups.push(group);
     }
     Ok(groups)
-}
-
-/// The line of a failed command that says why, or else its last one.
-fn last_line(output: &str) -> String {
-    let lines = || output.lines().filter(|line| !line.trim().is_empty());
-    let error = lines().find(|line| line.starts_with("error: "));
-    let line = error
-        .or_else(|| lines().next_back())
-        .unwrap_or("it printed nothing");
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
