@@ -5,6 +5,7 @@ use std::fs;
 use crate::{
     command::Scratch,
     fixtures::root,
+    markdown::{commands, words},
     samples::{self, CLASSES, Example},
 };
 
@@ -39,47 +40,6 @@ fn data_sets(scratch: &Scratch) {
     scratch.write("glove.6B.100d.txt", vector("film") + &vector("dull"));
 }
 
-/// The lines of the code blocks, with those that end in a backslash joined to the next.
-fn commands(markdown: &str) -> Vec<String> {
-    let mut commands = Vec::new();
-    for (number, block) in markdown.split("```").enumerate() {
-        if number % 2 == 1 {
-            let joined = block.replace("\\\n", " ");
-            commands.extend(joined.lines().map(str::trim).map(str::to_owned));
-        }
-    }
-    commands.retain(|line| !line.is_empty());
-    commands
-}
-
-/// Splits a command line as a shell does, without variables and escapes.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let (mut quote, mut begun) = (None, false);
-    for c in line.chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => word.push(c),
-            None if c == '\'' || c == '"' => (quote, begun) = (Some(c), true),
-            None if c.is_whitespace() => {
-                if begun {
-                    words.push(std::mem::take(&mut word));
-                }
-                begun = false;
-            }
-            None => {
-                word.push(c);
-                begun = true;
-            }
-        }
-    }
-    if begun {
-        words.push(word);
-    }
-    words
-}
-
 #[test]
 fn every_command_of_its_text_works() {
     let text = fs::read_to_string(root().join("docs/lab.md")).unwrap();
@@ -110,13 +70,4 @@ fn every_command_of_its_text_works() {
     // One linear layer of 100 to 2; two layers of 128 to 100 besides.
     assert_eq!(parameters("head"), 202);
     assert_eq!(parameters("linear2"), 202 + 2 * (128 * 100 + 100));
-}
-
-#[test]
-fn command_lines_are_split_as_by_a_shell() {
-    assert_eq!(words("a  'b c'd \"e\" ''"), ["a", "b cd", "e", ""]);
-    assert_eq!(
-        commands("text\n```\na \\\n  b\n```\nmore `x`\n```sh\nc\n```\n"),
-        ["a    b", "sh", "c"]
-    );
 }

@@ -15,7 +15,7 @@ use crate::{
     },
     commands::{
         check, compare, evaluate, explain, fill_mask, find_batch_size, inspect, merge, plan,
-        predict, replay, resume, supervise, tokenizer, train,
+        predict, replay, resume, supervise, sweep, tokenizer, train,
     },
     view::output::say,
 };
@@ -45,6 +45,7 @@ fn program() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments, started),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::FillMask(arguments) => fill_mask::run(&arguments),

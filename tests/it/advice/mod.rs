@@ -55,7 +55,7 @@ enum Typed {
 }
 
 /// Crates whose messages reach the users of the program.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "finetune",
     "finetune-check",
     "finetune-compare",
@@ -66,6 +66,7 @@ const CRATES: [&str; 12] = [
     "finetune-metrics",
     "finetune-models",
     "finetune-peft",
+    "finetune-sweep",
     "finetune-task",
     "finetune-train",
 ];

@@ -17,6 +17,7 @@ use crate::{
         fill_mask_args::FillMaskArguments,
         pause_args::PauseArguments,
         pretrain_options::{self, TrainsOn},
+        sweep_args::SweepArguments,
         tokenizer_args::TokenizerArguments,
         train_options::TrainOptions,
     },
@@ -138,6 +139,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Train variants and seeds as a file describes, and compare them; or compare runs that exist
     Compare(CompareArguments),
+    /// Search hyperparameters: train the trials that a file describes, and find the best
+    Sweep(SweepArguments),
     /// Predict the labels of texts
     Predict(PredictArguments),
     /// Show which words speak for a prediction and which against it

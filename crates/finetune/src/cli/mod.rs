@@ -12,5 +12,6 @@ pub(crate) mod pause_args;
 pub(crate) mod pretrain_options;
 pub(crate) mod python_names;
 pub(crate) mod settings;
+pub(crate) mod sweep_args;
 pub(crate) mod tokenizer_args;
 pub(crate) mod train_options;

@@ -19,5 +19,6 @@ pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod runs;
 pub(crate) mod supervise;
+pub(crate) mod sweep;
 pub(crate) mod tokenizer;
 pub(crate) mod train;

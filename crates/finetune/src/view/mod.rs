@@ -15,4 +15,5 @@ pub(crate) mod run_comparison;
 pub(crate) mod run_time;
 pub(crate) mod shell;
 pub(crate) mod summary;
+pub(crate) mod sweep_table;
 pub(crate) mod terminal;
