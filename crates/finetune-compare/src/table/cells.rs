@@ -1,7 +1,8 @@
 //! The table as cells of text, which the terminal and Markdown show.
 
 use super::{
-    comparison::{Comparison, Failed, Row, ScoreInterval},
+    comparison::{Comparison, Row, ScoreInterval},
+    group::Failed,
     units::{bytes, count, p_value, seconds, share},
 };
 
