@@ -1,48 +1,37 @@
 //! `exact-leaks`, `normalised-leaks` and `near-leaks`: rows to judge or choose by that are among those of an
 //! earlier split.
 
-use crate::checks::{Facts, duplicates::examples, percent};
-use crate::duplicates::{Likeness, Link};
+use crate::checks::{
+    Facts,
+    links::{Wording, findings},
+    percent,
+};
+use crate::duplicates::Link;
 use crate::finding::{Finding, Severity};
 
+const WORDING: Wording = Wording {
+    names: ["exact-leaks", "normalised-leaks", "near-leaks"],
+    severity: Severity::Error,
+    earlier: "a row of another split",
+};
+
 pub(crate) fn check(facts: &Facts<'_>) -> Vec<Finding> {
-    [Likeness::Exact, Likeness::Normalised, Likeness::Near]
-        .into_iter()
-        .filter_map(|likeness| finding(facts, likeness))
-        .collect()
+    findings(facts, &facts.duplicates.between, &WORDING, |links| {
+        details(facts, links)
+    })
 }
 
-fn finding(facts: &Facts<'_>, likeness: Likeness) -> Option<Finding> {
-    let between = facts.duplicates.between.iter();
-    let links: Vec<&Link> = between.filter(|link| link.likeness == likeness).collect();
-    let (name, summary) = match likeness {
-        Likeness::Exact => (
-            "exact-leaks",
-            "rows have the text of a row of another split".to_owned(),
-        ),
-        Likeness::Normalised => (
-            "normalised-leaks",
-            "rows have the text of a row of another split but for case, blanks or forms of characters".to_owned(),
-        ),
-        Likeness::Near => (
-            "near-leaks",
-            format!(
-                "rows have {:.0} % or more of the words, in order, of a row of another split",
-                100.0 * facts.similarity
-            ),
-        ),
-    };
-    let mut rows: Vec<u32> = links.iter().map(|link| link.row).collect();
-    rows.dedup();
-    let mut finding = Finding::of_rows(name, Severity::Error, summary, rows, facts.rows())?;
+/// Says how many rows of each split are like one of which earlier split.
+fn details(facts: &Facts<'_>, links: &[&Link]) -> Vec<String> {
     let parts = &facts.scan.parts;
+    let mut details = Vec::new();
     for part in parts {
         for earlier in parts.iter().filter(|earlier| earlier.role < part.role) {
             let of_both =
                 |link: &&&Link| part.rows.contains(&link.row) && earlier.rows.contains(&link.other);
             let count = links.iter().filter(of_both).count() as u64;
             if count > 0 {
-                finding.details.push(format!(
+                details.push(format!(
                     "{} of the {} rows of {} ({}) are like a row of {}",
                     count,
                     part.rows.len(),
@@ -53,6 +42,5 @@ fn finding(facts: &Facts<'_>, likeness: Likeness) -> Option<Finding> {
             }
         }
     }
-    finding.examples = examples(&links);
-    Some(finding)
+    details
 }

@@ -10,6 +10,7 @@ mod label_names;
 mod languages;
 mod leaking_columns;
 mod leaks;
+mod links;
 mod mislabelled;
 mod overlong_texts;
 mod text_faults;
