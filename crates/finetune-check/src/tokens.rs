@@ -1,11 +1,13 @@
 //! How the tokenizer of a model cuts the texts, on all rows or on some of them.
 
+use std::cmp::Reverse;
+
 use finetune_data::TextTokenizer;
 use rayon::prelude::*;
 
 use crate::data::Data;
 use crate::error::Result;
-use crate::finding::RowNumber;
+use crate::finding::{EXAMPLES, ExampleRow, Finding, RowNumber};
 use crate::scan::Scan;
 
 /// Rows that are tokenized. Of more, these are spread evenly over all.
@@ -81,14 +83,48 @@ impl Tokens {
         lengths.get(at.saturating_sub(1)).copied().unwrap_or(0)
     }
 
+    /// Returns the number of tokens in all rows.
+    pub(crate) fn total(&self) -> u64 {
+        let lengths = self.rows.iter();
+        lengths.map(|(_, tokens, _)| u64::from(*tokens)).sum()
+    }
+
     /// Returns the mean length.
     pub(crate) fn mean(&self) -> f64 {
-        let sum: u64 = self
-            .rows
-            .iter()
-            .map(|(_, tokens, _)| u64::from(*tokens))
-            .sum();
-        sum as f64 / self.rows.len().max(1) as f64
+        self.total() as f64 / self.rows.len().max(1) as f64
+    }
+
+    /// Returns the rows for which `number` finds one, from their tokens and how many of them are unknown; those
+    /// with the greatest first.
+    pub(crate) fn greatest_first(
+        &self,
+        number: impl Fn(u32, u32) -> Option<u32>,
+    ) -> Vec<(RowNumber, u32)> {
+        let found = self.rows.iter();
+        let mut found: Vec<(RowNumber, u32)> = found
+            .filter_map(|(row, tokens, unknown)| Some((*row, number(*tokens, *unknown)?)))
+            .collect();
+        found.sort_by_key(|(row, number)| (Reverse(*number), *row));
+        found
+    }
+
+    /// Returns a finding with these rows, and what `note` says of the numbers of the first ones.
+    pub(crate) fn with_rows(
+        &self,
+        finding: Finding,
+        rows: &[(RowNumber, u32)],
+        note: impl Fn(u32) -> String,
+    ) -> Finding {
+        let example = |(row, number): &(RowNumber, u32)| ExampleRow {
+            note: note(*number),
+            ..ExampleRow::of(*row)
+        };
+        Finding {
+            count: rows.len() as u64,
+            of: self.rows.len() as u64,
+            examples: rows.iter().take(EXAMPLES).map(example).collect(),
+            ..finding
+        }
     }
 
     /// Says how many rows were looked at, if not all.

@@ -1,7 +1,7 @@
 //! `unknown-tokens`: characters and words that the tokenizer has no token for.
 
 use crate::checks::{Facts, percent};
-use crate::finding::{EXAMPLES, ExampleRow, Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 /// Share of the tokens from which on it matters.
 const MATTERS: f64 = 0.005;
@@ -10,27 +10,16 @@ pub(crate) fn check(facts: &Facts<'_>) -> Vec<Finding> {
     let Some(tokens) = facts.tokens.filter(|tokens| tokens.has_unknown) else {
         return Vec::new();
     };
-    let mut rows: Vec<(u32, u32)> = tokens
-        .rows
-        .iter()
-        .filter(|(_, _, unknown)| *unknown > 0)
-        .map(|(row, _, unknown)| (*row, *unknown))
-        .collect();
+    let rows = tokens.greatest_first(|_, unknown| (unknown > 0).then_some(unknown));
     if rows.is_empty() {
         return Vec::new();
     }
-    let all: u64 = tokens
-        .rows
-        .iter()
-        .map(|(_, length, _)| u64::from(*length))
-        .sum();
+    let all = tokens.total();
     let unknown: u64 = rows.iter().map(|(_, unknown)| u64::from(*unknown)).sum();
     let severity = match unknown as f64 > MATTERS * all as f64 {
         true => Severity::Warning,
         false => Severity::Info,
     };
-    let count = rows.len() as u64;
-    rows.sort_by_key(|(row, unknown)| (std::cmp::Reverse(*unknown), *row));
     let finding = Finding::of_all(
         "unknown-tokens",
         severity,
@@ -41,14 +30,7 @@ pub(crate) fn check(facts: &Facts<'_>) -> Vec<Finding> {
             tokens.sample()
         )],
     );
-    let example = |(row, unknown): &(u32, u32)| ExampleRow {
-        note: format!("{unknown} unknown tokens"),
-        ..ExampleRow::of(*row)
-    };
-    vec![Finding {
-        count,
-        of: tokens.rows.len() as u64,
-        examples: rows.iter().take(EXAMPLES).map(example).collect(),
-        ..finding
-    }]
+    vec![tokens.with_rows(finding, &rows, |unknown| {
+        format!("{unknown} unknown tokens")
+    })]
 }
