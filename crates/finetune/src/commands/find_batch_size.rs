@@ -1,19 +1,25 @@
 //! `--auto-find-batch-size`: finds the largest batch whose step fits into memory.
 //!
 //! A step that does not fit aborts, panics in a driver, or is killed by the system. So each size is
-//! tried in a separate process, which the system is told to kill first.
+//! tried in a separate process.
 
-use std::{
-    io::{Read, Write},
-    path::PathBuf,
-    process::{Command, ExitCode, Stdio},
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use finetune_train::{TrainPlan, batch_sizes, device, peak_memory_bytes, trial_step};
 use serde::{Deserialize, Serialize};
 
-use crate::{commands::memory, error::Failure, resolve::loaded::Loaded, view::output::say};
+use crate::{
+    commands::{
+        memory,
+        question::{ask, asked, cannot_ask},
+    },
+    error::Failure,
+    resolve::loaded::Loaded,
+    view::output::say,
+};
 
+/// The command of the other process.
+const COMMAND: &str = "trial-step";
 /// Share of the free memory that a step may take.
 const SHARE: f64 = 0.9;
 
@@ -63,26 +69,11 @@ pub fn find_batch_size(plan: TrainPlan, loaded: &Loaded) -> Result<TrainPlan, Fa
 
 /// Tries a step in another process, and returns the problem if it failed.
 fn attempt(trial: &Trial) -> Result<Option<String>, Failure> {
-    let internal = |error: std::io::Error| {
-        Failure::Internal(format!(
-            "cannot try a batch size in a separate process: {error}"
-        ))
-    };
-    let text = serde_json::to_vec(trial).map_err(|error| internal(error.into()))?;
-    let program = std::env::current_exe().map_err(internal)?;
     let free = memory::available_bytes();
-    let mut child = Command::new(program)
-        .arg("trial-step")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(internal)?;
-    if let Some(mut input) = child.stdin.take() {
-        // If the child has already died, its status says so.
-        let _ = input.write_all(&text);
-    }
-    let output = child.wait_with_output().map_err(internal)?;
+    let child = ask(COMMAND, trial)?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| cannot_ask(COMMAND, &error))?;
     if !output.status.success() {
         return Ok(Some(output.status.to_string()));
     }
@@ -102,14 +93,7 @@ fn attempt(trial: &Trial) -> Result<Option<String>, Failure> {
 /// # Errors
 /// Fails if the trial cannot be read or its step fails.
 pub fn trial() -> Result<ExitCode, Failure> {
-    // Only Linux has this file, and only Linux kills processes for their memory.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    let mut text = Vec::new();
-    let internal = |error: String| Failure::Internal(format!("trial-step: {error}"));
-    let read = std::io::stdin().read_to_end(&mut text);
-    read.map_err(|error| internal(error.to_string()))?;
-    let trial: Trial =
-        serde_json::from_slice(&text).map_err(|error| internal(error.to_string()))?;
+    let trial: Trial = asked(COMMAND)?;
     let device = device(&trial.plan.model.device)?;
     trial_step(&trial.plan, &trial.base, trial.length, &device)?;
     println!("{}", peak_memory_bytes().unwrap_or(0));

@@ -15,6 +15,7 @@ pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod program;
+pub(crate) mod question;
 pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod runs;

@@ -2,9 +2,9 @@
 //! into memory ends only that process.
 
 use std::{
-    io::{Read, Write},
+    io::Read,
     path::PathBuf,
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use crate::{
     cli::interrupt,
     commands::{
         memory,
+        question::{ask, asked, cannot_ask},
         supervise::{end_with_parent, lacked_memory},
     },
     error::Failure,
@@ -24,6 +25,8 @@ use crate::{
     view::output::print,
 };
 
+/// The command of the other process.
+const COMMAND: &str = "probe";
 /// Interval of polling for the end of the process and for signals.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -63,24 +66,10 @@ pub enum Answer {
 ///
 /// # Errors
 /// Fails if the process cannot be started, or with [`Failure::Interrupted`].
-pub fn in_other_process(asked: &Asked) -> Result<Answer, Failure> {
-    let internal = |error: std::io::Error| {
-        Failure::Internal(format!("cannot probe in a separate process: {error}"))
-    };
-    let text = serde_json::to_vec(asked).map_err(|error| internal(error.into()))?;
-    let program = std::env::current_exe().map_err(internal)?;
+pub fn in_other_process(question: &Asked) -> Result<Answer, Failure> {
+    let internal = |error: std::io::Error| cannot_ask(COMMAND, &error);
     let kills = memory::kills();
-    let mut child = Command::new(program)
-        .arg("probe")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(internal)?;
-    if let Some(mut input) = child.stdin.take() {
-        // If the child has already died, its status says so.
-        let _ = input.write_all(&text);
-    }
+    let mut child = ask(COMMAND, question)?;
     let status = loop {
         if let Some(status) = child.try_wait().map_err(internal)? {
             break status;
@@ -113,15 +102,8 @@ pub fn in_other_process(asked: &Asked) -> Result<Answer, Failure> {
 /// # Errors
 /// Fails if the question cannot be read.
 pub fn answer() -> Result<ExitCode, Failure> {
-    // The system is told to kill this process first, as that of a trial step.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     end_with_parent();
-    let mut text = Vec::new();
-    let internal = |error: String| Failure::Internal(format!("probe: {error}"));
-    let read = std::io::stdin().read_to_end(&mut text);
-    read.map_err(|error| internal(error.to_string()))?;
-    let asked: Asked =
-        serde_json::from_slice(&text).map_err(|error| internal(error.to_string()))?;
+    let asked: Asked = asked(COMMAND)?;
     let answer = match probed(&asked) {
         Ok(done) => Answer::Done(Box::new(done)),
         Err(Failure::User(message)) => Answer::Refused {
@@ -134,7 +116,8 @@ pub fn answer() -> Result<ExitCode, Failure> {
         },
         Err(other) => return Err(other),
     };
-    let json = serde_json::to_string(&answer).map_err(|error| internal(error.to_string()))?;
+    let json = serde_json::to_string(&answer)
+        .map_err(|error| Failure::Internal(format!("{COMMAND}: {error}")))?;
     print(&json)?;
     Ok(ExitCode::SUCCESS)
 }
