@@ -66,7 +66,7 @@ impl Dropout {
     }
 
     /// Returns the parameters from which the factor of each element follows.
-    fn draws(&self) -> Draws {
+    pub(crate) fn draws(&self) -> Draws {
         Draws {
             key: [self.seed as u32, (self.seed >> 32) as u32],
             place: [self.step, self.site.0],

@@ -1,6 +1,6 @@
 //! Each backend's implementations of the operations and of the traits in `ops/`.
 
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cube")]
 mod cube;
 #[cfg(feature = "flex")]
 pub(crate) mod flex;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An element-wise activation function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Activation {
     /// `x`.
     #[serde(skip)]

@@ -46,7 +46,7 @@ pub use vocabulary::VocabularyCrossEntropy;
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
-    Cube: cfg(feature = "cuda"),
+    Cube: cfg(feature = "cube"),
     Autodiff
 )]
 pub trait EncoderOps: Backend {

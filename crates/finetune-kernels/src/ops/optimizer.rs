@@ -12,7 +12,7 @@ use crate::backends::portable;
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
-    Cube: cfg(feature = "cuda")
+    Cube: cfg(feature = "cube")
 )]
 pub trait OptimizerOps: Backend {
     /// Takes a step of `torch.optim.AdamW` or `torch.optim.Adam`; returns the new parameter, first

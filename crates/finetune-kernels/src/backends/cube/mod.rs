@@ -1,15 +1,121 @@
-//! Burn's GPU backend, with the portable implementations throughout. Kernels of our own belong here.
+//! GPUs, by CubeCL: one code for CUDA, Vulkan, Metal and DirectX 12. An operation without a kernel here has its
+//! portable implementation.
+//!
+//! - `buffers.rs`: tensors as the buffers of a kernel, and new ones
+//! - `philox.rs`: dropout, with the bits that the CPU draws
+//! - `activation.rs`, `columns.rs`, `linear.rs`: linear layers with their activations, and sums of columns
+//! - `matmul.rs`, `rounding.rs`: matrix multiplication
+//! - `dropout.rs`, `embedding.rs`, `norm.rs`
+//! - `upload.rs`: the integers of a batch
 
-use burn::backend::Cuda;
+mod activation;
+mod buffers;
+mod columns;
+mod dropout;
+mod embedding;
+mod linear;
+mod matmul;
+mod norm;
+mod philox;
+mod reduce;
+mod rounding;
+#[cfg(all(test, feature = "wgpu", feature = "flex"))]
+#[allow(clippy::unwrap_used)]
+mod tests;
+mod upload;
+
+use burn::backend::{Cube, tensor::FloatTensor};
 
 use super::portable;
-use crate::ops::{EncoderGradients, EncoderOps, OptimizerOps};
+use crate::{
+    Dropout, Indices,
+    ops::{
+        Activation, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
+        EncoderGradients, EncoderOps, LayerNorm, Linear, MatmulOptions, OptimizerOps, Precision,
+    },
+};
 
-impl EncoderOps for Cuda {}
+impl EncoderOps for Cube {
+    fn linear(operation: Linear<Self>) -> FloatTensor<Self> {
+        linear::linear(operation)
+    }
 
-impl EncoderGradients for Cuda {
-    type NormKept = portable::NormKept<Self>;
-    type AttentionKept = portable::AttentionKept<Self>;
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        activation::activate(x, activation)
+    }
+
+    fn matmul(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        options: MatmulOptions,
+    ) -> FloatTensor<Self> {
+        matmul::matmul(a, b, options.precision)
+    }
+
+    fn dropout_residual_norm(operation: DropoutResidualNorm<Self>) -> FloatTensor<Self> {
+        norm::dropout_residual_norm(operation)
+    }
+
+    fn dropout_residual(operation: DropoutResidual<Self>) -> FloatTensor<Self> {
+        dropout::dropout_residual(operation)
+    }
+
+    fn embedding_norm(operation: EmbeddingNorm<Self>) -> FloatTensor<Self> {
+        norm::embedding_norm(operation)
+    }
+
+    fn embedding_sum(operation: EmbeddingSum<Self>) -> FloatTensor<Self> {
+        embedding::embedding_sum(operation)
+    }
+
+    fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
+        embedding::scatter_rows(values, &places, rows)
+    }
+
+    fn dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        dropout::dropout(x, dropout)
+    }
+
+    fn norm(operation: LayerNorm<Self>) -> FloatTensor<Self> {
+        norm::layer_norm(operation)
+    }
 }
 
-impl OptimizerOps for Cuda {}
+impl EncoderGradients for Cube {
+    type NormKept = norm::NormKept;
+    type AttentionKept = portable::AttentionKept<Self>;
+
+    fn linear_keeping(operation: Linear<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        linear::linear_keeping(operation)
+    }
+
+    fn activation_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        activation::activation_gradient(x, grad, activation)
+    }
+
+    fn column_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        columns::column_sums(x)
+    }
+
+    fn linear_input_gradient(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: MatmulOptions,
+    ) -> FloatTensor<Self> {
+        matmul::matmul(grad, matmul::transposed(weight), options.precision)
+    }
+
+    fn linear_weight_gradient(
+        x: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        matmul::matmul(matmul::transposed(x), grad, precision)
+    }
+}
+
+impl OptimizerOps for Cube {}
