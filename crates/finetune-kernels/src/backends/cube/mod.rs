@@ -1,6 +1,7 @@
 //! GPUs, by CubeCL: one code for CUDA, Vulkan, Metal and DirectX 12. An operation without a kernel here has its
 //! portable implementation.
 //!
+//! - `attention/`: attention over offsets
 //! - `buffers.rs`: tensors as the buffers of a kernel, and new ones
 //! - `philox.rs`: dropout, with the bits that the CPU draws
 //! - `activation.rs`, `columns.rs`, `linear.rs`: linear layers with their activations, and sums of columns
@@ -9,6 +10,7 @@
 //! - `upload.rs`: the integers of a batch
 
 mod activation;
+mod attention;
 mod buffers;
 mod columns;
 mod dropout;
@@ -26,11 +28,10 @@ mod upload;
 
 use burn::backend::{Cube, tensor::FloatTensor};
 
-use super::portable;
 use crate::{
     Dropout, Indices,
     ops::{
-        Activation, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
+        Activation, Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
         EncoderGradients, EncoderOps, LayerNorm, Linear, MatmulOptions, OptimizerOps, Precision,
     },
 };
@@ -50,6 +51,10 @@ impl EncoderOps for Cube {
         options: MatmulOptions,
     ) -> FloatTensor<Self> {
         matmul::matmul(a, b, options.precision)
+    }
+
+    fn attention(operation: Attention<Self>) -> FloatTensor<Self> {
+        attention::attention(operation)
     }
 
     fn dropout_residual_norm(operation: DropoutResidualNorm<Self>) -> FloatTensor<Self> {
@@ -83,7 +88,7 @@ impl EncoderOps for Cube {
 
 impl EncoderGradients for Cube {
     type NormKept = norm::NormKept;
-    type AttentionKept = portable::AttentionKept<Self>;
+    type AttentionKept = attention::AttentionKept;
 
     fn linear_keeping(operation: Linear<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
         linear::linear_keeping(operation)

@@ -30,7 +30,7 @@ pub(super) fn constant<B: Backend>(
 }
 
 /// Creates an integer tensor on the device of `like`.
-pub(super) fn integers<B: Backend>(
+pub(in crate::backends) fn integers<B: Backend>(
     values: impl ExactSizeIterator<Item = u32>,
     shape: impl Into<Shape>,
     like: &FloatTensor<B>,

@@ -125,6 +125,7 @@ macro_rules! assert_agrees {
     }};
 }
 
+mod attention;
 mod embedding;
 mod matmul;
 mod norms;
