@@ -7,6 +7,7 @@ use rayon::prelude::*;
 #[derive(Clone, Copy, Debug)]
 pub struct Workers {
     on_rayon: bool,
+    asynchronous: bool,
 }
 
 impl Workers {
@@ -19,7 +20,21 @@ impl Workers {
             let _ = device;
             false
         };
-        Self { on_rayon }
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated)]
+        let on_caller = device.clone().without_autodiff() == Device::ndarray();
+        #[cfg(not(feature = "ndarray"))]
+        let on_caller = false;
+        Self {
+            on_rayon,
+            asynchronous: !on_rayon && !on_caller,
+        }
+    }
+
+    /// Returns whether operations are only queued by the thread that calls them, which waits for the device
+    /// when it reads a result.
+    pub fn are_asynchronous(self) -> bool {
+        self.asynchronous
     }
 
     /// Returns how many tokens to compute at once without gradients: on the CPU few enough that the

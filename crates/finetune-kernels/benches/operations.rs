@@ -358,10 +358,9 @@ fn adamw_step(bencher: Bencher, elements: usize) {
             weight_decay: 0.01,
             decoupled_weight_decay: true,
             step,
-            gradient_scale: 0.5,
         };
         state = state.take().map(|(parameter, first, second)| {
-            adam_step(parameter, gradient.clone(), first, second, settings)
+            adam_step(parameter, gradient.clone(), first, second, 0.5, settings)
         });
     });
 }

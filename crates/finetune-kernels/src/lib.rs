@@ -36,11 +36,11 @@ mod row_draws;
 pub use dropout::{Dropout, DropoutSource};
 pub use finetune_batch::{Indices, MaskedTokens, Offsets, PackedTokens, UsedRows};
 pub use functional::{
-    EmbeddingTables, Norm, activate, adafactor_factored_update, adafactor_update, adam_rows_step,
-    adam_step, affine, attention, attention_transfer, column_products, dropout, dropout_residual,
-    dropout_residual_norm, embedding_norm, embedding_sum, layer_norm, linear, lora, matmul,
-    moving_average, pool, scatter_rows, sgd_momentum_step, sgd_step, softmax_cross_entropy,
-    square_sum, sum, vocabulary_cross_entropy, zeros,
+    EmbeddingTables, Factor, Norm, activate, adafactor_factored_update, adafactor_update,
+    adam_rows_step, adam_step, affine, attention, attention_transfer, clipping, column_products,
+    dropout, dropout_residual, dropout_residual_norm, embedding_norm, embedding_sum, layer_norm,
+    linear, lora, matmul, moving_average, pool, scatter_rows, sgd_momentum_step, sgd_step,
+    softmax_cross_entropy, square_sum, sum, vocabulary_cross_entropy, zeros,
 };
 pub use host::{transpose, transpose_rows, values_of};
 pub use losses::{

@@ -7,9 +7,9 @@ use burn::{
     tensor::{Device, Distribution, TensorData},
 };
 use finetune_kernels::{
-    AdafactorStep, AdamStep, SgdStep, TableRows, adafactor_factored_update, adafactor_update,
-    adam_rows_step, adam_step, moving_average, scatter_rows, sgd_momentum_step, sgd_step,
-    square_sum, sum, zeros,
+    AdafactorStep, AdamStep, Factor, SgdStep, TableRows, adafactor_factored_update,
+    adafactor_update, adam_rows_step, adam_step, clipping, moving_average, scatter_rows,
+    sgd_momentum_step, sgd_step, square_sum, sum, zeros,
 };
 
 /// Large enough for several pieces of work per thread, with a remainder.
@@ -33,6 +33,11 @@ fn assert_close<const D: usize>(found: Tensor<D>, expected: Tensor<D>) {
     }
 }
 
+/// A factor in a tensor.
+fn device_factor(value: f32) -> Factor {
+    Factor::Device(Tensor::from_floats([value], &Device::flex()))
+}
+
 const ADAM: AdamStep = AdamStep {
     learning_rate: 3e-3,
     beta_1: 0.9,
@@ -41,7 +46,6 @@ const ADAM: AdamStep = AdamStep {
     weight_decay: 0.01,
     decoupled_weight_decay: true,
     step: 7,
-    gradient_scale: 0.3,
 };
 
 /// Three steps of `torch.optim.AdamW` by its formulas, in f64.
@@ -58,11 +62,10 @@ fn adamw_is_its_definition() {
             learning_rate: 1e-2,
             weight_decay: 0.1,
             step,
-            gradient_scale: 0.5,
             ..ADAM
         };
         let tensor = Tensor::<1>::from_floats(gradient.map(|v| v as f32), &device);
-        (parameter, m, v) = adam_step(parameter, tensor, m, v, settings);
+        (parameter, m, v) = adam_step(parameter, tensor, m, v, 0.5, settings);
         for i in 0..3 {
             let g = gradient[i] * 0.5;
             p[i] *= 1.0 - 1e-2 * 0.1;
@@ -87,8 +90,8 @@ fn adam_in_one_pass() {
         };
         let [p, g, m, v] = [random(), random(), random(), random().abs()];
         let t = |tensor: &Tensor<2>| tensor.clone().transpose();
-        let portable = adam_step(t(&p), t(&g), t(&m), t(&v), step);
-        let fast = adam_step(p, g, m, v, step);
+        let portable = adam_step(t(&p), t(&g), t(&m), t(&v), 0.3, step);
+        let fast = adam_step(p, g, m, v, device_factor(0.3), step);
         assert_close(fast.0, portable.0.transpose());
         assert_close(fast.1, portable.1.transpose());
         assert_close(fast.2, portable.2.transpose());
@@ -103,22 +106,21 @@ fn sgd_in_one_pass() {
             momentum: 0.9,
             nesterov,
             weight_decay: 0.02,
-            gradient_scale: 0.7,
         };
         let [p, g, m] = [(); 3].map(|()| random());
         let t = |tensor: &Tensor<2>| tensor.clone().transpose();
-        let portable = sgd_momentum_step(t(&p), t(&g), t(&m), step);
-        let plain = sgd_step(t(&p), t(&g), step);
+        let portable = sgd_momentum_step(t(&p), t(&g), t(&m), device_factor(0.7), step);
+        let plain = sgd_step(t(&p), t(&g), device_factor(0.7), step);
         assert_close(
-            sgd_step(p.clone(), g.clone(), step),
+            sgd_step(p.clone(), g.clone(), 0.7, step),
             plain.clone().transpose(),
         );
-        let fast = sgd_momentum_step(p.clone(), g.clone(), m, step);
+        let fast = sgd_momentum_step(p.clone(), g.clone(), m, 0.7, step);
         assert_close(fast.0, portable.0.transpose());
         assert_close(fast.1, portable.1.transpose());
         // With an empty buffer and without Nesterov momentum, the momentum has no effect.
         if !nesterov {
-            let first = sgd_momentum_step(p.clone(), g, p.zeros_like(), step);
+            let first = sgd_momentum_step(p.clone(), g, p.zeros_like(), 0.7, step);
             assert_close(first.0, plain.transpose());
         }
     }
@@ -134,12 +136,11 @@ fn adafactor_in_one_pass_and_transposed() {
             beta_2: 0.6,
             epsilon: 1e-30,
             clip_threshold,
-            gradient_scale: 0.3,
         };
         let [g, v] = [random(), random().abs() + 0.1];
         let t = |tensor: &Tensor<2>| tensor.clone().transpose();
-        let portable = adafactor_update(t(&g), t(&v), step);
-        let fast = adafactor_update(g.clone(), v, step);
+        let portable = adafactor_update(t(&g), t(&v), device_factor(0.3), step);
+        let fast = adafactor_update(g.clone(), v, 0.3, step);
         assert_close(fast.0, portable.0.transpose());
         assert_close(fast.1, portable.1.transpose());
 
@@ -147,8 +148,8 @@ fn adafactor_in_one_pass_and_transposed() {
         let before = random().powf_scalar(2.0) + 0.1;
         let rows = before.clone().mean_dim(1).squeeze_dim::<1>(1);
         let columns = before.mean_dim(0).squeeze_dim::<1>(0);
-        let portable = adafactor_factored_update(t(&g), columns.clone(), rows.clone(), step);
-        let fast = adafactor_factored_update(g, rows, columns, step);
+        let portable = adafactor_factored_update(t(&g), columns.clone(), rows.clone(), 0.3, step);
+        let fast = adafactor_factored_update(g, rows, columns, device_factor(0.3), step);
         assert_close(fast.0, portable.0.transpose());
         assert_close(fast.1, portable.2);
         assert_close(fast.2, portable.1);
@@ -169,6 +170,34 @@ fn average_and_norm_in_one_pass() {
     }
 }
 
+/// As `torch.nn.utils.clip_grad_norm_` does, for norms above and below the most.
+#[test]
+fn clipping_scales_to_the_largest_norm() {
+    let gradients = || {
+        [
+            random().reshape([-1]),
+            Tensor::from_floats([3.0, -4.0], &Device::flex()),
+        ]
+    };
+    assert!(clipping(Vec::new(), 1.0).is_none());
+    for max_norm in [0.5, 1e6, f64::INFINITY] {
+        let gradients = gradients();
+        let squares = gradients
+            .iter()
+            .flat_map(|gradient| values(gradient.clone()));
+        let norm = squares.map(|v| v * v).sum::<f64>().sqrt();
+        let [found, factor] = clipping(gradients.to_vec(), max_norm).unwrap();
+        let found = f64::from(found.into_scalar::<f32>());
+        assert!((found / norm - 1.0).abs() < 1e-6, "{found} and {norm}");
+        let factor = f64::from(factor.into_scalar::<f32>());
+        let expected = (max_norm / (norm + 1e-6)).min(1.0);
+        assert!(
+            (factor / expected - 1.0).abs() < 1e-6,
+            "{factor} and {expected}"
+        );
+    }
+}
+
 #[test]
 fn sums_in_one_pass() {
     let [x, y] = [random(), random()];
@@ -185,7 +214,14 @@ fn shared_tensors_are_not_overwritten() {
     let device = Device::flex();
     let [p, g, m, v] = [1.0, 0.5, 0.25, 0.125].map(|v| Tensor::<2>::from_data(data(v), &device));
     let held = [&p, &g, &m, &v].map(Clone::clone);
-    drop(adam_step(p.clone(), g.clone(), m.clone(), v.clone(), ADAM));
+    drop(adam_step(
+        p.clone(),
+        g.clone(),
+        m.clone(),
+        v.clone(),
+        0.3,
+        ADAM,
+    ));
     drop(moving_average(p.clone(), g.clone(), 0.5));
     drop(sum(p.clone(), g.clone()));
     let sgd = SgdStep {
@@ -193,17 +229,15 @@ fn shared_tensors_are_not_overwritten() {
         momentum: 0.9,
         nesterov: false,
         weight_decay: 0.0,
-        gradient_scale: 1.0,
     };
-    drop(sgd_momentum_step(p, g.clone(), m, sgd));
+    drop(sgd_momentum_step(p, g.clone(), m, 1.0, sgd));
     let adafactor = AdafactorStep {
         learning_rate: 0.1,
         beta_2: 0.5,
         epsilon: 1e-30,
         clip_threshold: 1.0,
-        gradient_scale: 1.0,
     };
-    drop(adafactor_update(g, v, adafactor));
+    drop(adafactor_update(g, v, 1.0, adafactor));
     for (tensor, value) in held.into_iter().zip([1.0, 0.5, 0.25, 0.125]) {
         assert_eq!(values(tensor), [value; 6]);
     }
@@ -235,13 +269,13 @@ fn adam_of_rows_is_adam_of_the_table() {
                 ..ADAM
             };
             let dense = scatter_rows(gradient.clone(), used.clone(), TABLE[0]);
-            (whole, m, v) = adam_step(whole, dense.reshape([length]), m, v, settings);
+            (whole, m, v) = adam_step(whole, dense.reshape([length]), m, v, 0.3, settings);
             let rows = TableRows {
                 used: used.into(),
                 ever_used: ever_used.into(),
             };
             (parts, part_m, part_v) =
-                adam_rows_step(parts, gradient, part_m, part_v, rows, settings);
+                adam_rows_step(parts, gradient, part_m, part_v, rows, 0.3, settings);
         }
         for (found, expected) in [(parts, whole), (part_m, m), (part_v, v)] {
             assert_eq!(values(found), values(expected));
@@ -258,26 +292,24 @@ fn same_bits_for_any_number_of_threads() {
         momentum: 0.9,
         nesterov: true,
         weight_decay: 0.02,
-        gradient_scale: 0.7,
     };
     let adafactor = AdafactorStep {
         learning_rate: 1e-2,
         beta_2: 0.6,
         epsilon: 1e-30,
         clip_threshold: 0.5,
-        gradient_scale: 0.3,
     };
     let copy = |tensor: &Tensor<2>| Tensor::<2>::from_data(tensor.to_data(), &Device::flex());
     let run = || {
         let [p, g, m, v] = [&p, &g, &m, &v].map(copy);
         let sum = square_sum(g.clone()).reshape([1, 1]);
-        let plain = sgd_step(p.clone(), g.clone(), sgd);
-        let with_momentum = sgd_momentum_step(p.clone(), g.clone(), m.clone(), sgd);
+        let plain = sgd_step(p.clone(), g.clone(), 0.7, sgd);
+        let with_momentum = sgd_momentum_step(p.clone(), g.clone(), m.clone(), 0.7, sgd);
         let average = moving_average(p.clone(), g.clone(), 0.9);
-        let whole = adafactor_update(g.clone(), v.clone(), adafactor);
+        let whole = adafactor_update(g.clone(), v.clone(), 0.3, adafactor);
         let (rows, columns) = (copy(&rows).squeeze_dim(1), copy(&columns).squeeze_dim(0));
-        let factored = adafactor_factored_update(g.clone(), rows, columns, adafactor);
-        let adam = adam_step(p, g, m, v, ADAM);
+        let factored = adafactor_factored_update(g.clone(), rows, columns, 0.3, adafactor);
+        let adam = adam_step(p, g, m, v, 0.3, ADAM);
         let results = [
             sum,
             plain,

@@ -6,16 +6,14 @@ use crate::AdafactorStep;
 /// The settings that all elements share in a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Adafactor {
-    gradient_scale: f32,
-    epsilon: f32,
-    beta: f32,
-    rest: f32,
+    pub epsilon: f32,
+    pub beta: f32,
+    pub rest: f32,
 }
 
 impl From<AdafactorStep> for Adafactor {
     fn from(step: AdafactorStep) -> Self {
         Self {
-            gradient_scale: step.gradient_scale as f32,
             epsilon: step.epsilon as f32,
             beta: step.beta_2 as f32,
             rest: (1.0 - step.beta_2) as f32,
@@ -25,9 +23,14 @@ impl From<AdafactorStep> for Adafactor {
 
 multiversion! {
     /// Updates the second moment and divides the gradient by its square root, both in place.
-    pub(crate) fn divide_by_root(adafactor: Adafactor, gradient: &mut [f32], moment: &mut [f32]) {
+    pub(crate) fn divide_by_root(
+        adafactor: Adafactor,
+        gradient_scale: f32,
+        gradient: &mut [f32],
+        moment: &mut [f32],
+    ) {
         for (g, v) in gradient.iter_mut().zip(moment) {
-            let scaled = *g * adafactor.gradient_scale;
+            let scaled = *g * gradient_scale;
             let square = mul_add::<FMA>(scaled, scaled, adafactor.epsilon);
             *v = mul_add::<FMA>(*v, adafactor.beta, square * adafactor.rest);
             *g = scaled / v.sqrt();

@@ -6,17 +6,15 @@ use crate::SgdStep;
 /// The settings that all elements share in a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sgd {
-    gradient_scale: f32,
-    rate: f32,
-    decay: f32,
-    momentum: f32,
-    nesterov: bool,
+    pub rate: f32,
+    pub decay: f32,
+    pub momentum: f32,
+    pub nesterov: bool,
 }
 
 impl From<SgdStep> for Sgd {
     fn from(step: SgdStep) -> Self {
         Self {
-            gradient_scale: step.gradient_scale as f32,
             rate: step.learning_rate as f32,
             decay: step.weight_decay as f32,
             momentum: step.momentum as f32,
@@ -27,9 +25,9 @@ impl From<SgdStep> for Sgd {
 
 multiversion! {
     /// Takes a step without momentum for some elements, in place.
-    pub(crate) fn step(sgd: Sgd, parameter: &mut [f32], gradient: &[f32]) {
+    pub(crate) fn step(sgd: Sgd, gradient_scale: f32, parameter: &mut [f32], gradient: &[f32]) {
         for (p, &g) in parameter.iter_mut().zip(gradient) {
-            let g = mul_add::<FMA>(*p, sgd.decay, g * sgd.gradient_scale);
+            let g = mul_add::<FMA>(*p, sgd.decay, g * gradient_scale);
             *p = mul_add::<FMA>(g, -sgd.rate, *p);
         }
     }
@@ -39,12 +37,13 @@ multiversion! {
     /// Takes a step with momentum for some elements, in place.
     pub(crate) fn momentum_step(
         sgd: Sgd,
+        gradient_scale: f32,
         parameter: &mut [f32],
         gradient: &[f32],
         buffer: &mut [f32],
     ) {
         for ((p, &g), m) in parameter.iter_mut().zip(gradient).zip(buffer) {
-            let g = mul_add::<FMA>(*p, sgd.decay, g * sgd.gradient_scale);
+            let g = mul_add::<FMA>(*p, sgd.decay, g * gradient_scale);
             *m = mul_add::<FMA>(*m, sgd.momentum, g);
             let update = match sgd.nesterov {
                 true => mul_add::<FMA>(*m, sgd.momentum, g),

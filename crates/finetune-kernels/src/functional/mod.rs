@@ -16,8 +16,8 @@ use crate::{
 };
 
 pub use optimizer::{
-    adafactor_factored_update, adafactor_update, adam_rows_step, adam_step, moving_average,
-    scatter_rows, sgd_momentum_step, sgd_step, square_sum, sum, zeros,
+    Factor, adafactor_factored_update, adafactor_update, adam_rows_step, adam_step, clipping,
+    moving_average, scatter_rows, sgd_momentum_step, sgd_step, square_sum, sum, zeros,
 };
 
 /// Scale, shift, and epsilon of a layer norm.

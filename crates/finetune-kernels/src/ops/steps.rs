@@ -17,8 +17,6 @@ pub struct AdamStep {
     pub decoupled_weight_decay: bool,
     /// Index of this step, counted from 1, for the bias correction.
     pub step: u64,
-    /// Factor applied to the gradient first (global-norm clipping).
-    pub gradient_scale: f64,
 }
 
 impl AdamStep {
@@ -60,8 +58,6 @@ pub struct SgdStep {
     pub nesterov: bool,
     /// Multiple of the parameter that is added to the gradient.
     pub weight_decay: f64,
-    /// Factor applied to the gradient first (global-norm clipping).
-    pub gradient_scale: f64,
 }
 
 /// The settings of a step of Adafactor.
@@ -75,6 +71,4 @@ pub struct AdafactorStep {
     pub epsilon: f64,
     /// Root mean square above which an update is scaled down.
     pub clip_threshold: f64,
-    /// Factor applied to the gradient first (global-norm clipping).
-    pub gradient_scale: f64,
 }

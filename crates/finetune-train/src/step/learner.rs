@@ -1,5 +1,6 @@
 //! The state that training changes: the model, the optimizer's state and the moving average.
 
+use finetune_kernels::Factor;
 use finetune_models::{SequenceClassifier, visit_parameters};
 
 use crate::{
@@ -111,7 +112,7 @@ impl<M: TrainedModel> Learner<M> {
         gradients: ParameterGradients,
         learning_rate: f64,
         momentum: Option<f64>,
-        gradient_scale: f64,
+        gradient_scale: impl Into<Factor>,
     ) -> Self {
         let Self {
             model,

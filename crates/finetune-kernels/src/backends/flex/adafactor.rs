@@ -3,11 +3,12 @@
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use rayon::prelude::*;
 
-use super::{CHUNK, are_plain, values, values_mut};
+use super::{CHUNK, are_plain, factor::value_of, values, values_mut};
 use crate::{
     AdafactorStep,
     backends::portable,
     cpu::{adafactor, squares},
+    ops::Factor,
 };
 
 /// Number of elements over whose rows a thread sums the columns at a time. It is more than `CHUNK`,
@@ -19,16 +20,19 @@ const ROW_CHUNK: usize = 1 << 17;
 pub(crate) fn adafactor_update(
     mut gradient: FloatTensor<Flex>,
     mut moment: FloatTensor<Flex>,
+    gradient_scale: Factor<Flex>,
     step: AdafactorStep,
 ) -> (FloatTensor<Flex>, FloatTensor<Flex>) {
     if !are_plain([&gradient, &moment]) {
-        return portable::adafactor_update::<Flex>(gradient, moment, step);
+        return portable::adafactor_update::<Flex>(gradient, moment, gradient_scale, step);
     }
-    let adafactor = step.into();
+    let (adafactor, scale) = (step.into(), value_of(&gradient_scale));
     values_mut(&mut gradient)
         .par_chunks_mut(CHUNK)
         .zip(values_mut(&mut moment).par_chunks_mut(CHUNK))
-        .for_each(|(gradient, moment)| adafactor::divide_by_root(adafactor, gradient, moment));
+        .for_each(|(gradient, moment)| {
+            adafactor::divide_by_root(adafactor, scale, gradient, moment)
+        });
     clip(values_mut(&mut gradient), step);
     (gradient, moment)
 }
@@ -39,6 +43,7 @@ pub(crate) fn adafactor_factored_update(
     mut gradient: FloatTensor<Flex>,
     mut row_moment: FloatTensor<Flex>,
     mut column_moment: FloatTensor<Flex>,
+    gradient_scale: Factor<Flex>,
     step: AdafactorStep,
 ) -> (FloatTensor<Flex>, FloatTensor<Flex>, FloatTensor<Flex>) {
     let shape = gradient.shape();
@@ -48,6 +53,7 @@ pub(crate) fn adafactor_factored_update(
             gradient,
             row_moment,
             column_moment,
+            gradient_scale,
             step,
         );
     }
@@ -56,7 +62,7 @@ pub(crate) fn adafactor_factored_update(
         let mean = sum / count as f64 + step.epsilon;
         (f64::from(moment) * beta + mean * (1.0 - beta)) as f32
     };
-    let scale = step.gradient_scale as f32;
+    let scale = value_of(&gradient_scale);
     let (row_sums, column_sums) = square_sums(values(&gradient), columns, scale);
     let row_values = values_mut(&mut row_moment);
     for (moment, sum) in row_values.iter_mut().zip(row_sums) {

@@ -6,8 +6,8 @@ use burn::{
 };
 use rayon::prelude::*;
 
-use super::{adam_step, are_plain, values, values_mut};
-use crate::{AdamStep, TableRows, backends::portable, cpu::adam};
+use super::{adam_step, are_plain, factor::value_of, values, values_mut};
+use crate::{AdamStep, TableRows, backends::portable, cpu::adam, ops::Factor};
 
 /// Number of rows that a thread processes at a time.
 const ROWS: usize = 64;
@@ -19,15 +19,24 @@ pub(crate) fn adam_rows_step(
     mut moment_1: FloatTensor<Flex>,
     mut moment_2: FloatTensor<Flex>,
     rows: &TableRows,
+    gradient_scale: Factor<Flex>,
     step: AdamStep,
 ) -> (FloatTensor<Flex>, FloatTensor<Flex>, FloatTensor<Flex>) {
     let columns = gradient.shape()[1];
     let coupled = step.coupled_decay() != 0.0;
     if !are_plain([&parameter, &gradient, &moment_1, &moment_2]) || columns == 0 || coupled {
         let gradient = portable::whole_gradient::<Flex>(gradient, &parameter, &rows.used);
-        return adam_step(parameter, gradient, moment_1, moment_2, step);
+        return adam_step(
+            parameter,
+            gradient,
+            moment_1,
+            moment_2,
+            gradient_scale,
+            step,
+        );
     }
     let (settings, decay) = (step.into(), step.decay_factor() as f32);
+    let scale = value_of(&gradient_scale);
     let none = vec![0.0; columns];
     let gradients = values(&gradient);
     let gradient_of = |row: usize| match rows.used.binary_search(&(row as u32)) {
@@ -46,7 +55,7 @@ pub(crate) fn adam_rows_step(
             for (index, (line, (moment_1, moment_2))) in lines.zip(moments).enumerate() {
                 let row = chunk * ROWS + index;
                 if rows.ever_used[row] {
-                    adam::step(settings, line, gradient_of(row), moment_1, moment_2);
+                    adam::step(settings, scale, line, gradient_of(row), moment_1, moment_2);
                 } else if decay != 1.0 {
                     line.iter_mut().for_each(|p| *p *= decay);
                 }

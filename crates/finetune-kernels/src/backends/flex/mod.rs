@@ -14,6 +14,7 @@ mod average;
 mod columns;
 mod dropout;
 mod embedding;
+mod factor;
 mod linear;
 mod norm;
 mod packed_weight;
@@ -33,8 +34,9 @@ use crate::{
     memory::Piece,
     ops::{
         AdafactorStep, AdamStep, Attention, AttentionTransfer, DropoutResidual,
-        DropoutResidualNorm, EmbeddingNorm, EmbeddingSum, EncoderGradients, EncoderOps, LayerNorm,
-        Linear, Lora, OptimizerOps, Pool, PoolMaximum, SgdStep, TableRows, VocabularyCrossEntropy,
+        DropoutResidualNorm, EmbeddingNorm, EmbeddingSum, EncoderGradients, EncoderOps, Factor,
+        LayerNorm, Linear, Lora, OptimizerOps, Pool, PoolMaximum, SgdStep, TableRows,
+        VocabularyCrossEntropy,
     },
 };
 
@@ -204,9 +206,18 @@ impl OptimizerOps for Flex {
         moment_1: FloatTensor<Self>,
         moment_2: FloatTensor<Self>,
         rows: TableRows,
+        gradient_scale: Factor<Self>,
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        adam_rows_step(parameter, gradient, moment_1, moment_2, &rows, step)
+        adam_rows_step(
+            parameter,
+            gradient,
+            moment_1,
+            moment_2,
+            &rows,
+            gradient_scale,
+            step,
+        )
     }
 
     fn zeros(length: usize, _like: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -218,43 +229,55 @@ impl OptimizerOps for Flex {
         gradient: FloatTensor<Self>,
         moment_1: FloatTensor<Self>,
         moment_2: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        adam_step(parameter, gradient, moment_1, moment_2, step)
+        adam_step(
+            parameter,
+            gradient,
+            moment_1,
+            moment_2,
+            gradient_scale,
+            step,
+        )
     }
 
     fn sgd_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
         step: SgdStep,
     ) -> FloatTensor<Self> {
-        sgd_step(parameter, gradient, step)
+        sgd_step(parameter, gradient, gradient_scale, step)
     }
 
     fn sgd_momentum_step(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         buffer: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
         step: SgdStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        sgd_momentum_step(parameter, gradient, buffer, step)
+        sgd_momentum_step(parameter, gradient, buffer, gradient_scale, step)
     }
 
     fn adafactor_update(
         gradient: FloatTensor<Self>,
         moment: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
         step: AdafactorStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        adafactor_update(gradient, moment, step)
+        adafactor_update(gradient, moment, gradient_scale, step)
     }
 
     fn adafactor_factored_update(
         gradient: FloatTensor<Self>,
         row_moment: FloatTensor<Self>,
         column_moment: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
         step: AdafactorStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        adafactor_factored_update(gradient, row_moment, column_moment, step)
+        adafactor_factored_update(gradient, row_moment, column_moment, gradient_scale, step)
     }
 
     fn moving_average(

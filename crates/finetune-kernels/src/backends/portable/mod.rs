@@ -22,8 +22,8 @@ pub(crate) use linear::{linear, lora, lora_keeping, matmul, transposed};
 pub(crate) use loss::softmax_cross_entropy;
 pub(crate) use norm::{NormKept, dropout, dropout_residual};
 pub(crate) use optimizer::{
-    adafactor_factored_update, adafactor_update, adam_step, moving_average, sgd_momentum_step,
-    sgd_step, square_sum, whole_gradient,
+    adafactor_factored_update, adafactor_update, adam_step, clip_factor, moving_average,
+    put_square_sums, sgd_momentum_step, sgd_step, square_sum, whole_gradient,
 };
 pub(crate) use pooling::{pool, pool_max_gradient, pool_mean_gradient};
 pub(crate) use transfer::{attention_transfer, attention_transfer_gradients};

@@ -8,13 +8,23 @@ use burn::{
 use super::scatter_rows;
 use crate::{
     Indices,
-    ops::{AdafactorStep, AdamStep, SgdStep},
+    ops::{AdafactorStep, AdamStep, Factor, SgdStep},
 };
 
 fn scaled<B: Backend>(tensor: FloatTensor<B>, factor: f64) -> FloatTensor<B> {
     match factor {
         1.0 => tensor,
         factor => B::float_mul_scalar(tensor, factor.into()),
+    }
+}
+
+fn multiplied<B: Backend>(tensor: FloatTensor<B>, factor: Factor<B>) -> FloatTensor<B> {
+    match factor {
+        Factor::Host(factor) => scaled::<B>(tensor, factor),
+        Factor::Device(factor) => {
+            let ones = Shape::from(vec![1; tensor.shape().num_dims()]);
+            B::float_mul(tensor, B::float_reshape(factor, ones))
+        }
     }
 }
 
@@ -25,11 +35,11 @@ fn square<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
 /// Computes `gradient · scale + parameter · decay`.
 fn with_decay<B: Backend>(
     gradient: FloatTensor<B>,
-    scale: f64,
+    scale: Factor<B>,
     parameter: &FloatTensor<B>,
     decay: f64,
 ) -> FloatTensor<B> {
-    let gradient = scaled::<B>(gradient, scale);
+    let gradient = multiplied::<B>(gradient, scale);
     match decay {
         0.0 => gradient,
         decay => B::float_add(gradient, scaled::<B>(parameter.clone(), decay)),
@@ -42,10 +52,11 @@ pub(crate) fn adam_step<B: Backend>(
     gradient: FloatTensor<B>,
     moment_1: FloatTensor<B>,
     moment_2: FloatTensor<B>,
+    gradient_scale: Factor<B>,
     step: AdamStep,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let decay = step.coupled_decay();
-    let gradient = with_decay::<B>(gradient, step.gradient_scale, &parameter, decay);
+    let gradient = with_decay::<B>(gradient, gradient_scale, &parameter, decay);
     let parameter = scaled::<B>(parameter, step.decay_factor());
     let moment_1 = B::float_add(
         scaled::<B>(moment_1, step.beta_1),
@@ -83,9 +94,10 @@ pub(crate) fn whole_gradient<B: Backend>(
 pub(crate) fn sgd_step<B: Backend>(
     parameter: FloatTensor<B>,
     gradient: FloatTensor<B>,
+    gradient_scale: Factor<B>,
     step: SgdStep,
 ) -> FloatTensor<B> {
-    let gradient = with_decay::<B>(gradient, step.gradient_scale, &parameter, step.weight_decay);
+    let gradient = with_decay::<B>(gradient, gradient_scale, &parameter, step.weight_decay);
     B::float_sub(parameter, scaled::<B>(gradient, step.learning_rate))
 }
 
@@ -94,9 +106,10 @@ pub(crate) fn sgd_momentum_step<B: Backend>(
     parameter: FloatTensor<B>,
     gradient: FloatTensor<B>,
     buffer: FloatTensor<B>,
+    gradient_scale: Factor<B>,
     step: SgdStep,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let gradient = with_decay::<B>(gradient, step.gradient_scale, &parameter, step.weight_decay);
+    let gradient = with_decay::<B>(gradient, gradient_scale, &parameter, step.weight_decay);
     let buffer = B::float_add(scaled::<B>(buffer, step.momentum), gradient.clone());
     let update = match step.nesterov {
         true => B::float_add(gradient, scaled::<B>(buffer.clone(), step.momentum)),
@@ -110,9 +123,10 @@ pub(crate) fn sgd_momentum_step<B: Backend>(
 pub(crate) fn adafactor_update<B: Backend>(
     gradient: FloatTensor<B>,
     moment: FloatTensor<B>,
+    gradient_scale: Factor<B>,
     step: AdafactorStep,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let gradient = scaled::<B>(gradient, step.gradient_scale);
+    let gradient = multiplied::<B>(gradient, gradient_scale);
     let squares = B::float_add_scalar(square::<B>(gradient.clone()), step.epsilon.into());
     let moment = average::<B>(moment, squares, step.beta_2);
     let update = B::float_div(gradient, B::float_sqrt(moment.clone()));
@@ -124,11 +138,12 @@ pub(crate) fn adafactor_factored_update<B: Backend>(
     gradient: FloatTensor<B>,
     row_moment: FloatTensor<B>,
     column_moment: FloatTensor<B>,
+    gradient_scale: Factor<B>,
     step: AdafactorStep,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let shape = gradient.shape();
     let [rows, columns] = [shape[0], shape[1]];
-    let gradient = scaled::<B>(gradient, step.gradient_scale);
+    let gradient = multiplied::<B>(gradient, gradient_scale);
     let squares = B::float_add_scalar(square::<B>(gradient.clone()), step.epsilon.into());
     let row_means = B::float_reshape(B::float_mean_dim(squares.clone(), 1), Shape::new([rows]));
     let column_means = B::float_reshape(B::float_mean_dim(squares, 0), Shape::new([columns]));
@@ -180,4 +195,27 @@ pub(crate) fn moving_average<B: Backend>(
 /// See [`OptimizerOps::square_sum`](crate::ops::OptimizerOps::square_sum).
 pub(crate) fn square_sum<B: Backend>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(B::float_sum(square::<B>(tensor)), Shape::new([1]))
+}
+
+/// See [`OptimizerOps::put_square_sums`](crate::ops::OptimizerOps::put_square_sums). The first part takes all.
+pub(crate) fn put_square_sums<B: Backend>(
+    sums: FloatTensor<B>,
+    tensor: FloatTensor<B>,
+    place: usize,
+) -> FloatTensor<B> {
+    match tensor.shape().num_elements() {
+        0 => sums,
+        _ => B::float_slice_assign(sums, &[(place..place + 1).into()], square_sum::<B>(tensor)),
+    }
+}
+
+/// See [`OptimizerOps::clip_factor`](crate::ops::OptimizerOps::clip_factor).
+pub(crate) fn clip_factor<B: Backend>(
+    sums: FloatTensor<B>,
+    max_norm: f64,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let norm = B::float_sqrt(B::float_reshape(B::float_sum(sums), Shape::new([1])));
+    let divisor = B::float_add_scalar(norm.clone(), 1e-6.into());
+    let factor = B::float_mul_scalar(B::float_recip(divisor), max_norm.into());
+    (norm, B::float_clamp_max(factor, 1.0.into()))
 }

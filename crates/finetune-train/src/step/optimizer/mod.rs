@@ -7,6 +7,7 @@ mod update;
 use std::collections::BTreeMap;
 
 use burn::Tensor;
+use finetune_kernels::Factor;
 use finetune_models::{Described, ParameterId, ParameterMap, map_parameters};
 
 use crate::{OptimizerConfig, ParameterGradients, step::gradient::Gradient};
@@ -47,14 +48,14 @@ impl Optimizer {
         gradients: ParameterGradients,
         learning_rate: f64,
         momentum: Option<f64>,
-        gradient_scale: f64,
+        gradient_scale: impl Into<Factor>,
     ) -> M {
         let mut step = Step {
             optimizer: self,
             gradients: gradients.into_inner().into_iter().collect(),
             learning_rate,
             momentum,
-            gradient_scale,
+            gradient_scale: gradient_scale.into(),
         };
         map_parameters(model, &mut step)
     }
@@ -66,7 +67,7 @@ struct Step<'a> {
     gradients: BTreeMap<String, Gradient>,
     learning_rate: f64,
     momentum: Option<f64>,
-    gradient_scale: f64,
+    gradient_scale: Factor,
 }
 
 impl ParameterMap for Step<'_> {
@@ -86,7 +87,7 @@ impl ParameterMap for Step<'_> {
             learning_rate_scale: group.learning_rate_scale,
             weight_decay: group.weight_decay,
             momentum: self.momentum,
-            gradient_scale: self.gradient_scale,
+            gradient_scale: self.gradient_scale.clone(),
         };
         self.optimizer
             .config

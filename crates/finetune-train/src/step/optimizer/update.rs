@@ -1,16 +1,17 @@
 //! The update of one parameter in one step.
 
 use burn::Tensor;
+use finetune_infer::Workers;
 use finetune_kernels::{
-    AdafactorStep, AdamStep, SgdStep, TableRows, adafactor_factored_update, adafactor_update,
-    adam_rows_step, adam_step, moving_average, sgd_momentum_step, sgd_step, square_sum,
+    AdafactorStep, AdamStep, Factor, SgdStep, TableRows, adafactor_factored_update,
+    adafactor_update, adam_rows_step, adam_step, moving_average, sgd_momentum_step, sgd_step,
+    square_sum,
 };
 
 use super::state::ParameterState;
 use crate::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig, step::gradient::Gradient};
 
 /// The settings of a step for one parameter.
-#[derive(Clone, Copy)]
 pub(super) struct StepSettings {
     /// The learning rate of the schedule.
     pub learning_rate: f64,
@@ -19,7 +20,8 @@ pub(super) struct StepSettings {
     pub weight_decay: f64,
     /// Replaces the optimizer's own momentum.
     pub momentum: Option<f64>,
-    pub gradient_scale: f64,
+    /// Multiplies the gradient first.
+    pub gradient_scale: Factor,
 }
 
 impl OptimizerConfig {
@@ -60,21 +62,22 @@ fn adam(
         weight_decay: settings.weight_decay,
         decoupled_weight_decay,
         step: state.step,
-        gradient_scale: settings.gradient_scale,
     };
+    let scale = settings.gradient_scale;
     let moment_1 = state.take("exp_avg", length, &parameter);
     let moment_2 = state.take("exp_avg_sq", length, &parameter);
     let (parameter, moment_1, moment_2) = match gradient {
         Gradient::Whole(gradient) => {
             state.used_rows = None;
-            adam_step(parameter, gradient, moment_1, moment_2, step)
+            adam_step(parameter, gradient, moment_1, moment_2, scale, step)
         }
         Gradient::Rows(gradient) => {
             let rows = TableRows {
                 ever_used: state.use_rows(&gradient, [&moment_1, &moment_2]),
                 used: gradient.rows,
             };
-            adam_rows_step(parameter, gradient.values, moment_1, moment_2, rows, step)
+            let values = gradient.values;
+            adam_rows_step(parameter, values, moment_1, moment_2, rows, scale, step)
         }
     };
     state.put("exp_avg", moment_1);
@@ -94,14 +97,14 @@ fn sgd(
         momentum: settings.momentum.unwrap_or(config.momentum),
         nesterov: config.nesterov,
         weight_decay: settings.weight_decay,
-        gradient_scale: settings.gradient_scale,
     };
+    let scale = settings.gradient_scale;
     if step.momentum == 0.0 {
-        return sgd_step(parameter, gradient, step);
+        return sgd_step(parameter, gradient, scale, step);
     }
     let length = parameter.shape().num_elements();
     let buffer = state.take("momentum_buffer", length, &gradient);
-    let (parameter, buffer) = sgd_momentum_step(parameter, gradient, buffer, step);
+    let (parameter, buffer) = sgd_momentum_step(parameter, gradient, buffer, scale, step);
     state.put("momentum_buffer", buffer);
     parameter
 }
@@ -128,47 +131,63 @@ fn adafactor(
         learning_rate = most.min(time.sqrt().recip());
     }
     learning_rate *= settings.learning_rate_scale;
+    // The size of the parameter, if only the device knows it.
+    let mut size = None;
     if config.scale_parameter {
-        let square: f64 = square_sum(parameter.clone()).into_scalar::<f32>().into();
-        learning_rate *= (square / length as f64).sqrt().max(config.eps[1]);
+        let square = square_sum(parameter.clone());
+        if Workers::of(&parameter.device()).are_asynchronous() {
+            size = Some((square / length as f64).sqrt().clamp_min(config.eps[1]));
+        } else {
+            let square: f64 = square.into_scalar::<f32>().into();
+            learning_rate *= (square / length as f64).sqrt().max(config.eps[1]);
+        }
     }
     let step = AdafactorStep {
         learning_rate,
         beta_2: 1.0 - time.powf(config.decay_rate),
         epsilon: config.eps[0],
         clip_threshold: config.clip_threshold,
-        gradient_scale: settings.gradient_scale,
     };
+    let scale = settings.gradient_scale;
     let mut update = match shape {
         &[rows, columns] => {
             let row_moment = state.take("exp_avg_sq_row", rows, &gradient);
             let column_moment = state.take("exp_avg_sq_col", columns, &gradient);
             let gradient = gradient.reshape([rows, columns]);
             let (update, row_moment, column_moment) =
-                adafactor_factored_update(gradient, row_moment, column_moment, step);
+                adafactor_factored_update(gradient, row_moment, column_moment, scale, step);
             state.put("exp_avg_sq_row", row_moment);
             state.put("exp_avg_sq_col", column_moment);
             update.reshape([length])
         }
         _ => {
             let moment = state.take("exp_avg_sq", length, &gradient);
-            let (update, moment) = adafactor_update(gradient, moment, step);
+            let (update, moment) = adafactor_update(gradient, moment, scale, step);
             state.put("exp_avg_sq", moment);
             update
         }
     };
+    if let Some(size) = &size {
+        update = update * size.clone();
+    }
     if let Some(beta1) = config.beta1 {
         let average = state.take("exp_avg", length, &update);
         update = moving_average(average, update, beta1);
         state.put("exp_avg", update.clone());
     }
     // Subtracts the update, and decays the weight at the same learning rate.
+    let mut weight_decay = settings.weight_decay * learning_rate;
+    if let Some(size) = size
+        && weight_decay != 0.0
+    {
+        update = update + parameter.clone() * (size * weight_decay);
+        weight_decay = 0.0;
+    }
     let subtract = SgdStep {
         learning_rate: 1.0,
         momentum: 0.0,
         nesterov: false,
-        weight_decay: settings.weight_decay * learning_rate,
-        gradient_scale: 1.0,
+        weight_decay,
     };
-    sgd_step(parameter, update, subtract)
+    sgd_step(parameter, update, 1.0, subtract)
 }
