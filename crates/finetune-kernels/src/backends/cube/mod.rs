@@ -8,6 +8,7 @@
 //! - `matmul.rs`, `rounding.rs`: matrix multiplication
 //! - `dropout.rs`, `embedding.rs`, `norm.rs`
 //! - `upload.rs`: the integers of a batch
+//! - `optimizer/`: optimizer steps
 
 mod activation;
 mod attention;
@@ -18,6 +19,7 @@ mod embedding;
 mod linear;
 mod matmul;
 mod norm;
+mod optimizer;
 mod philox;
 mod reduce;
 mod rounding;
@@ -29,10 +31,11 @@ mod upload;
 use burn::backend::{Cube, tensor::FloatTensor};
 
 use crate::{
-    Dropout, Indices,
+    AdafactorStep, AdamStep, Dropout, Indices, SgdStep, TableRows,
     ops::{
         Activation, Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
-        EncoderGradients, EncoderOps, LayerNorm, Linear, MatmulOptions, OptimizerOps, Precision,
+        EncoderGradients, EncoderOps, Factor, LayerNorm, Linear, MatmulOptions, OptimizerOps,
+        Precision,
     },
 };
 
@@ -123,4 +126,113 @@ impl EncoderGradients for Cube {
     }
 }
 
-impl OptimizerOps for Cube {}
+impl OptimizerOps for Cube {
+    fn adam_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        optimizer::adam_step(
+            parameter,
+            gradient,
+            moment_1,
+            moment_2,
+            gradient_scale,
+            step,
+        )
+    }
+
+    fn adam_rows_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        rows: TableRows,
+        gradient_scale: Factor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        optimizer::adam_rows_step(
+            parameter,
+            gradient,
+            moment_1,
+            moment_2,
+            &rows,
+            gradient_scale,
+            step,
+        )
+    }
+
+    fn sgd_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
+        step: SgdStep,
+    ) -> FloatTensor<Self> {
+        optimizer::sgd_step(parameter, gradient, gradient_scale, step)
+    }
+
+    fn sgd_momentum_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        buffer: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
+        step: SgdStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        optimizer::sgd_momentum_step(parameter, gradient, buffer, gradient_scale, step)
+    }
+
+    fn adafactor_update(
+        gradient: FloatTensor<Self>,
+        moment: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
+        step: AdafactorStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        optimizer::adafactor_update(gradient, moment, gradient_scale, step)
+    }
+
+    fn adafactor_factored_update(
+        gradient: FloatTensor<Self>,
+        row_moment: FloatTensor<Self>,
+        column_moment: FloatTensor<Self>,
+        gradient_scale: Factor<Self>,
+        step: AdafactorStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        optimizer::adafactor_factored_update(
+            gradient,
+            row_moment,
+            column_moment,
+            gradient_scale,
+            step,
+        )
+    }
+
+    fn moving_average(
+        average: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        decay: f64,
+    ) -> FloatTensor<Self> {
+        optimizer::moving_average(average, value, decay)
+    }
+
+    fn square_sum(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        optimizer::square_sum(tensor)
+    }
+
+    fn put_square_sums(
+        sums: FloatTensor<Self>,
+        tensor: FloatTensor<Self>,
+        place: usize,
+    ) -> FloatTensor<Self> {
+        optimizer::put_square_sums(sums, tensor, place)
+    }
+
+    fn clip_factor(
+        sums: FloatTensor<Self>,
+        max_norm: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        optimizer::clip_factor(sums, max_norm)
+    }
+}

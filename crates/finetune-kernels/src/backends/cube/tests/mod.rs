@@ -129,6 +129,7 @@ mod attention;
 mod embedding;
 mod matmul;
 mod norms;
+mod optimizer;
 
 fn drawn(dropped: bool) -> Dropout {
     match dropped {
