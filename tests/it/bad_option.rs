@@ -22,9 +22,10 @@ fn unknown_values_list_the_valid_ones() {
     );
     check(
         &["--device", "gpu"],
-        &["\"gpu\"", "auto, cpu", "ndarray", "cuda:N"],
+        &["\"gpu\"", "auto, cpu", "ndarray", "cuda:N", "wgpu:N"],
     );
     check(&["--device", "cuda:x"], &["\"cuda:x\"", "cuda:N"]);
+    check(&["--device", "wgpu:-1"], &["\"wgpu:-1\"", "wgpu:N"]);
     check(
         &["--problem-type", "ranking"],
         &[
@@ -53,6 +54,10 @@ fn devices_that_the_build_or_the_machine_lacks() {
         .succeeded();
     check(&["--device", "cuda"], &["\"cuda\"", "use --device cpu"]);
     check(&["--device", "cuda:7"], &["\"cuda:7\"", "use --device cpu"]);
+    check(
+        &["--device", "wgpu:99"],
+        &["\"wgpu:99\"", "use --device cpu"],
+    );
     if cfg!(not(feature = "ndarray")) {
         check(
             &["--device", "ndarray"],

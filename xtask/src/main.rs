@@ -29,8 +29,8 @@ enum Command {
     /// Train: `finetune train ARGS…`, with data set and binary built first
     ///
     /// All arguments are the binary's; `--help` shows them. `--dataset` also takes the name of a
-    /// folder in `datasets/` (default: movie_reviews), and `--device cuda` or `ndarray` builds with
-    /// that Cargo feature.
+    /// folder in `datasets/` (default: movie_reviews), and `--device cuda`, `ndarray` or `wgpu` builds
+    /// with that Cargo feature.
     #[command(disable_help_flag = true)]
     Train {
         #[arg(

@@ -12,7 +12,7 @@ use crate::datasets::{Catalog, DEFAULT};
 use crate::{binary, workspace};
 
 /// Cargo features required by values of `--device`; the CPU backend is always there.
-const DEVICE_FEATURES: [&str; 2] = ["cuda", "ndarray"];
+const DEVICE_FEATURES: [&str; 3] = ["cuda", "ndarray", "wgpu"];
 
 /// Numbers of rows for a first run, by keys of the plan: enough for a run of a quarter of a minute.
 /// With another data set, or without these, all rows are used.

@@ -44,11 +44,11 @@ impl DeviceError {
 }
 
 /// Names that [`device`] accepts.
-pub const DEVICE_NAMES: &str =
-    "auto, cpu (the same as flex), ndarray, cuda, cuda:N (the N-th GPU, from 0)";
+pub const DEVICE_NAMES: &str = "auto, cpu (the same as flex), ndarray, cuda, cuda:N (the N-th \
+     GPU, from 0), wgpu, wgpu:N (the N-th adapter of Vulkan, Metal or DirectX 12, from 0)";
 
-/// Returns the device called `name`, without autodiff. `auto` is a GPU if the build supports it and
-/// the machine has one, and the CPU otherwise.
+/// Returns the device called `name`, without autodiff. `auto` is an NVIDIA GPU if the build supports it
+/// and the machine has one, and the CPU otherwise. `wgpu` is the adapter that wgpu takes for the best.
 ///
 /// # Errors
 /// Fails if no device has this name, or if the build or the machine lacks it.
@@ -58,8 +58,13 @@ pub fn device(name: &str) -> Result<Device, DeviceError> {
         "cpu" | "flex" => flex(name),
         "ndarray" => ndarray(name),
         "cuda" => cuda(name, 0),
-        _ => match name.strip_prefix("cuda:").map(str::parse) {
-            Some(Ok(index)) => cuda(name, index),
+        "wgpu" => wgpu(name, None),
+        _ => match name
+            .split_once(':')
+            .map(|(kind, index)| (kind, index.parse()))
+        {
+            Some(("cuda", Ok(index))) => cuda(name, index),
+            Some(("wgpu", Ok(index))) => wgpu(name, Some(index)),
             _ => Err(DeviceError::Unknown {
                 name: name.into(),
                 valid: DEVICE_NAMES.into(),
@@ -121,7 +126,36 @@ fn cuda(name: &str, _index: usize) -> Result<Device, DeviceError> {
     not_built(name, "cuda")
 }
 
-#[cfg(not(all(feature = "flex", feature = "ndarray", feature = "cuda")))]
+#[cfg(feature = "wgpu")]
+fn wgpu(name: &str, index: Option<usize>) -> Result<Device, DeviceError> {
+    use burn::tensor::{DeviceKind, DeviceType};
+    let found = std::panic::catch_unwind(|| Device::enumerate(DeviceType::Wgpu).into_vec());
+    let found = found.unwrap_or_default();
+    let count = found.len();
+    match (index, count) {
+        (_, 0) => Err("this machine has no GPU that wgpu can use".to_string()),
+        (None, _) => Ok(Device::wgpu(DeviceKind::DefaultDevice)),
+        (Some(index), _) => found.into_iter().nth(index).ok_or_else(|| {
+            format!("this machine has {count} adapter(s) that wgpu can use, numbered from 0")
+        }),
+    }
+    .map_err(|found| DeviceError::Absent {
+        name: name.into(),
+        found,
+    })
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu(name: &str, _index: Option<usize>) -> Result<Device, DeviceError> {
+    not_built(name, "wgpu")
+}
+
+#[cfg(not(all(
+    feature = "flex",
+    feature = "ndarray",
+    feature = "cuda",
+    feature = "wgpu"
+)))]
 fn not_built(name: &str, feature: &'static str) -> Result<Device, DeviceError> {
     Err(DeviceError::NotBuilt {
         name: name.into(),

@@ -315,7 +315,7 @@ pub struct MergeArguments {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub labels: Vec<String>,
 
-    /// Device: auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 }
@@ -465,7 +465,7 @@ pub struct EvaluateArguments {
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Device: auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 
@@ -557,7 +557,7 @@ pub struct PredictArguments {
     #[arg(long, hide = true, value_name = "FILE")]
     pub timings: Option<PathBuf>,
 
-    /// Device: auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 

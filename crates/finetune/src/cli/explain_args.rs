@@ -52,7 +52,7 @@ pub struct ExplainArguments {
     #[arg(long)]
     pub json: bool,
 
-    /// Device: auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 }

@@ -36,7 +36,7 @@ pub struct FillMaskArguments {
     #[arg(long)]
     pub revision: Option<String>,
 
-    /// Device: auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
 }

@@ -173,7 +173,7 @@ const NAMES: [(&str, Here); 135] = [
     ("no_cuda", Sets("device", "cpu")),
     (
         "use_mps_device",
-        Not("choose a device with --device auto, cpu, ndarray, cuda or cuda:N"),
+        Not("choose a device with --device auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N"),
     ),
     ("accelerator_config", Not(PROCESSES)),
     ("parallelism_config", Not(PROCESSES)),

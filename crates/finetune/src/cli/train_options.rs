@@ -342,7 +342,7 @@ pub struct TrainOptions {
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Device: auto, cpu, ndarray, cuda or cuda:N
+    /// Device: auto, cpu, ndarray, cuda, cuda:N, wgpu or wgpu:N
     #[arg(long)]
     pub device: Option<String>,
 
