@@ -104,8 +104,10 @@ fn backward(
     let (plan, hard) = (plan(weights, temperature), LossConfig::default());
     let loss = DistillationLoss::new(&plan, &hard, labelled).with_teacher(Some(teacher));
     assert_eq!(batch.labels.targets().is_some(), !task.is_empty(), "{name}");
-    loss.backward(student, &[batch], &[values(logits)], |_| DropoutSource::OFF)
-        .unwrap()
+    let (losses, gradients) = loss
+        .backward(student, &[batch], &[values(logits)], |_| DropoutSource::OFF)
+        .unwrap();
+    (losses.total(), gradients)
 }
 
 fn some(values: &[f32]) -> Vec<f32> {
@@ -231,10 +233,11 @@ fn batches_of_a_step_add_up() {
         .iter()
         .map(|batch| values(teacher.forward(&batch.tokens, DropoutSource::OFF).unwrap()))
         .collect();
-    let (sum, gradients) = loss
+    let (losses, gradients) = loss
         .backward(&student, &parts, &logits, |_| DropoutSource::OFF)
         .unwrap();
     let (expected, of_whole) = backward(case, &teacher, &student, whole);
+    let sum = losses.total();
     assert!((sum - expected).abs() < 1e-6, "{sum} {expected}");
     let difference = gradients.global_norm() / of_whole.global_norm() - 1.0;
     assert!(difference.abs() < 1e-5, "{difference}");

@@ -6,9 +6,9 @@ use finetune_infer::Workers;
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    AfterStep, Checkpoints, Event, HeldOut, Learner, Learning, Observers, Outcome, RunDirectory,
-    RunInputs, Schedule, Start, StepFacts, Steps, StopReason, TrainData, TrainError, TrainPlan,
-    TrainState, TrainedModel, Unfreezing, batches, clip_factor,
+    AfterStep, Checkpoints, Clipping, Event, HeldOut, Learner, Learning, Observers, Outcome,
+    RunDirectory, RunInputs, Schedule, Start, Steps, StopReason, TrainData, TrainError, TrainPlan,
+    TrainState, TrainedModel, Unfreezing, Unread, batches,
 };
 
 /// Trains by `plan` from `start`, and leaves the result in `run`, or a checkpoint if interrupted. The
@@ -42,6 +42,7 @@ pub(crate) fn train<L: Learning>(
     let metrics = observers.metrics();
     let mut after = AfterStep::new(plan, &steps, &learning, validation, checkpoints, metrics)?;
     let workers = Workers::of(&learner.model.device());
+    let mut unread = Unread::new(workers);
 
     learner = learning.completed(learner)?;
     let mut reason = after.start(&learner, &mut state, observers)?;
@@ -50,7 +51,7 @@ pub(crate) fn train<L: Learning>(
         && let Some(rows) = rows.next()
     {
         let started = Instant::now();
-        let step = state.step;
+        let step = state.step + unread.count();
         if let Some(strategy) = unfreezing.begins_at(step) {
             learner = learner.training(plan, &strategy)?;
             observers.emit(&learner.unfrozen(step))?;
@@ -59,23 +60,20 @@ pub(crate) fn train<L: Learning>(
         let dropout = |index| DropoutSource::at(plan.seed, steps.forward_pass(step, index));
         let epoch = steps.epoch(step);
         let backward = || learning.backward(&learner, &batches, epoch, dropout);
-        let (loss, gradients) = workers.run(backward)?;
-        let grad_norm = gradients.global_norm();
+        let (losses, gradients) = workers.run(backward)?;
+        let Clipping { norm, factor } = gradients.clipping(plan.optimization.max_grad_norm);
         let learning_rate = schedule.at(step);
-        let facts = StepFacts {
-            loss,
-            learning_rate,
-            grad_norm,
-        };
-        facts.check_finite(step, &batches, &data.train)?;
-        let clip = clip_factor(grad_norm, plan.optimization.max_grad_norm);
         let momentum = schedule.momentum_at(step);
-        learner = workers.run(|| learner.step(gradients, learning_rate, momentum, clip));
-        observers.emit(&state.advance(facts, &batches, started, plan))?;
-        if after.is_due(&state, observers) {
-            learner = learning.completed(learner)?;
+        learner = workers.run(|| learner.step(gradients, learning_rate, momentum, factor));
+        unread.push(losses, norm, learning_rate, &batches, started);
+        let unfreezes = unfreezing.begins_at(step + 1).is_some();
+        if unread.is_due() || unfreezes || after.is_due(step + 1, observers) {
+            after.count(&unread.read(), &data.train, &mut state, observers)?;
+            if after.is_due(state.step, observers) {
+                learner = learning.completed(learner)?;
+            }
+            reason = after.step(&learner, &mut state, observers)?;
         }
-        reason = after.step(&learner, &mut state, observers)?;
     }
     let reason = reason.unwrap_or(StopReason::Completed);
     let outcome = after.finish(&learner, &mut state, reason, run, observers)?;

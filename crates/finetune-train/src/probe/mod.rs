@@ -320,13 +320,15 @@ impl<L: Learning> Probing<'_, L> {
         let batches = batches(data, &step.batches)?;
         let dropout = |index| DropoutSource::at(plan.seed, first + index as u32);
         let backward = || learning.backward(&learner, &batches, 0, dropout);
-        let (_, mut gradients) = workers.run(backward)?;
+        let (losses, mut gradients) = workers.run(backward)?;
         if let Some(words) = words {
             gradients = gradients.with_word_rows(words);
         }
         let clip = clip_factor(gradients.global_norm(), plan.optimization.max_grad_norm);
         let rate = plan.optimization.learning_rate;
         let learner = workers.run(|| learner.step(gradients, rate, None, clip));
+        // A GPU has done the step when a loss can be read.
+        losses.total();
         Ok((learner, started.elapsed().as_secs_f64()))
     }
 }

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
+use finetune_data::TokenizedDataset;
 use finetune_kernels::time_in_matmul;
 
 use crate::{
     Accumulator, BestEvaluation, Checkpoints, ChosenMetric, CustomMetrics, Evaluation, Event,
-    HeldOut, KeptModel, Learner, Learning, Observers, Outcome, RunDirectory, Steps, StopReason,
-    TrainError, TrainPlan, TrainState,
+    HeldOut, KeptModel, Learner, Learning, Moment, Observers, Outcome, RunDirectory, StepFacts,
+    Steps, StopReason, TrainError, TrainPlan, TrainState,
 };
 
 /// Performs the work that follows a step.
@@ -73,11 +74,35 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         Ok(state.ended.clone().or(paused.then_some(StopReason::Paused)))
     }
 
-    /// Returns whether an evaluation, a checkpoint or the end of the run follows the last step.
-    pub fn is_due(&self, state: &TrainState, observers: &Observers<'_>) -> bool {
-        let last = state.step >= self.steps.total || observers.stop().is_some();
-        let moment = self.steps.moment(state.step, last);
-        last || self.plan.evaluation.eval.is_due(moment) || self.plan.saving.save.is_due(moment)
+    /// Counts steps whose figures have been read, and logs all but the last, whose entry
+    /// [`step`](Self::step) writes.
+    ///
+    /// # Errors
+    /// Fails if a figure is not finite, or an observer fails.
+    pub fn count(
+        &self,
+        read: &[StepFacts],
+        rows: &TokenizedDataset,
+        state: &mut TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<(), TrainError> {
+        for (index, facts) in read.iter().enumerate() {
+            if index > 0 {
+                self.log(self.steps.moment(state.step, false), state, observers)?;
+            }
+            facts.check_finite(state.step, rows)?;
+            observers.emit(&state.advance(facts, self.plan))?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether an evaluation, a checkpoint, a pause or the end of the run follows when `step` steps are done.
+    pub fn is_due(&self, step: u64, observers: &Observers<'_>) -> bool {
+        let last = step >= self.steps.total || observers.stop().is_some();
+        let moment = self.steps.moment(step, last);
+        last || self.plan.evaluation.eval.is_due(moment)
+            || self.plan.saving.save.is_due(moment)
+            || observers.pauses(step, self.steps.epochs(step))
     }
 
     fn pauses(&self, state: &TrainState, observers: &Observers<'_>) -> bool {
@@ -129,9 +154,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             false => None,
         };
         // Nothing below can be interrupted, so each step is logged exactly once.
-        if plan.saving.logging.is_due(moment) {
-            observers.emit(&state.take_log(self.steps.epochs(state.step), plan))?;
-        }
+        self.log(moment, state, observers)?;
         if let Some(evaluation) = evaluation {
             let metrics = &evaluation.metrics;
             let better =
@@ -183,6 +206,19 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             return Ok(Some(StopReason::Paused));
         }
         Ok(reason)
+    }
+
+    /// Writes the log entry of the steps since the last one, if it is due.
+    fn log(
+        &self,
+        moment: Moment,
+        state: &mut TrainState,
+        observers: &mut Observers<'_>,
+    ) -> Result<(), TrainError> {
+        match self.plan.saving.logging.is_due(moment) {
+            true => observers.emit(&state.take_log(self.steps.epochs(state.step), self.plan)),
+            false => Ok(()),
+        }
     }
 
     /// Saves a checkpoint without an event: the log of a run does not tell where it was left.

@@ -1,8 +1,7 @@
 //! The state of a run after a step, besides weights and optimizer, as checkpoints store it.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
-use finetune_data::PackedBatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -67,14 +66,14 @@ pub struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, facts: StepFacts, rows: u64, tokens: u64, seconds: f64) {
+    fn add(&mut self, facts: &StepFacts) {
         self.steps += 1;
         self.loss += facts.loss;
         self.learning_rate = facts.learning_rate;
         self.grad_norm = facts.grad_norm;
-        self.rows += rows;
-        self.tokens += tokens;
-        self.seconds += seconds;
+        self.rows += facts.rows.len() as u64;
+        self.tokens += facts.tokens;
+        self.seconds += facts.seconds;
     }
 
     /// Returns the mean loss of the steps.
@@ -110,26 +109,18 @@ impl TrainState {
     }
 
     /// Counts a completed step of a plan, and returns its event.
-    pub fn advance(
-        &mut self,
-        facts: StepFacts,
-        batches: &[PackedBatch],
-        started: Instant,
-        plan: &TrainPlan,
-    ) -> Event {
-        let rows = batches.iter().map(|batch| batch.batch_size() as u64).sum();
-        let tokens = batches.iter().map(|batch| batch.num_tokens() as u64).sum();
-        let seconds = started.elapsed().as_secs_f64();
+    pub fn advance(&mut self, facts: &StepFacts, plan: &TrainPlan) -> Event {
         self.step += 1;
         for sums in [&mut self.all, &mut self.since_log] {
-            sums.add(facts, rows, tokens, seconds);
+            sums.add(facts);
         }
+        let rows = facts.rows.len() as u64;
         Event::Progress {
             step: self.step,
             loss: facts.loss,
             rows,
             pairs: plan.pairs_in(rows),
-            seconds,
+            seconds: facts.seconds,
         }
     }
 

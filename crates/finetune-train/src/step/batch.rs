@@ -5,7 +5,8 @@ use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
 use crate::{
-    FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError, step::total::StepTotal,
+    BatchLosses, FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError,
+    step::total::StepTotal,
 };
 
 /// Reads the batches that consist of these rows.
@@ -49,7 +50,7 @@ impl<'a> StepLoss<'a> {
         model: &SequenceClassifier,
         batches: &[PackedBatch],
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError> {
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError> {
         let denominators = batches
             .iter()
             .map(|batch| self.loss.denominator(&batch.labels));

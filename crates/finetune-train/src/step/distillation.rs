@@ -10,8 +10,8 @@ use finetune_kernels::{DropoutSource, UsedRows, attention_transfer, cosine_dista
 use finetune_models::{HiddenStates, Inner, SequenceClassifier};
 
 use crate::{
-    DistillationPlan, FeatureStore, ForwardPath, LossConfig, ParameterGradients, TrainError,
-    step::total::StepTotal,
+    BatchLosses, DistillationPlan, FeatureStore, ForwardPath, LossConfig, ParameterGradients,
+    TrainError, step::total::StepTotal,
 };
 
 /// Computes the loss of a step: the weighted sum of the means of
@@ -86,7 +86,7 @@ impl<'a> DistillationLoss<'a> {
         batches: &[PackedBatch],
         logits: &[Vec<f32>],
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError> {
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError> {
         let outputs = &model.config().outputs;
         let objective = objective::of(outputs.problem_type());
         let sum = |of: &dyn Fn(&PackedBatch) -> f64| batches.iter().map(of).sum::<f64>();
@@ -108,7 +108,7 @@ impl<'a> DistillationLoss<'a> {
                 total.add(loss, model, used_rows);
             }
         }
-        let nothing = || (0.0, ParameterGradients::new(Vec::new()));
+        let nothing = || (BatchLosses::default(), ParameterGradients::new(Vec::new()));
         Ok(total.finish().unwrap_or_else(nothing))
     }
 

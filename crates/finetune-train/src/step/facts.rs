@@ -1,11 +1,11 @@
-//! The loss and the gradient norm of a step.
+//! The figures of a step.
 
-use finetune_data::{PackedBatch, TokenizedDataset};
+use finetune_data::TokenizedDataset;
 
 use crate::TrainError;
 
 /// The figures of one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepFacts {
     /// Mean loss of the step's rows.
     pub loss: f64,
@@ -13,6 +13,12 @@ pub struct StepFacts {
     pub learning_rate: f64,
     /// Global gradient norm before clipping.
     pub grad_norm: f64,
+    /// The step's rows.
+    pub rows: Vec<u64>,
+    /// Number of their tokens.
+    pub tokens: u64,
+    /// Time that the step took.
+    pub seconds: f64,
 }
 
 impl StepFacts {
@@ -20,17 +26,11 @@ impl StepFacts {
     ///
     /// # Errors
     /// Fails with [`TrainError::NotFinite`], which names the step's rows to help find the cause.
-    pub fn check_finite(
-        &self,
-        step: u64,
-        batches: &[PackedBatch],
-        data: &TokenizedDataset,
-    ) -> Result<(), TrainError> {
+    pub fn check_finite(&self, step: u64, data: &TokenizedDataset) -> Result<(), TrainError> {
         if self.loss.is_finite() && self.grad_norm.is_finite() {
             return Ok(());
         }
-        let rows = batches.iter().flat_map(|batch| &batch.rows).copied();
-        let places = data.places(&rows.collect::<Vec<_>>())?.into_iter();
+        let places = data.places(&self.rows)?.into_iter();
         let places: Vec<_> = places.map(|place| place.to_string()).collect();
         Err(TrainError::NotFinite {
             step: step + 1,

@@ -42,6 +42,14 @@ impl Gradient {
         }
     }
 
+    /// Returns the elements that may not be zero.
+    pub fn elements(&self) -> Tensor<1> {
+        match self {
+            Self::Whole(gradient) => gradient.clone(),
+            Self::Rows(gradient) => gradient.values.clone().reshape([-1]),
+        }
+    }
+
     /// Returns the gradient of every element, flattened.
     pub fn whole(self) -> Tensor<1> {
         match self {

@@ -70,6 +70,11 @@ impl ParameterGradients {
         squares.iter::<f64>().sum::<f64>().sqrt()
     }
 
+    /// Returns the gradients in the order of the module tree.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Gradient> {
+        self.gradients.iter().map(|(_, gradient)| gradient)
+    }
+
     /// Returns each gradient with its parameter's path, in the module's layout (linear weights are
     /// `[in, out]`).
     pub fn iter(&self) -> impl Iterator<Item = (String, Tensor<1>)> {

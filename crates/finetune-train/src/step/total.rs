@@ -4,12 +4,12 @@ use burn::Tensor;
 use finetune_kernels::UsedRows;
 use finetune_models::Described;
 
-use crate::ParameterGradients;
+use crate::{BatchLosses, ParameterGradients};
 
 /// The sums over the batches of a step so far.
 #[derive(Debug, Default)]
 pub(crate) struct StepTotal {
-    loss: f64,
+    losses: BatchLosses,
     gradients: Option<ParameterGradients>,
 }
 
@@ -18,15 +18,15 @@ impl StepTotal {
     /// the word table that take part, if no others do.
     pub fn add<M: Described>(&mut self, loss: Tensor<1>, model: &M, used: Option<UsedRows>) {
         let gradients = ParameterGradients::backward_of_rows(&loss, model, used);
-        self.loss += f64::from(loss.into_scalar::<f32>());
+        self.losses.push(loss);
         self.gradients = Some(match self.gradients.take() {
             None => gradients,
             Some(sum) => sum + gradients,
         });
     }
 
-    /// Returns loss and gradients, or `None` if there was no batch.
-    pub fn finish(self) -> Option<(f64, ParameterGradients)> {
-        self.gradients.map(|gradients| (self.loss, gradients))
+    /// Returns losses and gradients, or `None` if there was no batch.
+    pub fn finish(self) -> Option<(BatchLosses, ParameterGradients)> {
+        self.gradients.map(|gradients| (self.losses, gradients))
     }
 }

@@ -51,7 +51,7 @@ pub fn trial_step(
     let batch = rows(plan, length, vocabulary);
     let batches = vec![batch; plan.optimization.gradient_accumulation_steps.min(2)];
     let dropout = |index| DropoutSource::at(plan.seed, index as u32);
-    let (_, gradients) = match plan.model.strategy {
+    let (losses, gradients) = match plan.model.strategy {
         Strategy::Contrastive => pair_loss(&learner.model, &batches, dropout)?,
         _ => {
             let loss = plan.optimization.loss();
@@ -60,6 +60,8 @@ pub fn trial_step(
         }
     };
     drop(learner.step(gradients, plan.optimization.learning_rate, None, 1.0));
+    // A GPU has done the step when a loss can be read.
+    losses.total();
     Ok(())
 }
 

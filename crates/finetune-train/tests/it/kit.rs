@@ -97,7 +97,7 @@ impl Kit {
         prepare(
             &self.plan,
             &BaseModel::open(&self.base).unwrap(),
-            &device("cpu").unwrap(),
+            &device(&self.plan.model.device).unwrap(),
         )
         .unwrap()
     }
@@ -122,7 +122,7 @@ impl Kit {
             plan,
             &run,
             &BaseModel::open(&self.base).unwrap(),
-            &device("cpu").unwrap(),
+            &device(&self.plan.model.device).unwrap(),
         )?;
         run.execute(plan, start, &self.inputs(), observers)
     }

@@ -5,6 +5,8 @@
 mod arrows;
 mod distilled;
 mod ends;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod kit;
 mod learning_rates;
 mod masks;

@@ -7,8 +7,8 @@ use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
 use crate::{
-    Accumulator, HeldOut, Learner, Learning, Observers, ParameterGradients, RunInputs, Steps,
-    TrainError, TrainPlan, evaluate, pair_loss, step::contrastive::head::fitted_head,
+    Accumulator, BatchLosses, HeldOut, Learner, Learning, Observers, ParameterGradients, RunInputs,
+    Steps, TrainError, TrainPlan, evaluate, pair_loss, step::contrastive::head::fitted_head,
 };
 
 /// A sequence classifier whose encoder learns from pairs of texts. Its head is fitted to the training rows
@@ -42,7 +42,7 @@ impl Learning for Contrastive {
         batches: &[PackedBatch],
         _epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError> {
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError> {
         pair_loss(&learner.model, batches, dropout)
     }
 

@@ -14,8 +14,9 @@ use finetune_models::SequenceClassifier;
 
 use super::supervised::Supervised;
 use crate::{
-    Accumulator, DistillationLoss, DistillationPlan, Event, HeldOut, Learner, Learning, LossConfig,
-    Observers, ParameterGradients, RunInputs, Steps, TeacherInputs, TrainError, TrainPlan, layout,
+    Accumulator, BatchLosses, DistillationLoss, DistillationPlan, Event, HeldOut, Learner,
+    Learning, LossConfig, Observers, ParameterGradients, RunInputs, Steps, TeacherInputs,
+    TrainError, TrainPlan, layout,
     run::teacher_logits::{LogitsKey, TeacherLogits},
 };
 
@@ -100,7 +101,7 @@ impl Learning for Distilled {
         batches: &[PackedBatch],
         _epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError> {
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError> {
         let logits = batches.iter().map(|batch| self.train.read(&batch.rows));
         let logits = logits.collect::<Result<Vec<_>, _>>()?;
         DistillationLoss::new(&self.distillation, &self.loss, self.labelled)

@@ -9,8 +9,9 @@ use finetune_kernels::DropoutSource;
 use finetune_models::MaskedLm;
 
 use crate::{
-    Accumulator, HeldOut, Learner, Learning, MaskedBatch, Masker, Observers, ParameterGradients,
-    RunInputs, Steps, TrainError, TrainPlan, run::evaluate::reported, step::total::StepTotal,
+    Accumulator, BatchLosses, HeldOut, Learner, Learning, MaskedBatch, Masker, Observers,
+    ParameterGradients, RunInputs, Steps, TrainError, TrainPlan, run::evaluate::reported,
+    step::total::StepTotal,
 };
 
 /// A masked language model that learns to predict masked tokens. The masks of a training row change
@@ -64,7 +65,7 @@ impl Learning for MaskedLearning {
         batches: &[PackedBatch],
         epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError> {
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError> {
         let batches = batches.iter();
         let batches: Vec<_> = batches
             .map(|batch| self.masker.training(batch, epoch))
@@ -78,7 +79,7 @@ impl Learning for MaskedLearning {
             let loss = loss(learner, batch, denominator, dropout(index))?;
             total.add(loss, &learner.model, None);
         }
-        let nothing = || (0.0, ParameterGradients::new(Vec::new()));
+        let nothing = || (BatchLosses::default(), ParameterGradients::new(Vec::new()));
         Ok(total.finish().unwrap_or_else(nothing))
     }
 

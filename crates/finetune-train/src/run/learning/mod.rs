@@ -11,8 +11,8 @@ use finetune_data::PackedBatch;
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    Accumulator, HeldOut, Learner, Observers, ParameterGradients, RunInputs, Steps, TrainError,
-    TrainPlan, TrainedModel,
+    Accumulator, BatchLosses, HeldOut, Learner, Observers, ParameterGradients, RunInputs, Steps,
+    TrainError, TrainPlan, TrainedModel,
 };
 
 /// A kind of training: which model learns, what its loss is, and how it is evaluated. The loop, its
@@ -34,7 +34,7 @@ pub(crate) trait Learning: Sized + Sync {
         observers: &mut Observers<'_>,
     ) -> Result<Self, TrainError>;
 
-    /// Computes the mean loss of the batches of a step in this epoch, and its gradients, which do not
+    /// Computes the losses of the batches of a step in this epoch, and their gradients, which do not
     /// depend on how the rows are split into batches. `dropout` gives the source for each batch by its
     /// index.
     ///
@@ -46,7 +46,7 @@ pub(crate) trait Learning: Sized + Sync {
         batches: &[PackedBatch],
         epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError>;
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError>;
 
     /// Completes a model that is about to be evaluated or saved, with whatever the steps do not train.
     ///

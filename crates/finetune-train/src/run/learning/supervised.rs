@@ -7,8 +7,8 @@ use finetune_kernels::DropoutSource;
 use finetune_models::SequenceClassifier;
 
 use crate::{
-    Accumulator, FeatureStore, FrozenPrefix, HeldOut, Learner, Learning, LossConfig, Observers,
-    ParameterGradients, RunInputs, StepLoss, Steps, TrainError, TrainPlan, evaluate,
+    Accumulator, BatchLosses, FeatureStore, FrozenPrefix, HeldOut, Learner, Learning, LossConfig,
+    Observers, ParameterGradients, RunInputs, StepLoss, Steps, TrainError, TrainPlan, evaluate,
 };
 
 /// A sequence classifier, or a regression model, that learns the labels of its rows.
@@ -43,7 +43,7 @@ impl Learning for Supervised {
         batches: &[PackedBatch],
         _epoch: u64,
         dropout: impl Fn(usize) -> DropoutSource,
-    ) -> Result<(f64, ParameterGradients), TrainError> {
+    ) -> Result<(BatchLosses, ParameterGradients), TrainError> {
         let loss = StepLoss::new(&self.loss, learner.frozen_layers(), self.prefix.train());
         loss.backward(&learner.model, batches, dropout)
     }

@@ -5,7 +5,7 @@ use finetune_data::{Labels, PackedBatch};
 use finetune_kernels::{DropoutSource, PackedTokens, mean_squared_error};
 use finetune_models::{ModelError, SequenceClassifier};
 
-use crate::{ParameterGradients, TrainError, step::total::StepTotal};
+use crate::{BatchLosses, ParameterGradients, TrainError, step::total::StepTotal};
 
 /// Added to the square of a vector's length, so that even 0 has a direction.
 const EPSILON: f64 = 1e-12;
@@ -24,7 +24,7 @@ pub fn pair_loss(
     model: &SequenceClassifier,
     batches: &[PackedBatch],
     dropout: impl Fn(usize) -> DropoutSource,
-) -> Result<(f64, ParameterGradients), TrainError> {
+) -> Result<(BatchLosses, ParameterGradients), TrainError> {
     let pairs: usize = batches.iter().map(|batch| batch.batch_size() / 2).sum();
     let mut total = StepTotal::default();
     for (index, batch) in batches.iter().enumerate() {
