@@ -1,6 +1,6 @@
 //! Times the matrix multiplications that an encoder's step has, by each strategy of cubek, on the first CUDA device.
 //! Prints the microseconds and TFLOP/s of each.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unsafe_code)]
 
 use std::time::Instant;
 
@@ -154,21 +154,20 @@ fn main() {
 
     let seconds: f64 = std::env::args().nth(1).map_or(60.0, |s| s.parse().unwrap());
     let begun = Instant::now();
+    let names: Vec<String> = std::env::args().skip(2).collect();
     let shapes = [
-        ("x·W", 448, 768, 768, false, false),
-        ("x·W", 3584, 768, 768, false, false),
         ("x·W", 3584, 768, 3072, false, false),
-        ("g·Wt", 3584, 768, 3072, false, true),
+        ("g·Wt", 3584, 3072, 768, false, true),
         ("xt·g", 768, 3584, 3072, true, false),
-        ("x·W", 448, 768, 3072, false, false),
-        ("xt·g", 768, 448, 3072, true, false),
-        ("g·Wt", 448, 3072, 768, false, true),
+        ("x·W", 448, 768, 768, false, false),
+        ("g·Wt", 448, 768, 768, false, true),
+        ("xt·g", 768, 448, 768, true, false),
     ];
     for (name, m, k, n, left, right) in shapes {
         for (kind, size) in [("tf32", 4), ("bf16", 2)] {
             let elem = match kind {
                 "tf32" => f32::elem_type_native(),
-                _ => half::bf16::elem_type_native(),
+                _ => burn::backend::cubecl::dtype_to_storage_type(burn::tensor::DType::BF16),
             };
             let (a, b) = (client.empty(m * k * size), client.empty(k * n * size));
             let out = client.empty(m * n * 4);
@@ -186,6 +185,9 @@ fn main() {
             let mut found: Vec<(f64, String)> = Vec::new();
             let mut failed = 0;
             for (label, strategy) in strategies() {
+                if !names.is_empty() && !names.iter().any(|name| label.contains(name.as_str())) {
+                    continue;
+                }
                 if begun.elapsed().as_secs_f64() > seconds {
                     break;
                 }
@@ -209,7 +211,17 @@ fn main() {
                 }));
                 match outcome {
                     Ok(Ok(())) => {}
-                    _ => {
+                    Ok(Err(reason)) => {
+                        if failed < 2 {
+                            println!(
+                                "  {label}: {}",
+                                reason.chars().take(150).collect::<String>()
+                            );
+                        }
+                        failed += 1;
+                        continue;
+                    }
+                    Err(_) => {
                         failed += 1;
                         continue;
                     }

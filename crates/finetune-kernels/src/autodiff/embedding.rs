@@ -124,9 +124,14 @@ impl Rows {
         for ((node, (ids, rows)), factor) in tables.into_iter().zip(self.read).zip(factors) {
             if let Some(node) = node {
                 let gradient = B::scatter_rows(sum.clone(), ids, rows);
-                let (device, dtype) = (sum.device(), sum.dtype().into());
-                let factor = B::float_full(Shape::new([1]), factor.into(), &device, dtype);
-                let gradient = B::scaled(gradient, factor);
+                let gradient = match factor {
+                    1.0 => gradient,
+                    _ => {
+                        let (device, dtype) = (sum.device(), sum.dtype().into());
+                        let factor = B::float_full(Shape::new([1]), factor.into(), &device, dtype);
+                        B::scaled(gradient, factor)
+                    }
+                };
                 grads.register::<B>(node, gradient);
             }
         }

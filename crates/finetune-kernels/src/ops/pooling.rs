@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Offsets;
 
 /// How the hidden states of a sequence's tokens become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// Those of the first token.

@@ -1,10 +1,15 @@
-//! Linear layers: a matrix multiplication, then bias and activation in one kernel.
+//! Linear layers, with and without low-rank adaptation: matrix multiplications, then bias and activation in one
+//! kernel.
 
-use burn::backend::Cube;
+use burn::backend::{Cube, ops::FloatTensorOps};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{activation::bias_activation, matmul::matmul};
-use crate::ops::Linear;
+use super::{
+    activation::{activate, bias_activation},
+    dropout::dropout,
+    matmul::matmul,
+};
+use crate::ops::{Linear, Lora};
 
 /// See [`EncoderOps::linear`](crate::ops::EncoderOps::linear).
 pub(super) fn linear(operation: Linear<Cube>) -> CubeTensor {
@@ -32,4 +37,27 @@ pub(super) fn linear_keeping(operation: Linear<Cube>) -> (CubeTensor, CubeTensor
     let (result, sum) = bias_activation(product, bias, activation, true);
     let sum = sum.unwrap_or_else(|| result.clone());
     (result, sum)
+}
+
+/// See [`EncoderOps::lora`](crate::ops::EncoderOps::lora).
+pub(super) fn lora(operation: Lora<Cube>) -> CubeTensor {
+    let activation = operation.linear.activation;
+    activate(lora_keeping(operation).0, activation)
+}
+
+/// See [`EncoderGradients::lora_keeping`](crate::ops::EncoderGradients::lora_keeping).
+pub(super) fn lora_keeping(operation: Lora<Cube>) -> (CubeTensor, CubeTensor) {
+    let Lora {
+        linear: layer,
+        a,
+        b,
+        scaling,
+        dropout: dropped,
+    } = operation;
+    let precision = layer.matmul.precision;
+    let reduced = matmul(dropout(layer.x.clone(), dropped), a, precision);
+    let reduced = Cube::float_mul_scalar(reduced, scaling.into());
+    let adapter = matmul(reduced.clone(), b, precision);
+    let base = linear(layer.without_activation());
+    (Cube::float_add(base, adapter), reduced)
 }

@@ -6,7 +6,7 @@
 //! - `philox.rs`: dropout, with the bits that the CPU draws
 //! - `activation.rs`, `columns.rs`, `linear.rs`: linear layers with their activations, and sums of columns
 //! - `matmul.rs`, `rounding.rs`: matrix multiplication
-//! - `dropout.rs`, `embedding.rs`, `norm.rs`
+//! - `dropout.rs`, `embedding.rs`, `norm.rs`, `pooling.rs`
 //! - `upload.rs`: the integers of a batch
 //! - `optimizer/`: optimizer steps
 
@@ -21,9 +21,10 @@ mod matmul;
 mod norm;
 mod optimizer;
 mod philox;
+mod pooling;
 mod reduce;
 mod rounding;
-#[cfg(all(test, feature = "wgpu", feature = "flex"))]
+#[cfg(all(test, feature = "flex"))]
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod upload;
@@ -31,17 +32,21 @@ mod upload;
 use burn::backend::{Cube, tensor::FloatTensor};
 
 use crate::{
-    AdafactorStep, AdamStep, Dropout, Indices, SgdStep, TableRows,
+    AdafactorStep, AdamStep, Dropout, Indices, Offsets, SgdStep, TableRows,
     ops::{
         Activation, Attention, DropoutResidual, DropoutResidualNorm, EmbeddingNorm, EmbeddingSum,
-        EncoderGradients, EncoderOps, Factor, LayerNorm, Linear, MatmulOptions, OptimizerOps,
-        Precision,
+        EncoderGradients, EncoderOps, Factor, LayerNorm, Linear, Lora, MatmulOptions, OptimizerOps,
+        Pool, PoolMaximum, Precision,
     },
 };
 
 impl EncoderOps for Cube {
     fn linear(operation: Linear<Self>) -> FloatTensor<Self> {
         linear::linear(operation)
+    }
+
+    fn lora(operation: Lora<Self>) -> FloatTensor<Self> {
+        linear::lora(operation)
     }
 
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
@@ -74,6 +79,10 @@ impl EncoderOps for Cube {
 
     fn embedding_sum(operation: EmbeddingSum<Self>) -> FloatTensor<Self> {
         embedding::embedding_sum(operation)
+    }
+
+    fn pool(operation: Pool<Self>) -> FloatTensor<Self> {
+        pooling::pool(operation)
     }
 
     fn scatter_rows(values: FloatTensor<Self>, places: Indices, rows: usize) -> FloatTensor<Self> {
@@ -123,6 +132,22 @@ impl EncoderGradients for Cube {
         precision: Precision,
     ) -> FloatTensor<Self> {
         matmul::matmul(matmul::transposed(x), grad, precision)
+    }
+
+    fn pool_mean_gradient(grad: FloatTensor<Self>, offsets: Offsets) -> FloatTensor<Self> {
+        pooling::pool_mean_gradient(grad, &offsets)
+    }
+
+    fn pool_max_gradient(
+        kept: PoolMaximum<Self>,
+        grad: FloatTensor<Self>,
+        offsets: Offsets,
+    ) -> FloatTensor<Self> {
+        pooling::pool_max_gradient(kept, grad, &offsets)
+    }
+
+    fn lora_keeping(operation: Lora<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        linear::lora_keeping(operation)
     }
 }
 

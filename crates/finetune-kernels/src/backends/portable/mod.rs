@@ -27,7 +27,7 @@ pub(crate) use optimizer::{
 };
 pub(crate) use pooling::{pool, pool_max_gradient, pool_mean_gradient};
 pub(crate) use transfer::{attention_transfer, attention_transfer_gradients};
-#[cfg(all(test, feature = "wgpu"))]
+#[cfg(all(test, feature = "cube"))]
 pub(in crate::backends) use upload::UPLOADS;
 #[cfg(feature = "cube")]
 pub(in crate::backends) use upload::integers;

@@ -1,5 +1,3 @@
-use burn::backend::{Autodiff, Cube, Flex, tensor::FloatTensor};
-
 use super::*;
 use crate::{
     Offsets, PackedTokens,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use burn::{
     backend::{
-        AutodiffBackend,
+        Autodiff, AutodiffBackend, Cube, Flex,
         tensor::{Device, FloatTensor},
     },
     tensor::TensorData,
@@ -19,6 +19,9 @@ type Input = (Vec<usize>, Vec<f32>, bool);
 
 /// The GPU, if there is one.
 static GPU: LazyLock<Option<CubeDevice>> = LazyLock::new(|| {
+    #[cfg(feature = "cuda")]
+    let device = CubeDevice::Cuda(Default::default());
+    #[cfg(not(feature = "cuda"))]
     let device = CubeDevice::Wgpu(Default::default());
     let client = std::panic::catch_unwind(|| device.client());
     match client {
@@ -130,6 +133,7 @@ mod embedding;
 mod matmul;
 mod norms;
 mod optimizer;
+mod pooling;
 
 fn drawn(dropped: bool) -> Dropout {
     match dropped {
