@@ -71,6 +71,39 @@ fn devices_that_the_build_or_the_machine_lacks() {
 }
 
 #[test]
+fn tf32_without_tensor_cores() {
+    check(
+        &["--precision", "tf32", "--device", "cpu"],
+        &["precision tf32", "device \"cpu\"", "--precision f32"],
+    );
+    check(
+        &["--precision", "fp8"],
+        &["\"fp8\"", "f32, tf32, bf16 or auto"],
+    );
+}
+
+#[test]
+fn devices_are_listed_with_what_is_missing() {
+    let scratch = Scratch::new();
+    let table = scratch.run(&["devices"]).succeeded().stdout;
+    assert!(table.starts_with("device  what"), "{table}");
+    let listed: serde_json::Value =
+        serde_json::from_str(&scratch.run(&["devices", "--json"]).succeeded().stdout).unwrap();
+    let cpu = &listed["devices"][0];
+    assert_eq!(cpu["name"], "cpu");
+    assert_eq!(cpu["precisions"], serde_json::json!(["f32", "bf16"]));
+    for feature in ["cuda", "wgpu"] {
+        let devices = listed["devices"].as_array().unwrap();
+        let is_there =
+            |device: &serde_json::Value| device["name"].as_str().unwrap().starts_with(feature);
+        // Each is listed as a device or as missing, never both.
+        let missing = listed["missing"].as_array().unwrap();
+        let is_missing = missing.iter().any(|missing| missing["name"] == feature);
+        assert_ne!(devices.iter().any(is_there), is_missing, "{listed}");
+    }
+}
+
+#[test]
 fn numbers_out_of_range() {
     for (flag, value, words) in [
         ("--epochs", "0", &["epochs is 0", "above 0"][..]),

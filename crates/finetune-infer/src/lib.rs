@@ -26,7 +26,10 @@ pub use class_curve::ClassCurve;
 pub use classifier::{Classifier, load_tokenizer};
 pub use column::{Column, Field};
 pub use custom_metrics::{ChosenMetric, CustomMetrics};
-pub use device::{DEVICE_NAMES, DeviceError, device, resolve_auto};
+pub use device::{
+    Cpu, DEVICE_NAMES, DeviceError, DeviceFacts, Listing, MissingDevice, device,
+    device_panic_is_caught, devices, resolve_auto, unusable_gpu,
+};
 pub use error::InferError;
 pub use evaluate::{evaluate, evaluate_batches, evaluate_with, evaluation_order};
 pub use evaluation::{Evaluation, Summary};
@@ -36,7 +39,7 @@ pub use finetune_kernels::Precision;
 pub use json_line::json_line;
 pub use objective::loss::{LossConfig, balanced_weights};
 pub use objective::masked_tokens::MaskedTokenLosses;
-pub use precision::{PrecisionChoice, PrecisionName};
+pub use precision::{PrecisionChoice, PrecisionName, check_precision, name as precision_name};
 pub use prediction::Prediction;
 pub use record::EvaluationRecord;
 pub use workers::Workers;

@@ -9,6 +9,7 @@
 //! - [`ops`]: the interface to the backends, with a struct of operands per operation
 //! - `backends/`: each backend's implementations of the operations
 //! - `autodiff/`: the backward passes
+//! - `devices/`: what drivers and runtimes say of GPUs
 //! - `cpu/`, `matmul/`: the arithmetic of the CPU backend, with `processor.rs` for the instruction sets that
 //!   it may use and `memory.rs` for its memory
 
@@ -20,6 +21,8 @@
 mod autodiff;
 mod backends;
 mod cpu;
+#[cfg(feature = "cube")]
+pub mod devices;
 mod dropout;
 mod functional;
 mod host;

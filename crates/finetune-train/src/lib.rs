@@ -25,7 +25,8 @@ pub use finetune_files::ErrorKind;
 pub use finetune_infer::{
     ADAPTER, Accumulator, ChosenMetric, Classifier, CustomMetrics, DEVICE_NAMES, DeviceError,
     Evaluation, EvaluationRecord, InferError, LossConfig, Precision, PrecisionChoice, Prediction,
-    Summary, balanced_weights, device, evaluation_order, load_tokenizer, resolve_auto,
+    Summary, balanced_weights, check_precision, device, evaluation_order, load_tokenizer,
+    precision_name, resolve_auto, unusable_gpu,
 };
 pub use finetune_kernels::may_use;
 pub use frozen::features::{FeatureReport, FeatureStore};

@@ -14,8 +14,8 @@ use crate::{
         panics, python_names,
     },
     commands::{
-        check, compare, evaluate, explain, fill_mask, find_batch_size, inspect, merge, plan,
-        predict, replay, resume, supervise, sweep, tokenizer, train,
+        check, compare, devices, evaluate, explain, fill_mask, find_batch_size, inspect, merge,
+        plan, predict, replay, resume, supervise, sweep, tokenizer, train,
     },
     view::output::say,
 };
@@ -50,6 +50,7 @@ fn program() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::FillMask(arguments) => fill_mask::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Tokenizer(arguments) => tokenizer::run(&arguments),

@@ -37,18 +37,34 @@ pub(super) trait Work {
 impl Choice {
     /// Selects the fastest kernel that this processor supports.
     pub(super) fn new(precision: Precision) -> Self {
+        let is_rounded = precision == Precision::Bf16;
         #[cfg(all(target_arch = "x86_64", not(miri)))]
-        match precision {
-            Precision::F32 if Avx512::is_available() => return Self::Avx512,
-            Precision::Bf16 if Amx::is_available() => return Self::Amx,
-            Precision::Bf16 if Avx512Bf16::is_available() => return Self::Avx512Bf16,
-            Precision::F32 if Avx2::is_available() => return Self::Avx2,
-            Precision::Bf16 if Avx2::is_available() => return Self::Avx2Rounded,
+        match is_rounded {
+            false if Avx512::is_available() => return Self::Avx512,
+            true if Amx::is_available() => return Self::Amx,
+            true if Avx512Bf16::is_available() => return Self::Avx512Bf16,
+            false if Avx2::is_available() => return Self::Avx2,
+            true if Avx2::is_available() => return Self::Avx2Rounded,
             _ => {}
         }
-        match precision {
-            Precision::F32 => Self::Plain,
-            Precision::Bf16 => Self::PlainRounded,
+        match is_rounded {
+            false => Self::Plain,
+            true => Self::PlainRounded,
+        }
+    }
+
+    /// Returns the name of the instruction set, for people.
+    pub(super) fn instruction_set(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => "AMX",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => "AVX512-BF16",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 | Self::Avx2Rounded => "AVX2",
+            Self::Plain | Self::PlainRounded => "baseline",
         }
     }
 

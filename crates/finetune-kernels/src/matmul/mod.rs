@@ -27,6 +27,11 @@ pub(crate) use clock::total as total_time;
 pub(crate) use driver::multiply_here;
 pub(crate) use packed::PackedMatrix;
 
+/// See [`Precision::instruction_set`].
+pub(crate) fn instruction_set(precision: Precision) -> &'static str {
+    choice::Choice::new(precision).instruction_set()
+}
+
 /// See [`Precision::bf16_is_fast`].
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn bf16_is_fast() -> bool {

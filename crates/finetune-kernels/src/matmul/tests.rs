@@ -96,7 +96,7 @@ impl Operand {
             false => row * self.stride + col,
         };
         f64::from(match precision {
-            Precision::F32 => self.data[index],
+            Precision::F32 | Precision::Tf32 => self.data[index],
             Precision::Bf16 => rounded(self.data[index]),
         })
     }

@@ -9,12 +9,22 @@ pub enum Precision {
     /// f32 throughout.
     #[default]
     F32,
+    /// Operands are rounded to TF32 (10 bits of mantissa) on the tensor cores of a GPU and accumulated in f32. A
+    /// device without them computes in f32.
+    Tf32,
     /// Operands are rounded to bf16 (8 bits of mantissa) and accumulated in f32, as torch's
     /// `autocast("cpu", bfloat16)` does in linear layers.
     Bf16,
 }
 
 impl Precision {
+    /// Returns the instruction set of the CPU by which matrices are multiplied, such as `AVX-512`; `baseline` is
+    /// that of the architecture.
+    #[cfg(feature = "flex")]
+    pub fn instruction_set(self) -> &'static str {
+        crate::matmul::instruction_set(self)
+    }
+
     /// Returns whether this processor multiplies bf16 faster than f32: with AMX-BF16, or with AMD's
     /// AVX512-BF16. On other processors the results are the same up to the order of sums, but not
     /// faster.

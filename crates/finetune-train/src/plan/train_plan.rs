@@ -69,7 +69,7 @@ impl TrainPlan {
             plan.optimization.length = RunLength::Epochs(1.0);
         }
         plan.model.strategy = strategy;
-        plan.model.precision = PrecisionChoice::default().resolve(&device);
+        plan.model.precision = PrecisionChoice::auto(&device);
         plan.model.device = device;
         plan
     }

@@ -149,12 +149,21 @@ pub enum Command {
     FillMask(FillMaskArguments),
     /// Look for what is wrong with a data set before training: duplicates, leaks, damage, wrong labels
     Check(Box<CheckArguments>),
+    /// List the devices of this build and machine, and what others need
+    Devices(DevicesArguments),
     /// Show a model's modules, what each strategy trains, and how much memory it takes
     Inspect(InspectArguments),
     /// Merge an adapter into its base model and save the result
     Merge(MergeArguments),
     /// Train a tokenizer, or add words to a model's vocabulary
     Tokenizer(TokenizerArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct DevicesArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -469,7 +478,7 @@ pub struct EvaluateArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Precision of matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    /// Precision of matrix multiplications: f32, tf32 (f32 rounded by a GPU's tensor cores), bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 
@@ -561,7 +570,7 @@ pub struct PredictArguments {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// Precision of matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
+    /// Precision of matrix multiplications: f32, tf32 (f32 rounded by a GPU's tensor cores), bf16 (summed in f32), or auto (bf16 where it is faster) [default: as in training, else auto]
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 }

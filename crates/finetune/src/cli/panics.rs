@@ -7,7 +7,8 @@ use std::{panic, process::ExitCode};
 pub fn guard(program: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
     panic::set_hook(Box::new(|info| {
         // Libraries panic on some damaged files; `finetune-data` catches that and reports the file.
-        if finetune_data::panic_is_caught() {
+        // The runtimes of GPUs panic on what is missing; `finetune-infer` says what.
+        if finetune_data::panic_is_caught() || finetune_infer::device_panic_is_caught(info) {
             return;
         }
         let place = info.location().map(ToString::to_string).unwrap_or_default();

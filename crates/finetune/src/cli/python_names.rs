@@ -24,7 +24,7 @@ use Here::{Always, Is, Not, Sets};
 
 const MEMORY: &str = "to save memory, use --auto-find-batch-size, --gradient-accumulation-steps, or a --strategy that trains less";
 const PRECISION: &str =
-    "set the precision of matrix multiplications with --precision f32, bf16 or auto";
+    "set the precision of matrix multiplications with --precision f32, tf32, bf16 or auto";
 const PROCESSES: &str = "a run is one process on one --device";
 const READING: &str = "rows are read on demand, without workers";
 const HUB: &str = "nothing is uploaded; the model is in RUN/model, where other tools can find it";
@@ -61,7 +61,7 @@ const NAMES: [(&str, Here); 135] = [
     ("half_precision_backend", Not(PRECISION)),
     ("bf16_full_eval", Not(PRECISION)),
     ("fp16_full_eval", Not(PRECISION)),
-    ("tf32", Not(PRECISION)),
+    ("tf32", Sets("precision", "tf32")),
     ("activation_checkpointing", Not(MEMORY)),
     ("activation_checkpointing_kwargs", Not(MEMORY)),
     ("gradient_checkpointing", Not(MEMORY)),
@@ -507,6 +507,7 @@ mod tests {
                 "f train --precision bf16 --device cpu",
             ),
             ("f train --bf16 False --seed 1", "f train --seed 1"),
+            ("f train --tf32 True", "f train --precision tf32"),
             (
                 "f train --optim adamw_torch --max_steps -1",
                 "f train --optim=adamw --max-steps=0",

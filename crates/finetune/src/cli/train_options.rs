@@ -346,7 +346,7 @@ pub struct TrainOptions {
     #[arg(long)]
     pub device: Option<String>,
 
-    /// Precision of matrix multiplications: f32, bf16 (summed in f32), or auto (bf16 where it is faster)
+    /// Precision of matrix multiplications: f32, tf32 (f32 rounded by a GPU's tensor cores), bf16 (summed in f32), or auto (bf16 where it is faster)
     #[arg(long, value_name = "TYPE")]
     pub precision: Option<PrecisionChoice>,
 

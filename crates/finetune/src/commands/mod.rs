@@ -3,6 +3,7 @@
 pub(crate) mod adapt;
 pub(crate) mod check;
 pub(crate) mod compare;
+pub(crate) mod devices;
 pub(crate) mod evaluate;
 pub(crate) mod execute;
 pub(crate) mod explain;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use finetune_models::{MaskedLm, SequenceClassifier};
-use finetune_train::{RunDirectory, device, layout, resolve_auto};
+use finetune_train::{RunDirectory, layout};
 
 use crate::{
     cli::{
@@ -26,7 +26,7 @@ use crate::{
     },
     error::Failure,
     resolve::{
-        paths,
+        device, paths,
         rows::{RowChoice, Rows},
         special_files,
         whole_plan::WholePlan,
@@ -68,8 +68,7 @@ fn train(arguments: TrainArguments, on: TrainsOn) -> Result<ExitCode, Failure> {
     interrupt::listen()?;
 
     // Invalid options are reported before the first download.
-    let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
-    device(&device_name)?;
+    let device_name = device::chosen(&options)?;
     let rows = match on {
         TrainsOn::Labels | TrainsOn::Teacher => Rows::choose(&options)?,
         TrainsOn::Texts => Rows::choose(RowChoice::texts(&options))?,

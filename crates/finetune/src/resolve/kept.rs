@@ -7,6 +7,7 @@ use finetune_data::{Columns, CsvOptions, Split};
 use finetune_hub::FoundModel;
 use finetune_train::{
     DataPlan, EvaluationPlan, ModelSettings, Precision, PrecisionChoice, TrainPlan,
+    check_precision, precision_name,
 };
 
 use crate::{
@@ -65,13 +66,26 @@ impl Kept {
             .unwrap_or(model_default.min(DataPlan::default().max_length))
     }
 
-    /// Returns the precision of matrix multiplications on the device of this name.
-    pub fn precision(&self, given: Option<PrecisionChoice>, device: &str) -> Precision {
+    /// Returns the precision of matrix multiplications on the device of this name: as given, else as in training,
+    /// with f32 in place of what the device lacks.
+    ///
+    /// # Errors
+    /// Fails if the device does not compute in the given precision.
+    pub fn precision(
+        &self,
+        given: Option<PrecisionChoice>,
+        device: &str,
+    ) -> Result<Precision, Failure> {
         let kept = self.plan().map(|plan| plan.model.precision);
-        let given = given.map(|given| given.resolve(device));
+        let given = given.map(|given| given.resolve(device)).transpose()?;
+        let name = precision_name;
         note_change("--precision", given.map(name), kept.map(name));
-        let auto = || PrecisionChoice::Auto.resolve(device);
-        given.or(kept).unwrap_or_else(auto)
+        let kept = kept.map(|kept| match check_precision(kept, device) {
+            Ok(()) => kept,
+            Err(_) => Precision::F32,
+        });
+        let auto = || PrecisionChoice::auto(device);
+        Ok(given.or(kept).unwrap_or_else(auto))
     }
 
     /// Returns the number of rows per evaluation batch.
@@ -202,13 +216,6 @@ impl Kept {
         Err(Failure::User(format!(
             "the model was trained on pairs of texts, but a single text was given; type both as --pair {example}, or use a --file with both columns"
         )))
-    }
-}
-
-fn name(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::Bf16 => "bf16",
     }
 }
 

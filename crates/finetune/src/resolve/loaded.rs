@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use finetune_hub::FoundModel;
-use finetune_train::{BaseModel, TeacherInputs, TrainData, TrainPlan, device, load_tokenizer};
+use finetune_train::{
+    BaseModel, TeacherInputs, TrainData, TrainPlan, check_precision, device, load_tokenizer,
+};
 
 use crate::{
     error::Failure,
@@ -42,6 +44,7 @@ pub fn load(
 ) -> Result<Loaded, Failure> {
     let began = Instant::now();
     let device = device(&plan.model.device)?;
+    check_precision(plan.model.precision, &plan.model.device)?;
     let tokenizer = load_tokenizer(&base.directory, &base.config)?;
     for note in tokenizer.notes() {
         say!("note: {note}");

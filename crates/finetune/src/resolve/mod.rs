@@ -4,6 +4,7 @@ pub(crate) mod auto_strategy;
 pub(crate) mod class_checks;
 pub(crate) mod data;
 pub(crate) mod dataset;
+pub(crate) mod device;
 pub(crate) mod distillation;
 pub(crate) mod download;
 pub(crate) mod draw;

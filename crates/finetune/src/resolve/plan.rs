@@ -67,7 +67,10 @@ pub fn plan(
             plan.optimization.learning_rate = ScratchPlan::LEARNING_RATE;
         }
     }
-    model.precision = options.precision.unwrap_or_default().resolve(&model.device);
+    model.precision = options
+        .precision
+        .unwrap_or_default()
+        .resolve(&model.device)?;
     data.dataset.clone_from(&rows.dataset);
     data.dataset_config = non_empty(&rows.dataset_config);
     data.dataset_revision = non_empty(&rows.dataset_revision);

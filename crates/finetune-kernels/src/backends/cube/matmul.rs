@@ -35,9 +35,21 @@ pub(super) fn matmul(a: CubeTensor, b: CubeTensor, precision: Precision) -> Cube
         Precision::Bf16 if has_bf16(&a) => (cast(a, DType::BF16), cast(b, DType::BF16)),
         // Products of rounded operands are the same in f32.
         Precision::Bf16 => (rounded(a), rounded(b)),
-        Precision::F32 => (a, b),
+        Precision::F32 | Precision::Tf32 => (a, b),
     };
-    launch(a, b, &result);
+    // On tensor cores f32 operands are rounded to TF32.
+    let without_units: [Strategy; 2] = [
+        Levels::SimpleUnit(Default::default()).into(),
+        Levels::Naive.into(),
+    ];
+    let units = Levels::SimpleCyclicCmma(Default::default()).into();
+    match precision {
+        Precision::F32 => launch(a, b, &result, &without_units),
+        Precision::Tf32 | Precision::Bf16 => {
+            let [simple, naive] = without_units;
+            launch(a, b, &result, &[units, simple, naive]);
+        }
+    }
     result
 }
 
@@ -63,14 +75,9 @@ fn has_bf16(a: &CubeTensor) -> bool {
 }
 
 /// Runs the first strategy that the device has. The last is there on all of them.
-fn launch(a: CubeTensor, b: CubeTensor, result: &CubeTensor) {
+fn launch(a: CubeTensor, b: CubeTensor, result: &CubeTensor, strategies: &[Strategy]) {
     let element = dtype_to_storage_type(a.dtype);
-    let strategies: [Strategy; 3] = [
-        Levels::SimpleCyclicCmma(Default::default()).into(),
-        Levels::SimpleUnit(Default::default()).into(),
-        Levels::Naive.into(),
-    ];
-    for strategy in &strategies {
+    for strategy in strategies {
         let mut elements = MatmulElems::from_globals(&MatmulGlobalElems {
             lhs: element,
             rhs: element,

@@ -56,7 +56,7 @@ pub(crate) fn matmul<B: Backend>(
     precision: Precision,
 ) -> FloatTensor<B> {
     match precision {
-        Precision::F32 => B::float_matmul(a, b),
+        Precision::F32 | Precision::Tf32 => B::float_matmul(a, b),
         Precision::Bf16 => B::float_matmul(rounded::<B>(a), rounded::<B>(b)),
     }
 }

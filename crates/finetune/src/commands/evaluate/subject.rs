@@ -57,7 +57,7 @@ impl Subject {
         device: &Device,
     ) -> Result<Self, Failure> {
         let mut classifier = model::classifier(name, kept.found(), &arguments.open, device)?;
-        classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
+        classifier.set_precision(kept.precision(arguments.precision, &arguments.device)?);
         Ok(Self {
             name: name.into(),
             classifier,

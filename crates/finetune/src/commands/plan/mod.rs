@@ -8,7 +8,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use finetune_train::{RunDirectory, Workload, device, resolve_auto};
+use finetune_train::{RunDirectory, Workload};
 use serde_json::json;
 
 use self::{
@@ -26,7 +26,7 @@ use crate::{
     },
     commands::find_batch_size::find_batch_size,
     error::Failure,
-    resolve::{paths, rows::Rows, whole_plan::WholePlan},
+    resolve::{device, paths, rows::Rows, whole_plan::WholePlan},
     view::output::{print_json, say, show},
 };
 
@@ -43,8 +43,7 @@ pub fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
     pretrain_options::check(&options, TrainsOn::Labels)?;
     let compare = compared::strategies(&arguments.compare)?;
     interrupt::listen()?;
-    let device_name = resolve_auto(options.device.as_deref().unwrap_or("auto"));
-    device(&device_name)?;
+    let device_name = device::chosen(&options)?;
     let rows = Rows::choose(&options)?;
     let output = options.output.clone();
     let output = output.unwrap_or_else(|| paths::default_run(&rows.dataset));

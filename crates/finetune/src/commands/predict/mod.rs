@@ -47,7 +47,7 @@ pub fn run(arguments: &PredictArguments, started: Instant) -> Result<ExitCode, F
     };
     let source = Source::open(&given, &kept, whole_rows)?;
     let mut classifier = model::classifier(&name, kept.found(), &arguments.open, &device)?;
-    classifier.set_precision(kept.precision(arguments.precision, &arguments.device));
+    classifier.set_precision(kept.precision(arguments.precision, &arguments.device)?);
     let model_default = classifier.default_max_length();
     let max_length = kept.max_length(arguments.max_length, model_default);
     let encoder = classifier.encoder(max_length, source.pairs)?;

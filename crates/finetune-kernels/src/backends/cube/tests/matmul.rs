@@ -16,12 +16,12 @@ fn linear_layers() {
                 Activation::Silu,
                 Activation::Tanh,
             ] {
-                for precision in [Precision::F32, Precision::Bf16] {
+                for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
                     let shapes: [&[usize]; 3] = [&[rows, inside], &[inside, outside], &[outside]];
                     // What is rounded may differ in its last bit, and so by a bf16 after rounding.
                     let tolerance = match precision {
                         Precision::F32 => 3e-5,
-                        Precision::Bf16 => 4e-3,
+                        Precision::Tf32 | Precision::Bf16 => 4e-3,
                     };
                     assert_agrees!(inputs(&shapes, tracked), tolerance, tensors => {
                         let [x, weight, bias] = take(tensors);
