@@ -6,6 +6,7 @@ pub mod checks;
 pub mod compare;
 pub mod datasets;
 pub mod fixtures;
+pub mod gpu_check;
 pub mod lab;
 pub mod memory;
 pub mod parity;

@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use xtask::datasets::Catalog;
 #[cfg(unix)]
 use xtask::storm;
-use xtask::{binary, checks, compare, lab, memory, parity, random_model, train, workspace};
+use xtask::{
+    binary, checks, compare, gpu_check, lab, memory, parity, random_model, train, workspace,
+};
 
 #[derive(Parser)]
 #[command(
@@ -60,6 +62,7 @@ enum Command {
         #[arg(long)]
         model: Option<String>,
     },
+    GpuCheck(gpu_check::Arguments),
     Lab(lab::Arguments),
     /// Compare strategies on few and more texts with several seeds, some minutes on 2 cores
     ///
@@ -150,6 +153,7 @@ fn run(command: Command) -> Result<ExitCode> {
             let status = compare::compare(&args)?;
             return Ok(ExitCode::from(binary::exit_code(status)));
         }
+        Command::GpuCheck(arguments) => gpu_check::gpu_check(&arguments),
         Command::Lab(arguments) => return lab::lab(&arguments),
         Command::Memory => memory::memory(),
         Command::Model {

@@ -1,5 +1,5 @@
-//! Compares the kernels with the CPU's operations, values and gradients, on the first GPU that wgpu finds (a
-//! software driver such as llvmpipe will do).
+//! Compares the kernels with the CPU's operations, values and gradients, on CUDA's first GPU or else on the
+//! first adapter that wgpu finds (a software driver such as llvmpipe will do).
 
 use std::sync::LazyLock;
 
@@ -12,31 +12,41 @@ use burn::{
 };
 use burn_cubecl::CubeDevice;
 
-use crate::{Dropout, DropoutSource, Site, Stream, random};
+use crate::{Dropout, DropoutSource, Site, Stream, devices, random};
 
 /// The shape and values of an input, and whether it requires a gradient.
 type Input = (Vec<usize>, Vec<f32>, bool);
 
 /// The GPU, if there is one.
 static GPU: LazyLock<Option<CubeDevice>> = LazyLock::new(|| {
-    #[cfg(feature = "cuda")]
-    let device = CubeDevice::Cuda(Default::default());
-    #[cfg(not(feature = "cuda"))]
-    let device = CubeDevice::Wgpu(Default::default());
-    let client = std::panic::catch_unwind(|| device.client());
-    match client {
-        Ok(client) => {
-            println!("GPU: {}", client.name());
-            Some(device)
-        }
-        Err(_) => {
+    let device = device();
+    match &device {
+        Some(device) => {
+            let client = device.client();
             println!(
-                "skipped: no GPU that wgpu can use (a software driver would do: mesa-vulkan-drivers)"
+                "GPU: {}, {}",
+                client.properties().identity.name,
+                client.name()
             );
-            None
         }
+        None => println!(
+            "skipped: no GPU that this build can use (for wgpu a software driver would do: mesa-vulkan-drivers)"
+        ),
     }
+    device
 });
+
+fn device() -> Option<CubeDevice> {
+    #[cfg(feature = "cuda")]
+    if devices::cuda::has_driver() && devices::cuda::count().is_ok_and(|count| count > 0) {
+        return Some(CubeDevice::Cuda(Default::default()));
+    }
+    #[cfg(feature = "wgpu")]
+    if devices::wgpu::adapter(None).is_some() {
+        return Some(CubeDevice::Wgpu(Default::default()));
+    }
+    None
+}
 
 /// Returns the result of `run` and the gradients of the inputs for a random gradient of the result.
 fn results<B: AutodiffBackend>(
