@@ -1,26 +1,35 @@
 //! The training loop.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use finetune_infer::Workers;
 use finetune_kernels::DropoutSource;
 
 use crate::{
-    AfterStep, Checkpoints, Clipping, Event, HeldOut, Learner, Learning, Observers, Outcome,
-    RunDirectory, RunInputs, Schedule, Start, Steps, StopReason, TrainData, TrainError, TrainPlan,
-    TrainState, TrainedModel, Unfreezing, Unread, batches,
+    Accumulator, AfterStep, Checkpoints, Clipping, Event, HeldOut, Learner, Learning, Observers,
+    Outcome, RunDirectory, RunInputs, Schedule, Start, Steps, StopReason, TrainData, TrainError,
+    TrainPlan, TrainState, TrainedModel, Unfreezing, Unread, batches,
 };
+
+/// What a session of the loop leaves.
+pub(crate) struct Trained<L> {
+    pub outcome: Outcome,
+    /// What was learned.
+    pub learning: L,
+    /// The kept model's predictions for the validation rows, if they were made in this session.
+    pub predictions: Option<Arc<Accumulator>>,
+}
 
 /// Trains by `plan` from `start`, and leaves the result in `run`, or a checkpoint if interrupted. The
 /// same plan, data and weights give the same bits, in one session or in several. `L` is what is learned;
-/// everything else is the same for all kinds of training. It is returned with the outcome.
+/// everything else is the same for all kinds of training.
 pub(crate) fn train<L: Learning>(
     plan: &TrainPlan,
     start: Start<L::Model>,
     inputs: &RunInputs,
     run: &RunDirectory,
     observers: &mut Observers<'_>,
-) -> Result<(Outcome, L), TrainError> {
+) -> Result<Trained<L>, TrainError> {
     let data = &inputs.data;
     let steps = Steps::new(plan, &data.train)?;
     let schedule = steps.schedule(plan)?;
@@ -76,8 +85,12 @@ pub(crate) fn train<L: Learning>(
         }
     }
     let reason = reason.unwrap_or(StopReason::Completed);
-    let outcome = after.finish(&learner, &mut state, reason, run, observers)?;
-    Ok((outcome, learning))
+    let (outcome, predictions) = after.finish(&learner, &mut state, reason, run, observers)?;
+    Ok(Trained {
+        outcome,
+        learning,
+        predictions,
+    })
 }
 
 /// Returns the event that a run begins or is resumed.

@@ -6,10 +6,10 @@ use burn::tensor::Device;
 use finetune_models::MaskedLm;
 
 use crate::{
-    Accumulator, Contrastive, Distilled, Event, HeldOut, Learning, MaskedLearning, Observers,
-    RunDirectory, RunInputs, RunResults, Start, StopReason, Strategy, Supervised, TeacherResults,
-    TrainError, TrainPlan, TrainedModel,
-    engine::train,
+    Accumulator, Contrastive, Distilled, Event, HeldOut, HeldOutLogits, Learning, MaskedLearning,
+    Observers, RunDirectory, RunInputs, RunResults, Start, StopReason, Strategy, Supervised,
+    TeacherResults, TrainError, TrainPlan, TrainedModel,
+    engine::{Trained, train},
     peak_memory_bytes,
     run::{session::OpenSession, write::write_json},
 };
@@ -153,12 +153,17 @@ impl RunDirectory {
         let (trainable_parameters, parameters) = (start.prepared.trainable, start.prepared.all);
         let device = start.prepared.model.device();
         let started = Instant::now();
-        let (outcome, learning) = match train::<L>(plan, start, inputs, self, &mut observers) {
+        let trained = match train::<L>(plan, start, inputs, self, &mut observers) {
             Err(TrainError::Interrupted) => {
                 return Ok(RunEnd::Interrupted(Interruption::BeforeFirstStep));
             }
             other => other?,
         };
+        let Trained {
+            outcome,
+            learning,
+            predictions,
+        } = trained;
         session.train_seconds = started.elapsed().as_secs_f64();
         if outcome.reason.is_resumable() {
             session.end(&outcome, None)?;
@@ -173,6 +178,17 @@ impl RunDirectory {
                 return Ok(RunEnd::Interrupted(Interruption::InTest(self.model())));
             }
             other => other?.map(Arc::new),
+        };
+        let validation = match (&test, predictions) {
+            (None, None) if outcome.kept_evaluation.is_some() => {
+                match self.validation(&learning, plan, inputs, &device, &mut observers) {
+                    Err(TrainError::Interrupted) => {
+                        return Ok(RunEnd::Interrupted(Interruption::InTest(self.model())));
+                    }
+                    other => Some(Arc::new(other?)),
+                }
+            }
+            (_, predictions) => predictions,
         };
         let teacher = TeacherResults::of(&learning, &inputs.data, test.as_deref())?;
         if let Some(predictions) = &test {
@@ -189,6 +205,19 @@ impl RunDirectory {
             })?;
             session.test_seconds = seconds;
         }
+        let batch_size = plan.evaluation.eval_batch_size;
+        match (&test, &inputs.data.test, &validation) {
+            (Some(predictions), Some(rows), _) => {
+                HeldOutLogits::of(HeldOut::Test(rows), predictions, batch_size)?
+            }
+            (_, _, Some(predictions)) => {
+                let rows = HeldOut::Validation(&inputs.data.validation);
+                HeldOutLogits::of(rows, predictions, batch_size)?
+            }
+            _ => None,
+        }
+        .map(|logits| logits.write(self.path()))
+        .transpose()?;
         let results = RunResults {
             outcome,
             test,
@@ -203,6 +232,20 @@ impl RunDirectory {
         // Written last, since it marks the run as complete.
         write_json(&self.results(), &json)?;
         Ok(RunEnd::Complete(Box::new(results)))
+    }
+
+    /// Evaluates the kept model on the validation rows again, for a session that has not done so.
+    fn validation<L: Learning>(
+        &self,
+        learning: &L,
+        plan: &TrainPlan,
+        inputs: &RunInputs,
+        device: &Device,
+        observers: &mut Observers<'_>,
+    ) -> Result<Accumulator, TrainError> {
+        let kept = L::Model::load_kept(plan, &inputs.base, &self.model(), device)?;
+        let rows = HeldOut::Validation(&inputs.data.validation);
+        learning.evaluate(&kept, rows, observers)
     }
 
     /// Evaluates the kept model on the test rows, if there are any.

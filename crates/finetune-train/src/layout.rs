@@ -8,6 +8,10 @@ pub const PLAN: &str = "plan.toml";
 pub const EVENTS: &str = "events.jsonl";
 /// The results. A run that has them is complete.
 pub const RESULTS: &str = "results.json";
+/// The predictions for the held-out rows.
+pub const PREDICTIONS: &str = "predictions.safetensors";
+/// The page about the run.
+pub const REPORT: &str = "report.html";
 /// The directory of the kept model.
 pub const MODEL: &str = "model";
 /// The directory of the initial model, in runs that train an encoder from nothing or some layers of a

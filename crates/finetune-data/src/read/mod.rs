@@ -240,6 +240,11 @@ impl SourceFile {
         }
     }
 
+    /// Returns the options by which the file is read.
+    pub(crate) fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+
     /// Returns the file's length in bytes, or the total length of all its texts.
     pub(crate) fn bytes(&self) -> Result<u64> {
         let len = |path: &Path| {

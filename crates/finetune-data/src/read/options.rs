@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{CsvOptions, Error, Result};
 
 /// How the files of a data set are read.
@@ -19,7 +21,8 @@ pub struct ReadOptions {
 }
 
 /// Where the column names of CSV files come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CsvHeader {
     /// The first line.
     #[default]

@@ -18,7 +18,7 @@ use crate::rows::column::describe;
 use crate::rows::dataset::Series;
 use crate::rows::row_set::RowSet;
 use crate::tokens::tokenized::hex;
-use crate::{Error, Result};
+use crate::{Error, ReadOptions, Result};
 
 /// Rows selected from the files of a data set, in the order of the files. Cloning is cheap: a split
 /// holds the files and the selection, not the rows.
@@ -291,6 +291,12 @@ impl Split {
     pub(crate) fn schemas(&self) -> Result<Vec<SchemaRef>> {
         let files = self.parts.iter().flat_map(|part| &part.series.files);
         files.map(|file| Ok(file.info()?.schema.clone())).collect()
+    }
+
+    /// Returns how the first file of the split is read, which is how all are; `None` without files.
+    pub fn read_options(&self) -> Option<&ReadOptions> {
+        let part = self.parts.first()?;
+        Some(part.series.files.first()?.options())
     }
 
     /// Returns the files that rows may come from, in order, each with its length in bytes and the

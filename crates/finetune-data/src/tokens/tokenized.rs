@@ -423,6 +423,11 @@ impl TokenizedDataset {
         }
     }
 
+    /// Returns the number of rows of each length in tokens, from 0.
+    pub fn length_counts(&self) -> &[u64] {
+        &self.cache.summary.lengths
+    }
+
     /// Returns the number of tokens of one row.
     ///
     /// # Errors

@@ -19,6 +19,9 @@ pub(crate) struct AfterStep<'a, L> {
     validation: HeldOut<'a>,
     checkpoints: Checkpoints,
     metric: ChosenMetric,
+    /// The predictions of the best and of the last evaluation of this session, with their steps.
+    best: Option<(u64, Arc<Accumulator>)>,
+    last: Option<(u64, Arc<Accumulator>)>,
 }
 
 /// An evaluation of the validation rows with its duration.
@@ -48,6 +51,8 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             validation,
             checkpoints,
             metric: plan.metric(metrics)?,
+            best: None,
+            last: None,
         })
     }
 
@@ -162,6 +167,10 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             best = better.is_some();
             state.best = better.or(state.best.take());
             state.last_evaluation = Some(metrics.record());
+            self.last = Some((state.step, Arc::clone(&evaluation.predictions)));
+            if best {
+                self.best.clone_from(&self.last);
+            }
             let value = metrics.get(self.metric.name()).unwrap_or(f64::NAN);
             self.emit(evaluation, best, state, observers)?;
             if value.is_nan() {
@@ -268,7 +277,8 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         })
     }
 
-    /// Ends the session: unless the run goes on in another, the result becomes `RUN/model`.
+    /// Ends the session: unless the run goes on in another, the result becomes `RUN/model`. The outcome comes with
+    /// the kept model's predictions for the validation rows, if they were made in this session.
     ///
     /// # Errors
     /// Fails if a checkpoint, the kept model or an observer fails.
@@ -279,7 +289,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
         reason: StopReason,
         run: &RunDirectory,
         observers: &mut Observers<'_>,
-    ) -> Result<Outcome, TrainError> {
+    ) -> Result<(Outcome, Option<Arc<Accumulator>>), TrainError> {
         let directory = self.checkpoints.directory().clone();
         let adapter = self.checkpoints.adapter().cloned();
         let (notes, saving) = self.checkpoints.finish()?;
@@ -307,7 +317,10 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             lost_best: kept.lost_best.clone(),
             seconds: state.all.seconds,
         })?;
-        Ok(Outcome {
+        let evaluations = [self.best, self.last].into_iter().flatten();
+        let mut of_kept = evaluations.filter(|(step, _)| *step == kept.step);
+        let predictions = of_kept.next().map(|(_, predictions)| predictions);
+        let outcome = Outcome {
             steps: state.step,
             loss: state.all.mean_loss(),
             seconds: state.all.seconds,
@@ -323,6 +336,7 @@ impl<'a, L: Learning> AfterStep<'a, L> {
             before: state.before.take(),
             best: state.best.take(),
             last: state.last_evaluation.take(),
-        })
+        };
+        Ok((outcome, predictions))
     }
 }

@@ -74,7 +74,8 @@ impl TrainData {
         Ok(files)
     }
 
-    fn splits(&self) -> impl Iterator<Item = &TokenizedDataset> {
+    /// Returns the training, validation and test rows.
+    pub(crate) fn splits(&self) -> impl Iterator<Item = &TokenizedDataset> {
         [&self.train, &self.validation]
             .into_iter()
             .chain(&self.test)

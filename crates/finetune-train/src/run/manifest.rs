@@ -9,7 +9,7 @@ use finetune_files::FileError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{FileFacts, StopReason, TrainError, TrainPlan, run::write::write_json};
+use crate::{FileFacts, SplitFacts, StopReason, TrainError, TrainPlan, run::write::write_json};
 
 /// Version of the manifest's format, incremented when a field changes its meaning or is removed.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -23,6 +23,9 @@ pub struct Manifest {
     pub model: ModelFacts,
     /// The files that rows may come from.
     pub data: Vec<FileFacts>,
+    /// The training, validation and test rows; empty in manifests of earlier versions.
+    #[serde(default)]
+    pub rows: Vec<SplitFacts>,
     /// Seed for sampling and ordering rows, initializing the head, and dropout.
     pub seed: u64,
     /// The plan, as `plan.toml` has it.

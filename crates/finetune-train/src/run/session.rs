@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     FileFacts, MANIFEST_VERSION, MachineFacts, Manifest, ModelFacts, Outcome, ResultFacts,
-    RunDirectory, RunInputs, Session, SessionEnd, TrainData, TrainError, TrainPlan,
+    RunDirectory, RunInputs, Session, SessionEnd, SplitFacts, TrainData, TrainError, TrainPlan,
     run::lasting::lasting,
 };
 
@@ -55,6 +55,7 @@ impl OpenSession {
             schema_version: MANIFEST_VERSION,
             model: ModelFacts::of(plan, inputs.commit.clone(), &inputs.data)?,
             data: inputs.data.files()?,
+            rows: SplitFacts::all(&inputs.data),
             seed: plan.seed,
             plan: plan.clone(),
             plan_sha256: plan.sha256()?,

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use finetune_metrics::{Metric, RowScores};
 use finetune_train::{
-    Classifier, FileFacts, Manifest, ModelPlan, Observers, ProgramFacts, RunDirectory, Start,
-    StopReason, TrainPlan,
+    Classifier, FileFacts, HeldOutLogits, Manifest, ModelPlan, Observers, ProgramFacts,
+    RunDirectory, Start, StopReason, TrainPlan,
 };
 
 use crate::kit::{EPOCHS, Kit, STEPS_PER_EPOCH, complete};
@@ -26,6 +27,7 @@ fn a_run_writes_all_its_files() {
         "manifest.json",
         "model",
         "plan.toml",
+        "predictions.safetensors",
         "results.json",
         "tensorboard",
     ];
@@ -61,7 +63,23 @@ fn a_run_writes_all_its_files() {
     let model = Classifier::load(run.join("model")).unwrap();
     assert_eq!(model.outputs(), &kit.plan.outputs());
 
+    let held_out = HeldOutLogits::read(&run).unwrap().unwrap();
+    assert_eq!((held_out.split.as_str(), held_out.rows()), ("test", 10));
+    let rows: Vec<_> = held_out.places.iter().map(|(_, row)| *row).collect();
+    assert_eq!(rows, (0..10).collect::<Vec<_>>());
+    let all: Vec<u32> = (0..10).collect();
+    let numbers: Vec<u64> = (0..10).collect();
+    let scores = RowScores::new(&held_out.predictions().unwrap(), &[], &numbers).unwrap();
+    let accuracy = scores.score(Metric::Accuracy, &all);
+    assert_eq!(accuracy, test.get("accuracy").unwrap());
+
     let manifest = Manifest::read(&run).unwrap().unwrap();
+    let splits = manifest
+        .rows
+        .iter()
+        .map(|rows| (rows.name.as_str(), rows.rows));
+    let expected = [("train", 32), ("validation", 12), ("test", 10)];
+    assert_eq!(splits.collect::<Vec<_>>(), expected);
     let [session] = manifest.sessions.as_slice() else {
         panic!("{:?}", manifest.sessions);
     };
