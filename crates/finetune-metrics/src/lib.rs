@@ -18,6 +18,7 @@ mod predictions;
 mod probability;
 mod rank_correlation;
 mod ranking;
+mod ranking_curve;
 mod regression;
 mod regression_accumulator;
 mod report;
@@ -44,6 +45,7 @@ pub use predictions::{CustomMetric, Predictions};
 /// Re-exported from `finetune-task`.
 pub use finetune_task::{ProblemType, Targets};
 
+pub use ranking_curve::{CurvePoint, RankingCurve};
 pub use regression::Regression;
 pub use regression_accumulator::{OutputScores, RegressionAccumulator, RegressionSummary};
 pub use report::ClassificationReport;
