@@ -100,6 +100,7 @@ failures!(
     finetune_hub::HubError,
     finetune_models::ModelError,
     finetune_peft::PeftError,
+    finetune_report::ReportError,
     finetune_infer::DeviceError,
 );
 

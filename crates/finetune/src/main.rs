@@ -15,7 +15,7 @@ use crate::{
     },
     commands::{
         check, compare, devices, evaluate, explain, fill_mask, find_batch_size, inspect, merge,
-        plan, predict, replay, resume, supervise, sweep, tokenizer, train,
+        plan, predict, replay, report, resume, supervise, sweep, tokenizer, train,
     },
     view::output::say,
 };
@@ -46,6 +46,7 @@ fn program() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments, started),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::FillMask(arguments) => fill_mask::run(&arguments),

@@ -80,15 +80,15 @@ mod tests {
         let mut epochs = 0;
         loop {
             let due = of(trials).into_iter().enumerate();
-            let due = due.filter_map(|(number, verdict)| match verdict {
+            let mut due = due.filter_map(|(number, verdict)| match verdict {
                 Verdict::Due(Budget::Epochs(epochs)) => Some((number, epochs)),
                 Verdict::Due(_) => Some((number, 8)),
                 _ => None,
             });
             let due = if last_first {
-                due.last()
+                due.next_back()
             } else {
-                due.into_iter().next()
+                due.next()
             };
             let Some((number, until)) = due else {
                 return epochs;

@@ -17,6 +17,7 @@ use crate::{
         fill_mask_args::FillMaskArguments,
         pause_args::PauseArguments,
         pretrain_options::{self, TrainsOn},
+        report_args::ReportArguments,
         sweep_args::SweepArguments,
         tokenizer_args::TokenizerArguments,
         train_options::TrainOptions,
@@ -139,6 +140,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Train variants and seeds as a file describes, and compare them; or compare runs that exist
     Compare(CompareArguments),
+    /// Make the report of a run: a page with its curves, errors and how to repeat it
+    Report(ReportArguments),
     /// Search hyperparameters: train the trials that a file describes, and find the best
     Sweep(SweepArguments),
     /// Predict the labels of texts

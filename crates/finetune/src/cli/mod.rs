@@ -11,6 +11,7 @@ pub(crate) mod panics;
 pub(crate) mod pause_args;
 pub(crate) mod pretrain_options;
 pub(crate) mod python_names;
+pub(crate) mod report_args;
 pub(crate) mod settings;
 pub(crate) mod sweep_args;
 pub(crate) mod tokenizer_args;

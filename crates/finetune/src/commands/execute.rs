@@ -12,7 +12,7 @@ use finetune_train::{
 
 use crate::{
     cli::interrupt,
-    commands::program::program,
+    commands::{program::program, report},
     error::Failure,
     resolve::loaded::Loaded,
     view::{
@@ -136,6 +136,7 @@ pub fn execute<M: RunModel>(
         RunEnd::Interrupted(Interruption::AtPause(step)) => return Ok(Ended::Paused(step)),
         RunEnd::Interrupted(interruption) => return Err(interrupted(&interruption, run)),
     };
+    report::leave(run.path());
     let raw_predictions = match plan.model.strategy {
         Strategy::Features => Some(raw_predictions(
             plan,

@@ -15,7 +15,11 @@ use finetune_train::{EvaluationRecord, Manifest, TrainPlan, layout};
 use serde_json::Value;
 
 use super::predictions;
-use crate::{commands::execute::resume_line, error::Failure, resolve::special_files};
+use crate::{
+    commands::{directory_size::directory_size, execute::resume_line},
+    error::Failure,
+    resolve::special_files,
+};
 
 /// The place of a split in the plan's fingerprints.
 const VALIDATION: usize = 1;
@@ -95,7 +99,7 @@ pub fn read(run: &Path, name: &str) -> Result<RunFacts, Failure> {
         peak_memory_bytes: results["peak_memory_bytes"].as_u64(),
         trained_parameters: number(["parameters", "trainable"])? as u64,
         parameters: number(["parameters", "total"])? as u64,
-        model_bytes: size(&run.join(layout::MODEL))?,
+        model_bytes: directory_size(&run.join(layout::MODEL))?,
         test_seconds,
         machine: machine.unwrap_or_default(),
     };
@@ -177,18 +181,4 @@ fn train_rows(run: &Path) -> Result<Option<u64>, Failure> {
         .context("read", &path)?;
     let event: Value = serde_json::from_str(&line).unwrap_or_default();
     Ok(event["train_rows"].as_u64())
-}
-
-/// The size of the files in a directory.
-fn size(directory: &Path) -> Result<u64, Failure> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(directory).context("read", directory)? {
-        let entry = entry.context("read", directory)?;
-        let facts = entry.metadata().context("read", &entry.path())?;
-        bytes += match facts.is_dir() {
-            true => size(&entry.path())?,
-            false => facts.len(),
-        };
-    }
-    Ok(bytes)
 }
