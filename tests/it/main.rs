@@ -48,6 +48,7 @@ mod reports;
 mod resume;
 mod run_damage;
 mod run_lock;
+mod run_report;
 mod samples;
 mod scratch;
 mod special_files;

@@ -62,7 +62,7 @@ pub(crate) fn duration(seconds: f64) -> String {
 pub(crate) fn bytes(value: u64) -> String {
     match value {
         ..1_000_000 => format!("{:.1} kB", value as f64 / 1e3),
-        ..1_000_000_000 => format!("{:.1} MB", value as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value as f64 / 1e6),
         _ => format!("{:.2} GB", value as f64 / 1e9),
     }
 }

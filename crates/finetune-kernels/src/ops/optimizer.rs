@@ -137,7 +137,7 @@ pub trait OptimizerOps: Backend {
         portable::square_sum::<Self>(tensor)
     }
 
-    /// Sums the squares of each of the [`square_parts`] of a tensor, and writes the sums to `sums` from `place` on.
+    /// Sums the squares of each of the parts of a tensor, and writes the sums to `sums` from `place` on.
     /// There, `sums` has been zero, and what is returned may differ from the sums of these parts as long as the
     /// total is the same.
     fn put_square_sums(

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::{ReportError, format::number};
 
+/// A bar: its left, right and upper end.
+pub(crate) type Bar = (f64, f64, f64);
+
 /// A picture of bars.
 pub(crate) struct Bars<'a> {
     pub title: &'a str,
@@ -17,8 +20,8 @@ pub(crate) struct Bars<'a> {
     pub y: &'static str,
     /// The range of the vertical axis; `None` for that of the bars.
     pub y_range: Option<[f64; 2]>,
-    /// Bars by series: left, right and upper end.
-    pub series: Vec<(String, Colour, Vec<(f64, f64, f64)>)>,
+    /// Bars by series.
+    pub series: Vec<(String, Colour, Vec<Bar>)>,
     /// A line for comparison.
     pub line: Option<(String, Vec<(f64, f64)>)>,
     pub note: Option<String>,

@@ -19,7 +19,7 @@ const SCALE: i32 = 3;
 const WIDTH: i32 = 480;
 const HEIGHT: i32 = 300;
 /// Space for numbers and titles at the left and below, and between the frame and the edge.
-const LEFT: i32 = 64;
+const LEFT: i32 = 80;
 const BOTTOM: i32 = 44;
 const MARGIN: i32 = 10;
 /// plotters writes a font's size divided by this.
@@ -87,6 +87,15 @@ impl Axis {
         }
     }
 
+    /// Returns the value of a tick: what is 0 but for rounding is 0.
+    fn tick(&self, value: f64) -> f64 {
+        let [low, high] = self.range;
+        match value.abs() < 1e-9 * (high - low) {
+            true => 0.0,
+            false => value,
+        }
+    }
+
     /// Returns an axis of exactly this range.
     pub fn of(title: &'static str, range: [f64; 2], format: fn(f64) -> String) -> Self {
         Self {
@@ -133,8 +142,8 @@ pub(super) fn draw(label: &str, x: &Axis, y: &Axis, marks: &[Mark]) -> Result<Ma
             .axis_style(ShapeStyle::from(&grid).stroke_width(SCALE.unsigned_abs()))
             .label_style(font(FONT))
             .axis_desc_style(font(FONT))
-            .x_label_formatter(&|value| x_format(*value))
-            .y_label_formatter(&|value| y_format(*value))
+            .x_label_formatter(&|value| x_format(x.tick(*value)))
+            .y_label_formatter(&|value| y_format(y.tick(*value)))
             .draw()
             .map_err(failed)?;
         for mark in marks {

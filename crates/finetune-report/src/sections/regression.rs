@@ -87,7 +87,7 @@ fn residuals(pairs: &[(f64, f64)]) -> Result<Markup, ReportError> {
     let low = residuals().fold(f64::INFINITY, f64::min);
     let high = residuals().fold(f64::NEG_INFINITY, f64::max);
     let width = ((high - low) / BARS as f64).max(f64::MIN_POSITIVE);
-    let mut counts = vec![0_u64; BARS];
+    let mut counts = [0_u64; BARS];
     for residual in residuals() {
         counts[(((residual - low) / width) as usize).min(BARS - 1)] += 1;
     }

@@ -125,9 +125,11 @@ mod tests {
     fn halving_finds_what_is_best_of_all_with_a_quarter_of_the_epochs() {
         for seed in 0..20 {
             let (best, all) = best_and_epochs(&format!("seed = {seed}\n{BASE}"));
-            let halving = format!("seed = {seed}\nmethod = 'halving'\n{BASE}");
+            let halving =
+                format!("seed = {seed}\nmethod = 'halving'\n{BASE}[halving]\nepochs = 2\n");
             let (found, epochs) = best_and_epochs(&halving);
-            assert_eq!((all, epochs), (27 * 27, 27 + 9 * 2 + 3 * 6 + 18));
+            // A rung takes what is new in it: 27 × 2, 9 × 4, 3 × 12, 1 × 9.
+            assert_eq!((all, epochs), (27 * 27, 135));
             assert!(found >= 0.98 * best, "seed {seed}: {found}, not {best}");
         }
     }

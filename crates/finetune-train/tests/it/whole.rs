@@ -4,11 +4,11 @@ use std::fs;
 
 use finetune_metrics::{Metric, RowScores};
 use finetune_train::{
-    Classifier, FileFacts, HeldOutLogits, Manifest, ModelPlan, Observers, ProgramFacts,
+    Classifier, Event, FileFacts, HeldOutLogits, Manifest, ModelPlan, Observers, ProgramFacts,
     RunDirectory, Start, StopReason, TrainPlan,
 };
 
-use crate::kit::{EPOCHS, Kit, STEPS_PER_EPOCH, complete};
+use crate::kit::{EPOCHS, InterruptAt, Kit, STEPS_PER_EPOCH, complete};
 
 #[test]
 fn a_run_writes_all_its_files() {
@@ -162,4 +162,30 @@ fn without_test_rows_there_is_no_test() {
     assert_eq!(kit.json("run/results.json").get("test"), None);
     let ends_with = kit.events("run").pop().unwrap();
     assert_eq!(ends_with["event"], "finished");
+}
+
+/// Without test rows the predictions are those for the validation rows, and a session that resumes after the kept step
+/// makes them again.
+#[test]
+fn validation_rows_have_predictions_in_any_session() {
+    let mut kit = Kit::new();
+    kit.data.test = None;
+    kit.whole("whole");
+    let whole = HeldOutLogits::read(&kit.path("whole")).unwrap().unwrap();
+    assert_eq!((whole.split.as_str(), whole.rows()), ("validation", 12));
+    // The first evaluation is the best for a metric that gets worse, so the second session has not made it.
+    kit.plan.evaluation.metric_for_best_model = "loss".into();
+    kit.plan.optimization.learning_rate = 0.5;
+    kit.whole("one");
+    let late = InterruptAt::new(|event| matches!(event, Event::Step { step: 9, .. }));
+    kit.begin("two", Observers::default().with(late)).unwrap();
+    let results = complete(kit.resume("two", Observers::default()).unwrap());
+    assert!(
+        results.outcome.kept_step < 9,
+        "{}",
+        results.outcome.kept_step
+    );
+    let [one, two] = ["one", "two"]
+        .map(|name| fs::read(kit.path(name).join("predictions.safetensors")).unwrap());
+    assert!(one == two);
 }

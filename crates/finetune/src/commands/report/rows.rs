@@ -50,12 +50,12 @@ pub fn texts(
             continue;
         };
         let known = manifest.into_iter().flat_map(|manifest| &manifest.data);
-        let known =
+        let mut known =
             known.filter(|known| std::path::absolute(&known.path).is_ok_and(|it| it == *path));
         let numbers: Vec<u64> = rows.iter().map(|(_, number)| *number).collect();
         match read(
             path,
-            known.last(),
+            known.next_back(),
             &numbers,
             &plan.data.text_column,
             &reading,
