@@ -2,7 +2,9 @@
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::{
-    cubecl::prelude::*, kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype,
+    cubecl::prelude::*,
+    kernel::into_contiguous,
+    ops::numeric::{empty_device_contiguous_dtype, zeros_client},
     tensor::CubeTensor,
 };
 
@@ -26,6 +28,16 @@ pub(super) fn of_type(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) 
         like.device.clone(),
         shape.into(),
         dtype,
+    )
+}
+
+/// Creates a tensor of zeros on the device of `like`, of its type.
+pub(super) fn zeros(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
+    zeros_client(
+        like.client.clone(),
+        like.device.clone(),
+        shape.into(),
+        like.dtype,
     )
 }
 

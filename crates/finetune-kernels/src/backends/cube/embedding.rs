@@ -10,7 +10,7 @@ use burn_cubecl::{
 };
 
 use super::{
-    buffers::{UNITS, buffer, cube_each, dims, empty, packed},
+    buffers::{UNITS, buffer, cube_each, dims, empty, packed, zeros},
     dropout::dropout,
     upload,
 };
@@ -163,12 +163,7 @@ pub(super) fn scatter_rows(values: CubeTensor, places: &Indices, rows: usize) ->
         return result;
     }
     if count == 0 {
-        return burn_cubecl::ops::numeric::zeros_client(
-            values.client.clone(),
-            values.device.clone(),
-            [rows, columns].into(),
-            values.dtype,
-        );
+        return zeros(&values, [rows, columns]);
     }
     let segments = Segments::of(places, rows, &values);
     let pieces = segments.pieces.meta.num_elements() - 1;

@@ -1,12 +1,7 @@
 //! Matrix multiplication, on tensor cores where the device has them.
 
-use burn::{
-    backend::cubecl::dtype_to_storage_type,
-    tensor::{DType, Shape},
-};
-use burn_cubecl::{
-    cubecl::features::TypeUsage, kernel::cast, ops::numeric::zeros_client, tensor::CubeTensor,
-};
+use burn::{backend::cubecl::dtype_to_storage_type, tensor::DType};
+use burn_cubecl::{cubecl::features::TypeUsage, kernel::cast, tensor::CubeTensor};
 use cubek::{
     matmul::{
         definition::{MatmulElems, MatmulGlobalElems},
@@ -18,7 +13,7 @@ use cubek::{
 };
 
 use super::{
-    buffers::{dims, of_type},
+    buffers::{dims, of_type, zeros},
     rounding::rounded,
 };
 use crate::Precision;
@@ -27,8 +22,7 @@ use crate::Precision;
 pub(super) fn matmul(a: CubeTensor, b: CubeTensor, precision: Precision) -> CubeTensor {
     let ([m, k], [_, n]) = (dims(&a), dims(&b));
     if m * n * k == 0 {
-        let shape = Shape::new([m, n]);
-        return zeros_client(a.client.clone(), a.device.clone(), shape, DType::F32);
+        return zeros(&a, [m, n]);
     }
     let result = of_type(&a, [m, n], DType::F32);
     let (a, b) = match precision {

@@ -3,12 +3,11 @@
 use burn::backend::Cube;
 use burn_cubecl::{
     cubecl::{self, prelude::*},
-    ops::numeric::zeros_client,
     tensor::CubeTensor,
 };
 
 use super::{
-    buffers::{UNITS, buffer, cube_each, dims, empty, packed},
+    buffers::{UNITS, buffer, cube_each, dims, empty, packed, zeros},
     upload,
 };
 use crate::{
@@ -73,12 +72,7 @@ pub(super) fn pool_max_gradient(
 ) -> CubeTensor {
     let (x, maximum, grad) = (packed(kept.x), packed(kept.result), packed(grad));
     let [tokens, columns] = dims(&x);
-    let result = zeros_client(
-        x.client.clone(),
-        x.device.clone(),
-        [tokens, columns].into(),
-        x.dtype,
-    );
+    let result = zeros(&x, [tokens, columns]);
     if tokens * columns > 0 {
         let bounds = upload::offsets(offsets, &x);
         // SAFETY: the offsets are bounds of rows of x, of which the result has as many; maximum and grad have a row
