@@ -12,10 +12,11 @@ use burn_cubecl::{
 use super::{
     buffers::{UNITS, buffer, cube_each, dims, empty, packed, zeros},
     dropout::dropout,
-    upload,
+    upload::upload,
 };
 use crate::{
     Indices, PackedTokens,
+    backends::portable::uploaded_rows,
     ops::{EmbeddingSum, EmbeddingTables, TokenTypeTable},
 };
 
@@ -40,10 +41,10 @@ pub(super) fn sum(tables: EmbeddingTables<Cube>, tokens: &PackedTokens) -> CubeT
         TokenTypeTable::Absent => (word.clone(), false),
     };
     if count * columns > 0 {
-        let ids = upload::indices(&tokens.ids, &word);
-        let positions = upload::indices(&tokens.positions, &word);
+        let ids = uploaded_rows::<Cube>(&tokens.ids, &word);
+        let positions = uploaded_rows::<Cube>(&tokens.positions, &word);
         let types = match typed {
-            true => upload::indices(&tokens.type_ids, &word),
+            true => uploaded_rows::<Cube>(&tokens.type_ids, &word),
             false => ids.clone(),
         };
         // SAFETY: there are as many ids of each kind as cubes with work, and they are rows of their tables.
@@ -146,9 +147,9 @@ impl Segments {
         Self {
             device: like.device.clone(),
             rows,
-            order: upload::upload(&order, like),
-            pieces: upload::upload(&pieces, like),
-            bounds: long.then(|| upload::upload(&bounds, like)),
+            order: upload(&order, like),
+            pieces: upload(&pieces, like),
+            bounds: long.then(|| upload(&bounds, like)),
         }
     }
 }

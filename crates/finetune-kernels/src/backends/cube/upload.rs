@@ -1,49 +1,34 @@
-//! Integers of a batch in the device's memory, moved there once per batch.
+//! Integers of a batch in the device's memory.
 
-use burn::tensor::{DType, Shape};
-use burn_cubecl::{CubeDevice, cubecl::prelude::*, tensor::CubeTensor};
-use finetune_batch::DeviceForms;
+use burn::backend::Cube;
+use burn_cubecl::{CubeDevice, tensor::CubeTensor};
 
-use crate::{Indices, Offsets};
+use crate::{Offsets, backends::portable::integers};
 
-/// Integers on a device.
+/// The bounds of sequences on a device.
 #[derive(Clone)]
-struct Uploaded {
+struct Bounds {
     values: CubeTensor,
     device: CubeDevice,
 }
 
-/// Returns row indices on the device of `like`.
-pub(super) fn indices(indices: &Indices, like: &CubeTensor) -> CubeTensor {
-    uploaded(indices.forms(), like, || indices.to_vec())
-}
-
-/// Returns the bounds of sequences, `[batch + 1]`, on the device of `like`.
+/// Returns the bounds of sequences, `[batch + 1]`, on the device of `like`, where they are moved once per batch.
 pub(super) fn offsets(offsets: &Offsets, like: &CubeTensor) -> CubeTensor {
-    uploaded(offsets.forms(), like, || {
+    let make = || {
         let ends = offsets.ranges().map(|rows| rows.end as u32);
-        std::iter::once(0).chain(ends).collect()
-    })
-}
-
-fn uploaded(forms: &DeviceForms, like: &CubeTensor, make: impl FnOnce() -> Vec<u32>) -> CubeTensor {
-    let form = forms.get(
-        |form: &Uploaded| form.device == like.device,
-        || Uploaded {
-            values: upload(&make(), like),
+        let bounds: Vec<u32> = std::iter::once(0).chain(ends).collect();
+        Bounds {
+            values: upload(&bounds, like),
             device: like.device.clone(),
-        },
-    );
+        }
+    };
+    let form = offsets
+        .forms()
+        .get(|form: &Bounds| form.device == like.device, make);
     form.values
 }
 
 /// Moves integers to the device of `like`.
 pub(super) fn upload(values: &[u32], like: &CubeTensor) -> CubeTensor {
-    CubeTensor::new_contiguous(
-        like.client.clone(),
-        like.device.clone(),
-        Shape::new([values.len()]),
-        like.client.create_from_slice(u32::as_bytes(values)),
-        DType::U32,
-    )
+    integers::<Cube>(values.iter().copied(), [values.len()], like)
 }

@@ -30,5 +30,5 @@ pub(crate) use transfer::{attention_transfer, attention_transfer_gradients};
 #[cfg(all(test, feature = "cube"))]
 pub(in crate::backends) use upload::UPLOADS;
 #[cfg(feature = "cube")]
-pub(in crate::backends) use upload::integers;
+pub(in crate::backends) use upload::{integers, rows as uploaded_rows};
 pub(crate) use vocabulary::{scaled, vocabulary_cross_entropy, vocabulary_gradients};

@@ -48,7 +48,7 @@ struct Uploaded<B: Backend> {
 }
 
 /// Returns row indices on the device of `like`, which are uploaded once.
-pub(super) fn rows<B: Backend>(rows: &Indices, like: &FloatTensor<B>) -> IntTensor<B> {
+pub(in crate::backends) fn rows<B: Backend>(rows: &Indices, like: &FloatTensor<B>) -> IntTensor<B> {
     let device = like.device();
     let make = || Uploaded::<B> {
         rows: integers::<B>(rows.iter().copied(), [rows.len()], like),
